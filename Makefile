@@ -1,0 +1,38 @@
+# `make paper` and `make test` install what they need. Everything lives in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help install install-dev paper test lint clean
+
+help:            ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
+
+install: $(VENV)/.installed        ## set up .venv from requirements.txt
+
+install-dev: $(VENV)/.installed-dev   ## the same with the test and lint tools
+
+$(VENV)/.installed: requirements.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+paper: install   ## the whole system on a loopback venue: MINUTES=3, REPLAY=DIR, COIN=ETH
+	$(BIN)/python scripts/paper_trading.py $(if $(MINUTES),--minutes $(MINUTES)) \
+	  $(if $(REPLAY),--replay $(REPLAY)) $(if $(COIN),--coin $(COIN)) $(if $(SUMMARY),--summary $(SUMMARY))
+
+test: install-dev   ## all tests
+	$(BIN)/python -m pytest -n 2
+
+lint: install-dev   ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:           ## remove .venv and caches, never data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""Market making on Hyperliquid with Freqtrade: the model, its calibration, quoting and a loopback venue."""
