@@ -1,0 +1,55 @@
+"""The settings both containers share and the JSON files that pass between them."""
+
+from advanced_mm.parameter_files.config import environment_overrides, load_config
+from advanced_mm.parameter_files.entries import (
+    EpsilonEntry,
+    KappaEntry,
+    LambdaEntry,
+    ParameterEntry,
+    Status,
+    ValueFunctionEntry,
+)
+from advanced_mm.parameter_files.files import (
+    MissingParametersError,
+    MixedParametersError,
+    ParameterFileError,
+    ParameterFiles,
+    ParameterSet,
+    UnusableParametersError,
+    write_json_atomically,
+)
+from advanced_mm.parameter_files.problem import (
+    configuration_of,
+    epsilon_in_depths,
+    model_problem,
+    published_solution,
+    value_function_fields,
+)
+from advanced_mm.parameter_files.settings import EpsilonSource, Settings, coin_of, load_settings
+
+__all__ = [
+    "EpsilonEntry",
+    "EpsilonSource",
+    "KappaEntry",
+    "LambdaEntry",
+    "MissingParametersError",
+    "MixedParametersError",
+    "ParameterEntry",
+    "ParameterFileError",
+    "ParameterFiles",
+    "ParameterSet",
+    "Settings",
+    "Status",
+    "UnusableParametersError",
+    "ValueFunctionEntry",
+    "coin_of",
+    "configuration_of",
+    "environment_overrides",
+    "epsilon_in_depths",
+    "load_config",
+    "load_settings",
+    "model_problem",
+    "published_solution",
+    "value_function_fields",
+    "write_json_atomically",
+]

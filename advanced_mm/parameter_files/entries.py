@@ -1,0 +1,191 @@
+"""What a coin's entry in each parameter file holds, and the law that it is finite and positive.
+
+Prices, kappa and epsilon are in the quote currency, rates per second. ``+`` is the ask side (buy
+market orders), ``-`` the bid side. A value that could not be fitted is left out, never null.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
+
+__all__ = [
+    "EpsilonEntry",
+    "KappaEntry",
+    "LambdaEntry",
+    "ParameterEntry",
+    "Status",
+    "ValueFunctionEntry",
+]
+
+Status = Literal["ok", "pooled", "bound", "stale", "insufficient"]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+
+
+def _json_key(name: str) -> str:
+    """``kappa_plus_se`` is written ``kappa+_se``."""
+    return name.replace("_plus", "+").replace("_minus", "-")
+
+
+class ParameterEntry(BaseModel):
+    """What every entry carries: when, from what, how sure.
+
+    ``published_at`` is the refit's time, ``fitted_at`` the newest data the values rest on (both
+    UTC); ``window_seconds`` the nominal window, ``observed_seconds`` the covered part of it; ``n``
+    counts market orders, ``n1`` those that walked beyond the touch; ``mid`` and ``tick`` are in
+    the quote currency.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        allow_inf_nan=False,
+        alias_generator=_json_key,
+        populate_by_name=True,
+    )
+    required_when_fitted: ClassVar[tuple[str, ...]] = ()
+
+    status: Status
+    calibration_id: str = Field(min_length=1)
+    published_at: AwareDatetime
+    fitted_at: AwareDatetime | None = None
+    window_seconds: Positive
+    observed_seconds: NonNegative
+    n_plus: NonNegativeInt
+    n_minus: NonNegativeInt
+    n1_plus: NonNegativeInt
+    n1_minus: NonNegativeInt
+    mid: Positive | None = None
+    tick: Positive | None = None
+
+    @model_validator(mode="after")
+    def _complete_unless_insufficient(self) -> Self:
+        if self.status != "insufficient":
+            absent = [_json_key(name) for name in self._required() if getattr(self, name) is None]
+            if absent:
+                raise ValueError(f"{', '.join(absent)} missing though status is {self.status}")
+        return self
+
+    def _required(self) -> Iterable[str]:
+        return ("fitted_at", "mid", "tick", *self.required_when_fitted)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry under the files' own keys, absent values left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class KappaEntry(ParameterEntry):
+    """``kappa.json``: decay of the fill probability, per quote currency, with its fit's quality."""
+
+    required_when_fitted = ("kappa_plus", "kappa_minus", "kappa_plus_se", "kappa_minus_se")
+
+    kappa_plus: Positive | None = None
+    kappa_minus: Positive | None = None
+    kappa_plus_se: NonNegative | None = None
+    kappa_minus_se: NonNegative | None = None
+    ks_plus: NonNegative | None = None
+    ks_minus: NonNegative | None = None
+    r2_plus: float | None = None
+    r2_minus: float | None = None
+
+
+class LambdaEntry(ParameterEntry):
+    """``lambda.json``: arrivals of market orders and the fill intensity at depth 0, per second."""
+
+    required_when_fitted = ("lambda_plus", "lambda_minus", "lambda0_plus", "lambda0_minus")
+
+    lambda_plus: Positive | None = None
+    lambda_minus: Positive | None = None
+    lambda0_plus: Positive | None = None
+    lambda0_minus: Positive | None = None
+    lambda_plus_se: NonNegative | None = None
+    lambda_minus_se: NonNegative | None = None
+    lambda0_plus_se: NonNegative | None = None
+    lambda0_minus_se: NonNegative | None = None
+
+
+class EpsilonEntry(ParameterEntry):
+    """``epsilon.json``: permanent jump per market order and per fill, quote currency.
+
+    ``epsilon_fill_intercept`` and ``_slope`` describe the move given a fill as a + b*depth.
+    """
+
+    required_when_fitted = (
+        "epsilon_plus",
+        "epsilon_minus",
+        "epsilon_fill_plus",
+        "epsilon_fill_minus",
+    )
+
+    epsilon_plus: Positive | None = None
+    epsilon_minus: Positive | None = None
+    epsilon_plus_se: NonNegative | None = None
+    epsilon_minus_se: NonNegative | None = None
+    epsilon_fill_plus: Positive | None = None
+    epsilon_fill_minus: Positive | None = None
+    epsilon_fill_plus_se: NonNegative | None = None
+    epsilon_fill_minus_se: NonNegative | None = None
+    epsilon_fill_intercept_plus: float | None = None
+    epsilon_fill_intercept_minus: float | None = None
+    epsilon_fill_slope_plus: float | None = None
+    epsilon_fill_slope_minus: float | None = None
+    epsilon_fill_slope_plus_se: NonNegative | None = None
+    epsilon_fill_slope_minus_se: NonNegative | None = None
+    pareto_alpha_plus: Positive | None = None
+    pareto_alpha_minus: Positive | None = None
+    pareto_alpha_plus_se: NonNegative | None = None
+    pareto_alpha_minus_se: NonNegative | None = None
+    pareto_threshold_plus: Positive | None = None
+    pareto_threshold_minus: Positive | None = None
+    pareto_mean_plus: Positive | None = None
+    pareto_mean_minus: Positive | None = None
+
+
+class ValueFunctionEntry(ParameterEntry):
+    """One configuration in ``value_function.json``: h(q) and the depths of the solved problem.
+
+    Arrays run over ``q``; a depth is null where that side is not quoted. ``configuration`` holds
+    the fields of ``ModelParameters`` it was solved for; ``method`` names the solver.
+    """
+
+    required_when_fitted = (
+        "q",
+        "h",
+        "ask_depth",
+        "bid_depth",
+        "value_rate",
+        "configuration",
+        "method",
+    )
+
+    q: tuple[int, ...] | None = None
+    h: tuple[float, ...] | None = None
+    ask_depth: tuple[NonNegative | None, ...] | None = None
+    bid_depth: tuple[NonNegative | None, ...] | None = None
+    value_rate: float | None = None
+    method: str | None = None
+    configuration: dict[str, float | int | bool | str | None] | None = None
+
+    @model_validator(mode="after")
+    def _same_lengths(self) -> Self:
+        if self.q is not None:
+            lengths = {
+                len(a) for a in (self.q, self.h, self.ask_depth, self.bid_depth) if a is not None
+            }
+            if len(lengths) != 1:
+                raise ValueError("q, h, ask_depth and bid_depth differ in length")
+        return self
+
+    def depths_at(self, inventory: int) -> tuple[float | None, float | None]:
+        """Ask and bid depth (quote currency) at an inventory; None where the side is absent.
+
+        Raises
+        ------
+        KeyError
+            The inventory is not among those the problem was solved on.
+        """
+        if not (self.q and self.ask_depth and self.bid_depth) or inventory not in self.q:
+            raise KeyError(inventory)
+        i = self.q.index(inventory)
+        return self.ask_depth[i], self.bid_depth[i]

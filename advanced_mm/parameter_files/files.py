@@ -1,0 +1,231 @@
+"""The four files between calibration and strategy: written whole, read as one agreeing set."""
+
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from pydantic import ValidationError
+
+from advanced_mm.errors import AdvancedMMError
+from advanced_mm.parameter_files.entries import (
+    EpsilonEntry,
+    KappaEntry,
+    LambdaEntry,
+    ParameterEntry,
+    ValueFunctionEntry,
+)
+
+__all__ = [
+    "MissingParametersError",
+    "MixedParametersError",
+    "ParameterFileError",
+    "ParameterFiles",
+    "ParameterSet",
+    "UnusableParametersError",
+    "write_json_atomically",
+]
+
+KAPPA, EPSILON, LAMBDA, VALUE_FUNCTION = (
+    "kappa.json",
+    "epsilon.json",
+    "lambda.json",
+    "value_function.json",
+)
+
+Entry = TypeVar("Entry", bound=ParameterEntry)
+
+
+class ParameterFileError(AdvancedMMError):
+    """No usable parameters: the strategy stops quoting, the message says why."""
+
+
+class MissingParametersError(ParameterFileError):
+    """A file or the coin's entry in it is not there (yet)."""
+
+
+class MixedParametersError(ParameterFileError):
+    """The four files come from different refits; gone at the next read in normal running."""
+
+
+class UnusableParametersError(ParameterFileError):
+    """An entry is malformed, non-finite, out of range or has status ``insufficient``."""
+
+
+@dataclass(frozen=True)
+class ParameterSet:
+    """One coin's parameters from one refit."""
+
+    coin: str
+    kappa: KappaEntry
+    epsilon: EpsilonEntry
+    lambda_: LambdaEntry
+    value_functions: tuple[ValueFunctionEntry, ...]
+
+    @property
+    def entries(self) -> tuple[ParameterEntry, ...]:
+        """All entries, for laws that hold for each of them."""
+        return (self.kappa, self.epsilon, self.lambda_, *self.value_functions)
+
+    @property
+    def calibration_id(self) -> str:
+        """The id that all entries share."""
+        return self.kappa.calibration_id
+
+    def require_one_refit(self) -> Self:
+        """Return the set itself, or raise ``MixedParametersError`` where ids differ."""
+        ids = {entry.calibration_id for entry in self.entries}
+        if len(ids) != 1:
+            raise MixedParametersError(
+                f"{self.coin}: the parameter files mix refits {', '.join(sorted(ids))}."
+            )
+        return self
+
+
+class ParameterFiles:
+    """Writer and reader of the four files.
+
+    Each file is a JSON object keyed by coin. A file is replaced in one step, so a reader sees the
+    old or the new one, never half of it; the four are replaced one after another, which is why
+    every entry names its refit and ``read`` insists that the four agree.
+    """
+
+    names = (KAPPA, EPSILON, LAMBDA, VALUE_FUNCTION)
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def publish(self, sets: Mapping[str, ParameterSet]) -> None:
+        """Write these coins' entries and leave other coins' as they are.
+
+        Raises
+        ------
+        MixedParametersError
+            A set's own entries disagree on ``calibration_id``.
+        UnusableParametersError
+            An existing file is not JSON (it is left alone; delete it to go on).
+        """
+        for parameter_set in sets.values():
+            parameter_set.require_one_refit()
+        additions: dict[str, dict[str, Any]] = {
+            KAPPA: {coin: s.kappa.to_json() for coin, s in sets.items()},
+            EPSILON: {coin: s.epsilon.to_json() for coin, s in sets.items()},
+            LAMBDA: {coin: s.lambda_.to_json() for coin, s in sets.items()},
+            VALUE_FUNCTION: {
+                coin: [v.to_json() for v in s.value_functions] for coin, s in sets.items()
+            },
+        }
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with self._lock():
+            for name, addition in additions.items():
+                path = self.directory / name
+                existing = _load(path) if path.exists() else {}
+                write_json_atomically(path, {**existing, **addition})
+
+    def read(self, coin: str) -> ParameterSet:
+        """Read one coin's four entries.
+
+        Raises
+        ------
+        MissingParametersError, MixedParametersError, UnusableParametersError
+            See each; all are ``ParameterFileError``.
+        """
+        kappa = self._entry(KAPPA, coin, KappaEntry)
+        epsilon = self._entry(EPSILON, coin, EpsilonEntry)
+        lambda_ = self._entry(LAMBDA, coin, LambdaEntry)
+        solved = tuple(
+            self._validate(VALUE_FUNCTION, coin, item, ValueFunctionEntry)
+            for item in self._items(VALUE_FUNCTION, coin)
+        )
+        return ParameterSet(coin, kappa, epsilon, lambda_, solved).require_one_refit()
+
+    def signature(self) -> tuple[tuple[int, int], ...]:
+        """(inode, modification time in ns) of each file, zeros if absent: changes at each refit."""
+        found = []
+        for name in self.names:
+            try:
+                stat = (self.directory / name).stat()
+                found.append((stat.st_ino, stat.st_mtime_ns))
+            except FileNotFoundError:
+                found.append((0, 0))
+        return tuple(found)
+
+    def _entry(self, name: str, coin: str, kind: type[Entry]) -> Entry:
+        return self._validate(name, coin, self._raw(name, coin), kind)
+
+    def _items(self, name: str, coin: str) -> list[Any]:
+        raw = self._raw(name, coin)
+        if not isinstance(raw, list):
+            raise UnusableParametersError(
+                f"{self.directory / name}: {coin} must be a list of solved configurations."
+            )
+        return raw
+
+    def _raw(self, name: str, coin: str) -> Any:
+        path = self.directory / name
+        content = _load(path)
+        if coin not in content:
+            raise MissingParametersError(
+                f"{path} has no entry for {coin}; is the periodic runner fitting it?"
+            )
+        return content[coin]
+
+    def _validate(self, name: str, coin: str, raw: Any, kind: type[Entry]) -> Entry:
+        try:
+            return kind.model_validate(raw)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            message = fault["msg"].removeprefix("Value error, ")
+            field = ".".join(str(part) for part in fault["loc"])
+            where = f"{self.directory / name}: {coin}: "
+            if field:
+                where += f"{field} = {fault['input']!r}: "
+            raise UnusableParametersError(f"{where}{message}.") from None
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Keep the runner and a script run by hand from undoing each other's update."""
+        with (self.directory / ".parameters.lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MissingParametersError(f"{path} does not exist; start the periodic runner.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UnusableParametersError(
+            f"{path} is not valid JSON ({error}); delete it and let the runner write it."
+        ) from None
+    if not isinstance(content, dict):
+        raise UnusableParametersError(f"{path} must hold one JSON object keyed by coin.")
+    return content
+
+
+def write_json_atomically(path: Path, content: Any) -> None:
+    """Write JSON to a temporary file beside ``path``, then rename it over ``path``.
+
+    Raises
+    ------
+    ValueError
+        The content holds NaN or infinity, which JSON has no word for; nothing is written.
+    """
+    text = json.dumps(content, indent=1, allow_nan=False)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,140 @@
+"""The one place where fitted parameters and settings become a control problem."""
+
+from dataclasses import asdict, fields
+from math import inf
+
+from advanced_mm.model import ModelParameters, ValueFunction, risk_aversion_to_phi
+from advanced_mm.parameter_files.entries import EpsilonEntry, ValueFunctionEntry
+from advanced_mm.parameter_files.files import ParameterSet, UnusableParametersError
+from advanced_mm.parameter_files.settings import EpsilonSource, Settings
+
+__all__ = [
+    "configuration_of",
+    "epsilon_in_depths",
+    "model_problem",
+    "published_solution",
+    "value_function_fields",
+]
+
+
+def model_problem(
+    parameters: ParameterSet, settings: Settings, mid: float | None = None
+) -> ModelParameters:
+    """Build the problem the bot quotes from.
+
+    lambda in F is the fill intensity lambda0 of the hurdle fit and epsilon the jump that
+    ``epsilon_source`` names; the drift, where not compensated, uses arrivals and the least-squares
+    epsilon (model.md). The fee per unit is the rate times ``mid`` (default: the refit's mid).
+
+    Raises
+    ------
+    UnusableParametersError
+        A parameter the problem needs was not fitted.
+    """
+    lambda_, kappa = parameters.lambda_, parameters.kappa
+    lambda0_plus = _fitted(parameters, "lambda0+", lambda_.lambda0_plus)
+    lambda0_minus = _fitted(parameters, "lambda0-", lambda_.lambda0_minus)
+    kappa_plus = _fitted(parameters, "kappa+", kappa.kappa_plus)
+    kappa_minus = _fitted(parameters, "kappa-", kappa.kappa_minus)
+    epsilon_plus, epsilon_minus = epsilon_in_depths(parameters, settings.epsilon_source)
+    at_mid = _fitted(parameters, "mid", kappa.mid) if mid is None else mid
+    phi = settings.phi
+    if phi is None:
+        lambda_bar, kappa_bar = (lambda0_plus + lambda0_minus) / 2, (kappa_plus + kappa_minus) / 2
+        phi = risk_aversion_to_phi(settings.risk_aversion, lambda_bar, kappa_bar)
+    return ModelParameters(
+        lambda_plus=lambda0_plus,
+        lambda_minus=lambda0_minus,
+        kappa_plus=kappa_plus,
+        kappa_minus=kappa_minus,
+        epsilon_plus=epsilon_plus,
+        epsilon_minus=epsilon_minus,
+        phi=phi,
+        alpha=settings.alpha,
+        fee=settings.fee_rate * at_mid,
+        q_min=settings.q_min,
+        q_max=settings.q_max,
+        horizon_seconds=settings.horizon_seconds,
+        sides=settings.sides,
+        min_depth=settings.min_depth,
+        compensate_drift=settings.compensate_drift,
+        drift=None if settings.compensate_drift else _arrival_drift(parameters),
+        terminal_cost=settings.terminal_cost,
+    )
+
+
+def epsilon_in_depths(parameters: ParameterSet, source: EpsilonSource) -> tuple[float, float]:
+    """Permanent jump (+, -) that the depths pay for, quote currency.
+
+    Raises
+    ------
+    UnusableParametersError
+        That estimate was not published (the Pareto mean exists only where the tail allows it).
+    """
+    name = {"fill": "epsilon_fill", "least_squares": "epsilon", "pareto": "pareto_mean"}[source]
+    entry: EpsilonEntry = parameters.epsilon
+    return (
+        _fitted(parameters, f"{name}+", getattr(entry, f"{name}_plus")),
+        _fitted(parameters, f"{name}-", getattr(entry, f"{name}_minus")),
+    )
+
+
+def _arrival_drift(parameters: ParameterSet) -> float:
+    lambda_, epsilon = parameters.lambda_, parameters.epsilon
+    up = _fitted(parameters, "lambda+", lambda_.lambda_plus) * _fitted(
+        parameters, "epsilon+", epsilon.epsilon_plus
+    )
+    down = _fitted(parameters, "lambda-", lambda_.lambda_minus) * _fitted(
+        parameters, "epsilon-", epsilon.epsilon_minus
+    )
+    return up - down
+
+
+def _fitted(parameters: ParameterSet, name: str, value: float | None) -> float:
+    if value is None:
+        raise UnusableParametersError(
+            f"{parameters.coin}: {name} has not been fitted ({parameters.kappa.status})."
+        )
+    return value
+
+
+def configuration_of(problem: ModelParameters) -> dict[str, float | int | bool | str | None]:
+    """Return the fields of a problem as ``value_function.json`` stores them."""
+    return asdict(problem)
+
+
+def value_function_fields(solution: ValueFunction) -> dict[str, object]:
+    """Return a solution as fields of ``ValueFunctionEntry``; an infinite depth becomes None."""
+
+    def depths(values: list[float]) -> list[float | None]:
+        return [None if depth == inf else depth for depth in values]
+
+    return {
+        "q": solution.q.tolist(),
+        "h": solution.h.tolist(),
+        "ask_depth": depths(solution.ask_depth.tolist()),
+        "bid_depth": depths(solution.bid_depth.tolist()),
+        "value_rate": float(solution.value_rate),
+        "method": solution.method,
+        "configuration": configuration_of(solution.parameters),
+    }
+
+
+def published_solution(
+    parameters: ParameterSet, problem: ModelParameters, fee_tolerance: float = 0.0
+) -> ValueFunctionEntry | None:
+    """Find the published configuration that answers ``problem``; None where the caller must solve.
+
+    ``fee_tolerance`` (quote currency) lets the fee differ, since it follows the mid while all else
+    is fixed between refits.
+    """
+    wanted = configuration_of(problem)
+    names = [field.name for field in fields(problem) if field.name != "fee"]
+    for entry in parameters.value_functions:
+        found = entry.configuration
+        if found is None or any(found.get(name) != wanted[name] for name in names):
+            continue
+        fee = found.get("fee")
+        if isinstance(fee, int | float) and abs(fee - problem.fee) <= fee_tolerance:
+            return entry
+    return None

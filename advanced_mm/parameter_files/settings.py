@@ -1,0 +1,142 @@
+"""The ``market_making`` block of Freqtrade's configuration, validated once for both containers."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from advanced_mm.errors import InputError
+from advanced_mm.parameter_files.config import load_config
+
+__all__ = ["EpsilonSource", "Settings", "coin_of", "load_settings"]
+
+EpsilonSource = Literal["fill", "least_squares", "pareto"]
+
+
+class Settings(BaseModel):
+    """How the market maker quotes; every field has a default, so an empty block is valid.
+
+    ``phi`` is the book's absolute running penalty; leave it null to set the dimensionless
+    ``risk_aversion`` instead (phi = risk_aversion * lambda / kappa, means of the two sides).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    fee_rate: float = Field(
+        0.00015,
+        ge=-0.01,
+        le=0.01,
+        description="maker fee, fraction of the price; a rebate is negative",
+    )
+    risk_aversion: float = Field(
+        0.01, ge=0, le=100, description="dimensionless running inventory penalty"
+    )
+    phi: float | None = Field(
+        None, ge=0, description="running penalty, quote currency per unit^2 per second"
+    )
+    alpha: float = Field(
+        0.0, ge=0, description="terminal penalty, quote currency per unit^2; finite horizon only"
+    )
+    terminal_cost: float = Field(
+        0.0, ge=0, description="taker cost per unit at the horizon, quote currency"
+    )
+    q_min: int = Field(0, ge=-100, le=100, description="lowest inventory the bot can reach, units")
+    q_max: int = Field(1, ge=-100, le=100, description="highest inventory the bot can reach, units")
+    sides: Literal["both", "one"] = Field(
+        "both", description="what rests where both sides could be quoted"
+    )
+    horizon_seconds: float | None = Field(
+        None, gt=0, description="rolling horizon; null is the ergodic problem"
+    )
+    min_depth: float = Field(
+        0.0, ge=0, description="least distance of a quote from the mid, quote currency"
+    )
+    compensate_drift: bool = Field(
+        True, description="treat the estimated drift of the jumps as noise, not alpha"
+    )
+    epsilon_source: EpsilonSource = Field(
+        "fill", description="which permanent jump the depths pay for"
+    )
+    toxicity_limit: float = Field(
+        2.0, gt=0, description="no entry where kappa*epsilon_fill reaches it"
+    )
+    max_published_age_seconds: float = Field(
+        60.0, gt=0, description="oldest published_at a quote may rest on"
+    )
+    max_data_age_seconds: float | None = Field(
+        None, gt=0, description="oldest fitted_at; null is one window"
+    )
+    max_quote_age_seconds: float = Field(
+        15.0, ge=1, description="a resting quote is replaced after this time"
+    )
+    requote_ticks: float = Field(
+        2.0, ge=1, description="a quote is replaced when its price is off by this many ticks"
+    )
+    max_drawdown: float = Field(
+        0.05, gt=0, le=1, description="closed-trade drawdown that stops entries"
+    )
+    window_minutes: float = Field(30.0, ge=5, le=1440, description="calibration window")
+    refit_interval_seconds: float = Field(15.0, ge=1, le=3600, description="time between refits")
+    parameter_dir: str | None = Field(
+        None, description="folder of the parameter files; null is user_data"
+    )
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> Self:
+        if self.q_min >= self.q_max:
+            raise ValueError(f"q_min = {self.q_min} must be below q_max = {self.q_max}")
+        return self
+
+    @property
+    def window_seconds(self) -> float:
+        """The calibration window in seconds."""
+        return self.window_minutes * 60
+
+    @property
+    def data_age_limit_seconds(self) -> float:
+        """The oldest data, in seconds, that a quote may rest on."""
+        return (
+            self.window_seconds if self.max_data_age_seconds is None else self.max_data_age_seconds
+        )
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Validate the ``market_making`` block of a merged configuration.
+
+        Raises
+        ------
+        InputError
+            A field is unknown or out of range; the message names each with its value.
+        """
+        block = config.get("market_making", {})
+        if not isinstance(block, Mapping):
+            raise InputError("market_making in the configuration must be an object of settings.")
+        try:
+            return cls.model_validate(dict(block))
+        except ValidationError as error:
+            raise InputError(_sentence(error)) from None
+
+
+def load_settings(paths: Sequence[Path]) -> tuple[Settings, list[str]]:
+    """Read the settings, and the coins of the whitelist, from configuration and environment."""
+    config = load_config(paths)
+    pairs = config.get("exchange", {}).get("pair_whitelist", [])
+    return Settings.from_config(config), [coin_of(pair) for pair in pairs]
+
+
+def coin_of(pair: str) -> str:
+    """Hyperliquid's name of a Freqtrade pair: ``ETH/USDC:USDC`` is ``ETH``."""
+    coin, slash, _ = pair.partition("/")
+    if not (coin and slash):
+        raise InputError(f"exchange.pair_whitelist has {pair!r}; a pair looks like ETH/USDC:USDC.")
+    return coin
+
+
+def _sentence(error: ValidationError) -> str:
+    faults = []
+    for fault in error.errors():
+        name = ".".join(["market_making", *(str(part) for part in fault["loc"])])
+        value = "" if not fault["loc"] else f" = {fault['input']!r}"
+        faults.append(f"{name}{value}: {fault['msg'].removeprefix('Value error, ')}")
+    return "; ".join(faults) + ". Correct it in the configuration or its FREQTRADE__ variable."

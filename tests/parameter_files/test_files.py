@@ -1,0 +1,137 @@
+"""Parameter files: whole or not at all, one refit or none, nothing non-finite."""
+
+import json
+import math
+import multiprocessing
+
+import pytest
+from advanced_mm.parameter_files import (
+    KappaEntry,
+    MissingParametersError,
+    MixedParametersError,
+    ParameterFiles,
+    UnusableParametersError,
+    write_json_atomically,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def test_a_set_is_read_back_as_it_was_published(tmp_path, make_set):
+    files = ParameterFiles(tmp_path)
+    files.publish({"ETH": make_set()})
+    assert files.read("ETH") == make_set()
+    raw = json.loads((tmp_path / "kappa.json").read_text())["ETH"]
+    assert raw["kappa+"] == 2.6
+    assert raw["kappa-_se"] == 0.2
+    assert (raw["n+"], raw["n1-"]) == (1150, 135)
+    assert raw["published_at"] == "2026-11-23T12:00:15Z"
+
+
+def test_other_coins_are_left_alone_and_no_temporary_file_stays(tmp_path, make_set):
+    files = ParameterFiles(tmp_path)
+    files.publish({"ETH": make_set()})
+    files.publish({"WLFI": make_set("r2")})
+    assert files.read("ETH").calibration_id == "r1"
+    assert files.read("WLFI").calibration_id == "r2"
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_absent_files_and_coins_are_named(tmp_path, make_set):
+    files = ParameterFiles(tmp_path)
+    with pytest.raises(MissingParametersError, match=r"kappa\.json does not exist"):
+        files.read("ETH")
+    files.publish({"ETH": make_set()})
+    with pytest.raises(MissingParametersError, match="no entry for WLFI"):
+        files.read("WLFI")
+
+
+@pytest.mark.parametrize("name", ParameterFiles.names[:3])
+def test_a_set_of_two_refits_is_refused(tmp_path, make_set, name):
+    files = ParameterFiles(tmp_path)
+    files.publish({"ETH": make_set()})
+    content = json.loads((tmp_path / name).read_text())
+    content["ETH"]["calibration_id"] = "r0"
+    (tmp_path / name).write_text(json.dumps(content))
+    with pytest.raises(MixedParametersError, match="r0, r1"):
+        files.read("ETH")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 0.0, -1.0, None, "much"])
+def test_a_value_no_quote_may_rest_on_is_refused(tmp_path, make_set, value):
+    files = ParameterFiles(tmp_path)
+    files.publish({"ETH": make_set()})
+    content = json.loads((tmp_path / "kappa.json").read_text())
+    content["ETH"]["kappa+"] = value
+    (tmp_path / "kappa.json").write_text(json.dumps(content))
+    with pytest.raises(UnusableParametersError, match=r"kappa\.json: ETH: .*kappa\+"):
+        files.read("ETH")
+
+
+def test_a_torn_file_is_refused_and_not_overwritten(tmp_path, make_set):
+    files = ParameterFiles(tmp_path)
+    (tmp_path / "epsilon.json").write_text('{"ETH": {"epsi')
+    with pytest.raises(UnusableParametersError, match="not valid JSON"):
+        files.publish({"ETH": make_set()})
+    assert (tmp_path / "epsilon.json").read_text() == '{"ETH": {"epsi'
+
+
+def test_an_insufficient_entry_needs_only_status_and_counts(tmp_path, make_set):
+    header = make_set().kappa.model_dump(exclude_none=True)
+    bare = {k: v for k, v in header.items() if not k.startswith(("kappa", "mid", "tick", "fitted"))}
+    entry = KappaEntry(**{**bare, "status": "insufficient"})
+    assert "kappa+" not in entry.to_json()
+    assert "fitted_at" not in entry.to_json()
+    with pytest.raises(ValueError, match="missing though status is ok"):
+        KappaEntry(**bare)
+
+
+@given(st.sampled_from([math.nan, math.inf, -math.inf]))
+def test_non_finite_json_is_never_written(tmp_path_factory, value):
+    path = tmp_path_factory.mktemp("json") / "x.json"
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json_atomically(path, {"a": value})
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_failed_replacement_leaves_the_old_file_whole(tmp_path, make_set, monkeypatch):
+    files = ParameterFiles(tmp_path)
+    files.publish({"ETH": make_set()})
+
+    def full_disk(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("pathlib.Path.replace", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        files.publish({"ETH": make_set("r2")})
+    monkeypatch.undo()
+    assert files.read("ETH").calibration_id == "r1"
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
+def _publish_many(directory, coin, entry, times):
+    for _ in range(times):
+        ParameterFiles(directory).publish({coin: entry})
+
+
+def test_two_writers_never_undo_each_other(tmp_path, make_set):
+    context = multiprocessing.get_context("spawn")
+    writers = [
+        context.Process(target=_publish_many, args=(tmp_path, coin, make_set(coin), 20))
+        for coin in ("A", "B")
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    files = ParameterFiles(tmp_path)
+    assert {files.read("A").calibration_id, files.read("B").calibration_id} == {"A", "B"}
+
+
+def test_the_signature_changes_with_each_publication(tmp_path, make_set):
+    files = ParameterFiles(tmp_path)
+    before = files.signature()
+    files.publish({"ETH": make_set()})
+    first = files.signature()
+    files.publish({"ETH": make_set("r2")})
+    assert len({before, first, files.signature()}) == 3
