@@ -1,0 +1,23 @@
+"""Transaction hashes and trade ids that look like the venue's and never repeat between sessions."""
+
+from hashlib import blake2b
+
+__all__ = ["first_trade_id", "transaction_hash"]
+
+_IDS_PER_SECOND = 1 << 20
+
+
+def transaction_hash(*parts: object) -> str:
+    """Return "0x" and 64 hexadecimal digits, a deterministic digest of ``parts``."""
+    text = ":".join(str(part) for part in parts)
+    return "0x" + blake2b(text.encode(), digest_size=32).hexdigest()
+
+
+def first_trade_id(start_ms: int) -> int:
+    """Return the trade id from which a market that starts at ``start_ms`` (exchange ms) counts up.
+
+    Recordings drop a print whose id they know. Sessions that write to one data directory must
+    therefore not share ids: each second of start time owns 2**20 of them, far more than it prints.
+    Below 2**53, so that a JavaScript client reads them exactly.
+    """
+    return start_ms // 1000 * _IDS_PER_SECOND

@@ -1,0 +1,161 @@
+"""Parameters of the synthetic market and what can be observed of them."""
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+from advanced_mm.errors import InputError
+from advanced_mm.paper.grid import StepGrid
+from advanced_mm.paper.market import CoinSpec
+
+__all__ = ["ObservableTruth", "SyntheticParameters"]
+
+_SIGNIFICANT_FIGURES = 5
+_PERPETUAL_DECIMALS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class ObservableTruth:
+    """What an estimator that sees only the published stream should find.
+
+    ``lambda`` is the rate of market orders that print, ``lambda0`` the fill intensity extrapolated
+    to depth 0 (both per second), ``kappa`` the decay of the fill curve (per quote currency),
+    ``epsilon`` the mean permanent move per market order (quote currency).
+    """
+
+    lambda_plus: float
+    lambda_minus: float
+    lambda0_plus: float
+    lambda0_minus: float
+    kappa_plus: float
+    kappa_minus: float
+    epsilon_plus: float
+    epsilon_minus: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyntheticParameters:
+    """The model of Cartea, Jaimungal & Penalva (2015), 10.2 and 10.4.1, on a tick grid.
+
+    dS = sigma dW + J+ dM+ - J- dM-, where M+ and M- count buy and sell market orders, and a market
+    order reaches as far as D ~ Exp(kappa) from S. "plus" belongs to buys, which lift the ask.
+
+    Attributes
+    ----------
+    coin, size_decimals, max_leverage
+        As the venue's ``meta`` gives them; sizes are multiples of 10**-size_decimals.
+    tick
+        Price step, quote currency. Every price of the band must keep five significant figures.
+    start_price
+        Latent mid S at the start, quote currency.
+    band
+        S is reflected at ``start_price * (1 +- band)``, so that days of trading never leave the
+        tick regime. Sessions of minutes to hours do not meet the bounds.
+    sigma
+        Volatility of S without the jumps, quote currency per square root of a second.
+    lambda_plus, lambda_minus
+        Arrival rate of buy and sell market orders, seen or not, per second.
+    kappa_plus, kappa_minus
+        Decay of the reach of buys and sells, per quote currency.
+    jump_probability_plus, jump_probability_minus
+        Probability that a market order moves S.
+    jump_alpha
+        Tail index of the Pareto jumps; above 1, or their mean does not exist.
+    jump_minimum
+        Smallest jump, quote currency; None: one tick.
+    level_size
+        Base currency resting at every tick. With a flat book, exponential order sizes make
+        exponential reaches: an order of size v walks v / level_size ticks beyond the touch.
+    block_ms
+        Time between two blocks, ms.
+    """
+
+    coin: str = "ETH"
+    size_decimals: int = 4
+    max_leverage: int = 25
+    tick: float = 0.1
+    start_price: float = 3000.0
+    band: float = 0.3
+    sigma: float = 1.0
+    lambda_plus: float = 1.0
+    lambda_minus: float = 1.0
+    kappa_plus: float = 2.0
+    kappa_minus: float = 2.0
+    jump_probability_plus: float = 0.6
+    jump_probability_minus: float = 0.6
+    jump_alpha: float = 3.0
+    jump_minimum: float | None = 0.2
+    level_size: float = 5.0
+    block_ms: int = 100
+
+    def __post_init__(self) -> None:
+        """Refuse what the model or the venue's price rules cannot carry (InputError)."""
+        for name in ("tick", "start_price", "kappa_plus", "kappa_minus", "level_size", "block_ms"):
+            self._require(name, getattr(self, name) > 0, "a positive number")
+        for name in ("sigma", "lambda_plus", "lambda_minus", "size_decimals"):
+            self._require(name, getattr(self, name) >= 0, "zero or more")
+        for name in ("jump_probability_plus", "jump_probability_minus"):
+            self._require(name, 0 <= getattr(self, name) <= 1, "between 0 and 1")
+        self._require("band", 0 < self.band < 1, "between 0 and 1")
+        self._require("max_leverage", self.max_leverage >= 1, "1 or more")
+        self._require("jump_alpha", self.jump_alpha > 1, "above 1, where the mean jump exists")
+        self._require(
+            "jump_minimum", self.jump_minimum is None or self.jump_minimum > 0, "positive or None"
+        )
+        self._require(
+            "tick",
+            self.start_price * (1 + self.band) <= self.tick * 10**_SIGNIFICANT_FIGURES
+            and StepGrid(self.tick).decimals <= _PERPETUAL_DECIMALS - self.size_decimals,
+            "coarse enough for 5 significant figures and 6 - size_decimals decimals",
+        )
+        self._require(
+            "level_size",
+            self.level_size * 10**self.size_decimals >= 1,
+            "at least one size step, 10**-size_decimals",
+        )
+
+    def _require(self, name: str, holds: bool, wanted: str) -> None:
+        value = getattr(self, name)
+        if not holds or (isinstance(value, float) and not math.isfinite(value)):
+            raise InputError(f"synthetic market: {name} = {value!r} must be {wanted}")
+
+    @property
+    def spec(self) -> CoinSpec:
+        """The coin as the venue announces it."""
+        return CoinSpec(self.coin, self.size_decimals, self.max_leverage, self.tick)
+
+    @property
+    def smallest_jump(self) -> float:
+        """Minimum of the Pareto law, quote currency."""
+        return self.tick if self.jump_minimum is None else self.jump_minimum
+
+    @property
+    def mean_jump(self) -> float:
+        """Mean of one Pareto jump, quote currency: u alpha / (alpha - 1)."""
+        return self.smallest_jump * self.jump_alpha / (self.jump_alpha - 1)
+
+    def truth(self) -> ObservableTruth:
+        """Return the parameters as the published stream shows them.
+
+        An order whose reach ends before the touch does not print. With S uniform between two
+        ticks, it prints at rate lambda (1 - e^{-kappa tick}) / (kappa tick). The fill curve itself
+        extrapolates to all orders, so lambda0 is lambda; epsilon is the mean move of S per order.
+        """
+        return ObservableTruth(
+            lambda_plus=self.lambda_plus * self._share_that_prints(self.kappa_plus),
+            lambda_minus=self.lambda_minus * self._share_that_prints(self.kappa_minus),
+            lambda0_plus=self.lambda_plus,
+            lambda0_minus=self.lambda_minus,
+            kappa_plus=self.kappa_plus,
+            kappa_minus=self.kappa_minus,
+            epsilon_plus=self.jump_probability_plus * self.mean_jump,
+            epsilon_minus=self.jump_probability_minus * self.mean_jump,
+        )
+
+    def _share_that_prints(self, kappa: float) -> float:
+        return -math.expm1(-kappa * self.tick) / (kappa * self.tick)
+
+    @classmethod
+    def for_coin(cls, coin: str) -> Self:
+        """The default market under another coin's name."""
+        return cls(coin=coin)
