@@ -23,6 +23,7 @@ from advanced_mm.parameter_files.problem import (
     epsilon_in_depths,
     model_problem,
     published_solution,
+    same_problem,
     value_function_fields,
 )
 from advanced_mm.parameter_files.settings import EpsilonSource, Settings, coin_of, load_settings
@@ -50,6 +51,7 @@ __all__ = [
     "load_settings",
     "model_problem",
     "published_solution",
+    "same_problem",
     "value_function_fields",
     "write_json_atomically",
 ]

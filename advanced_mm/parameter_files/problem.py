@@ -1,6 +1,7 @@
 """The one place where fitted parameters and settings become a control problem."""
 
-from dataclasses import asdict, fields
+from collections.abc import Mapping
+from dataclasses import asdict
 from math import inf
 
 from advanced_mm.model import ModelParameters, ValueFunction, risk_aversion_to_phi
@@ -13,6 +14,7 @@ __all__ = [
     "epsilon_in_depths",
     "model_problem",
     "published_solution",
+    "same_problem",
     "value_function_fields",
 ]
 
@@ -120,21 +122,30 @@ def value_function_fields(solution: ValueFunction) -> dict[str, object]:
     }
 
 
-def published_solution(
-    parameters: ParameterSet, problem: ModelParameters, fee_tolerance: float = 0.0
-) -> ValueFunctionEntry | None:
-    """Find the published configuration that answers ``problem``; None where the caller must solve.
+def same_problem(
+    found: Mapping[str, object], wanted: Mapping[str, object], fee_tolerance: float = 0.0
+) -> bool:
+    """Whether two configurations are one problem.
 
     ``fee_tolerance`` (quote currency) lets the fee differ, since it follows the mid while all else
     is fixed between refits.
     """
+    if any(found.get(name) != value for name, value in wanted.items() if name != "fee"):
+        return False
+    fees = found.get("fee"), wanted.get("fee")
+    return all(isinstance(fee, int | float) for fee in fees) and (
+        abs(float(fees[0]) - float(fees[1])) <= fee_tolerance  # type: ignore[arg-type]
+    )
+
+
+def published_solution(
+    parameters: ParameterSet, problem: ModelParameters, fee_tolerance: float = 0.0
+) -> ValueFunctionEntry | None:
+    """Find the published solution of ``problem``; None where the caller must solve it."""
     wanted = configuration_of(problem)
-    names = [field.name for field in fields(problem) if field.name != "fee"]
     for entry in parameters.value_functions:
-        found = entry.configuration
-        if found is None or any(found.get(name) != wanted[name] for name in names):
-            continue
-        fee = found.get("fee")
-        if isinstance(fee, int | float) and abs(fee - problem.fee) <= fee_tolerance:
+        if entry.configuration is not None and same_problem(
+            entry.configuration, wanted, fee_tolerance
+        ):
             return entry
     return None

@@ -70,6 +70,9 @@ class Settings(BaseModel):
     max_quote_age_seconds: float = Field(
         15.0, ge=1, description="a resting quote is replaced after this time"
     )
+    max_book_age_seconds: float = Field(
+        10.0, gt=0, description="no quote on a book older than this"
+    )
     requote_ticks: float = Field(
         2.0, ge=1, description="a quote is replaced when its price is off by this many ticks"
     )
@@ -99,6 +102,13 @@ class Settings(BaseModel):
         return (
             self.window_seconds if self.max_data_age_seconds is None else self.max_data_age_seconds
         )
+
+    def with_risk_aversion_scaled(self, scale: float) -> Self:
+        """Return the same settings with phi, or else ``risk_aversion``, multiplied by ``scale``."""
+        if scale == 1:
+            return self
+        name = "risk_aversion" if self.phi is None else "phi"
+        return self.model_copy(update={name: getattr(self, name) * scale})
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:

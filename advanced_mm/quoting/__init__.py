@@ -1,0 +1,22 @@
+"""What the strategy needs while it trades; no Freqtrade in it, so it tests without a bot."""
+
+from advanced_mm.quoting.edge import Side, expected_edge, toxicity, toxicity_regime
+from advanced_mm.quoting.guards import entry_refusal, quote_refusal
+from advanced_mm.quoting.journal import QuoteJournal
+from advanced_mm.quoting.parameter_feed import ParameterFeed
+from advanced_mm.quoting.quoter import Quote, Quoter, Refusal, Touch
+
+__all__ = [
+    "ParameterFeed",
+    "Quote",
+    "QuoteJournal",
+    "Quoter",
+    "Refusal",
+    "Side",
+    "Touch",
+    "entry_refusal",
+    "expected_edge",
+    "quote_refusal",
+    "toxicity",
+    "toxicity_regime",
+]

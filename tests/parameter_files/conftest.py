@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+
 from advanced_mm.parameter_files import EpsilonEntry, KappaEntry, LambdaEntry, ParameterSet
 
 

@@ -5,6 +5,9 @@ import math
 import multiprocessing
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from advanced_mm.parameter_files import (
     KappaEntry,
     MissingParametersError,
@@ -13,8 +16,6 @@ from advanced_mm.parameter_files import (
     UnusableParametersError,
     write_json_atomically,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def test_a_set_is_read_back_as_it_was_published(tmp_path, make_set):

@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from advanced_mm.errors import InputError
-from advanced_mm.parameter_files import Settings, coin_of, environment_overrides, load_settings
 from freqtrade.configuration.environment_vars import _flat_vars_to_nested_dict
 from freqtrade.configuration.load_config import load_from_files
 from hypothesis import given
 from hypothesis import strategies as st
+
+from advanced_mm.errors import InputError
+from advanced_mm.parameter_files import Settings, coin_of, environment_overrides, load_settings
 
 
 def write(path: Path, content: object) -> Path:

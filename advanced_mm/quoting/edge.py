@@ -1,0 +1,67 @@
+"""What a fill is worth: toxicity and the expected edge after fee and adverse selection."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from advanced_mm.parameter_files import ParameterSet
+
+__all__ = ["Side", "expected_edge", "toxicity", "toxicity_regime"]
+
+Side = Literal["bid", "ask"]
+Regime = Literal["profitable", "competitive", "toxic"]
+
+_UNPROFITABLE_FROM, _TOXIC_FROM = 1.0, 2.0
+
+
+@dataclass(frozen=True)
+class _SideEstimates:
+    kappa: float | None
+    epsilon_fill: float | None
+    intercept: float | None
+    slope: float | None
+    slope_se: float | None
+
+
+def _estimates(parameters: ParameterSet, side: Side) -> _SideEstimates:
+    kappa, epsilon = parameters.kappa, parameters.epsilon
+    if side == "ask":
+        return _SideEstimates(
+            kappa.kappa_plus,
+            epsilon.epsilon_fill_plus,
+            epsilon.epsilon_fill_intercept_plus,
+            epsilon.epsilon_fill_slope_plus,
+            epsilon.epsilon_fill_slope_plus_se,
+        )
+    return _SideEstimates(
+        kappa.kappa_minus,
+        epsilon.epsilon_fill_minus,
+        epsilon.epsilon_fill_intercept_minus,
+        epsilon.epsilon_fill_slope_minus,
+        epsilon.epsilon_fill_slope_minus_se,
+    )
+
+
+def toxicity(parameters: ParameterSet, side: Side) -> float | None:
+    """kappa * epsilon_fill of a side, dimensionless; None where either was not fitted."""
+    e = _estimates(parameters, side)
+    return None if e.kappa is None or e.epsilon_fill is None else e.kappa * e.epsilon_fill
+
+
+def toxicity_regime(value: float) -> Regime:
+    """Name the regime: below 1 profitable, 1 to 2 competitive, 2 and above toxic."""
+    if value < _UNPROFITABLE_FROM:
+        return "profitable"
+    return "competitive" if value < _TOXIC_FROM else "toxic"
+
+
+def expected_edge(parameters: ParameterSet, side: Side, depth: float, fee: float) -> float | None:
+    """Expected profit of one fill at ``depth``, quote currency per unit of the base currency.
+
+    ``depth - (a + b*depth) - fee``: the distance earned, less the permanent move that comes with a
+    fill that deep (a, b from the regression of the move on depth; the plain mean epsilon_fill
+    where no slope was fitted), less the fee. None where nothing was fitted.
+    """
+    e = _estimates(parameters, side)
+    if e.intercept is not None and e.slope is not None:
+        return depth - (e.intercept + e.slope * depth) - fee
+    return None if e.epsilon_fill is None else depth - e.epsilon_fill - fee

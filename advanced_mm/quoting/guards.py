@@ -1,0 +1,59 @@
+"""When the market maker must not quote; in doubt it stops rather than guesses."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from advanced_mm.parameter_files import ParameterSet, Settings
+from advanced_mm.quoting.edge import toxicity
+
+__all__ = ["entry_refusal", "quote_refusal"]
+
+_CLOCK_TOLERANCE_SECONDS = 5.0
+
+
+def quote_refusal(parameters: ParameterSet, settings: Settings, now: datetime) -> str | None:
+    """Why no price may rest on these parameters now; None if one may.
+
+    The newest refit may be ``max_published_age_seconds`` old, its data one window.
+    """
+    return next(_faults(parameters, settings, now), None)
+
+
+def entry_refusal(parameters: ParameterSet, settings: Settings, now: datetime) -> str | None:
+    """Why no position may be opened now; None if one may.
+
+    Toxicity is judged on both sides: the position must be closed on the other one.
+    """
+    refusal = quote_refusal(parameters, settings, now)
+    if refusal is not None:
+        return refusal
+    for side in ("bid", "ask"):
+        value = toxicity(parameters, side)
+        if value is None or value >= settings.toxicity_limit:
+            shown = "unknown" if value is None else f"{value:.2f}"
+            return (
+                f"toxic: kappa*epsilon_fill on the {side} side is {shown}, "
+                f"the limit {settings.toxicity_limit:g}"
+            )
+    return None
+
+
+def _faults(parameters: ParameterSet, settings: Settings, now: datetime) -> Iterator[str]:
+    for entry in parameters.entries:
+        if entry.status == "insufficient" or entry.fitted_at is None:
+            yield f"insufficient data: {entry.n_plus} buy and {entry.n_minus} sell market orders"
+            continue
+        published_age = (now - entry.published_at).total_seconds()
+        fitted_age = (now - entry.fitted_at).total_seconds()
+        if min(published_age, fitted_age) < -_CLOCK_TOLERANCE_SECONDS:
+            yield "parameters from the future: the clocks of the two containers disagree"
+        if published_age > settings.max_published_age_seconds:
+            yield (
+                f"stale: published {published_age:.0f} s ago, "
+                f"at most {settings.max_published_age_seconds:.0f} s allowed"
+            )
+        if fitted_age > settings.data_age_limit_seconds:
+            yield (
+                f"stale: the data are {fitted_age:.0f} s old, "
+                f"at most {settings.data_age_limit_seconds:.0f} s allowed"
+            )

@@ -1,0 +1,36 @@
+"""A line for each quote sent: what it was priced from, for audits and for the paper session."""
+
+import json
+import logging
+from dataclasses import asdict
+from datetime import datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from advanced_mm.quoting.quoter import Quote
+
+__all__ = ["QuoteJournal"]
+
+
+class QuoteJournal:
+    """Append quotes as JSON lines to a file that rotates at 10 MB, five old ones kept.
+
+    A line has the fields of ``Quote``, ``coin``, ``at`` (UTC, ISO 8601) and ``sent_price``, the
+    price after Freqtrade's own checks, in the quote currency.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._handler = RotatingFileHandler(
+            path, maxBytes=10_000_000, backupCount=5, encoding="utf-8"
+        )
+        self._handler.setFormatter(logging.Formatter("%(message)s"))
+
+    def record(self, coin: str, quote: Quote, sent_price: float, at: datetime) -> None:
+        """Write one line at once, so that a reader beside us sees whole lines only."""
+        line = {"at": at.isoformat(), "coin": coin, "sent_price": sent_price, **asdict(quote)}
+        self._handler.emit(logging.makeLogRecord({"msg": json.dumps(line)}))
+
+    def close(self) -> None:
+        """Release the file."""
+        self._handler.close()

@@ -1,0 +1,39 @@
+"""The newest agreeing parameter set, re-read only when a file was replaced."""
+
+from advanced_mm.parameter_files import MixedParametersError, ParameterFiles, ParameterSet
+
+__all__ = ["ParameterFeed"]
+
+
+class ParameterFeed:
+    """Serve one coin's newest complete parameter set.
+
+    While a refit is being published its four files disagree for a moment; the set before it then
+    stays in force, and its own age decides how long it may be quoted from.
+    """
+
+    def __init__(self, files: ParameterFiles, coin: str) -> None:
+        self._files = files
+        self._coin = coin
+        self._signature: object = None
+        self._set: ParameterSet | None = None
+
+    def latest(self) -> ParameterSet:
+        """Return the newest set.
+
+        Raises
+        ------
+        ParameterFileError
+            There is no usable set; a file that is absent or malformed is never papered over by an
+            older set, since someone has to look at it.
+        """
+        signature = self._files.signature()
+        if self._set is not None and signature == self._signature:
+            return self._set
+        try:
+            self._set = self._files.read(self._coin)
+            self._signature = signature
+        except MixedParametersError:
+            if self._set is None:
+                raise
+        return self._set

@@ -1,0 +1,202 @@
+"""From parameters, inventory and the touch to a price on the venue's grid, or a refusal."""
+
+import logging
+import math
+from dataclasses import dataclass
+from datetime import datetime
+
+from advanced_mm.model import ValueFunction, solve
+from advanced_mm.parameter_files import (
+    ParameterFileError,
+    ParameterSet,
+    Settings,
+    configuration_of,
+    model_problem,
+    published_solution,
+    same_problem,
+)
+from advanced_mm.price_grid import PriceGrid
+from advanced_mm.quoting.edge import Side, expected_edge
+from advanced_mm.quoting.guards import entry_refusal, quote_refusal
+from advanced_mm.quoting.parameter_feed import ParameterFeed
+
+__all__ = ["Quote", "Quoter", "Refusal", "Touch"]
+
+logger = logging.getLogger(__name__)
+
+_FEE_TOLERANCE = 0.01
+"""The published depths hold while the mid, and with it the fee, is within 1% of the refit's."""
+
+
+@dataclass(frozen=True)
+class Touch:
+    """Best bid and offer, quote currency, and when the venue published them."""
+
+    bid: float
+    ask: float
+    at: datetime
+
+    @property
+    def mid(self) -> float:
+        """Middle of the touch, quote currency."""
+        return (self.bid + self.ask) / 2
+
+    @property
+    def is_sane(self) -> bool:
+        """Finite, positive and not crossed."""
+        return math.isfinite(self.bid) and math.isfinite(self.ask) and 0 < self.bid < self.ask
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A price to rest at, and what it rests on.
+
+    ``price``, ``mid``, ``depth``, ``tick`` and ``edge`` are in the quote currency; ``edge`` is the
+    expected profit of a fill per unit. ``calibration_id`` is None for an exit at the touch, which
+    needs no parameters.
+    """
+
+    side: Side
+    inventory: int
+    price: float
+    mid: float
+    depth: float
+    tick: float
+    calibration_id: str | None
+    edge: float | None = None
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """No quote, and why."""
+
+    reason: str
+
+
+class Quoter:
+    """Quote one coin: the depths of the control problem around the venue's mid."""
+
+    def __init__(self, settings: Settings, feed: ParameterFeed, grid: PriceGrid) -> None:
+        self.settings = settings
+        self._feed = feed
+        self._grid = grid
+        self._solved: ValueFunction | None = None
+
+    def entry(self, side: Side, inventory: int, touch: Touch, now: datetime) -> Quote | Refusal:
+        """Quote to open or enlarge a position; refuse where parameters or market are in doubt."""
+        stale_book = self._book_fault(touch, now)
+        if stale_book is not None:
+            return Refusal(stale_book)
+        try:
+            parameters = self._feed.latest()
+        except ParameterFileError as error:
+            return Refusal(str(error))
+        refusal = entry_refusal(parameters, self.settings, now)
+        if refusal is not None:
+            return Refusal(refusal)
+        return self._at_optimal_depth(parameters, side, inventory, touch)
+
+    def exit(self, side: Side, inventory: int, touch: Touch, now: datetime) -> Quote | Refusal:
+        """Quote to close a position at the optimal depth, without usable parameters at the touch.
+
+        With a stale or crossed book too the position is held.
+        """
+        stale_book = self._book_fault(touch, now)
+        if stale_book is not None:
+            return Refusal(stale_book)
+        try:
+            parameters = self._feed.latest()
+        except ParameterFileError as error:
+            return self._at_touch(side, inventory, touch, str(error))
+        refusal = quote_refusal(parameters, self.settings, now)
+        if refusal is not None:
+            return self._at_touch(side, inventory, touch, refusal)
+        quote = self._at_optimal_depth(parameters, side, inventory, touch)
+        return (
+            self._at_touch(side, inventory, touch, quote.reason)
+            if isinstance(quote, Refusal)
+            else quote
+        )
+
+    def is_outdated(
+        self, resting_price: float, age_seconds: float, wanted: Quote | Refusal
+    ) -> bool:
+        """Decide whether a resting order must go.
+
+        It goes when nothing may be quoted, when its price is ``requote_ticks`` or more off the
+        wanted one, and when it has rested ``max_quote_age_seconds`` at another price than wanted.
+        """
+        if isinstance(wanted, Refusal):
+            return True
+        off = abs(resting_price - wanted.price) / wanted.tick
+        if off >= self.settings.requote_ticks - 1e-6:
+            return True
+        return off > 1e-6 and age_seconds >= self.settings.max_quote_age_seconds
+
+    def _book_fault(self, touch: Touch, now: datetime) -> str | None:
+        if not touch.is_sane:
+            return f"the book is crossed or empty: bid {touch.bid}, ask {touch.ask}"
+        age = (now - touch.at).total_seconds()
+        if age > self.settings.max_book_age_seconds:
+            limit = self.settings.max_book_age_seconds
+            return f"the book is {age:.0f} s old, at most {limit:g} s allowed"
+        return None
+
+    def _at_optimal_depth(
+        self, parameters: ParameterSet, side: Side, inventory: int, touch: Touch
+    ) -> Quote | Refusal:
+        depth = self._depth(parameters, side, inventory, touch.mid)
+        if depth is None:
+            return Refusal(f"no {side} is quoted at inventory {inventory}")
+        price = (
+            self._grid.bid(touch.mid, depth) if side == "bid" else self._grid.ask(touch.mid, depth)
+        )
+        return Quote(
+            side=side,
+            inventory=inventory,
+            price=self._behind_opposite_touch(side, price, touch),
+            mid=touch.mid,
+            depth=depth,
+            tick=self._grid.tick(touch.mid),
+            calibration_id=parameters.calibration_id,
+            edge=expected_edge(parameters, side, depth, self.settings.fee_rate * touch.mid),
+        )
+
+    def _behind_opposite_touch(self, side: Side, price: float, touch: Touch) -> float:
+        """Keep a quote of depth near 0 from crossing the spread: a maker never takes."""
+        if side == "bid" and price >= touch.ask:
+            return self._grid.bid(touch.ask, self._grid.tick(touch.ask))
+        if side == "ask" and price <= touch.bid:
+            return self._grid.ask(touch.bid, self._grid.tick(touch.bid))
+        return price
+
+    def _at_touch(self, side: Side, inventory: int, touch: Touch, why: str) -> Quote:
+        price = touch.bid if side == "bid" else touch.ask
+        logger.warning("%s; the position is offered at the touch, %s", why.rstrip("."), price)
+        return Quote(
+            side=side,
+            inventory=inventory,
+            price=price,
+            mid=touch.mid,
+            depth=abs(touch.mid - price),
+            tick=self._grid.tick(touch.mid),
+            calibration_id=None,
+        )
+
+    def _depth(
+        self, parameters: ParameterSet, side: Side, inventory: int, mid: float
+    ) -> float | None:
+        """Optimal depth (quote currency), None where the side is absent; published if possible."""
+        problem = model_problem(parameters, self.settings, mid)
+        tolerance = _FEE_TOLERANCE * abs(problem.fee)
+        published = published_solution(parameters, problem, tolerance)
+        if published is not None:
+            ask, bid = published.depths_at(inventory)
+            return ask if side == "ask" else bid
+        if self._solved is None or not same_problem(
+            configuration_of(self._solved.parameters), configuration_of(problem), tolerance
+        ):
+            self._solved = solve(problem)
+        depths = self._solved.ask_depth if side == "ask" else self._solved.bid_depth
+        depth = float(depths[inventory - problem.q_min])
+        return depth if math.isfinite(depth) else None

@@ -1,0 +1,358 @@
+"""Freqtrade plugin: rests quotes at the Cartea-Jaimungal depths, see ``advanced_mm.quoting``."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from freqtrade.constants import Config
+from freqtrade.enums import RunMode
+from freqtrade.exceptions import ExchangeError, OperationalException
+from freqtrade.persistence import Order, PairLocks, Trade
+from freqtrade.strategy import DecimalParameter, IStrategy
+from pandas import DataFrame
+
+from advanced_mm.errors import AdvancedMMError, InputError
+from advanced_mm.parameter_files import ParameterFiles, Settings, coin_of
+from advanced_mm.price_grid import PriceGrid
+from advanced_mm.quoting import ParameterFeed, Quote, QuoteJournal, Quoter, Refusal, Side, Touch
+
+logger = logging.getLogger(__name__)
+
+BOOK_REUSE = timedelta(milliseconds=250)
+REFUSAL_REPEAT = timedelta(seconds=60)
+UNIT_OVER_MINIMUM = 3
+"""A unit is at least three venue minimums, so that a partly filled one can still be closed."""
+
+
+class Market_Making(IStrategy):
+    """Rest one post-only order at mid -/+ the optimal depth: the bid when flat, the ask when long.
+
+    With ``q_min = -1, q_max = 0`` in the ``market_making`` block it is the mirror image, a bot that
+    sells first. Everything is re-read from the parameter files that the calibration publishes;
+    without fresh, agreeing, finite ones nothing is opened and resting entries are cancelled.
+    """
+
+    INTERFACE_VERSION = 3
+
+    timeframe = "1m"
+    startup_candle_count = 0
+    process_only_new_candles = True
+
+    order_types = {
+        "entry": "limit",
+        "exit": "limit",
+        "emergency_exit": "market",
+        "stoploss": "market",
+        "stoploss_on_exchange": False,
+    }
+    minimal_roi = {"0": 100}  # exits are quotes, never a profit target
+    stoploss = -0.10  # the last resort; inventory is controlled by the quotes
+    use_exit_signal = True
+
+    risk_aversion_scale = DecimalParameter(0.1, 10.0, default=1.0, decimals=1, space="buy")
+    """Factor on the configured risk aversion, so that hyperopt can search it; 1 leaves it alone."""
+
+    plot_config = {"main_plot": {}, "subplots": {}}
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        try:
+            self.settings = Settings.from_config(config)
+        except InputError as error:
+            raise OperationalException(str(error)) from error
+        if (self.settings.q_min, self.settings.q_max) not in {(0, 1), (-1, 0)}:
+            raise OperationalException(
+                f"market_making.q_min = {self.settings.q_min}, q_max = {self.settings.q_max}: one "
+                "Freqtrade bot holds one unit; set 0 and 1 (long-only) or -1 and 0 (short-only)."
+            )
+        self.can_short = self.settings.q_min < 0
+        self._feeds: dict[str, ParameterFeed] = {}
+        self._quoters: dict[tuple[str, float], Quoter] = {}
+        self._touches: dict[str, tuple[datetime, Touch]] = {}
+        self._decisions: dict[str, Quote | Refusal] = {}
+        self._refusals: dict[str, tuple[datetime, str]] = {}
+        self._journal: QuoteJournal | None = None
+
+    @property
+    def protections(self) -> list[dict[str, Any]]:
+        """Stop entries for an hour after a closed-trade drawdown of ``max_drawdown`` in a day."""
+        return [
+            {
+                "method": "MaxDrawdown",
+                "calculation_mode": "equity",
+                "lookback_period": 1440,
+                "trade_limit": 1,
+                "stop_duration": 60,
+                "max_allowed_drawdown": self.settings.max_drawdown,
+            }
+        ]
+
+    # ---- life cycle
+
+    def bot_start(self, **kwargs: Any) -> None:
+        """Open the quote journal; live, let the venue refuse orders that would take (post-only)."""
+        if not self._trading:
+            logger.warning(
+                "Backtests fill a maker's order whole whenever a candle reaches it and use the "
+                "parameters published last for all of history: their profit is too good to be true."
+            )
+            return
+        self._journal = QuoteJournal(Path(self.config["user_data_dir"]) / "logs" / "quotes.jsonl")
+        if self.config["runmode"] == RunMode.LIVE:
+            self.order_time_in_force = {"entry": "ALO", "exit": "ALO"}
+
+    def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
+        """Lift the lock Freqtrade sets to the end of the candle after each closed trade."""
+        if self._trading and any(
+            lock.reason == "Auto lock" for lock in PairLocks.get_pair_locks(None)
+        ):
+            self.unlock_reason("Auto lock")
+
+    # ---- signals: always willing; whether a quote goes out is decided when its price is known
+
+    def populate_indicators(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
+        """No indicators: depths come from the order flow, not from candles."""
+        return dataframe
+
+    def populate_entry_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
+        """Signal on every candle; ``custom_stake_amount`` holds back what must not be quoted."""
+        dataframe["enter_short" if self.can_short else "enter_long"] = 1
+        return dataframe
+
+    def populate_exit_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
+        """No exit signals: they would cancel entries of the same candle; see ``custom_exit``."""
+        return dataframe
+
+    # ---- entries
+
+    def custom_entry_price(
+        self,
+        pair: str,
+        trade: Trade | None,
+        current_time: datetime,
+        proposed_rate: float,
+        entry_tag: str | None,
+        side: str,
+        **kwargs: Any,
+    ) -> float:
+        """Mid -/+ the optimal depth for a flat bot; the proposed rate where the quote is refused.
+
+        Freqtrade has no word for "no order" here: the refusal takes effect in
+        ``custom_stake_amount``, which it asks next.
+        """
+        decision = self._decide(pair, self._entry_side, 0, current_time, proposed_rate)
+        self._decisions[pair] = decision
+        return decision.price if isinstance(decision, Quote) else proposed_rate
+
+    def custom_stake_amount(
+        self,
+        pair: str,
+        current_time: datetime,
+        current_rate: float,
+        proposed_stake: float,
+        min_stake: float | None,
+        max_stake: float,
+        leverage: float,
+        entry_tag: str | None,
+        side: str,
+        **kwargs: Any,
+    ) -> float:
+        """The whole stake as one unit; 0, which means no order, where the quote was refused."""
+        if not isinstance(self._decisions.get(pair), Quote):
+            return 0.0
+        if min_stake is not None and proposed_stake < UNIT_OVER_MINIMUM * min_stake:
+            self._note_refusal(
+                pair,
+                current_time,
+                f"a unit of {proposed_stake:.2f} {self.config['stake_currency']} is below "
+                f"{UNIT_OVER_MINIMUM} x the venue's minimum of {min_stake:.2f}; raise the stake",
+            )
+            return 0.0
+        return proposed_stake
+
+    def confirm_trade_entry(
+        self,
+        pair: str,
+        order_type: str,
+        amount: float,
+        rate: float,
+        time_in_force: str,
+        current_time: datetime,
+        entry_tag: str | None,
+        side: str,
+        **kwargs: Any,
+    ) -> bool:
+        """Last check: the order carries exactly the quoted price (Freqtrade clamps far ones)."""
+        return self._confirm(pair, rate, current_time)
+
+    def check_entry_timeout(
+        self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
+    ) -> bool:
+        """Asked at every loop: True cancels a quote that has drifted, aged or lost its reason."""
+        return self._is_outdated(pair, self._entry_side, 0, order, current_time)
+
+    # ---- exits
+
+    def custom_exit(
+        self,
+        pair: str,
+        trade: Trade,
+        current_time: datetime,
+        current_rate: float,
+        current_profit: float,
+        **kwargs: Any,
+    ) -> str | None:
+        """Offer the position whenever no offer rests; hold it only while the book is in doubt."""
+        if any(order.ft_order_side == trade.exit_side for order in trade.open_orders):
+            return None
+        decision = self._decide(pair, self._exit_side, self._held, current_time, current_rate)
+        self._decisions[pair] = decision
+        if isinstance(decision, Refusal):
+            return None
+        return "at_touch" if decision.calibration_id is None else "optimal_depth"
+
+    def custom_exit_price(
+        self,
+        pair: str,
+        trade: Trade,
+        current_time: datetime,
+        proposed_rate: float,
+        current_profit: float,
+        exit_tag: str | None,
+        **kwargs: Any,
+    ) -> float:
+        """The price ``custom_exit`` has just decided on."""
+        decision = self._decisions.get(pair)
+        return decision.price if isinstance(decision, Quote) else proposed_rate
+
+    def confirm_trade_exit(
+        self,
+        pair: str,
+        trade: Trade,
+        order_type: str,
+        amount: float,
+        rate: float,
+        time_in_force: str,
+        exit_reason: str,
+        current_time: datetime,
+        **kwargs: Any,
+    ) -> bool:
+        """Check a quote's price; a stop or a manual exit always passes."""
+        if exit_reason not in ("at_touch", "optimal_depth"):
+            return True
+        return self._confirm(pair, rate, current_time)
+
+    def check_exit_timeout(
+        self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
+    ) -> bool:
+        """As for entries; a market order (the stop) is left alone."""
+        if order.order_type != "limit":
+            return False
+        return self._is_outdated(pair, self._exit_side, self._held, order, current_time)
+
+    # ---- between Freqtrade and the quoter
+
+    @property
+    def _trading(self) -> bool:
+        return self.config["runmode"] in (RunMode.LIVE, RunMode.DRY_RUN)
+
+    @property
+    def _entry_side(self) -> Side:
+        return "ask" if self.can_short else "bid"
+
+    @property
+    def _exit_side(self) -> Side:
+        return "bid" if self.can_short else "ask"
+
+    @property
+    def _held(self) -> int:
+        return -1 if self.can_short else 1
+
+    def _decide(
+        self, pair: str, side: Side, inventory: int, now: datetime, rate: float
+    ) -> Quote | Refusal:
+        try:
+            quoter = self._quoter(pair)
+            if self._trading:
+                touch = self._touch(pair, now)
+            else:
+                touch, now = self._candle_touch(pair, rate)
+            decide = quoter.entry if inventory == 0 else quoter.exit
+            decision = decide(side, inventory, touch, now)
+        except (AdvancedMMError, ExchangeError) as error:
+            decision = Refusal(str(error))
+        if isinstance(decision, Refusal):
+            self._note_refusal(pair, now, decision.reason)
+        return decision
+
+    def _is_outdated(
+        self, pair: str, side: Side, inventory: int, order: Order, now: datetime
+    ) -> bool:
+        wanted = self._decide(pair, side, inventory, now, order.safe_placement_price)
+        age = (now - order.order_date_utc).total_seconds()
+        return self._quoter(pair).is_outdated(order.safe_placement_price, age, wanted)
+
+    def _confirm(self, pair: str, rate: float, now: datetime) -> bool:
+        decision = self._decisions.get(pair)
+        if not isinstance(decision, Quote):
+            return False
+        if abs(rate - decision.price) > 0.01 * decision.tick:
+            self._note_refusal(
+                pair,
+                now,
+                f"Freqtrade would send {rate} instead of {decision.price}; raise "
+                "custom_price_max_distance_ratio in the configuration",
+            )
+            return False
+        if self._journal is not None:
+            self._journal.record(coin_of(pair), decision, rate, now)
+        return True
+
+    def _feed(self, pair: str) -> ParameterFeed:
+        if pair not in self._feeds:
+            directory = Path(self.settings.parameter_dir or self.config["user_data_dir"])
+            self._feeds[pair] = ParameterFeed(ParameterFiles(directory), coin_of(pair))
+        return self._feeds[pair]
+
+    def _quoter(self, pair: str) -> Quoter:
+        scale = float(self.risk_aversion_scale.value)
+        if (pair, scale) not in self._quoters:
+            settings = self.settings.with_risk_aversion_scaled(scale)
+            self._quoters[pair, scale] = Quoter(settings, self._feed(pair), self._grid(pair))
+        return self._quoters[pair, scale]
+
+    def _grid(self, pair: str) -> PriceGrid:
+        market = self.dp.market(pair)
+        if market is None:
+            raise InputError(
+                f"{pair} is not traded on this exchange; correct exchange.pair_whitelist."
+            )
+        return PriceGrid(int(market["info"]["szDecimals"]))
+
+    def _touch(self, pair: str, now: datetime) -> Touch:
+        """Best bid and offer, asked of the venue at most every quarter of a second."""
+        asked = self._touches.get(pair)
+        if asked is not None and timedelta(0) <= now - asked[0] < BOOK_REUSE:
+            return asked[1]
+        book = self.dp.orderbook(pair, 1)
+        if not (book["bids"] and book["asks"] and book["timestamp"]):
+            raise InputError(f"the venue shows an empty or undated book for {pair}.")
+        at = datetime.fromtimestamp(book["timestamp"] / 1000, UTC)
+        touch = Touch(bid=book["bids"][0][0], ask=book["asks"][0][0], at=at)
+        self._touches[pair] = (now, touch)
+        return touch
+
+    def _candle_touch(self, pair: str, rate: float) -> tuple[Touch, datetime]:
+        """In a backtest: a one-tick touch around the candle's rate, at the parameters' own time."""
+        at = self._feed(pair).latest().kappa.published_at
+        half = self._grid(pair).tick(rate) / 2
+        return Touch(bid=rate - half, ask=rate + half, at=at), at
+
+    def _note_refusal(self, pair: str, now: datetime, reason: str) -> None:
+        """Say why nothing is quoted when the reason is new, then once a minute."""
+        kind = reason.split(":")[0]
+        last = self._refusals.get(pair)
+        if last is None or last[1] != kind or now - last[0] >= REFUSAL_REPEAT:
+            logger.warning("%s: not quoting: %s", pair, reason)
+            self._refusals[pair] = (now, kind)
