@@ -1,0 +1,160 @@
+"""Candles: one-minute bars kept from the prints, longer ones put together from them."""
+
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+__all__ = ["INTERVALS", "MAX_SNAPSHOT", "MINUTE_MS", "Candle", "CandleSeries"]
+
+MINUTE_MS = 60_000
+
+INTERVALS: dict[str, int] = {
+    "1m": MINUTE_MS,
+    "3m": 3 * MINUTE_MS,
+    "5m": 5 * MINUTE_MS,
+    "15m": 15 * MINUTE_MS,
+    "30m": 30 * MINUTE_MS,
+    "1h": 60 * MINUTE_MS,
+    "2h": 120 * MINUTE_MS,
+    "4h": 240 * MINUTE_MS,
+    "8h": 480 * MINUTE_MS,
+    "12h": 720 * MINUTE_MS,
+    "1d": 1440 * MINUTE_MS,
+}
+"""Length in ms of the intervals offered, by Hyperliquid's names; all start at the epoch."""
+
+MAX_SNAPSHOT = 5000  # candles in one answer, Hyperliquid's limit
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """One bar. ``open_ms`` is its first millisecond, ``volume`` in base units, ``prints`` a count.
+
+    A bar without prints stands at the price of the print before it.
+    """
+
+    open_ms: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float = 0.0
+    prints: int = 0
+
+    def with_print(self, price: float, size: float) -> "Candle":
+        """This bar after one more print; the first print of a bar sets its open."""
+        if self.prints == 0:
+            return Candle(self.open_ms, price, price, price, price, size, 1)
+        return Candle(
+            self.open_ms,
+            self.open,
+            max(self.high, price),
+            min(self.low, price),
+            price,
+            self.volume + size,
+            self.prints + 1,
+        )
+
+
+def merge(bars: Iterable[Candle], open_ms: int) -> Candle:
+    """The bar that starts at ``open_ms`` and is made of ``bars``, at least one, in time order.
+
+    Only minutes with prints make its prices, unless there is none.
+    """
+    every = list(bars)
+    parts = [bar for bar in every if bar.prints] or every
+    return Candle(
+        open_ms,
+        parts[0].open,
+        max(bar.high for bar in parts),
+        min(bar.low for bar in parts),
+        parts[-1].close,
+        sum(bar.volume for bar in parts),
+        sum(bar.prints for bar in parts),
+    )
+
+
+class CandleSeries:
+    """The bars of one coin, the last of them still open.
+
+    Every minute has its bar: one in which nothing was printed is flat at the last price, so that
+    a client sees the new minute as soon as it starts. The oldest bars are dropped beyond
+    ``capacity`` minutes, so memory is bounded; longer intervals reach as far back as the minutes.
+
+    Parameters
+    ----------
+    last_price
+        Price before the first print, quote currency.
+    now_ms
+        Market time of the start, exchange ms.
+    capacity
+        Minutes kept.
+    """
+
+    def __init__(self, last_price: float, now_ms: int, capacity: int = 20_000) -> None:
+        first = Candle(_floor(now_ms, MINUTE_MS), last_price, last_price, last_price, last_price)
+        self._minutes: deque[Candle] = deque([first], maxlen=capacity)
+
+    def __len__(self) -> int:
+        return len(self._minutes)
+
+    @property
+    def first_ms(self) -> int:
+        """Start of the oldest bar, exchange ms."""
+        return self._minutes[0].open_ms
+
+    def prepend(self, bars: list[Candle]) -> None:
+        """Put older one-minute bars, in time order, before all others; those too old are dropped.
+
+        Raises
+        ------
+        ValueError
+            If the bars do not lie before the series.
+        """
+        if bars and bars[-1].open_ms >= self.first_ms:
+            raise ValueError("the bars overlap the series they are put before")
+        limit = self._minutes.maxlen
+        room = len(bars) if limit is None else limit - len(self._minutes)
+        self._minutes.extendleft(reversed(bars[-room:] if room else []))
+
+    def roll(self, now_ms: int) -> None:
+        """Open the bar of ``now_ms``, and flat ones for the minutes skipped."""
+        last = self._minutes[-1]
+        for open_ms in range(last.open_ms + MINUTE_MS, _floor(now_ms, MINUTE_MS) + 1, MINUTE_MS):
+            self._minutes.append(Candle(open_ms, last.close, last.close, last.close, last.close))
+
+    def add(self, time_ms: int, price: float, size: float) -> None:
+        """Take a print into its bar; prints come in time order."""
+        self.roll(time_ms)
+        self._minutes[-1] = self._minutes[-1].with_print(price, size)
+
+    def current(self, interval: str) -> Candle:
+        """The bar of ``interval`` that is still open."""
+        length_ms = INTERVALS[interval]
+        start_ms = _floor(self._minutes[-1].open_ms, length_ms)
+        parts = list(itertools.takewhile(lambda b: b.open_ms >= start_ms, reversed(self._minutes)))
+        return merge(reversed(parts), start_ms)
+
+    def snapshot(self, interval: str, start_ms: int, end_ms: int) -> list[Candle]:
+        """Bars that start in [``start_ms``, ``end_ms``], oldest first, the newest 5000 at most."""
+        bars = [bar for bar in self._aggregate(interval) if start_ms <= bar.open_ms <= end_ms]
+        return bars[-MAX_SNAPSHOT:]
+
+    def since(self, start_ms: int) -> Iterator[Candle]:
+        """One-minute bars that start at ``start_ms`` or later, oldest first."""
+        newest_first = itertools.takewhile(
+            lambda bar: bar.open_ms >= start_ms, reversed(self._minutes)
+        )
+        return reversed(list(newest_first))
+
+    def _aggregate(self, interval: str) -> Iterable[Candle]:
+        length_ms = INTERVALS[interval]
+        if length_ms == MINUTE_MS:
+            return self._minutes
+        groups = itertools.groupby(self._minutes, key=lambda bar: _floor(bar.open_ms, length_ms))
+        return (merge(bars, open_ms) for open_ms, bars in groups)
+
+
+def _floor(time_ms: int, length_ms: int) -> int:
+    return time_ms - time_ms % length_ms
