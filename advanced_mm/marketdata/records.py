@@ -1,0 +1,81 @@
+"""What the exchange published, as arrays.
+
+Prices are in the quote currency, sizes in the base currency, times in the exchange's own
+milliseconds since the epoch; ``local_s`` is the local receive time in seconds.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Float1D", "Int1D", "Quotes", "Recording", "Trades"]
+
+Float1D = NDArray[np.float64]
+Int1D = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Quotes:
+    """Best bid and offer after each change, sorted stably by exchange time.
+
+    All arrays have shape (n,). A side that was empty is NaN in price and 0 in size.
+    """
+
+    time_ms: Int1D
+    bid: Float1D
+    bid_size: Float1D
+    ask: Float1D
+    ask_size: Float1D
+    local_s: Float1D
+
+    def __len__(self) -> int:
+        return len(self.time_ms)
+
+
+@dataclass(frozen=True)
+class Trades:
+    """Single prints, sorted stably by exchange time, one row for each ``trade_id``.
+
+    All arrays have shape (n,). ``side`` is the aggressor's: +1 buy, -1 sell. ``transaction`` is a
+    64-bit code of the transaction hash, equal for prints of one market order, 0 where the
+    recording carries no hash.
+    """
+
+    time_ms: Int1D
+    price: Float1D
+    size: Float1D
+    side: Int1D
+    trade_id: Int1D
+    transaction: Int1D
+    local_s: Float1D
+
+    def __len__(self) -> int:
+        return len(self.time_ms)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A coin's records over some stretch of time.
+
+    ``book_time_ms`` holds the exchange times of the L2 snapshots (the heartbeat), sorted; ``tick``
+    is the price step in quote currency, from the shards' metadata or, without it, the greatest
+    common step of the prices; ``skipped_files`` names shards that could not be read.
+    """
+
+    coin: str
+    quotes: Quotes
+    trades: Trades
+    book_time_ms: Int1D
+    tick: float
+    skipped_files: tuple[str, ...] = field(default=())
+
+    @property
+    def newest_ms(self) -> int | None:
+        """Exchange time (ms) of the newest row of any kind, None if there is no row."""
+        newest = [
+            int(t[-1])
+            for t in (self.quotes.time_ms, self.trades.time_ms, self.book_time_ms)
+            if len(t)
+        ]
+        return max(newest, default=None)

@@ -1,0 +1,144 @@
+"""Columns of the shards and their checks.
+
+A shard is a Parquet file of one kind for one coin. The columns are those of earlier public
+recorders of this venue, with a few of our own; files without ours are read too.
+
+========== ======================================================================================
+kind       row
+========== ======================================================================================
+orderbooks one L2 snapshot: 20 levels a side, best first, NaN where the venue sent fewer
+prices     one side of a best-bid-offer update; the bid row, then the ask row of the same update
+trades     one print
+connections one event of the connection: connect, disconnect or gap
+========== ======================================================================================
+
+``timestamp`` is the local receive time in seconds since the epoch, ``exchange_timestamp`` the
+exchange's own time in milliseconds. Prices are in the quote currency, sizes in the base currency.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import pyarrow as pa
+
+from advanced_mm.errors import InputError
+
+__all__ = [
+    "BOOK_LEVELS",
+    "DATA_KINDS",
+    "KINDS",
+    "READ_COLUMNS",
+    "SCHEMAS",
+    "SCHEMA_VERSION",
+    "check_columns",
+    "shard_metadata",
+    "tick_of",
+]
+
+BOOK_LEVELS: Final = 20
+SCHEMA_VERSION: Final = "1"
+
+_TIMES = [("timestamp", pa.float64()), ("exchange_timestamp", pa.int64())]
+_BOOK_FIELDS = [
+    (f"{side}_{field}_{level}", pa.float64())
+    for level in range(BOOK_LEVELS)
+    for side in ("bid", "ask")
+    for field in ("price", "size")
+]
+
+SCHEMAS: Final[Mapping[str, pa.Schema]] = {
+    "orderbooks": pa.schema(
+        [_TIMES[0], ("sequence", pa.int64()), _TIMES[1], *_BOOK_FIELDS, ("fast", pa.bool_())]
+    ),
+    "prices": pa.schema(
+        [
+            _TIMES[0],
+            ("price", pa.float64()),
+            ("size", pa.float64()),
+            ("side", pa.string()),
+            _TIMES[1],
+        ]
+    ),
+    "trades": pa.schema(
+        [
+            _TIMES[0],
+            ("price", pa.float64()),
+            ("size", pa.float64()),
+            ("side", pa.string()),
+            ("trade_id", pa.string()),
+            _TIMES[1],
+            ("hash", pa.string()),
+            ("snapshot", pa.bool_()),
+        ]
+    ),
+    "connections": pa.schema(
+        [_TIMES[0], ("event", pa.string()), ("detail", pa.string()), _TIMES[1]]
+    ),
+}
+"""Schema of what we write, by kind."""
+
+KINDS: Final = tuple(SCHEMAS)
+DATA_KINDS: Final = ("orderbooks", "prices", "trades")
+
+READ_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "orderbooks": ("exchange_timestamp",),
+    "prices": ("timestamp", "price", "size", "side", "exchange_timestamp"),
+    "trades": ("timestamp", "price", "size", "side", "trade_id", "exchange_timestamp"),
+    "connections": ("timestamp", "event", "detail", "exchange_timestamp"),
+}
+"""Columns without which a shard cannot be read."""
+
+
+def check_columns(kind: str, schema: pa.Schema) -> None:
+    """Check that a shard's schema has every column the reader needs, of a readable type.
+
+    Raises
+    ------
+    InputError
+        Naming the first column that is absent or of another type.
+    """
+    for name in READ_COLUMNS[kind]:
+        index = schema.get_field_index(name)
+        if index < 0:
+            raise InputError(f"column {name!r} is missing")
+        wanted, found = SCHEMAS[kind].field(name).type, schema.field(index).type
+        if not _same_family(wanted, found):
+            raise InputError(f"column {name!r} is of type {found}, expected {wanted}")
+
+
+def shard_metadata(coin: str, tick: float | None) -> dict[str, str]:
+    """Build the schema metadata of a shard; ``tick`` (quote currency) is left out where unknown."""
+    metadata = {"coin": coin, "schema_version": SCHEMA_VERSION}
+    if tick is not None:
+        metadata["tick"] = repr(float(tick))
+    return metadata
+
+
+def tick_of(schema: pa.Schema) -> float | None:
+    """Return the price step (quote currency) in a shard's metadata, None where there is none.
+
+    Raises
+    ------
+    InputError
+        If the metadata's tick is not a positive number.
+    """
+    raw = (schema.metadata or {}).get(b"tick")
+    if raw is None:
+        return None
+    try:
+        tick = float(raw)
+    except ValueError:
+        tick = float("nan")
+    if not 0.0 < tick < float("inf"):
+        raise InputError(f"metadata 'tick' is {raw.decode(errors='replace')!r}, not a price step")
+    return tick
+
+
+def _same_family(wanted: pa.DataType, found: pa.DataType) -> bool:
+    if pa.types.is_dictionary(found):
+        found = found.value_type
+    if pa.types.is_string(wanted):
+        return bool(pa.types.is_string(found) or pa.types.is_large_string(found))
+    if pa.types.is_floating(wanted):
+        return bool(pa.types.is_floating(found) or pa.types.is_integer(found))
+    return bool(wanted == found)

@@ -1,0 +1,194 @@
+"""One shard read from disk into arrays, not yet merged with others."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from advanced_mm.errors import InputError
+from advanced_mm.marketdata.records import Float1D, Int1D
+from advanced_mm.marketdata.schemas import READ_COLUMNS, check_columns, tick_of
+
+__all__ = ["PRICE_UNITS", "Shard", "read_shard", "transaction_codes"]
+
+PRICE_UNITS: Final = 1e8
+"""Units in one of the quote currency; prices of this venue have at most 8 decimals."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The rows of one file in arrival order.
+
+    Attributes
+    ----------
+    columns : Mapping
+        Arrays of equal length by name; names and meaning as in `Quotes` and `Trades`,
+        ``time_ms`` alone for order books.
+    tick : float or None
+        Price step of the metadata, quote currency.
+    step : int
+        Greatest common divisor of the prices in units of 1 / `PRICE_UNITS`, 0 without prices.
+    """
+
+    columns: Mapping[str, NDArray[Any]]
+    tick: float | None
+    step: int
+
+    def __len__(self) -> int:
+        return len(self.columns["time_ms"])
+
+
+def read_shard(path: Path, kind: str) -> Shard:
+    """Read and check one shard.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, has no rows, or a column is missing or of another type; the
+        message names the column but not the file, which the caller knows.
+    """
+    columns = [*READ_COLUMNS[kind], *(["hash"] if kind == "trades" else [])]
+    try:
+        with pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            check_columns(kind, schema)
+            table = file.read(columns=columns, use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"not a readable Parquet file ({first_line})") from error
+    if table.num_rows == 0:
+        raise InputError("has no rows")
+    arrays = _PARSERS[kind](table)
+    step = _common_step(arrays) if kind != "orderbooks" else 0
+    return Shard(arrays, tick_of(schema), step)
+
+
+def transaction_codes(hashes: pa.ChunkedArray) -> Int1D:
+    """Code transaction hashes as 64-bit integers, the same on every machine and run.
+
+    Parameters
+    ----------
+    hashes : pyarrow.ChunkedArray
+        Strings, shape (n,).
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        Equal hashes have equal codes; different ones differ but for a chance of about 2**-64 a
+        pair. 0 where the hash is null, empty or all zeros: the venue's mark for prints that are
+        not an order's of their own (TWAP slices).
+    """
+    raw = np.array(hashes.cast(pa.binary()).fill_null(b"").to_pylist(), dtype=np.bytes_)
+    characters = raw.view(np.uint8).reshape(len(raw), raw.dtype.itemsize)
+    # A sum of characters times position-dependent odd 64-bit weights, modulo 2**64. Padding
+    # characters are 0, so the code does not depend on the longest hash of the shard.
+    weights = _splitmix64(np.arange(characters.shape[1], dtype=np.uint64)) | np.uint64(1)
+    codes = (characters.astype(np.uint64) * weights).sum(axis=1, dtype=np.uint64)
+    unknown = np.isin(characters, np.frombuffer(b"\x000x", dtype=np.uint8)).all(axis=1)
+    signed = _splitmix64(codes).view(np.int64)
+    return np.where(unknown, 0, np.where(signed == 0, 1, signed))
+
+
+def _splitmix64(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Mix 64-bit integers (Steele, Lea & Flood 2014, splitmix64's finaliser)."""
+    x = x + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def _parse_books(table: pa.Table) -> dict[str, NDArray[Any]]:
+    return {"time_ms": _integers(table, "exchange_timestamp")}
+
+
+def _parse_quotes(table: pa.Table) -> dict[str, NDArray[Any]]:
+    time_ms = _integers(table, "exchange_timestamp")
+    local_s = _floats(table, "timestamp")
+    price, size = _floats(table, "price"), _floats(table, "size")
+    is_bid = _is_first(table, "bid", "ask")
+    # An ask row completes the bid row before it if both carry the same two times. Any other row
+    # is an update of its own, whose other side was empty.
+    completes = np.zeros(len(time_ms), dtype=np.bool_)
+    completes[1:] = (
+        is_bid[:-1] & ~is_bid[1:] & (time_ms[1:] == time_ms[:-1]) & (local_s[1:] == local_s[:-1])
+    )
+    update = np.cumsum(~completes) - 1
+    first = np.flatnonzero(~completes)
+    arrays: dict[str, NDArray[Any]] = {"time_ms": time_ms[first], "local_s": local_s[first]}
+    for name, rows in (("bid", is_bid), ("ask", ~is_bid)):
+        prices, sizes = np.full(len(first), np.nan), np.zeros(len(first))
+        prices[update[rows]] = price[rows]
+        sizes[update[rows]] = np.where(np.isnan(price[rows]), 0.0, size[rows])
+        arrays[name], arrays[f"{name}_size"] = prices, sizes
+    return arrays
+
+
+def _parse_trades(table: pa.Table) -> dict[str, NDArray[Any]]:
+    try:
+        trade_id = _integers(
+            table.set_column(
+                table.schema.get_field_index("trade_id"),
+                "trade_id",
+                table["trade_id"].cast(pa.int64()),
+            ),
+            "trade_id",
+        )
+    except pa.ArrowInvalid as error:
+        raise InputError("column 'trade_id' has a value that is not a whole number") from error
+    has_hash = "hash" in table.column_names
+    return {
+        "time_ms": _integers(table, "exchange_timestamp"),
+        "price": _floats(table, "price"),
+        "size": _floats(table, "size"),
+        "side": np.where(_is_first(table, "buy", "sell"), np.int64(1), np.int64(-1)),
+        "trade_id": trade_id,
+        "transaction": transaction_codes(table["hash"])
+        if has_hash
+        else np.zeros(table.num_rows, dtype=np.int64),
+        "local_s": _floats(table, "timestamp"),
+    }
+
+
+_PARSERS: Final[Mapping[str, Callable[[pa.Table], dict[str, NDArray[Any]]]]] = {
+    "orderbooks": _parse_books,
+    "prices": _parse_quotes,
+    "trades": _parse_trades,
+}
+
+
+def _integers(table: pa.Table, name: str) -> Int1D:
+    column = table[name]
+    if column.null_count:
+        raise InputError(f"column {name!r} has {column.null_count} empty values")
+    array: Int1D = column.to_numpy()
+    return array
+
+
+def _floats(table: pa.Table, name: str) -> Float1D:
+    array: Float1D = table[name].to_numpy().astype(np.float64, copy=False)
+    return array
+
+
+def _is_first(table: pa.Table, first: str, second: str) -> NDArray[np.bool_]:
+    """Tell the rows whose side is ``first``; every other must be ``second``."""
+    column = table["side"]
+    is_first = pc.equal(column, first).fill_null(False).to_numpy()
+    is_second = pc.equal(column, second).fill_null(False).to_numpy()
+    wrong = ~(is_first | is_second)
+    if wrong.any():
+        value = column[int(np.argmax(wrong))].as_py()
+        raise InputError(f"column 'side' has {value!r}, expected {first!r} or {second!r}")
+    array: NDArray[np.bool_] = is_first
+    return array
+
+
+def _common_step(arrays: Mapping[str, NDArray[Any]]) -> int:
+    prices = np.concatenate([arrays[name] for name in ("price", "bid", "ask") if name in arrays])
+    units = np.rint(prices[np.isfinite(prices)] * PRICE_UNITS).astype(np.int64)
+    return int(np.gcd.reduce(units)) if len(units) else 0

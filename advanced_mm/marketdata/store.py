@@ -1,0 +1,327 @@
+"""The folder of shards: the only module that knows how recordings lie on disk.
+
+``<data_dir>/<COIN>/{orderbooks,prices,trades,connections}/<kind>_<epoch ms>.parquet``, each file
+written whole under a temporary name and renamed. A file's time is that of its newest row in
+exchange time (older recorders: of the flush), or later where that name was taken.
+"""
+
+import contextlib
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from advanced_mm.errors import InputError
+from advanced_mm.marketdata.merging import merge_shards
+from advanced_mm.marketdata.records import Recording
+from advanced_mm.marketdata.schemas import DATA_KINDS, READ_COLUMNS, SCHEMAS
+from advanced_mm.marketdata.shards import Shard, read_shard
+
+__all__ = ["ConnectionEvent", "ShardStore"]
+
+logger = logging.getLogger(__name__)
+
+_CLOCK_MARGIN_MS: Final = 120_000
+"""Rows may be this much newer than their file's name (clocks of older recorders)."""
+_REPLAY_MARGIN_MS: Final = 3_600_000
+"""Rows may be this much older than their file's name (trades replayed on subscribing)."""
+_COIN_NAME: Final = re.compile(r"[A-Za-z0-9@][A-Za-z0-9_:@-]*")
+_TEMPORARY_NAME: Final = re.compile(rf"\.(?:{'|'.join(SCHEMAS)})_\d+\.parquet\.\d+\.tmp")
+
+
+@dataclass(frozen=True)
+class ConnectionEvent:
+    """One event of the connection log.
+
+    Attributes
+    ----------
+    local_s : float
+        Local time, seconds.
+    event : str
+        ``connect``, ``disconnect`` or ``gap``.
+    detail : str
+        The reason in words.
+    exchange_ms : int or None
+        Exchange time (ms) of the coin's last row before the event, None before the first.
+    """
+
+    local_s: float
+    event: str
+    detail: str
+    exchange_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One entry of a folder listing; equal where the content may be taken to be the same."""
+
+    path: str
+    name_ms: int
+    size: int
+    mtime_ns: int
+
+
+class ShardStore:
+    """Reads and writes the shards below one data directory.
+
+    Parsed shards are kept in memory, so a window read again touches only new files. A read drops
+    what lies before its start from memory; reading from one thread at a time is assumed.
+
+    Parameters
+    ----------
+    data_dir : Path
+        Folder with one folder a coin. It need not exist before the first `write`.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = Path(data_dir)
+        self._parsed: dict[str, dict[_File, Shard | None]] = {}
+        self._last_written_ms: dict[Path, int] = {}
+
+    def coins(self) -> list[str]:
+        """Return the recorded coins, sorted.
+
+        Raises
+        ------
+        InputError
+            If the data directory does not exist.
+        """
+        try:
+            with os.scandir(self.data_dir) as entries:
+                return sorted(
+                    entry.name
+                    for entry in entries
+                    if _COIN_NAME.fullmatch(entry.name) and entry.is_dir()
+                )
+        except OSError as error:
+            raise InputError(
+                f"data directory {str(self.data_dir)!r} cannot be read ({error.strerror}): "
+                "record first with scripts/hyperliquid_data_collector.py or pass another --data-dir"
+            ) from error
+
+    def read(self, coin: str, start_ms: int | None = None, end_ms: int | None = None) -> Recording:
+        """Read a coin's records.
+
+        Parameters
+        ----------
+        coin : str
+            The coin's name at the venue.
+        start_ms, end_ms : int or None
+            Exchange time (ms), both included; None leaves that end open. Trades replayed more
+            than an hour after ``end_ms`` are not looked for.
+
+        Returns
+        -------
+        Recording
+            One row for each ``trade_id`` (the earliest received), all sorted stably by exchange
+            time. Shards that cannot be read are named in ``skipped_files`` and logged once.
+
+        Raises
+        ------
+        InputError
+            If the data directory or the coin's folder does not exist.
+        """
+        folder = self._coin_folder(coin)
+        shards: dict[str, list[Shard]] = {}
+        skipped: list[str] = []
+        low = 0 if start_ms is None else start_ms - _CLOCK_MARGIN_MS
+        high = sys.maxsize if end_ms is None else end_ms + _REPLAY_MARGIN_MS
+        for kind in DATA_KINDS:
+            files = _listing(folder, kind, low, high)
+            parsed = [(file, self._shard(coin, kind, file)) for file in files]
+            shards[kind] = [shard for _, shard in parsed if shard is not None]
+            skipped += [file.path for file, shard in parsed if shard is None]
+        self._forget_before(coin, low)
+        return merge_shards(coin, shards, start_ms, end_ms, tuple(skipped))
+
+    def newest_ms(self, coin: str) -> int | None:
+        """Return the exchange time (ms) of the coin's newest row, None where there is none.
+
+        Raises
+        ------
+        InputError
+            If the data directory or the coin's folder does not exist.
+        """
+        folder = self._coin_folder(coin)
+        newest: int | None = None
+        for kind in DATA_KINDS:
+            for file in reversed(_listing(folder, kind)):
+                if newest is not None and file.name_ms + _CLOCK_MARGIN_MS < newest:
+                    break
+                shard = self._shard(coin, kind, file)
+                if shard is not None:
+                    last = int(shard.columns["time_ms"].max())
+                    newest = last if newest is None else max(newest, last)
+        return newest
+
+    def connections(self, coin: str) -> list[ConnectionEvent]:
+        """Return the connection log of a coin in order; empty for recordings without one.
+
+        Raises
+        ------
+        InputError
+            If the data directory or the coin's folder does not exist, or a file of the log cannot
+            be read.
+        """
+        events: list[ConnectionEvent] = []
+        for file in _listing(self._coin_folder(coin), "connections"):
+            try:
+                table = pq.read_table(file.path, columns=list(READ_COLUMNS["connections"]))
+            except (pa.ArrowException, OSError) as error:
+                raise InputError(f"connection log {file.path!r} cannot be read: {error}") from error
+            events += [
+                ConnectionEvent(*row) for row in zip(*table.to_pydict().values(), strict=True)
+            ]
+        return sorted(events, key=lambda event: event.local_s)
+
+    def write(self, coin: str, kind: str, table: pa.Table) -> Path:
+        """Write one shard, whole or not at all, and never over another.
+
+        Parameters
+        ----------
+        coin, kind : str
+            Where it belongs; ``kind`` is a key of `schemas.SCHEMAS`.
+        table : pyarrow.Table
+            At least one row, of the kind's schema (its metadata may differ).
+
+        Returns
+        -------
+        Path
+            The new file. Later writes of this store to the same folder get later names, so the
+            order of names is the order of arrival.
+
+        Raises
+        ------
+        InputError
+            If the coin's name or the table does not fit, or the disk refuses.
+        """
+        _check_coin(coin)
+        if table.num_rows == 0 or not table.schema.equals(SCHEMAS[kind]):
+            raise InputError(f"a {kind} shard needs rows and the columns of its schema")
+        folder = self.data_dir / coin / kind
+        name_ms = max(_newest_row_ms(table), self._last_written_ms.get(folder, -1) + 1)
+        temporary = None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            while (target := folder / f"{kind}_{name_ms}.parquet").exists():
+                name_ms += 1
+            temporary = folder / f".{target.name}.{os.getpid()}.tmp"
+            _write_synced(table, temporary)
+            os.replace(temporary, target)  # noqa: PTH105 (one call for tests to break)
+        except OSError as error:
+            if temporary is not None:
+                with contextlib.suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+            raise InputError(
+                f"cannot write a shard into {str(folder)!r} ({error.strerror or error}): "
+                "make room or give another --data-dir"
+            ) from error
+        self._last_written_ms[folder] = name_ms
+        return target
+
+    def remove_temporary(self, coin: str) -> int:
+        """Delete what a killed recorder left half-written for a coin; return how many files.
+
+        Files of a recorder still alive are left alone.
+        """
+        _check_coin(coin)
+        removed = 0
+        for path in (self.data_dir / coin).glob("*/.*.tmp"):
+            if _TEMPORARY_NAME.fullmatch(path.name) and not _writer_alive(path):
+                path.unlink(missing_ok=True)
+                removed += 1
+        return removed
+
+    def _coin_folder(self, coin: str) -> Path:
+        _check_coin(coin)
+        folder = self.data_dir / coin
+        if not folder.is_dir():
+            known = ", ".join(self.coins()) or "none"
+            raise InputError(
+                f"coin {coin!r} has no recording in {str(self.data_dir)!r} (there: {known}): "
+                "record it with scripts/hyperliquid_data_collector.py or check the name"
+            )
+        return folder
+
+    def _shard(self, coin: str, kind: str, file: _File) -> Shard | None:
+        """Return the parsed file, from memory if it is there; None if it cannot be used."""
+        parsed = self._parsed.setdefault(coin, {})
+        if file not in parsed:
+            try:
+                parsed[file] = read_shard(Path(file.path), kind)
+            except InputError as error:
+                logger.warning("skipping shard %s: %s", file.path, error)
+                parsed[file] = None
+        return parsed[file]
+
+    def _forget_before(self, coin: str, name_ms: int) -> None:
+        parsed = self._parsed.get(coin, {})
+        for file in [file for file in parsed if file.name_ms < name_ms]:
+            del parsed[file]
+
+
+def _listing(folder: Path, kind: str, low_ms: int = 0, high_ms: int = sys.maxsize) -> list[_File]:
+    """List a kind's shards by the time in their names, which lies in [low_ms, high_ms]."""
+    return sorted(_entries(folder / kind, kind, low_ms, high_ms), key=attrgetter("name_ms"))
+
+
+def _entries(folder: Path, kind: str, low_ms: int, high_ms: int) -> Iterator[_File]:
+    prefix, suffix = f"{kind}_", ".parquet"
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                digits = entry.name[len(prefix) : -len(suffix)]
+                if entry.name != f"{prefix}{digits}{suffix}" or not digits.isdecimal():
+                    continue
+                if low_ms <= int(digits) <= high_ms:
+                    stat = entry.stat()
+                    yield _File(entry.path, int(digits), stat.st_size, stat.st_mtime_ns)
+    except FileNotFoundError:
+        return
+
+
+def _newest_row_ms(table: pa.Table) -> int:
+    newest = pc.max(table["exchange_timestamp"]).as_py()
+    if newest is None:
+        newest = pc.max(table["timestamp"]).as_py() * 1000.0
+    return int(newest)
+
+
+def _write_synced(table: pa.Table, path: Path) -> None:
+    with path.open("wb") as file:
+        pq.write_table(
+            table,
+            file,
+            compression="zstd",
+            use_dictionary=[f.name for f in table.schema if pa.types.is_string(f.type)],
+            write_statistics=["exchange_timestamp"],
+        )
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _writer_alive(temporary: Path) -> bool:
+    pid = int(temporary.name.split(".")[-2])
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _check_coin(coin: str) -> None:
+    if not _COIN_NAME.fullmatch(coin):
+        raise InputError(f"coin {coin!r} is not a coin's name: use one such as ETH or kPEPE")
