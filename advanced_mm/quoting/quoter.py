@@ -154,21 +154,13 @@ class Quoter:
         return Quote(
             side=side,
             inventory=inventory,
-            price=self._behind_opposite_touch(side, price, touch),
+            price=price,  # at depth >= 0 it lies behind the mid and cannot take
             mid=touch.mid,
             depth=depth,
             tick=self._grid.tick(touch.mid),
             calibration_id=parameters.calibration_id,
             edge=expected_edge(parameters, side, depth, self.settings.fee_rate * touch.mid),
         )
-
-    def _behind_opposite_touch(self, side: Side, price: float, touch: Touch) -> float:
-        """Keep a quote of depth near 0 from crossing the spread: a maker never takes."""
-        if side == "bid" and price >= touch.ask:
-            return self._grid.bid(touch.ask, self._grid.tick(touch.ask))
-        if side == "ask" and price <= touch.bid:
-            return self._grid.ask(touch.bid, self._grid.tick(touch.bid))
-        return price
 
     def _at_touch(self, side: Side, inventory: int, touch: Touch, why: str) -> Quote:
         price = touch.bid if side == "bid" else touch.ask

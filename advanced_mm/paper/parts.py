@@ -1,0 +1,83 @@
+"""Child processes of a session: started with a log of their own, watched, ended by their own id."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+__all__ = ["Part"]
+
+
+class Part:
+    """One process of the system.
+
+    It gets a process group of its own, so that Ctrl-C at the terminal reaches the session alone
+    and the session ends its parts in order.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log_path: Path,
+        working_dir: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.log_path = log_path
+        self.peak_rss_bytes = 0
+        with log_path.open("wb") as log:
+            self._process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=working_dir,
+                env={**os.environ, **(environment or {})},
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative where a signal ended it."""
+        return self._process.poll()
+
+    def sample_memory(self) -> int:
+        """Resident memory in bytes of the process and its children; keeps the peak."""
+        total = 0
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self.pid)
+            for one in (process, *process.children(recursive=True)):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    total += one.memory_info().rss
+        self.peak_rss_bytes = max(self.peak_rss_bytes, total)
+        return total
+
+    def last_lines(self, count: int = 15) -> list[str]:
+        """Return the end of its log."""
+        with self.log_path.open(encoding="utf-8", errors="replace") as log:
+            return [line.rstrip("\n") for line in deque(log, maxlen=count)]
+
+    def stop(self, patience_seconds: float = 15.0) -> None:
+        """Ask it to end, then insist; returns when the process and its group are gone."""
+        if self.exit_code is None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(patience_seconds)
+            except subprocess.TimeoutExpired:
+                self._process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()

@@ -1,0 +1,77 @@
+"""Check every quote the bot sent against the depths that were published when it was sent."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from advanced_mm.parameter_files import ParameterSet
+
+__all__ = ["QuoteAudit"]
+
+
+@dataclass
+class QuoteAudit:
+    """Follows the quote journal of a running bot and the refits published beside it.
+
+    ``quotes`` counts lines; ``requotes`` those that replaced an unfilled quote of the same side;
+    ``touch_quotes`` exits offered at the touch for want of usable parameters; ``unmatched`` quotes
+    whose refit's depths were not seen published; ``max_distance_ticks`` is the largest distance of
+    a sent price from mid -/+ published depth, in ticks.
+    """
+
+    journal: Path
+    quotes: int = 0
+    requotes: int = 0
+    touch_quotes: int = 0
+    unmatched: int = 0
+    max_distance_ticks: float = 0.0
+    last: dict[str, Any] | None = None
+    _offset: int = 0
+    _depths: dict[str, dict[tuple[str, int], float]] = field(default_factory=dict)
+
+    @property
+    def refits(self) -> int:
+        """Number of distinct refits seen with a solved value function."""
+        return len(self._depths)
+
+    def see_parameters(self, parameters: ParameterSet) -> None:
+        """Remember a published refit's depths: quotes name the refit they rest on."""
+        if parameters.calibration_id in self._depths or not parameters.value_functions:
+            return
+        entry = parameters.value_functions[0]
+        depths: dict[tuple[str, int], float] = {}
+        for q in entry.q or ():
+            ask, bid = entry.depths_at(q)
+            depths |= {(side, q): d for side, d in (("ask", ask), ("bid", bid)) if d is not None}
+        self._depths[parameters.calibration_id] = depths
+
+    def read_journal(self) -> None:
+        """Take in the lines written since the last call."""
+        if not self.journal.exists():
+            return
+        with self.journal.open("rb") as stream:
+            stream.seek(self._offset)
+            for line in stream:
+                if not line.endswith(b"\n"):
+                    break
+                self._offset += len(line)
+                self._take(json.loads(line))
+
+    def _take(self, quote: dict[str, Any]) -> None:
+        self.quotes += 1
+        if self.last is not None and self.last["side"] == quote["side"]:
+            self.requotes += 1
+        self.last = quote
+        if quote["calibration_id"] is None:
+            self.touch_quotes += 1
+            return
+        depths = self._depths.get(quote["calibration_id"], {})
+        depth = depths.get((quote["side"], quote["inventory"]))
+        if depth is None:
+            self.unmatched += 1
+            return
+        sign = 1 if quote["side"] == "ask" else -1
+        ideal = quote["mid"] + sign * depth
+        distance = abs(quote["sent_price"] - ideal) / quote["tick"]
+        self.max_distance_ticks = max(self.max_distance_ticks, distance)

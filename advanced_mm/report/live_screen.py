@@ -1,0 +1,180 @@
+"""One screen of live status for a paper session (rich), and the same in one plain line."""
+
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from advanced_mm.paper.session import PaperSession, SessionView
+from advanced_mm.parameter_files import ParameterEntry, ParameterSet
+from advanced_mm.quoting import Side, expected_edge, toxicity, toxicity_regime
+
+__all__ = ["live_screen", "status_line"]
+
+_SIDES: tuple[tuple[str, str, Side], ...] = (
+    ("ask (+)", "plus", "ask"),
+    ("bid (−)", "minus", "bid"),
+)
+_DASH = "–"
+
+
+def live_screen(session: PaperSession, view: SessionView, elapsed_seconds: float) -> RenderableType:
+    """Compose the screen: market and bot, parameters by side, health of the parts, addresses."""
+    title = f"Advanced Market Making · paper session · {view.coin}"
+    clock = f"{int(elapsed_seconds // 60)}:{int(elapsed_seconds % 60):02d}"
+    addresses = Text(
+        f"venue {session.rest_address}   bot {session.bot_address} (login in config.session.json)\n"
+        f"logs {session.options.folder / 'logs'}   Ctrl-C ends everything",
+        style="dim",
+    )
+    return Panel(
+        Group(_bot_table(view), _parameter_table(view), _health_table(session, view), addresses),
+        title=title,
+        subtitle=clock,
+    )
+
+
+def status_line(view: SessionView, elapsed_seconds: float) -> str:
+    """The screen's essentials in one line, for a log or a pipe."""
+    bot = view.bot
+    parts = [
+        f"{elapsed_seconds:6.0f} s",
+        f"mid {_number(view.mid)}",
+        f"quote {_resting(view)}",
+        f"inventory {_number(None if bot is None else bot.inventory)}",
+        f"fills {_DASH if bot is None else bot.fills}",
+        f"P&L {_number(None if bot is None else bot.profit)}",
+        f"refits {view.audit.refits}",
+    ]
+    if view.parameters is None:
+        parts.append(f"parameters: {view.parameters_fault}")
+    else:
+        kappa, epsilon = view.parameters.kappa, view.parameters.epsilon
+        fill_plus, fill_minus = epsilon.epsilon_fill_plus, epsilon.epsilon_fill_minus
+        parts += [
+            f"kappa {_number(kappa.kappa_plus)}/{_number(kappa.kappa_minus)} ({kappa.status})",
+            f"epsilon_fill {_number(fill_plus)}/{_number(fill_minus)} ({epsilon.status})",
+        ]
+    return "  ".join(parts)
+
+
+def _bot_table(view: SessionView) -> Table:
+    bot, audit = view.bot, view.audit
+    table = Table(expand=True, box=None, pad_edge=False)
+    for name in (
+        "mid",
+        "resting quote",
+        "inventory",
+        "fills",
+        "P&L",
+        "quotes (replaced)",
+        "off by",
+    ):
+        table.add_column(name, justify="right")
+    table.add_row(
+        _number(view.mid),
+        _resting(view),
+        _number(None if bot is None else bot.inventory),
+        _DASH if bot is None else str(bot.fills),
+        _DASH if bot is None else f"{bot.profit:+.2f} USDC",
+        f"{audit.quotes} ({audit.requotes})",
+        f"{audit.max_distance_ticks:.2f} ticks",
+    )
+    return table
+
+
+def _parameter_table(view: SessionView) -> RenderableType:
+    parameters = view.parameters
+    if parameters is None:
+        return Text(f"\nno parameters yet: {view.parameters_fault}\n", style="yellow")
+    table = Table(expand=True, title=_age_title(parameters, view.at), title_justify="left")
+    for name in ("side", "λ /s", "λ₀ /s", "κ", "ε", "ε_fill", "κ·ε_fill", "depth", "edge per fill"):
+        table.add_column(name, justify="right")
+    for label, suffix, side in _SIDES:
+        table.add_row(label, *_side_cells(parameters, suffix, side))
+    return table
+
+
+def _side_cells(parameters: ParameterSet, suffix: str, side: Side) -> list[str]:
+    lambda_, kappa, epsilon = parameters.lambda_, parameters.kappa, parameters.epsilon
+    poison = toxicity(parameters, side)
+    depth, edge = _depth_and_edge(parameters, side)
+    return [
+        _number(getattr(lambda_, f"lambda_{suffix}")),
+        _number(getattr(lambda_, f"lambda0_{suffix}")),
+        _with_error(kappa, f"kappa_{suffix}"),
+        _with_error(epsilon, f"epsilon_{suffix}"),
+        _with_error(epsilon, f"epsilon_fill_{suffix}"),
+        _DASH if poison is None else f"{poison:.2f} {toxicity_regime(poison)}",
+        _in_bp(depth, parameters.kappa.mid),
+        _in_bp(edge, parameters.kappa.mid),
+    ]
+
+
+def _depth_and_edge(parameters: ParameterSet, side: Side) -> tuple[float | None, float | None]:
+    """Published depth where this side is quoted, and what a fill there is expected to earn."""
+    for entry in parameters.value_functions:
+        depths = entry.ask_depth if side == "ask" else entry.bid_depth
+        fee = (entry.configuration or {}).get("fee")
+        quoted = [depth for depth in depths or () if depth is not None]
+        if quoted and isinstance(fee, int | float):
+            return quoted[0], expected_edge(parameters, side, quoted[0], float(fee))
+    return None, None
+
+
+def _health_table(session: PaperSession, view: SessionView) -> Table:
+    table = Table(expand=True, box=None, pad_edge=False)
+    for part in session.parts:
+        table.add_column(part.name, justify="left")
+    table.add_row(
+        *(
+            f"[green]running[/] pid {part.pid}, {view.memory[part.name] / 2**20:.0f} MB"
+            for part in session.parts
+        )
+    )
+    return table
+
+
+def _age_title(parameters: ParameterSet, now: datetime) -> str:
+    entries: list[tuple[str, ParameterEntry]] = [
+        ("λ", parameters.lambda_),
+        ("κ", parameters.kappa),
+        ("ε", parameters.epsilon),
+    ]
+    states = ", ".join(f"{name} {entry.status}" for name, entry in entries)
+    published = (now - parameters.kappa.published_at).total_seconds()
+    fitted = parameters.kappa.fitted_at
+    data = _DASH if fitted is None else f"{(now - fitted).total_seconds():.0f} s"
+    observed = parameters.kappa.observed_seconds / 60
+    return (
+        f"parameters: {states}; refit {published:.0f} s ago on data {data} old, {observed:.1f} min"
+    )
+
+
+def _resting(view: SessionView) -> str:
+    bot = view.bot
+    if bot is None or bot.resting_price is None:
+        return "none"
+    if view.mid is None:
+        return f"{bot.resting_side} {bot.resting_price:g}"
+    distance_bp = abs(bot.resting_price - view.mid) / view.mid * 1e4
+    return f"{bot.resting_side} {bot.resting_price:.6g} ({distance_bp:.2f} bp)"
+
+
+def _with_error(entry: ParameterEntry, name: str) -> str:
+    value, error = getattr(entry, name), getattr(entry, f"{name}_se", None)
+    if value is None:
+        return _DASH
+    return f"{value:.3g}" if error is None else f"{value:.3g} ±{error:.1g}"
+
+
+def _in_bp(value: float | None, mid: float | None) -> str:
+    if value is None or mid is None:
+        return _DASH
+    return f"{value:.3g} ({value / mid * 1e4:.2f} bp)"
+
+
+def _number(value: float | None) -> str:
+    return _DASH if value is None else f"{value:.6g}"

@@ -1,0 +1,116 @@
+"""Run venue, collector, runner and bot together, with no account, no network and no money."""
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from advanced_mm.cli import configure_logging, run
+from advanced_mm.errors import InputError
+from advanced_mm.paper.session import PaperSession, PartDiedError, SessionOptions, SessionView
+from advanced_mm.parameter_files import write_json_atomically
+from advanced_mm.report.live_screen import live_screen, status_line
+
+ROOT = Path(__file__).resolve().parents[1]
+LINE_EVERY_SECONDS = 15.0
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, help="stop by itself after this time")
+    parser.add_argument(
+        "--replay", type=Path, metavar="DIR", help="replay a recording from this data folder"
+    )
+    parser.add_argument("--coin", default="ETH", help="coin to trade (default ETH)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the synthetic market")
+    parser.add_argument("--summary", type=Path, metavar="FILE", help="write the summary as JSON")
+    parser.add_argument(
+        "--folder", type=Path, help="where to write (default user_data/paper/<time>)"
+    )
+    parser.add_argument("--verbose", action="store_true", help="log what the session does")
+    options = parser.parse_args(argv)
+    if options.minutes is not None and options.minutes <= 0:
+        raise InputError(f"--minutes {options.minutes:g} must be above 0.")
+    if options.summary is not None and not options.summary.parent.is_dir():
+        raise InputError(
+            f"--summary {options.summary}: the folder {options.summary.parent} does not exist."
+        )
+    return options
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a session; exit code 1 if a part died, 2 for a mistake in the options."""
+    options = parse(argv)
+    configure_logging(options.verbose)
+    logging.getLogger("ft_rest_client").setLevel(logging.ERROR)
+    console = Console()
+    started = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}"
+    session = PaperSession(
+        SessionOptions(
+            root=ROOT,
+            folder=(options.folder or ROOT / "user_data" / "paper" / started).resolve(),
+            coin=options.coin,
+            replay=None if options.replay is None else options.replay.resolve(),
+            seed=options.seed,
+        )
+    )
+    ended = _stop_on_signals()
+    try:
+        with session:
+            console.print("starting the venue, the collector, the runner and the bot …")
+            session.start(ended)
+            last = _watch(session, console, options.minutes, ended)
+            summary = session.summary(last)
+    except PartDiedError as error:
+        console.print(f"[red]error:[/] {error}", highlight=False)
+        return 1
+    _report(console, summary, options.summary)
+    return 0
+
+
+def _stop_on_signals() -> threading.Event:
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: ended.set())
+    return ended
+
+
+def _watch(
+    session: PaperSession, console: Console, minutes: float | None, ended: threading.Event
+) -> SessionView:
+    """Show the state until the time is up or a signal asks to end."""
+    begin = time.monotonic()
+    deadline = float("inf") if minutes is None else begin + 60 * minutes
+    view, next_line = session.look(), begin
+    with Live(console=console, auto_refresh=False, transient=False) as screen:
+        while not ended.wait(min(1.0, max(0.0, deadline - time.monotonic()))):
+            elapsed = time.monotonic() - begin
+            view = session.look()
+            if console.is_terminal:
+                screen.update(live_screen(session, view, elapsed), refresh=True)
+            elif time.monotonic() >= next_line:
+                print(status_line(view, elapsed), flush=True)
+                next_line += LINE_EVERY_SECONDS
+            if time.monotonic() >= deadline:
+                break
+    return view
+
+
+def _report(console: Console, summary: dict[str, Any], path: Path | None) -> None:
+    console.print_json(json.dumps(summary))
+    if path is not None:
+        write_json_atomically(path, summary)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

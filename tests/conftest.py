@@ -1,0 +1,66 @@
+"""What several parts' tests share."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from advanced_mm.parameter_files import EpsilonEntry, KappaEntry, LambdaEntry, ParameterSet
+
+PUBLISHED = datetime(2026, 11, 23, 12, 0, 15, tzinfo=UTC)
+FITTED = datetime(2026, 11, 23, 12, 0, 14, tzinfo=UTC)
+
+
+def parameter_set(calibration_id: str = "r1", **changes: object) -> ParameterSet:
+    """A consistent parameter set as one refit would publish it; ``changes`` replace any field."""
+    header = {
+        "status": "ok",
+        "calibration_id": calibration_id,
+        "published_at": PUBLISHED,
+        "fitted_at": FITTED,
+        "window_seconds": 1800.0,
+        "observed_seconds": 1795.5,
+        "n_plus": 1150,
+        "n_minus": 769,
+        "n1_plus": 204,
+        "n1_minus": 135,
+        "mid": 3000.0,
+        "tick": 0.1,
+    }
+    values = {
+        KappaEntry: {
+            "kappa_plus": 2.6,
+            "kappa_minus": 2.7,
+            "kappa_plus_se": 0.2,
+            "kappa_minus_se": 0.2,
+        },
+        EpsilonEntry: {
+            "epsilon_plus": 0.12,
+            "epsilon_minus": 0.13,
+            "epsilon_fill_plus": 0.7,
+            "epsilon_fill_minus": 0.6,
+        },
+        LambdaEntry: {
+            "lambda_plus": 1.0,
+            "lambda_minus": 0.7,
+            "lambda0_plus": 0.28,
+            "lambda0_minus": 0.19,
+        },
+    }
+    entries = {
+        kind: kind(
+            **{
+                **header,
+                **fields,
+                **{k: v for k, v in changes.items() if k in header or k in kind.model_fields},
+            }
+        )
+        for kind, fields in values.items()
+    }
+    return ParameterSet("ETH", entries[KappaEntry], entries[EpsilonEntry], entries[LambdaEntry], ())
+
+
+@pytest.fixture
+def make_set() -> Callable[..., ParameterSet]:
+    """The factory of parameter sets."""
+    return parameter_set

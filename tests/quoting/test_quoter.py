@@ -1,0 +1,179 @@
+"""The quoter: the model's depth at the bot's inventory, rounded away from the mid, or a refusal."""
+
+import dataclasses
+import json
+import math
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advanced_mm.model import ModelParameters, solve
+from advanced_mm.parameter_files import (
+    ParameterFiles,
+    ParameterSet,
+    Settings,
+    ValueFunctionEntry,
+    model_problem,
+    value_function_fields,
+)
+from advanced_mm.price_grid import PriceGrid
+from advanced_mm.quoting import ParameterFeed, Quote, QuoteJournal, Quoter, Refusal, Touch
+
+NOW = datetime(2026, 11, 23, 12, 0, 20, tzinfo=UTC)
+TOUCH = Touch(bid=2999.9, ask=3000.1, at=NOW)
+GRID = PriceGrid(4)
+
+
+class FixedFeed:
+    """Serves one set, or raises."""
+
+    def __init__(self, served):
+        self.served = served
+
+    def latest(self):
+        if isinstance(self.served, Exception):
+            raise self.served
+        return self.served
+
+
+def quoter(served, **settings) -> Quoter:
+    return Quoter(Settings(**settings), FixedFeed(served), GRID)
+
+
+def with_solution(parameters: ParameterSet, settings: Settings, shift: float = 0.0) -> ParameterSet:
+    """Publish the solved problem; ``shift`` marks its depths, so that their use can be seen."""
+    fields = value_function_fields(solve(model_problem(parameters, settings)))
+    for name in ("ask_depth", "bid_depth"):
+        fields[name] = [None if depth is None else depth + shift for depth in fields[name]]
+    header = {
+        name: getattr(parameters.kappa, name)
+        for name in type(parameters.kappa).__mro__[1].model_fields
+    }
+    entry = ValueFunctionEntry(**header, **fields)
+    return dataclasses.replace(parameters, value_functions=(entry,))
+
+
+def test_the_depth_is_the_models_own(make_set):
+    """Against the HJB written out here: {0, 1}, lambda0, fill epsilon, fee rate times mid."""
+    truth = solve(
+        ModelParameters(
+            lambda_plus=0.28,
+            lambda_minus=0.19,
+            kappa_plus=2.6,
+            kappa_minus=2.7,
+            epsilon_plus=0.7,
+            epsilon_minus=0.6,
+            phi=0.01 * 0.235 / 2.65,
+            fee=0.00015 * 3000,
+            q_min=0,
+            q_max=1,
+        )
+    )
+    bid = quoter(make_set()).entry("bid", 0, TOUCH, NOW)
+    ask = quoter(make_set()).exit("ask", 1, TOUCH, NOW)
+    assert bid.depth == pytest.approx(truth.bid_depth[0], abs=1e-9)
+    assert ask.depth == pytest.approx(truth.ask_depth[1], abs=1e-9)
+    assert bid.price == pytest.approx(math.floor((3000 - bid.depth) * 10) / 10)
+    assert ask.price == pytest.approx(math.ceil((3000 + ask.depth) * 10) / 10)
+
+
+def test_published_depths_are_used_where_they_answer_the_question(make_set):
+    published = with_solution(make_set(), Settings(), shift=1.0)
+    solved = quoter(make_set()).entry("bid", 0, TOUCH, NOW).depth
+    assert quoter(published).entry("bid", 0, TOUCH, NOW).depth == pytest.approx(solved + 1.0)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"risk_aversion": 0.02}, {"q_max": 2}, {"fee_rate": 0.0002}, {"min_depth": 0.1}]
+)
+def test_another_configuration_is_solved_by_the_strategy(make_set, settings):
+    published = with_solution(make_set(), Settings(), shift=1.0)
+    own = quoter(make_set(), **settings).entry("bid", 0, TOUCH, NOW).depth
+    assert quoter(published, **settings).entry("bid", 0, TOUCH, NOW).depth == own
+
+
+def test_a_mid_far_from_the_refits_is_solved_anew(make_set):
+    published = with_solution(make_set(), Settings(), shift=1.0)
+    far = Touch(bid=3059.9, ask=3060.1, at=NOW)
+    own = quoter(make_set()).entry("bid", 0, far, NOW).depth
+    assert quoter(published).entry("bid", 0, far, NOW).depth == own
+
+
+def test_a_side_absent_at_the_bound_is_refused(make_set):
+    assert isinstance(quoter(make_set()).entry("ask", 0, TOUCH, NOW), Refusal)
+    published = with_solution(make_set(), Settings())
+    assert isinstance(quoter(published).entry("ask", 0, TOUCH, NOW), Refusal)
+
+
+@pytest.mark.parametrize(
+    ("touch", "reason"),
+    [
+        (Touch(3000.1, 2999.9, NOW), "crossed"),
+        (Touch(math.nan, 3000.1, NOW), "crossed or empty"),
+        (Touch(2999.9, 3000.1, NOW - timedelta(seconds=11)), "11 s old"),
+    ],
+)
+def test_a_book_in_doubt_means_no_quote_at_all(make_set, touch, reason):
+    for decide, inventory in (("entry", 0), ("exit", 1)):
+        side = "bid" if decide == "entry" else "ask"
+        refusal = getattr(quoter(make_set()), decide)(side, inventory, touch, NOW)
+        assert reason in refusal.reason
+
+
+@pytest.mark.parametrize("later", [61, 3600])
+def test_with_stale_parameters_a_position_is_offered_at_the_touch(make_set, later, caplog):
+    now = NOW + timedelta(seconds=later)
+    touch = dataclasses.replace(TOUCH, at=now)
+    assert "stale" in quoter(make_set()).entry("bid", 0, touch, now).reason
+    offer = quoter(make_set()).exit("ask", 1, touch, now)
+    assert (offer.price, offer.calibration_id) == (3000.1, None)
+    assert "offered at the touch" in caplog.text
+
+
+def test_a_quote_is_replaced_when_it_drifted_aged_or_lost_its_reason(make_set):
+    q = quoter(make_set(), requote_ticks=2, max_quote_age_seconds=15)
+    wanted = Quote("bid", 0, 2999.0, 3000.0, 1.0, 0.1, "r1")
+    assert not q.is_outdated(2999.0, 100, wanted)
+    assert not q.is_outdated(2999.1, 14, wanted)
+    assert q.is_outdated(2999.1, 15, wanted)
+    assert q.is_outdated(2999.2, 0, wanted)
+    assert q.is_outdated(2998.8, 0, wanted)
+    assert q.is_outdated(2999.0, 0, Refusal("toxic"))
+
+
+@given(st.floats(0, 2), st.sampled_from(["bid", "ask"]), st.integers(1, 40))
+def test_a_maker_never_takes(make_set, depth, side, spread_ticks):
+    """Even at depth 0 in a wide market a quote stays behind the opposite touch."""
+    touch = Touch(bid=3000.0, ask=round(3000.0 + 0.1 * spread_ticks, 1), at=NOW)
+    fields = dict.fromkeys(("epsilon_fill_plus", "epsilon_fill_minus"), 1e-6)
+    parameters = make_set(**fields, kappa_plus=50.0, kappa_minus=50.0)
+    q = quoter(parameters, fee_rate=-0.0002, risk_aversion=depth)
+    quote = q.exit("ask", 1, touch, NOW) if side == "ask" else q.entry("bid", 0, touch, NOW)
+    assert quote.price > touch.bid if side == "ask" else quote.price < touch.ask
+
+
+def test_the_feed_keeps_the_last_whole_set_while_files_change(tmp_path, make_set):
+    files = ParameterFiles(tmp_path)
+    files.publish({"ETH": make_set("r1")})
+    feed = ParameterFeed(files, "ETH")
+    assert feed.latest().calibration_id == "r1"
+    path = tmp_path / "kappa.json"
+    content = json.loads(path.read_text())
+    content["ETH"]["calibration_id"] = "r2"
+    replacement = tmp_path / "new"
+    replacement.write_text(json.dumps(content))
+    replacement.replace(path)
+    assert feed.latest().calibration_id == "r1"
+    files.publish({"ETH": make_set("r2")})
+    assert feed.latest().calibration_id == "r2"
+
+
+def test_the_journal_holds_whole_lines(tmp_path):
+    journal = QuoteJournal(tmp_path / "logs" / "quotes.jsonl")
+    quote = Quote("bid", 0, 2999.0, 3000.0, 1.0, 0.1, "r1", edge=0.2)
+    journal.record("ETH", quote, 2999.0, NOW)
+    line = json.loads((tmp_path / "logs" / "quotes.jsonl").read_text())
+    journal.close()
+    assert (line["coin"], line["sent_price"], line["calibration_id"]) == ("ETH", 2999.0, "r1")
