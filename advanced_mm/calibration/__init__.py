@@ -1,0 +1,37 @@
+"""From a window of records to lambda, kappa, epsilon and sigma with their uncertainty."""
+
+from advanced_mm.calibration.arrivals import ArrivalEstimator, ArrivalFit
+from advanced_mm.calibration.bootstrap import BlockBootstrap
+from advanced_mm.calibration.calibrate import CalibrationOptions, CoinCalibration, calibrate
+from advanced_mm.calibration.estimate import Estimate, Sides, Status
+from advanced_mm.calibration.fill_curve import FillCurveEstimator, FillCurveFit
+from advanced_mm.calibration.fill_impact import DepthProfile, FillImpactEstimator, FillImpactFit
+from advanced_mm.calibration.impact import ImpactEstimator, ImpactFit
+from advanced_mm.calibration.pareto import ParetoEstimator, ParetoFit
+from advanced_mm.calibration.volatility import VolatilityEstimator
+from advanced_mm.calibration.window import MarketOrders, Window, WindowOptions
+
+__all__ = [
+    "ArrivalEstimator",
+    "ArrivalFit",
+    "BlockBootstrap",
+    "CalibrationOptions",
+    "CoinCalibration",
+    "DepthProfile",
+    "Estimate",
+    "FillCurveEstimator",
+    "FillCurveFit",
+    "FillImpactEstimator",
+    "FillImpactFit",
+    "ImpactEstimator",
+    "ImpactFit",
+    "MarketOrders",
+    "ParetoEstimator",
+    "ParetoFit",
+    "Sides",
+    "Status",
+    "VolatilityEstimator",
+    "Window",
+    "WindowOptions",
+    "calibrate",
+]

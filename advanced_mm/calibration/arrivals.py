@@ -1,0 +1,116 @@
+"""Arrival rate of market orders, lambda = n / T."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import gammaincinv
+
+from advanced_mm.calibration.coverage import Stretches
+from advanced_mm.calibration.estimate import Estimate, Sides, insufficient
+from advanced_mm.calibration.window import Window
+from advanced_mm.errors import InputError
+from advanced_mm.marketdata.records import Float1D, Int1D
+
+__all__ = ["ArrivalEstimator", "ArrivalFit", "dispersion", "garwood_interval"]
+
+
+@dataclass(frozen=True)
+class ArrivalFit:
+    """Rate of one side per second, and phi = variance / mean of its counts (1 for Poisson)."""
+
+    rate: Estimate
+    dispersion: float
+
+
+@dataclass(frozen=True)
+class ArrivalEstimator:
+    """Counts over covered time, with the Poisson interval widened for bursts.
+
+    The interval is Garwood's (chi-square), its half-widths multiplied by sqrt(phi); phi is taken
+    from whole bins of ``dispersion_bin_ms`` laid from the start of each stretch.
+
+    ``min_orders`` is the gate. ``block_seconds`` corrects a feed without transaction codes, where
+    orders of one block of that length merge into one: lambda = -ln(1 - nB/T)/B. It is off by
+    default, so that the published rate is the plain n/T; it is ignored where orders are separated.
+
+    Raises
+    ------
+    InputError
+        If ``block_seconds`` is not positive.
+    """
+
+    min_orders: int = 30
+    dispersion_bin_ms: int = 30_000
+    block_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.block_seconds is not None and not self.block_seconds > 0:
+            raise InputError(
+                f"block_seconds = {self.block_seconds!r} must be positive; leave it out for n/T"
+            )
+
+    def fit(self, window: Window) -> Sides[ArrivalFit]:
+        """Return the rates of buy and sell market orders."""
+        return Sides(self._side(window, 1), self._side(window, -1))
+
+    def _side(self, window: Window, side: int) -> ArrivalFit:
+        time_ms = window.orders.of_side(side).time_ms
+        n, seconds = len(time_ms), window.observed_seconds
+        phi = dispersion(time_ms, window.stretches, self.dispersion_bin_ms)
+        if n == 0 or seconds <= 0:
+            return ArrivalFit(insufficient(n, "no market orders in the covered time"), phi)
+        low, high = garwood_interval(n)
+        widen = np.sqrt(phi)
+        ends = np.array([n - widen * (n - low), n, n + widen * (high - n)]) / seconds
+        low_rate, rate, high_rate = self._unmerged(window, np.maximum(ends, 0.0))
+        slope = 1.0  # of the correction at the estimate, for the standard error
+        if self._corrects(window):
+            slope = 1.0 / max(1.0 - n * float(self.block_seconds or 0.0) / seconds, 1e-9)
+        se = float(widen * np.sqrt(n) / seconds * slope)
+        estimate = Estimate(rate, se, low_rate, high_rate, n)
+        if n < self.min_orders:
+            estimate = estimate.rejected(f"{n} market orders, {self.min_orders} needed")
+        elif not np.isfinite(rate):
+            estimate = estimate.rejected("an order in every block: the rate cannot be told")
+        return ArrivalFit(estimate, phi)
+
+    def _corrects(self, window: Window) -> bool:
+        return self.block_seconds is not None and not window.has_transactions
+
+    def _unmerged(self, window: Window, rates: Float1D) -> tuple[float, float, float]:
+        """Undo the merging of orders within a block; a rate of one a block or more becomes NaN."""
+        if self.block_seconds is not None and self._corrects(window):
+            filled = rates * self.block_seconds
+            rates = np.full(len(filled), np.nan)
+            rates[filled < 1] = -np.log1p(-filled[filled < 1]) / self.block_seconds
+        low, rate, high = (float(r) for r in rates)
+        return low, rate, high
+
+
+def garwood_interval(n: int) -> tuple[float, float]:
+    """Return the exact 95% interval of a Poisson mean from one count n (Garwood 1936).
+
+    Half the chi-square quantiles with 2n and 2n + 2 degrees of freedom, written with the inverse
+    incomplete gamma function: importing scipy.stats would cost a second.
+    """
+    low = float(gammaincinv(n, 0.025)) if n > 0 else 0.0
+    return low, float(gammaincinv(n + 1, 0.975))
+
+
+def dispersion(time_ms: Int1D, stretches: Stretches, bin_ms: int) -> float:
+    """Return variance over mean (ddof 1, at least 1) of counts in whole bins of the stretches.
+
+    1 where there are fewer than two whole bins or no counts.
+    """
+    bins = (stretches.end_ms - stretches.start_ms) // bin_ms
+    first = np.cumsum(bins) - bins
+    stretch = stretches.index(time_ms)
+    held = stretch >= 0
+    stretch = stretch[held]
+    place = (time_ms[held] - stretches.start_ms[stretch]) // bin_ms
+    whole = place < bins[stretch]
+    total = int(bins.sum())
+    counts = np.bincount((first[stretch] + place)[whole], minlength=total)
+    if total < 2 or counts.sum() == 0:
+        return 1.0
+    return max(1.0, float(counts.var(ddof=1) / counts.mean()))

@@ -1,0 +1,194 @@
+"""All estimators on one coin's window."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+
+from advanced_mm.calibration.arrivals import ArrivalEstimator, ArrivalFit
+from advanced_mm.calibration.estimate import Estimate, Sides, Status, worst_status
+from advanced_mm.calibration.fill_curve import FillCurveEstimator, FillCurveFit
+from advanced_mm.calibration.fill_impact import FillImpactEstimator, FillImpactFit
+from advanced_mm.calibration.impact import ImpactEstimator, ImpactFit
+from advanced_mm.calibration.pareto import ParetoEstimator, ParetoFit
+from advanced_mm.calibration.volatility import VolatilityEstimator
+from advanced_mm.calibration.window import Window, WindowOptions
+from advanced_mm.errors import InputError
+from advanced_mm.marketdata.records import Recording
+
+__all__ = ["CalibrationOptions", "CoinCalibration", "calibrate"]
+
+MAX_WINDOW_MINUTES = 100_000  # ten weeks; longer is a mistyped number
+
+
+@dataclass(frozen=True)
+class CalibrationOptions:
+    """The estimators with their options, and the least covered time a fit may rest on."""
+
+    min_observed_seconds: float = 300.0
+    window: WindowOptions = field(default_factory=WindowOptions)
+    arrivals: ArrivalEstimator = field(default_factory=ArrivalEstimator)
+    fill_curve: FillCurveEstimator = field(default_factory=FillCurveEstimator)
+    impact: ImpactEstimator = field(default_factory=ImpactEstimator)
+    fill_impact: FillImpactEstimator = field(default_factory=FillImpactEstimator)
+    pareto: ParetoEstimator = field(default_factory=ParetoEstimator)
+    volatility: VolatilityEstimator = field(default_factory=VolatilityEstimator)
+
+
+@dataclass(frozen=True)
+class CoinCalibration:
+    """What one window says about one coin.
+
+    ``end_ms`` is the newest exchange time the fit rests on; ``mid`` the newest valid mid and
+    ``tick`` the price step (quote currency); ``n`` and ``n1`` count market orders and those beyond
+    the touch. ``cost_ms`` is the time the fit took, without reading.
+    """
+
+    coin: str
+    end_ms: int
+    window_seconds: float
+    observed_seconds: float
+    mid: float
+    tick: float
+    n: Sides[int]
+    n1: Sides[int]
+    arrivals: Sides[ArrivalFit]
+    fill_curve: Sides[FillCurveFit]
+    impact: ImpactFit
+    fill_impact: FillImpactFit
+    pareto: Sides[ParetoFit]
+    volatility: Estimate
+    cost_ms: float
+
+    @property
+    def kappa_status(self) -> Status:
+        """Status of ``kappa.json``'s entry: the worse of the two sides."""
+        return worst_status(side.kappa for side in self.fill_curve)
+
+    @property
+    def lambda_status(self) -> Status:
+        """Status of ``lambda.json``'s entry: the worst of lambda and lambda0."""
+        return worst_status(
+            [*(s.rate for s in self.arrivals), *(s.lambda0 for s in self.fill_curve)]
+        )
+
+    @property
+    def epsilon_status(self) -> Status:
+        """Status of ``epsilon.json``'s entry: the worst of epsilon and epsilon_fill."""
+        return worst_status([*self.impact.epsilon, *self.fill_impact.epsilon_fill])
+
+    @property
+    def status(self) -> Status:
+        """The worst of all that a quote needs."""
+        return max(
+            (self.kappa_status, self.lambda_status, self.epsilon_status), key=list(Status).index
+        )
+
+    def reasons(self) -> Iterator[str]:
+        """Say, once each, why something is not ``ok``."""
+        named = {
+            "lambda": [s.rate for s in self.arrivals],
+            "kappa": [s.kappa for s in self.fill_curve],
+            "epsilon": list(self.impact.epsilon),
+            "epsilon_fill": list(self.fill_impact.epsilon_fill),
+        }
+        for name, pair in named.items():
+            for sign, estimate in zip("+-", pair, strict=True):
+                if estimate.reason:
+                    yield f"{name}{sign} {estimate.status}: {estimate.reason}"
+
+
+def calibrate(
+    recording: Recording,
+    *,
+    window_minutes: float,
+    end_ms: int | None = None,
+    options: CalibrationOptions | None = None,
+) -> CoinCalibration:
+    """Fit every parameter on the last ``window_minutes`` of a recording.
+
+    Parameters
+    ----------
+    recording
+        One coin's rows; those outside the window are not looked at.
+    window_minutes
+        Length of the window.
+    end_ms
+        Exchange time at which the window ends; the recording's newest row by default.
+
+    Raises
+    ------
+    InputError
+        If the recording has no rows, or the window has no length.
+    """
+    started = perf_counter()
+    options = options or CalibrationOptions()
+    newest = recording.newest_ms
+    if newest is None:
+        raise InputError(
+            f"{recording.coin}: the recording has no rows; let the collector run first"
+        )
+    if not 0 < window_minutes <= MAX_WINDOW_MINUTES:
+        raise InputError(
+            f"window of {window_minutes:g} minutes: it must lie between 0 and {MAX_WINDOW_MINUTES}"
+        )
+    end = newest if end_ms is None else min(end_ms, newest)
+    window = Window.of(recording, end - round(window_minutes * 60_000), end, options.window)
+    calibration = _fit(window, options, end, window_minutes * 60.0)
+    if window.observed_seconds < options.min_observed_seconds:
+        calibration = _rejected(
+            calibration,
+            f"{window.observed_seconds:.0f} s covered, {options.min_observed_seconds:g} s needed",
+        )
+    return replace(calibration, cost_ms=(perf_counter() - started) * 1e3)
+
+
+def _fit(
+    window: Window, options: CalibrationOptions, end_ms: int, window_seconds: float
+) -> CoinCalibration:
+    counts, walked = (
+        Sides(int((side == 1).sum()), int((side == -1).sum()))
+        for side in (window.orders.side, window.orders.side[window.orders.reach >= 1])
+    )
+    return CoinCalibration(
+        coin=window.coin,
+        end_ms=end_ms,
+        window_seconds=window_seconds,
+        observed_seconds=window.observed_seconds,
+        mid=window.path.last,
+        tick=window.tick,
+        n=counts,
+        n1=walked,
+        arrivals=options.arrivals.fit(window),
+        fill_curve=options.fill_curve.fit(window),
+        impact=options.impact.fit(window),
+        fill_impact=options.fill_impact.fit(window),
+        pareto=options.pareto.fit(window),
+        volatility=options.volatility.fit(window),
+        cost_ms=0.0,
+    )
+
+
+def _rejected(calibration: CoinCalibration, reason: str) -> CoinCalibration:
+    """Mark every estimate insufficient."""
+
+    def reject(estimate: Estimate) -> Estimate:
+        return estimate.rejected(reason)
+
+    impact, fill_impact = calibration.impact, calibration.fill_impact
+    return replace(
+        calibration,
+        arrivals=calibration.arrivals.map(lambda f: replace(f, rate=reject(f.rate))),
+        fill_curve=calibration.fill_curve.map(
+            lambda f: replace(f, kappa=reject(f.kappa), lambda0=reject(f.lambda0))
+        ),
+        impact=replace(impact, epsilon=impact.epsilon.map(reject)),
+        fill_impact=replace(
+            fill_impact,
+            epsilon_fill=fill_impact.epsilon_fill.map(reject),
+            profile=fill_impact.profile.map(
+                lambda p: replace(p, intercept=reject(p.intercept), slope=reject(p.slope))
+            ),
+        ),
+        pareto=calibration.pareto.map(lambda f: replace(f, alpha=reject(f.alpha))),
+        volatility=reject(calibration.volatility),
+    )

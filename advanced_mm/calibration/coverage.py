@@ -1,0 +1,83 @@
+"""Which stretches of time a recording really covers.
+
+A recording has holes: the rate of anything is its count over the covered time, never over the
+nominal window, and nothing is ever carried across a hole.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from advanced_mm.marketdata.records import Float1D, Int1D
+
+__all__ = ["Stretches", "covered_stretches"]
+
+
+@dataclass(frozen=True)
+class Stretches:
+    """Covered stretches, in order and apart; both ends (exchange ms) belong to the stretch."""
+
+    start_ms: Int1D
+    end_ms: Int1D
+
+    def __len__(self) -> int:
+        return len(self.start_ms)
+
+    @property
+    def observed_seconds(self) -> float:
+        """Length of all stretches together, in seconds."""
+        return float((self.end_ms - self.start_ms).sum()) / 1000.0
+
+    def index(self, time_ms: Int1D) -> Int1D:
+        """Return the number of the stretch that holds each time, -1 where none does."""
+        if not len(self):
+            return np.full(len(time_ms), -1, dtype=np.int64)
+        k = np.searchsorted(self.start_ms, time_ms, side="right") - 1
+        inside = (k >= 0) & (time_ms <= self.end_ms[np.maximum(k, 0)])
+        return np.where(inside, k, -1).astype(np.int64)
+
+    def bins_inside(self, width_ms: int) -> tuple[Int1D, Int1D]:
+        """Return the whole bins ``[k w, (k+1) w)`` on epoch multiples, and each one's stretch.
+
+        Returns
+        -------
+        k, stretch
+            Integer bin numbers, ascending, and the stretch that holds both edges.
+        """
+        first = -(-self.start_ms // width_ms)
+        count = np.maximum(self.end_ms // width_ms - first, 0)
+        stretch = np.repeat(np.arange(len(self)), count)
+        offset = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+        return np.asarray(first[stretch] + offset), stretch.astype(np.int64)
+
+    def blocks(self, width_ms: int) -> tuple[Int1D, Float1D]:
+        """Return the epoch blocks touched by any stretch, and the seconds covered in each."""
+        first, last = self.start_ms // width_ms, self.end_ms // width_ms
+        count = last - first + 1
+        stretch = np.repeat(np.arange(len(self)), count)
+        offset = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+        block = first[stretch] + offset
+        low = np.maximum(block * width_ms, self.start_ms[stretch])
+        high = np.minimum((block + 1) * width_ms, self.end_ms[stretch])
+        numbers, place = np.unique(block, return_inverse=True)
+        seconds = np.bincount(place, weights=(high - low) / 1000.0, minlength=len(numbers))
+        return numbers, np.asarray(seconds, dtype=np.float64)
+
+
+def covered_stretches(heartbeat_ms: Int1D, max_gap_ms: int) -> Stretches:
+    """Split heartbeats into stretches in which no gap exceeds ``max_gap_ms``.
+
+    Parameters
+    ----------
+    heartbeat_ms
+        Exchange times of everything that arrives regularly (quotes, L2 snapshots), sorted.
+    max_gap_ms
+        A longer silence is a hole.
+    """
+    if not len(heartbeat_ms):
+        empty = np.empty(0, dtype=np.int64)
+        return Stretches(empty, empty)
+    hole = np.flatnonzero(np.diff(heartbeat_ms) > max_gap_ms)
+    start = heartbeat_ms[np.concatenate(([0], hole + 1))]
+    end = heartbeat_ms[np.concatenate((hole, [len(heartbeat_ms) - 1]))]
+    return Stretches(start, end)

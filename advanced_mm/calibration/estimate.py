@@ -1,0 +1,141 @@
+"""What every estimator hands back: a number, how sure it is, and whether it may be published."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+import numpy as np
+
+__all__ = [
+    "NORMAL_95",
+    "Estimate",
+    "Sides",
+    "Status",
+    "insufficient",
+    "settle_pair",
+    "worst_status",
+]
+
+NORMAL_95 = 1.959963984540054  # two-sided 95% quantile of the standard normal
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class Status(StrEnum):
+    """How far a published number can be trusted, best first."""
+
+    OK = "ok"  # fitted on this side alone
+    POOLED = "pooled"  # too weak alone: both sides together, weighted by precision
+    BOUND = "bound"  # not different from zero: the upper 95% bound instead, to be cautious
+    STALE = "stale"  # the last good fit of an earlier window
+    INSUFFICIENT = "insufficient"  # not to be used
+
+
+@dataclass(frozen=True)
+class Sides(Generic[T]):
+    """The same thing for buy (+) and sell (-) market orders."""
+
+    plus: T
+    minus: T
+
+    def __iter__(self) -> Iterator[T]:
+        return iter((self.plus, self.minus))
+
+    def map(self, function: Callable[[T], U]) -> "Sides[U]":
+        """Apply a function to each side."""
+        return Sides(function(self.plus), function(self.minus))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One number with its uncertainty.
+
+    ``value``, ``se``, ``low`` and ``high`` (the 95% interval) share the unit of the estimator that
+    made them; each is NaN where it could not be computed. ``n`` is the number of observations and
+    ``reason`` says in words why the status is not ``ok``.
+    """
+
+    value: float
+    se: float
+    low: float
+    high: float
+    n: int
+    status: Status = Status.OK
+    reason: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether the value may be published."""
+        return self.status is not Status.INSUFFICIENT
+
+    def rejected(self, reason: str) -> "Estimate":
+        """Return the same numbers, marked insufficient; the first reason stays."""
+        if not self.usable:
+            return self
+        return replace(self, status=Status.INSUFFICIENT, reason=reason)
+
+
+def insufficient(n: int, reason: str) -> Estimate:
+    """Return an estimate without a value."""
+    return Estimate(np.nan, np.nan, np.nan, np.nan, n, Status.INSUFFICIENT, reason)
+
+
+def worst_status(estimates: Iterable[Estimate]) -> Status:
+    """Return the least trusted status among the estimates."""
+    order = list(Status)
+    return max((e.status for e in estimates), key=order.index)
+
+
+def settle_pair(raw: Sides[Estimate], *, min_n: int, min_n_bound: int) -> Sides[Estimate]:
+    """Decide which number each side publishes for a mean that may not differ from zero.
+
+    A side stands alone when it rests on ``min_n`` observations and exceeds 1.96 standard errors.
+    Otherwise it takes both sides together, weighted by precision, under the same two conditions.
+    Failing that it takes the upper 95% bound of the pooled number, so that a market without
+    adverse selection can still be quoted, on at least ``min_n_bound`` observations of both sides.
+
+    Parameters
+    ----------
+    raw
+        The two sides' own estimates. NaN values are left out of the pool.
+    min_n
+        Observations needed for a number of its own.
+    min_n_bound
+        Observations of both sides together needed for a bound.
+    """
+    fallback = _pooled_or_bound(raw, min_n, min_n_bound)
+    plus, minus = (
+        side if _significant(side, min_n) else replace(fallback, n=side.n) for side in raw
+    )
+    return Sides(plus, minus)
+
+
+def _significant(e: Estimate, min_n: int) -> bool:
+    return e.n >= min_n and bool(e.value > NORMAL_95 * e.se > 0)
+
+
+def _pooled_or_bound(raw: Sides[Estimate], min_n: int, min_n_bound: int) -> Estimate:
+    pool = _precision_mean(raw)
+    if not np.isfinite(pool.value) or pool.n < min_n_bound:
+        reason = f"{pool.n} usable observations on both sides, {min_n_bound} needed"
+        return replace(pool, status=Status.INSUFFICIENT, reason=reason)
+    if _significant(pool, min_n):
+        return replace(pool, status=Status.POOLED, reason="one side alone is too weak")
+    if pool.high > 0:
+        reason = "not different from zero: upper 95% bound of both sides"
+        return replace(pool, value=pool.high, status=Status.BOUND, reason=reason)
+    return replace(pool, status=Status.INSUFFICIENT, reason="significantly negative on both sides")
+
+
+def _precision_mean(raw: Sides[Estimate]) -> Estimate:
+    """Return the precision-weighted mean of the sides that have a value and a standard error."""
+    usable = [e for e in raw if np.isfinite(e.value) and e.se > 0]
+    if not usable:
+        return insufficient(sum(e.n for e in raw), "")
+    precision = np.array([e.se**-2 for e in usable])
+    value = float(precision @ np.array([e.value for e in usable]) / precision.sum())
+    se = float(precision.sum() ** -0.5)
+    n = sum(e.n for e in usable)
+    return Estimate(value, se, value - NORMAL_95 * se, value + NORMAL_95 * se, n)

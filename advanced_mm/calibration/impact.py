@@ -1,0 +1,135 @@
+"""Permanent move of the mid per market order, epsilon, by least squares on the model's equation.
+
+dS = sigma dW + eps+ dM+ - eps- dM- on bins of half a second, with one lag for what comes late:
+
+    dS_i = a+ N+_i - a- N-_i + b+ N+_{i-1} - b- N-_{i-1} + r_i,      eps = a + b
+
+Means of event windows count the neighbours of a clustered order again (+66% in simulation at 1 s);
+medians and trimmed means drop the few orders that are the whole effect.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advanced_mm.calibration.estimate import (
+    NORMAL_95,
+    Estimate,
+    Sides,
+    insufficient,
+    settle_pair,
+)
+from advanced_mm.calibration.window import Window
+from advanced_mm.marketdata.records import Float1D, Int1D
+
+__all__ = ["ImpactEstimator", "ImpactFit", "least_squares_hc1"]
+
+Float2D = NDArray[np.float64]
+
+# (a+, a-, b+, b-) -> (eps+, eps-)
+_SUM_OF_LAGS = np.array([[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0]])
+
+
+@dataclass(frozen=True)
+class ImpactFit:
+    """Jumps per market order, quote currency.
+
+    ``raw`` holds each side's own estimate, ``epsilon`` what may be published. ``bins`` counts the
+    bins used and ``r2`` is the share of the mid's variation (about zero) they explain.
+    """
+
+    epsilon: Sides[Estimate]
+    raw: Sides[Estimate]
+    bins: int
+    r2: float
+
+
+@dataclass(frozen=True)
+class ImpactEstimator:
+    """Least squares without intercept, HC1 errors, one lag.
+
+    Bins are ``[kB, (k+1)B)`` on epoch milliseconds, ``B = bin_ms``; one counts when it and its
+    predecessor lie in one covered stretch and the mid is known at both its edges (last quote
+    strictly before). A side needs ``min_orders`` of its own, a bound ``min_orders_bound`` on both
+    sides; more than ``max_bp`` of the mid is not believed.
+    """
+
+    bin_ms: int = 500
+    min_orders: int = 200
+    min_orders_bound: int = 60
+    max_bp: float = 20.0
+
+    def fit(self, window: Window) -> ImpactFit:
+        """Return the jumps caused by buy (+) and sell (-) market orders."""
+        moves, counts = self._regression(window)
+        n_plus, n_minus = int(counts[:, 0].sum()), int(-counts[:, 1].sum())
+        if len(moves) <= 4 or np.linalg.matrix_rank(counts) < 4:
+            reason = "too few bins, or no orders on one side"
+            raw = Sides(insufficient(n_plus, reason), insufficient(n_minus, reason))
+            return ImpactFit(raw, raw, len(moves), np.nan)
+        beta, covariance, residual = least_squares_hc1(counts, moves)
+        value = _SUM_OF_LAGS @ beta
+        se = np.sqrt(np.diag(_SUM_OF_LAGS @ covariance @ _SUM_OF_LAGS.T))
+        raw = Sides(
+            _normal(float(value[0]), float(se[0]), n_plus),
+            _normal(float(value[1]), float(se[1]), n_minus),
+        )
+        settled = settle_pair(raw, min_n=self.min_orders, min_n_bound=self.min_orders_bound)
+        limit = self.max_bp * 1e-4 * window.path.last
+        plus, minus = (_believed(e, limit, self.max_bp) for e in settled)
+        total = float(moves @ moves)
+        r2 = 1.0 - float(residual @ residual) / total if total > 0 else np.nan
+        return ImpactFit(Sides(plus, minus), raw, len(moves), r2)
+
+    def _regression(self, window: Window) -> tuple[Float1D, Float2D]:
+        """Return the moves (n,) and the signed counts N+, -N-, lagged N+, lagged -N- (n, 4)."""
+        number, stretch = window.stretches.bins_inside(self.bin_ms)
+        follows = np.concatenate(([False], stretch[1:] == stretch[:-1]))[: len(number)]
+        number = number[follows]
+        left, _ = window.path.before(number * self.bin_ms)
+        right, _ = window.path.before((number + 1) * self.bin_ms)
+        moves = right - left
+        known = np.isfinite(moves)
+        number, moves = number[known], moves[known]
+        buys, sells = (window.orders.of_side(s).time_ms for s in (1, -1))
+        columns = [
+            sign * _counts(times, number + lag, self.bin_ms)
+            for lag in (0, -1)
+            for sign, times in ((1.0, buys), (-1.0, sells))
+        ]
+        return moves, np.column_stack(columns)
+
+
+def _counts(time_ms: Int1D, number: Int1D, bin_ms: int) -> Int1D:
+    """Count sorted times in each bin ``[k bin_ms, (k+1) bin_ms)``."""
+    upper = np.searchsorted(time_ms, (number + 1) * bin_ms, side="left")
+    return np.asarray(upper - np.searchsorted(time_ms, number * bin_ms, side="left"))
+
+
+def least_squares_hc1(design: Float2D, response: Float1D) -> tuple[Float1D, Float2D, Float1D]:
+    """Return coefficients, their HC1 covariance (White 1980, times n/(n-k)) and residuals.
+
+    Parameters
+    ----------
+    design
+        Shape (n, k), of full column rank.
+    response
+        Shape (n,).
+    """
+    n, k = design.shape
+    bread = np.linalg.inv(design.T @ design)
+    beta = bread @ (design.T @ response)
+    residual = response - design @ beta
+    meat = design.T @ (design * (residual**2)[:, None])
+    return beta, bread @ meat @ bread * (n / (n - k)), residual
+
+
+def _normal(value: float, se: float, n: int) -> Estimate:
+    return Estimate(value, se, value - NORMAL_95 * se, value + NORMAL_95 * se, n)
+
+
+def _believed(estimate: Estimate, limit: float, max_bp: float) -> Estimate:
+    if np.isfinite(limit) and abs(estimate.value) >= limit:
+        return estimate.rejected(f"{estimate.value:.4g} is more than {max_bp:g} bp of the mid")
+    return estimate

@@ -1,0 +1,68 @@
+"""The mid over a window, looked up as of any time without crossing a hole."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from advanced_mm.calibration.coverage import Stretches
+from advanced_mm.marketdata.records import Float1D, Int1D, Quotes
+
+__all__ = ["MidPath"]
+
+
+@dataclass(frozen=True)
+class MidPath:
+    """Mid and half-spread (quote currency) after each change of the best bid and offer.
+
+    Shapes (n,), sorted stably by exchange time; NaN where the book was one-sided or crossed.
+    """
+
+    stretches: Stretches
+    time_ms: Int1D
+    mid: Float1D
+    half_spread: Float1D
+    _stretch: Int1D = field(repr=False)
+
+    @classmethod
+    def of(cls, quotes: Quotes, rows: Int1D, stretches: Stretches) -> "MidPath":
+        """Take the chosen rows of ``quotes``, which must be in time order."""
+        time_ms, bid, ask = quotes.time_ms[rows], quotes.bid[rows], quotes.ask[rows]
+        valid = (bid > 0) & (ask > bid) & np.isfinite(ask)
+        mid = np.where(valid, (bid + ask) / 2.0, np.nan)
+        half_spread = np.where(valid, (ask - bid) / 2.0, np.nan)
+        return cls(stretches, time_ms, mid, half_spread, stretches.index(time_ms))
+
+    @property
+    def last(self) -> float:
+        """The newest valid mid, NaN without any."""
+        valid = np.flatnonzero(np.isfinite(self.mid))
+        return float(self.mid[valid[-1]]) if len(valid) else float("nan")
+
+    def before(self, time_ms: Int1D) -> tuple[Float1D, Float1D]:
+        """Return mid and half-spread of the last quote strictly before each time.
+
+        NaN where that quote does not lie in the same covered stretch as the time.
+        """
+        row = self._row(time_ms, "left")
+        return _lookup(self.mid, row), _lookup(self.half_spread, row)
+
+    def at(self, time_ms: Int1D) -> Float1D:
+        """Return the mid of the last quote at or before each time, NaN across a hole."""
+        return _lookup(self.mid, self._row(time_ms, "right"))
+
+    def _row(self, time_ms: Int1D, side: Literal["left", "right"]) -> Int1D:
+        """Return the row of the as-of quote, -1 where none stands in the same stretch."""
+        row = np.searchsorted(self.time_ms, time_ms, side=side) - 1
+        stretch = self.stretches.index(time_ms)
+        if not len(self.time_ms):
+            return np.full(len(time_ms), -1, dtype=np.int64)
+        same = (row >= 0) & (stretch >= 0) & (self._stretch[np.maximum(row, 0)] == stretch)
+        return np.where(same, row, -1).astype(np.int64)
+
+
+def _lookup(values: Float1D, row: Int1D) -> Float1D:
+    found = np.full(len(row), np.nan)
+    known = row >= 0
+    found[known] = values[row[known]]
+    return found

@@ -1,0 +1,163 @@
+"""A calibration window: what the estimators look at, prepared once.
+
+From raw records to covered time, market orders and the quotes that stood before them. All joins
+use the exchange's time: local time lags and reorders.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advanced_mm.calibration.coverage import Stretches, covered_stretches
+from advanced_mm.calibration.mid_path import MidPath
+from advanced_mm.errors import InputError
+from advanced_mm.marketdata.records import Float1D, Int1D, Recording, Trades
+
+__all__ = ["MarketOrders", "Window", "WindowOptions"]
+
+
+@dataclass(frozen=True)
+class WindowOptions:
+    """How silence is told from a hole.
+
+    ``max_gap_ms`` holds where L2 snapshots (every 0.5 s) beat beside the quotes,
+    ``max_gap_without_book_ms`` where there are quotes alone.
+    """
+
+    max_gap_ms: int = 3000
+    max_gap_without_book_ms: int = 5000
+
+
+@dataclass(frozen=True)
+class MarketOrders:
+    """Aggressive orders inside the covered time, sorted by exchange time. Shapes (n,).
+
+    ``side`` is +1 (buy) or -1 (sell); ``extreme`` the worst price paid; ``stretch`` the covered
+    stretch that holds it; ``mid`` and ``half_spread`` those of the last quote strictly before the
+    order, NaN where no valid quote stands in the same stretch; ``walk = side * (extreme - mid)``,
+    in quote currency, the depth it reached; ``reach`` the whole ticks walked beyond the touch,
+    0 where it is not known.
+    """
+
+    time_ms: Int1D
+    side: Int1D
+    extreme: Float1D
+    stretch: Int1D
+    mid: Float1D
+    half_spread: Float1D
+    walk: Float1D
+    reach: Int1D
+
+    def __len__(self) -> int:
+        return len(self.time_ms)
+
+    @property
+    def quoted(self) -> NDArray[np.bool_]:
+        """Where the pre-trade quote, and so the reach, is known."""
+        return np.isfinite(self.mid)
+
+    def of_side(self, side: int) -> "MarketOrders":
+        """Return the orders of one side, +1 or -1."""
+        return self._chosen(self.side == side)
+
+    def with_quote(self) -> "MarketOrders":
+        """Return the orders whose pre-trade quote is known."""
+        return self._chosen(self.quoted)
+
+    def _chosen(self, rows: NDArray[np.bool_]) -> "MarketOrders":
+        return MarketOrders(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class Window:
+    """One coin between two exchange times: covered stretches, the mid's path and market orders.
+
+    ``tick`` is the price step in quote currency. ``has_transactions`` tells whether prints carry a
+    transaction code, which separates orders of one block.
+    """
+
+    coin: str
+    tick: float
+    stretches: Stretches
+    path: MidPath
+    orders: MarketOrders
+    has_transactions: bool
+
+    @classmethod
+    def of(
+        cls,
+        recording: Recording,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        options: WindowOptions | None = None,
+    ) -> "Window":
+        """Prepare the rows of ``recording`` with exchange times in ``[start_ms, end_ms]``.
+
+        Raises
+        ------
+        InputError
+            If the recording's tick is not a positive number.
+        """
+        options = options or WindowOptions()
+        if not (np.isfinite(recording.tick) and recording.tick > 0):
+            raise InputError(
+                f"{recording.coin}: tick is {recording.tick!r}, it must be a positive price step; "
+                "check the recording's metadata"
+            )
+        rows = _rows_between(recording.quotes.time_ms, start_ms, end_ms)
+        books = recording.book_time_ms[_rows_between(recording.book_time_ms, start_ms, end_ms)]
+        gap = options.max_gap_ms if len(books) else options.max_gap_without_book_ms
+        heartbeat = np.union1d(recording.quotes.time_ms[rows], books)
+        stretches = covered_stretches(heartbeat, gap)
+        path = MidPath.of(recording.quotes, rows, stretches)
+        return cls(
+            coin=recording.coin,
+            tick=recording.tick,
+            stretches=stretches,
+            path=path,
+            orders=_market_orders(recording.trades, path, recording.tick),
+            has_transactions=bool(np.any(recording.trades.transaction != 0)),
+        )
+
+    @property
+    def observed_seconds(self) -> float:
+        """Covered time T in seconds."""
+        return self.stretches.observed_seconds
+
+
+def _rows_between(time_ms: Int1D, start_ms: int | None, end_ms: int | None) -> Int1D:
+    """Return row numbers in stable time order, within the bounds (ends included)."""
+    order = np.argsort(time_ms, kind="stable")
+    ordered = time_ms[order]
+    low = 0 if start_ms is None else int(np.searchsorted(ordered, start_ms, side="left"))
+    high = len(order) if end_ms is None else int(np.searchsorted(ordered, end_ms, side="right"))
+    return order[low:high]
+
+
+def _market_orders(trades: Trades, path: MidPath, tick: float) -> MarketOrders:
+    """Group prints into orders, keep the covered ones, attach the quote before each."""
+    time_ms, side, extreme = _grouped(trades)
+    stretch = path.stretches.index(time_ms)
+    covered = stretch >= 0
+    time_ms, side, extreme = time_ms[covered], side[covered], extreme[covered]
+    mid, half_spread = path.before(time_ms)
+    walk = side * (extreme - mid)
+    ticks = np.nan_to_num(np.round((walk - half_spread) / tick))
+    reach = np.maximum(ticks, 0).astype(np.int64)
+    return MarketOrders(time_ms, side, extreme, stretch[covered], mid, half_spread, walk, reach)
+
+
+def _grouped(trades: Trades) -> tuple[Int1D, Int1D, Float1D]:
+    """Return time, side and extreme price of each (exchange ms, side, transaction)."""
+    sound = np.isfinite(trades.price) & (trades.price > 0) & (np.abs(trades.side) == 1)
+    time_ms, side, price = trades.time_ms[sound], trades.side[sound], trades.price[sound]
+    transaction = trades.transaction[sound]
+    if not len(time_ms):
+        return time_ms, side, price
+    order = np.lexsort((transaction, side, time_ms))
+    time_ms, side, price = time_ms[order], side[order], price[order]
+    changed = (np.diff(time_ms) != 0) | (np.diff(side) != 0) | (np.diff(transaction[order]) != 0)
+    first = np.concatenate(([0], np.flatnonzero(changed) + 1))
+    highest, lowest = np.maximum.reduceat(price, first), np.minimum.reduceat(price, first)
+    return time_ms[first], side[first], np.where(side[first] > 0, highest, lowest)
