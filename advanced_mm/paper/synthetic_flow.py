@@ -98,8 +98,8 @@ class SyntheticFlow:
         smallest = market.smallest_jump / market.tick
         jumps = smallest * (1 + self._random.pareto(market.jump_alpha, len(blocks)))
         jumps[self._random.random(len(blocks)) >= probability] = 0.0
-        total: _Floats = np.bincount(blocks, weights=jumps, minlength=CHUNK_BLOCKS)
-        return total
+        total = np.bincount(blocks, weights=jumps, minlength=CHUNK_BLOCKS)
+        return total.astype(np.float64, copy=False)
 
     def _path(self, moves: _Floats) -> _Floats:
         path: _Floats = self._latent + np.cumsum(moves)
