@@ -131,23 +131,17 @@ def _parse_quotes(table: pa.Table) -> dict[str, NDArray[Any]]:
 
 def _parse_trades(table: pa.Table) -> dict[str, NDArray[Any]]:
     try:
-        trade_id = _integers(
-            table.set_column(
-                table.schema.get_field_index("trade_id"),
-                "trade_id",
-                table["trade_id"].cast(pa.int64()),
-            ),
-            "trade_id",
-        )
+        trade_id = table["trade_id"].cast(pa.int64())
     except pa.ArrowInvalid as error:
         raise InputError("column 'trade_id' has a value that is not a whole number") from error
+    table = table.set_column(table.schema.get_field_index("trade_id"), "trade_id", trade_id)
     has_hash = "hash" in table.column_names
     return {
         "time_ms": _integers(table, "exchange_timestamp"),
         "price": _floats(table, "price"),
         "size": _floats(table, "size"),
         "side": np.where(_is_first(table, "buy", "sell"), np.int64(1), np.int64(-1)),
-        "trade_id": trade_id,
+        "trade_id": _integers(table, "trade_id"),
         "transaction": transaction_codes(table["hash"])
         if has_hash
         else np.zeros(table.num_rows, dtype=np.int64),
@@ -171,21 +165,22 @@ def _integers(table: pa.Table, name: str) -> Int1D:
 
 
 def _floats(table: pa.Table, name: str) -> Float1D:
-    array: Float1D = table[name].to_numpy().astype(np.float64, copy=False)
+    array: Float1D = table[name].cast(pa.float64()).to_numpy()  # nulls become NaN
     return array
 
 
 def _is_first(table: pa.Table, first: str, second: str) -> NDArray[np.bool_]:
     """Tell the rows whose side is ``first``; every other must be ``second``."""
     column = table["side"]
-    is_first = pc.equal(column, first).fill_null(False).to_numpy()
-    is_second = pc.equal(column, second).fill_null(False).to_numpy()
+    is_first, is_second = (
+        np.asarray(pc.equal(column, side).fill_null(False).to_numpy(), dtype=np.bool_)
+        for side in (first, second)
+    )
     wrong = ~(is_first | is_second)
     if wrong.any():
         value = column[int(np.argmax(wrong))].as_py()
         raise InputError(f"column 'side' has {value!r}, expected {first!r} or {second!r}")
-    array: NDArray[np.bool_] = is_first
-    return array
+    return is_first
 
 
 def _common_step(arrays: Mapping[str, NDArray[Any]]) -> int:
