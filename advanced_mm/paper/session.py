@@ -108,7 +108,7 @@ class PaperSession:
         self.stop()
 
     def start(self, ended: threading.Event) -> None:
-        """Start all parts; returns when the bot answers on its REST address, or ``ended`` is set."""
+        """Start all parts; returns when the bot answers over REST, or when ``ended`` is set."""
         (self.options.folder / "logs").mkdir(parents=True, exist_ok=True)
         venue = self._launch("venue", self._venue_command())
         addresses = self._wait_for_venue(venue)

@@ -1,0 +1,37 @@
+"""Say whether fresh parameters are published: exit code 0 if so, 1 with the reason if not."""
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from advanced_mm.cli import run
+from advanced_mm.parameter_files import ParameterFileError, ParameterFiles
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Check the age of every coin's newest refit."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--crypto", default="ETH", help="coins, separated by commas (default ETH)")
+    parser.add_argument("--output-dir", type=Path, default=ROOT / "user_data", metavar="DIR")
+    parser.add_argument("--max-age", type=float, default=120.0, help="seconds since published_at")
+    options = parser.parse_args(argv)
+    files = ParameterFiles(options.output_dir)
+    healthy = True
+    for coin in options.crypto.split(","):
+        try:
+            entry = files.read(coin).kappa
+        except ParameterFileError as error:
+            print(f"{coin}: {error}")
+            healthy = False
+            continue
+        age = (datetime.now(UTC) - entry.published_at).total_seconds()
+        print(f"{coin}: {entry.status}, published {age:.0f} s ago")
+        healthy = healthy and age <= options.max_age
+    return 0 if healthy else 1
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
