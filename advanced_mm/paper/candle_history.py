@@ -78,13 +78,10 @@ def made_up_candles(
     activity = rng.gamma(shape=2.0, scale=0.5, size=minutes)
     volume = np.round(flow.volume * activity, size_decimals)
     prints = 1 + rng.poisson(flow.prints * activity)
-    first_ms = end_ms - minutes * MINUTE_MS
-    return [
-        Candle(first_ms + i * MINUTE_MS, *map(float, ohlc), float(volume[i]), int(prints[i]))
-        for i, ohlc in enumerate(
-            zip(points[:, 0], points.max(axis=1), points.min(axis=1), points[:, -1], strict=True)
-        )
-    ]
+    opens_ms = range(end_ms - minutes * MINUTE_MS, end_ms, MINUTE_MS)
+    columns = (points[:, 0], points.max(axis=1), points.min(axis=1), points[:, -1], volume, prints)
+    rows = zip(opens_ms, *(column.tolist() for column in columns), strict=True)
+    return [Candle(*row) for row in rows]
 
 
 def _on_grid(prices: NDArray[np.float64], size_decimals: int) -> NDArray[np.float64]:

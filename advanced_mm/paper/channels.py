@@ -1,0 +1,202 @@
+"""What can be subscribed to on the websocket, and the messages of each kind of subscription."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from advanced_mm.paper.candles import INTERVALS
+from advanced_mm.paper.market import MarketUpdate
+from advanced_mm.paper.messages import bbo_message, book_message, trades_message
+from advanced_mm.paper.venue import Venue
+from advanced_mm.paper.views import all_mids, candle_wire
+
+__all__ = [
+    "CADENCE_GRID_MS",
+    "CHANNELS",
+    "Channel",
+    "InvalidSubscriptionError",
+    "Message",
+    "Step",
+    "Subscription",
+]
+
+Message = Mapping[str, object]
+
+CADENCE_GRID_MS = 500
+"""All cadences are multiples of this; a venue that stops at each multiple misses none."""
+
+SLOW_BOOK = (20, 5_000)  # levels, ms of market time
+FAST_BOOK = (5, 500)
+MIDS_CADENCE_MS = 1_000
+
+
+class InvalidSubscriptionError(Exception):
+    """The subscription's type is unknown, a field is wrong, or its coin does not trade here."""
+
+
+class Subscription(BaseModel):
+    """What a client asked for; equal subscriptions share their messages."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    type: str
+    coin: str = ""
+    interval: str = ""
+    fast: bool = False
+    nSigFigs: Literal[5] | None = None
+    """Books come unmerged: only what leaves every price as it is may be asked for."""
+
+    @classmethod
+    def parse(cls, raw: object, venue: Venue) -> "Subscription":
+        """A subscription that the venue serves.
+
+        Raises
+        ------
+        InvalidSubscriptionError
+            If it does not.
+        """
+        try:
+            asked = cls.model_validate(raw)
+        except ValidationError as error:
+            raise InvalidSubscriptionError from error
+        channel = CHANNELS.get(asked.type)
+        if channel is None:
+            raise InvalidSubscriptionError
+        # Fields that mean nothing to the type must not make two subscriptions out of one.
+        own = cls(type=asked.type, **{name: getattr(asked, name) for name in channel.fields})
+        if ("coin" in channel.fields and own.coin not in venue.markets) or (
+            "interval" in channel.fields and own.interval not in INTERVALS
+        ):
+            raise InvalidSubscriptionError
+        return own
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The market went from ``previous_ms`` to ``now_ms`` (market time); ``updates`` by coin."""
+
+    previous_ms: int
+    now_ms: int
+    updates: Mapping[str, list[MarketUpdate]]
+
+    def crosses(self, cadence_ms: int) -> bool:
+        """Whether a multiple of ``cadence_ms`` lies in (previous_ms, now_ms]."""
+        return self.now_ms // cadence_ms > self.previous_ms // cadence_ms
+
+
+class Channel(Protocol):
+    """One kind of subscription."""
+
+    fields: ClassVar[tuple[str, ...]]
+    """The fields of `Subscription`, beside the type, that tell two of this kind apart."""
+
+    def on_subscribe(self, venue: Venue, subscription: Subscription) -> list[Message]:
+        """What a new subscriber gets at once."""
+        ...
+
+    def on_step(self, venue: Venue, subscription: Subscription, step: Step) -> list[Message]:
+        """What subscribers get after a step of the market."""
+        ...
+
+
+class TradesChannel:
+    """Prints, one message a block; a new subscriber first gets the recent ones again."""
+
+    fields: ClassVar[tuple[str, ...]] = ("coin",)
+
+    def on_subscribe(self, venue: Venue, subscription: Subscription) -> list[Message]:
+        """The recent prints in one message, none if nothing was printed yet."""
+        market = venue.markets[subscription.coin]
+        prints = [(one.time_ms, one.print) for one in market.recent]
+        return [trades_message(market.spec, prints)] if prints else []
+
+    def on_step(self, venue: Venue, subscription: Subscription, step: Step) -> list[Message]:
+        """A message for each block with prints."""
+        spec = venue.markets[subscription.coin].spec
+        return [
+            trades_message(spec, [(update.time_ms, one) for one in update.prints])
+            for update in step.updates[subscription.coin]
+            if update.prints
+        ]
+
+
+class BboChannel:
+    """The touch whenever it changes."""
+
+    fields: ClassVar[tuple[str, ...]] = ("coin",)
+
+    def on_subscribe(self, venue: Venue, subscription: Subscription) -> list[Message]:
+        """The touch as it stands."""
+        market = venue.markets[subscription.coin]
+        return [bbo_message(market.spec, market.touch_time_ms, market.touch)]
+
+    def on_step(self, venue: Venue, subscription: Subscription, step: Step) -> list[Message]:
+        """A message for each block that changed it."""
+        spec = venue.markets[subscription.coin].spec
+        return [
+            bbo_message(spec, update.time_ms, update.quote)
+            for update in step.updates[subscription.coin]
+            if update.quote is not None
+        ]
+
+
+class BookChannel:
+    """The whole visible book: 20 levels every 5 s, or with ``fast`` 5 levels every 0.5 s."""
+
+    fields: ClassVar[tuple[str, ...]] = ("coin", "fast")
+
+    def on_subscribe(self, venue: Venue, subscription: Subscription) -> list[Message]:
+        """The book as it stands."""
+        levels, _ = FAST_BOOK if subscription.fast else SLOW_BOOK
+        market = venue.markets[subscription.coin]
+        return [book_message(market.spec, market.source.book(levels))]
+
+    def on_step(self, venue: Venue, subscription: Subscription, step: Step) -> list[Message]:
+        """The book, when its time has come."""
+        _, cadence_ms = FAST_BOOK if subscription.fast else SLOW_BOOK
+        return self.on_subscribe(venue, subscription) if step.crosses(cadence_ms) else []
+
+
+class CandleChannel:
+    """The open bar of an interval whenever something was printed or a new bar began."""
+
+    fields: ClassVar[tuple[str, ...]] = ("coin", "interval")
+
+    def on_subscribe(self, venue: Venue, subscription: Subscription) -> list[Message]:
+        """The bar as it stands."""
+        market, interval = venue.markets[subscription.coin], subscription.interval
+        bar = market.candles.current(interval)
+        return [{"channel": "candle", "data": candle_wire(market, interval, bar)}]
+
+    def on_step(self, venue: Venue, subscription: Subscription, step: Step) -> list[Message]:
+        """The bar, if it changed."""
+        printed = any(update.prints for update in step.updates[subscription.coin])
+        if not printed and not step.crosses(INTERVALS[subscription.interval]):
+            return []
+        return self.on_subscribe(venue, subscription)
+
+
+class MidsChannel:
+    """The mids of all coins, once a second."""
+
+    fields: ClassVar[tuple[str, ...]] = ()
+
+    def on_subscribe(self, venue: Venue, subscription: Subscription) -> list[Message]:
+        """The mids as they stand."""
+        return [{"channel": "allMids", "data": {"mids": all_mids(venue)}}]
+
+    def on_step(self, venue: Venue, subscription: Subscription, step: Step) -> list[Message]:
+        """The mids, when their time has come."""
+        return self.on_subscribe(venue, subscription) if step.crosses(MIDS_CADENCE_MS) else []
+
+
+CHANNELS: dict[str, Channel] = {
+    # In this order within a step: prints come before the touch they left behind.
+    "trades": TradesChannel(),
+    "bbo": BboChannel(),
+    "l2Book": BookChannel(),
+    "candle": CandleChannel(),
+    "allMids": MidsChannel(),
+}

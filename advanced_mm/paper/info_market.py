@@ -1,0 +1,199 @@
+"""The request types of /info that concern markets and need no account."""
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from advanced_mm.paper.candles import INTERVALS
+from advanced_mm.paper.info import InfoRequest, Route, UnknownCoinError
+from advanced_mm.paper.messages import book_data, trade_data
+from advanced_mm.paper.venue import CoinMarket, Venue
+from advanced_mm.paper.views import (
+    FUNDING_RATE,
+    Json,
+    all_mids,
+    asset_context,
+    candle_wire,
+    universe_entry,
+)
+
+__all__ = ["MarketInfo"]
+
+BOOK_LEVELS = 20
+HOUR_MS = 3_600_000
+MAX_FUNDING_ENTRIES = 500
+
+# Clients build their list of spot markets at start and fail on an empty one: the one pair that
+# every Hyperliquid has stands here at a fixed price. It is listed, and does not trade.
+SPOT_META: dict[str, Json] = {
+    "tokens": [
+        {
+            "name": "USDC",
+            "szDecimals": 8,
+            "weiDecimals": 8,
+            "index": 0,
+            "tokenId": "0x6d1e7cde53ba9467b783cb7c530ce054",
+            "isCanonical": True,
+            "evmContract": None,
+            "fullName": None,
+        },
+        {
+            "name": "PURR",
+            "szDecimals": 0,
+            "weiDecimals": 5,
+            "index": 1,
+            "tokenId": "0xc1fb593aeffbeb02f85e0308e9956a90",
+            "isCanonical": True,
+            "evmContract": None,
+            "fullName": None,
+        },
+    ],
+    "universe": [{"name": "PURR/USDC", "tokens": [1, 0], "index": 0, "isCanonical": True}],
+}
+SPOT_CONTEXTS: list[Json] = [
+    {
+        "coin": "PURR/USDC",
+        "prevDayPx": "0.2",
+        "dayNtlVlm": "0.0",
+        "dayBaseVlm": "0.0",
+        "markPx": "0.2",
+        "midPx": "0.2",
+        "circulatingSupply": "0.0",
+        "totalSupply": "0.0",
+    }
+]
+
+
+class PerpRequest(InfoRequest):
+    """A request of a perpetual exchange: only the main one, named by the empty string, is here."""
+
+    dex: Literal[""] = ""
+
+
+class BookRequest(InfoRequest):
+    """``nSigFigs`` may be left out or be 5, which every price has anyway: books come unmerged."""
+
+    coin: str
+    nSigFigs: Literal[5] | None = None
+    mantissa: Literal[1] | None = None
+
+
+class TradesRequest(InfoRequest):
+    """The newest prints of a coin."""
+
+    coin: str
+
+
+class CandleRange(InfoRequest):
+    """Bars of a coin that start in [startTime, endTime], exchange ms."""
+
+    coin: str
+    interval: str
+    startTime: int
+    endTime: int | None = None
+
+    @field_validator("interval")
+    @classmethod
+    def _offered(cls, value: str) -> str:
+        if value not in INTERVALS:
+            raise ValueError(f"give one of {', '.join(INTERVALS)}")
+        return value
+
+
+class CandleRequest(InfoRequest):
+    """``candleSnapshot`` wraps its fields in ``req``."""
+
+    req: CandleRange
+
+
+class FundingRequest(InfoRequest):
+    """Funding of a coin in [startTime, endTime], exchange ms."""
+
+    coin: str
+    startTime: int = Field(ge=0)
+    endTime: int | None = None
+
+
+class MarketInfo:
+    """Answers from the venue's markets.
+
+    Parameters
+    ----------
+    venue
+        The markets.
+    """
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+
+    def routes(self) -> dict[str, Route[Any]]:
+        """The request types answered here."""
+        return {
+            "meta": Route(PerpRequest, self.meta),
+            "metaAndAssetCtxs": Route(PerpRequest, self.meta_and_contexts),
+            "spotMeta": Route(InfoRequest, lambda _: SPOT_META),
+            "spotMetaAndAssetCtxs": Route(InfoRequest, lambda _: [SPOT_META, SPOT_CONTEXTS]),
+            "perpDexs": Route(InfoRequest, lambda _: [None]),
+            "exchangeStatus": Route(InfoRequest, self.status),
+            "allMids": Route(PerpRequest, lambda _: all_mids(self._venue)),
+            "l2Book": Route(BookRequest, self.book),
+            "recentTrades": Route(TradesRequest, self.recent_trades),
+            "candleSnapshot": Route(CandleRequest, self.candles),
+            "fundingHistory": Route(FundingRequest, self.funding),
+        }
+
+    def meta(self, request: PerpRequest) -> dict[str, Json]:
+        """The perpetuals that trade here."""
+        markets = self._venue.markets.values()
+        return {
+            "universe": [universe_entry(market.spec) for market in markets],
+            "marginTables": [],
+            "collateralToken": 0,
+        }
+
+    def meta_and_contexts(self, request: PerpRequest) -> list[Json]:
+        """The perpetuals, and in the same order their prices and figures."""
+        contexts = [asset_context(market) for market in self._venue.markets.values()]
+        return [self.meta(request), contexts]
+
+    def status(self, request: InfoRequest) -> dict[str, Json]:
+        """Market time, by which clients set theirs."""
+        return {"time": self._venue.now_ms, "specialStatuses": None}
+
+    def book(self, request: BookRequest) -> Json:
+        """The 20 best levels of each side; null for a coin that is not here."""
+        if request.coin not in self._venue.markets:
+            return None
+        market = self._venue.markets[request.coin]
+        return book_data(market.spec, market.source.book(BOOK_LEVELS))
+
+    def recent_trades(self, request: TradesRequest) -> list[Json]:
+        """The newest prints, newest first."""
+        market = self._market(request.coin)
+        return [trade_data(market.spec, one.time_ms, one.print) for one in reversed(market.recent)]
+
+    def candles(self, request: CandleRequest) -> list[Json]:
+        """Bars, oldest first."""
+        req = request.req
+        market = self._market(req.coin)
+        end_ms = self._venue.now_ms if req.endTime is None else req.endTime
+        bars = market.candles.snapshot(req.interval, req.startTime, end_ms)
+        return [candle_wire(market, req.interval, bar) for bar in bars]
+
+    def funding(self, request: FundingRequest) -> list[Json]:
+        """The constant rate at each whole hour asked for, the first 500 of them."""
+        coin = self._market(request.coin).spec.coin
+        now_ms = self._venue.now_ms
+        end_ms = now_ms if request.endTime is None else min(request.endTime, now_ms)
+        first_ms = -(-request.startTime // HOUR_MS) * HOUR_MS
+        hours = range(first_ms, end_ms + 1, HOUR_MS)[:MAX_FUNDING_ENTRIES]
+        return [
+            {"coin": coin, "fundingRate": FUNDING_RATE, "premium": "0.0", "time": time_ms}
+            for time_ms in hours
+        ]
+
+    def _market(self, coin: str) -> CoinMarket:
+        try:
+            return self._venue.markets[coin]
+        except KeyError:
+            raise UnknownCoinError(coin) from None

@@ -1,0 +1,162 @@
+"""The venue on a socket: REST, websocket and the pump that drives the markets."""
+
+import asyncio
+import contextlib
+import json
+import logging
+
+from aiohttp import web
+
+from advanced_mm.errors import InputError
+from advanced_mm.paper.channels import CADENCE_GRID_MS, Step
+from advanced_mm.paper.clock import MarketClock
+from advanced_mm.paper.info import InfoRouter, RejectedRequest, UnknownCoinError
+from advanced_mm.paper.info_account import AccountInfo
+from advanced_mm.paper.info_market import MarketInfo
+from advanced_mm.paper.stream import StreamHub, StreamLimits
+from advanced_mm.paper.venue import Venue
+
+__all__ = ["PaperServer"]
+
+logger = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+PUMP_S = 0.05
+LAG_WARNING_S = 5.0
+
+
+class PaperServer:
+    """A loopback Hyperliquid: POST /info, GET /ws, and GET /health for whoever watches over it.
+
+    Parameters
+    ----------
+    venue
+        The markets, at their start time.
+    clock
+        Market time; it must not be behind the venue's.
+    port
+        Port on 127.0.0.1, 0 for any free one.
+    limits
+        When a websocket connection ends.
+    """
+
+    def __init__(
+        self, venue: Venue, clock: MarketClock, port: int = 0, limits: StreamLimits | None = None
+    ) -> None:
+        self._venue = venue
+        self._clock = clock
+        self._port = port
+        self._hub = StreamHub(venue, limits)
+        self._info = InfoRouter(MarketInfo(venue).routes(), AccountInfo(venue).routes())
+        self._runner: web.AppRunner | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self._next_lag_warning_s = LAG_WARNING_S
+
+    @property
+    def rest_url(self) -> str:
+        """Address of the REST interface, without a path."""
+        return f"http://{HOST}:{self._port}"
+
+    @property
+    def ws_url(self) -> str:
+        """Address of the websocket."""
+        return f"ws://{HOST}:{self._port}/ws"
+
+    async def start(self) -> None:
+        """Listen, and let the markets run.
+
+        Raises
+        ------
+        InputError
+            If the port is taken.
+        """
+        app = web.Application()
+        app.router.add_post("/info", self._answer_info)
+        app.router.add_get("/ws", self._hub.handle)
+        app.router.add_get("/health", self._answer_health)
+        app.on_shutdown.append(self._close_streams)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, HOST, self._port).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise InputError(
+                f"port {self._port} on {HOST} cannot be used ({error.strerror}): "
+                "choose another with --port, or 0 for a free one"
+            ) from error
+        self._runner = runner
+        self._port = runner.addresses[0][1]
+        self._pump = asyncio.create_task(self._run_markets())
+
+    async def stop(self) -> None:
+        """Stop the markets, close every connection and the port; raise what ended the markets."""
+        try:
+            if self._pump is not None:
+                self._pump.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._pump
+        finally:
+            if self._runner is not None:
+                await self._runner.cleanup()
+
+    async def serve_until(self, stop: asyncio.Event) -> None:
+        """Serve from `start` until ``stop`` is set; a market that fails ends it with its error."""
+        if self._pump is None:
+            raise RuntimeError("the server was not started")
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({stopped, self._pump}, return_when=asyncio.FIRST_COMPLETED)
+            if self._pump.done():
+                self._pump.result()
+        finally:
+            stopped.cancel()
+            await self.stop()
+
+    async def _run_markets(self) -> None:
+        """Bring the markets up to the clock, again and again, stopping at every cadence."""
+        previous_ms = self._venue.now_ms
+        while True:
+            until_ms = self._clock.now_ms
+            while previous_ms < until_ms:
+                grid_ms = (previous_ms // CADENCE_GRID_MS + 1) * CADENCE_GRID_MS
+                now_ms = min(grid_ms, until_ms)
+                updates = self._venue.advance(now_ms)
+                self._hub.publish(Step(previous_ms, now_ms, updates))
+                previous_ms = now_ms
+                await asyncio.sleep(0)
+            self._warn_if_late(until_ms)
+            await asyncio.sleep(PUMP_S)
+
+    def _warn_if_late(self, market_ms: int) -> None:
+        late_s = (self._clock.now_ms - market_ms) / 1000 / self._clock.speed
+        if late_s > 1.0 and self._clock.uptime_s > self._next_lag_warning_s:
+            self._next_lag_warning_s = self._clock.uptime_s + LAG_WARNING_S
+            logger.warning("the market is %.1f s behind its clock: lower the speed", late_s)
+
+    async def _answer_info(self, request: web.Request) -> web.Response:
+        try:
+            body = json.loads(await request.read())
+        except ValueError as error:
+            text = f"Failed to parse the request body as JSON: {error}"
+            return web.Response(status=400, text=text)
+        try:
+            return web.json_response(self._info.answer(body))
+        except RejectedRequest as error:
+            text = f"Failed to deserialize the JSON body into the target type: {error}"
+            return web.Response(status=422, text=text)
+        except UnknownCoinError:
+            return web.json_response(None, status=500)
+
+    async def _answer_health(self, _: web.Request) -> web.Response:
+        return web.json_response(
+            {
+                "market_time_ms": self._venue.now_ms,
+                "coins": list(self._venue.markets),
+                "clients": self._hub.clients,
+                "uptime_seconds": round(self._clock.uptime_s, 3),
+            }
+        )
+
+    async def _close_streams(self, _: web.Application) -> None:
+        await self._hub.close()
