@@ -1,0 +1,81 @@
+"""The levels of recorded L2 snapshots, which a replay shows and nothing else needs."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from advanced_mm.marketdata.schemas import BOOK_LEVELS
+
+__all__ = ["RecordedBooks", "read_books"]
+
+logger = logging.getLogger(__name__)
+
+_Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedBooks:
+    """L2 snapshots sorted by exchange time.
+
+    ``time_ms`` has shape (n,), exchange ms; the others (n, 20), best level first, NaN where the
+    snapshot has fewer levels. Prices in quote, sizes in base currency.
+    """
+
+    time_ms: NDArray[np.int64]
+    bid: _Floats
+    bid_size: _Floats
+    ask: _Floats
+    ask_size: _Floats
+
+    def __len__(self) -> int:
+        return len(self.time_ms)
+
+    @classmethod
+    def none(cls) -> "RecordedBooks":
+        """No snapshot at all: a replay then shows the touch alone."""
+        empty = np.empty((0, BOOK_LEVELS))
+        return cls(np.empty(0, dtype=np.int64), empty, empty, empty, empty)
+
+
+def read_books(data_dir: Path, coin: str) -> RecordedBooks:
+    """Read the L2 snapshots of a coin.
+
+    Where a recording has both cadences, the fast one (5 levels) is left out: a replay keeps the
+    touch current by itself, and the slow one shows the depth behind it. Shards that cannot be
+    read are skipped with a warning.
+    """
+    tables = []
+    for path in sorted((data_dir / coin / "orderbooks").glob("orderbooks_*.parquet")):
+        try:
+            tables.append(_read_levels(path))
+        except (pa.ArrowException, OSError, KeyError) as error:
+            logger.warning("skipping the levels of shard %s: %s", path, error)
+    if not tables:
+        return RecordedBooks.none()
+    columns = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+    slow = ~columns.pop("fast")
+    keep = np.flatnonzero(slow if slow.any() else ~slow)
+    keep = keep[np.argsort(columns["time_ms"][keep], kind="stable")]
+    return RecordedBooks(**{name: column[keep] for name, column in columns.items()})
+
+
+def _read_levels(path: Path) -> dict[str, NDArray[np.generic]]:
+    table = pq.read_table(path, use_threads=False)
+    columns: dict[str, NDArray[np.generic]] = {
+        "time_ms": table["exchange_timestamp"].to_numpy(),
+        "fast": (
+            table["fast"].fill_null(False).to_numpy()
+            if "fast" in table.column_names
+            else np.zeros(table.num_rows, dtype=np.bool_)
+        ),
+    }
+    for side in ("bid", "ask"):
+        for name, source in ((side, "price"), (f"{side}_size", "size")):
+            levels = [table[f"{side}_{source}_{level}"].to_numpy() for level in range(BOOK_LEVELS)]
+            columns[name] = np.column_stack(levels).astype(np.float64, copy=False)
+    return columns
