@@ -1,0 +1,8 @@
+"""Optimal market making after Cartea and Jaimungal: parameters, value function, depths."""
+
+from advanced_mm.model.parameters import ModelParameters
+from advanced_mm.model.risk_aversion import risk_aversion_to_phi
+from advanced_mm.model.solve import solve
+from advanced_mm.model.value_function import ValueFunction
+
+__all__ = ["ModelParameters", "ValueFunction", "risk_aversion_to_phi", "solve"]

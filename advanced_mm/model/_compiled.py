@@ -1,0 +1,23 @@
+"""Compilation of the numerical kernels with numba, keeping their types."""
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar, cast
+
+import numba
+
+__all__ = ["compiled"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def compiled(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a function to machine code, on disk from its second process on.
+
+    Where no directory for the cache can be written (a read-only container without
+    ``NUMBA_CACHE_DIR``) the function is compiled anew in each process.
+    """
+    try:
+        return cast(Callable[P, R], numba.njit(cache=True)(function))
+    except RuntimeError:
+        return cast(Callable[P, R], numba.njit(function))

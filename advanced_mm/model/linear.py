@@ -1,0 +1,135 @@
+"""Equal κ without a binding floor: the matrix exponential (Cartea et al. 2015, 10.28-10.29).
+
+ω = exp(κh) solves ∂ω/∂τ = Aω. A is shifted by its smallest diagonal entry, so that it has no
+negative entry; its exponential then follows from sums and products of non-negative numbers alone
+(Taylor at a short time, then squaring), each entry keeps its relative accuracy, and the powers are
+rescaled as they grow, with the scale kept as a logarithm, so that nothing overflows.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advanced_mm.model.scaled import ScaledProblem, Solution
+
+__all__ = ["MATRIX_EXPONENTIAL", "solve_linear"]
+
+MATRIX_EXPONENTIAL = "matrix exponential"
+
+Float1D = NDArray[np.float64]
+Float2D = NDArray[np.float64]
+
+_LARGEST_NORM = 1e3  # of the shifted matrix; rounding of its entries costs 1e-16 of it in depth
+_MOST_INVENTORIES = 401  # the cost of a squaring grows with the cube
+_TAYLOR_TERMS = 14  # remainder below 1e-17 at norm 1/2
+
+
+def solve_linear(problem: ScaledProblem) -> Solution | None:
+    """Solve over a finite horizon; None where the problem is not linear or not safely so."""
+    if not _is_linear(problem):
+        return None
+    ask, bid = problem.sides
+    matrix = np.diag(problem.source)
+    n = problem.q.size
+    step_down = np.arange(1, n)
+    matrix[step_down, step_down - 1] = ask[0] * math.exp(-1.0 - ask[2])
+    matrix[step_down - 1, step_down] = bid[0] * math.exp(-1.0 - bid[2])
+    shift = float(problem.source.min())
+    np.fill_diagonal(matrix, problem.source - shift)
+    norm = float(matrix.sum(axis=1).max())
+    if norm > _LARGEST_NORM:
+        return None
+
+    terminal = np.exp(-_sums_from(problem.reference, problem.terminal_gaps))
+    doublings = max(0, math.ceil(math.log2(2.0 * norm * problem.duration)))
+    times, powers, logarithm = _powers(matrix, shift, problem.duration, doublings)
+    omegas = np.vstack([terminal, powers @ terminal])
+    if not omegas.min() > 0.0:
+        return None
+    gaps = np.zeros((len(omegas), n + 1))
+    gaps[:, 1:-1] = np.log(omegas[:, :-1] / omegas[:, 1:])
+    slopes = _slopes(problem, gaps)
+    if _floor_may_bind(problem, gaps, slopes, np.concatenate([[0.0], times])):
+        return None
+    return Solution(
+        gaps=gaps[-1],
+        level=problem.terminal_level + logarithm + math.log(omegas[-1, problem.reference]),
+        rate=float(slopes[-1, problem.reference]),
+        method=MATRIX_EXPONENTIAL,
+    )
+
+
+def _is_linear(problem: ScaledProblem) -> bool:
+    sides = problem.sides
+    return (
+        not problem.one_sided
+        and problem.q.size <= _MOST_INVENTORIES
+        and math.isfinite(problem.duration)
+        and bool((sides[:, 1] == 1.0).all())  # κ⁺ = κ⁻ = √(κ⁺κ⁻)
+        and bool((sides[:, 3] == 1.0).all())
+        and bool((sides[:, 0] > 0.0).all())
+        and float(np.abs(problem.terminal_gaps).sum()) < 700.0
+    )
+
+
+def _sums_from(reference: int, gaps: Float1D) -> Float1D:
+    """Minus g, up to its level: cumulative sums of the gaps, 0 at the reference."""
+    sums = np.concatenate([[0.0], np.cumsum(gaps[1:-1])])
+    return np.asarray(sums - sums[reference])
+
+
+def _powers(
+    matrix: Float2D, shift: float, duration: float, doublings: int
+) -> tuple[Float1D, NDArray[np.float64], float]:
+    """Exponentials at duration/2^k, k = doublings … 0, each over its largest entry.
+
+    Returns the times (k + 1,), the matrices (k + 1, n, n) and the logarithm of the last one's
+    scale, shift included.
+    """
+    first = duration / 2**doublings
+    power = np.eye(len(matrix))
+    for term in range(_TAYLOR_TERMS, 0, -1):
+        power = np.eye(len(matrix)) + (first / term) * (matrix @ power)
+    powers = np.empty((doublings + 1, *matrix.shape))
+    powers[0] = power
+    logarithm = 0.0
+    for k in range(1, doublings + 1):
+        power = power @ power
+        largest = float(power.max())
+        power /= largest
+        powers[k] = power
+        logarithm = 2.0 * logarithm + math.log(largest)
+    return first * 2.0 ** np.arange(doublings + 1), powers, logarithm + shift * duration
+
+
+def _slopes(problem: ScaledProblem, gaps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """∂g/∂s (k, n) at states given by their gaps (k, n + 1), no floor binding."""
+    ask, bid = problem.sides
+    slopes = np.broadcast_to(problem.source, (len(gaps), problem.q.size)).copy()
+    slopes[:, 1:] += ask[0] * np.exp(-1.0 - ask[2] + gaps[:, 1:-1])
+    slopes[:, :-1] += bid[0] * np.exp(-1.0 - bid[2] - gaps[:, 1:-1])
+    return slopes
+
+
+def _floor_may_bind(
+    problem: ScaledProblem,
+    gaps: NDArray[np.float64],
+    slopes: NDArray[np.float64],
+    times: Float1D,
+) -> bool:
+    """Whether a depth can have been below the floor at any time, not only at those given.
+
+    u = ∂g/∂s solves u′ = Ju with J a generator, so the spread max u − min u never grows: between
+    two times a gap exceeds its larger end by at most half the spread at the first times the
+    interval.
+    """
+    floor = problem.sides[0, 4]
+    if floor == -math.inf:
+        return False
+    inner = gaps[:, 1:-1]
+    excess = np.maximum(
+        (inner - problem.sides[0, 2]).max(axis=1), (-inner - problem.sides[1, 2]).max(axis=1)
+    ) + (floor - 1.0)
+    wiggle = 0.5 * np.ptp(slopes[:-1], axis=1) * np.diff(times)
+    return bool((np.maximum(excess[:-1], excess[1:]) + wiggle > 0.0).any())
