@@ -7,7 +7,7 @@ from time import perf_counter
 from advanced_mm.calibration.arrivals import ArrivalEstimator, ArrivalFit
 from advanced_mm.calibration.estimate import Estimate, Sides, Status, worst_status
 from advanced_mm.calibration.fill_curve import FillCurveEstimator, FillCurveFit
-from advanced_mm.calibration.fill_impact import FillImpactEstimator, FillImpactFit
+from advanced_mm.calibration.fill_impact import DepthProfile, FillImpactEstimator, FillImpactFit
 from advanced_mm.calibration.impact import ImpactEstimator, ImpactFit
 from advanced_mm.calibration.pareto import ParetoEstimator, ParetoFit
 from advanced_mm.calibration.volatility import VolatilityEstimator
@@ -83,6 +83,33 @@ class CoinCalibration:
             (self.kappa_status, self.lambda_status, self.epsilon_status), key=list(Status).index
         )
 
+    def rejected(self, reason: str) -> "CoinCalibration":
+        """Return the same numbers with every estimate marked insufficient."""
+
+        def reject(estimate: Estimate) -> Estimate:
+            return estimate.rejected(reason)
+
+        def reject_line(profile: DepthProfile) -> DepthProfile:
+            line = reject(profile.intercept), reject(profile.slope)
+            return replace(profile, intercept=line[0], slope=line[1])
+
+        impact, fill_impact = self.impact, self.fill_impact
+        return replace(
+            self,
+            arrivals=self.arrivals.map(lambda f: replace(f, rate=reject(f.rate))),
+            fill_curve=self.fill_curve.map(
+                lambda f: replace(f, kappa=reject(f.kappa), lambda0=reject(f.lambda0))
+            ),
+            impact=replace(impact, epsilon=impact.epsilon.map(reject)),
+            fill_impact=replace(
+                fill_impact,
+                epsilon_fill=fill_impact.epsilon_fill.map(reject),
+                profile=fill_impact.profile.map(reject_line),
+            ),
+            pareto=self.pareto.map(lambda f: replace(f, alpha=reject(f.alpha))),
+            volatility=reject(self.volatility),
+        )
+
     def reasons(self) -> Iterator[str]:
         """Say, once each, why something is not ``ok``."""
         named = {
@@ -135,9 +162,8 @@ def calibrate(
     window = Window.of(recording, end - round(window_minutes * 60_000), end, options.window)
     calibration = _fit(window, options, end, window_minutes * 60.0)
     if window.observed_seconds < options.min_observed_seconds:
-        calibration = _rejected(
-            calibration,
-            f"{window.observed_seconds:.0f} s covered, {options.min_observed_seconds:g} s needed",
+        calibration = calibration.rejected(
+            f"{window.observed_seconds:.0f} s covered, {options.min_observed_seconds:g} s needed"
         )
     return replace(calibration, cost_ms=(perf_counter() - started) * 1e3)
 
@@ -165,30 +191,4 @@ def _fit(
         pareto=options.pareto.fit(window),
         volatility=options.volatility.fit(window),
         cost_ms=0.0,
-    )
-
-
-def _rejected(calibration: CoinCalibration, reason: str) -> CoinCalibration:
-    """Mark every estimate insufficient."""
-
-    def reject(estimate: Estimate) -> Estimate:
-        return estimate.rejected(reason)
-
-    impact, fill_impact = calibration.impact, calibration.fill_impact
-    return replace(
-        calibration,
-        arrivals=calibration.arrivals.map(lambda f: replace(f, rate=reject(f.rate))),
-        fill_curve=calibration.fill_curve.map(
-            lambda f: replace(f, kappa=reject(f.kappa), lambda0=reject(f.lambda0))
-        ),
-        impact=replace(impact, epsilon=impact.epsilon.map(reject)),
-        fill_impact=replace(
-            fill_impact,
-            epsilon_fill=fill_impact.epsilon_fill.map(reject),
-            profile=fill_impact.profile.map(
-                lambda p: replace(p, intercept=reject(p.intercept), slope=reject(p.slope))
-            ),
-        ),
-        pareto=calibration.pareto.map(lambda f: replace(f, alpha=reject(f.alpha))),
-        volatility=reject(calibration.volatility),
     )

@@ -108,7 +108,7 @@ class FillCurveEstimator:
         q = float(np.exp(-kappa.value * window.tick))
         trials = float(sums.go[0] + sums.stop[0])
         formula_se = np.sqrt((1 - q) / (q * trials)) / window.tick if 0 < q < 1 else np.nan
-        reason = self._fault(kappa.value, n1, float(orders.mid.mean()))
+        reason = self._fault(kappa.value, lambda0.value, n1, float(orders.mid.mean()))
         if reason:
             kappa, lambda0 = kappa.rejected(reason), lambda0.rejected(reason)
         return FillCurveFit(
@@ -140,8 +140,8 @@ class FillCurveEstimator:
         spread = percentile_interval(drawn.kappa(tick)), percentile_interval(drawn.lambda0(tick))
         return Estimate(values[0], *spread[0], n1), Estimate(values[1], *spread[1], n1)
 
-    def _fault(self, kappa: float, n1: int, mid: float) -> str:
-        """Say why kappa must not be published, or nothing."""
+    def _fault(self, kappa: float, lambda0: float, n1: int, mid: float) -> str:
+        """Say why the curve must not be published, or nothing."""
         if n1 < self.min_walked:
             return f"{n1} orders beyond the touch, {self.min_walked} needed"
         low, high = self.kappa_per_bp
@@ -149,7 +149,7 @@ class FillCurveEstimator:
             return f"kappa = {kappa:.4g} is not a decay"
         if not low < kappa * mid * 1e-4 < high:
             return f"kappa = {kappa * mid * 1e-4:.3g} per bp lies outside {low} to {high}"
-        return ""
+        return "" if np.isfinite(lambda0) else f"lambda0 = {lambda0:.4g} is not a rate"
 
 
 def _nothing(n: int, reason: str) -> FillCurveFit:

@@ -108,7 +108,7 @@ class Window:
         rows = _rows_between(recording.quotes.time_ms, start_ms, end_ms)
         books = recording.book_time_ms[_rows_between(recording.book_time_ms, start_ms, end_ms)]
         gap = options.max_gap_ms if len(books) else options.max_gap_without_book_ms
-        heartbeat = np.union1d(recording.quotes.time_ms[rows], books)
+        heartbeat = np.sort(np.concatenate((recording.quotes.time_ms[rows], books)))
         stretches = covered_stretches(heartbeat, gap)
         path = MidPath.of(recording.quotes, rows, stretches)
         return cls(

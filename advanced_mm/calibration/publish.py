@@ -1,0 +1,118 @@
+"""From a fitted window to the four parameter files, keeping the last good fit where it must."""
+
+import logging
+from datetime import datetime
+from typing import TypeVar
+
+from advanced_mm.calibration.calibrate import CoinCalibration
+from advanced_mm.calibration.entries import (
+    common_fields,
+    epsilon_entry,
+    kappa_entry,
+    lambda_entry,
+)
+from advanced_mm.calibration.estimate import Status
+from advanced_mm.errors import InputError
+from advanced_mm.model import solve
+from advanced_mm.parameter_files import (
+    MissingParametersError,
+    ParameterEntry,
+    ParameterFileError,
+    ParameterFiles,
+    ParameterSet,
+    Settings,
+    ValueFunctionEntry,
+    model_problem,
+    value_function_fields,
+)
+
+__all__ = ["last_published", "parameter_set", "publish"]
+
+logger = logging.getLogger(__name__)
+
+Entry = TypeVar("Entry", bound=ParameterEntry)
+
+
+def publish(
+    calibration: CoinCalibration, settings: Settings, files: ParameterFiles, published_at: datetime
+) -> ParameterSet:
+    """Write one coin's four entries and return them.
+
+    Raises
+    ------
+    UnusableParametersError
+        An existing file is not JSON; it is left alone.
+    """
+    previous = last_published(files, calibration.coin)
+    entries = parameter_set(calibration, settings, previous, published_at)
+    files.publish({calibration.coin: entries})
+    return entries
+
+
+def last_published(files: ParameterFiles, coin: str) -> ParameterSet | None:
+    """Return the coin's entries as they stand, None where there are none that agree."""
+    try:
+        return files.read(coin)
+    except MissingParametersError:
+        return None
+    except ParameterFileError as error:
+        logger.warning("%s: starting without an earlier fit: %s", coin, error)
+        return None
+
+
+def parameter_set(
+    calibration: CoinCalibration,
+    settings: Settings,
+    previous: ParameterSet | None,
+    published_at: datetime,
+) -> ParameterSet:
+    """Return the entries of this refit under one ``calibration_id``.
+
+    Where an estimate is insufficient the last good one stays: its values and its ``fitted_at``,
+    with status ``stale``. Where there never was one, the entry holds status and counts only. The
+    value function is solved for whatever the three others hold.
+    """
+    kappa = _kept(kappa_entry(calibration, published_at), previous.kappa if previous else None)
+    epsilon = _kept(
+        epsilon_entry(calibration, published_at), previous.epsilon if previous else None
+    )
+    lambda_ = _kept(lambda_entry(calibration, published_at), previous.lambda_ if previous else None)
+    unsolved = ParameterSet(calibration.coin, kappa, epsilon, lambda_, ())
+    solved = _value_function(unsolved, calibration, settings, published_at)
+    return ParameterSet(calibration.coin, kappa, epsilon, lambda_, (solved,))
+
+
+def _kept(new: Entry, old: Entry | None) -> Entry:
+    """Return the new entry, or the last good one marked stale where the new one has no values."""
+    if new.status != "insufficient" or old is None or old.status == "insufficient":
+        return new
+    return old.model_copy(
+        update={
+            "status": Status.STALE.value,
+            "calibration_id": new.calibration_id,
+            "published_at": new.published_at,
+        }
+    )
+
+
+def _value_function(
+    parameters: ParameterSet,
+    calibration: CoinCalibration,
+    settings: Settings,
+    published_at: datetime,
+) -> ValueFunctionEntry:
+    """Solve the configured problem; an entry without values where a parameter is missing."""
+    absent = ValueFunctionEntry(**common_fields(calibration, published_at, Status.INSUFFICIENT))
+    status = max((Status(entry.status) for entry in parameters.entries), key=list(Status).index)
+    if status is Status.INSUFFICIENT:
+        return absent
+    try:
+        solution = solve(model_problem(parameters, settings))
+    except (ParameterFileError, InputError) as error:
+        logger.warning("%s: no value function: %s", parameters.coin, error)
+        return absent
+    oldest = min(parameters.entries, key=lambda entry: entry.fitted_at or published_at)
+    shared = oldest.model_dump(include=set(ParameterEntry.model_fields))
+    return ValueFunctionEntry.model_validate(
+        shared | {"status": status.value} | value_function_fields(solution)
+    )

@@ -1,0 +1,97 @@
+"""Refit every coin on a schedule and publish kappa, epsilon, lambda and the value function."""
+
+import argparse
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from advanced_mm.calibration.command import (
+    DEFAULT_CONFIG,
+    DEFAULT_DATA_DIR,
+    DEFAULT_OUTPUT_DIR,
+)
+from advanced_mm.calibration.runner import PeriodicRunner, RunnerOptions
+from advanced_mm.cli import configure_logging, run
+from advanced_mm.marketdata.store import ShardStore
+from advanced_mm.parameter_files import ParameterFiles, load_settings
+
+logger = logging.getLogger("periodic_test_runner")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--once", action="store_true", help="refit once and end")
+    parser.add_argument(
+        "--interval", type=float, metavar="SECONDS", help="between refits; default: the settings'"
+    )
+    parser.add_argument(
+        "--window", type=float, metavar="MINUTES", help="of data to fit; default: the settings'"
+    )
+    parser.add_argument(
+        "--crypto", metavar="ETH,WLFI", help="coins to fit; default: the configured pairs"
+    )
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        default=DEFAULT_DATA_DIR,
+        help=f"folder of the recorded shards (default: {DEFAULT_DATA_DIR})",
+    )
+    parser.add_argument(
+        "--output-dir",
+        type=Path,
+        default=DEFAULT_OUTPUT_DIR,
+        help=f"folder of the parameter files (default: {DEFAULT_OUTPUT_DIR})",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        nargs="+",
+        default=[DEFAULT_CONFIG],
+        metavar="FILE",
+        help=f"Freqtrade configuration, later files win (default: {DEFAULT_CONFIG})",
+    )
+    parser.add_argument(
+        "--market-clock",
+        action="store_true",
+        help="count ages against the newest exchange time: the market runs faster than the clock",
+    )
+    parser.add_argument("--verbose", action="store_true", help="say why a fit is not ok")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run until SIGINT or SIGTERM; a refit in hand is finished first."""
+    args = _parser().parse_args(argv)
+    configure_logging(args.verbose)
+    settings, configured = load_settings(args.config)
+    named = [coin.strip() for coin in (args.crypto or "").split(",") if coin.strip()]
+    options = RunnerOptions(
+        coins=tuple(dict.fromkeys(named or configured)),
+        window_minutes=settings.window_minutes if args.window is None else args.window,
+        interval_seconds=(
+            settings.refit_interval_seconds if args.interval is None else args.interval
+        ),
+        market_clock=args.market_clock,
+    )
+    runner = PeriodicRunner(
+        options, settings, ShardStore(args.data_dir), ParameterFiles(args.output_dir)
+    )
+    if args.once:
+        runner.run_once()
+        return 0
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: runner.stop())
+    logger.info(
+        "refitting %s every %g s on %g minutes",
+        ", ".join(options.coins),
+        options.interval_seconds,
+        options.window_minutes,
+    )
+    runner.run()
+    logger.info("stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
