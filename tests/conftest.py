@@ -60,7 +60,7 @@ def parameter_set(calibration_id: str = "r1", **changes: object) -> ParameterSet
     return ParameterSet("ETH", entries[KappaEntry], entries[EpsilonEntry], entries[LambdaEntry], ())
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_set() -> Callable[..., ParameterSet]:
     """The factory of parameter sets."""
     return parameter_set
