@@ -73,9 +73,9 @@ class Level:
 class Book:
     """The visible book, best level first on both sides, never crossed.
 
-    ``time_ms`` is the exchange time at which the market last published anything. It stands still
-    while a market is silent (the hole of a recording): send a book only when its time has moved,
-    or the hole would look covered to whoever records the venue.
+    ``time_ms`` is the exchange time at which the market was last alive. It stands still while a
+    market is silent (the hole of a recording): publish it as it is, or the hole would look covered
+    to whoever records the venue.
     """
 
     time_ms: int
