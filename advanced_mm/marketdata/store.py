@@ -221,25 +221,30 @@ class ShardStore:
             if temporary is not None:
                 with contextlib.suppress(OSError):
                     temporary.unlink(missing_ok=True)
-            raise InputError(
-                f"cannot write a shard into {str(folder)!r} ({error.strerror or error}): "
-                "make room or give another --data-dir"
-            ) from error
+            raise _unwritable(folder, error) from error
         self._last_written_ms[folder] = name_ms
         return target
 
-    def remove_temporary(self, coin: str) -> int:
-        """Delete what a killed recorder left half-written for a coin; return how many files.
+    def prepare(self, coin: str) -> None:
+        """Make a coin's folder and delete what a killed recorder left half-written in it.
 
-        Files of a recorder still alive are left alone.
+        Temporary files of a recorder still alive are left alone.
+
+        Raises
+        ------
+        InputError
+            If the coin's name does not fit or the disk refuses.
         """
         _check_coin(coin)
-        removed = 0
-        for path in (self.data_dir / coin).glob("*/.*.tmp"):
-            if _TEMPORARY_NAME.fullmatch(path.name) and not _writer_alive(path):
-                path.unlink(missing_ok=True)
-                removed += 1
-        return removed
+        folder = self.data_dir / coin
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in folder.glob("*/.*.tmp"):
+                if _TEMPORARY_NAME.fullmatch(path.name) and not _writer_alive(path):
+                    path.unlink(missing_ok=True)
+                    logger.info("deleted the half-written %s", path)
+        except OSError as error:
+            raise _unwritable(folder, error) from error
 
     def _coin_folder(self, coin: str) -> Path:
         _check_coin(coin)
@@ -320,6 +325,13 @@ def _writer_alive(temporary: Path) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _unwritable(folder: Path, error: OSError) -> InputError:
+    return InputError(
+        f"cannot write into {str(folder)!r} ({error.strerror or error}): "
+        "make room there or give another --data-dir"
+    )
 
 
 def _check_coin(coin: str) -> None:

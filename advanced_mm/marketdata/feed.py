@@ -1,0 +1,200 @@
+"""The venue's market data over its websocket."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from advanced_mm.errors import InputError, VenueError
+from advanced_mm.marketdata.connection import ConnectionSettings, Heard, StayConnected
+from advanced_mm.marketdata.wire import DATA_CHANNELS
+
+__all__ = ["MAINNET_URL", "TESTNET_URL", "FeedListener", "HyperliquidFeed"]
+
+logger = logging.getLogger(__name__)
+
+MAINNET_URL: Final = "wss://api.hyperliquid.xyz/ws"
+TESTNET_URL: Final = "wss://api.hyperliquid-testnet.xyz/ws"
+
+_PING: Final = json.dumps({"method": "ping"})
+_CLOSE_TIMEOUT: Final = aiohttp.ClientWSTimeout(ws_close=2.0)
+_PASSING_ERRORS: Final = ("already subscribed", "cannot send more", "cannot subscribe to more")
+"""Beginnings of the venue's error messages that do not say that a subscription is wrong."""
+
+
+class FeedListener(Protocol):
+    """Who takes the data; `Recorder` does. Times are local, in seconds since the epoch."""
+
+    def connected(self, received_s: float) -> None:
+        """Note a new connection."""
+
+    def disconnected(self, received_s: float, reason: str) -> None:
+        """Note its end."""
+
+    def handle(self, message: Mapping[str, Any], received_s: float) -> None:
+        """Take a data message; a VenueError says that it is malformed."""
+
+
+class HyperliquidFeed:
+    """Subscribes bbo, trades and both l2Book cadences of some coins and stays subscribed.
+
+    Parameters
+    ----------
+    url : str
+        ``ws://`` or ``wss://`` address of the venue's websocket.
+    coins : iterable of str
+        Names as the venue spells them.
+    listener : FeedListener
+        Gets the data.
+    settings : ConnectionSettings
+        Times of the reconnect policy.
+    clock : callable
+        Local time, seconds since the epoch.
+
+    Raises
+    ------
+    InputError
+        If the address is not one of a websocket.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        coins: Iterable[str],
+        listener: FeedListener,
+        settings: ConnectionSettings | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("ws", "wss") or not parts.hostname:
+            raise InputError(f"address {url!r} is not a websocket's: use ws://… or wss://…")
+        self.url = url
+        self._coins = tuple(dict.fromkeys(coins))
+        self._listener = listener
+        self._settings = settings or ConnectionSettings()
+        self._clock = clock
+        self._coins_heard: set[str] = set()
+        self._channels_blamed: set[str] = set()
+
+    async def run(self) -> None:
+        """Feed the listener until cancelled; lost connections are made again.
+
+        Raises
+        ------
+        VenueError
+            If the venue refuses a subscription, such as that of an unknown coin.
+        """
+        async with aiohttp.ClientSession() as session:
+
+            async def open_socket() -> _Socket:
+                try:
+                    return _Socket(await session.ws_connect(self.url, timeout=_CLOSE_TIMEOUT))
+                except (aiohttp.ClientError, ValueError) as error:
+                    raise ConnectionError(f"{self.url}: {error}") from error
+
+            logger.info("recording %s from %s", ", ".join(self._coins), self.url)
+            await StayConnected(open_socket, self, _PING, self._settings).run()
+
+    def opened(self) -> Sequence[str]:
+        """Tell the listener and return the subscriptions."""
+        self._listener.connected(self._clock())
+        logger.info("connected to %s", self.url)
+        return [
+            json.dumps({"method": "subscribe", "subscription": {**subscription, "coin": coin}})
+            for coin in self._coins
+            for subscription in (
+                {"type": "bbo"},
+                {"type": "trades"},
+                {"type": "l2Book"},
+                {"type": "l2Book", "fast": True},
+            )
+        ]
+
+    def closed(self, reason: str) -> None:
+        """Tell the listener."""
+        self._listener.disconnected(self._clock(), reason)
+
+    def received(self, text: str) -> Heard:
+        """Pass data on; unreadable and unknown messages are logged and dropped.
+
+        Raises
+        ------
+        VenueError
+            If the message refuses a subscription.
+        """
+        received_s = self._clock()
+        try:
+            message = json.loads(text)
+        except ValueError:
+            message = None
+        if not isinstance(message, dict):
+            self._blame("(unreadable)", f"the venue sent something unreadable: {text[:80]!r}")
+            return Heard.OTHER
+        channel = message.get("channel")
+        if channel == "pong":
+            return Heard.PONG
+        if channel == "error":
+            self._refused(str(message.get("data")))
+        elif channel in DATA_CHANNELS:
+            return self._pass_on(message, channel, received_s)
+        elif channel != "subscriptionResponse":
+            self._blame(str(channel), f"the venue sent a message of unknown channel {channel!r}")
+        return Heard.OTHER
+
+    def _pass_on(self, message: Mapping[str, Any], channel: str, received_s: float) -> Heard:
+        try:
+            self._listener.handle(message, received_s)
+        except VenueError as error:
+            self._blame(channel, str(error))
+            return Heard.OTHER
+        data = message["data"]
+        for item in data if isinstance(data, list) else [data]:
+            self._coins_heard.add(item["coin"])
+        return Heard.DATA
+
+    def _refused(self, complaint: str) -> None:
+        """Raise if the venue complains of a subscription; one that has worked is let pass."""
+        named = [coin for coin in self._coins if f'"{coin}"' in complaint]
+        suspects = set(named or self._coins) - self._coins_heard
+        if not suspects or complaint.lower().startswith(_PASSING_ERRORS):
+            logger.warning("the venue complains: %s", complaint)
+            return
+        raise VenueError(
+            f"the venue at {self.url} refuses the subscription of "
+            f"{', '.join(sorted(suspects))} ({complaint}): check the coin's name"
+        )
+
+    def _blame(self, channel: str, sentence: str) -> None:
+        """Log a bad message: aloud the first time for a channel, then only in detail."""
+        level = logging.DEBUG if channel in self._channels_blamed else logging.WARNING
+        self._channels_blamed.add(channel)
+        logger.log(level, "%s", sentence)
+
+
+class _Socket:
+    """An aiohttp websocket as a `Transport`."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+
+    async def send(self, text: str) -> None:
+        try:
+            await self._socket.send_str(text)
+        except aiohttp.ClientError as error:
+            raise ConnectionError(str(error)) from error
+
+    async def receive(self) -> str:
+        message = await self._socket.receive()
+        if message.type is aiohttp.WSMsgType.TEXT:
+            return str(message.data)
+        if message.type is aiohttp.WSMsgType.BINARY:
+            return bytes(message.data).decode(errors="replace")
+        code = self._socket.close_code
+        raise ConnectionError(f"the venue closed the connection (code {code})")
+
+    async def close(self) -> None:
+        await self._socket.close()

@@ -1,0 +1,157 @@
+"""From decoded websocket messages to shards. No network and no clock: times are passed in."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import pyarrow as pa
+
+from advanced_mm.errors import InputError
+from advanced_mm.marketdata.schemas import SCHEMAS, shard_metadata
+from advanced_mm.marketdata.store import ShardStore
+from advanced_mm.marketdata.wire import DecodedRows, decode
+
+__all__ = ["GAP_SECONDS", "Recorder"]
+
+GAP_SECONDS: Final = 3.0
+"""A coin without a message for longer than this has a gap in its connection log."""
+
+
+class Recorder:
+    """Collects rows and writes them as shards.
+
+    Every message is kept as it came, replayed trades too (marked ``snapshot``): readers drop the
+    copies. Rows stay in memory until a `flush` has written them.
+
+    Parameters
+    ----------
+    store : ShardStore
+        Where the shards go.
+    coins : iterable of str
+        Messages of other coins are ignored.
+    ticks : mapping of str to float, or None
+        Price step of each coin, quote currency, written into the shards' metadata; coins without
+        one are written without. See also `set_tick`.
+    flush_seconds : float
+        How long a row may wait in memory, seconds of the times passed in.
+
+    Raises
+    ------
+    InputError
+        If there is no coin or ``flush_seconds`` is not positive.
+    """
+
+    def __init__(
+        self,
+        store: ShardStore,
+        coins: Iterable[str],
+        ticks: Mapping[str, float] | None,
+        flush_seconds: float = 5.0,
+    ) -> None:
+        self.coins = tuple(dict.fromkeys(coins))
+        if not self.coins:
+            raise InputError("there is no coin to record: name at least one, such as ETH")
+        if not flush_seconds > 0.0:
+            raise InputError(f"flush_seconds is {flush_seconds!r}: give a positive number")
+        self._store = store
+        self._flush_seconds = flush_seconds
+        self._ticks = dict(ticks or {})
+        self._mids: dict[str, float] = {}
+        self._rows: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
+        self._oldest_s: float | None = None
+        self._sequence = 0
+        self._replay_expected: set[str] = set()
+        self._last_received_s: dict[str, float] = {}
+        self._last_exchange_ms: dict[str, int] = {}
+
+    def handle(self, message: Mapping[str, Any], received_s: float) -> None:
+        """Take one decoded message; channels without market data are ignored.
+
+        Parameters
+        ----------
+        message : mapping
+            ``{"channel": ..., "data": ...}`` as the venue sends it.
+        received_s : float
+            Local receive time, seconds since the epoch.
+
+        Raises
+        ------
+        VenueError
+            If the message is malformed; nothing of it is kept.
+        """
+        self._sequence += 1
+        for decoded in decode(message):
+            if decoded.coin in self.coins:
+                self._note_gap(decoded.coin, received_s)
+                self._take(decoded, received_s)
+
+    def connected(self, received_s: float) -> None:
+        """Note a new connection; each coin's next ``trades`` message is the venue's replay."""
+        self._replay_expected = set(self.coins)
+        self._last_received_s = dict.fromkeys(self.coins, received_s)
+        for coin in self.coins:
+            self._log(coin, received_s, "connect", "")
+
+    def disconnected(self, received_s: float, reason: str) -> None:
+        """Note the end of the connection and its reason in words."""
+        self._last_received_s = {}
+        for coin in self.coins:
+            self._log(coin, received_s, "disconnect", reason)
+
+    def mid(self, coin: str) -> float | None:
+        """Return the newest mid price (quote currency) of a coin, None before the first."""
+        return self._mids.get(coin)
+
+    def set_tick(self, coin: str, tick: float) -> None:
+        """Set the price step (quote currency) that the coin's next shards carry."""
+        self._ticks[coin] = tick
+
+    def flush_due(self, now_s: float) -> bool:
+        """Tell whether the oldest row has waited ``flush_seconds`` at ``now_s``."""
+        return self._oldest_s is not None and now_s - self._oldest_s >= self._flush_seconds
+
+    def flush(self) -> None:
+        """Write all rows in memory, one shard a coin and kind.
+
+        Raises
+        ------
+        InputError
+            If the disk refuses. What was not written stays in memory.
+        """
+        for coin, kind in list(self._rows):
+            columns = zip(*self._rows[coin, kind], strict=True)
+            schema = SCHEMAS[kind].with_metadata(shard_metadata(coin, self._ticks.get(coin)))
+            arrays = [
+                pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)
+            ]
+            self._store.write(coin, kind, pa.Table.from_arrays(arrays, schema=schema))
+            del self._rows[coin, kind]
+        self._oldest_s = None
+
+    def _take(self, decoded: DecodedRows, received_s: float) -> None:
+        coin, kind = decoded.coin, decoded.kind
+        before: tuple[Any, ...] = (received_s,)
+        after: tuple[Any, ...] = ()
+        if kind == "orderbooks":
+            before = (received_s, self._sequence)
+        elif kind == "trades":
+            after = (coin in self._replay_expected,)
+            self._replay_expected.discard(coin)
+        self._add(coin, kind, [(*before, *row, *after) for row in decoded.rows], received_s)
+        self._last_received_s[coin] = received_s
+        self._last_exchange_ms[coin] = decoded.time_ms
+        if decoded.mid is not None:
+            self._mids[coin] = decoded.mid
+
+    def _note_gap(self, coin: str, received_s: float) -> None:
+        silent_s = received_s - self._last_received_s.get(coin, received_s)
+        if silent_s > GAP_SECONDS:
+            self._log(coin, received_s, "gap", f"no data for {silent_s:.1f} s")
+
+    def _log(self, coin: str, received_s: float, event: str, detail: str) -> None:
+        row = (received_s, event, detail, self._last_exchange_ms.get(coin))
+        self._add(coin, "connections", [row], received_s)
+
+    def _add(self, coin: str, kind: str, rows: list[tuple[Any, ...]], received_s: float) -> None:
+        self._rows.setdefault((coin, kind), []).extend(rows)
+        if self._oldest_s is None:
+            self._oldest_s = received_s

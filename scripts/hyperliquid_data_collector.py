@@ -1,0 +1,66 @@
+"""Record Hyperliquid's market data (best bid and offer, trades, order books) as Parquet shards."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from advanced_mm.cli import configure_logging, run
+from advanced_mm.marketdata.collector import Collector
+from advanced_mm.marketdata.feed import MAINNET_URL, TESTNET_URL
+from advanced_mm.marketdata.store import ShardStore
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Record until SIGINT or SIGTERM; both end with a last flush and exit code 0."""
+    options = _parser().parse_args(argv)
+    configure_logging(options.verbose)
+    collector = Collector(
+        ShardStore(options.data_dir),
+        [coin.strip() for coin in options.crypto.split(",") if coin.strip()],
+        TESTNET_URL if options.testnet else options.url,
+        options.flush_seconds,
+    )
+    asyncio.run(_record(collector))
+    return 0
+
+
+async def _record(collector: Collector) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await collector.run(stop)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--crypto",
+        required=True,
+        metavar="ETH[,WLFI]",
+        help="coins to record, as the venue spells them",
+    )
+    venue = parser.add_mutually_exclusive_group()
+    venue.add_argument(
+        "--url", default=MAINNET_URL, help="websocket address of the venue (default: %(default)s)"
+    )
+    venue.add_argument("--testnet", action="store_true", help=f"record from {TESTNET_URL}")
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        default=Path(__file__).parent / "HL_data",
+        help="folder of the shards (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--flush-seconds",
+        type=float,
+        default=5.0,
+        help="longest time a row waits in memory (default: %(default)s)",
+    )
+    parser.add_argument("--verbose", action="store_true", help="log details")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
