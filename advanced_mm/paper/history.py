@@ -18,18 +18,10 @@ _FLUSH_MS = 5 * 60_000
 
 
 class MessageRecorder(Protocol):
-    """What `marketdata.Recorder` does with the messages of a connection."""
-
-    def connected(self, received_s: float) -> None:
-        """Note that messages begin."""
-        ...
+    """What `marketdata.Recorder` does with messages, whatever they came through."""
 
     def handle(self, message: Any, received_s: float) -> None:
         """Take a decoded websocket message, received at local time ``received_s`` (s)."""
-        ...
-
-    def disconnected(self, received_s: float, reason: str) -> None:
-        """Note that messages end."""
         ...
 
     def flush(self) -> None:
@@ -47,7 +39,8 @@ def lay_history(
     """Run a market to ``until_ms`` and hand a recorder the messages it would have received.
 
     Trades and bbo come block by block, l2Book with 5 levels every 0.5 s and with 20 every 5 s of
-    market time, each received the moment it was published.
+    market time, each received the moment it was published. There was no connection, so none is
+    logged.
 
     Parameters
     ----------
@@ -73,7 +66,6 @@ def lay_history(
         recorder.handle(message, time_ms / 1000)
         messages += 1
 
-    recorder.connected(source.now_ms / 1000)
     while source.now_ms < until_ms:
         previous_ms = source.now_ms
         now_ms = min((previous_ms // _STEP_MS + 1) * _STEP_MS, until_ms)
@@ -85,6 +77,5 @@ def lay_history(
             record(book_message(source.spec, source.book(_SLOW_LEVELS)), now_ms)
         if now_ms // _FLUSH_MS > previous_ms // _FLUSH_MS:
             recorder.flush()
-    recorder.disconnected(until_ms / 1000, "end of the past laid before the start")
     recorder.flush()
     return messages
