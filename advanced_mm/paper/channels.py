@@ -151,7 +151,7 @@ class BookChannel:
         """The book as it stands."""
         levels, _ = FAST_BOOK if subscription.fast else SLOW_BOOK
         market = venue.markets[subscription.coin]
-        return [book_message(market.spec, market.source.book(levels))]
+        return [book_message(market.spec, market.book(levels))]
 
     def on_step(self, venue: Venue, subscription: Subscription, step: Step) -> list[Message]:
         """The book, when its time has come."""

@@ -165,7 +165,7 @@ class MarketInfo:
         if request.coin not in self._venue.markets:
             return None
         market = self._venue.markets[request.coin]
-        return book_data(market.spec, market.source.book(BOOK_LEVELS))
+        return book_data(market.spec, market.book(BOOK_LEVELS))
 
     def recent_trades(self, request: TradesRequest) -> list[Json]:
         """The newest prints, newest first."""

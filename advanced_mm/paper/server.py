@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 
 from aiohttp import web
 
@@ -21,6 +22,7 @@ __all__ = ["PaperServer"]
 logger = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
+MAX_PORT = 65_535
 PUMP_S = 0.05
 LAG_WARNING_S = 5.0
 
@@ -38,11 +40,18 @@ class PaperServer:
         Port on 127.0.0.1, 0 for any free one.
     limits
         When a websocket connection ends.
+
+    Raises
+    ------
+    InputError
+        If ``port`` is no port number.
     """
 
     def __init__(
         self, venue: Venue, clock: MarketClock, port: int = 0, limits: StreamLimits | None = None
     ) -> None:
+        if not 0 <= port <= MAX_PORT:
+            raise InputError(f"port {port} does not exist: give 0 to {MAX_PORT}")
         self._venue = venue
         self._clock = clock
         self._port = port
@@ -82,7 +91,7 @@ class PaperServer:
         except OSError as error:
             await runner.cleanup()
             raise InputError(
-                f"port {self._port} on {HOST} cannot be used ({error.strerror}): "
+                f"port {self._port} on {HOST} cannot be used ({os.strerror(error.errno or 0)}): "
                 "choose another with --port, or 0 for a free one"
             ) from error
         self._runner = runner

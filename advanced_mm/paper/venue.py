@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from advanced_mm.paper.candle_history import MinuteFlow, made_up_candles, measure_flow
 from advanced_mm.paper.candles import CandleSeries
-from advanced_mm.paper.market import CoinSpec, MarketSource, MarketUpdate, Print, Quote
+from advanced_mm.paper.market import Book, CoinSpec, MarketSource, MarketUpdate, Print, Quote
 
 __all__ = ["CoinMarket", "DayFigures", "TimedPrint", "Venue"]
 
@@ -33,7 +33,7 @@ class DayFigures:
 
 
 class CoinMarket:
-    """One coin: its source, and what the venue remembers of it.
+    """One coin's market, and what the venue remembers of it; itself a `MarketSource`.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class CoinMarket:
     """
 
     def __init__(self, source: MarketSource) -> None:
-        self.source = source
+        self._source = source
         self.candles = CandleSeries(source.mid, source.now_ms)
         self.recent: deque[TimedPrint] = deque(maxlen=RECENT_PRINTS)
         self.touch_time_ms = source.now_ms
@@ -51,7 +51,17 @@ class CoinMarket:
     @property
     def spec(self) -> CoinSpec:
         """The coin."""
-        return self.source.spec
+        return self._source.spec
+
+    @property
+    def now_ms(self) -> int:
+        """Time up to which the market has run, exchange ms."""
+        return self._source.now_ms
+
+    @property
+    def mid(self) -> float:
+        """Mid price, quote currency."""
+        return self._source.mid
 
     @property
     def last_price(self) -> float:
@@ -60,7 +70,7 @@ class CoinMarket:
 
     def advance(self, until_ms: int) -> list[MarketUpdate]:
         """Let the market run and remember what happened; the blocks, in time order."""
-        updates = self.source.advance(until_ms)
+        updates = self._source.advance(until_ms)
         for update in updates:
             for one in update.prints:
                 self.candles.add(update.time_ms, one.price, one.size)
@@ -69,6 +79,10 @@ class CoinMarket:
                 self.touch, self.touch_time_ms = update.quote, update.time_ms
         self.candles.roll(until_ms)
         return updates
+
+    def book(self, levels: int) -> Book:
+        """The book as of the last ``advance``, at most ``levels`` on each side."""
+        return self._source.book(levels)
 
     def make_up_past(self, minutes: int, seed: int) -> MinuteFlow:
         """Put made-up bars before the candles; the flow they were given, that of the candles."""
@@ -81,7 +95,7 @@ class CoinMarket:
 
     def day(self) -> DayFigures:
         """Figures of the last 24 hours, or of the candles there are if they reach less far."""
-        bars = list(self.candles.since(self.source.now_ms - DAY_MS))
+        bars = list(self.candles.since(self.now_ms - DAY_MS))
         return DayFigures(
             previous_price=bars[0].open,
             base_volume=sum(bar.volume for bar in bars),
@@ -89,7 +103,7 @@ class CoinMarket:
         )
 
     def _touch_of_book(self) -> Quote:
-        book = self.source.book(1)
+        book = self._source.book(1)
         bid = book.bids[0] if book.bids else None
         ask = book.asks[0] if book.asks else None
         return Quote(
@@ -122,7 +136,7 @@ class Venue:
     @property
     def now_ms(self) -> int:
         """Market time up to which every market has run, exchange ms."""
-        return min(market.source.now_ms for market in self._markets.values())
+        return min(market.now_ms for market in self._markets.values())
 
     def advance(self, until_ms: int) -> dict[str, list[MarketUpdate]]:
         """Let every market run to ``until_ms``; the new blocks by coin."""

@@ -70,7 +70,7 @@ def candle_wire(market: CoinMarket, interval: str, candle: Candle) -> dict[str, 
 
 def mid_text(market: CoinMarket) -> str:
     """The mid, which may lie between two ticks."""
-    return decimal_text(market.source.mid)
+    return decimal_text(market.mid)
 
 
 def decimal_text(value: float) -> str:

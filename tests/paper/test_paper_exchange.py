@@ -1,0 +1,218 @@
+"""The venue as a process: what it prints, lays down and refuses, and Freqtrade against it."""
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from advanced_mm.errors import InputError
+from advanced_mm.marketdata.store import ShardStore
+from advanced_mm.paper.candles import MINUTE_MS
+from advanced_mm.paper.opening import VenueOptions, open_venue
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "scripts" / "paper_exchange.py"
+RECORDINGS = ROOT.parent / "shared" / "hyperliquid"
+FREQTRADE = Path(sys.executable).with_name("freqtrade")
+NOW_MS = 1_800_000_030_000
+
+recorded = [
+    pytest.mark.recorded,
+    pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings are not on this machine"),
+]
+
+
+@contextlib.contextmanager
+def venue_process(*arguments):
+    """The script as a child; yields it and the addresses from its first line."""
+    process = subprocess.Popen(
+        [sys.executable, SCRIPT, "--port", "0", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process, json.loads(process.stdout.readline())
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=10)
+
+
+def refused(*arguments):
+    done = subprocess.run(
+        [sys.executable, SCRIPT, *map(str, arguments)], capture_output=True, text=True, timeout=60
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 2
+    return done.stderr.splitlines()[-1]
+
+
+def health(addresses):
+    with urllib.request.urlopen(addresses["rest"] + "/health", timeout=5) as answer:
+        return json.load(answer)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_announces_where_it_listens_and_stops_cleanly_on_a_signal(number):
+    with venue_process("--history-minutes", 1) as (process, addresses):
+        assert addresses["event"] == "listening"
+        port = addresses["rest"].removeprefix("http://127.0.0.1:")
+        assert addresses["ws"] == f"ws://127.0.0.1:{port}/ws"
+        assert health(addresses)["coins"] == ["ETH"]
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=10)
+        assert process.returncode == 0
+        assert "Traceback" not in errors
+
+
+def test_speed_runs_the_market_faster_and_the_duration_counts_market_time():
+    started = time.monotonic()
+    with venue_process("--history-minutes", 1, "--speed", 60, "--duration-minutes", 3) as (
+        process,
+        addresses,
+    ):
+        first, first_s = health(addresses)["market_time_ms"], time.monotonic()
+        time.sleep(1.0)
+        last, last_s = health(addresses)["market_time_ms"], time.monotonic()
+        assert (last - first) / 1000 / (last_s - first_s) == pytest.approx(60, rel=0.25)
+        assert process.wait(timeout=15) == 0
+        assert time.monotonic() - started > 3.0
+
+
+def test_a_taken_port_and_other_bad_input_end_in_one_sentence_and_exit_code_2(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert f"port {port} " in refused("--port", port, "--history-minutes", 0)
+    missing = tmp_path / "nowhere"
+    assert str(missing) in refused("--replay", missing)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("coin", "E/TH"),
+        ("coin", ""),
+        ("seed", -1),
+        ("history_minutes", -1.0),
+        ("history_minutes", float("nan")),
+        ("history_minutes", 1e6),
+    ],
+)
+def test_options_out_of_range_are_refused_by_name(field, value):
+    with pytest.raises(InputError, match=field.partition("_")[0]):
+        VenueOptions(**{field: value})
+
+
+def test_the_market_has_a_past_of_its_own_and_candles_reach_back_5000_minutes_before_it():
+    venue = open_venue(VenueOptions(history_minutes=10), NOW_MS)
+    market = venue.markets["ETH"]
+    assert venue.now_ms == NOW_MS
+    assert len(market.recent) == 30
+    bars = market.candles.snapshot("1m", 0, NOW_MS)
+    assert len(bars) == 5_000
+    assert {b.open_ms - a.open_ms for a, b in itertools.pairwise(bars)} == {MINUTE_MS}
+    assert bars[-1].open_ms == NOW_MS - NOW_MS % MINUTE_MS
+    # The made-up bars join the market's first price and move about as much as it does.
+    returns = np.abs(np.diff(np.log([bar.close for bar in bars])))
+    made_up, own = returns[: 5_000 - 12], returns[-10:]
+    assert 0.3 < np.mean(own) / np.mean(made_up) < 3
+
+
+def test_the_past_is_laid_as_shards_that_hold_what_the_market_published(tmp_path):
+    venue = open_venue(VenueOptions(history_minutes=3, history_dir=tmp_path), NOW_MS)
+    recording = ShardStore(tmp_path).read("ETH")
+    without = open_venue(VenueOptions(history_minutes=3), NOW_MS)
+    assert list(venue.markets["ETH"].recent) == list(without.markets["ETH"].recent)
+    tids = [one.print.tid for one in venue.markets["ETH"].recent]
+    assert recording.trades.trade_id[-30:].tolist() == tids
+    # The last minutes' candles and the shards tell the same story.
+    bar = venue.markets["ETH"].candles.snapshot("1m", NOW_MS - 90_000, NOW_MS)[0]
+    trades = recording.trades
+    inside = (trades.time_ms >= bar.open_ms) & (trades.time_ms < bar.open_ms + MINUTE_MS)
+    assert bar.prints == inside.sum()
+    assert bar.volume == pytest.approx(trades.size[inside].sum())
+    assert bar.high == trades.price[inside].max()
+
+
+def test_a_second_past_is_not_mixed_into_the_first(tmp_path):
+    open_venue(VenueOptions(history_minutes=2, history_dir=tmp_path), NOW_MS)
+    with pytest.raises(InputError, match="two markets would mix"):
+        open_venue(VenueOptions(history_minutes=2, history_dir=tmp_path), NOW_MS + 60_000)
+    open_venue(VenueOptions(history_minutes=2, history_dir=tmp_path), NOW_MS + 300_000)
+
+
+@pytest.mark.parametrize("coin", [pytest.param(c, marks=recorded) for c in ("ETH", "WLFI")])
+def test_a_replay_lays_at_most_half_the_recording_and_plays_on(tmp_path, coin):
+    options = VenueOptions(coin=coin, replay=RECORDINGS, history_dir=tmp_path)
+    venue = open_venue(options, NOW_MS)
+    original = ShardStore(RECORDINGS).read(coin)
+    laid = ShardStore(tmp_path).read(coin)
+    assert 0.3 < len(laid.quotes) / len(original.quotes) < 0.7
+    assert laid.tick == original.tick
+    # Prices are the recording's own, in the same order.
+    own = laid.quotes.bid[:200]
+    assert np.array_equal(own, original.quotes.bid[: len(own)])
+    assert venue.advance(NOW_MS + 120_000)[coin]
+
+
+def freqtrade(folder, addresses, *command):
+    """Run an unmodified Freqtrade on the venue by configuration alone; its log."""
+    api = {
+        "public": addresses["rest"],
+        "private": addresses["rest"],
+        "ws": {"public": addresses["ws"]},
+    }
+    config = {
+        "dry_run": True,
+        "initial_state": "running",
+        "trading_mode": "futures",
+        "margin_mode": "isolated",
+        "stake_currency": "USDC",
+        "stake_amount": 1000,
+        "max_open_trades": 1,
+        "exchange": {
+            "name": "hyperliquid",
+            "pair_whitelist": ["ETH/USDC:USDC"],
+            "_ft_has_params": {"ohlcv_has_history": True},
+            "ccxt_config": {"enableRateLimit": False, "urls": {"api": api}},
+        },
+        "pairlists": [{"method": "StaticPairList"}],
+        "entry_pricing": {"price_side": "same", "use_order_book": True},
+        "exit_pricing": {"price_side": "same", "use_order_book": True},
+    }
+    path = folder / "config.json"
+    path.write_text(json.dumps(config))
+    (folder / "user_data" / "data").mkdir(parents=True, exist_ok=True)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("FREQTRADE__")}
+    done = subprocess.run(
+        [FREQTRADE, *command, "--userdir", folder / "user_data", "-c", path],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr and "ERROR" not in done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.bot
+def test_freqtrade_lists_the_market_and_downloads_candles_without_a_warning(tmp_path):
+    with venue_process() as (_, addresses):
+        listed = freqtrade(tmp_path, addresses, "list-markets", "--print-json")
+        assert '["ETH/USDC:USDC","PURR/USDC"]' in listed
+        log = freqtrade(tmp_path, addresses, "download-data", "--timeframes", "1m", "--days", "1")
+        assert "funding_rate with length" in log
+        files = {path.name for path in (tmp_path / "user_data" / "data").rglob("*.feather")}
+        assert "ETH_USDC_USDC-1m-futures.feather" in files
