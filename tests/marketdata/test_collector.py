@@ -1,0 +1,265 @@
+"""The collector against a venue on a real socket that drops, falls silent, lies and replays."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from aiohttp import web
+
+from advanced_mm.errors import InputError, VenueError
+from advanced_mm.marketdata import ShardStore
+from advanced_mm.marketdata.collector import Collector
+from advanced_mm.marketdata.connection import ConnectionSettings
+from advanced_mm.marketdata.feed import HyperliquidFeed
+from advanced_mm.marketdata.venue_meta import fetch_size_decimals, info_address
+
+QUICK = ConnectionSettings(
+    first_delay_seconds=0.02, longest_delay_seconds=0.05, silence_seconds=0.4, ping_seconds=0.1
+)
+
+
+def says(*messages: Any, then_drop: bool = False, every: float = 0.0) -> Any:
+    """Make a behaviour: wait for the subscriptions, say the messages, then drop or be silent."""
+
+    async def behave(venue: Any, socket: web.WebSocketResponse) -> None:
+        mine = venue.connections - 1
+        while len(venue.subscriptions) <= mine or len(venue.subscriptions[mine]) < 4:
+            await asyncio.sleep(0.005)
+        for message in messages:
+            await (socket.send_str if isinstance(message, str) else socket.send_json)(message)
+            await asyncio.sleep(every)
+        if then_drop:
+            await socket.close()
+
+    return behave
+
+
+async def collect(
+    store: ShardStore, url: str, until: Callable[[], bool], coins: tuple[str, ...] = ("ETH",)
+) -> None:
+    stop = asyncio.Event()
+    collector = Collector(store, coins, url, flush_seconds=0.1, settings=QUICK)
+    running = asyncio.create_task(collector.run(stop))
+    async with asyncio.timeout(10):
+        while not until() and not running.done():
+            await asyncio.sleep(0.01)
+        stop.set()
+        await running
+
+
+def rows(store: ShardStore, kind: str) -> int:
+    return sum(
+        pq.read_metadata(file).num_rows for file in store.data_dir.glob(f"ETH/{kind}/*.parquet")
+    )
+
+
+async def test_subscribes_four_streams_a_coin(
+    venue: Any, store: ShardStore, wire: SimpleNamespace
+) -> None:
+    venue.behaviours = [says(wire.bbo(1000))]
+    venue.meta["universe"].append({"name": "WLFI", "szDecimals": 0})
+    await collect(
+        store,
+        venue.url,
+        lambda: bool(venue.subscriptions) and len(venue.subscriptions[0]) == 8,
+        ("ETH", "WLFI"),
+    )
+    for coin in ("ETH", "WLFI"):
+        assert [s for s in venue.subscriptions[0] if s["coin"] == coin] == [
+            {"type": "bbo", "coin": coin},
+            {"type": "trades", "coin": coin},
+            {"type": "l2Book", "coin": coin},
+            {"type": "l2Book", "fast": True, "coin": coin},
+        ]
+
+
+async def test_drop_and_replay_lose_and_double_nothing(
+    venue: Any, store: ShardStore, wire: SimpleNamespace
+) -> None:
+    """The second connection replays what the first told, and a trade of the time between."""
+    venue.behaviours = [
+        says(wire.trades((1000, 1), (1001, 2)), wire.trades((1002, 3)), then_drop=True),
+        says(wire.trades((1001, 2), (1002, 3), (1003, 4)), wire.trades((1004, 5))),
+    ]
+    await collect(store, venue.url, lambda: rows(store, "trades") >= 7)
+    recording = store.read("ETH")
+    assert recording.trades.trade_id.tolist() == [1, 2, 3, 4, 5]
+    assert (recording.trades.local_s[:3] < recording.trades.local_s[3]).all()
+    events = [event.event for event in store.connections("ETH")]
+    assert events == ["connect", "disconnect", "connect", "disconnect"]
+
+
+async def test_silent_socket_is_left_for_a_new_one(
+    venue: Any, store: ShardStore, wire: SimpleNamespace
+) -> None:
+    venue.behaviours = [says(wire.bbo(1000)), says(wire.bbo(2000))]
+    await collect(store, venue.url, lambda: rows(store, "prices") >= 4)
+    assert store.read("ETH").quotes.time_ms.tolist() == [1000, 2000]
+    details = [event.detail for event in store.connections("ETH") if event.event == "disconnect"]
+    assert details[0] == "no data for 0.4 s"
+    assert venue.pings >= 1
+
+
+async def test_garbage_is_named_once_and_the_rest_recorded(
+    venue: Any, store: ShardStore, wire: SimpleNamespace, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = wire.bbo(1500)
+    del broken["data"]["time"]
+    venue.behaviours = [
+        says(
+            wire.bbo(1000), "not json", "[1]", "\x00", {"channel": "news"}, {"channel": "news"},
+            broken, broken, {"channel": "trades", "data": None}, wire.bbo(2000),
+        )
+    ]  # fmt: skip
+    with caplog.at_level(logging.WARNING, "advanced_mm"):
+        await collect(store, venue.url, lambda: rows(store, "prices") >= 4)
+    assert store.read("ETH").quotes.time_ms.tolist() == [1000, 2000]
+    messages = [record.message for record in caplog.records]
+    assert sum("unreadable" in message for message in messages) == 1
+    assert sum("'news'" in message for message in messages) == 1
+    assert sum("'time'" in message for message in messages) == 1
+
+
+async def test_refused_subscription_ends_with_a_sentence(
+    venue: Any, store: ShardStore, wire: SimpleNamespace
+) -> None:
+    venue.meta = None
+    refusal = 'Invalid subscription {"type":"bbo","coin":"NOPE"}'
+    venue.behaviours = [says(wire.bbo(1000), {"channel": "error", "data": refusal})]
+    with pytest.raises(VenueError, match=r"NOPE.*check the coin's name"):
+        await collect(store, venue.url, lambda: False, ("ETH", "NOPE"))
+    assert rows(store, "prices") == 2  # what came before is on disk
+
+
+async def test_passing_complaints_do_not_end_the_recording(
+    venue: Any, store: ShardStore, wire: SimpleNamespace
+) -> None:
+    complaints = [
+        'Already subscribed: {"type":"bbo","coin":"ETH"}',
+        "Cannot send more than 2000 messages per minute.",
+    ]
+    errors = [{"channel": "error", "data": complaint} for complaint in complaints]
+    late = {"channel": "error", "data": "Invalid subscription"}  # ETH is heard by then
+    venue.behaviours = [says(*errors, wire.bbo(1000), late, wire.bbo(2000))]
+    await collect(store, venue.url, lambda: rows(store, "prices") >= 4)
+
+
+async def test_coin_unknown_to_meta_ends_with_a_sentence(
+    venue: Any, store: ShardStore, wire: SimpleNamespace
+) -> None:
+    venue.behaviours = [says(wire.bbo(1000))]
+    with pytest.raises(VenueError, match=r"no coin 'NOPE'.*such as ETH"):
+        await collect(store, venue.url, lambda: False, ("NOPE",))
+
+
+async def test_tick_follows_from_meta_and_mid(
+    venue: Any, store: ShardStore, wire: SimpleNamespace
+) -> None:
+    venue.behaviours = [says(wire.bbo(1000, 3331.0, 3331.1))]
+    await collect(store, venue.url, lambda: rows(store, "prices") >= 2)
+    (file,) = store.data_dir.glob("ETH/prices/*.parquet")
+    assert pq.read_schema(file).metadata[b"tick"] == b"0.1"
+
+
+@pytest.mark.parametrize("meta", [None, {"universe": [{"name": "ETH"}]}, [1]])
+async def test_without_meta_the_log_says_so_and_the_tick_is_left_out(
+    venue: Any,
+    store: ShardStore,
+    wire: SimpleNamespace,
+    caplog: pytest.LogCaptureFixture,
+    meta: Any,
+) -> None:
+    venue.meta = meta
+    venue.behaviours = [says(wire.bbo(1000, 3331.0, 3331.5))]
+    with caplog.at_level(logging.WARNING, "advanced_mm"):
+        await collect(store, venue.url, lambda: rows(store, "prices") >= 2)
+    assert any("carry no tick" in record.message for record in caplog.records)
+    assert store.read("ETH").tick == 0.5  # the greatest common step of two prices
+
+
+async def test_venue_that_comes_late_is_waited_for(store: ShardStore, unused_tcp_port: int) -> None:
+    stop = asyncio.Event()
+    collector = Collector(store, ["ETH"], f"ws://127.0.0.1:{unused_tcp_port}/ws", settings=QUICK)
+    running = asyncio.create_task(collector.run(stop))
+    await asyncio.sleep(0.3)
+    assert not running.done()
+    stop.set()
+    await running
+
+
+async def test_nothing_half_written_is_left_and_leftovers_are_cleared(
+    venue: Any, store: ShardStore, wire: SimpleNamespace
+) -> None:
+    folder = store.data_dir / "ETH/prices"
+    folder.mkdir(parents=True)
+    (folder / ".prices_5.parquet.4194999.tmp").write_bytes(b"half")
+    venue.behaviours = [says(*(wire.bbo(1000 + i) for i in range(50)), every=0.01)]
+    await collect(store, venue.url, lambda: rows(store, "prices") >= 40)
+    assert [path for path in store.data_dir.rglob("*") if path.name.startswith(".")] == []
+    assert store.read("ETH").skipped_files == ()
+    assert len({path.name for path in folder.iterdir()}) >= 2
+
+
+async def test_full_disk_ends_with_a_sentence(
+    venue: Any, wire: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("advanced_mm.marketdata.store.os.fsync", refuse)
+    venue.behaviours = [says(wire.bbo(1000))]
+    store = ShardStore(tmp_path)
+    with pytest.raises(InputError, match="No space left"):
+        await collect(store, venue.url, lambda: False)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1/ws", "127.0.0.1:80", "ws://", ""])
+def test_address_that_is_no_websocket(store: ShardStore, url: str) -> None:
+    with pytest.raises(InputError, match="not a websocket"):
+        Collector(store, ["ETH"], url)
+
+
+def test_rest_address_follows_from_the_websocket() -> None:
+    assert info_address("wss://api.example/ws") == "https://api.example/info"
+    assert info_address("ws://127.0.0.1:81/ws") == "http://127.0.0.1:81/info"
+    assert info_address("ws://127.0.0.1:81") == "http://127.0.0.1:81/info"
+
+
+async def test_unreachable_meta_is_a_sentence(unused_tcp_port: int) -> None:
+    with pytest.raises(VenueError, match="does not answer"):
+        await fetch_size_decimals(f"ws://127.0.0.1:{unused_tcp_port}/ws")
+
+
+async def test_feed_stamps_messages_with_its_clock(venue: Any, wire: SimpleNamespace) -> None:
+    class Taker:
+        def __init__(self) -> None:
+            self.times: list[float] = []
+
+        def connected(self, received_s: float) -> None:
+            self.times.append(received_s)
+
+        def disconnected(self, received_s: float, reason: str) -> None:
+            self.times.append(received_s)
+
+        def handle(self, message: Any, received_s: float) -> None:
+            self.times.append(received_s)
+
+    taker, ticking = Taker(), iter(range(100))
+    venue.behaviours = [says(wire.bbo(1000), wire.bbo(1001))]
+    settings = replace(QUICK, silence_seconds=5)
+    feed = HyperliquidFeed(venue.url, ["ETH"], taker, settings, lambda: float(next(ticking)))
+    running = asyncio.create_task(feed.run())
+    async with asyncio.timeout(5):
+        while len(taker.times) < 3:
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert taker.times == sorted(taker.times)
+    assert len(taker.times) == 4

@@ -1,0 +1,197 @@
+"""The reconnect policy, driven by a fake connection in hundredths of seconds.
+
+Behaviours: backoff doubles to a cap with jitter and starts over after data; silence ends a
+connection though it is alive; pings go out and must be answered; listener errors are not swallowed.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+
+from advanced_mm.errors import InputError, VenueError
+from advanced_mm.marketdata.connection import Backoff, ConnectionSettings, Heard, StayConnected
+
+QUICK = ConnectionSettings(
+    first_delay_seconds=0.01,
+    longest_delay_seconds=0.02,
+    open_timeout_seconds=0.05,
+    silence_seconds=0.2,
+    ping_seconds=0.05,
+    pong_seconds=0.05,
+)
+
+
+class FakeTransport:
+    """Says what is on its list, one a hundredth of a second; then it is silent or breaks."""
+
+    def __init__(self, said: Sequence[str], breaks: bool = False, answers: bool = True) -> None:
+        self.said = list(said)
+        self.breaks = breaks
+        self.answers = answers
+        self.sent: list[str] = []
+        self.closed = False
+
+    async def send(self, text: str) -> None:
+        self.sent.append(text)
+        if text == "ping" and self.answers:
+            self.said.insert(0, "pong")
+
+    async def receive(self) -> str:
+        while not self.said:
+            if self.breaks:
+                raise ConnectionResetError("broken")
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.01)
+        return self.said.pop(0)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class FakeListener:
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.reasons: list[str] = []
+
+    def opened(self) -> Sequence[str]:
+        return ["subscribe"]
+
+    def received(self, text: str) -> Heard:
+        self.heard.append(text)
+        if text == "refuse":
+            raise VenueError("no such coin")
+        return {"data": Heard.DATA, "pong": Heard.PONG}.get(text, Heard.OTHER)
+
+    def closed(self, reason: str) -> None:
+        self.reasons.append(reason)
+
+
+class Line:
+    """Opens the given transports one after the other, then cannot be reached."""
+
+    def __init__(self, *transports: FakeTransport) -> None:
+        self.transports = list(transports)
+        self.tries: list[float] = []
+
+    async def __call__(self) -> FakeTransport:
+        self.tries.append(asyncio.get_running_loop().time())
+        if not self.transports:
+            raise ConnectionRefusedError("nobody there")
+        return self.transports.pop(0)
+
+
+async def run_until(
+    line: Callable[[], object],
+    listener: FakeListener,
+    done: Callable[[], bool],
+    settings: ConnectionSettings = QUICK,
+) -> None:
+    running = asyncio.create_task(
+        StayConnected(line, listener, "ping", settings, random.Random(1)).run()  # type: ignore[arg-type]
+    )
+    async with asyncio.timeout(5):
+        while not done() and not running.done():
+            await asyncio.sleep(0.005)
+    running.cancel()
+    (end,) = await asyncio.gather(running, return_exceptions=True)
+    if not isinstance(end, asyncio.CancelledError):
+        raise end
+
+
+def test_backoff_doubles_to_the_cap_with_jitter_and_starts_over() -> None:
+    backoff = Backoff(1.0, 8.0, random.Random(3))
+    for base in (1.0, 2.0, 4.0, 8.0, 8.0):
+        assert base <= backoff.next_delay() <= 1.5 * base
+    backoff.reset()
+    assert 1.0 <= backoff.next_delay() <= 1.5
+    draws = {Backoff(1.0, 8.0, random.Random(seed)).next_delay() for seed in range(10)}
+    assert len(draws) == 10
+
+
+@pytest.mark.parametrize("field", ["first_delay_seconds", "silence_seconds", "pong_seconds"])
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+def test_impossible_times_are_refused(field: str, value: float) -> None:
+    with pytest.raises(InputError, match=field):
+        replace(QUICK, **{field: value})
+
+
+def test_pings_rarer_than_the_venue_allows_are_refused() -> None:
+    with pytest.raises(InputError, match="ping_seconds"):
+        replace(QUICK, ping_seconds=51.0)
+
+
+def test_default_reconnects_stay_within_thirty_a_minute() -> None:
+    assert 60.0 / ConnectionSettings().first_delay_seconds <= 30.0
+
+
+async def test_lost_connection_is_made_again_and_subscribed_again() -> None:
+    first, second = FakeTransport(["data"], breaks=True), FakeTransport(["data", "data"])
+    listener = FakeListener()
+    await run_until(Line(first, second), listener, lambda: listener.heard.count("data") == 3)
+    assert first.sent[0] == second.sent[0] == "subscribe"
+    assert first.closed and second.closed
+    assert listener.reasons == ["broken", "stopped"]
+
+
+async def test_silent_connection_is_given_up_though_pings_are_answered() -> None:
+    silent = FakeTransport(["data", "chat"])
+    listener = FakeListener()
+    await run_until(Line(silent), listener, lambda: bool(listener.reasons))
+    assert listener.reasons == ["no data for 0.2 s"]
+    assert listener.heard.count("pong") >= 2
+    assert silent.closed
+
+
+async def test_chatter_that_is_no_data_does_not_calm_the_watchdog() -> None:
+    chatting = FakeTransport(["chat"] * 1000)
+    listener = FakeListener()
+    await run_until(Line(chatting), listener, lambda: bool(listener.reasons))
+    assert listener.reasons == ["no data for 0.2 s"]
+
+
+async def test_data_keeps_a_connection_beyond_the_silence_limit() -> None:
+    listener = FakeListener()
+    await run_until(
+        Line(FakeTransport(["data"] * 1000)), listener, lambda: len(listener.heard) >= 40
+    )
+    assert listener.reasons == ["stopped"]
+
+
+async def test_unanswered_ping_ends_the_connection() -> None:
+    deaf = FakeTransport(["data"] * 1000, answers=False)
+    listener = FakeListener()
+    await run_until(Line(deaf), listener, lambda: bool(listener.reasons))
+    assert listener.reasons == ["no answer to a ping for 0.05 s"]
+    assert deaf.sent == ["subscribe", "ping"]
+
+
+async def test_hanging_open_is_cut_short() -> None:
+    async def hang() -> FakeTransport:
+        tries.append(1)
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    tries: list[int] = []
+    await run_until(hang, FakeListener(), lambda: len(tries) == 2)
+
+
+async def test_waits_grow_while_nobody_answers() -> None:
+    line = Line()
+    await run_until(
+        line, FakeListener(), lambda: len(line.tries) == 4, replace(QUICK, longest_delay_seconds=1)
+    )
+    waits = [later - earlier for earlier, later in zip(line.tries, line.tries[1:], strict=False)]
+    assert waits[0] >= 0.01
+    assert waits[1] >= 0.02
+    assert waits[2] >= 0.04
+
+
+async def test_listener_error_ends_the_run_and_closes() -> None:
+    transport = FakeTransport(["refuse"])
+    listener = FakeListener()
+    with pytest.raises(VenueError, match="no such coin"):
+        await run_until(Line(transport), listener, lambda: False)
+    assert transport.closed
