@@ -1,9 +1,9 @@
 """The past of a market, recorded as the collector would have: the first refit need not wait."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
-from advanced_mm.paper.market import MarketSource, MarketUpdate
+from advanced_mm.paper.market import MarketSource
 from advanced_mm.paper.messages import book_message, update_messages
 
 __all__ = ["DEFAULT_HISTORY_MS", "MessageRecorder", "lay_history"]
@@ -33,8 +33,6 @@ def lay_history(
     source: MarketSource,
     recorder: MessageRecorder,
     until_ms: int,
-    *,
-    advance: Callable[[int], list[MarketUpdate]] | None = None,
 ) -> int:
     """Run a market to ``until_ms`` and hand a recorder the messages it would have received.
 
@@ -50,15 +48,12 @@ def lay_history(
         Usually a `marketdata.Recorder`; it is flushed every five minutes and at the end.
     until_ms
         Where the past ends, exchange ms.
-    advance
-        How to run the market, for a venue that keeps candles of it; ``source.advance`` otherwise.
 
     Returns
     -------
     int
         Number of messages recorded.
     """
-    run = advance or source.advance
     messages = 0
 
     def record(message: Mapping[str, object], time_ms: int) -> None:
@@ -69,7 +64,7 @@ def lay_history(
     while source.now_ms < until_ms:
         previous_ms = source.now_ms
         now_ms = min((previous_ms // _STEP_MS + 1) * _STEP_MS, until_ms)
-        for update in run(now_ms):
+        for update in source.advance(now_ms):
             for message in update_messages(source.spec, update):
                 record(message, update.time_ms)
         record(book_message(source.spec, source.book(_FAST_LEVELS)), now_ms)

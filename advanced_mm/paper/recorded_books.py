@@ -23,10 +23,13 @@ class RecordedBooks:
     """L2 snapshots sorted by exchange time.
 
     ``time_ms`` has shape (n,), exchange ms; the others (n, 20), best level first, NaN where the
-    snapshot has fewer levels. Prices in quote, sizes in base currency.
+    snapshot has fewer levels. Prices in quote, sizes in base currency. ``deep`` (n,) is the row of
+    the newest snapshot of full depth, itself where it is one or there is none: what lies behind
+    the five levels of a fast snapshot.
     """
 
     time_ms: NDArray[np.int64]
+    deep: NDArray[np.int64]
     bid: _Floats
     bid_size: _Floats
     ask: _Floats
@@ -39,15 +42,14 @@ class RecordedBooks:
     def none(cls) -> "RecordedBooks":
         """No snapshot at all: a replay then shows the touch alone."""
         empty = np.empty((0, BOOK_LEVELS))
-        return cls(np.empty(0, dtype=np.int64), empty, empty, empty, empty)
+        no_rows = np.empty(0, dtype=np.int64)
+        return cls(no_rows, no_rows, empty, empty, empty, empty)
 
 
 def read_books(data_dir: Path, coin: str) -> RecordedBooks:
-    """Read the L2 snapshots of a coin.
+    """Read the L2 snapshots of a coin, of both cadences.
 
-    Where a recording has both cadences, the fast one (5 levels) is left out: a replay keeps the
-    touch current by itself, and the slow one shows the depth behind it. Shards that cannot be
-    read are skipped with a warning.
+    Shards that cannot be read are skipped with a warning.
     """
     tables = []
     for path in sorted((data_dir / coin / "orderbooks").glob("orderbooks_*.parquet")):
@@ -58,10 +60,11 @@ def read_books(data_dir: Path, coin: str) -> RecordedBooks:
     if not tables:
         return RecordedBooks.none()
     columns = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
-    slow = ~columns.pop("fast")
-    keep = np.flatnonzero(slow if slow.any() else ~slow)
-    keep = keep[np.argsort(columns["time_ms"][keep], kind="stable")]
-    return RecordedBooks(**{name: column[keep] for name, column in columns.items()})
+    order = np.argsort(columns["time_ms"], kind="stable")
+    columns = {name: column[order] for name, column in columns.items()}
+    rows = np.arange(len(order))
+    newest_slow = np.maximum.accumulate(np.where(columns.pop("fast"), -1, rows))
+    return RecordedBooks(deep=np.where(newest_slow < 0, rows, newest_slow), **columns)
 
 
 def _read_levels(path: Path) -> dict[str, NDArray[np.generic]]:

@@ -188,20 +188,23 @@ class ReplayMarket:
     def _levels(
         self, side: int, row: int, best: float | None, best_size: float, levels: int
     ) -> tuple[Level, ...]:
-        """The touch and, behind it, the snapshot's levels (side 0: bids, 1: asks)."""
+        """The touch and what snapshots show behind it (side 0: bids, 1: asks)."""
         if best is None:
             return ()
-        behind: list[Level] = []
-        if len(self._books):
-            recorded = self._book_sides[side]
-            outwards = 1 if side else -1
-            ticks = recorded.ticks[row] + self._shift
-            best_ticks = round(best / self._tick)
-            keep = recorded.there[row] & (outwards * (ticks - best_ticks) > 0)
-            prices = self._grid.values(ticks[keep]).tolist()
-            sizes = recorded.sizes[row][keep].tolist()
-            behind = [Level(price, size, 1) for price, size in zip(prices, sizes, strict=True)]
-        return (Level(best, best_size, 1), *behind)[:levels]
+        shown = [Level(best, best_size, 1)]
+        edge = round(best / self._tick)
+        outwards = 1 if side else -1
+        recorded = self._book_sides[side]
+        # A fast snapshot first, then the older, deeper one where the fast one ends.
+        for snapshot in (row, int(self._books.deep[row])) if len(self._books) else ():
+            ticks = recorded.ticks[snapshot] + self._shift
+            behind = recorded.there[snapshot] & (outwards * (ticks - edge) > 0)
+            if behind.any():
+                prices = self._grid.values(ticks[behind]).tolist()
+                sizes = recorded.sizes[snapshot][behind].tolist()
+                shown += [Level(price, size, 1) for price, size in zip(prices, sizes, strict=True)]
+                edge = int(ticks[behind][-1])
+        return tuple(shown[:levels])
 
     def _begin_again(self) -> None:
         """Start the next pass, its prices shifted to where this one ended."""

@@ -81,7 +81,7 @@ def flat_books(recording: Recording, every_ms: int) -> RecordedBooks:
     away = np.arange(20) * 0.1
     sizes = np.tile(np.arange(1.0, 21.0), (len(times), 1))
     bids, asks = quotes.bid[rows][:, None] - away, quotes.ask[rows][:, None] + away
-    return RecordedBooks(times, bids, sizes, asks, sizes)
+    return RecordedBooks(times, np.arange(len(times)), bids, sizes, asks, sizes)
 
 
 def test_the_stream_is_the_recorded_one_later(recorded, recording):
@@ -273,26 +273,33 @@ def write_books(folder: Path, name_ms: int, times: list[int], price: float, fast
     pq.write_table(pa.table(columns), folder / f"orderbooks_{name_ms}.parquet")
 
 
-def test_slow_snapshots_are_read_in_time_order_and_broken_shards_skipped(tmp_path, caplog):
+def test_snapshots_are_read_in_time_order_and_broken_shards_skipped(tmp_path, caplog):
     folder = tmp_path / "ETH" / "orderbooks"
     write_books(folder, 3, [5_000, 10_000], 100.0, fast=False)
-    write_books(folder, 4, [500, 1_000], 200.0, fast=True)
-    write_books(folder, 5, [0], 50.0, fast=False)
+    write_books(folder, 4, [500, 6_000], 200.0, fast=True)
+    write_books(folder, 5, [1_000], 50.0, fast=False)
     (folder / "orderbooks_6.parquet").write_bytes(b"PAR1")
     with caplog.at_level(logging.WARNING):
         books = read_books(tmp_path, "ETH")
-    assert books.time_ms.tolist() == [0, 5_000, 10_000]
-    assert books.bid[:, 0].tolist() == [49.0, 99.0, 99.0]
-    assert books.ask.shape == books.ask_size.shape == (3, 20)
+    assert books.time_ms.tolist() == [500, 1_000, 5_000, 6_000, 10_000]
+    assert books.bid[:, 0].tolist() == [199.0, 49.0, 99.0, 199.0, 99.0]
+    assert books.deep.tolist() == [0, 1, 2, 2, 4]
+    assert np.isnan(books.bid[0, 5:]).all()
     assert "orderbooks_6.parquet" in caplog.text
-
-
-def test_fast_snapshots_serve_where_there_are_no_others(tmp_path):
-    write_books(tmp_path / "ETH" / "orderbooks", 4, [500, 1_000], 200.0, fast=True)
-    books = read_books(tmp_path, "ETH")
-    assert len(books) == 2
-    assert np.isnan(books.bid[:, 5:]).all()
     assert len(read_books(tmp_path, "BTC")) == 0
+
+
+def test_depth_behind_a_fast_snapshot_comes_from_the_last_full_one(recorded, tmp_path):
+    recording = as_recording(recorded, [RECORDED_MS])
+    recording.quotes.bid[:], recording.quotes.ask[:] = 2999.0, 3001.0
+    folder = tmp_path / "ETH" / "orderbooks"
+    write_books(folder, 1, [RECORDED_MS], 3001.0, fast=False)  # bids 3000, 2999, 2998, ...
+    write_books(folder, 2, [RECORDED_MS + 500], 3000.0, fast=True)  # bids 2999 to 2995
+    market = ReplayMarket(recording, read_books(tmp_path, "ETH"), START_MS)
+    market.advance(market.origin_ms + 600)
+    book = market.book(20)
+    assert [level.price for level in book.bids] == [2999.0 - i for i in range(19)]
+    assert [level.price for level in book.asks[:6]] == [3001.0 + i for i in range(6)]
 
 
 def test_an_unknown_coin_is_named(tmp_path):
