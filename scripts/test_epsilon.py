@@ -10,7 +10,7 @@ from rich.console import Console
 from advanced_mm.calibration.command import add_fit_options, fit_as_asked
 from advanced_mm.calibration.entries import epsilon_entry
 from advanced_mm.calibration.publish import publish
-from advanced_mm.calibration.tables import epsilon_table
+from advanced_mm.calibration.tables import WIDTH, epsilon_table
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.parameter_files import ParameterFiles, load_settings
 
@@ -27,7 +27,9 @@ def main(argv: list[str] | None = None) -> int:
     if args.json:
         print(json.dumps({calibration.coin: epsilon_entry(calibration, now).to_json()}, indent=1))
     else:
-        Console().print(epsilon_table(calibration, details=args.verbose))
+        console = Console()
+        console.width = max(console.width, WIDTH)
+        console.print(epsilon_table(calibration, details=args.verbose))
     if args.plot is not None:
         from advanced_mm.calibration.pictures import epsilon_picture  # matplotlib is slow to import
 

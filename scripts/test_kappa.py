@@ -13,7 +13,7 @@ from advanced_mm.calibration.command import add_fit_options, fit_as_asked
 from advanced_mm.calibration.entries import kappa_entry, lambda_entry
 from advanced_mm.calibration.estimate import Status
 from advanced_mm.calibration.publish import publish
-from advanced_mm.calibration.tables import kappa_table
+from advanced_mm.calibration.tables import WIDTH, kappa_table
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.parameter_files import ParameterFiles, load_settings
 
@@ -30,7 +30,9 @@ def main(argv: list[str] | None = None) -> int:
     if args.json:
         print(json.dumps({calibration.coin: fill_curve_fields(calibration, now)}, indent=1))
     else:
-        Console().print(kappa_table(calibration, details=args.verbose))
+        console = Console()
+        console.width = max(console.width, WIDTH)
+        console.print(kappa_table(calibration, details=args.verbose))
     if args.plot is not None:
         from advanced_mm.calibration.pictures import kappa_picture  # matplotlib is slow to import
 

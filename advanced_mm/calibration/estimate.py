@@ -113,7 +113,7 @@ def settle_pair(raw: Sides[Estimate], *, min_n: int, min_n_bound: int) -> Sides[
 
 
 def _significant(e: Estimate, min_n: int) -> bool:
-    return e.n >= min_n and bool(e.value > NORMAL_95 * e.se > 0)
+    return e.n >= min_n and bool(e.se >= 0 and e.value > NORMAL_95 * e.se)
 
 
 def _pooled_or_bound(raw: Sides[Estimate], min_n: int, min_n_bound: int) -> Estimate:
@@ -134,8 +134,9 @@ def _precision_mean(raw: Sides[Estimate]) -> Estimate:
     usable = [e for e in raw if np.isfinite(e.value) and e.se > 0]
     if not usable:
         return insufficient(sum(e.n for e in raw), "")
-    precision = np.array([e.se**-2 for e in usable])
+    least = min(e.se for e in usable)  # precisions relative to the best side cannot overflow
+    precision = np.array([(least / e.se) ** 2 for e in usable])
     value = float(precision @ np.array([e.value for e in usable]) / precision.sum())
-    se = float(precision.sum() ** -0.5)
+    se = float(least / np.sqrt(precision.sum()))
     n = sum(e.n for e in usable)
     return Estimate(value, se, value - NORMAL_95 * se, value + NORMAL_95 * se, n)

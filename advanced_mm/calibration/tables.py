@@ -11,7 +11,9 @@ from rich.text import Text
 from advanced_mm.calibration.calibrate import CoinCalibration
 from advanced_mm.calibration.estimate import Estimate, Sides, Status
 
-__all__ = ["epsilon_table", "kappa_table"]
+__all__ = ["WIDTH", "epsilon_table", "kappa_table"]
+
+WIDTH = 88  # columns a table needs
 
 BASIS_POINT = 1e-4
 _COLOURS = {
@@ -26,10 +28,13 @@ _COLOURS = {
 def kappa_table(calibration: CoinCalibration, *, details: bool = False) -> RenderableType:
     """Return arrivals and fill curve: estimate, error, interval, per basis point, n, status."""
     bp = BASIS_POINT * calibration.mid
-    table = _table(f"{calibration.coin}: fill curve lambda0 exp(-kappa depth)")
-    _add(table, "lambda", calibration.arrivals.map(lambda f: f.rate), "1/s")
-    _add(table, "lambda0", calibration.fill_curve.map(lambda f: f.lambda0), "1/s")
-    _add(table, "kappa", calibration.fill_curve.map(lambda f: f.kappa), "1/price", bp, "1/bp")
+    table = _table(
+        f"{calibration.coin}: fill curve lambda0 exp(-kappa depth); "
+        "rates per second, kappa per quote currency"
+    )
+    _add(table, "lambda", calibration.arrivals.map(lambda f: f.rate))
+    _add(table, "lambda0", calibration.fill_curve.map(lambda f: f.lambda0))
+    _add(table, "kappa", calibration.fill_curve.map(lambda f: f.kappa), bp)
     notes = [_coverage(calibration)]
     if details:
         notes += list(_fill_curve_notes(calibration))
@@ -39,12 +44,12 @@ def kappa_table(calibration: CoinCalibration, *, details: bool = False) -> Rende
 def epsilon_table(calibration: CoinCalibration, *, details: bool = False) -> RenderableType:
     """Return the moves per market order and per fill, and the tail of the jumps."""
     per_bp = 1.0 / (BASIS_POINT * calibration.mid) if calibration.mid > 0 else float("nan")
-    table = _table(f"{calibration.coin}: permanent moves of the mid")
-    _add(table, "epsilon", calibration.impact.epsilon, "price", per_bp, "bp")
+    table = _table(f"{calibration.coin}: permanent moves of the mid, in quote currency")
+    _add(table, "epsilon", calibration.impact.epsilon, per_bp)
     fill = calibration.fill_impact
-    _add(table, "epsilon_fill", fill.epsilon_fill, "price", per_bp, "bp")
-    _add(table, "fill slope", fill.profile.map(lambda p: p.slope), "1")
-    _add(table, "pareto alpha", calibration.pareto.map(lambda f: f.alpha), "1")
+    _add(table, "epsilon_fill", fill.epsilon_fill, per_bp)
+    _add(table, "fill slope", fill.profile.map(lambda p: p.slope))
+    _add(table, "pareto alpha", calibration.pareto.map(lambda f: f.alpha))
     notes = [_coverage(calibration), *_toxicity_notes(calibration)]
     if details:
         notes += list(_impact_notes(calibration))
@@ -54,25 +59,19 @@ def epsilon_table(calibration: CoinCalibration, *, details: bool = False) -> Ren
 def _table(title: str) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
-    for heading in ("estimate", "std error", "95% interval", "unit", "per bp", "n"):
+    for heading in ("estimate", "std error", "95% interval", "in bp", "n"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
     return table
 
 
-def _add(
-    table: Table,
-    name: str,
-    pair: Sides[Estimate],
-    unit: str,
-    scale: float | None = None,
-    scaled_unit: str = "",
-) -> None:
+def _add(table: Table, name: str, pair: Sides[Estimate], scale: float | None = None) -> None:
+    """Add a row a side; ``scale`` turns the value into one per basis point, or in basis points."""
     for sign, e in zip("+-", pair, strict=True):
-        scaled = "" if scale is None else f"{_number(e.value * scale)} {scaled_unit}"
+        scaled = "" if scale is None else _number(e.value * scale)
         interval = f"[{_number(e.low, 3)}, {_number(e.high, 3)}]"
         status = Text(e.status.value, style=_COLOURS[e.status])
-        row = (name + sign, _number(e.value), _number(e.se), interval, unit, scaled, str(e.n))
+        row = (name + sign, _number(e.value), _number(e.se, 3), interval, scaled, str(e.n))
         table.add_row(*(Text(cell) for cell in row), status)
 
 
@@ -108,6 +107,8 @@ def _toxicity_notes(c: CoinCalibration) -> Iterator[str]:
         c.fill_impact.profile,
         strict=True,
     ):
+        if not (curve.kappa.usable and epsilon.usable and fill.usable):
+            continue
         kappa = curve.kappa.value
         note = (
             f"{sign}: kappa*epsilon {_number(kappa * epsilon.value)}, "
