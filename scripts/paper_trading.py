@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
             last = _watch(session, console, options.minutes, ended)
             summary = session.summary(last)
     except PartDiedError as error:
-        console.print(f"[red]error:[/] {error}", highlight=False)
+        print(f"error: {error}", file=sys.stderr)
         return 1
     _report(console, summary, options.summary)
     return 0
