@@ -13,7 +13,9 @@ from advanced_mm.paper.clock import MarketClock
 from advanced_mm.paper.market import Book, CoinSpec, Level, MarketUpdate, Print, Quote
 from advanced_mm.paper.server import PaperServer
 from advanced_mm.paper.stream import StreamLimits
+from advanced_mm.paper.synthetic import SyntheticMarket, SyntheticParameters
 from advanced_mm.paper.venue import Venue
+from advanced_mm.price_grid import PriceGrid
 
 START_MS = 1_800_000_000_000
 
@@ -259,6 +261,38 @@ async def test_a_client_that_does_not_read_is_cut_off_and_the_others_are_not_del
             async with session.get(server.rest_url + "/health") as answer:
                 assert (await answer.json())["clients"] == 1
         writer.close()
+
+
+async def test_every_price_and_size_on_the_stream_obeys_the_venues_rules():
+    spec = SyntheticParameters().spec
+    grid = PriceGrid(spec.size_decimals)
+
+    def check(price, size):
+        assert grid.bid(float(price), 0.0) == float(price)
+        assert len(size.partition(".")[2]) <= spec.size_decimals
+        assert float(size) > 0
+
+    market = SyntheticMarket(SyntheticParameters(), START_MS, seed=2)
+    async with serving(market, speed=60.0) as server, connected(server) as socket:
+        for kind in ({"type": "trades"}, {"type": "bbo"}, {"type": "l2Book", "fast": True}):
+            await subscribe_later(socket, coin="ETH", **kind)
+        await subscribe_later(socket, type="candle", coin="ETH", interval="1m")
+        seen = set()
+        for message in await receive_for(socket, 0.7):
+            data = message["data"]
+            seen.add(message["channel"])
+            match message["channel"]:
+                case "trades":
+                    levels = data
+                case "bbo":
+                    levels = [side for side in data["bbo"] if side is not None]
+                case "l2Book":
+                    levels = data["levels"][0] + data["levels"][1]
+                case "candle":
+                    levels = [{"px": data[k], "sz": data["v"]} for k in "ohlc" if data["n"]]
+            for level in levels:
+                check(level["px"], level["sz"])
+        assert seen == {"trades", "bbo", "l2Book", "candle"}
 
 
 async def test_stopping_the_venue_says_goodbye_to_its_clients():
