@@ -93,9 +93,7 @@ class PeriodicRunner:
     def run(self) -> None:
         """Refit now and then every ``interval_seconds``, until ``stop``."""
         scheduler = schedule.Scheduler()
-        job = scheduler.every().second
-        job.interval = self.options.interval_seconds
-        job.do(self.refit_all)
+        scheduler.every(self.options.interval_seconds).seconds.do(self.refit_all)
         self.refit_all()
         while not self._stopping:
             scheduler.run_pending()

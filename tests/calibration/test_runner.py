@@ -1,0 +1,193 @@
+"""The repeating refit: patient, one coin's trouble is its own, ages by the right clock."""
+
+import json
+import logging
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from advanced_mm.calibration.runner import PeriodicRunner, RunnerOptions
+from advanced_mm.errors import InputError
+from advanced_mm.marketdata.store import ShardStore
+from advanced_mm.parameter_files import ParameterFiles, Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+class MemoryStore:
+    """Recordings in memory behind the shard store's two questions."""
+
+    def __init__(self, recordings):
+        self.recordings = recordings
+
+    def newest_ms(self, coin):
+        return self._of(coin).newest_ms
+
+    def read(self, coin, start_ms=None, end_ms=None):
+        return self._of(coin)
+
+    def _of(self, coin):
+        recording = self.recordings.get(coin)
+        if isinstance(recording, Exception):
+            raise recording
+        if recording is None:
+            raise InputError(f"no recording of {coin}")
+        return recording
+
+
+@pytest.fixture(scope="module")
+def recording(simulated):
+    return simulated.simulate(simulated.Market(), seed=2)
+
+
+@pytest.fixture
+def runner(tmp_path, recording):
+    def build(recordings, *, age_s=1.0, **options):
+        options.setdefault("coins", tuple(recordings))
+        return PeriodicRunner(
+            RunnerOptions(**options),
+            Settings(),
+            MemoryStore(recordings),
+            ParameterFiles(tmp_path),
+            wall_clock=lambda: recording.newest_ms / 1000 + age_s,
+        )
+
+    return build
+
+
+def status(directory, coin):
+    return json.loads((directory / "kappa.json").read_text())[coin]["status"]
+
+
+def test_refit_publishes_and_logs_one_line(runner, recording, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    runner({"SIM": recording}).run_once()
+    assert status(tmp_path, "SIM") == "ok"
+    lines = [r.getMessage() for r in caplog.records if r.name.endswith("calibration.runner")]
+    assert len(lines) == 1
+    for word in ("SIM", "lambda", "kappa", "epsilon_fill", "status ok", "cost"):
+        assert word in lines[0]
+
+
+@pytest.mark.parametrize(
+    "trouble", [None, InputError("A: no shards"), np.linalg.LinAlgError("singular"), OSError("io")]
+)
+def test_one_coin_in_trouble_does_not_stop_the_others(runner, recording, tmp_path, caplog, trouble):
+    errors = runner({"A": trouble, "SIM": recording}).refit_all()
+    assert len(errors) == 1
+    assert status(tmp_path, "SIM") == "ok"
+    assert "A" in caplog.text
+
+
+def test_repeated_trouble_is_told_once(runner, caplog):
+    waiting = runner({"A": None})
+    for _ in range(3):
+        waiting.refit_all()
+    assert caplog.text.count("no recording of A") == 1
+
+
+def test_missing_data_is_waited_for(tmp_path, recording, caplog):
+    files = ParameterFiles(tmp_path / "out")
+    store = ShardStore(tmp_path / "not yet")
+    waiting = PeriodicRunner(RunnerOptions(coins=("SIM",)), Settings(), store, files)
+    assert waiting.refit_all()
+    assert "not yet" in caplog.text
+    assert not files.directory.exists()
+    with pytest.raises(InputError, match="not yet"):
+        waiting.run_once()
+
+
+def test_coin_without_rows_is_waited_for(runner, recording, make_recording):
+    errors = runner({"A": replace(make_recording(), coin="A")}).refit_all()
+    assert "no rows" in str(errors[0])
+
+
+def test_old_rows_are_no_ground_for_a_quote(runner, recording, tmp_path):
+    runner({"SIM": recording}, age_s=29.0).run_once()
+    assert status(tmp_path, "SIM") == "ok"
+    runner({"SIM": recording}, age_s=31.0).run_once()
+    assert status(tmp_path, "SIM") == "stale"
+
+
+def test_fast_market_s_ages_count_against_the_newest_exchange_time(runner, recording, tmp_path):
+    half = recording.trades.time_ms <= recording.quotes.time_ms[len(recording.quotes) // 2]
+    middle = int(recording.trades.time_ms[half][-1])
+    early = replace(
+        recording,
+        coin="OLD",
+        quotes=_until(recording.quotes, middle),
+        trades=_until(recording.trades, middle),
+        book_time_ms=recording.book_time_ms[recording.book_time_ms <= middle],
+    )
+    runner({"SIM": recording, "OLD": early}, age_s=1e6, market_clock=True).run_once()
+    assert status(tmp_path, "SIM") == "ok"
+    assert status(tmp_path, "OLD") == "insufficient"
+
+
+def _until(records, end_ms):
+    keep = records.time_ms <= end_ms
+    return type(records)(*(getattr(records, f)[keep] for f in records.__dataclass_fields__))
+
+
+def test_a_new_process_goes_on_from_the_published_fit(runner, recording, simulated, tmp_path):
+    runner({"SIM": recording}).run_once()
+    thin = simulated.simulate(simulated.Market(seconds=200), seed=1)
+    runner({"SIM": thin}, age_s=-1600.0).run_once()
+    assert status(tmp_path, "SIM") == "stale"
+
+
+def test_file_that_is_not_json_is_left_alone(runner, recording, tmp_path, caplog):
+    (tmp_path / "kappa.json").write_text("{ half")
+    assert runner({"SIM": recording}).refit_all()
+    assert (tmp_path / "kappa.json").read_text() == "{ half"
+    assert "kappa.json" in caplog.text
+
+
+def test_repeats_until_stopped(runner, recording, tmp_path):
+    fast = runner({"SIM": recording}, interval_seconds=0.05)
+    calls = []
+    original = fast.refit_all
+
+    def counted():
+        calls.append(time.monotonic())
+        if len(calls) == 3:
+            fast.stop()
+        return original()
+
+    fast.refit_all = counted
+    fast.run()
+    assert len(calls) == 3
+
+
+@pytest.mark.parametrize(
+    "options", [{"coins": ()}, {"interval_seconds": 0.0}, {"window_minutes": float("nan")}]
+)
+def test_options_out_of_range_are_refused(options):
+    with pytest.raises(InputError):
+        RunnerOptions(**{"coins": ("ETH",), **options})
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_the_process_cleanly(tmp_path, number):
+    config = tmp_path / "config.json"
+    config.write_text('{"exchange": {"pair_whitelist": ["ETH/USDC:USDC"]}}')
+    command = [sys.executable, "scripts/periodic_test_runner.py", "--config", str(config)]
+    command += ["--data-dir", str(tmp_path / "none"), "--output-dir", str(tmp_path / "out")]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    said = ""
+    while "none" not in said:  # it waits for the data
+        line = process.stderr.readline()
+        assert line, said
+        said += line
+    process.send_signal(number)
+    _, rest = process.communicate(timeout=30)
+    assert process.returncode == 0, said + rest
+    assert "stopped" in rest
+    assert not (tmp_path / "out").exists()
