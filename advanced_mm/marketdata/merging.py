@@ -88,7 +88,7 @@ def _tick(shards: Mapping[str, Sequence[Shard]]) -> float:
     The newest, because the venue's step changes with the price level.
     """
     dated = [
-        (int(shard.columns["time_ms"][-1]), shard.tick)
+        (shard.newest_ms, shard.tick)
         for group in shards.values()
         for shard in group
         if shard.tick is not None

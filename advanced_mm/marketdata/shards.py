@@ -30,6 +30,8 @@ class Shard:
     columns : Mapping
         Arrays of equal length by name; names and meaning as in `Quotes` and `Trades`,
         ``time_ms`` alone for order books.
+    newest_ms : int
+        Largest exchange time.
     tick : float or None
         Price step of the metadata, quote currency.
     step : int
@@ -37,11 +39,9 @@ class Shard:
     """
 
     columns: Mapping[str, NDArray[Any]]
+    newest_ms: int
     tick: float | None
     step: int
-
-    def __len__(self) -> int:
-        return len(self.columns["time_ms"])
 
 
 def read_shard(path: Path, kind: str) -> Shard:
@@ -55,7 +55,7 @@ def read_shard(path: Path, kind: str) -> Shard:
     """
     columns = [*READ_COLUMNS[kind], *(["hash"] if kind == "trades" else [])]
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(pa.BufferReader(path.read_bytes())) as file:
             schema = file.schema_arrow
             check_columns(kind, schema)
             table = file.read(columns=columns, use_threads=False)
@@ -66,7 +66,7 @@ def read_shard(path: Path, kind: str) -> Shard:
         raise InputError("has no rows")
     arrays = _PARSERS[kind](table)
     step = _common_step(arrays) if kind != "orderbooks" else 0
-    return Shard(arrays, tick_of(schema), step)
+    return Shard(arrays, int(arrays["time_ms"].max()), tick_of(schema), step)
 
 
 def transaction_codes(hashes: pa.ChunkedArray) -> Int1D:

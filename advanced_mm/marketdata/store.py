@@ -12,9 +12,8 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -60,12 +59,11 @@ class ConnectionEvent:
     exchange_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(NamedTuple):
     """One entry of a folder listing; equal where the content may be taken to be the same."""
 
-    path: str
     name_ms: int
+    path: str
     size: int
     mtime_ns: int
 
@@ -159,8 +157,7 @@ class ShardStore:
                     break
                 shard = self._shard(coin, kind, file)
                 if shard is not None:
-                    last = int(shard.columns["time_ms"].max())
-                    newest = last if newest is None else max(newest, last)
+                    newest = max(newest or 0, shard.newest_ms)
         return newest
 
     def connections(self, coin: str) -> list[ConnectionEvent]:
@@ -276,7 +273,7 @@ class ShardStore:
 
 def _listing(folder: Path, kind: str, low_ms: int = 0, high_ms: int = sys.maxsize) -> list[_File]:
     """List a kind's shards by the time in their names, which lies in [low_ms, high_ms]."""
-    return sorted(_entries(folder / kind, kind, low_ms, high_ms), key=attrgetter("name_ms"))
+    return sorted(_entries(folder / kind, kind, low_ms, high_ms))
 
 
 def _entries(folder: Path, kind: str, low_ms: int, high_ms: int) -> Iterator[_File]:
@@ -287,9 +284,10 @@ def _entries(folder: Path, kind: str, low_ms: int, high_ms: int) -> Iterator[_Fi
                 digits = entry.name[len(prefix) : -len(suffix)]
                 if entry.name != f"{prefix}{digits}{suffix}" or not digits.isdecimal():
                     continue
-                if low_ms <= int(digits) <= high_ms:
+                name_ms = int(digits)
+                if low_ms <= name_ms <= high_ms:
                     stat = entry.stat()
-                    yield _File(entry.path, int(digits), stat.st_size, stat.st_mtime_ns)
+                    yield _File(name_ms, entry.path, stat.st_size, stat.st_mtime_ns)
     except FileNotFoundError:
         return
 
