@@ -95,7 +95,8 @@ def percentile_interval(statistic: Float1D) -> tuple[float, float, float]:
     known = statistic[~np.isnan(statistic)]
     if len(known) < 2:
         return np.nan, np.nan, np.nan
-    low, high = np.quantile(known, [0.025, 0.975], method="closest_observation")
+    ranks = [round(p * (len(known) - 1)) for p in (0.025, 0.975)]
+    low, high = np.partition(known, ranks)[ranks]
     finite = known[np.isfinite(known)]
     spread = float(finite.std(ddof=1)) if len(finite) > 1 else np.nan
     return spread, _finite(low), _finite(high)

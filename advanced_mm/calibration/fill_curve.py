@@ -121,7 +121,7 @@ class FillCurveEstimator:
             cap=cap,
             ks=reach_ks_distance(walked, q, cap),
             ks_critical=KS_CRITICAL_95 / float(np.sqrt(n1)),
-            r2=log_survival_r2(walked, q),
+            r2=log_survival_r2(walked, q, cap),
         )
 
     def _estimates(
@@ -174,9 +174,12 @@ def reach_ks_distance(walked: Int1D, q: float, cap: int) -> float:
     return float(np.abs(below - (1.0 - q**depth)).max())
 
 
-def log_survival_r2(walked: Int1D, q: float, min_count: int = 5) -> float:
-    """Return R^2 of ln P(reach >= k) against the fitted (k - 1) ln q, where counts suffice."""
-    depth = np.arange(1, int(walked.max()) + 1)
+def log_survival_r2(walked: Int1D, q: float, cap: int, min_count: int = 5) -> float:
+    """Return R^2 of ln P(reach >= k), k up to the cap, against the fitted (k - 1) ln q.
+
+    Depths that fewer than ``min_count`` orders reached do not count.
+    """
+    depth = np.arange(1, min(cap, int(walked.max())) + 1)
     at_least = len(walked) - np.searchsorted(np.sort(walked), depth, side="left")
     depth, at_least = depth[at_least >= min_count], at_least[at_least >= min_count]
     if len(depth) < 2 or not 0 < q < 1:

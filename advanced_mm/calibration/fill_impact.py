@@ -16,7 +16,7 @@ from advanced_mm.calibration.estimate import Estimate, Sides, insufficient, sett
 from advanced_mm.calibration.window import MarketOrders, Window
 from advanced_mm.marketdata.records import Float1D, Int1D
 
-__all__ = ["DepthProfile", "FillImpactEstimator", "FillImpactFit", "weighted_line"]
+__all__ = ["DepthProfile", "FillImpactEstimator", "FillImpactFit", "line_from_sums"]
 
 Float2D = NDArray[np.float64]
 
@@ -52,13 +52,14 @@ class FillImpactFit:
 
 @dataclass(frozen=True)
 class _Moves:
-    """Orders of one side whose move over the horizon is known, all inside one stretch each."""
+    """Orders of one side whose move over the horizon is known; means over all with a quote."""
 
     time_ms: Int1D
     walk: Float1D
     reach: Int1D
     move: Float1D
     half_spread: float
+    mid: float
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,16 @@ class FillImpactEstimator:
     in its own covered stretch. Standard errors and intervals are from the block bootstrap. A side
     needs ``min_fills`` of its own, a bound ``min_fills`` on both sides.
 
-    The profile takes every depth of the half-tick lattice beyond the mean half-spread that at least
-    ``min_fills`` orders reached beyond, and lays a line through the means, weighted by count. The
-    points share orders, so its errors come from the bootstrap too, never from its residuals.
+    The profile takes every depth of the half-tick lattice beyond the mean half-spread, up to
+    ``max_depth_bp`` of the mid, that at least ``min_fills`` orders reached beyond, and lays a line
+    through the means, weighted by count. The points share orders, so its errors come from the
+    bootstrap too, never from its residuals.
     """
 
     horizon_ms: int = 1000
     min_fills: int = 30
     max_bp: float = 20.0
+    max_depth_bp: float = 10.0
     bootstrap: BlockBootstrap = field(default_factory=BlockBootstrap)
 
     def fit(self, window: Window) -> FillImpactFit:
@@ -96,9 +99,14 @@ class FillImpactEstimator:
         later = orders.time_ms + self.horizon_ms
         move = side * (window.path.at(later) - orders.mid)
         known = (window.stretches.index(later) == orders.stretch) & np.isfinite(move)
-        half_spread = float(orders.half_spread.mean()) if len(orders) else np.nan
+        some = len(orders) > 0
         return _Moves(
-            orders.time_ms[known], orders.walk[known], orders.reach[known], move[known], half_spread
+            time_ms=orders.time_ms[known],
+            walk=orders.walk[known],
+            reach=orders.reach[known],
+            move=move[known],
+            half_spread=float(orders.half_spread.mean()) if some else np.nan,
+            mid=float(orders.mid.mean()) if some else np.nan,
         )
 
     def _mean(self, moves: _Moves, draws: BlockDraws) -> Estimate:
@@ -119,22 +127,24 @@ class FillImpactEstimator:
             absent = insufficient(len(depth), f"{len(depth)} depths with enough orders, 3 needed")
             means = _ratio(moves.move @ beyond, count)
             return DepthProfile(depth, means, count, absent, absent)
-        k = len(depth)
-        sums = draws.sums(moves.time_ms, np.hstack((beyond * moves.move[:, None], beyond)))
-        drawn = weighted_line(depth, _ratio(sums[:, :k], sums[:, k:], 0.0), sums[:, k:])
-        means = moves.move @ beyond / count
-        line = weighted_line(depth, means[None, :], count[None, :].astype(np.float64))
+        # The line needs five sums over depths; each order adds its own part to them.
+        centre = float(depth.mean())
+        powers = (depth - centre) ** np.arange(3)[:, None]
+        by_power = beyond @ powers.T
+        columns = np.hstack((by_power, by_power[:, :2] * moves.move[:, None]))
+        drawn = line_from_sums(draws.sums(moves.time_ms, columns), centre)
+        line = line_from_sums(columns.sum(axis=0, keepdims=True), centre)
         intercept, slope = (
-            Estimate(float(value[0]), *percentile_interval(sample), k)
+            Estimate(float(value[0]), *percentile_interval(sample), len(depth))
             for value, sample in zip(line, drawn, strict=True)
         )
-        return DepthProfile(depth, means, count, intercept, slope)
+        return DepthProfile(depth, moves.move @ beyond / count, count, intercept, slope)
 
     def _depths(self, moves: _Moves, tick: float) -> Float1D:
         """Return the half-tick depths beyond the mean half-spread reached by enough orders."""
         if len(moves.walk) < self.min_fills:
             return np.empty(0)
-        deepest = float(np.sort(moves.walk)[-self.min_fills])
+        deepest = min(np.sort(moves.walk)[-self.min_fills], moves.mid * self.max_depth_bp * 1e-4)
         first = np.floor(moves.half_spread / tick - 0.5 + 1e-6) + 1.5
         depth = tick * np.arange(first, max(deepest / tick, first) + 1.0)
         return np.asarray(depth[depth + 1e-6 * tick < deepest])
@@ -146,30 +156,28 @@ class FillImpactEstimator:
         return estimate
 
 
-def weighted_line(x: Float1D, y: Float2D, weight: Float2D) -> tuple[Float1D, Float1D]:
-    """Return intercept and slope of a weighted least-squares line for each row of ``y``.
+def line_from_sums(sums: Float2D, centre: float) -> tuple[Float1D, Float1D]:
+    """Return intercept and slope of weighted least-squares lines y = a + b x.
 
     Parameters
     ----------
-    x
-        Shape (k,).
-    y, weight
-        Shape (rows, k); a point of weight 0 does not count.
+    sums
+        Shape (rows, 5): sums of w, w u, w u^2, w y and w u y with u = x - ``centre``.
+    centre
+        A value among x, so that the sums do not cancel.
 
     Returns
     -------
     intercept, slope
         Shape (rows,), NaN where fewer than two points count.
     """
-    total = weight.sum(axis=1)
-    x_mean, y_mean = _ratio(weight @ x, total), _ratio((weight * y).sum(axis=1), total)
-    dx = x - x_mean[:, None]
-    slope = _ratio((weight * dx * y).sum(axis=1), (weight * dx**2).sum(axis=1))
-    return y_mean - slope * x_mean, slope
+    w, wu, wuu, wy, wuy = sums.T
+    slope = _ratio(w * wuy - wu * wy, w * wuu - wu**2)
+    return _ratio(wy - slope * wu, w) - slope * centre, slope
 
 
-def _ratio(top: NDArray[np.float64], bottom: NDArray[Any], empty: float = np.nan) -> Float2D:
-    """Divide, with ``empty`` where there is nothing to divide by."""
-    out = np.full(np.shape(top), empty)
-    np.divide(top, bottom, out=out, where=np.asarray(bottom) > 0)
+def _ratio(top: Float1D, bottom: NDArray[Any]) -> Float1D:
+    """Divide, with NaN where there is nothing to divide by."""
+    out = np.full(len(top), np.nan)
+    np.divide(top, bottom, out=out, where=bottom > 0)
     return out

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import cast
 
 import schedule
 
@@ -93,7 +94,8 @@ class PeriodicRunner:
     def run(self) -> None:
         """Refit now and then every ``interval_seconds``, until ``stop``."""
         scheduler = schedule.Scheduler()
-        scheduler.every(self.options.interval_seconds).seconds.do(self.refit_all)
+        interval = cast(int, self.options.interval_seconds)  # typed whole, fractions work as well
+        scheduler.every(interval).seconds.do(self.refit_all)
         self.refit_all()
         while not self._stopping:
             scheduler.run_pending()

@@ -14,7 +14,7 @@ from advanced_mm.calibration.calibrate import calibrate
 from advanced_mm.calibration.coverage import Stretches
 from advanced_mm.calibration.estimate import NORMAL_95, Estimate, Sides, Status, settle_pair
 from advanced_mm.calibration.fill_curve import FillCurveEstimator
-from advanced_mm.calibration.fill_impact import FillImpactEstimator, weighted_line
+from advanced_mm.calibration.fill_impact import FillImpactEstimator, line_from_sums
 from advanced_mm.calibration.impact import ImpactEstimator, least_squares_hc1
 from advanced_mm.calibration.pareto import ParetoEstimator, hill_alpha, truncated_pareto_mean
 from advanced_mm.calibration.volatility import VolatilityEstimator
@@ -99,6 +99,17 @@ def test_kappa_maximises_the_hurdle_geometric_likelihood(market):
     assert fit.kappa_formula_se == pytest.approx(
         (-curvature[likelihood.argmax()]) ** -0.5, rel=0.01
     )
+
+
+def test_one_absurd_print_costs_neither_memory_nor_the_fit(market):
+    recording, window = market
+    t = recording.trades
+    price = t.price.copy()
+    price[t.side > 0] = np.where(np.arange((t.side > 0).sum()) == 100, 1e12, price[t.side > 0])
+    absurd = Window.of(replace(recording, trades=replace(t, price=price)))
+    before, after = (FillCurveEstimator().fit(w).plus for w in (window, absurd))
+    assert after.kappa.value == pytest.approx(before.kappa.value, rel=0.2)
+    assert FillImpactEstimator().fit(absurd).profile.plus.slope.usable
 
 
 def test_lambda0_is_the_rate_beyond_the_touch_carried_back(market):
@@ -194,10 +205,12 @@ def test_fill_impact_is_the_mean_move_after_a_second(market):
         assert 0.6 * independent < estimate.se < 2.5 * independent
 
 
-def test_weighted_line_agrees_with_polyfit():
+def test_line_from_sums_agrees_with_polyfit():
     rng = np.random.default_rng(2)
     x, y, w = np.arange(6.0), rng.normal(size=(3, 6)), rng.integers(1, 50, (3, 6)).astype(float)
-    intercept, slope = weighted_line(x, y, w)
+    u = x - 2.0
+    sums = np.column_stack([(w * part).sum(axis=1) for part in (1, u, u * u, y, u * y)])
+    intercept, slope = line_from_sums(sums, 2.0)
     for i in range(3):
         b, a = np.polyfit(x, y[i], 1, w=np.sqrt(w[i]))
         assert (intercept[i], slope[i]) == pytest.approx((a, b))
