@@ -1,0 +1,92 @@
+"""What the collector records over the socket is the market: known truth, and replays to 1%."""
+
+import asyncio
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from advanced_mm.calibration import CoinCalibration, calibrate
+from advanced_mm.marketdata import Recorder, ShardStore
+from advanced_mm.marketdata.collector import Collector
+from advanced_mm.paper.clock import MarketClock
+from advanced_mm.paper.history import lay_history
+from advanced_mm.paper.replay import load_replay
+from advanced_mm.paper.server import PaperServer
+from advanced_mm.paper.synthetic import SyntheticMarket, SyntheticParameters
+from advanced_mm.paper.venue import Venue
+
+START_MS = 1_790_000_000_000
+RECORDINGS = Path(__file__).parents[1].parent / "shared" / "hyperliquid"
+
+
+async def record(market, data_dir: Path, market_seconds: float, speed: float) -> None:
+    """Publish a market faster than the clock and let the collector record it."""
+    server = PaperServer(Venue([market]), MarketClock(START_MS, speed))
+    await server.start()
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_later(market_seconds / speed + 1.0, stop.set)
+    try:
+        await Collector(ShardStore(data_dir), [market.spec.coin], server.ws_url).run(stop)
+    finally:
+        await server.stop()
+
+
+def values(fit: CoinCalibration) -> dict[str, tuple[float, float]]:
+    """Value and standard error of every published estimate."""
+    named = {}
+    for side in ("plus", "minus"):
+        curve = getattr(fit.fill_curve, side)
+        for name, estimate in {
+            "lambda": getattr(fit.arrivals, side).rate,
+            "lambda0": curve.lambda0,
+            "kappa": curve.kappa,
+            "epsilon": getattr(fit.impact.epsilon, side),
+            "epsilon_fill": getattr(fit.fill_impact.epsilon_fill, side),
+        }.items():
+            named[f"{name}_{side}"] = (estimate.value, estimate.se)
+    return named
+
+
+async def test_a_synthetic_half_hour_is_fitted_within_four_standard_errors(tmp_path):
+    market = SyntheticMarket(SyntheticParameters(), START_MS, seed=7)
+    await record(market, tmp_path, 1800, speed=60)
+    fit = calibrate(ShardStore(tmp_path).read("ETH"), window_minutes=30)
+    assert fit.observed_seconds > 1700
+    found = values(fit)
+    for name, truth in asdict(SyntheticParameters().truth()).items():
+        value, error = found[name]
+        assert abs(value - truth) < 4 * error, name
+
+
+async def replayed_like_the_original(original: Path, recorded: Path, speed: float) -> None:
+    """Replay a recording once over the socket and compare fits of the stretch both have."""
+    source = ShardStore(original).read("ETH")
+    length = (source.newest_ms - int(source.quotes.time_ms[0])) / 1000
+    market = load_replay(original, "ETH", START_MS, loop=False)
+    await record(market, recorded, length, speed)
+    copy = ShardStore(recorded).read("ETH")
+    shift = copy.newest_ms - source.newest_ms  # both end with the recording's last row
+    minutes = (copy.newest_ms - int(copy.quotes.time_ms[0])) / 60_000
+    assert minutes > 0.9 * length / 60
+    again = calibrate(copy, window_minutes=minutes)
+    first = calibrate(source, window_minutes=minutes, end_ms=copy.newest_ms - shift)
+    direct = values(first)
+    for name, (value, _) in values(again).items():
+        assert value == pytest.approx(direct[name][0], rel=0.01), name
+
+
+async def test_a_replayed_recording_fits_as_the_original(tmp_path):
+    """The original here is a synthetic market's, without hashes lost or orders merged."""
+    market = SyntheticMarket(SyntheticParameters(), START_MS - 3_600_000, seed=3)
+    coin = market.spec.coin
+    recorder = Recorder(ShardStore(tmp_path / "original"), [coin], {coin: market.spec.tick})
+    lay_history(market, recorder, START_MS - 3_600_000 + 900_000)
+    await replayed_like_the_original(tmp_path / "original", tmp_path / "again", speed=60)
+
+
+@pytest.mark.recorded
+async def test_the_real_recording_fits_the_same_after_a_replay(tmp_path):
+    if not RECORDINGS.is_dir():
+        pytest.skip(f"no recordings at {RECORDINGS}")
+    await replayed_like_the_original(RECORDINGS, tmp_path, speed=60)
