@@ -18,6 +18,6 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     ``NUMBA_CACHE_DIR``) the function is compiled anew in each process.
     """
     try:
-        return cast(Callable[P, R], numba.njit(cache=True)(function))
+        return cast(Callable[P, R], numba.njit(cache=True, error_model="numpy")(function))
     except RuntimeError:
-        return cast(Callable[P, R], numba.njit(function))
+        return cast(Callable[P, R], numba.njit(error_model="numpy")(function))

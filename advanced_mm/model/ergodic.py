@@ -23,11 +23,8 @@ def solve_ergodic(problem: ScaledProblem) -> Solution:
     splits the inventories into classes that never meet), the problem is solved over one day.
     """
     gaps = np.zeros(problem.q.size + 1)
-    rate, converged = _kernels.newton_ergodic(
-        gaps, problem.sides, problem.source, problem.one_sided
-    )
-    if converged:
-        return Solution(gaps=gaps, level=0.0, rate=rate, method=POLICY_ITERATION)
+    if _kernels.newton_ergodic(problem.equation, gaps):
+        return Solution(gaps=gaps, level=0.0, method=POLICY_ITERATION)
     day = replace(
         problem,
         duration=_ONE_DAY_SECONDS * problem.rate_scale,

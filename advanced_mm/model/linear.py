@@ -11,6 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from advanced_mm.model._kernels import COST, FLOOR_DEPTH, INTENSITY, KEPT, STEEPNESS
 from advanced_mm.model.scaled import ScaledProblem, Solution
 
 __all__ = ["MATRIX_EXPONENTIAL", "solve_linear"]
@@ -20,7 +21,7 @@ MATRIX_EXPONENTIAL = "matrix exponential"
 Float1D = NDArray[np.float64]
 Float2D = NDArray[np.float64]
 
-_LARGEST_NORM = 1e3  # of the shifted matrix; rounding of its entries costs 1e-16 of it in depth
+_LARGEST_NORM = 1e2  # of the shifted matrix; rounding of its entries costs 1e-16 of it in a depth
 _MOST_INVENTORIES = 401  # the cost of a squaring grows with the cube
 _TAYLOR_TERMS = 14  # remainder below 1e-17 at norm 1/2
 
@@ -33,8 +34,8 @@ def solve_linear(problem: ScaledProblem) -> Solution | None:
     matrix = np.diag(problem.source)
     n = problem.q.size
     step_down = np.arange(1, n)
-    matrix[step_down, step_down - 1] = ask[0] * math.exp(-1.0 - ask[2])
-    matrix[step_down - 1, step_down] = bid[0] * math.exp(-1.0 - bid[2])
+    matrix[step_down, step_down - 1] = ask[INTENSITY] * math.exp(-1.0 - ask[COST])
+    matrix[step_down - 1, step_down] = bid[INTENSITY] * math.exp(-1.0 - bid[COST])
     shift = float(problem.source.min())
     np.fill_diagonal(matrix, problem.source - shift)
     norm = float(matrix.sum(axis=1).max())
@@ -55,7 +56,6 @@ def solve_linear(problem: ScaledProblem) -> Solution | None:
     return Solution(
         gaps=gaps[-1],
         level=problem.terminal_level + logarithm + math.log(omegas[-1, problem.reference]),
-        rate=float(slopes[-1, problem.reference]),
         method=MATRIX_EXPONENTIAL,
     )
 
@@ -66,9 +66,9 @@ def _is_linear(problem: ScaledProblem) -> bool:
         not problem.one_sided
         and problem.q.size <= _MOST_INVENTORIES
         and math.isfinite(problem.duration)
-        and bool((sides[:, 1] == 1.0).all())  # κ⁺ = κ⁻ = √(κ⁺κ⁻)
-        and bool((sides[:, 3] == 1.0).all())
-        and bool((sides[:, 0] > 0.0).all())
+        and bool((sides[:, STEEPNESS] == 1.0).all())  # κ⁺ = κ⁻ = √(κ⁺κ⁻)
+        and bool((sides[:, KEPT] == 1.0).all())
+        and bool((sides[:, INTENSITY] > 0.0).all())
         and float(np.abs(problem.terminal_gaps).sum()) < 700.0
     )
 
@@ -107,8 +107,8 @@ def _slopes(problem: ScaledProblem, gaps: NDArray[np.float64]) -> NDArray[np.flo
     """∂g/∂s (k, n) at states given by their gaps (k, n + 1), no floor binding."""
     ask, bid = problem.sides
     slopes = np.broadcast_to(problem.source, (len(gaps), problem.q.size)).copy()
-    slopes[:, 1:] += ask[0] * np.exp(-1.0 - ask[2] + gaps[:, 1:-1])
-    slopes[:, :-1] += bid[0] * np.exp(-1.0 - bid[2] - gaps[:, 1:-1])
+    slopes[:, 1:] += ask[INTENSITY] * np.exp(-1.0 - ask[COST] + gaps[:, 1:-1])
+    slopes[:, :-1] += bid[INTENSITY] * np.exp(-1.0 - bid[COST] - gaps[:, 1:-1])
     return slopes
 
 
@@ -124,12 +124,12 @@ def _floor_may_bind(
     two times a gap exceeds its larger end by at most half the spread at the first times the
     interval.
     """
-    floor = problem.sides[0, 4]
+    floor = problem.sides[0, FLOOR_DEPTH]
     if floor == -math.inf:
         return False
     inner = gaps[:, 1:-1]
     excess = np.maximum(
-        (inner - problem.sides[0, 2]).max(axis=1), (-inner - problem.sides[1, 2]).max(axis=1)
+        (inner - problem.sides[0, COST]).max(axis=1), (-inner - problem.sides[1, COST]).max(axis=1)
     ) + (floor - 1.0)
     wiggle = 0.5 * np.ptp(slopes[:-1], axis=1) * np.diff(times)
     return bool((np.maximum(excess[:-1], excess[1:]) + wiggle > 0.0).any())

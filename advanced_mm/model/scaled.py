@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from advanced_mm.model._kernels import Equation
 from advanced_mm.model.parameters import ModelParameters
 
 __all__ = ["ScaledProblem", "Solution", "scale"]
@@ -18,10 +19,11 @@ class ScaledProblem:
     """∂g/∂s = source + F⁺ + F⁻ (or their maximum) on n inventories.
 
     g = h·``price_scale`` with price_scale = √(κ⁺κ⁻); s = τ·``rate_scale`` with rate_scale the
-    larger λ. ``sides`` (2, 5) holds, for ask and bid: λ (0 where no depth pays), κ, ε + c, 1 − b,
-    δ_min. ``source`` (n,) is qμ − φq²; ``terminal_gaps`` (n + 1,) the differences
-    g(q−1) − g(q) at s = 0 and ``terminal_level`` g there at the inventory with index
-    ``reference``.
+    larger λ. ``sides`` (2, 7) holds, for ask and bid: λ (0 where no depth pays), cost ε + c, share
+    1 − b of the depth that is kept, floor δ_min, steepness κ/(1 − b) of F in the gain, its inverse
+    (the worth of a fill), and the intensity of fills at the floor. ``source`` (n,) is qμ − φq²;
+    ``terminal_gaps`` (n + 1,) the differences g(q−1) − g(q) at s = 0 and ``terminal_level`` g
+    there at the inventory with index ``reference``.
     """
 
     q: NDArray[np.int64]
@@ -35,14 +37,18 @@ class ScaledProblem:
     price_scale: float
     rate_scale: float
 
+    @property
+    def equation(self) -> Equation:
+        """What the compiled kernels need of the problem."""
+        return Equation(self.sides, self.source, self.one_sided, self.reference)
+
 
 @dataclass(frozen=True)
 class Solution:
-    """Scaled solution: ``gaps`` (n + 1,), g and ∂g/∂s at the reference inventory, solver's name."""
+    """Scaled solution: ``gaps`` (n + 1,), g at the reference inventory, the solver's name."""
 
     gaps: Float1D
     level: float
-    rate: float
     method: str
 
 
@@ -54,13 +60,16 @@ def scale(parameters: ModelParameters) -> ScaledProblem:
     q = np.arange(p.q_min, p.q_max + 1)
 
     def side(intensity: float, kappa: float, epsilon: float, slope: float) -> list[float]:
-        quoted = slope < 1.0
+        kept = 1.0 - slope if slope < 1.0 else 1.0
+        steepness = kappa / price_scale / kept
         return [
-            intensity / rate_scale if quoted else 0.0,
-            kappa / price_scale,
+            intensity / rate_scale if slope < 1.0 else 0.0,
             (epsilon + p.fee) * price_scale,
-            1.0 - slope if quoted else 1.0,
+            kept,
             p.min_depth * price_scale,
+            steepness,
+            1.0 / steepness,
+            intensity / rate_scale * float(np.exp(-kappa * p.min_depth)),
         ]
 
     gaps = np.zeros(q.size + 1)

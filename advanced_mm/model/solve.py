@@ -5,8 +5,18 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from advanced_mm.model import _kernels
+from advanced_mm.model._kernels import (
+    COST,
+    FLOOR_DEPTH,
+    FLOOR_RATE,
+    INTENSITY,
+    KEPT,
+    STEEPEST,
+    STEEPNESS,
+    WORTH,
+)
 from advanced_mm.model.ergodic import solve_ergodic
+from advanced_mm.model.inventory import stationary_distribution
 from advanced_mm.model.linear import solve_linear
 from advanced_mm.model.parameters import ModelParameters
 from advanced_mm.model.scaled import ScaledProblem, Solution, scale
@@ -60,51 +70,56 @@ def solve(parameters: ModelParameters) -> ValueFunction:
 def _with_units(
     parameters: ModelParameters, problem: ScaledProblem, solution: Solution
 ) -> ValueFunction:
-    depths = _depths(problem, solution.gaps)
-    with np.errstate(under="ignore"):
-        ask_intensity, bid_intensity = (
-            intensity * np.exp(-kappa * depth)
-            for intensity, kappa, depth in zip(
-                problem.sides[:, 0] * problem.rate_scale, problem.sides[:, 1], depths, strict=True
-            )
-        )
+    depths, worth = _depths_and_worth(problem, solution.gaps)
+    intensities = np.array([[parameters.lambda_plus], [parameters.lambda_minus]])
+    kappas = np.array([[parameters.kappa_plus], [parameters.kappa_minus]])
+    depths /= problem.price_scale
+    fills = intensities * np.exp(-kappas * depths)
     sums = np.concatenate([[0.0], -np.cumsum(solution.gaps[1:-1])])
-    g = solution.level + (sums - sums[problem.reference])
+    at_reference = worth[:, problem.reference]
+    rate = problem.source[problem.reference] + (
+        at_reference.max() if problem.one_sided else at_reference.sum()
+    )
     return ValueFunction(
         q=problem.q,
-        h=g / problem.price_scale,
-        ask_depth=depths[0] / problem.price_scale,
-        bid_depth=depths[1] / problem.price_scale,
-        value_rate=solution.rate * problem.rate_scale / problem.price_scale,
-        ask_intensity=ask_intensity,
-        bid_intensity=bid_intensity,
-        inventory_drift=bid_intensity - ask_intensity,
-        stationary_distribution=_kernels.stationary_distribution(
-            ask_intensity, bid_intensity, problem.reference
-        ),
+        h=(solution.level + (sums - sums[problem.reference])) / problem.price_scale,
+        ask_depth=depths[0],
+        bid_depth=depths[1],
+        value_rate=float(rate) * problem.rate_scale / problem.price_scale,
+        ask_intensity=fills[0],
+        bid_intensity=fills[1],
+        inventory_drift=fills[1] - fills[0],
+        stationary_distribution=stationary_distribution(fills[0], fills[1], problem.reference),
         method=solution.method,
         parameters=parameters,
     )
 
 
-def _depths(problem: ScaledProblem, gaps: Float1D) -> Float2D:
-    """Scaled optimal depths (2, n), ask then bid; infinite where a side is absent."""
+def _depths_and_worth(problem: ScaledProblem, gaps: Float1D) -> tuple[Float2D, Float2D]:
+    """Scaled optimal depths and F there, both (2, n), ask then bid; inf and 0 where absent."""
     gains = np.stack([gaps[:-1], -gaps[1:]])
-    intensity, kappa, cost, kept, floor = (column[:, None] for column in problem.sides.T)
-    depths: Float2D = np.maximum(floor, 1.0 / kappa + (cost - gains) / kept)
-    depths[0, 0] = depths[1, -1] = math.inf
-    depths[np.broadcast_to(intensity == 0.0, depths.shape)] = math.inf
+    columns = problem.sides.T[:, :, None]
+    net = gains - columns[COST]
+    free = (columns[WORTH] - net) / columns[KEPT]
+    exponent = np.minimum(net * columns[STEEPNESS] - 1.0, STEEPEST)
+    depths = np.maximum(columns[FLOOR_DEPTH], free)
+    worth = np.where(
+        free > columns[FLOOR_DEPTH],
+        columns[INTENSITY] * np.exp(exponent) * columns[WORTH],
+        columns[FLOOR_RATE] * (columns[FLOOR_DEPTH] * columns[KEPT] + net),
+    )
+    absent = np.repeat(problem.sides[:, INTENSITY, None] == 0.0, problem.q.size, axis=1)
+    absent[0, 0] = absent[1, -1] = True
+    worth[absent] = 0.0
     if problem.one_sided:
-        with np.errstate(under="ignore", invalid="ignore"):
-            worth = intensity * np.exp(-kappa * depths) * (depths * kept + gains - cost)
-        _keep_better_side(problem.q, depths, np.nan_to_num(worth, nan=0.0))
-    return depths
+        absent |= _worse_side(problem.q, worth)
+    depths[absent] = math.inf
+    return depths, worth
 
 
-def _keep_better_side(q: NDArray[np.int64], depths: Float2D, worth: Float2D) -> None:
-    """Withdraw the side worth less; of equals, keep the way towards 0, at 0 the bid."""
+def _worse_side(q: NDArray[np.int64], worth: Float2D) -> NDArray[np.bool_]:
+    """The side worth less (2, n); of equals, the one that leads away from 0, at 0 the ask."""
     ask, bid = worth
     tie = np.abs(ask - bid) <= _TIE * np.maximum(ask, bid)
-    ask_better = np.where(tie, q > 0, ask > bid)
-    depths[0, ~ask_better] = math.inf
-    depths[1, ask_better] = math.inf
+    keep_ask = np.where(tie, q > 0, ask > bid)
+    return np.stack([~keep_ask, keep_ask])

@@ -1,0 +1,46 @@
+"""What the inventory does under given quotes."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["stationary_distribution"]
+
+Float1D = NDArray[np.float64]
+
+_ABEL_RATE = 1e-15  # of the largest fill intensity: only classes that never meet stay apart
+
+
+def stationary_distribution(ask_intensity: Float1D, bid_intensity: Float1D, start: int) -> Float1D:
+    """Share of time a birth–death chain spends in each state in the long run.
+
+    The Abel mean of the chain's law, (weight − Jᵀ)⁻¹ at a vanishing weight. It exists also where
+    the chain falls into classes that never meet: then it depends on the start. Sums and products
+    of non-negative numbers alone, so that each share keeps its relative accuracy.
+
+    Parameters
+    ----------
+    ask_intensity, bid_intensity
+        Fills per second in each state (n,): an ask's fill leads one state down, a bid's one up.
+    start
+        Index of the first state.
+
+    Returns
+    -------
+    Float1D
+        Shares (n,) that sum to 1.
+    """
+    down, up = ask_intensity.tolist(), bid_intensity.tolist()
+    n = len(down)
+    weight = _ABEL_RATE * (max(*down, *up) or 1.0)
+    pivots, share = [weight + up[0]], [0.0] * n
+    rest = weight
+    for i in range(1, n):
+        rest = weight + down[i] * rest / pivots[i - 1]
+        pivots.append(rest + up[i])
+    share[start] = 1.0 / pivots[start]
+    for i in range(start + 1, n):
+        share[i] = up[i - 1] * share[i - 1] / pivots[i]
+    for i in range(n - 2, -1, -1):
+        share[i] += down[i + 1] / pivots[i] * share[i + 1]
+    shares = np.array(share) / max(share)
+    return np.asarray(shares / shares.sum())
