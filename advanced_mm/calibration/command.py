@@ -11,7 +11,15 @@ from advanced_mm.errors import InputError
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.parameter_files import load_settings
 
-__all__ = ["FittedWindow", "add_fit_options", "configured_coin", "fit_as_asked"]
+__all__ = [
+    "DEFAULT_CONFIG",
+    "DEFAULT_DATA_DIR",
+    "DEFAULT_OUTPUT_DIR",
+    "FittedWindow",
+    "add_fit_options",
+    "configured_coin",
+    "fit_as_asked",
+]
 
 DEFAULT_DATA_DIR = Path("scripts/HL_data")
 DEFAULT_OUTPUT_DIR = Path("user_data")

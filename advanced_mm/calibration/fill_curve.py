@@ -48,7 +48,7 @@ class FillCurveFit:
 
 @dataclass(frozen=True)
 class _Sums:
-    """What the closed form needs, as sums over orders; arrays where they are draws."""
+    """What the closed form needs, as sums over orders: of the window first, then of each draw."""
 
     n: Float1D
     n1: Float1D
@@ -101,10 +101,14 @@ class FillCurveEstimator:
             return _nothing(n, f"0 orders beyond the touch, {self.min_walked} needed")
         cap = max(2, round(self.cap_bp * 1e-4 * float(orders.mid.mean()) / window.tick))
         # Orders without a quote are taken to walk like the others.
-        seconds = window.observed_seconds * n / len(every)
+        seconds = np.array([window.observed_seconds, *draws.drawn_seconds]) * (n / len(every))
         columns = _columns(orders, cap)
-        sums = _Sums(*(np.array([v]) for v in (*columns.sum(axis=0), seconds)))
-        kappa, lambda0 = self._estimates(window.tick, sums, orders, columns, draws, n / len(every))
+        by_draw = draws.sums(orders.time_ms, columns)
+        sums = _Sums(*np.column_stack((np.vstack((columns.sum(axis=0), by_draw)), seconds)).T)
+        kappa, lambda0 = (
+            Estimate(float(values[0]), *percentile_interval(values[1:]), n1)
+            for values in (sums.kappa(window.tick), sums.lambda0(window.tick))
+        )
         q = float(np.exp(-kappa.value * window.tick))
         trials = float(sums.go[0] + sums.stop[0])
         formula_se = np.sqrt((1 - q) / (q * trials)) / window.tick if 0 < q < 1 else np.nan
@@ -123,22 +127,6 @@ class FillCurveEstimator:
             ks_critical=KS_CRITICAL_95 / float(np.sqrt(n1)),
             r2=log_survival_r2(walked, q, cap),
         )
-
-    def _estimates(
-        self,
-        tick: float,
-        sums: _Sums,
-        orders: MarketOrders,
-        columns: Float2D,
-        draws: BlockDraws,
-        quoted_share: float,
-    ) -> tuple[Estimate, Estimate]:
-        values = float(sums.kappa(tick)[0]), float(sums.lambda0(tick)[0])
-        n1 = int(sums.n1[0])
-        by_draw = draws.sums(orders.time_ms, columns).T
-        drawn = _Sums(*(*by_draw, draws.drawn_seconds * quoted_share))
-        spread = percentile_interval(drawn.kappa(tick)), percentile_interval(drawn.lambda0(tick))
-        return Estimate(values[0], *spread[0], n1), Estimate(values[1], *spread[1], n1)
 
     def _fault(self, kappa: float, lambda0: float, n1: int, mid: float) -> str:
         """Say why the curve must not be published, or nothing."""
