@@ -9,6 +9,7 @@ from pathlib import Path
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.marketdata.collector import Collector
 from advanced_mm.marketdata.feed import MAINNET_URL, TESTNET_URL
+from advanced_mm.marketdata.lean_arrow import keep_pandas_out
 from advanced_mm.marketdata.store import ShardStore
 
 
@@ -63,4 +64,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    keep_pandas_out()
     sys.exit(run(main))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
+from advanced_mm.marketdata.lean_arrow import keep_pandas_out
 from advanced_mm.paper.clock import MarketClock
 from advanced_mm.paper.opening import VenueOptions, open_venue
 from advanced_mm.paper.server import PaperServer
@@ -96,4 +97,5 @@ def _now_ms() -> int:
 
 
 if __name__ == "__main__":
+    keep_pandas_out()
     sys.exit(run(main))

@@ -13,6 +13,7 @@ from advanced_mm.calibration.command import (
 )
 from advanced_mm.calibration.runner import PeriodicRunner, RunnerOptions
 from advanced_mm.cli import configure_logging, run
+from advanced_mm.marketdata.lean_arrow import keep_pandas_out
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.parameter_files import ParameterFiles, load_settings
 
@@ -94,4 +95,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    keep_pandas_out()
     sys.exit(run(main))
