@@ -10,70 +10,49 @@ only: a change to a callee in another file would leave stale machine code behind
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from advanced_mm.model._compiled import compiled
+from advanced_mm.model._layout import (
+    ABSENT,
+    COST,
+    FLOOR,
+    FLOOR_DEPTH,
+    FLOOR_RATE,
+    FREE,
+    INTENSITY,
+    KEPT,
+    STEEPEST,
+    STEEPNESS,
+    WORTH,
+    Equation,
+    Float1D,
+    Float2D,
+    Int2D,
+    Workspace,
+)
 
-__all__ = ["Equation", "integrate", "newton_ergodic"]
+__all__ = ["integrate", "newton_ergodic"]
 
-Float1D = NDArray[np.float64]
-Float2D = NDArray[np.float64]
-Int2D = NDArray[np.int8]
-
-INTENSITY, COST, KEPT, FLOOR_DEPTH, STEEPNESS, WORTH, FLOOR_RATE = range(7)  # columns of sides
-ABSENT, FREE, FLOOR = 0, 1, 2  # branches of F
-STEEPEST = 600.0  # beyond −κδ* = 600, F goes on as a straight line: exp would overflow
 COLUMNS = 8  # extrapolation columns; more would amplify rounding past the tolerance
 FEWEST_COLUMNS = 3  # fewer can agree by accident
 SAFETY = 0.3  # share of the tolerance the next step aims at
+TIE = 1e-13  # sides whose worth differs by less are equal; the ask is taken
 SWITCH_ERROR = 1e-12  # what overshooting a switch of branch may cost in g
 TINY = 1e-300  # stands in for 0 where one divides
 MOST_STEPS = 100_000
 MOST_NEWTON_STEPS = 400
 
 
-class Equation(NamedTuple):
-    """What the kernels know of a problem; the fields are those of ``ScaledProblem``."""
-
-    sides: Float2D
-    source: Float1D
-    one_sided: bool
-    reference: int
-
-
-class Workspace(NamedTuple):
-    """Arrays of one integration, allocated once."""
-
-    modes: Int2D  # (2, n), the branch of F each side is on
-    slope: Float1D  # ∂g/∂s
-    down: Float1D  # the Jacobian is a birth–death generator: F⁺′ below the diagonal,
-    up: Float1D  # F⁻′ above it, minus their sum on it
-    pivots: Float1D  # inverse pivots of (weight − J)
-    times: Float1D  # its solution for a right-hand side of ones
-    values: Float1D
-    state: Float1D  # gaps along an Euler row
-    table: Float2D  # (COLUMNS + 1, n + 1), the last row of extrapolated increments
-    errors: Float1D  # (COLUMNS + 1,), of each column, over the tolerance
-
-
 @compiled
 def workspace(n: int) -> Workspace:
     """Arrays for n inventories."""
-    return Workspace(
-        np.zeros((2, n), dtype=np.int8),
-        np.empty(n),
-        np.empty(n),
-        np.empty(n),
-        np.empty(n),
-        np.empty(n),
-        np.empty(n),
-        np.empty(n + 1),
-        np.empty((COLUMNS + 1, n + 1)),
-        np.empty(COLUMNS + 1),
-    )
+    modes = np.zeros((2, n), dtype=np.int8)
+    slope, down, up, pivots, times, values = np.empty((6, n))
+    table = np.empty((COLUMNS + 1, n + 1))
+    errors = np.empty(COLUMNS + 1)
+    return Workspace(modes, slope, down, up, pivots, times, values, np.empty(n + 1), table, errors)
 
 
 @compiled
@@ -114,7 +93,7 @@ def choose_modes(equation: Equation, gaps: Float1D, modes: Int2D) -> None:
         if equation.one_sided:
             ask, _ = hamiltonian(gaps[i], sides, 0, modes[0, i])
             bid, _ = hamiltonian(-gaps[i + 1], sides, 1, modes[1, i])
-            if ask >= bid:
+            if ask >= bid - TIE:
                 modes[1, i] = ABSENT
             else:
                 modes[0, i] = ABSENT
@@ -160,7 +139,7 @@ def switch_part(before: Float2D, after: Float2D, length: float) -> float:
     for kind in range(3):
         for i in range(before.shape[1]):
             x = after[kind, i]
-            if not x > 0.0:
+            if not x > (TIE if kind == 2 else 0.0):
                 continue
             rise = max(x - before[kind, i], TINY)
             late = length * min(x / rise, 1.0)

@@ -29,9 +29,9 @@ def stationary_distribution(ask_intensity: Float1D, bid_intensity: Float1D, star
     Float1D
         Shares (n,) that sum to 1.
     """
-    down, up = ask_intensity.tolist(), bid_intensity.tolist()
-    n = len(down)
-    weight = _ABEL_RATE * (max(*down, *up) or 1.0)
+    largest = max(ask_intensity.max(), bid_intensity.max()) or 1.0
+    down, up = (ask_intensity / largest).tolist(), (bid_intensity / largest).tolist()
+    n, weight = len(down), _ABEL_RATE
     pivots, share = [weight + up[0]], [0.0] * n
     rest = weight
     for i in range(1, n):

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from advanced_mm.model._kernels import COST, FLOOR_DEPTH, INTENSITY, KEPT, STEEPNESS
+from advanced_mm.model._layout import COST, FLOOR_DEPTH, INTENSITY, KEPT, STEEPNESS
 from advanced_mm.model.scaled import ScaledProblem, Solution
 
 __all__ = ["MATRIX_EXPONENTIAL", "solve_linear"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from advanced_mm.model._kernels import Equation
+from advanced_mm.model._layout import Equation
 from advanced_mm.model.parameters import ModelParameters
 
 __all__ = ["ScaledProblem", "Solution", "scale"]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from advanced_mm.model._kernels import (
+from advanced_mm.model._layout import (
     COST,
     FLOOR_DEPTH,
     FLOOR_RATE,
