@@ -1,1 +1,1 @@
-"""Market making on Hyperliquid with Freqtrade: the model, its calibration, quoting and a loopback venue."""
+"""A market maker for Freqtrade on Hyperliquid: model, calibration, quoting, loopback venue."""

@@ -9,11 +9,11 @@ __all__ = ["AdvancedMMError", "InputError", "VenueError"]
 
 
 class AdvancedMMError(Exception):
-    """Base of all errors whose message is written for the user: what is wrong, where, what to do."""
+    """Base of all errors whose message tells the user what is wrong, where and what to do."""
 
 
 class InputError(AdvancedMMError, ValueError):
-    """A file, a field or an option cannot be used; the message names it, its value and the remedy."""
+    """A file, field or option cannot be used; the message names it, its value and the remedy."""
 
 
 class VenueError(AdvancedMMError):

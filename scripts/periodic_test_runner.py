@@ -4,18 +4,13 @@ import argparse
 import logging
 import signal
 import sys
-from pathlib import Path
 
-from advanced_mm.calibration.command import (
-    DEFAULT_CONFIG,
-    DEFAULT_DATA_DIR,
-    DEFAULT_OUTPUT_DIR,
-)
+from advanced_mm.calibration.command import add_folder_options, output_files
 from advanced_mm.calibration.runner import PeriodicRunner, RunnerOptions
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
 from advanced_mm.marketdata.store import ShardStore
-from advanced_mm.parameter_files import ParameterFiles, load_settings
+from advanced_mm.parameter_files import load_settings
 
 logger = logging.getLogger("periodic_test_runner")
 
@@ -32,26 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--crypto", metavar="ETH,WLFI", help="coins to fit; default: the configured pairs"
     )
-    parser.add_argument(
-        "--data-dir",
-        type=Path,
-        default=DEFAULT_DATA_DIR,
-        help=f"folder of the recorded shards (default: {DEFAULT_DATA_DIR})",
-    )
-    parser.add_argument(
-        "--output-dir",
-        type=Path,
-        default=DEFAULT_OUTPUT_DIR,
-        help=f"folder of the parameter files (default: {DEFAULT_OUTPUT_DIR})",
-    )
-    parser.add_argument(
-        "--config",
-        type=Path,
-        nargs="+",
-        default=[DEFAULT_CONFIG],
-        metavar="FILE",
-        help=f"Freqtrade configuration, later files win (default: {DEFAULT_CONFIG})",
-    )
+    add_folder_options(parser)
     parser.add_argument(
         "--market-clock",
         action="store_true",
@@ -76,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         market_clock=args.market_clock,
     )
     runner = PeriodicRunner(
-        options, settings, ShardStore(args.data_dir), ParameterFiles(args.output_dir)
+        options, settings, ShardStore(args.data_dir), output_files(args, settings)
     )
     if args.once:
         runner.run_once()

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from advanced_mm.calibration.command import add_fit_options, fit_as_asked
+from advanced_mm.calibration.command import add_fit_options, fit_as_asked, output_files
 from advanced_mm.calibration.entries import epsilon_entry
 from advanced_mm.calibration.publish import publish
 from advanced_mm.calibration.tables import WIDTH, epsilon_table
 from advanced_mm.cli import configure_logging, run
-from advanced_mm.parameter_files import ParameterFiles, load_settings
+from advanced_mm.parameter_files import load_settings
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
         epsilon_picture(args.plot, fitted.window, calibration)
     if args.write:
         settings, _ = load_settings(args.config)
-        publish(calibration, settings, ParameterFiles(args.output_dir), now)
+        publish(calibration, settings, output_files(args, settings), now)
     return 0
 
 

@@ -99,7 +99,8 @@ def test_a_minute_of_trading_on_the_loopback_venue(tmp_path):
     assert sum(summary["peak_rss_mb"][part] for part in ("venue", "collector", "runner")) <= 600
     assert_nothing_left(folder)
 
-    quotes = [json.loads(line) for line in (folder / "logs" / "quotes.jsonl").open()]
+    journal = (folder / "logs" / "quotes.jsonl").read_text()
+    quotes = [json.loads(line) for line in journal.splitlines()]
     assert {quote["side"] for quote in quotes} == {"bid", "ask"}
     refit, bid_depth, ask_depth = depths_on_zero_one(folder)
     of_last_refit = [quote for quote in quotes if quote["calibration_id"] == refit]

@@ -9,21 +9,20 @@ from advanced_mm.calibration.calibrate import CoinCalibration, calibrate
 from advanced_mm.calibration.window import Window
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.store import ShardStore
-from advanced_mm.parameter_files import load_settings
+from advanced_mm.parameter_files import ParameterFiles, Settings, load_settings
 
 __all__ = [
-    "DEFAULT_CONFIG",
-    "DEFAULT_DATA_DIR",
-    "DEFAULT_OUTPUT_DIR",
     "FittedWindow",
     "add_fit_options",
+    "add_folder_options",
     "configured_coin",
     "fit_as_asked",
+    "output_files",
 ]
 
 DEFAULT_DATA_DIR = Path("scripts/HL_data")
 DEFAULT_OUTPUT_DIR = Path("user_data")
-DEFAULT_CONFIG = Path("user_data/config.json")
+DEFAULT_CONFIG = DEFAULT_OUTPUT_DIR / "config.json"
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,35 @@ class FittedWindow:
 
     window: Window
     calibration: CoinCalibration
+
+
+def add_folder_options(parser: argparse.ArgumentParser) -> None:
+    """Add where to read, where to write and what configures both."""
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        default=DEFAULT_DATA_DIR,
+        help=f"folder of the recorded shards (default: {DEFAULT_DATA_DIR})",
+    )
+    parser.add_argument(
+        "--output-dir",
+        type=Path,
+        help="folder of the parameter files (default: the setting parameter_dir, "
+        f"else {DEFAULT_OUTPUT_DIR})",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        nargs="+",
+        default=[DEFAULT_CONFIG],
+        metavar="FILE",
+        help=f"Freqtrade configuration, later files win (default: {DEFAULT_CONFIG})",
+    )
+
+
+def output_files(args: argparse.Namespace, settings: Settings) -> ParameterFiles:
+    """Return the parameter files that ``--output-dir`` or else the settings name."""
+    return ParameterFiles(args.output_dir or settings.parameter_folder(DEFAULT_OUTPUT_DIR))
 
 
 def add_fit_options(parser: argparse.ArgumentParser) -> None:
@@ -45,30 +73,12 @@ def add_fit_options(parser: argparse.ArgumentParser) -> None:
         help="minutes before the newest row of the recording (default: 60)",
     )
     parser.add_argument(
-        "--data-dir",
-        type=Path,
-        default=DEFAULT_DATA_DIR,
-        help=f"folder of the recorded shards (default: {DEFAULT_DATA_DIR})",
-    )
-    parser.add_argument(
         "--json", action="store_true", help="print the keys of the parameter files, nothing else"
     )
     parser.add_argument("--verbose", action="store_true", help="goodness of fit and debug logging")
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw the fit")
     parser.add_argument("--write", action="store_true", help="publish this fit as the runner would")
-    parser.add_argument(
-        "--output-dir",
-        type=Path,
-        default=DEFAULT_OUTPUT_DIR,
-        help=f"folder of the parameter files (default: {DEFAULT_OUTPUT_DIR})",
-    )
-    parser.add_argument(
-        "--config",
-        type=Path,
-        nargs="+",
-        default=[DEFAULT_CONFIG],
-        help=f"Freqtrade configuration, later files win (default: {DEFAULT_CONFIG})",
-    )
+    add_folder_options(parser)
 
 
 def configured_coin(config: Sequence[Path]) -> str:

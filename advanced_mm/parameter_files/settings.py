@@ -103,6 +103,10 @@ class Settings(BaseModel):
             self.window_seconds if self.max_data_age_seconds is None else self.max_data_age_seconds
         )
 
+    def parameter_folder(self, user_data: Path) -> Path:
+        """Return the folder of the parameter files: ``parameter_dir`` or else ``user_data``."""
+        return user_data if self.parameter_dir is None else Path(self.parameter_dir)
+
     def with_risk_aversion_scaled(self, scale: float) -> Self:
         """Return the same settings with phi, or else ``risk_aversion``, multiplied by ``scale``."""
         if scale == 1:

@@ -1,6 +1,12 @@
 """What the strategy needs while it trades; no Freqtrade in it, so it tests without a bot."""
 
-from advanced_mm.quoting.edge import Side, expected_edge, toxicity, toxicity_regime
+from advanced_mm.quoting.edge import (
+    Side,
+    expected_edge,
+    no_depth_pays,
+    toxicity,
+    toxicity_regime,
+)
 from advanced_mm.quoting.guards import entry_refusal, quote_refusal
 from advanced_mm.quoting.journal import QuoteJournal
 from advanced_mm.quoting.parameter_feed import ParameterFeed
@@ -16,6 +22,7 @@ __all__ = [
     "Touch",
     "entry_refusal",
     "expected_edge",
+    "no_depth_pays",
     "quote_refusal",
     "toxicity",
     "toxicity_regime",

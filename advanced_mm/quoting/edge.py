@@ -5,12 +5,13 @@ from typing import Literal
 
 from advanced_mm.parameter_files import ParameterSet
 
-__all__ = ["Side", "expected_edge", "toxicity", "toxicity_regime"]
+__all__ = ["Side", "expected_edge", "no_depth_pays", "toxicity", "toxicity_regime"]
 
 Side = Literal["bid", "ask"]
 Regime = Literal["profitable", "competitive", "toxic"]
 
 _UNPROFITABLE_FROM, _TOXIC_FROM = 1.0, 2.0
+_Z95 = 1.96
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,18 @@ def toxicity(parameters: ParameterSet, side: Side) -> float | None:
     """kappa * epsilon_fill of a side, dimensionless; None where either was not fitted."""
     e = _estimates(parameters, side)
     return None if e.kappa is None or e.epsilon_fill is None else e.kappa * e.epsilon_fill
+
+
+def no_depth_pays(parameters: ParameterSet, side: Side) -> bool:
+    """Whether the move given a fill grows as fast as the depth, so that no depth earns anything.
+
+    With the move a + b*depth that is so for b >= 1; it is taken for granted only where b's lower
+    95% bound is 1 or more.
+    """
+    e = _estimates(parameters, side)
+    if e.slope is None or e.slope_se is None:
+        return False
+    return e.slope - _Z95 * e.slope_se >= 1
 
 
 def toxicity_regime(value: float) -> Regime:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from advanced_mm.parameter_files import ParameterSet, Settings
-from advanced_mm.quoting.edge import toxicity
+from advanced_mm.quoting.edge import no_depth_pays, toxicity
 
 __all__ = ["entry_refusal", "quote_refusal"]
 
@@ -22,7 +22,7 @@ def quote_refusal(parameters: ParameterSet, settings: Settings, now: datetime) -
 def entry_refusal(parameters: ParameterSet, settings: Settings, now: datetime) -> str | None:
     """Why no position may be opened now; None if one may.
 
-    Toxicity is judged on both sides: the position must be closed on the other one.
+    Both sides are judged: the position must be closed on the other one.
     """
     refusal = quote_refusal(parameters, settings, now)
     if refusal is not None:
@@ -35,6 +35,8 @@ def entry_refusal(parameters: ParameterSet, settings: Settings, now: datetime) -
                 f"toxic: kappa*epsilon_fill on the {side} side is {shown}, "
                 f"the limit {settings.toxicity_limit:g}"
             )
+        if no_depth_pays(parameters, side):
+            return f"no depth pays: on the {side} side the move given a fill grows with the depth"
     return None
 
 

@@ -50,6 +50,15 @@ def test_a_toxic_side_stops_entries_only(make_set, limit, opens):
     assert quote_refusal(harmless, settings, NOW) is None
 
 
+@pytest.mark.parametrize(("slope", "opens"), [(1.39, True), (1.393, False), (0.5, True)])
+def test_a_side_on_which_no_depth_pays_stops_entries(make_set, slope, opens):
+    """Slope 0.2 errors above 1 by 1.96 of them: 1.392 is the line."""
+    steep = make_set(epsilon_fill_slope_minus=slope, epsilon_fill_slope_minus_se=0.2)
+    refusal = entry_refusal(steep, Settings(), NOW)
+    assert refusal is None if opens else "no depth pays" in refusal
+    assert quote_refusal(steep, Settings(), NOW) is None
+
+
 def test_toxicity_and_its_regimes(make_set):
     assert toxicity(make_set(), "ask") == pytest.approx(2.6 * 0.7)
     assert toxicity(make_set(), "bid") == pytest.approx(2.7 * 0.6)

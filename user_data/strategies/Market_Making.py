@@ -53,8 +53,6 @@ class Market_Making(IStrategy):
     risk_aversion_scale = DecimalParameter(0.1, 10.0, default=1.0, decimals=1, space="buy")
     """Factor on the configured risk aversion, so that hyperopt can search it; 1 leaves it alone."""
 
-    plot_config = {"main_plot": {}, "subplots": {}}
-
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         try:
@@ -311,7 +309,7 @@ class Market_Making(IStrategy):
 
     def _feed(self, pair: str) -> ParameterFeed:
         if pair not in self._feeds:
-            directory = Path(self.settings.parameter_dir or self.config["user_data_dir"])
+            directory = self.settings.parameter_folder(Path(self.config["user_data_dir"]))
             self._feeds[pair] = ParameterFeed(ParameterFiles(directory), coin_of(pair))
         return self._feeds[pair]
 
