@@ -6,19 +6,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from advanced_mm.cli import run
-from advanced_mm.parameter_files import ParameterFileError, ParameterFiles
-
-ROOT = Path(__file__).resolve().parents[1]
+from advanced_mm.parameter_files import ParameterFileError, ParameterFiles, load_settings
 
 
 def main(argv: list[str] | None = None) -> int:
     """Check the age of every coin's newest refit."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--crypto", default="ETH", help="coins, separated by commas (default ETH)")
-    parser.add_argument("--output-dir", type=Path, default=ROOT / "user_data", metavar="DIR")
+    parser.add_argument(
+        "--output-dir", type=Path, metavar="DIR", help="default: as configured, else user_data"
+    )
+    parser.add_argument("--config", type=Path, nargs="+", default=[Path("user_data/config.json")])
     parser.add_argument("--max-age", type=float, default=120.0, help="seconds since published_at")
     options = parser.parse_args(argv)
-    files = ParameterFiles(options.output_dir)
+    settings, _ = load_settings(options.config)
+    files = ParameterFiles(options.output_dir or settings.parameter_folder(Path("user_data")))
     healthy = True
     for coin in options.crypto.split(","):
         try:

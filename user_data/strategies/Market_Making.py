@@ -92,8 +92,9 @@ class Market_Making(IStrategy):
         """Open the quote journal; live, let the venue refuse orders that would take (post-only)."""
         if not self._trading:
             logger.warning(
-                "Backtests fill a maker's order whole whenever a candle reaches it and use the "
-                "parameters published last for all of history: their profit is too good to be true."
+                "A backtest fills a quote whole whenever a candle reaches it, keeps it for the "
+                "whole candle and prices all of history with the parameters published last: it "
+                "shows that the machinery runs, not what the bot would earn."
             )
             return
         self._journal = QuoteJournal(Path(self.config["user_data_dir"]) / "logs" / "quotes.jsonl")
