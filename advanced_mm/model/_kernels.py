@@ -167,7 +167,7 @@ def likeliest(down: Float1D, up: Float1D) -> int:
     """Mode of the birth–death chain's stationary distribution: the pin of a step."""
     best, best_log, log_weight = 0, 0.0, 0.0
     for i in range(1, down.size):
-        log_weight += math.log((up[i - 1] + TINY) / (down[i] + TINY))
+        log_weight += math.log(up[i - 1] + TINY) - math.log(down[i] + TINY)
         if log_weight > best_log:
             best, best_log = i, log_weight
     return best

@@ -1,5 +1,6 @@
 """The HJB equation without units, as the solvers see it."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +56,8 @@ class Solution:
 def scale(parameters: ModelParameters) -> ScaledProblem:
     """Take the units out of a problem; the duration of the ergodic one is infinite."""
     p = parameters
-    price_scale = float(np.sqrt(p.kappa_plus) * np.sqrt(p.kappa_minus))
+    equal = p.kappa_plus == p.kappa_minus  # then exactly κ, where √κ·√κ would round
+    price_scale = p.kappa_plus if equal else math.sqrt(p.kappa_plus) * math.sqrt(p.kappa_minus)
     rate_scale = max(p.lambda_plus, p.lambda_minus)
     q = np.arange(p.q_min, p.q_max + 1)
 
