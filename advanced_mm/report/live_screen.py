@@ -1,7 +1,9 @@
 """One screen of live status for a paper session (rich), and the same in one plain line."""
 
 from datetime import datetime
+from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -26,7 +28,7 @@ def live_screen(session: PaperSession, view: SessionView, elapsed_seconds: float
     clock = f"{int(elapsed_seconds // 60)}:{int(elapsed_seconds % 60):02d}"
     addresses = Text(
         f"venue {session.rest_address}   bot {session.bot_address} (login in config.session.json)\n"
-        f"logs {session.options.folder / 'logs'}   Ctrl-C ends everything",
+        f"logs {_short(session.options.folder / 'logs')}   Ctrl-C ends everything",
         style="dim",
     )
     return Panel(
@@ -89,9 +91,10 @@ def _parameter_table(view: SessionView) -> RenderableType:
     parameters = view.parameters
     if parameters is None:
         return Text(f"\nno parameters yet: {view.parameters_fault}\n", style="yellow")
-    table = Table(expand=True, title=_age_title(parameters, view.at), title_justify="left")
-    for name in ("side", "λ /s", "λ₀ /s", "κ", "ε", "ε_fill", "κ·ε_fill", "depth", "edge per fill"):
-        table.add_column(name, justify="right")
+    title = Text(_age_title(parameters, view.at), style="bold")
+    table = Table(expand=True, box=SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+    for name in ("side", "λ /s", "λ₀ /s", "κ", "ε", "ε_fill", "κ·ε_fill", "depth", "edge/fill"):
+        table.add_column(name, justify="right", no_wrap=True)
     for label, suffix, side in _SIDES:
         table.add_row(label, *_side_cells(parameters, suffix, side))
     return table
@@ -102,14 +105,14 @@ def _side_cells(parameters: ParameterSet, suffix: str, side: Side) -> list[str]:
     poison = toxicity(parameters, side)
     depth, edge = _depth_and_edge(parameters, side)
     return [
-        _number(getattr(lambda_, f"lambda_{suffix}")),
-        _number(getattr(lambda_, f"lambda0_{suffix}")),
+        _with_error(lambda_, f"lambda_{suffix}"),
+        _with_error(lambda_, f"lambda0_{suffix}"),
         _with_error(kappa, f"kappa_{suffix}"),
         _with_error(epsilon, f"epsilon_{suffix}"),
         _with_error(epsilon, f"epsilon_fill_{suffix}"),
-        _DASH if poison is None else f"{poison:.2f} {toxicity_regime(poison)}",
+        _toxicity(poison),
         _in_bp(depth, parameters.kappa.mid),
-        _in_bp(edge, parameters.kappa.mid),
+        _coloured(_in_bp(edge, parameters.kappa.mid), bad=edge is not None and edge < 0),
     ]
 
 
@@ -167,13 +170,29 @@ def _with_error(entry: ParameterEntry, name: str) -> str:
     value, error = getattr(entry, name), getattr(entry, f"{name}_se", None)
     if value is None:
         return _DASH
-    return f"{value:.3g}" if error is None else f"{value:.3g} ±{error:.1g}"
+    return f"{value:.3g}" if error is None else f"{value:.3g}±{error:.1g}"
 
 
 def _in_bp(value: float | None, mid: float | None) -> str:
     if value is None or mid is None:
         return _DASH
-    return f"{value:.3g} ({value / mid * 1e4:.2f} bp)"
+    return f"{value / mid * 1e4:.2f} bp"
+
+
+def _toxicity(value: float | None) -> str:
+    if value is None:
+        return _DASH
+    regime = toxicity_regime(value)
+    return _coloured(f"{value:.2f} {regime}", bad=regime == "toxic")
+
+
+def _coloured(text: str, bad: bool) -> str:
+    return f"[red]{text}[/]" if bad else text
+
+
+def _short(path: Path) -> str:
+    """The path from where the user stands, if it lies below."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _number(value: float | None) -> str:

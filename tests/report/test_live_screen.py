@@ -1,0 +1,100 @@
+"""The live screen: what a person sees, at the width of any terminal."""
+
+import dataclasses
+import io
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from advanced_mm.model import solve
+from advanced_mm.paper.bot_view import BotState
+from advanced_mm.paper.quote_audit import QuoteAudit
+from advanced_mm.paper.session import SessionView
+from advanced_mm.parameter_files import (
+    ParameterEntry,
+    Settings,
+    ValueFunctionEntry,
+    model_problem,
+    value_function_fields,
+)
+from advanced_mm.report.live_screen import live_screen, status_line
+
+PART = SimpleNamespace(name="venue", pid=4711)
+SESSION = SimpleNamespace(
+    rest_address="http://127.0.0.1:1",
+    bot_address="http://127.0.0.1:2",
+    options=SimpleNamespace(folder=Path("/tmp/session")),
+    parts=[PART],
+)
+
+
+def view_of(parameters, fault=None, bot=True) -> SessionView:
+    if parameters is not None:
+        fields = value_function_fields(solve(model_problem(parameters, Settings())))
+        header = {n: getattr(parameters.kappa, n) for n in ParameterEntry.model_fields}
+        entry = ValueFunctionEntry(**header, **fields)
+        parameters = dataclasses.replace(parameters, value_functions=(entry,))
+        at = parameters.kappa.published_at + timedelta(seconds=7)
+    else:
+        at = None
+    state = BotState("buy", 2998.5, 0.0, 4, -1.25, -1.0) if bot else None
+    return SessionView(
+        at, "ETH", 3000.0, state, parameters, fault, {"venue": 2**27}, {}, QuoteAudit(Path("x"))
+    )
+
+
+def rendered(view: SessionView, width: int = 120) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(live_screen(SESSION, view, 75))
+    return console.file.getvalue()
+
+
+def test_it_shows_market_bot_parameters_and_parts(make_set):
+    screen = rendered(view_of(make_set()))
+    for shown in (
+        "buy 2998.5 (5.00 bp)",
+        "-1.25 USDC",
+        "refit 7 s ago on data 8 s old",
+        "κ ok",
+        "2.6±0.2",
+        "1.82 competitive",
+        "128 MB",
+        "1:15",
+        "/tmp/session/logs",
+    ):
+        assert shown in screen
+
+
+def test_a_negative_edge_and_toxicity_stand_out(make_set):
+    steep = make_set(
+        epsilon_fill_plus=0.9, epsilon_fill_intercept_plus=0.6, epsilon_fill_slope_plus=1.0
+    )
+    console = Console(file=io.StringIO(), width=120, force_terminal=True)
+    console.print(live_screen(SESSION, view_of(steep), 1))
+    text = console.file.getvalue()
+    assert "\x1b[31m2.34 toxic" in text
+    # Whatever the depth: 0.6 of impact and 0.45 of fee are 3.5 bp of 3000.
+    assert "\x1b[31m-3.50 bp" in text
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_no_line_is_wider_than_the_terminal(make_set, width):
+    lines = rendered(view_of(make_set()), width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert len(lines) <= 24
+
+
+def test_before_the_first_fit_it_says_why_nothing_is_quoted():
+    assert "kappa.json does not exist" in rendered(
+        view_of(None, "kappa.json does not exist", False)
+    )
+
+
+def test_the_status_line_fits_a_log(make_set):
+    line = status_line(view_of(make_set()), 75)
+    assert "\n" not in line
+    assert "fills 4" in line
+    assert "kappa 2.6/2.7 (ok)" in line
