@@ -2,11 +2,10 @@
 
 All kernels work in scaled units (see ``scaled.py``). Inventories are indices 0 … n−1. The state is
 not g itself but its gaps, ``gaps[i] = g[i−1] − g[i]`` (n + 1 numbers, 0 at both ends), and the
-level g[reference], kept apart: adding a level that grows with the horizon to values that stay
-small would cost their last digits. An ask gains ``gaps[i]``, a bid ``−gaps[i + 1]``.
+level g[reference], kept apart: a level that grows with the horizon would cost the last digits of
+values that stay small. An ask gains ``gaps[i]``, a bid ``−gaps[i + 1]``.
 
-The kernels share one module because numba's disk cache watches the file of the outermost function
-only: a change to a callee in another file would leave stale machine code behind.
+The kernels share one module because numba's disk cache watches the outermost function's file only.
 """
 
 import math
@@ -38,11 +37,10 @@ __all__ = ["integrate", "newton_ergodic"]
 COLUMNS = 8  # extrapolation columns; more would amplify rounding past the tolerance
 FEWEST_COLUMNS = 3  # fewer can agree by accident
 SAFETY = 0.3  # share of the tolerance the next step aims at
-TIE = 1e-13  # sides whose worth differs by less are equal; the ask is taken
+TIE = 1e-13  # sides whose worth differs by less are equal: the ask is taken
 SWITCH_ERROR = 1e-12  # what overshooting a switch of branch may cost in g
 TINY = 1e-300  # stands in for 0 where one divides
-MOST_STEPS = 100_000
-MOST_NEWTON_STEPS = 400
+MOST_STEPS, MOST_NEWTON_STEPS = 100_000, 400
 
 
 @compiled
@@ -50,9 +48,8 @@ def workspace(n: int) -> Workspace:
     """Arrays for n inventories."""
     modes = np.zeros((2, n), dtype=np.int8)
     slope, down, up, pivots, times, values = np.empty((6, n))
-    table = np.empty((COLUMNS + 1, n + 1))
-    errors = np.empty(COLUMNS + 1)
-    return Workspace(modes, slope, down, up, pivots, times, values, np.empty(n + 1), table, errors)
+    state, table, errors = np.empty(n + 1), np.empty((COLUMNS + 1, n + 1)), np.empty(COLUMNS + 1)
+    return Workspace(modes, slope, down, up, pivots, times, values, state, table, errors)
 
 
 @compiled
@@ -93,7 +90,7 @@ def choose_modes(equation: Equation, gaps: Float1D, modes: Int2D) -> None:
         if equation.one_sided:
             ask, _ = hamiltonian(gaps[i], sides, 0, modes[0, i])
             bid, _ = hamiltonian(-gaps[i + 1], sides, 1, modes[1, i])
-            if ask >= bid - TIE:
+            if ask >= bid * (1.0 - TIE):
                 modes[1, i] = ABSENT
             else:
                 modes[0, i] = ABSENT
@@ -285,8 +282,7 @@ def extrapolated_step(
     for what exceeds 1. Returns the number of columns (0: not accurate enough); the increment of
     (gaps, level) is in ``table[1]``.
     """
-    n = equation.source.size
-    table, errors = work.table, work.errors
+    n, table, errors = equation.source.size, work.table, work.errors
     evaluate(equation, gaps, work, True)
     pin = likeliest(work.down, work.up)
     errors[:] = math.inf
@@ -299,10 +295,10 @@ def extrapolated_step(
                 table[k, i] = table[k + 1, i] + (table[k + 1, i] - table[k, i]) * share
         if j == 1:
             continue
-        errors[j] = abs(table[1, n] - table[2, n]) / (1.0 + abs(level))
+        worst = abs(table[1, n] - table[2, n]) / (1.0 + abs(level))
         for i in range(1, n):
-            errors[j] = max(errors[j], abs(table[1, i] - table[2, i]) / (1.0 + abs(gaps[i])))
-        errors[j] /= tolerance
+            worst = max(worst, abs(table[1, i] - table[2, i]) / (1.0 + abs(gaps[i])))
+        errors[j] = worst / tolerance
         if j >= target and errors[j] <= 1.0:
             return j
         if j > FEWEST_COLUMNS and errors[j] > max(1.0, errors[j - 1]):
@@ -314,8 +310,7 @@ def extrapolated_step(
 def next_step(step: float, columns: int, errors: Float1D) -> tuple[float, int]:
     """Length and columns of the next step that need the fewest Euler steps for a unit of time.
 
-    ``errors`` are those of the ``columns`` just built; that of one more is guessed from the ratio
-    of the last two.
+    ``errors`` are those of the ``columns`` just built; one more is guessed from the last ratio.
     """
     best_length, best_columns, least, cost = step, columns, math.inf, 1.0
     for j in range(2, min(columns + 1, COLUMNS) + 1):
@@ -340,15 +335,14 @@ def integrate(
     extrapolated linearly implicit Euler (Hairer & Wanner, Solving ODEs II, IV.9).
     """
     n = equation.source.size
-    work = workspace(n)
+    work, trial = workspace(n), gaps.copy()
     before, after = np.empty((3, n)), np.empty((3, n))
-    trial = gaps.copy()
     done, step, target = 0.0, min(duration, 1e-2), 5
-    switch = math.inf  # a time by which some side will have left its branch
+    cut = math.inf  # length by which some side has just left its branch
     choose_modes(equation, gaps, work.modes)
     measure(equation, gaps, work.modes, before)
     for steps in range(1, MOST_STEPS):
-        length = min(step, duration - done, switch - done)
+        length = min(step, duration - done, cut)
         columns = extrapolated_step(equation, gaps, level, length, target, tolerance, work)
         if columns == 0:
             step = 0.3 * length
@@ -357,15 +351,15 @@ def integrate(
         measure(equation, trial, work.modes, after)
         part = switch_part(before, after, length)
         if part < 1.0:
-            switch = done + part * length
+            cut = part * length
             continue
         proposed, columns = next_step(length, columns, work.errors)
-        if switch == math.inf or proposed > step:
+        if cut == math.inf or proposed > step:
             step, target = proposed, columns
         gaps[:] = trial
         level += work.table[1, n]
         done += length
-        switch = math.inf
+        cut = math.inf
         if done >= duration * (1.0 - 1e-15):
             return level, steps
         choose_modes(equation, gaps, work.modes)
@@ -393,11 +387,9 @@ def newton_ergodic(equation: Equation, gaps: Float1D) -> bool:
         if norm == 0.0:
             return False
         implicit_increment(pin, norm, work)
-        change = 0.0
-        for i in range(1, n):
-            increment = work.values[i - 1] - work.values[i]
-            gaps[i] += increment
-            change = max(change, abs(increment) / (1.0 + abs(gaps[i])))
+        increment = work.values[:-1] - work.values[1:]
+        gaps[1:n] += increment
+        change = np.max(np.abs(increment) / (1.0 + np.abs(gaps[1:n])))
         if not math.isfinite(change):
             return False
         if weight == 0.0 and (change < 1e-14 or (change < 1e-11 and change >= last_change)):

@@ -43,7 +43,7 @@ def solve_linear(problem: ScaledProblem) -> Solution | None:
         return None
 
     terminal = np.exp(-_sums_from(problem.reference, problem.terminal_gaps))
-    doublings = max(0, math.ceil(math.log2(2.0 * norm * problem.duration)))
+    doublings = math.ceil(math.log2(max(1.0, 2.0 * norm * problem.duration)))
     times, powers, logarithm = _powers(matrix, shift, problem.duration, doublings)
     omegas = np.vstack([terminal, powers @ terminal])
     if not omegas.min() > 0.0:

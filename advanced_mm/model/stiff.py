@@ -9,7 +9,7 @@ __all__ = ["SEULEX", "solve_stiff"]
 
 SEULEX = "SEULEX"
 
-_TOLERANCE = 3e-11  # of a step, in units of 1/√(κ⁺κ⁻); the solution keeps it too
+_TOLERANCE = 1e-11  # of a step, in units of 1/√(κ⁺κ⁻); the solution keeps it too
 
 
 def solve_stiff(problem: ScaledProblem) -> Solution:

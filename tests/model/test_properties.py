@@ -235,3 +235,33 @@ def test_stationary_distribution_balances_its_flows(parameters: ModelParameters)
     upward, downward = share * solution.bid_intensity, share * solution.ask_intensity
     np.testing.assert_allclose(upward[:-1], downward[1:], rtol=1e-9, atol=1e-15)
     np.testing.assert_allclose(share @ solution.inventory_drift, 0.0, atol=1e-12)
+
+
+@given(
+    st.floats(3, 800),
+    st.sampled_from(["both", "one"]),
+    st.sampled_from([None, 300.0, 86_400.0]),
+    st.sampled_from([1.0, 0.5]),
+)
+@checked
+def test_a_market_too_toxic_to_quote_only_costs_nothing(
+    toxicity: float, sides: str, horizon_seconds: float | None, ratio: float
+) -> None:
+    """κε far beyond any market: fills vanish, and the numbers stay numbers."""
+    solution = solve(
+        ModelParameters(
+            lambda_plus=1.0,
+            lambda_minus=0.8,
+            kappa_plus=2.0,
+            kappa_minus=2.0 * ratio,
+            epsilon_plus=toxicity / 2,
+            epsilon_minus=toxicity / 2,
+            q_min=-3,
+            q_max=3,
+            sides=sides,
+            horizon_seconds=horizon_seconds,
+        )
+    )
+    assert np.isfinite(solution.h).all()
+    assert 0.0 <= solution.value_rate <= 0.8 * math.exp(-toxicity * ratio)
+    assert (solution.ask_depth + solution.bid_depth >= toxicity).all()
