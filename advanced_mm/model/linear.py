@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from advanced_mm.model._layout import COST, FLOOR_DEPTH, INTENSITY, KEPT, STEEPNESS
+from advanced_mm.model._layout import COST, FLOOR_DEPTH, INTENSITY, KEPT, STEEPEST, STEEPNESS
 from advanced_mm.model.scaled import ScaledProblem, Solution
 
 __all__ = ["MATRIX_EXPONENTIAL", "solve_linear"]
@@ -24,6 +24,7 @@ Float2D = NDArray[np.float64]
 _LARGEST_NORM = 1e2  # of the shifted matrix; rounding of its entries costs 1e-16 of it in a depth
 _MOST_INVENTORIES = 401  # the cost of a squaring grows with the cube
 _TAYLOR_TERMS = 14  # remainder below 1e-17 at norm 1/2
+_SETTLED = 1e-13  # gaps this close to their last values follow the longest horizon's rate
 
 
 def solve_linear(problem: ScaledProblem) -> Solution | None:
@@ -44,7 +45,7 @@ def solve_linear(problem: ScaledProblem) -> Solution | None:
 
     terminal = np.exp(-_sums_from(problem.reference, problem.terminal_gaps))
     doublings = math.ceil(math.log2(max(1.0, 2.0 * norm * problem.duration)))
-    times, powers, logarithm = _powers(matrix, shift, problem.duration, doublings)
+    times, powers, logarithms = _powers(matrix, shift, problem.duration, doublings)
     omegas = np.vstack([terminal, powers @ terminal])
     if not omegas.min() > 0.0:
         return None
@@ -53,11 +54,12 @@ def solve_linear(problem: ScaledProblem) -> Solution | None:
     slopes = _slopes(problem, gaps)
     if _floor_may_bind(problem, gaps, slopes, np.concatenate([[0.0], times])):
         return None
-    return Solution(
-        gaps=gaps[-1],
-        level=problem.terminal_level + logarithm + math.log(omegas[-1, problem.reference]),
-        method=MATRIX_EXPONENTIAL,
-    )
+    # Once the gaps have settled the level only grows at its rate; the logarithms' own errors
+    # would go on doubling.
+    settled = int(np.argmax(np.abs(gaps - gaps[-1]).max(axis=1)[1:] < _SETTLED))
+    level = logarithms[settled] + math.log(omegas[settled + 1, problem.reference])
+    level += float(slopes[-1, problem.reference]) * (times[-1] - times[settled])
+    return Solution(gaps[-1], problem.terminal_level + level, MATRIX_EXPONENTIAL)
 
 
 def _is_linear(problem: ScaledProblem) -> bool:
@@ -69,6 +71,7 @@ def _is_linear(problem: ScaledProblem) -> bool:
         and bool((sides[:, STEEPNESS] == 1.0).all())  # κ⁺ = κ⁻ = √(κ⁺κ⁻)
         and bool((sides[:, KEPT] == 1.0).all())
         and bool((sides[:, INTENSITY] > 0.0).all())
+        and bool((sides[:, COST] > -STEEPEST).all())
         and float(np.abs(problem.terminal_gaps).sum()) < 700.0
     )
 
@@ -81,11 +84,11 @@ def _sums_from(reference: int, gaps: Float1D) -> Float1D:
 
 def _powers(
     matrix: Float2D, shift: float, duration: float, doublings: int
-) -> tuple[Float1D, NDArray[np.float64], float]:
+) -> tuple[Float1D, NDArray[np.float64], Float1D]:
     """Exponentials at duration/2^k, k = doublings … 0, each over its largest entry.
 
-    Returns the times (k + 1,), the matrices (k + 1, n, n) and the logarithm of the last one's
-    scale, shift included.
+    Returns the times (k + 1,), the matrices (k + 1, n, n) and the logarithms of their scales
+    (k + 1,), shift included.
     """
     first = duration / 2**doublings
     power = np.eye(len(matrix))
@@ -93,14 +96,15 @@ def _powers(
         power = np.eye(len(matrix)) + (first / term) * (matrix @ power)
     powers = np.empty((doublings + 1, *matrix.shape))
     powers[0] = power
-    logarithm = 0.0
+    times = first * 2.0 ** np.arange(doublings + 1)
+    logarithms = np.zeros(doublings + 1)
     for k in range(1, doublings + 1):
         power = power @ power
         largest = float(power.max())
         power /= largest
         powers[k] = power
-        logarithm = 2.0 * logarithm + math.log(largest)
-    return first * 2.0 ** np.arange(doublings + 1), powers, logarithm + shift * duration
+        logarithms[k] = 2.0 * logarithms[k - 1] + math.log(largest)
+    return times, powers, logarithms + shift * times
 
 
 def _slopes(problem: ScaledProblem, gaps: NDArray[np.float64]) -> NDArray[np.float64]:
