@@ -1,5 +1,6 @@
 """The whole system as a user runs it: an unmodified Freqtrade quoting on the loopback venue."""
 
+import contextlib
 import json
 import math
 import os
@@ -47,12 +48,13 @@ def wait_for_parts(folder: Path, session: subprocess.Popen, seconds: float = 60)
         assert session.poll() is None, session.stdout.read()
         assert time.monotonic() < deadline, "no quote was sent"
         time.sleep(0.2)
-    return {
-        Path(word).name: process.pid
-        for process in processes_of(folder)
-        for word in process.cmdline()
-        if word.endswith(".py")
-    }
+    found = {}
+    for process in processes_of(folder):
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            found |= {
+                Path(word).name: process.pid for word in process.cmdline() if word.endswith(".py")
+            }
+    return found
 
 
 def assert_nothing_left(folder: Path) -> None:

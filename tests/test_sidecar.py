@@ -1,5 +1,6 @@
 """The sidecar's container command, run bare: supervisord over the collector and the runner."""
 
+import contextlib
 import json
 import os
 import signal
@@ -41,12 +42,12 @@ def venue(tmp_path):
 
 
 def programs(supervisor: psutil.Process) -> dict[str, psutil.Process]:
-    return {
-        Path(word).stem: child
-        for child in supervisor.children()
-        for word in child.cmdline()
-        if word.endswith(".py")
-    }
+    """The supervisor's running children by script."""
+    found = {}
+    for child in supervisor.children():
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            found |= {Path(word).stem: child for word in child.cmdline() if word.endswith(".py")}
+    return found
 
 
 def wait_until(condition, seconds: float = 40):

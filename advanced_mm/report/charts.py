@@ -1,0 +1,149 @@
+"""One description of a chart, drawn by Plotly for a page and by matplotlib for a PNG."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import plotly.graph_objects as go
+from matplotlib.figure import Figure
+
+__all__ = ["Chart", "Series", "chart_to_plotly", "chart_to_png"]
+
+Kind = Literal["line", "step", "points", "bars", "histogram"]
+
+COLOURS = ("#2563eb", "#dc2626", "#059669", "#d97706", "#7c3aed", "#0891b2", "#64748b", "#be185d")
+_SIZE_INCHES = (8.0, 4.5)
+_DOTS_PER_INCH = 120
+
+
+@dataclass(frozen=True)
+class Series:
+    """Data of one name: ``x`` against ``y``, or for a histogram the sample ``x`` alone.
+
+    ``low`` and ``high`` draw a band around a line.
+    """
+
+    name: str
+    x: Sequence[float] | Sequence[str]
+    y: Sequence[float] = ()
+    kind: Kind = "line"
+    dashed: bool = False
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture with its axes; units belong into the labels. ``marks`` are named vertical lines."""
+
+    title: str
+    x_label: str
+    y_label: str
+    series: Sequence[Series]
+    log_y: bool = False
+    marks: Sequence[tuple[str, float]] = field(default=())
+
+
+def chart_to_plotly(chart: Chart) -> go.Figure:
+    """Draw for a page: hover text, zoom, legend that hides series."""
+    figure = go.Figure()
+    for number, series in enumerate(chart.series):
+        colour = COLOURS[number % len(COLOURS)]
+        if len(series.low):
+            figure.add_trace(_plotly_band(series, colour))
+        figure.add_trace(_plotly_trace(series, colour))
+    for name, place in chart.marks:
+        figure.add_vline(x=place, line_dash="dot", line_color="#64748b", annotation_text=name)
+    figure.update_layout(
+        title=chart.title,
+        template="plotly_white",
+        barmode="overlay" if any(s.kind == "histogram" for s in chart.series) else "group",
+        xaxis_title=chart.x_label,
+        yaxis_title=chart.y_label,
+        yaxis_type="log" if chart.log_y else "linear",
+        legend={"orientation": "h", "y": -0.2},
+        height=460,
+    )
+    return figure
+
+
+def chart_to_png(chart: Chart, path: Path) -> None:
+    """Draw the same picture into a PNG file.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    """
+    figure = Figure(figsize=_SIZE_INCHES, dpi=_DOTS_PER_INCH, layout="constrained")
+    axes = figure.subplots()
+    bars = [series for series in chart.series if series.kind == "bars"]
+    for number, series in enumerate(chart.series):
+        colour = COLOURS[number % len(COLOURS)]
+        style = "--" if series.dashed else "-"
+        if series.kind == "bars":
+            width = 0.8 / len(bars)
+            shift = (bars.index(series) - (len(bars) - 1) / 2) * width
+            places = [place + shift for place in range(len(series.x))]
+            axes.bar(places, series.y, width, label=series.name, color=colour)
+            axes.set_xticks(range(len(series.x)), [str(label) for label in series.x])
+        elif series.kind == "histogram":
+            axes.hist(series.x, bins=80, density=True, alpha=0.55, label=series.name, color=colour)
+        elif series.kind == "points":
+            axes.plot(series.x, series.y, "o", label=series.name, color=colour)
+        elif series.kind == "step":
+            axes.step(series.x, series.y, style, where="mid", label=series.name, color=colour)
+        else:
+            axes.plot(series.x, series.y, style, label=series.name, color=colour)
+        if len(series.low):
+            axes.fill_between(series.x, series.low, series.high, color=colour, alpha=0.15)
+    for name, place in chart.marks:
+        axes.axvline(place, linestyle=":", color="#64748b")
+        axes.annotate(name, (place, 1.0), xycoords=("data", "axes fraction"), va="bottom")
+    axes.set(xlabel=chart.x_label, ylabel=chart.y_label)
+    axes.set_title(chart.title, pad=18 if chart.marks else 6)
+    axes.set_yscale("log" if chart.log_y else "linear")
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize="small")
+    figure.savefig(path)
+
+
+def _plotly_trace(series: Series, colour: str) -> go.Scatter | go.Bar | go.Histogram:
+    if series.kind == "bars":
+        return go.Bar(x=list(series.x), y=list(series.y), name=series.name, marker_color=colour)
+    if series.kind == "histogram":
+        return go.Histogram(
+            x=list(series.x),
+            name=series.name,
+            marker_color=colour,
+            opacity=0.55,
+            histnorm="probability density",
+            nbinsx=120,
+        )
+    return go.Scatter(
+        x=list(series.x),
+        y=list(series.y),
+        name=series.name,
+        mode="markers" if series.kind == "points" else "lines",
+        line={
+            "color": colour,
+            "dash": "dash" if series.dashed else "solid",
+            "shape": "hvh" if series.kind == "step" else "linear",
+        },
+        marker={"color": colour},
+    )
+
+
+def _plotly_band(series: Series, colour: str) -> go.Scatter:
+    return go.Scatter(
+        x=[*series.x, *reversed(series.x)],
+        y=[*series.high, *reversed(series.low)],
+        fill="toself",
+        fillcolor=colour,
+        opacity=0.15,
+        line={"width": 0},
+        hoverinfo="skip",
+        showlegend=False,
+        name=f"{series.name} (95%)",
+    )
