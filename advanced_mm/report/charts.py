@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 __all__ = ["Chart", "Series", "chart_to_plotly", "chart_to_png"]
 
+Values = Sequence[float] | NDArray[np.float64]
 Kind = Literal["line", "step", "points", "bars", "histogram"]
 
 COLOURS = ("#2563eb", "#dc2626", "#059669", "#d97706", "#7c3aed", "#0891b2", "#64748b", "#be185d")
@@ -25,12 +28,12 @@ class Series:
     """
 
     name: str
-    x: Sequence[float] | Sequence[str]
-    y: Sequence[float] = ()
+    x: Values | Sequence[str]
+    y: Values = ()
     kind: Kind = "line"
     dashed: bool = False
-    low: Sequence[float] = ()
-    high: Sequence[float] = ()
+    low: Values = ()
+    high: Values = ()
 
 
 @dataclass(frozen=True)
