@@ -1,8 +1,15 @@
-"""Optimal market making after Cartea and Jaimungal: parameters, value function, depths."""
+"""Optimal market making after Cartea and Jaimungal: value, depths, simulation, comparisons."""
 
+from advanced_mm.model.mistakes import averaged_kappa, fee_outside, phantom_fill, wrong_bounds
 from advanced_mm.model.parameters import ModelParameters
 from advanced_mm.model.policy import DepthPolicy, optimal_policy
+from advanced_mm.model.policy_value import policy_income, policy_value
 from advanced_mm.model.risk_aversion import risk_aversion_to_phi
+from advanced_mm.model.simple_models import (
+    avellaneda_stoikov,
+    fixed_spread,
+    gueant_lehalle_fernandez_tapia,
+)
 from advanced_mm.model.simulate import Simulation, simulate
 from advanced_mm.model.solve import solve
 from advanced_mm.model.value_function import ValueFunction
@@ -12,8 +19,17 @@ __all__ = [
     "ModelParameters",
     "Simulation",
     "ValueFunction",
+    "avellaneda_stoikov",
+    "averaged_kappa",
+    "fee_outside",
+    "fixed_spread",
+    "gueant_lehalle_fernandez_tapia",
     "optimal_policy",
+    "phantom_fill",
+    "policy_income",
+    "policy_value",
     "risk_aversion_to_phi",
     "simulate",
     "solve",
+    "wrong_bounds",
 ]

@@ -11,10 +11,19 @@ from advanced_mm.errors import InputError
 from advanced_mm.model.parameters import ModelParameters
 from advanced_mm.model.solve import solve
 
-__all__ = ["DepthPolicy", "optimal_policy", "tabulate"]
+__all__ = [
+    "DepthPolicy",
+    "keep_one_side",
+    "optimal_depths",
+    "optimal_policy",
+    "session_length",
+    "tabulate",
+]
 
 Float1D = NDArray[np.float64]
 Float2D = NDArray[np.float64]
+
+_TIE = 1e-9  # relative difference below which the two sides are worth the same
 
 DepthsAt = Callable[[ModelParameters], tuple[Float1D, Float1D]]
 
@@ -131,12 +140,29 @@ def optimal_policy(parameters: ModelParameters, steps: int = 300) -> DepthPolicy
     steps
         Rows over a finite horizon.
     """
-    return tabulate(parameters, _solved_depths, name="optimal", steps=steps)
+    return tabulate(parameters, optimal_depths, name="optimal", steps=steps)
 
 
-def _solved_depths(parameters: ModelParameters) -> tuple[Float1D, Float1D]:
+def optimal_depths(parameters: ModelParameters) -> tuple[Float1D, Float1D]:
+    """Optimal ask and bid depths (n,) at the start of the problem's horizon."""
     solution = solve(parameters)
     return solution.ask_depth, solution.bid_depth
+
+
+def keep_one_side(
+    q: NDArray[np.int64],
+    ask_depth: Float2D,
+    bid_depth: Float2D,
+    ask_worth: Float2D,
+    bid_worth: Float2D,
+) -> tuple[Float2D, Float2D]:
+    """Rest the side worth more; of equals the one that leads towards 0, at 0 the bid.
+
+    All arrays but q (n,) are (…, n); a side that cannot rest must be worth ``-inf``.
+    """
+    equal = np.isclose(ask_worth, bid_worth, rtol=_TIE, atol=0.0)
+    ask = np.where(equal, q > 0, ask_worth > bid_worth)
+    return np.where(ask, ask_depth, math.inf), np.where(ask, math.inf, bid_depth)
 
 
 def tabulate(
@@ -176,3 +202,19 @@ def tabulate(
         bid_depth=np.array([bid for _, bid in rows]),
         name=name,
     )
+
+
+def session_length(parameters: ModelParameters, seconds: float | None) -> float:
+    """Length of a session: ``seconds``, or the horizon of the parameters where it is None.
+
+    Raises
+    ------
+    InputError
+        If neither is given, or ``seconds`` is not finite and above 0.
+    """
+    length = parameters.horizon_seconds if seconds is None else seconds
+    if length is None:
+        raise InputError("seconds must be given: the parameters have no horizon.")
+    if not 0.0 < length < math.inf:
+        raise InputError(f"seconds = {seconds!r} must be a finite number above 0.")
+    return float(length)

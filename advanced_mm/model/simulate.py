@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from advanced_mm.errors import InputError
 from advanced_mm.model import _simulation_kernels as kernels
 from advanced_mm.model.parameters import ModelParameters
-from advanced_mm.model.policy import DepthPolicy
+from advanced_mm.model.policy import DepthPolicy, session_length
 
 __all__ = ["Simulation", "simulate"]
 
@@ -144,7 +144,7 @@ def simulate(
     True
     """
     p = parameters
-    length = _session_length(p, seconds)
+    length = session_length(p, seconds)
     ask, bid = policy.resting(p)
     _check(p, policy, paths, initial_inventory, sigma)
     if min(ask.min(), bid.min()) < 0.0:
@@ -197,15 +197,6 @@ def _market(parameters: ModelParameters, sigma: float, seconds: float) -> kernel
         fee=p.fee,
         seconds=seconds,
     )
-
-
-def _session_length(parameters: ModelParameters, seconds: float | None) -> float:
-    length = parameters.horizon_seconds if seconds is None else seconds
-    if length is None:
-        raise InputError("seconds must be given: the parameters have no horizon.")
-    if not 0.0 < length < math.inf:
-        raise InputError(f"seconds = {seconds!r} must be a finite number above 0.")
-    return float(length)
 
 
 def _check(

@@ -1,0 +1,155 @@
+"""Simple models that people start from, as policies to compare with.
+
+All quote ``half − skew·q`` above the mid and ``half + skew·q`` below it. They are as published:
+none knows fees or adverse selection. Each keeps the market's bounds and its floor on the depths;
+for a bot that rests one order at a time the quote nearer to the mid is kept.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advanced_mm.errors import InputError
+from advanced_mm.model.parameters import ModelParameters
+from advanced_mm.model.policy import DepthPolicy, keep_one_side, tabulate
+
+__all__ = ["avellaneda_stoikov", "fixed_spread", "gueant_lehalle_fernandez_tapia"]
+
+Float1D = NDArray[np.float64]
+
+_BASIS_POINT = 1e-4
+
+
+def fixed_spread(
+    parameters: ModelParameters,
+    *,
+    half_spread_bp: float,
+    mid: float,
+    skew_bp_per_unit: float = 0.0,
+) -> DepthPolicy:
+    """Quote a constant spread, moved against the inventory in proportion to it.
+
+    Parameters
+    ----------
+    parameters
+        The market.
+    half_spread_bp
+        Distance of both quotes from the mid at inventory 0, basis points of the mid, ≥ 0.
+    mid
+        The mid price, quote currency, > 0.
+    skew_bp_per_unit
+        How far both quotes move down for each unit held, basis points of the mid, ≥ 0.
+    """
+    _require_not_negative("half_spread_bp", half_spread_bp)
+    _require_not_negative("skew_bp_per_unit", skew_bp_per_unit)
+    _require_positive("mid", mid)
+    unit = mid * _BASIS_POINT
+    return _constant(parameters, "fixed spread", half_spread_bp * unit, skew_bp_per_unit * unit)
+
+
+def avellaneda_stoikov(
+    parameters: ModelParameters,
+    *,
+    gamma: float,
+    sigma: float,
+    seconds_left: float | None = None,
+    steps: int = 300,
+) -> DepthPolicy:
+    """Depths of Avellaneda & Stoikov (2008), equations 29 and 30.
+
+    Around the indifference price s − qγσ²τ with τ = T − t, a spread of
+    γσ²τ + (2/γ) ln(1 + γ/k): half = γσ²τ/2 + ln(1 + γ/k)/γ and skew = γσ²τ. Their market is
+    symmetric: k is the mean of the two sides' κ.
+
+    Parameters
+    ----------
+    parameters
+        The market; its horizon is their T.
+    gamma
+        Absolute risk aversion γ, per quote currency, > 0.
+    sigma
+        Volatility of the mid, quote currency per √second, ≥ 0.
+    seconds_left
+        A constant τ in place of the time left to the horizon, seconds, as bots in markets
+        without a close use it; needed where the parameters have no horizon.
+    steps
+        Rows over a finite horizon.
+    """
+    xi = _risk_adjusted_spread(parameters, gamma)
+    _require_not_negative("sigma", sigma)
+
+    def half_and_skew(tau: float) -> tuple[float, float]:
+        skew = gamma * sigma**2 * tau
+        return skew / 2.0 + xi, skew
+
+    name = "Avellaneda–Stoikov"
+    if seconds_left is not None:
+        _require_not_negative("seconds_left", seconds_left)
+        return _constant(parameters, name, *half_and_skew(seconds_left))
+    if parameters.horizon_seconds is None:
+        raise InputError("seconds_left must be given: the parameters have no horizon.")
+
+    def depths_at(problem: ModelParameters) -> tuple[Float1D, Float1D]:
+        return _depths(problem, *half_and_skew(problem.horizon_seconds or 0.0))
+
+    return tabulate(parameters, depths_at, name=name, steps=steps)
+
+
+def gueant_lehalle_fernandez_tapia(
+    parameters: ModelParameters, *, gamma: float, sigma: float
+) -> DepthPolicy:
+    """Closed-form long-run depths of Guéant, Lehalle & Fernandez-Tapia (2013), section 4.
+
+    half = ln(1 + γ/k)/γ + skew/2 with skew = √(σ²γ/(2kA)·(1 + γ/k)^(1 + k/γ)). Their market is
+    symmetric: A and k are the means of the two sides' λ and κ.
+
+    Parameters
+    ----------
+    parameters
+        The market.
+    gamma
+        Absolute risk aversion γ, per quote currency, > 0.
+    sigma
+        Volatility of the mid, quote currency per √second, ≥ 0.
+    """
+    xi = _risk_adjusted_spread(parameters, gamma)
+    _require_not_negative("sigma", sigma)
+    k = (parameters.kappa_plus + parameters.kappa_minus) / 2.0
+    intensity = (parameters.lambda_plus + parameters.lambda_minus) / 2.0
+    growth = math.exp((1.0 + k / gamma) * math.log1p(gamma / k))
+    skew = math.sqrt(sigma**2 * gamma / (2.0 * k * intensity) * growth)
+    return _constant(parameters, "Guéant–Lehalle–Fernandez-Tapia", xi + skew / 2.0, skew)
+
+
+def _risk_adjusted_spread(parameters: ModelParameters, gamma: float) -> float:
+    """Half the spread of a market maker without inventory risk, ln(1 + γ/k)/γ."""
+    _require_positive("gamma", gamma)
+    k = (parameters.kappa_plus + parameters.kappa_minus) / 2.0
+    return math.log1p(gamma / k) / gamma
+
+
+def _constant(parameters: ModelParameters, name: str, half: float, skew: float) -> DepthPolicy:
+    ask, bid = _depths(parameters, half, skew)
+    q = np.arange(parameters.q_min, parameters.q_max + 1)
+    return DepthPolicy(q, np.zeros(1), ask[None, :], bid[None, :], name)
+
+
+def _depths(parameters: ModelParameters, half: float, skew: float) -> tuple[Float1D, Float1D]:
+    q = np.arange(parameters.q_min, parameters.q_max + 1)
+    ask = np.maximum(half - skew * q, parameters.min_depth)
+    bid = np.maximum(half + skew * q, parameters.min_depth)
+    ask[0] = bid[-1] = math.inf
+    if parameters.sides == "one":
+        return keep_one_side(q, ask, bid, -ask, -bid)
+    return ask, bid
+
+
+def _require_positive(name: str, value: float) -> None:
+    if not 0.0 < value < math.inf:
+        raise InputError(f"{name} = {value!r} must be a finite number above 0.")
+
+
+def _require_not_negative(name: str, value: float) -> None:
+    if not 0.0 <= value < math.inf:
+        raise InputError(f"{name} = {value!r} must be a finite number of at least 0.")
