@@ -90,7 +90,8 @@ def chart_to_png(chart: Chart, path: Path) -> None:
             shift = (bars.index(series) - (len(bars) - 1) / 2) * width
             places = [place + shift for place in range(len(series.x))]
             axes.bar(places, series.y, width, label=series.name, color=colour)
-            axes.set_xticks(range(len(series.x)), [str(label) for label in series.x])
+            labels = [str(label) for label in series.x]
+            axes.set_xticks(range(len(labels)), labels, fontsize="small")
         elif series.kind == "histogram":
             axes.hist(series.x, bins=80, density=True, alpha=0.55, label=series.name, color=colour)
         elif series.kind == "points":
@@ -114,7 +115,8 @@ def chart_to_png(chart: Chart, path: Path) -> None:
 
 def _plotly_trace(series: Series, colour: str) -> go.Scatter | go.Bar | go.Histogram:
     if series.kind == "bars":
-        return go.Bar(x=list(series.x), y=list(series.y), name=series.name, marker_color=colour)
+        labels = [str(label).replace("\n", "<br>") for label in series.x]
+        return go.Bar(x=labels, y=list(series.y), name=series.name, marker_color=colour)
     if series.kind == "histogram":
         return go.Histogram(
             x=list(series.x),
