@@ -22,7 +22,6 @@ from advanced_mm.model._layout import (
     FREE,
     INTENSITY,
     KEPT,
-    STEEPEST,
     STEEPNESS,
     WORTH,
     Equation,
@@ -32,15 +31,17 @@ from advanced_mm.model._layout import (
     Workspace,
 )
 
-__all__ = ["integrate", "newton_ergodic"]
+__all__ = ["STEEPEST", "integrate", "newton_ergodic"]
 
 COLUMNS = 8  # extrapolation columns; more would amplify rounding past the tolerance
 FEWEST_COLUMNS = 3  # fewer can agree by accident
 SAFETY = 0.3  # share of the tolerance the next step aims at
 TIE = 1e-13  # sides whose worth differs by less are equal: the ask is taken
 SWITCH_ERROR = 1e-12  # what overshooting a switch of branch may cost in g
-TINY = 1e-300  # stands in for 0 where one divides
-MOST_STEPS, MOST_NEWTON_STEPS = 100_000, 400
+# Beyond −κδ* = 60, F goes on as a straight line: exp must not overflow. Gaps that steep fall below
+# 60 within e^{−60} of the mean time between fills, and forget within that time how they fell.
+STEEPEST = 60.0
+TINY, MOST_STEPS, MOST_NEWTON_STEPS = 1e-300, 100_000, 400  # TINY: for 0 where one divides
 
 
 @compiled
@@ -378,7 +379,7 @@ def newton_ergodic(equation: Equation, gaps: Float1D) -> bool:
     """
     n = equation.source.size
     work = workspace(n)
-    weight, last_change = 1.0, math.inf
+    weight, last_change = max(1.0, np.ptp(equation.source)), math.inf  # gaps move by 1 at most
     for _ in range(MOST_NEWTON_STEPS):
         choose_modes(equation, gaps, work.modes)
         evaluate(equation, gaps, work, True)

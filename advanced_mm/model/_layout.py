@@ -14,7 +14,6 @@ __all__ = [
     "FREE",
     "INTENSITY",
     "KEPT",
-    "STEEPEST",
     "STEEPNESS",
     "WORTH",
     "Equation",
@@ -32,7 +31,6 @@ Int2D = NDArray[np.int8]
 INTENSITY, COST, KEPT, FLOOR_DEPTH, STEEPNESS, WORTH, FLOOR_RATE = range(7)
 
 ABSENT, FREE, FLOOR = 0, 1, 2  # branches of F
-STEEPEST = 600.0  # beyond −κδ* = 600, F goes on as a straight line: exp would overflow
 
 
 class Equation(NamedTuple):

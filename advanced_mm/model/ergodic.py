@@ -1,10 +1,12 @@
-"""The market without a closing bell: G(h) = γ·1."""
+"""The market without a closing bell: G(h) = γ·1, or the limit of ever longer sessions."""
 
 from dataclasses import replace
 
 import numpy as np
 
 from advanced_mm.model import _kernels
+from advanced_mm.model._layout import INTENSITY
+from advanced_mm.model.one_way import solve_one_order, solve_run_off
 from advanced_mm.model.scaled import ScaledProblem, Solution
 from advanced_mm.model.stiff import solve_stiff
 
@@ -19,12 +21,14 @@ _ONE_DAY_SECONDS = 86_400.0
 def solve_ergodic(problem: ScaledProblem) -> Solution:
     """Solve the ergodic problem; the level is 0 at the reference inventory.
 
-    Where no ergodic solution is found (one side alone is quoted, or the best one-sided policy
-    splits the inventories into classes that never meet), the problem is solved over one day.
+    Two sides are solved by policy iteration; one order at a time, and a market of which one side
+    is withdrawn, by formulas (``one_way``). Where a problem has no ergodic depths (a side is
+    withdrawn and inventory costs nothing: the depth then grows with the logarithm of the horizon)
+    or its fills are too rare for floating point, it is solved over one day.
     """
-    gaps = np.zeros(problem.q.size + 1)
-    if _kernels.newton_ergodic(problem.equation, gaps):
-        return Solution(gaps=gaps, level=0.0, method=POLICY_ITERATION)
+    solution = _solve_without_bell(problem)
+    if solution is not None:
+        return solution
     day = replace(
         problem,
         duration=_ONE_DAY_SECONDS * problem.rate_scale,
@@ -32,3 +36,14 @@ def solve_ergodic(problem: ScaledProblem) -> Solution:
         terminal_level=0.0,
     )
     return replace(solve_stiff(day), level=0.0, method=SEULEX_ONE_DAY)
+
+
+def _solve_without_bell(problem: ScaledProblem) -> Solution | None:
+    if (problem.sides[:, INTENSITY] == 0.0).any():
+        return solve_run_off(problem)
+    if problem.one_sided:
+        return solve_one_order(problem)
+    gaps = np.zeros(problem.q.size + 1)
+    if not _kernels.newton_ergodic(problem.equation, gaps):
+        return None
+    return Solution(gaps=gaps, level=0.0, method=POLICY_ITERATION)

@@ -11,7 +11,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from advanced_mm.model._layout import COST, FLOOR_DEPTH, INTENSITY, KEPT, STEEPEST, STEEPNESS
+from advanced_mm.model._kernels import STEEPEST
+from advanced_mm.model._layout import COST, FLOOR_DEPTH, INTENSITY, KEPT, STEEPNESS
 from advanced_mm.model.scaled import ScaledProblem, Solution
 
 __all__ = ["MATRIX_EXPONENTIAL", "solve_linear"]
@@ -23,6 +24,9 @@ Float2D = NDArray[np.float64]
 
 _LARGEST_NORM = 1e2  # of the shifted matrix; rounding of its entries costs 1e-16 of it in a depth
 _MOST_INVENTORIES = 401  # the cost of a squaring grows with the cube
+# Smaller entries of a power count as 0: denormal numbers are a hundred times slower. Smaller ω might
+# miss them.
+_NEGLIGIBLE, _SMALLEST = 1e-290, 1e-270
 _TAYLOR_TERMS = 14  # remainder below 1e-17 at norm 1/2
 _SETTLED = 1e-13  # gaps this close to their last values follow the longest horizon's rate
 
@@ -47,7 +51,7 @@ def solve_linear(problem: ScaledProblem) -> Solution | None:
     doublings = math.ceil(math.log2(max(1.0, 2.0 * norm * problem.duration)))
     times, powers, logarithms = _powers(matrix, shift, problem.duration, doublings)
     omegas = np.vstack([terminal, powers @ terminal])
-    if not omegas.min() > 0.0:
+    if not omegas.min() > _SMALLEST:
         return None
     gaps = np.zeros((len(omegas), n + 1))
     gaps[:, 1:-1] = np.log(omegas[:, :-1] / omegas[:, 1:])
@@ -72,7 +76,7 @@ def _is_linear(problem: ScaledProblem) -> bool:
         and bool((sides[:, KEPT] == 1.0).all())
         and bool((sides[:, INTENSITY] > 0.0).all())
         and bool((sides[:, COST] > -STEEPEST).all())
-        and float(np.abs(problem.terminal_gaps).sum()) < 700.0
+        and float(np.abs(problem.terminal_gaps).sum()) < -math.log(_SMALLEST)
     )
 
 
@@ -102,6 +106,7 @@ def _powers(
         power = power @ power
         largest = float(power.max())
         power /= largest
+        power[power < _NEGLIGIBLE] = 0.0
         powers[k] = power
         logarithms[k] = 2.0 * logarithms[k - 1] + math.log(largest)
     return times, powers, logarithms + shift * times

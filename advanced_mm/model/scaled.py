@@ -46,11 +46,16 @@ class ScaledProblem:
 
 @dataclass(frozen=True)
 class Solution:
-    """Scaled solution: ``gaps`` (n + 1,), g at the reference inventory, the solver's name."""
+    """Scaled solution.
+
+    ``gaps`` (n + 1,), g at the reference inventory, the solver's name, and which sides (2, n) are
+    not quoted beyond those that the problem itself leaves out (None: no others).
+    """
 
     gaps: Float1D
     level: float
     method: str
+    withdrawn: NDArray[np.bool_] | None = None
 
 
 def scale(parameters: ModelParameters) -> ScaledProblem:

@@ -5,13 +5,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from advanced_mm.model._kernels import STEEPEST
 from advanced_mm.model._layout import (
     COST,
     FLOOR_DEPTH,
     FLOOR_RATE,
     INTENSITY,
     KEPT,
-    STEEPEST,
     STEEPNESS,
     WORTH,
 )
@@ -70,7 +70,7 @@ def solve(parameters: ModelParameters) -> ValueFunction:
 def _with_units(
     parameters: ModelParameters, problem: ScaledProblem, solution: Solution
 ) -> ValueFunction:
-    depths, worth = _depths_and_worth(problem, solution.gaps)
+    depths, worth = _depths_and_worth(problem, solution)
     intensities = np.array([[parameters.lambda_plus], [parameters.lambda_minus]])
     kappas = np.array([[parameters.kappa_plus], [parameters.kappa_minus]])
     depths /= problem.price_scale
@@ -95,8 +95,9 @@ def _with_units(
     )
 
 
-def _depths_and_worth(problem: ScaledProblem, gaps: Float1D) -> tuple[Float2D, Float2D]:
+def _depths_and_worth(problem: ScaledProblem, solution: Solution) -> tuple[Float2D, Float2D]:
     """Scaled optimal depths and F there, both (2, n), ask then bid; inf and 0 where absent."""
+    gaps = solution.gaps
     gains = np.stack([gaps[:-1], -gaps[1:]])
     columns = problem.sides.T[:, :, None]
     net = gains - columns[COST]
@@ -110,6 +111,8 @@ def _depths_and_worth(problem: ScaledProblem, gaps: Float1D) -> tuple[Float2D, F
     )
     absent = np.repeat(problem.sides[:, INTENSITY, None] == 0.0, problem.q.size, axis=1)
     absent[0, 0] = absent[1, -1] = True
+    if solution.withdrawn is not None:
+        absent |= solution.withdrawn
     worth[absent] = 0.0
     if problem.one_sided:
         absent |= _worse_side(problem.q, worth)

@@ -1,0 +1,128 @@
+"""Ergodic problems in which each inventory has one way to go: solved by formulas.
+
+With F inverted, the balance γ = source + F(gain) of an inventory with one way out gives its gain.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import brentq
+
+from advanced_mm.model._layout import INTENSITY
+from advanced_mm.model.scaled import ScaledProblem, Solution
+
+__all__ = ["CLOSED_FORM", "solve_one_order", "solve_run_off"]
+
+CLOSED_FORM = "closed form"
+
+
+class _Side(NamedTuple):
+    """One row of ``ScaledProblem.sides``, as plain numbers."""
+
+    intensity: float
+    cost: float
+    kept: float
+    floor_depth: float
+    steepness: float
+    unit_worth: float
+    floor_rate: float
+
+    def worth(self, gain: float) -> float:
+        """F(gain)."""
+        net = gain - self.cost
+        at_floor = self.floor_depth * self.kept + net
+        if at_floor * self.steepness > 1.0:
+            return self.floor_rate * at_floor
+        return self.intensity * self.unit_worth * math.exp(net * self.steepness - 1.0)
+
+    def gain(self, worth: float) -> float:
+        """Invert F; minus infinity for a worth of 0."""
+        if not worth > 0.0:
+            return -math.inf
+        if worth > self.floor_rate * self.unit_worth:
+            at_floor = worth / self.floor_rate if self.floor_rate > 0.0 else math.inf
+            return at_floor - self.floor_depth * self.kept + self.cost
+        fills = worth / self.unit_worth / self.intensity
+        return self.unit_worth * (1.0 + math.log(fills)) + self.cost
+
+
+def solve_one_order(problem: ScaledProblem) -> Solution | None:
+    """One order at a time, both sides available: inventory ends up swinging between neighbours.
+
+    A pair (m, m + 1) earns γₘ, the solution of source(m) + F⁻(Δ) = γₘ = source(m + 1) + F⁺(−Δ),
+    and γ is the best pair's. Below the pair the bid rests and above it the ask, with the gains that
+    earn γ; on the way the other side is worth less, because its pair earns less.
+
+    The best pair encloses the top μ/2φ of the source: γₘ is the pair's mean source plus a convex
+    function, of slope within ±1, of half their difference, so that it falls where the pair moves
+    away from the top.
+
+    Returns None where fills are too rare for floating point.
+    """
+    source = problem.source.tolist()
+    ask, bid = (_Side(*row) for row in problem.sides.tolist())
+    n, top = len(source), int(np.argmax(problem.source))
+    pairs = []
+    for m in range(max(top - 1, 0), min(top + 1, n - 1)):
+        gain = _balanced_gain(ask, bid, source[m + 1] - source[m])
+        if gain is None:
+            return None
+        pairs.append((source[m] + bid.worth(gain), m, gain))
+    income, m, gain = max(pairs)
+    below = [-bid.gain(income - x) for x in source[:m]]
+    above = [ask.gain(income - x) for x in source[m + 2 :]]
+    return _checked(Solution(np.array([0.0, *below, -gain, *above, 0.0]), 0.0, CLOSED_FORM))
+
+
+def solve_run_off(problem: ScaledProblem) -> Solution | None:
+    """At least one side withdrawn: inventory moves one way only, and rests where it costs least.
+
+    An inventory from which no other within reach has a larger source is kept for ever: a fill would
+    cost income without end, and over a horizon T its depth grows like T. There no side is quoted.
+    From the others inventory runs to the best one within reach, at the gains whose F makes up for
+    the difference in source. The long-run income depends on the start; h is 0 at each inventory of
+    rest, or shifted with its neighbours to be 0 at the reference.
+
+    Returns None if some fill neither gains nor costs income (φ = μ = 0): its depth grows with the
+    logarithm of the horizon.
+    """
+    n = problem.q.size
+    gaps, withdrawn = np.zeros(n + 1), np.ones((2, n), dtype=np.bool_)
+    working = np.flatnonzero(problem.sides[:, INTENSITY] > 0.0)
+    if working.size == 0:
+        return Solution(gaps, 0.0, CLOSED_FORM, withdrawn)
+    index = int(working[0])
+    onward = 1 if index == 0 else -1  # fills lead towards the first of these inventories
+    source = problem.source[::onward]
+    forgone = np.maximum.accumulate(source)[:-1] - source[1:]  # by who stays
+    if (forgone == 0.0).any():
+        return None
+    side = _Side(*problem.sides[index].tolist())
+    gains = np.array([side.gain(x) if x > 0.0 else 0.0 for x in forgone.tolist()])
+    gaps[1:-1] = onward * gains[::onward]
+    withdrawn[index, ::onward][1:] = forgone <= 0.0
+    return _checked(Solution(gaps, 0.0, CLOSED_FORM, withdrawn))
+
+
+def _checked(solution: Solution) -> Solution | None:
+    return solution if np.isfinite(solution.gaps).all() else None
+
+
+def _balanced_gain(ask: _Side, bid: _Side, difference: float) -> float | None:
+    """Solve F⁻(Δ) = difference + F⁺(−Δ) for the bid's gain Δ; None where fills underflow."""
+    if difference < 0.0:
+        mirrored = _balanced_gain(bid, ask, -difference)
+        return None if mirrored is None else -mirrored
+
+    def answer(gain: float) -> float:
+        """Bid's gain that balances the ask's worth at −gain; it falls in the gain."""
+        return bid.gain(difference + ask.worth(-gain))
+
+    other = answer(0.0)
+    if not math.isfinite(other):
+        return None
+    if other == 0.0:
+        return 0.0
+    bracket = sorted((0.0, other))
+    return float(brentq(lambda gain: gain - answer(gain), *bracket, xtol=1e-15, rtol=1e-15))
