@@ -125,6 +125,8 @@ def _phantom_depths(parameters: ModelParameters) -> tuple[Float1D, Float1D]:
     gains = np.stack([solution.gaps[:-1], -solution.gaps[1:]]) / problem.price_scale
     depths, worth = _depths_and_worth(parameters, gains)
     depths[0, 0] = depths[1, -1] = math.inf
+    if solution.withdrawn is not None:
+        depths[solution.withdrawn] = math.inf
     if parameters.sides == "one":
         worth[np.isinf(depths)] = -math.inf
         return keep_one_side(problem.q, depths[0], depths[1], worth[0], worth[1])

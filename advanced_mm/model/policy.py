@@ -138,7 +138,7 @@ def optimal_policy(parameters: ModelParameters, steps: int = 300) -> DepthPolicy
     parameters
         The problem. Without a horizon the depths do not depend on time and take one row.
     steps
-        Rows over a finite horizon.
+        Rows over a finite horizon, each solved for itself: below 1 ms a row at ±3, 30 ms at ±100.
     """
     return tabulate(parameters, optimal_depths, name="optimal", steps=steps)
 

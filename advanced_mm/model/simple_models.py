@@ -56,11 +56,11 @@ def avellaneda_stoikov(
     seconds_left: float | None = None,
     steps: int = 300,
 ) -> DepthPolicy:
-    """Depths of Avellaneda & Stoikov (2008), equations 29 and 30.
+    """Depths of Avellaneda & Stoikov (2008): an indifference price and a spread around it.
 
-    Around the indifference price s − qγσ²τ with τ = T − t, a spread of
-    γσ²τ + (2/γ) ln(1 + γ/k): half = γσ²τ/2 + ln(1 + γ/k)/γ and skew = γσ²τ. Their market is
-    symmetric: k is the mean of the two sides' κ.
+    The price is s − qγσ²τ with τ = T − t, the spread γσ²τ + (2/γ) ln(1 + γ/k), so that
+    half = γσ²τ/2 + ln(1 + γ/k)/γ and skew = γσ²τ. Their market is symmetric: k is the mean of
+    the two sides' κ.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def avellaneda_stoikov(
 def gueant_lehalle_fernandez_tapia(
     parameters: ModelParameters, *, gamma: float, sigma: float
 ) -> DepthPolicy:
-    """Closed-form long-run depths of Guéant, Lehalle & Fernandez-Tapia (2013), section 4.
+    """Closed-form long-run depths of Guéant, Lehalle & Fernandez-Tapia (2013).
 
     half = ln(1 + γ/k)/γ + skew/2 with skew = √(σ²γ/(2kA)·(1 + γ/k)^(1 + k/γ)). Their market is
     symmetric: A and k are the means of the two sides' λ and κ.
