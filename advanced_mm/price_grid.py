@@ -15,10 +15,12 @@ _PERPETUAL_DECIMALS = 6
 class PriceGrid:
     """Prices a perpetual accepts: 5 significant figures, at most 6 - size_decimals decimals.
 
-    Integers are always valid. ``size_decimals`` is the coin's ``szDecimals``.
+    Integers are always valid. ``size_decimals`` is the coin's ``szDecimals``. Prices are multiples
+    of ``least_tick`` (quote currency, a power of ten) too, for a client that sends no finer ones.
     """
 
     size_decimals: int
+    least_tick: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.size_decimals <= _PERPETUAL_DECIMALS:
@@ -46,4 +48,6 @@ class PriceGrid:
         by_figures = price.adjusted() - (_SIGNIFICANT_FIGURES - 1)
         by_decimals = self.size_decimals - _PERPETUAL_DECIMALS
         exponent = min(0, max(by_figures, by_decimals))
+        if self.least_tick > 0:
+            exponent = max(exponent, Decimal(repr(self.least_tick)).adjusted())
         return Decimal(1).scaleb(exponent, Context(prec=28))

@@ -23,16 +23,27 @@ def main(argv: list[str] | None = None) -> int:
     files = ParameterFiles(options.output_dir or settings.parameter_folder(Path("user_data")))
     healthy = True
     for coin in options.crypto.split(","):
-        try:
-            entry = files.read(coin).kappa
-        except ParameterFileError as error:
-            print(f"{coin}: {error}")
-            healthy = False
-            continue
-        age = (datetime.now(UTC) - entry.published_at).total_seconds()
-        print(f"{coin}: {entry.status}, published {age:.0f} s ago")
-        healthy = healthy and age <= options.max_age
+        fault = _fault(files, coin.strip(), options.max_age, settings.data_age_limit_seconds)
+        print(f"{coin.strip()}: {fault or 'fresh'}")
+        healthy = healthy and fault is None
     return 0 if healthy else 1
+
+
+def _fault(files: ParameterFiles, coin: str, max_age: float, max_data_age: float) -> str | None:
+    """Say what keeps the coin's parameters from being quoted; None where nothing does."""
+    try:
+        entries = files.read(coin).entries
+    except ParameterFileError as error:
+        return str(error)
+    now = datetime.now(UTC)
+    for entry in entries:
+        if entry.fitted_at is None:
+            return f"{entry.status}: too little data for a first fit"
+        published = (now - entry.published_at).total_seconds()
+        fitted = (now - entry.fitted_at).total_seconds()
+        if published > max_age or fitted > max_data_age:
+            return f"{entry.status}: published {published:.0f} s ago on data {fitted:.0f} s old"
+    return None
 
 
 if __name__ == "__main__":

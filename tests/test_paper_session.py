@@ -148,6 +148,18 @@ def test_a_part_that_dies_ends_the_session_with_its_last_words(tmp_path):
     assert processes_of(folder) == []
 
 
+def test_a_session_that_is_killed_outright_takes_its_parts_with_it(tmp_path):
+    folder = tmp_path / "session"
+    session = start(folder)
+    wait_for_parts(folder, session)
+    session.kill()
+    session.communicate(timeout=30)
+    deadline = time.monotonic() + 30
+    while processes_of(folder) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert processes_of(folder) == []
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [

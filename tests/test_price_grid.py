@@ -47,6 +47,15 @@ def test_a_grid_price_is_left_alone(price, decimals):
     assert grid.bid(on_grid, 0) == on_grid
 
 
+def test_a_client_with_a_coarser_precision_still_gets_prices_away_from_the_mid():
+    """Freqtrade's precision of 0.1, loaded above 1000, when the price has fallen below."""
+    grid = PriceGrid(4, least_tick=0.1)
+    assert grid.tick(998.77) == 0.1
+    assert grid.bid(998.77, 0.0) == 998.7
+    assert grid.ask(998.77, 0.0) == 998.8
+    assert grid.tick(12345.0) == 1.0
+
+
 def test_what_cannot_be_quoted_is_refused():
     with pytest.raises(InputError, match="cannot be quoted"):
         PriceGrid(4).bid(1.0, 2.0)

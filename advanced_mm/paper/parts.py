@@ -1,9 +1,11 @@
 """Child processes of a session: started with a log of their own, watched, ended by their own id."""
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
+import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +13,9 @@ from pathlib import Path
 import psutil
 
 __all__ = ["Part"]
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1  # Linux, <sys/prctl.h>
 
 
 class Part:
@@ -40,6 +45,7 @@ class Part:
                 cwd=working_dir,
                 env={**os.environ, **(environment or {})},
                 start_new_session=True,
+                preexec_fn=_end_with_parent,
             )
 
     @property
@@ -81,3 +87,9 @@ class Part:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
+
+
+def _end_with_parent() -> None:
+    """Run in the child: a session that is killed outright takes its parts with it (Linux)."""
+    if sys.platform == "linux":
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -10,10 +10,14 @@ from advanced_mm.parameter_files import ParameterSet
 __all__ = ["QuoteAudit"]
 
 
+_REMEMBERED_REFITS = 500  # two hours; a quote names a refit of at most a minute ago
+
+
 @dataclass
 class QuoteAudit:
     """Follows the quote journal of a running bot and the refits published beside it.
 
+    ``refits`` counts the distinct refits seen with a solved value function;
     ``quotes`` counts lines; ``requotes`` those that replaced an unfilled quote of the same side;
     ``touch_quotes`` exits offered at the touch for want of usable parameters; ``unmatched`` quotes
     whose refit's depths were not seen published; ``max_distance_ticks`` is the largest distance of
@@ -21,19 +25,16 @@ class QuoteAudit:
     """
 
     journal: Path
+    refits: int = 0
     quotes: int = 0
     requotes: int = 0
     touch_quotes: int = 0
     unmatched: int = 0
     max_distance_ticks: float = 0.0
     last: dict[str, Any] | None = None
+    _inode: int = 0
     _offset: int = 0
     _depths: dict[str, dict[tuple[str, int], float]] = field(default_factory=dict)
-
-    @property
-    def refits(self) -> int:
-        """Number of distinct refits seen with a solved value function."""
-        return len(self._depths)
 
     def see_parameters(self, parameters: ParameterSet) -> None:
         """Remember a published refit's depths: quotes name the refit they rest on."""
@@ -45,11 +46,17 @@ class QuoteAudit:
             ask, bid = entry.depths_at(q)
             depths |= {(side, q): d for side, d in (("ask", ask), ("bid", bid)) if d is not None}
         self._depths[parameters.calibration_id] = depths
+        self.refits += 1
+        if len(self._depths) > _REMEMBERED_REFITS:
+            del self._depths[next(iter(self._depths))]
 
     def read_journal(self) -> None:
         """Take in the lines written since the last call."""
         if not self.journal.exists():
             return
+        stat = self.journal.stat()
+        if stat.st_ino != self._inode or stat.st_size < self._offset:  # rotated
+            self._inode, self._offset = stat.st_ino, 0
         with self.journal.open("rb") as stream:
             stream.seek(self._offset)
             for line in stream:

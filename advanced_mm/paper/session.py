@@ -111,7 +111,9 @@ class PaperSession:
         """Start all parts; returns when the bot answers over REST, or when ``ended`` is set."""
         (self.options.folder / "logs").mkdir(parents=True, exist_ok=True)
         venue = self._launch("venue", self._venue_command())
-        addresses = self._wait_for_venue(venue)
+        addresses = self._wait_for_venue(venue, ended)
+        if addresses is None:
+            return
         self.rest_address = addresses["rest"]
         self._launch("collector", self._collector_command(addresses["ws"]))
         overlay, credentials = self._write_overlay(addresses)
@@ -232,16 +234,18 @@ class PaperSession:
             "--config", str(user_data / "config.json"), "--config", str(overlay),
         ]  # fmt: skip
 
-    def _wait_for_venue(self, venue: Part) -> dict[str, str]:
-        """Read the addresses the venue prints once it has laid its history and listens."""
+    def _wait_for_venue(self, venue: Part, ended: threading.Event) -> dict[str, str] | None:
+        """Read the addresses the venue prints once it listens; None when ``ended`` comes first."""
         deadline = time.monotonic() + _START_PATIENCE_SECONDS
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not ended.is_set():
             for line in venue.last_lines(200):
                 if line.startswith("{") and '"listening"' in line:
                     return dict(json.loads(line))
             if venue.exit_code is not None:
                 raise VenueError("; ".join(venue.last_lines(3)).removeprefix("error: "))
             time.sleep(0.1)
+        if ended.is_set():
+            return None
         raise VenueError(f"the venue did not come up; see {venue.log_path}.")
 
     def _write_overlay(self, addresses: Mapping[str, str]) -> tuple[Path, tuple[str, str]]:
@@ -280,8 +284,7 @@ class PaperSession:
             "market_making": market_making,
         }
         path = self.options.folder / "config.session.json"
-        write_json_atomically(path, overlay)
-        path.chmod(0o600)
+        write_json_atomically(path, overlay, mode=0o600)
         return path, (user, password)
 
     def _mid(self) -> float | None:

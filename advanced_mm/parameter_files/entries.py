@@ -19,8 +19,8 @@ __all__ = [
 ]
 
 Status = Literal["ok", "pooled", "bound", "stale", "insufficient"]
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0, strict=True)]
+NonNegative = Annotated[float, Field(ge=0, strict=True)]
 
 
 def _json_key(name: str) -> str:
@@ -32,9 +32,9 @@ class ParameterEntry(BaseModel):
     """What every entry carries: when, from what, how sure.
 
     ``published_at`` is the refit's time, ``fitted_at`` the newest data the values rest on (both
-    UTC); ``window_seconds`` the nominal window, ``observed_seconds`` the covered part of it; ``n``
-    counts market orders, ``n1`` those that walked beyond the touch; ``mid`` and ``tick`` are in
-    the quote currency.
+    UTC); ``window_seconds`` the nominal window, ``observed_seconds`` the covered part of it, and
+    ``window_grown`` tells that the usual window held too little; ``n`` counts market orders,
+    ``n1`` those that walked beyond the touch; ``mid`` and ``tick`` are in the quote currency.
     """
 
     model_config = ConfigDict(
@@ -51,6 +51,7 @@ class ParameterEntry(BaseModel):
     published_at: AwareDatetime
     fitted_at: AwareDatetime | None = None
     window_seconds: Positive
+    window_grown: bool = False
     observed_seconds: NonNegative
     n_plus: NonNegativeInt
     n_minus: NonNegativeInt

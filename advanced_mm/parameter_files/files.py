@@ -153,6 +153,8 @@ class ParameterFiles:
                 found.append((stat.st_ino, stat.st_mtime_ns))
             except FileNotFoundError:
                 found.append((0, 0))
+            except OSError as error:
+                raise UnusableParametersError(_unreadable(self.directory / name, error)) from None
         return tuple(found)
 
     def _entry(self, name: str, coin: str, kind: type[Entry]) -> Entry:
@@ -204,13 +206,21 @@ def _load(path: Path) -> dict[str, Any]:
         raise UnusableParametersError(
             f"{path} is not valid JSON ({error}); delete it and let the runner write it."
         ) from None
+    except OSError as error:
+        raise UnusableParametersError(_unreadable(path, error)) from None
     if not isinstance(content, dict):
         raise UnusableParametersError(f"{path} must hold one JSON object keyed by coin.")
     return content
 
 
-def write_json_atomically(path: Path, content: Any) -> None:
+def _unreadable(path: Path, error: OSError) -> str:
+    return f"{path} cannot be read ({error.strerror}); look at the file and its folder."
+
+
+def write_json_atomically(path: Path, content: Any, mode: int = 0o644) -> None:
     """Write JSON to a temporary file beside ``path``, then rename it over ``path``.
+
+    ``mode`` are the permissions of the file.
 
     Raises
     ------
@@ -224,7 +234,7 @@ def write_json_atomically(path: Path, content: Any) -> None:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
+        Path(temporary).chmod(mode)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -6,9 +6,9 @@ from datetime import datetime
 from advanced_mm.parameter_files import ParameterSet, Settings
 from advanced_mm.quoting.edge import no_depth_pays, toxicity
 
-__all__ = ["entry_refusal", "quote_refusal"]
+__all__ = ["CLOCK_TOLERANCE_SECONDS", "entry_refusal", "quote_refusal"]
 
-_CLOCK_TOLERANCE_SECONDS = 5.0
+CLOCK_TOLERANCE_SECONDS = 5.0
 
 
 def quote_refusal(parameters: ParameterSet, settings: Settings, now: datetime) -> str | None:
@@ -47,7 +47,7 @@ def _faults(parameters: ParameterSet, settings: Settings, now: datetime) -> Iter
             continue
         published_age = (now - entry.published_at).total_seconds()
         fitted_age = (now - entry.fitted_at).total_seconds()
-        if min(published_age, fitted_age) < -_CLOCK_TOLERANCE_SECONDS:
+        if min(published_age, fitted_age) < -CLOCK_TOLERANCE_SECONDS:
             yield "parameters from the future: the clocks of the two containers disagree"
         if published_age > settings.max_published_age_seconds:
             yield (

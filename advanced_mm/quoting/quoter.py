@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 
+from advanced_mm.errors import AdvancedMMError
 from advanced_mm.model import ValueFunction, solve
 from advanced_mm.parameter_files import (
     ParameterFileError,
@@ -17,7 +18,7 @@ from advanced_mm.parameter_files import (
 )
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting.edge import Side, expected_edge
-from advanced_mm.quoting.guards import entry_refusal, quote_refusal
+from advanced_mm.quoting.guards import CLOCK_TOLERANCE_SECONDS, entry_refusal, quote_refusal
 from advanced_mm.quoting.parameter_feed import ParameterFeed
 
 __all__ = ["Quote", "Quoter", "Refusal", "Touch"]
@@ -26,6 +27,10 @@ logger = logging.getLogger(__name__)
 
 _FEE_TOLERANCE = 0.01
 """The published depths hold while the mid, and with it the fee, is within 1% of the refit's."""
+
+
+_DEEPEST = 0.1
+"""A depth above this share of the mid is an absurd estimate, not a quote."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ class Quoter:
         self._feed = feed
         self._grid = grid
         self._solved: ValueFunction | None = None
+        self._touch_reason = ""  # said in the log once
 
     def entry(self, side: Side, inventory: int, touch: Touch, now: datetime) -> Quote | Refusal:
         """Quote to open or enlarge a position; refuse where parameters or market are in doubt."""
@@ -106,28 +112,30 @@ class Quoter:
             return Refusal(stale_book)
         try:
             parameters = self._feed.latest()
-        except ParameterFileError as error:
+            refusal = quote_refusal(parameters, self.settings, now)
+            if refusal is not None:
+                return self._at_touch(side, inventory, touch, refusal)
+            quote = self._at_optimal_depth(parameters, side, inventory, touch)
+        except AdvancedMMError as error:
             return self._at_touch(side, inventory, touch, str(error))
-        refusal = quote_refusal(parameters, self.settings, now)
-        if refusal is not None:
-            return self._at_touch(side, inventory, touch, refusal)
-        quote = self._at_optimal_depth(parameters, side, inventory, touch)
-        return (
-            self._at_touch(side, inventory, touch, quote.reason)
-            if isinstance(quote, Refusal)
-            else quote
-        )
+        if isinstance(quote, Refusal):
+            return self._at_touch(side, inventory, touch, quote.reason)
+        self._touch_reason = ""
+        return quote
 
     def is_outdated(
         self, resting_price: float, age_seconds: float, wanted: Quote | Refusal
     ) -> bool:
         """Decide whether a resting order must go.
 
-        It goes when nothing may be quoted, when its price is ``requote_ticks`` or more off the
-        wanted one, and when it has rested ``max_quote_age_seconds`` at another price than wanted.
+        It goes at once when nothing may be quoted. A replacement costs requests, so it rests for
+        ``min_quote_age_seconds``; then it goes when its price is ``requote_ticks`` or more off the
+        wanted one, and after ``max_quote_age_seconds`` at any other price than wanted.
         """
         if isinstance(wanted, Refusal):
             return True
+        if age_seconds < self.settings.min_quote_age_seconds:
+            return False
         off = abs(resting_price - wanted.price) / wanted.tick
         if off >= self.settings.requote_ticks - 1e-6:
             return True
@@ -140,14 +148,20 @@ class Quoter:
         if age > self.settings.max_book_age_seconds:
             limit = self.settings.max_book_age_seconds
             return f"the book is {age:.0f} s old, at most {limit:g} s allowed"
+        if age < -CLOCK_TOLERANCE_SECONDS:
+            return f"the book is {-age:.0f} s in the future: this machine's clock is wrong"
         return None
 
     def _at_optimal_depth(
         self, parameters: ParameterSet, side: Side, inventory: int, touch: Touch
     ) -> Quote | Refusal:
+        if not self.settings.q_min <= inventory <= self.settings.q_max:
+            return Refusal(f"inventory {inventory} is not among those the depths were solved for")
         depth = self._depth(parameters, side, inventory, touch.mid)
         if depth is None:
             return Refusal(f"no {side} is quoted at inventory {inventory}")
+        if depth > _DEEPEST * touch.mid:
+            return Refusal(f"a depth of {depth:g} is more than {_DEEPEST:.0%} of the mid")
         price = (
             self._grid.bid(touch.mid, depth) if side == "bid" else self._grid.ask(touch.mid, depth)
         )
@@ -164,7 +178,10 @@ class Quoter:
 
     def _at_touch(self, side: Side, inventory: int, touch: Touch, why: str) -> Quote:
         price = touch.bid if side == "bid" else touch.ask
-        logger.warning("%s; the position is offered at the touch, %s", why.rstrip("."), price)
+        kind = why.partition(":")[0]
+        if kind != self._touch_reason:
+            logger.warning("%s; the position is offered at the touch, %s", why.rstrip("."), price)
+            self._touch_reason = kind
         return Quote(
             side=side,
             inventory=inventory,

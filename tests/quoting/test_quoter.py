@@ -113,6 +113,7 @@ def test_a_side_absent_at_the_bound_is_refused(make_set):
         (Touch(3000.1, 2999.9, NOW), "crossed"),
         (Touch(math.nan, 3000.1, NOW), "crossed or empty"),
         (Touch(2999.9, 3000.1, NOW - timedelta(seconds=11)), "11 s old"),
+        (Touch(2999.9, 3000.1, NOW + timedelta(seconds=6)), "6 s in the future"),
     ],
 )
 def test_a_book_in_doubt_means_no_quote_at_all(make_set, touch, reason):
@@ -120,6 +121,27 @@ def test_a_book_in_doubt_means_no_quote_at_all(make_set, touch, reason):
         side = "bid" if decide == "entry" else "ask"
         refusal = getattr(quoter(make_set()), decide)(side, inventory, touch, NOW)
         assert reason in refusal.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "settings"),
+    [
+        ({}, {"epsilon_source": "pareto"}),
+        ({"epsilon_fill_plus": 1e300}, {}),
+        ({}, {"q_min": -1, "q_max": 0}),
+    ],
+)
+def test_a_position_that_cannot_be_priced_is_offered_at_the_touch(make_set, changes, settings):
+    """No Pareto mean was fitted; an absurd estimate; an inventory outside the solved ones."""
+    offer = quoter(make_set(**changes), **settings).exit("ask", 1, TOUCH, NOW)
+    assert (offer.price, offer.calibration_id) == (3000.1, None)
+
+
+def test_an_absurd_depth_is_no_entry(make_set):
+    refusal = quoter(
+        make_set(epsilon_fill_minus=0.7, epsilon_fill_plus=0.7, mid=3000.0), min_depth=400
+    ).entry("bid", 0, TOUCH, NOW)
+    assert "more than 10% of the mid" in refusal.reason
 
 
 @pytest.mark.parametrize("later", [61, 3600])
@@ -133,13 +155,14 @@ def test_with_stale_parameters_a_position_is_offered_at_the_touch(make_set, late
 
 
 def test_a_quote_is_replaced_when_it_drifted_aged_or_lost_its_reason(make_set):
-    q = quoter(make_set(), requote_ticks=2, max_quote_age_seconds=15)
+    q = quoter(make_set(), requote_ticks=2, min_quote_age_seconds=5, max_quote_age_seconds=15)
     wanted = Quote("bid", 0, 2999.0, 3000.0, 1.0, 0.1, "r1")
     assert not q.is_outdated(2999.0, 100, wanted)
     assert not q.is_outdated(2999.1, 14, wanted)
     assert q.is_outdated(2999.1, 15, wanted)
-    assert q.is_outdated(2999.2, 0, wanted)
-    assert q.is_outdated(2998.8, 0, wanted)
+    assert q.is_outdated(2999.2, 5, wanted)
+    assert q.is_outdated(2998.8, 5, wanted)
+    assert not q.is_outdated(2998.8, 4.9, wanted)
     assert q.is_outdated(2999.0, 0, Refusal("toxic"))
 
 

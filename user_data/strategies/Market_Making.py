@@ -19,6 +19,9 @@ from advanced_mm.quoting import ParameterFeed, Quote, QuoteJournal, Quoter, Refu
 
 logger = logging.getLogger(__name__)
 
+AT_TOUCH, OPTIMAL_DEPTH = "at_touch", "optimal_depth"
+"""Exit reasons of our own quotes."""
+
 BOOK_REUSE = timedelta(milliseconds=250)
 REFUSAL_REPEAT = timedelta(seconds=60)
 UNIT_OVER_MINIMUM = 3
@@ -43,11 +46,12 @@ class Market_Making(IStrategy):
         "entry": "limit",
         "exit": "limit",
         "emergency_exit": "market",
+        "force_exit": "market",
         "stoploss": "market",
         "stoploss_on_exchange": False,
     }
     minimal_roi = {"0": 100}  # exits are quotes, never a profit target
-    stoploss = -0.10  # the last resort; inventory is controlled by the quotes
+    stoploss = -0.05  # the last resort; inventory is controlled by the quotes
     use_exit_signal = True
 
     risk_aversion_scale = DecimalParameter(0.1, 10.0, default=1.0, decimals=1, space="buy")
@@ -141,7 +145,6 @@ class Market_Making(IStrategy):
         ``custom_stake_amount``, which it asks next.
         """
         decision = self._decide(pair, self._entry_side, 0, current_time, proposed_rate)
-        self._decisions[pair] = decision
         return decision.price if isinstance(decision, Quote) else proposed_rate
 
     def custom_stake_amount(
@@ -202,14 +205,20 @@ class Market_Making(IStrategy):
         current_profit: float,
         **kwargs: Any,
     ) -> str | None:
-        """Offer the position whenever no offer rests; hold it only while the book is in doubt."""
+        """Offer the position whenever no offer rests; hold it only while the book is in doubt.
+
+        Beyond the stop nothing is offered: Freqtrade executes the first exit it is told of, and an
+        offer, requoted for ever, would starve the stop.
+        """
         if any(order.ft_order_side == trade.exit_side for order in trade.open_orders):
             return None
-        decision = self._decide(pair, self._exit_side, self._held, current_time, current_rate)
-        self._decisions[pair] = decision
+        stop = trade.stoploss_or_liquidation
+        if current_rate >= stop if trade.is_short else current_rate <= stop:
+            return None
+        decision = self._decide_exit(pair, trade, current_time, current_rate)
         if isinstance(decision, Refusal):
             return None
-        return "at_touch" if decision.calibration_id is None else "optimal_depth"
+        return AT_TOUCH if decision.calibration_id is None else OPTIMAL_DEPTH
 
     def custom_exit_price(
         self,
@@ -221,8 +230,13 @@ class Market_Making(IStrategy):
         exit_tag: str | None,
         **kwargs: Any,
     ) -> float:
-        """The price ``custom_exit`` has just decided on."""
-        decision = self._decisions.get(pair)
+        """Price the offer anew: Freqtrade asks the venue for funding since ``custom_exit``.
+
+        A person's forced exit keeps Freqtrade's own price.
+        """
+        if exit_tag not in (AT_TOUCH, OPTIMAL_DEPTH):
+            return proposed_rate
+        decision = self._decide_exit(pair, trade, datetime.now(UTC), proposed_rate)
         return decision.price if isinstance(decision, Quote) else proposed_rate
 
     def confirm_trade_exit(
@@ -238,7 +252,7 @@ class Market_Making(IStrategy):
         **kwargs: Any,
     ) -> bool:
         """Check a quote's price; a stop or a manual exit always passes."""
-        if exit_reason not in ("at_touch", "optimal_depth"):
+        if exit_reason not in (AT_TOUCH, OPTIMAL_DEPTH):
             return True
         return self._confirm(pair, rate, current_time)
 
@@ -248,7 +262,7 @@ class Market_Making(IStrategy):
         """As for entries; a market order (the stop) is left alone."""
         if order.order_type != "limit":
             return False
-        return self._is_outdated(pair, self._exit_side, self._held, order, current_time)
+        return self._is_outdated(pair, *_offer_of(trade), order, current_time)
 
     # ---- between Freqtrade and the quoter
 
@@ -260,17 +274,18 @@ class Market_Making(IStrategy):
     def _entry_side(self) -> Side:
         return "ask" if self.can_short else "bid"
 
-    @property
-    def _exit_side(self) -> Side:
-        return "bid" if self.can_short else "ask"
-
-    @property
-    def _held(self) -> int:
-        return -1 if self.can_short else 1
+    def _decide_exit(self, pair: str, trade: Trade, now: datetime, rate: float) -> Quote | Refusal:
+        return self._decide(pair, *_offer_of(trade), now, rate)
 
     def _decide(
         self, pair: str, side: Side, inventory: int, now: datetime, rate: float
     ) -> Quote | Refusal:
+        """Ask the quoter; what goes wrong on the way is a refusal, and replaces the last decision.
+
+        Freqtrade swallows a callback's exception and goes on as if nothing had been said: the
+        order would keep resting, the last decision stay in force. So nothing may escape.
+        """
+        self._decisions.pop(pair, None)
         try:
             quoter = self._quoter(pair)
             if self._trading:
@@ -281,14 +296,20 @@ class Market_Making(IStrategy):
             decision = decide(side, inventory, touch, now)
         except (AdvancedMMError, ExchangeError) as error:
             decision = Refusal(str(error))
+        except Exception as error:
+            logger.exception("%s: cannot decide on a quote", pair)
+            decision = Refusal(f"internal error: {error!r}")
         if isinstance(decision, Refusal):
             self._note_refusal(pair, now, decision.reason)
+        self._decisions[pair] = decision
         return decision
 
     def _is_outdated(
         self, pair: str, side: Side, inventory: int, order: Order, now: datetime
     ) -> bool:
         wanted = self._decide(pair, side, inventory, now, order.safe_placement_price)
+        if isinstance(wanted, Refusal):
+            return True
         age = (now - order.order_date_utc).total_seconds()
         return self._quoter(pair).is_outdated(order.safe_placement_price, age, wanted)
 
@@ -327,20 +348,35 @@ class Market_Making(IStrategy):
             raise InputError(
                 f"{pair} is not traded on this exchange; correct exchange.pair_whitelist."
             )
-        return PriceGrid(int(market["info"]["szDecimals"]))
+        # Freqtrade rounds orders to the precision of when it loaded the markets.
+        return PriceGrid(int(market["info"]["szDecimals"]), float(market["precision"]["price"]))
 
     def _touch(self, pair: str, now: datetime) -> Touch:
         """Best bid and offer, asked of the venue at most every quarter of a second."""
         asked = self._touches.get(pair)
         if asked is not None and timedelta(0) <= now - asked[0] < BOOK_REUSE:
             return asked[1]
-        book = self.dp.orderbook(pair, 1)
-        if not (book["bids"] and book["asks"] and book["timestamp"]):
+        book = self.dp.orderbook(pair, 20)
+        bids, asks = book["bids"], book["asks"]
+        if self.config["runmode"] == RunMode.LIVE:
+            bids, asks = (self._without_own_orders(pair, levels) for levels in (bids, asks))
+        if not (bids and asks and book["timestamp"]):
             raise InputError(f"the venue shows an empty or undated book for {pair}.")
         at = datetime.fromtimestamp(book["timestamp"] / 1000, UTC)
-        touch = Touch(bid=book["bids"][0][0], ask=book["asks"][0][0], at=at)
+        touch = Touch(bid=bids[0][0], ask=asks[0][0], at=at)
         self._touches[pair] = (now, touch)
         return touch
+
+    def _without_own_orders(
+        self, pair: str, levels: list[tuple[float, float]]
+    ) -> list[tuple[float, float]]:
+        """The book as others made it: a quote priced from a mid it moved itself would chase it."""
+        own: dict[float, float] = {}
+        for trade in Trade.get_open_trades():
+            for order in trade.open_orders if trade.pair == pair else ():
+                price = order.safe_placement_price
+                own[price] = own.get(price, 0.0) + order.safe_remaining
+        return [(price, size) for price, size in levels if size > own.get(price, 0.0) * (1 + 1e-9)]
 
     def _candle_touch(self, pair: str, rate: float) -> tuple[Touch, datetime]:
         """In a backtest: a one-tick touch around the candle's rate, at the parameters' own time."""
@@ -355,3 +391,8 @@ class Market_Making(IStrategy):
         if last is None or last[1] != kind or now - last[0] >= REFUSAL_REPEAT:
             logger.warning("%s: not quoting: %s", pair, reason)
             self._refusals[pair] = (now, kind)
+
+
+def _offer_of(trade: Trade) -> tuple[Side, int]:
+    """Side of the offer that closes a position, and the inventory it closes."""
+    return ("bid", -1) if trade.is_short else ("ask", 1)

@@ -1,0 +1,257 @@
+"""The strategy: Freqtrade's callbacks, where a wrong default would cost money."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from freqtrade.enums import RunMode, TradingMode
+from freqtrade.exceptions import ExchangeError, OperationalException
+from freqtrade.persistence import Trade
+from freqtrade.resolvers import StrategyResolver
+
+from advanced_mm.parameter_files import ParameterFiles
+
+ROOT = Path(__file__).parents[1]
+PAIR = "ETH/USDC:USDC"
+
+
+class Market:
+    """A data provider with one book."""
+
+    def __init__(self):
+        self.bid, self.ask = 2999.9, 3000.1
+        self.bids, self.asks = None, None
+        self.error = None
+
+    def orderbook(self, pair, maximum):
+        if self.error is not None:
+            raise self.error
+        return {
+            "bids": self.bids or [(self.bid, 1.0)],
+            "asks": self.asks or [(self.ask, 1.0)],
+            "timestamp": datetime.now(UTC).timestamp() * 1000,
+        }
+
+    def market(self, pair):
+        return {"info": {"szDecimals": "4"}, "precision": {"price": 0.1}}
+
+
+@pytest.fixture
+def build(tmp_path, make_set, monkeypatch):
+    """A strategy as Freqtrade loads it, on fresh parameters."""
+
+    def built(runmode=RunMode.DRY_RUN, **settings):
+        now = datetime.now(UTC)
+        files = ParameterFiles(tmp_path)
+        files.publish({"ETH": make_set(published_at=now, fitted_at=now)})
+        config = {
+            "strategy": "Market_Making",
+            "strategy_path": str(ROOT / "user_data" / "strategies"),
+            "user_data_dir": tmp_path,
+            "runmode": runmode,
+            "stake_currency": "USDC",
+            "trading_mode": TradingMode.FUTURES,
+            "exchange": {"name": "hyperliquid"},
+            "market_making": settings,
+        }
+        strategy = StrategyResolver.load_strategy(config)
+        strategy.dp = Market()
+        strategy.own_trades = []
+        monkeypatch.setattr(Trade, "get_open_trades", lambda: strategy.own_trades)
+        return strategy
+
+    return built
+
+
+def trade(is_short=False, open_orders=(), stop=2850.0, pair=PAIR):
+    return SimpleNamespace(
+        pair=pair,
+        is_short=is_short,
+        exit_side="buy" if is_short else "sell",
+        open_orders=list(open_orders),
+        stoploss_or_liquidation=stop,
+    )
+
+
+def order(price, side="buy", age=10.0, remaining=1.0):
+    return SimpleNamespace(
+        safe_placement_price=price,
+        safe_remaining=remaining,
+        ft_order_side=side,
+        order_type="limit",
+        order_date_utc=datetime.now(UTC) - timedelta(seconds=age),
+    )
+
+
+def enter(strategy, proposed=2999.9):
+    """Price, stake and consent in the order in which Freqtrade asks for them."""
+    now = datetime.now(UTC)
+    side = "short" if strategy.can_short else "long"
+    price = strategy.custom_entry_price(PAIR, None, now, proposed, None, side)
+    stake = strategy.custom_stake_amount(PAIR, now, price, 9000.0, 11.0, 9000.0, 1.0, None, side)
+    agreed = strategy.confirm_trade_entry(PAIR, "limit", 3.0, price, "GTC", now, None, side)
+    return price, stake, agreed
+
+
+def leave(strategy, held, rate=2999.9, profit=0.0):
+    return strategy.custom_exit(PAIR, held, datetime.now(UTC), rate, profit)
+
+
+def test_a_flat_bot_bids_below_the_mid_and_a_long_one_offers_above_it(build):
+    strategy = build()
+    price, stake, agreed = enter(strategy)
+    assert price < 2999.5
+    assert (stake, agreed) == (9000.0, True)
+    assert leave(strategy, trade()) == "optimal_depth"
+    ask = strategy.custom_exit_price(PAIR, trade(), datetime.now(UTC), 3000.1, 0.0, "optimal_depth")
+    assert ask > 3000.5
+
+
+def test_the_short_only_bot_is_the_mirror_image(build):
+    strategy = build(q_min=-1, q_max=0)
+    assert strategy.can_short
+    assert enter(strategy)[0] > 3000.5
+    assert leave(strategy, trade(is_short=True, stop=3200.0)) == "optimal_depth"
+    bid = strategy.custom_exit_price(
+        PAIR, trade(is_short=True), datetime.now(UTC), 2999.9, 0.0, "optimal_depth"
+    )
+    assert bid < 2999.5
+
+
+def test_inventories_one_bot_cannot_hold_are_refused_at_start(build):
+    with pytest.raises(OperationalException, match="one Freqtrade bot holds one unit"):
+        build(q_min=-3, q_max=3)
+    with pytest.raises(OperationalException, match="fee_rate = 7"):
+        build(fee_rate=7)
+
+
+def test_without_parameters_nothing_is_opened_and_entries_are_cancelled(build, tmp_path):
+    strategy = build()
+    enter(strategy)
+    (tmp_path / "kappa.json").unlink()
+    strategy._touches.clear()
+    price, stake, agreed = enter(strategy)
+    assert (price, stake, agreed) == (2999.9, 0.0, False)
+    assert strategy.check_entry_timeout(PAIR, trade(), order(2998.7, age=0), datetime.now(UTC))
+    assert leave(strategy, trade()) == "at_touch"
+
+
+@pytest.mark.parametrize("fault", [OSError("stale handle"), KeyError(1), ExchangeError("429")])
+def test_whatever_goes_wrong_is_a_refusal(build, fault):
+    """Freqtrade swallows a callback's exception and keeps the order: none may escape."""
+    strategy = build()
+    first, _, _ = enter(strategy)
+    strategy.dp.error = fault
+    strategy._touches.clear()
+    price, stake, agreed = enter(strategy, proposed=first)
+    assert (price, stake, agreed) == (first, 0.0, False)
+    assert strategy.check_entry_timeout(PAIR, trade(), order(first, age=0), datetime.now(UTC))
+    assert leave(strategy, trade()) is None
+
+
+def test_an_unreadable_parameter_file_is_no_reason_to_keep_quoting(build, tmp_path):
+    strategy = build()
+    first, _, _ = enter(strategy)
+    (tmp_path / "kappa.json").unlink()
+    (tmp_path / "kappa.json").mkdir()
+    assert enter(strategy, proposed=first)[1:] == (0.0, False)
+    assert strategy.check_entry_timeout(PAIR, trade(), order(first, age=0), datetime.now(UTC))
+
+
+def test_beyond_the_stop_nothing_is_offered(build):
+    """Freqtrade executes the first exit only; an offer requoted for ever would starve the stop."""
+    strategy = build()
+    assert leave(strategy, trade(stop=2850.0), rate=2850.1) == "optimal_depth"
+    assert leave(strategy, trade(stop=2850.0), rate=2850.0) is None
+    short = build(q_min=-1, q_max=0)
+    assert leave(short, trade(is_short=True, stop=3150.0), rate=3149.0) == "optimal_depth"
+    assert leave(short, trade(is_short=True, stop=3150.0), rate=3151.0) is None
+
+
+def test_while_an_offer_rests_no_other_is_made(build):
+    resting = trade(open_orders=[order(3001.0, side="sell")])
+    assert leave(build(), resting) is None
+
+
+def test_an_offer_is_priced_when_it_is_sent(build):
+    """Between custom_exit and the price Freqtrade asks the venue for funding: the mid moves on."""
+    strategy = build()
+    leave(strategy, trade())
+    strategy.dp.bid, strategy.dp.ask = 2989.9, 2990.1
+    strategy._touches.clear()
+    ask = strategy.custom_exit_price(PAIR, trade(), datetime.now(UTC), 2990.1, 0.0, "optimal_depth")
+    assert 2990.5 < ask < 2995
+    now = datetime.now(UTC)
+    reason = "optimal_depth"
+    assert strategy.confirm_trade_exit(PAIR, trade(), "limit", 1.0, ask, "GTC", reason, now)
+    assert not strategy.confirm_trade_exit(
+        PAIR, trade(), "limit", 1.0, ask + 0.1, "GTC", reason, now
+    )
+
+
+def test_a_persons_exit_keeps_its_own_price(build):
+    strategy = build()
+    enter(strategy)
+    now = datetime.now(UTC)
+    assert strategy.custom_exit_price(PAIR, trade(), now, 2900.0, 0.0, "force_exit") == 2900.0
+    assert strategy.confirm_trade_exit(
+        PAIR, trade(), "market", 1.0, 2900.0, "GTC", "force_exit", now
+    )
+
+
+def test_a_position_against_the_configured_direction_is_offered_on_its_own_side(build):
+    strategy = build(q_min=-1, q_max=0)
+    assert leave(strategy, trade(is_short=False)) == "at_touch"
+    now = datetime.now(UTC)
+    assert strategy.custom_exit_price(PAIR, trade(), now, 3000.1, 0.0, "at_touch") == 3000.1
+
+
+def test_live_the_mid_is_that_of_the_others(build):
+    """A quote that has become the touch would otherwise move the mid and chase itself."""
+    strategy = build(runmode=RunMode.LIVE)
+    strategy.dp.bids = [(2999.0, 0.5), (2997.0, 2.0)]
+    strategy.dp.asks = [(3001.5, 1.0), (3003.0, 1.0)]
+    strategy.own_trades = [
+        SimpleNamespace(pair=PAIR, open_orders=[order(3001.5, remaining=1.0)]),
+        SimpleNamespace(pair="BTC/USDC:USDC", open_orders=[order(2999.0, remaining=0.5)]),
+    ]
+    touch = strategy._touch(PAIR, datetime.now(UTC))
+    assert (touch.bid, touch.ask) == (2999.0, 3003.0)
+    strategy._touches.clear()
+    strategy.own_trades = [SimpleNamespace(pair=PAIR, open_orders=[order(3001.5, remaining=0.4)])]
+    assert strategy._touch(PAIR, datetime.now(UTC)).ask == 3001.5
+
+
+def test_live_orders_are_post_only_and_dry_ones_keep_the_default(build, tmp_path):
+    live = build(runmode=RunMode.LIVE)
+    live.bot_start()
+    assert live.order_time_in_force == {"entry": "ALO", "exit": "ALO"}
+    dry = build()
+    dry.bot_start()
+    assert dry.order_time_in_force == {"entry": "GTC", "exit": "GTC"}
+    assert (tmp_path / "logs" / "quotes.jsonl").exists()
+    for strategy in (live, dry):
+        strategy._journal.close()
+
+
+def test_a_unit_below_three_minimums_is_not_traded(build):
+    strategy = build()
+    now = datetime.now(UTC)
+    price = strategy.custom_entry_price(PAIR, None, now, 2999.9, None, "long")
+    stake = strategy.custom_stake_amount(PAIR, now, price, 32.0, 11.0, 32.0, 1.0, None, "long")
+    assert stake == 0.0
+
+
+def test_the_drawdown_protection_follows_the_setting(build):
+    protection = build(max_drawdown=0.02).protections[0]
+    assert (protection["method"], protection["max_allowed_drawdown"]) == ("MaxDrawdown", 0.02)
+
+
+def test_a_quote_is_left_to_rest_and_then_replaced(build):
+    strategy = build()
+    price, _, _ = enter(strategy)
+    now = datetime.now(UTC)
+    assert not strategy.check_entry_timeout(PAIR, trade(), order(price - 5, age=1), now)
+    assert strategy.check_entry_timeout(PAIR, trade(), order(price - 5, age=6), now)
+    assert not strategy.check_entry_timeout(PAIR, trade(), order(price, age=60), now)
