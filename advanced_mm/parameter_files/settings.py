@@ -67,6 +67,9 @@ class Settings(BaseModel):
     max_data_age_seconds: float | None = Field(
         None, gt=0, description="oldest fitted_at; null is one window"
     )
+    min_quote_age_seconds: float = Field(
+        5.0, ge=0, le=600, description="a quote rests so long before it is replaced"
+    )
     max_quote_age_seconds: float = Field(
         15.0, ge=1, description="a resting quote is replaced after this time"
     )
@@ -80,7 +83,16 @@ class Settings(BaseModel):
         0.05, gt=0, le=1, description="closed-trade drawdown that stops entries"
     )
     window_minutes: float = Field(30.0, ge=5, le=1440, description="calibration window")
+    max_window_minutes: float = Field(
+        360.0,
+        ge=5,
+        le=1440,
+        description="a thin coin's window is grown up to this; at or below window_minutes it is not",
+    )
     refit_interval_seconds: float = Field(15.0, ge=1, le=3600, description="time between refits")
+    history_days: int = Field(
+        90, ge=1, le=36500, description="refits older than this are deleted from the history"
+    )
     parameter_dir: str | None = Field(
         None, description="folder of the parameter files; null is user_data"
     )
