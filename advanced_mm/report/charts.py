@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Chart", "Series", "chart_to_plotly", "chart_to_png"]
 
-Values = Sequence[float] | NDArray[np.float64]
+Values = Sequence[float] | NDArray[np.float64] | NDArray[np.int64]
 Kind = Literal["line", "step", "points", "bars", "histogram"]
 
 COLOURS = ("#2563eb", "#dc2626", "#059669", "#d97706", "#7c3aed", "#0891b2", "#64748b", "#be185d")

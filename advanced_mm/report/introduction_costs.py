@@ -48,7 +48,7 @@ def _cases() -> list[_Case]:
         _Case("−3 … 3", MARKET, "phantom fill", phantom_fill),
         _Case("{0 … 3}", long_only, "phantom fill", phantom_fill),
         _Case("{0 … 3}", long_only, "bounds −3 … 3", lambda p: wrong_bounds(p, -3, 3)),
-        _Case("{0, 1}", one_unit, "bounds −3 … 3", lambda p: wrong_bounds(p, -3, 3)),
+        _Case("{0, 1}", one_unit, "bounds −1 … 1", lambda p: wrong_bounds(p, -1, 1)),
         _Case("κc = ½", costly, "fee ignored", lambda p: fee_outside(p, times=0)),
         _Case("κc = ½", costly, "fee added twice", lambda p: fee_outside(p, times=2)),
         _Case("κ = 100, 60", lopsided, "averaged κ", averaged_kappa),
