@@ -1,6 +1,7 @@
-"""Shards of one coin merged into one `Recording`."""
+"""Shards of one coin merged into one `Recording`, whole or as they come."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,56 @@ from numpy.typing import NDArray
 from advanced_mm.marketdata.records import Float1D, Int1D, Quotes, Recording, Trades
 from advanced_mm.marketdata.shards import PRICE_UNITS, Shard
 
-__all__ = ["merge_shards"]
+__all__ = ["TickNotes", "extended", "merge_shards"]
 
 _Columns = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class TickNotes:
+    """What each of some shards says of the price step. Shapes (number of shards,).
+
+    ``name_ms`` is the time in the shard's name, ``newest_ms`` that of its newest row, ``tick`` the
+    step in its metadata (quote currency, NaN without), ``step`` the prices' greatest common
+    divisor in units of 1 / `PRICE_UNITS`, 0 without prices.
+    """
+
+    name_ms: Int1D
+    newest_ms: Int1D
+    tick: Float1D
+    step: Int1D
+
+    @classmethod
+    def of(cls, shards: Sequence[tuple[int, Shard]]) -> "TickNotes":
+        """Note down shards given with the time in their names."""
+        return cls(
+            np.array([name_ms for name_ms, _ in shards], dtype=np.int64),
+            np.array([shard.newest_ms for _, shard in shards], dtype=np.int64),
+            np.array([np.nan if s.tick is None else s.tick for _, s in shards], dtype=np.float64),
+            np.array([shard.step for _, shard in shards], dtype=np.int64),
+        )
+
+    def and_(self, later: "TickNotes") -> "TickNotes":
+        """Return the notes of both."""
+        pairs = zip(vars(self).values(), vars(later).values(), strict=True)
+        return TickNotes(*(np.concatenate(pair) for pair in pairs))
+
+    def since(self, low_ms: int) -> "TickNotes":
+        """Return the notes of the shards named at ``low_ms`` or later."""
+        keep = self.name_ms >= low_ms
+        return self if keep.all() else TickNotes(*(a[keep] for a in vars(self).values()))
+
+    def price_step(self) -> float:
+        """Return the newest tick in the metadata, else the prices' common step, NaN without prices.
+
+        The newest, because the venue's step changes with the price level.
+        """
+        dated = np.isfinite(self.tick)
+        if dated.any():
+            newest = self.newest_ms[dated]
+            return float(self.tick[dated][newest == newest.max()].max())
+        step = int(np.gcd.reduce(self.step)) if len(self.step) else 0
+        return step / PRICE_UNITS if step else float("nan")
 
 
 def merge_shards(
@@ -48,9 +96,52 @@ def merge_shards(
         quotes=Quotes(**_window(quotes, start_ms, end_ms)),
         trades=Trades(**_window(trades, start_ms, end_ms)),
         book_time_ms=_window(books, start_ms, end_ms)["time_ms"],
-        tick=_tick(shards),
+        tick=TickNotes.of(
+            [(0, shard) for group in shards.values() for shard in group]
+        ).price_step(),
         skipped_files=skipped_files,
     )
+
+
+def extended(earlier: Recording, later: Recording, start_ms: int) -> Recording:
+    """Append shards that came later to what was merged before, and drop rows before ``start_ms``.
+
+    Gives what `merge_shards` gives of all their shards, provided that copies of one trade carry
+    one exchange time. Rows already in place are copied but not sorted again: only those from the
+    oldest new row on are.
+
+    Parameters
+    ----------
+    earlier, later : Recording
+        Both as `merge_shards` returns them, ``later`` of shards that arrived after all of
+        ``earlier``. The tick and the skipped files are those of ``later``.
+    start_ms : int
+        Exchange time (ms) of the oldest row kept.
+    """
+    books = _extended({"time_ms": earlier.book_time_ms}, {"time_ms": later.book_time_ms}, start_ms)
+    return Recording(
+        coin=earlier.coin,
+        quotes=Quotes(**_extended(vars(earlier.quotes), vars(later.quotes), start_ms)),
+        trades=Trades(**_extended(vars(earlier.trades), vars(later.trades), start_ms)),
+        book_time_ms=books["time_ms"],
+        tick=later.tick,
+        skipped_files=later.skipped_files,
+    )
+
+
+def _extended(earlier: _Columns, later: _Columns, start_ms: int) -> _Columns:
+    old_ms = earlier["time_ms"]
+    low = int(np.searchsorted(old_ms, start_ms, "left"))
+    later = _window(later, start_ms, None)
+    if not len(later["time_ms"]):
+        return {name: array[low:] for name, array in earlier.items()} if low else earlier
+    split = max(low, int(np.searchsorted(old_ms, later["time_ms"][0], "left")))
+    if split < len(old_ms):
+        later = {name: np.concatenate((earlier[name][split:], later[name])) for name in later}
+        if "trade_id" in later:
+            later = _taken(later, _first_received(later["trade_id"], later["local_s"]))
+        later = _window(later, None, None)
+    return {name: np.concatenate((earlier[name][low:split], later[name])) for name in later}
 
 
 def _joined(shards: Sequence[Shard], names: Sequence[str] | Mapping[str, Any]) -> _Columns:
@@ -80,21 +171,3 @@ def _window(columns: _Columns, start_ms: int | None, end_ms: int | None) -> _Col
 
 def _taken(columns: _Columns, positions: Int1D) -> _Columns:
     return {name: array[positions] for name, array in columns.items()}
-
-
-def _tick(shards: Mapping[str, Sequence[Shard]]) -> float:
-    """Return the newest tick in the metadata, else the prices' common step, NaN without prices.
-
-    The newest, because the venue's step changes with the price level.
-    """
-    dated = [
-        (shard.newest_ms, shard.tick)
-        for group in shards.values()
-        for shard in group
-        if shard.tick is not None
-    ]
-    if dated:
-        return max(dated)[1]
-    steps = [shard.step for group in shards.values() for shard in group]
-    step = int(np.gcd.reduce(steps)) if steps else 0
-    return step / PRICE_UNITS if step else float("nan")

@@ -2,7 +2,8 @@
 
 ``<data_dir>/<COIN>/{orderbooks,prices,trades,connections}/<kind>_<epoch ms>.parquet``, each file
 written whole under a temporary name and renamed. A file's time is that of its newest row in
-exchange time (older recorders: of the flush), or later where that name was taken.
+exchange time (older recorders: of the flush), or later where that name was taken. Beside the kinds'
+folders lie the files of the coin's journal (see `journal`).
 """
 
 import contextlib
@@ -10,27 +11,27 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from advanced_mm.errors import InputError
+from advanced_mm.marketdata.journal import ShardJournal
+from advanced_mm.marketdata.listing import ShardFile, shard_files
 from advanced_mm.marketdata.merging import merge_shards
 from advanced_mm.marketdata.records import Recording
 from advanced_mm.marketdata.schemas import DATA_KINDS, READ_COLUMNS, SCHEMAS
 from advanced_mm.marketdata.shards import Shard, read_shard
+from advanced_mm.marketdata.tail import CLOCK_MARGIN_MS, ShardTail
 
 __all__ = ["ConnectionEvent", "ShardStore"]
 
 logger = logging.getLogger(__name__)
 
-_CLOCK_MARGIN_MS: Final = 120_000
-"""Rows may be this much newer than their file's name (clocks of older recorders)."""
 _REPLAY_MARGIN_MS: Final = 3_600_000
 """Rows may be this much older than their file's name (trades replayed on subscribing)."""
 _COIN_NAME: Final = re.compile(r"[A-Za-z0-9@][A-Za-z0-9_:@-]*")
@@ -59,20 +60,11 @@ class ConnectionEvent:
     exchange_ms: int | None
 
 
-class _File(NamedTuple):
-    """One entry of a folder listing; equal where the content may be taken to be the same."""
-
-    name_ms: int
-    path: str
-    size: int
-    mtime_ns: int
-
-
 class ShardStore:
     """Reads and writes the shards below one data directory.
 
-    Parsed shards are kept in memory, so a window read again touches only new files. A read drops
-    what lies before its start from memory; reading from one thread at a time is assumed.
+    Nothing that was read is kept in memory. Who reads a window again and again follows it with
+    `tail`, which reads only what is new.
 
     Parameters
     ----------
@@ -82,8 +74,9 @@ class ShardStore:
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = Path(data_dir)
-        self._parsed: dict[str, dict[_File, Shard | None]] = {}
         self._last_written_ms: dict[Path, int] = {}
+        self._journals: dict[str, ShardJournal] = {}
+        self._unreadable: set[str] = set()
 
     def coins(self) -> list[str]:
         """Return the recorded coins, sorted.
@@ -131,14 +124,14 @@ class ShardStore:
         folder = self._coin_folder(coin)
         shards: dict[str, list[Shard]] = {}
         skipped: list[str] = []
-        low = 0 if start_ms is None else start_ms - _CLOCK_MARGIN_MS
+        low = 0 if start_ms is None else start_ms - CLOCK_MARGIN_MS
         high = sys.maxsize if end_ms is None else end_ms + _REPLAY_MARGIN_MS
         for kind in DATA_KINDS:
-            files = _listing(folder, kind, low, high)
-            parsed = [(file, self._shard(coin, kind, file)) for file in files]
+            parsed = [
+                (file, self._shard(kind, file)) for file in shard_files(folder, kind, low, high)
+            ]
             shards[kind] = [shard for _, shard in parsed if shard is not None]
             skipped += [file.path for file, shard in parsed if shard is None]
-        self._forget_before(coin, low)
         return merge_shards(coin, shards, start_ms, end_ms, tuple(skipped))
 
     def newest_ms(self, coin: str) -> int | None:
@@ -152,13 +145,23 @@ class ShardStore:
         folder = self._coin_folder(coin)
         newest: int | None = None
         for kind in DATA_KINDS:
-            for file in reversed(_listing(folder, kind)):
-                if newest is not None and file.name_ms + _CLOCK_MARGIN_MS < newest:
+            for file in reversed(shard_files(folder, kind)):
+                if newest is not None and file.name_ms + CLOCK_MARGIN_MS < newest:
                     break
-                shard = self._shard(coin, kind, file)
+                shard = self._shard(kind, file)
                 if shard is not None:
                     newest = max(newest or 0, shard.newest_ms)
         return newest
+
+    def tail(self, coin: str) -> ShardTail:
+        """Return a follower of the coin's shards.
+
+        Raises
+        ------
+        InputError
+            If the data directory or the coin's folder does not exist.
+        """
+        return ShardTail(self._coin_folder(coin), self._shard)
 
     def connections(self, coin: str) -> list[ConnectionEvent]:
         """Return the connection log of a coin in order; empty for recordings without one.
@@ -170,7 +173,7 @@ class ShardStore:
             be read.
         """
         events: list[ConnectionEvent] = []
-        for file in _listing(self._coin_folder(coin), "connections"):
+        for file in shard_files(self._coin_folder(coin), "connections"):
             try:
                 table = pq.read_table(file.path, columns=list(READ_COLUMNS["connections"]))
             except (pa.ArrowException, OSError) as error:
@@ -220,12 +223,16 @@ class ShardStore:
                     temporary.unlink(missing_ok=True)
             raise _unwritable(folder, error) from error
         self._last_written_ms[folder] = name_ms
+        if kind in DATA_KINDS:
+            journal = self._journals.setdefault(coin, ShardJournal(folder.parent))
+            journal.announce(target.name, name_ms)
         return target
 
     def prepare(self, coin: str) -> None:
         """Make a coin's folder and delete what a killed recorder left half-written in it.
 
-        Temporary files of a recorder still alive are left alone.
+        Temporary files of a recorder still alive are left alone. Readers are asked to list the
+        folders, in case the killed one did not come to announce its last shard.
 
         Raises
         ------
@@ -240,6 +247,7 @@ class ShardStore:
                 if _TEMPORARY_NAME.fullmatch(path.name) and not _writer_alive(path):
                     path.unlink(missing_ok=True)
                     logger.info("deleted the half-written %s", path)
+            ShardJournal(folder).ask_to_list()
         except OSError as error:
             raise _unwritable(folder, error) from error
 
@@ -254,42 +262,15 @@ class ShardStore:
             )
         return folder
 
-    def _shard(self, coin: str, kind: str, file: _File) -> Shard | None:
-        """Return the parsed file, from memory if it is there; None if it cannot be used."""
-        parsed = self._parsed.setdefault(coin, {})
-        if file not in parsed:
-            try:
-                parsed[file] = read_shard(Path(file.path), kind)
-            except InputError as error:
-                logger.warning("skipping shard %s: %s", file.path, error)
-                parsed[file] = None
-        return parsed[file]
-
-    def _forget_before(self, coin: str, name_ms: int) -> None:
-        parsed = self._parsed.get(coin, {})
-        for file in [file for file in parsed if file.name_ms < name_ms]:
-            del parsed[file]
-
-
-def _listing(folder: Path, kind: str, low_ms: int = 0, high_ms: int = sys.maxsize) -> list[_File]:
-    """List a kind's shards by the time in their names, which lies in [low_ms, high_ms]."""
-    return sorted(_entries(folder / kind, kind, low_ms, high_ms))
-
-
-def _entries(folder: Path, kind: str, low_ms: int, high_ms: int) -> Iterator[_File]:
-    prefix, suffix = f"{kind}_", ".parquet"
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                digits = entry.name[len(prefix) : -len(suffix)]
-                if entry.name != f"{prefix}{digits}{suffix}" or not digits.isdecimal():
-                    continue
-                name_ms = int(digits)
-                if low_ms <= name_ms <= high_ms:
-                    stat = entry.stat()
-                    yield _File(name_ms, entry.path, stat.st_size, stat.st_mtime_ns)
-    except FileNotFoundError:
-        return
+    def _shard(self, kind: str, file: ShardFile) -> Shard | None:
+        """Parse a file; None, and one warning, if it cannot be used."""
+        try:
+            return read_shard(Path(file.path), kind)
+        except InputError as error:
+            level = logging.DEBUG if file.path in self._unreadable else logging.WARNING
+            logger.log(level, "skipping shard %s: %s", file.path, error)
+            self._unreadable.add(file.path)
+            return None
 
 
 def _newest_row_ms(table: pa.Table) -> int:

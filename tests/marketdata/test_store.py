@@ -1,13 +1,12 @@
 """The shard store.
 
 Behaviours: recordings of earlier tools are read as they are; windows; replayed trades; what cannot
-be read is skipped, named, never deleted; a write is whole or not at all; re-reads touch only new
-files and memory stays bounded.
+be read is skipped, named, never deleted; a write is whole or not at all; the journal names new
+shards, and where it cannot, readers list.
 """
 
 import logging
 import os
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +19,7 @@ import pytest
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata import Recorder, ShardStore
 from advanced_mm.marketdata import store as store_module
+from advanced_mm.marketdata import tail as tail_module
 from advanced_mm.marketdata.schemas import SCHEMAS
 from advanced_mm.marketdata.shards import transaction_codes
 
@@ -311,50 +311,71 @@ class TestWriting:
         assert list(folder.iterdir()) == [alive]
 
 
-class TestCache:
-    def test_second_read_opens_only_new_files_and_forgets_old_ones(
+class TestFollowing:
+    """`RollingWindow`'s tests hold the tail against full reads; here is the journal it reads."""
+
+    def test_new_shards_are_told_without_listing_the_folders(
         self, store: ShardStore, wire: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        opened: list[str] = []
+        record(store, wire.bbo(1_000_000))
+        tail = ShardStore(store.data_dir).tail("ETH")
+        first = tail.start(0)
+        assert [named.name_ms for named in first.every] == [1_000_000]
+        monkeypatch.setattr(tail_module, "shard_files", None)
+        for ms in (2_000_000, 5_000_000):  # the second in another file of the journal
+            record(store, wire.bbo(ms), wire.trades((ms, ms)))
+            newer = tail.newer()
+            assert newer is not None
+            assert [named.name_ms for named in newer.every] == [ms, ms]
+        assert tail.newer().every == []
 
-        def spy(path: Path, kind: str) -> Any:
-            opened.append(path.name)
-            return read_shard(path, kind)
+    def test_journal_keeps_the_last_hours_only(
+        self, store: ShardStore, wire: SimpleNamespace
+    ) -> None:
+        for hour in range(10):
+            record(store, wire.bbo(hour * 3_600_000))
+        kept = sorted(path.name for path in (store.data_dir / "ETH/journal").iterdir())
+        assert kept == ["7.txt", "8.txt", "9.txt"]
 
-        read_shard = store_module.read_shard
-        monkeypatch.setattr(store_module, "read_shard", spy)
-        for ms in (1_000_000, 2_000_000):
-            record(store, wire.bbo(ms))
-        store.read("ETH")
+    def test_a_journal_that_lost_its_place_makes_the_reader_list(
+        self, store: ShardStore, wire: SimpleNamespace
+    ) -> None:
+        record(store, wire.bbo(1_000_000))
+        tail = store.tail("ETH")
+        tail.start(0)
+        for damage in (
+            lambda file: file.write_text(""),
+            lambda file: file.unlink(),
+            lambda file: file.write_text(f"{file.read_text()}prices_17"),
+            lambda file: store.prepare("ETH"),
+        ):
+            record(store, wire.bbo(2_000_000))
+            damage(store.data_dir / "ETH/journal/0.txt")
+            newer = tail.newer()
+            assert newer is not None
+            assert len(newer.every) == 1
+
+    def test_journal_that_cannot_be_written_loses_no_shard(
+        self,
+        store: ShardStore,
+        wire: SimpleNamespace,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        record(store, wire.bbo(1_000_000))
+        tail = store.tail("ETH")
+        tail.start(0)
+        journal = store.data_dir / "ETH/journal"
+        journal.rename(store.data_dir / "aside")
+        journal.write_text("in the way")
+        record(store, wire.bbo(2_000_000))
         record(store, wire.bbo(3_000_000))
-        opened.clear()
-        store.read("ETH", start_ms=2_500_000)
-        assert opened == ["prices_3000000.parquet"]
-        opened.clear()
-        store.read("ETH")  # the read before dropped what lies before its start
-        assert opened == ["prices_1000000.parquet", "prices_2000000.parquet"]
-
-    def test_warm_read_of_half_an_hour_in_shards_of_five_seconds(
-        self, store: ShardStore, wire: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """A generous bound against reading all files again, which takes over 300 ms."""
-        monkeypatch.setattr(store_module.os, "fsync", lambda _: None)
-        recorder = Recorder(store, ["ETH"], {"ETH": 0.1})
-        for shard in range(360):
-            for block in range(50):
-                ms = shard * 5000 + block * 100
-                recorder.handle(wire.bbo(ms, bid=100 - block), ms / 1000)
-                recorder.handle(wire.trades((ms, ms)), ms / 1000)
-            recorder.handle(wire.book(shard * 5000), shard * 5.0)
-            recorder.flush()
-        first = store.read("ETH", start_ms=0)
-        assert (len(first.quotes), len(first.trades)) == (18_000, 18_000)
-        costs = []
-        for _ in range(5):
-            begin = time.perf_counter()
-            store.read("ETH", start_ms=0)
-            costs.append(time.perf_counter() - begin)
-        assert min(costs) < 0.1
+        assert [str(journal) in record.message for record in caplog.records] == [True]
+        journal.unlink()
+        (store.data_dir / "aside").rename(journal)
+        record(store, wire.bbo(4_000_000))
+        newer = tail.newer()
+        assert newer is not None
+        assert [n.name_ms for n in newer.every] == [2_000_000, 3_000_000, 4_000_000]
 
 
 class TestTransactionCodes:

@@ -1,0 +1,182 @@
+"""One coin's last minutes, rolled forward: only what is new is read."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from advanced_mm.marketdata.listing import ShardFile
+from advanced_mm.marketdata.merging import TickNotes, extended, merge_shards
+from advanced_mm.marketdata.records import Int1D, Quotes, Recording, Trades
+from advanced_mm.marketdata.schemas import DATA_KINDS
+from advanced_mm.marketdata.store import ShardStore
+from advanced_mm.marketdata.tail import CLOCK_MARGIN_MS, Shards, ShardTail
+
+__all__ = ["RollingWindow", "last_minutes"]
+
+_NOTHING: Final = Shards({kind: [] for kind in DATA_KINDS}, [])
+
+
+@dataclass
+class _Held:
+    """What is in memory: the rows from ``complete_from_ms`` on, and what they came from.
+
+    ``oldest_ms`` is the time of the oldest row there was when reading began, 0 where it lies in
+    files that were not read.
+    """
+
+    tail: ShardTail
+    recording: Recording
+    notes: TickNotes
+    skipped: list[ShardFile]
+    newest_ms: int
+    complete_from_ms: int
+    oldest_ms: int
+
+
+class RollingWindow:
+    """The newest ``minutes`` of a coin's recording, held as arrays between updates.
+
+    An `update` gives what ``store.read(coin, start_ms=newest - minutes)`` would give, by reading
+    the shards that came since the one before. It assumes that copies of one trade carry one
+    exchange time and that shards stay as they were written; where a shard appears between those
+    already read, the window is read anew.
+
+    Parameters
+    ----------
+    store : ShardStore
+        Where the collector writes. The coin's folder need not exist before the first `update`.
+    coin : str
+        The coin's name at the venue.
+    minutes : float
+        Length of the window. It may be changed between updates; rows that a longer one than before
+        needs and that are not held are read from disk.
+
+    Attributes
+    ----------
+    keep_minutes : float
+        Rows that leave the window are held until they are this old, 0 by default: a window that
+        may have to grow then need not read them again.
+    """
+
+    def __init__(self, store: ShardStore, coin: str, minutes: float) -> None:
+        self.coin = coin
+        self.minutes = minutes
+        self.keep_minutes = 0.0
+        self._store = store
+        self._held: _Held | None = None
+
+    def update(self) -> Recording:
+        """Take in what was recorded since the last update.
+
+        Returns
+        -------
+        Recording
+            Without rows if none was recorded yet. Later updates do not change it.
+
+        Raises
+        ------
+        InputError
+            If the data directory or the coin's folder does not exist.
+        """
+        held = self._held
+        new = held.tail.newer() if held else None
+        if held is None or new is None:
+            held = self._read_anew()
+        else:
+            self._roll(held, new)
+            if held.complete_from_ms > max(held.oldest_ms, held.newest_ms - _ms(self.minutes)):
+                held = self._read_anew()
+        self._held = held
+        return self._merged(_NOTHING) if held is None else self._window(held)
+
+    def has_older_rows(self, minutes: float) -> bool:
+        """Tell whether rows older than the last ``minutes`` were recorded, held or not."""
+        held = self._held
+        return held is not None and held.oldest_ms < held.newest_ms - _ms(minutes)
+
+    @property
+    def held_bytes(self) -> int:
+        """Size of the rows in memory."""
+        if self._held is None:
+            return 0
+        rows = self._held.recording
+        arrays = [*vars(rows.quotes).values(), *vars(rows.trades).values(), rows.book_time_ms]
+        return sum(int(array.nbytes) for array in arrays)
+
+    def _read_anew(self) -> _Held | None:
+        """Read the window from disk; None where there are no rows."""
+        tail = self._store.tail(self.coin)
+        newest_ms = self._store.newest_ms(self.coin)
+        if newest_ms is None:
+            return None
+        shards = tail.start(newest_ms - _ms(self.minutes) - CLOCK_MARGIN_MS)
+        if not shards.every:
+            return None  # deleted since
+        # A shard may have come since the newest row was looked up.
+        newest_ms = max(named.shard.newest_ms for named in shards.every)
+        start_ms = newest_ms - _ms(self.minutes)
+        oldest_ms = min(int(named.shard.columns["time_ms"].min()) for named in shards.every)
+        return _Held(
+            tail=tail,
+            recording=self._merged(shards, start_ms),
+            notes=TickNotes.of(shards.every),
+            skipped=shards.skipped,
+            newest_ms=newest_ms,
+            complete_from_ms=start_ms,
+            oldest_ms=0 if tail.older_files else oldest_ms,
+        )
+
+    def _roll(self, held: _Held, new: Shards) -> None:
+        """Append what is new and drop what is too old to keep."""
+        later = self._merged(new)
+        held.newest_ms = max(held.newest_ms, later.newest_ms or 0)
+        start_ms = held.newest_ms - _ms(max(self.minutes, self.keep_minutes))
+        low_ms = start_ms - CLOCK_MARGIN_MS
+        held.tail.forget_before(low_ms)
+        held.notes = held.notes.and_(TickNotes.of(new.every)).since(low_ms)
+        held.skipped = [f for f in (*held.skipped, *new.skipped) if f.name_ms >= low_ms]
+        held.recording = extended(held.recording, later, start_ms)
+        held.complete_from_ms = max(held.complete_from_ms, start_ms)
+
+    def _window(self, held: _Held) -> Recording:
+        low_ms = held.newest_ms - _ms(self.minutes) - CLOCK_MARGIN_MS
+        skipped = sorted((f for f in held.skipped if f.name_ms >= low_ms), key=_by_kind)
+        return replace(
+            last_minutes(held.recording, self.minutes),
+            tick=held.notes.since(low_ms).price_step(),
+            skipped_files=tuple(file.path for file in skipped),
+        )
+
+    def _merged(self, shards: Shards, start_ms: int | None = None) -> Recording:
+        parsed = {kind: [named.shard for named in group] for kind, group in shards.by_kind.items()}
+        return merge_shards(self.coin, parsed, start_ms, None, ())
+
+
+def last_minutes(recording: Recording, minutes: float) -> Recording:
+    """Return the newest ``minutes`` of a recording, as views of its arrays."""
+    newest_ms = recording.newest_ms
+    if newest_ms is None:
+        return recording
+    start_ms = newest_ms - _ms(minutes)
+    quotes, trades = recording.quotes, recording.trades
+    quote, trade = _place(quotes.time_ms, start_ms), _place(trades.time_ms, start_ms)
+    return replace(
+        recording,
+        quotes=Quotes(*(array[quote:] for array in vars(quotes).values())),
+        trades=Trades(*(array[trade:] for array in vars(trades).values())),
+        book_time_ms=recording.book_time_ms[_place(recording.book_time_ms, start_ms) :],
+    )
+
+
+def _ms(minutes: float) -> int:
+    return round(minutes * 60_000)
+
+
+def _place(time_ms: Int1D, start_ms: int) -> int:
+    return int(np.searchsorted(time_ms, start_ms, "left"))
+
+
+def _by_kind(file: ShardFile) -> tuple[str, int]:
+    return Path(file.path).parent.name, file.name_ms

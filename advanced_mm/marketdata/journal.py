@@ -1,0 +1,138 @@
+"""The names of a coin's newest shards, so that nobody need list folders that grow all day.
+
+The recorder appends each shard's name to ``<COIN>/journal/<hour>.txt`` once the shard stands; the
+hour is that of the time in the name, counted from the epoch. A reader remembers how far it has
+read. Where the journal cannot tell everything (it is not there, a file of it has gone, the recorder
+says so) the reader lists the folders instead, which is always right and only slower. Recordings of
+other tools have no journal.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+__all__ = ["JournalReader", "ShardJournal"]
+
+logger = logging.getLogger(__name__)
+
+_FOLDER: Final = "journal"
+_SUFFIX: Final = ".txt"
+_HOUR_MS: Final = 3_600_000
+_HOURS_KEPT: Final = 2
+_LIST_AGAIN: Final = "*"
+
+
+class ShardJournal:
+    """The recorder's end of one coin's journal. Several recorders may append to it.
+
+    Parameters
+    ----------
+    coin_folder : Path
+        The coin's folder, which must exist when something is announced.
+    """
+
+    def __init__(self, coin_folder: Path) -> None:
+        self._folder = coin_folder / _FOLDER
+        self._hour = -1
+        self._missed = False
+
+    def announce(self, name: str, name_ms: int) -> None:
+        """Tell readers of a shard that stands; a journal that cannot be written is only logged."""
+        hour = name_ms // _HOUR_MS
+        try:
+            self._append(hour, f"{_LIST_AGAIN}\n{name}" if self._missed else name)
+            if hour > self._hour:
+                self._hour = hour
+                self._forget_before(hour - _HOURS_KEPT)
+        except OSError as error:
+            if not self._missed:
+                logger.warning("%s cannot be written: %s", self._folder, error)
+            self._missed = True
+        else:
+            self._missed = False
+
+    def ask_to_list(self) -> None:
+        """Tell readers that shards came or went unannounced; without a journal nothing is written.
+
+        Raises
+        ------
+        OSError
+            If the journal cannot be written.
+        """
+        hours = [hour for hour, _ in _hours(self._folder)]
+        if hours:
+            self._append(max(hours), _LIST_AGAIN)
+
+    def _append(self, hour: int, line: str) -> None:
+        self._folder.mkdir(exist_ok=True)
+        with (self._folder / f"{hour}{_SUFFIX}").open("ab", buffering=0) as file:
+            file.write(f"{line}\n".encode())
+
+    def _forget_before(self, hour: int) -> None:
+        for old, entry in list(_hours(self._folder)):
+            if old < hour:
+                Path(entry.path).unlink(missing_ok=True)
+
+
+class JournalReader:
+    """A reader's place in one coin's journal.
+
+    Parameters
+    ----------
+    coin_folder : Path
+        The coin's folder; it need not exist.
+    """
+
+    def __init__(self, coin_folder: Path) -> None:
+        self._folder = coin_folder / _FOLDER
+        self._places: dict[int, int] = {}
+
+    def names(self) -> list[str] | None:
+        """Return the names announced since the last call, None where the folders must be listed.
+
+        What is announced from then on is returned by later calls, so list after calling.
+        """
+        try:
+            sizes = {hour: entry.stat().st_size for hour, entry in _hours(self._folder)}
+        except FileNotFoundError:  # deleted between being seen and being asked for its size
+            sizes = {}
+        places, self._places = self._places, sizes
+        if not sizes or any(sizes.get(hour, -1) < place for hour, place in places.items()):
+            return None
+        if not places:
+            return None
+        names: list[str] = []
+        for hour, size in sorted(sizes.items()):
+            place = places.get(hour, 0)
+            if size > place:
+                lines = self._lines(hour, place)
+                if lines is None:
+                    return None
+                names += lines
+        return None if _LIST_AGAIN in names else names
+
+    def _lines(self, hour: int, place: int) -> list[str] | None:
+        """Read the whole lines from a place on and move the place behind them."""
+        try:
+            with (self._folder / f"{hour}{_SUFFIX}").open("rb") as file:
+                file.seek(place)
+                text = file.read()
+        except FileNotFoundError:
+            return None
+        whole = text[: text.rfind(b"\n") + 1]
+        self._places[hour] = place + len(whole)
+        return whole.decode().splitlines()
+
+
+def _hours(folder: Path) -> Iterator[tuple[int, "os.DirEntry[str]"]]:
+    """Find the journal's files and the hours they stand for."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                hour = entry.name.removesuffix(_SUFFIX)
+                if hour != entry.name and hour.isdecimal():
+                    yield int(hour), entry
+    except FileNotFoundError:
+        return
