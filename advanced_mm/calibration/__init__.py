@@ -1,6 +1,7 @@
 """From a window of records to lambda, kappa, epsilon and sigma with their uncertainty."""
 
 from advanced_mm.calibration.arrivals import ArrivalEstimator, ArrivalFit
+from advanced_mm.calibration.blocks import TimeBlocks, block_covariance
 from advanced_mm.calibration.bootstrap import BlockBootstrap
 from advanced_mm.calibration.calibrate import CalibrationOptions, CoinCalibration, calibrate
 from advanced_mm.calibration.estimate import Estimate, Sides, Status
@@ -8,6 +9,7 @@ from advanced_mm.calibration.fill_curve import FillCurveEstimator, FillCurveFit
 from advanced_mm.calibration.fill_impact import DepthProfile, FillImpactEstimator, FillImpactFit
 from advanced_mm.calibration.impact import ImpactEstimator, ImpactFit
 from advanced_mm.calibration.pareto import ParetoEstimator, ParetoFit
+from advanced_mm.calibration.toxicity import Economics, Regime, SideEconomics, economics
 from advanced_mm.calibration.volatility import VolatilityEstimator
 from advanced_mm.calibration.window import MarketOrders, Window, WindowOptions
 
@@ -18,6 +20,7 @@ __all__ = [
     "CalibrationOptions",
     "CoinCalibration",
     "DepthProfile",
+    "Economics",
     "Estimate",
     "FillCurveEstimator",
     "FillCurveFit",
@@ -28,10 +31,15 @@ __all__ = [
     "MarketOrders",
     "ParetoEstimator",
     "ParetoFit",
+    "Regime",
+    "SideEconomics",
     "Sides",
     "Status",
+    "TimeBlocks",
     "VolatilityEstimator",
     "Window",
     "WindowOptions",
+    "block_covariance",
     "calibrate",
+    "economics",
 ]

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaincinv
 
+from advanced_mm.calibration.blocks import with_blocks
+from advanced_mm.calibration.bootstrap import BlockBootstrap
 from advanced_mm.calibration.coverage import Stretches
 from advanced_mm.calibration.estimate import Estimate, Sides, insufficient
-from advanced_mm.calibration.window import Window
+from advanced_mm.calibration.window import MarketOrders, Window
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Float1D, Int1D
 
@@ -32,6 +34,7 @@ class ArrivalEstimator:
     ``min_orders`` is the gate. ``block_seconds`` corrects a feed without transaction codes, where
     orders of one block of that length merge into one: lambda = -ln(1 - nB/T)/B. It is off by
     default, so that the published rate is the plain n/T; it is ignored where orders are separated.
+    A ``bootstrap`` replaces the error and the interval by what it draws.
 
     Raises
     ------
@@ -42,6 +45,7 @@ class ArrivalEstimator:
     min_orders: int = 30
     dispersion_bin_ms: int = 30_000
     block_seconds: float | None = None
+    bootstrap: BlockBootstrap | None = None
 
     def __post_init__(self) -> None:
         if self.block_seconds is not None and not self.block_seconds > 0:
@@ -51,40 +55,49 @@ class ArrivalEstimator:
 
     def fit(self, window: Window) -> Sides[ArrivalFit]:
         """Return the rates of buy and sell market orders."""
-        return Sides(self._side(window, 1), self._side(window, -1))
+        return window.sides.map(lambda orders: self._side(window, orders))
 
-    def _side(self, window: Window, side: int) -> ArrivalFit:
-        time_ms = window.orders.of_side(side).time_ms
-        n, seconds = len(time_ms), window.observed_seconds
-        phi = dispersion(time_ms, window.stretches, self.dispersion_bin_ms)
+    def _side(self, window: Window, orders: MarketOrders) -> ArrivalFit:
+        n, seconds = len(orders), window.observed_seconds
+        phi = dispersion(orders.time_ms, window.stretches, self.dispersion_bin_ms)
         if n == 0 or seconds <= 0:
             return ArrivalFit(insufficient(n, "no market orders in the covered time"), phi)
+        rate = self._rate(window, orders, phi)
+        if n < self.min_orders:
+            rate = rate.rejected(f"{n} market orders, {self.min_orders} needed")
+        elif not np.isfinite(rate.value):
+            rate = rate.rejected("an order in every block: the rate cannot be told")
+        return ArrivalFit(rate, phi)
+
+    def _rate(self, window: Window, orders: MarketOrders, phi: float) -> Estimate:
+        n, seconds, blocks = len(orders), window.observed_seconds, window.blocks
+        counts = blocks.sums(orders.time_ms, np.ones((n, 1)))[:, 0]
+        parts = (counts - n / seconds * blocks.seconds) / seconds
+        if self.bootstrap is not None:
+            sums = self.bootstrap.sums(blocks, np.column_stack((counts, blocks.seconds)))
+            drawn = self._unmerged(window, sums[:, 0] / sums[:, 1])
+            value = float(self._unmerged(window, np.array([n / seconds]))[0])
+            return self.bootstrap.estimate(value, drawn, parts, n)
         low, high = garwood_interval(n)
         widen = np.sqrt(phi)
-        ends = np.array([n - widen * (n - low), n, n + widen * (high - n)]) / seconds
-        low_rate, rate, high_rate = self._unmerged(window, np.maximum(ends, 0.0))
+        ends = np.array([n, n - widen * (n - low), n + widen * (high - n)]) / seconds
+        value, low, high = (float(r) for r in self._unmerged(window, np.maximum(ends, 0.0)))
         slope = 1.0  # of the correction at the estimate, for the standard error
         if self._corrects(window):
             slope = 1.0 / max(1.0 - n * float(self.block_seconds or 0.0) / seconds, 1e-9)
         se = float(widen * np.sqrt(n) / seconds * slope)
-        estimate = Estimate(rate, se, low_rate, high_rate, n)
-        if n < self.min_orders:
-            estimate = estimate.rejected(f"{n} market orders, {self.min_orders} needed")
-        elif not np.isfinite(rate):
-            estimate = estimate.rejected("an order in every block: the rate cannot be told")
-        return ArrivalFit(estimate, phi)
+        return with_blocks(Estimate(value, se, low, high, n), parts)
 
     def _corrects(self, window: Window) -> bool:
         return self.block_seconds is not None and not window.has_transactions
 
-    def _unmerged(self, window: Window, rates: Float1D) -> tuple[float, float, float]:
+    def _unmerged(self, window: Window, rates: Float1D) -> Float1D:
         """Undo the merging of orders within a block; a rate of one a block or more becomes NaN."""
         if self.block_seconds is not None and self._corrects(window):
             filled = rates * self.block_seconds
             rates = np.full(len(filled), np.nan)
             rates[filled < 1] = -np.log1p(-filled[filled < 1]) / self.block_seconds
-        low, rate, high = (float(r) for r in rates)
-        return low, rate, high
+        return rates
 
 
 def garwood_interval(n: int) -> tuple[float, float]:

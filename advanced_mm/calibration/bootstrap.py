@@ -1,8 +1,8 @@
-"""Intervals that survive clustering: whole 30 s blocks are drawn with replacement.
+"""Intervals by drawing: whole 30 s blocks with replacement (the block bootstrap).
 
-Market orders come in bursts, so an interval that treats them as independent is too narrow. Drawing
-blocks of time keeps the bursts together (the block bootstrap). Statistics here are functions of
-sums over orders, so a draw is a row of block counts times a matrix of block sums.
+Drawing blocks of time keeps bursts of market orders together. Statistics here are functions of sums
+over orders, so a draw is a row of block counts times a matrix of block sums. It costs a few
+milliseconds, and shows the skewness that the quick errors of ``blocks`` have to assume.
 """
 
 from dataclasses import dataclass
@@ -11,66 +11,48 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from advanced_mm.calibration.coverage import Stretches
-from advanced_mm.marketdata.records import Float1D, Int1D
+from advanced_mm.calibration.blocks import TimeBlocks, with_blocks
+from advanced_mm.calibration.estimate import Estimate
+from advanced_mm.marketdata.records import Float1D
 
-__all__ = ["BlockBootstrap", "BlockDraws", "percentile_interval"]
+__all__ = ["BlockBootstrap", "percentile_interval"]
 
 Float2D = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class BlockBootstrap:
-    """How blocks are laid and drawn.
+    """How many times the blocks are drawn.
 
-    Blocks start on epoch multiples of ``block_ms``; partial ones are kept. ``seed`` is fixed so
-    that the same window always gives the same interval.
+    ``seed`` is fixed so that the same window always gives the same interval.
     """
 
-    block_ms: int = 30_000
     draws: int = 4000
     seed: int = 20151
 
-    def draw(self, stretches: Stretches) -> "BlockDraws":
-        """Draw the blocks of a window."""
-        numbers, seconds = stretches.blocks(self.block_ms)
-        counts = _counts(len(numbers), self.draws, self.seed)
-        return BlockDraws(self.block_ms, numbers, seconds, counts)
-
-
-@dataclass(frozen=True)
-class BlockDraws:
-    """Drawn blocks: ``counts[d, b]`` says how often draw d holds block b. Shape (draws, blocks)."""
-
-    block_ms: int
-    numbers: Int1D
-    seconds: Float1D
-    counts: Float2D
-
-    @property
-    def drawn_seconds(self) -> Float1D:
-        """Covered seconds of each draw, shape (draws,)."""
-        return np.asarray(self.counts @ self.seconds)
-
-    def sums(self, time_ms: Int1D, values: Float2D) -> Float2D:
-        """Sum each column over the orders of each draw.
+    def sums(self, blocks: TimeBlocks, by_block: Float2D) -> Float2D:
+        """Sum each column of block sums over the blocks of each draw.
 
         Parameters
         ----------
-        time_ms
-            Exchange times of the orders, inside the covered stretches, shape (n,).
-        values
-            One row an order, one column a quantity, shape (n, c).
+        blocks
+            The window's blocks.
+        by_block
+            Shape (blocks, c).
 
         Returns
         -------
         Array of shape (draws, c).
         """
-        place = np.searchsorted(self.numbers, time_ms // self.block_ms)
-        by_block = np.column_stack(
-            [np.bincount(place, weights=v, minlength=len(self.numbers)) for v in values.T]
-        )
-        return np.asarray(self.counts @ by_block)
+        return np.asarray(self.counts(blocks) @ by_block)
+
+    def counts(self, blocks: TimeBlocks) -> Float2D:
+        """Return how often each draw holds each block, shape (draws, blocks)."""
+        return _counts(len(blocks), self.draws, self.seed)
+
+    def estimate(self, value: float, drawn: Float1D, by_block: Float1D, n: int) -> Estimate:
+        """Return an estimate with the spread and the percentiles of a drawn statistic."""
+        return with_blocks(Estimate(value, *percentile_interval(drawn), n), by_block)
 
 
 @lru_cache(maxsize=8)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from advanced_mm.calibration.arrivals import ArrivalEstimator, ArrivalFit
+from advanced_mm.calibration.bootstrap import BlockBootstrap
 from advanced_mm.calibration.estimate import Estimate, Sides, Status, worst_status
 from advanced_mm.calibration.fill_curve import FillCurveEstimator, FillCurveFit
 from advanced_mm.calibration.fill_impact import DepthProfile, FillImpactEstimator, FillImpactFit
@@ -32,6 +33,19 @@ class CalibrationOptions:
     fill_impact: FillImpactEstimator = field(default_factory=FillImpactEstimator)
     pareto: ParetoEstimator = field(default_factory=ParetoEstimator)
     volatility: VolatilityEstimator = field(default_factory=VolatilityEstimator)
+
+    @classmethod
+    def bootstrapped(cls, bootstrap: BlockBootstrap | None = None) -> "CalibrationOptions":
+        """Return the defaults with drawn errors and intervals for all that the fill curve gives.
+
+        Arrivals and epsilon keep theirs: Garwood's interval widened for bursts, and HC1.
+        """
+        drawing = bootstrap or BlockBootstrap()
+        return cls(
+            fill_curve=FillCurveEstimator(bootstrap=drawing),
+            fill_impact=FillImpactEstimator(bootstrap=drawing),
+            pareto=ParetoEstimator(bootstrap=drawing),
+        )
 
 
 @dataclass(frozen=True)
@@ -106,7 +120,9 @@ class CoinCalibration:
                 epsilon_fill=fill_impact.epsilon_fill.map(reject),
                 profile=fill_impact.profile.map(reject_line),
             ),
-            pareto=self.pareto.map(lambda f: replace(f, alpha=reject(f.alpha))),
+            pareto=self.pareto.map(
+                lambda f: replace(f, alpha=reject(f.alpha), mean=reject(f.mean))
+            ),
             volatility=reject(self.volatility),
         )
 
@@ -171,10 +187,6 @@ def calibrate(
 def _fit(
     window: Window, options: CalibrationOptions, end_ms: int, window_seconds: float
 ) -> CoinCalibration:
-    counts, walked = (
-        Sides(int((side == 1).sum()), int((side == -1).sum()))
-        for side in (window.orders.side, window.orders.side[window.orders.reach >= 1])
-    )
     return CoinCalibration(
         coin=window.coin,
         end_ms=end_ms,
@@ -182,8 +194,8 @@ def _fit(
         observed_seconds=window.observed_seconds,
         mid=window.path.last,
         tick=window.tick,
-        n=counts,
-        n1=walked,
+        n=window.sides.map(len),
+        n1=window.sides.map(lambda orders: int((orders.reach >= 1).sum())),
         arrivals=options.arrivals.fit(window),
         fill_curve=options.fill_curve.fit(window),
         impact=options.impact.fit(window),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from advanced_mm.calibration.calibrate import CoinCalibration, calibrate
+from advanced_mm.calibration.calibrate import CalibrationOptions, CoinCalibration, calibrate
 from advanced_mm.calibration.window import Window
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.store import ShardStore
@@ -107,6 +107,8 @@ def fit_as_asked(args: argparse.Namespace) -> FittedWindow:
     """
     coin = args.crypto or configured_coin(args.config)
     recording = ShardStore(args.data_dir).read(coin)
-    calibration = calibrate(recording, window_minutes=args.time_range)
+    calibration = calibrate(
+        recording, window_minutes=args.time_range, options=CalibrationOptions.bootstrapped()
+    )
     start_ms = calibration.end_ms - round(calibration.window_seconds * 1000)
     return FittedWindow(Window.of(recording, start_ms, calibration.end_ms), calibration)

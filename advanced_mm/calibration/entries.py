@@ -55,7 +55,7 @@ def epsilon_entry(calibration: CoinCalibration, published_at: datetime) -> Epsil
         fields |= _with_error("pareto_alpha", alpha)
         fitted = Sides(*(e.usable for e in alpha))
         fields |= _finite("pareto_threshold", pareto.map(lambda side: side.threshold), fitted)
-        fields |= _finite("pareto_mean", pareto.map(lambda side: side.mean), fitted)
+        fields |= _with_error("pareto_mean", pareto.map(lambda side: side.mean))
     return EpsilonEntry(**fields)
 
 

@@ -1,11 +1,13 @@
 """What every estimator hands back: a number, how sure it is, and whether it may be published."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Generic, TypeVar
 
 import numpy as np
+
+from advanced_mm.marketdata.records import Float1D
 
 __all__ = [
     "NORMAL_95",
@@ -54,7 +56,9 @@ class Estimate:
 
     ``value``, ``se``, ``low`` and ``high`` (the 95% interval) share the unit of the estimator that
     made them; each is NaN where it could not be computed. ``n`` is the number of observations and
-    ``reason`` says in words why the status is not ``ok``.
+    ``reason`` says in words why the status is not ``ok``. ``by_block`` holds each block of time's
+    part of the error, shape (blocks,) or empty: their sum of squares is the squared standard error,
+    and products with another estimate's give the covariance (``blocks.block_covariance``).
     """
 
     value: float
@@ -64,6 +68,7 @@ class Estimate:
     n: int
     status: Status = Status.OK
     reason: str = ""
+    by_block: Float1D = field(default_factory=lambda: np.empty(0), compare=False, repr=False)
 
     @property
     def usable(self) -> bool:
@@ -75,6 +80,10 @@ class Estimate:
         if not self.usable:
             return self
         return replace(self, status=Status.INSUFFICIENT, reason=reason)
+
+    def with_parts(self, by_block: Float1D) -> "Estimate":
+        """Return the same numbers with their error's parts by block of time."""
+        return replace(self, by_block=by_block)
 
 
 def insufficient(n: int, reason: str) -> Estimate:
@@ -139,4 +148,8 @@ def _precision_mean(raw: Sides[Estimate]) -> Estimate:
     value = float(precision @ np.array([e.value for e in usable]) / precision.sum())
     se = float(least / np.sqrt(precision.sum()))
     n = sum(e.n for e in usable)
-    return Estimate(value, se, value - NORMAL_95 * se, value + NORMAL_95 * se, n)
+    pool = Estimate(value, se, value - NORMAL_95 * se, value + NORMAL_95 * se, n)
+    if all(len(e.by_block) == len(usable[0].by_block) for e in usable):
+        parts = np.array([e.by_block for e in usable])
+        pool = pool.with_parts(np.asarray(precision @ parts / precision.sum()))
+    return pool

@@ -5,12 +5,13 @@ model says so: with probability p1 an order walks beyond the touch, and then its
 ticks is geometric with continuation probability q. Its maximum likelihood has a closed form.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from advanced_mm.calibration.bootstrap import BlockBootstrap, BlockDraws, percentile_interval
+from advanced_mm.calibration.blocks import clustered_estimate
+from advanced_mm.calibration.bootstrap import BlockBootstrap
 from advanced_mm.calibration.estimate import Estimate, Sides, insufficient
 from advanced_mm.calibration.window import MarketOrders, Window
 from advanced_mm.marketdata.records import Float1D, Int1D
@@ -25,13 +26,12 @@ KS_CRITICAL_95 = 1.36  # over sqrt(n): the 5% critical value of the Kolmogorov-S
 class FillCurveFit:
     """One side's fill curve.
 
-    ``kappa`` per quote currency, ``lambda0`` per second (extrapolated to depth 0); their standard
-    errors and intervals are from the block bootstrap. ``kappa_formula_se`` is the likelihood's own,
-    too small where orders cluster. ``n`` counts orders with a known reach, ``n1`` those beyond the
-    touch; ``half_spread`` is their mean pre-trade half-spread (quote currency), ``cap`` the
-    truncation J and ``stop`` the continuation's complement 1 - q. ``ks`` is the distance of the
-    reach from its fit given that it is at least 1 tick, ``ks_critical`` its 5% critical value;
-    ``r2`` that of the log survival, NaN where fewer than two depths have 5 counts.
+    ``kappa`` per quote currency, ``lambda0`` per second (extrapolated to depth 0), with errors that
+    survive clustering. ``kappa_formula_se`` is the likelihood's own, too small where orders
+    cluster. ``n`` counts orders with a known reach, ``n1`` those beyond the touch; ``half_spread``
+    is their mean pre-trade half-spread (quote currency), ``cap`` the truncation J. ``ks`` is the
+    distance of the reach from its fit given that it is at least 1 tick, ``ks_critical`` its 5%
+    critical value; ``r2`` that of the log survival, NaN where fewer than two depths have 5 counts.
     """
 
     kappa: Estimate
@@ -48,7 +48,7 @@ class FillCurveFit:
 
 @dataclass(frozen=True)
 class _Sums:
-    """What the closed form needs, as sums over orders: of the window first, then of each draw."""
+    """What the closed form needs, as sums over orders. Shapes (rows,): a block or a draw each."""
 
     n: Float1D
     n1: Float1D
@@ -56,6 +56,14 @@ class _Sums:
     stop: Float1D
     half_spread: Float1D
     seconds: Float1D
+
+    @property
+    def total(self) -> "_Sums":
+        return _Sums(*(np.atleast_1d(column.sum()) for column in self.columns))
+
+    @property
+    def columns(self) -> tuple[Float1D, ...]:
+        return self.n, self.n1, self.go, self.stop, self.half_spread, self.seconds
 
     def kappa(self, tick: float) -> Float1D:
         """-ln q / tick: infinite where no order walked a second tick, NaN without any."""
@@ -67,6 +75,19 @@ class _Sums:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             depth = self.half_spread / self.n + tick
             return self.n1 / self.seconds * np.exp(self.kappa(tick) * depth)
+
+    def parts(self, kappa: float, lambda0: float, tick: float) -> tuple[Float1D, Float1D]:
+        """Each row's part of the errors of kappa and lambda0: their differentials in the sums."""
+        whole = self.total
+        q, first = np.exp(-kappa * tick), whole.half_spread / whole.n
+        of_kappa = (q * self.stop - (1 - q) * self.go) / ((whole.go + whole.stop) * q * tick)
+        of_log_lambda0 = (
+            self.n1 / whole.n1
+            - self.seconds / whole.seconds
+            + (first + tick) * of_kappa
+            + kappa * (self.half_spread - first * self.n) / whole.n
+        )
+        return of_kappa, lambda0 * of_log_lambda0
 
 
 @dataclass(frozen=True)
@@ -80,44 +101,45 @@ class FillCurveEstimator:
     quote count in T's rate but say nothing about reach: n1/n is over the others.
 
     ``min_walked`` is the gate on n1; ``kappa_per_bp`` the sane range of kappa times 1 bp of mid.
+    Errors are clustered by block of time, the intervals log-normal; a ``bootstrap`` replaces both
+    by what it draws.
     """
 
     min_walked: int = 30
     cap_bp: float = 10.0
     kappa_per_bp: tuple[float, float] = (0.05, 20.0)
-    bootstrap: BlockBootstrap = field(default_factory=BlockBootstrap)
+    bootstrap: BlockBootstrap | None = None
 
     def fit(self, window: Window) -> Sides[FillCurveFit]:
         """Return both sides' curves; + is the ask side, lifted by buy market orders."""
-        draws = self.bootstrap.draw(window.stretches)
-        return Sides(self._side(window, 1, draws), self._side(window, -1, draws))
+        return window.sides.map(lambda orders: self._side(window, orders))
 
-    def _side(self, window: Window, side: int, draws: BlockDraws) -> FillCurveFit:
-        every = window.orders.of_side(side)
+    def _side(self, window: Window, every: MarketOrders) -> FillCurveFit:
         orders = every.with_quote()
         walked = orders.reach[orders.reach >= 1]
         n, n1 = len(orders), len(walked)
         if n1 == 0 or window.observed_seconds <= 0:
             return _nothing(n, f"0 orders beyond the touch, {self.min_walked} needed")
-        cap = max(2, round(self.cap_bp * 1e-4 * float(orders.mid.mean()) / window.tick))
+        mid, tick = float(orders.mid.mean()), window.tick
+        cap = max(2, round(self.cap_bp * 1e-4 * mid / tick))
         # Orders without a quote are taken to walk like the others.
-        seconds = np.array([window.observed_seconds, *draws.drawn_seconds]) * (n / len(every))
-        columns = _columns(orders, cap)
-        by_draw = draws.sums(orders.time_ms, columns)
-        sums = _Sums(*np.column_stack((np.vstack((columns.sum(axis=0), by_draw)), seconds)).T)
-        kappa, lambda0 = (
-            Estimate(float(values[0]), *percentile_interval(values[1:]), n1)
-            for values in (sums.kappa(window.tick), sums.lambda0(window.tick))
-        )
-        q = float(np.exp(-kappa.value * window.tick))
-        trials = float(sums.go[0] + sums.stop[0])
-        formula_se = np.sqrt((1 - q) / (q * trials)) / window.tick if 0 < q < 1 else np.nan
-        reason = self._fault(kappa.value, lambda0.value, n1, float(orders.mid.mean()))
+        seconds = window.blocks.seconds * (n / len(every))
+        by_block = window.blocks.sums(orders.time_ms, _columns(orders, cap))
+        sums = _Sums(*np.column_stack((by_block, seconds)).T)
+        kappa = float(sums.total.kappa(tick)[0])
+        lambda0 = float(sums.total.lambda0(tick)[0])
+        q = float(np.exp(-kappa * tick))
+        trials = float(sums.go.sum() + sums.stop.sum())
+        formula_se = np.sqrt((1 - q) / (q * trials)) / tick if 0 < q < 1 else np.nan
+        reason = self._fault(kappa, lambda0, n1, mid)
+        if np.isfinite(formula_se):
+            fitted = self._with_errors(window, sums, kappa, lambda0, float(formula_se))
+        else:
+            fitted = (insufficient(n1, reason), insufficient(n1, reason))
         if reason:
-            kappa, lambda0 = kappa.rejected(reason), lambda0.rejected(reason)
+            fitted = fitted[0].rejected(reason), fitted[1].rejected(reason)
         return FillCurveFit(
-            kappa=kappa,
-            lambda0=lambda0,
+            *fitted,
             kappa_formula_se=float(formula_se),
             n=n,
             n1=n1,
@@ -126,6 +148,26 @@ class FillCurveEstimator:
             ks=reach_ks_distance(walked, q, cap),
             ks_critical=KS_CRITICAL_95 / float(np.sqrt(n1)),
             r2=log_survival_r2(walked, q, cap),
+        )
+
+    def _with_errors(
+        self, window: Window, sums: _Sums, kappa: float, lambda0: float, formula_se: float
+    ) -> tuple[Estimate, Estimate]:
+        tick, n1 = window.tick, int(sums.n1.sum())
+        parts = sums.parts(kappa, lambda0, tick)
+        if self.bootstrap is not None:
+            draws = _Sums(*self.bootstrap.sums(window.blocks, np.column_stack(sums.columns)).T)
+            drawn = draws.kappa(tick), draws.lambda0(tick)
+            kappa_estimate, lambda0_estimate = (
+                self.bootstrap.estimate(*of, n1)
+                for of in zip((kappa, lambda0), drawn, parts, strict=True)
+            )
+            return kappa_estimate, lambda0_estimate
+        depth = float(sums.half_spread.sum() / sums.n.sum()) + tick
+        lambda0_se = lambda0 * float(np.hypot(n1**-0.5, depth * formula_se))
+        return (
+            clustered_estimate(kappa, parts[0], n1, least_se=formula_se, positive=True),
+            clustered_estimate(lambda0, parts[1], n1, least_se=lambda0_se, positive=True),
         )
 
     def _fault(self, kappa: float, lambda0: float, n1: int, mid: float) -> str:

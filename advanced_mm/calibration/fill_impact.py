@@ -5,13 +5,14 @@ more so the deeper they reach. ``epsilon_fill`` is their mean move; its growth w
 delta, decides whether any depth pays at all (b >= 1: none does).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from advanced_mm.calibration.bootstrap import BlockBootstrap, BlockDraws, percentile_interval
+from advanced_mm.calibration.blocks import clustered_estimate
+from advanced_mm.calibration.bootstrap import BlockBootstrap
 from advanced_mm.calibration.estimate import Estimate, Sides, insufficient, settle_pair
 from advanced_mm.calibration.window import MarketOrders, Window
 from advanced_mm.marketdata.records import Float1D, Int1D
@@ -67,35 +68,35 @@ class FillImpactEstimator:
     """Mean of s (mid(t + horizon) - pre-trade mid) over orders that walked at least one tick.
 
     The mid is the last one at or before t + ``horizon_ms``; an order counts when that instant lies
-    in its own covered stretch. Standard errors and intervals are from the block bootstrap. A side
-    needs ``min_fills`` of its own, a bound ``min_fills`` on both sides.
+    in its own covered stretch. A side needs ``min_fills`` of its own, a bound ``min_fills`` on both
+    sides; more than ``max_bp`` of the mid is not believed.
 
     The profile takes every depth of the half-tick lattice beyond the mean half-spread, up to
     ``max_depth_bp`` of the mid, that at least ``min_fills`` orders reached beyond, and lays a line
-    through the means, weighted by count. The points share orders, so its errors come from the
-    bootstrap too, never from its residuals.
+    through the means, weighted by count. The points share orders, so its errors never come from its
+    residuals: like those of the mean they are clustered by block of time. A ``bootstrap`` replaces
+    them, and the intervals, by what it draws.
     """
 
     horizon_ms: int = 1000
     min_fills: int = 30
     max_bp: float = 20.0
     max_depth_bp: float = 10.0
-    bootstrap: BlockBootstrap = field(default_factory=BlockBootstrap)
+    bootstrap: BlockBootstrap | None = None
 
     def fit(self, window: Window) -> FillImpactFit:
         """Return the moves given a fill on the ask (+) and on the bid (-)."""
-        draws = self.bootstrap.draw(window.stretches)
-        plus, minus = self._moves(window, 1), self._moves(window, -1)
-        raw = Sides(self._mean(plus, draws), self._mean(minus, draws))
+        moves = Sides(
+            *(self._moves(window, s, o) for s, o in zip((1, -1), window.sides, strict=True))
+        )
+        raw = moves.map(lambda m: self._mean(window, m))
         settled = settle_pair(raw, min_n=self.min_fills, min_n_bound=self.min_fills)
         limit = self.max_bp * 1e-4 * window.path.last
-        profile = Sides(
-            self._profile(plus, window.tick, draws), self._profile(minus, window.tick, draws)
-        )
-        return FillImpactFit(Sides(*(self._believed(e, limit) for e in settled)), raw, profile)
+        believed = settled.map(lambda e: self._believed(e, limit))
+        return FillImpactFit(believed, raw, moves.map(lambda m: self._profile(window, m)))
 
-    def _moves(self, window: Window, side: int) -> _Moves:
-        orders: MarketOrders = window.orders.of_side(side).with_quote()
+    def _moves(self, window: Window, side: int, every: MarketOrders) -> _Moves:
+        orders = every.with_quote()
         later = orders.time_ms + self.horizon_ms
         move = side * (window.path.at(later) - orders.mid)
         known = (window.stretches.index(later) == orders.stretch) & np.isfinite(move)
@@ -109,36 +110,48 @@ class FillImpactEstimator:
             mid=float(orders.mid.mean()) if some else np.nan,
         )
 
-    def _mean(self, moves: _Moves, draws: BlockDraws) -> Estimate:
+    def _mean(self, window: Window, moves: _Moves) -> Estimate:
         walked = moves.reach >= 1
         n = int(walked.sum())
         if n == 0:
             return insufficient(0, "no order beyond the touch")
-        value = float(moves.move[walked].mean())
-        columns = np.column_stack((moves.move, np.ones(len(moves.move)))) * walked[:, None]
-        sums = draws.sums(moves.time_ms, columns)
-        return Estimate(value, *percentile_interval(_ratio(sums[:, 0], sums[:, 1])), n)
+        move = moves.move[walked]
+        value = float(move.mean())
+        sums = window.blocks.sums(moves.time_ms[walked], np.column_stack((move, np.ones(n))))
+        parts = (sums[:, 0] - value * sums[:, 1]) / n
+        if self.bootstrap is not None:
+            drawn = _ratio(*self.bootstrap.sums(window.blocks, sums).T)
+            return self.bootstrap.estimate(value, drawn, parts, n)
+        return clustered_estimate(value, parts, n, least_se=float(move.std() / np.sqrt(n)))
 
-    def _profile(self, moves: _Moves, tick: float, draws: BlockDraws) -> DepthProfile:
-        depth = self._depths(moves, tick)
-        beyond = moves.walk[:, None] > depth + 1e-6 * tick
-        count = beyond.sum(axis=0)
+    def _profile(self, window: Window, moves: _Moves) -> DepthProfile:
+        depth = self._depths(moves, window.tick)
+        # How many of the depths each order reached beyond; a depth was beaten by those above it.
+        beyond = np.searchsorted(depth, moves.walk - 1e-6 * window.tick, side="left")
+        count = _beaten(beyond, np.ones(len(beyond)), len(depth)).astype(np.int64)
+        means = _ratio(_beaten(beyond, moves.move, len(depth)), count)
         if len(depth) < 3:
             absent = insufficient(len(depth), f"{len(depth)} depths with enough orders, 3 needed")
-            means = _ratio(moves.move @ beyond, count)
             return DepthProfile(depth, means, count, absent, absent)
         # The line needs five sums over depths; each order adds its own part to them.
         centre = float(depth.mean())
-        powers = (depth - centre) ** np.arange(3)[:, None]
-        by_power = beyond @ powers.T
-        columns = np.hstack((by_power, by_power[:, :2] * moves.move[:, None]))
-        drawn = line_from_sums(draws.sums(moves.time_ms, columns), centre)
-        line = line_from_sums(columns.sum(axis=0, keepdims=True), centre)
-        intercept, slope = (
-            Estimate(float(value[0]), *percentile_interval(sample), len(depth))
-            for value, sample in zip(line, drawn, strict=True)
-        )
-        return DepthProfile(depth, moves.move @ beyond / count, count, intercept, slope)
+        powers = np.vstack((np.zeros(3), np.cumsum((depth[:, None] - centre) ** [0, 1, 2], axis=0)))
+        reached = beyond > 0
+        by_power = powers[beyond[reached]]
+        columns = np.hstack((by_power, by_power[:, :2] * moves.move[reached, None]))
+        sums = window.blocks.sums(moves.time_ms[reached], columns)
+        intercept, slope = self._line(window, sums, centre, len(depth))
+        return DepthProfile(depth, means, count, intercept, slope)
+
+    def _line(self, window: Window, sums: Float2D, centre: float, n: int) -> list[Estimate]:
+        """Return intercept and slope from the line's sums by block."""
+        values = [float(value[0]) for value in line_from_sums(sums.sum(0, keepdims=True), centre)]
+        parts = _line_parts(sums, values[0], values[1], centre)
+        if self.bootstrap is not None:
+            drawn = line_from_sums(self.bootstrap.sums(window.blocks, sums), centre)
+            of = zip(values, drawn, parts, strict=True)
+            return [self.bootstrap.estimate(*each, n) for each in of]
+        return [clustered_estimate(v, p, n) for v, p in zip(values, parts, strict=True)]
 
     def _depths(self, moves: _Moves, tick: float) -> Float1D:
         """Return the half-tick depths beyond the mean half-spread reached by enough orders."""
@@ -174,6 +187,25 @@ def line_from_sums(sums: Float2D, centre: float) -> tuple[Float1D, Float1D]:
     w, wu, wuu, wy, wuy = sums.T
     slope = _ratio(w * wuy - wu * wy, w * wuu - wu**2)
     return _ratio(wy - slope * wu, w) - slope * centre, slope
+
+
+def _line_parts(
+    sums: Float2D, intercept: float, slope: float, centre: float
+) -> tuple[Float1D, Float1D]:
+    """Return each block's part of the errors of intercept and slope, through its residuals."""
+    w, wu, wuu, wy, wuy = sums.T
+    level = intercept + slope * centre
+    off, off_u = wy - level * w - slope * wu, wuy - level * wu - slope * wuu
+    determinant = w.sum() * wuu.sum() - wu.sum() ** 2
+    of_slope = (w.sum() * off_u - wu.sum() * off) / determinant
+    of_level = (wuu.sum() * off - wu.sum() * off_u) / determinant
+    return of_level - centre * of_slope, of_slope
+
+
+def _beaten(beyond: Int1D, values: Float1D, depths: int) -> Float1D:
+    """Sum values over the orders that reached beyond each of the depths."""
+    by_number = np.bincount(beyond, weights=values, minlength=depths + 1)
+    return np.asarray(np.cumsum(by_number[::-1])[::-1][1:])
 
 
 def _ratio(top: Float1D, bottom: NDArray[Any]) -> Float1D:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from advanced_mm.calibration.blocks import with_blocks
+from advanced_mm.calibration.bootstrap import BlockBootstrap
 from advanced_mm.calibration.estimate import (
     NORMAL_95,
     Estimate,
@@ -29,6 +31,7 @@ Float2D = NDArray[np.float64]
 
 # (a+, a-, b+, b-) -> (eps+, eps-)
 _SUM_OF_LAGS = np.array([[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0]])
+_WORST_CONDITION = 1e10  # of a draw's normal equations; beyond it the draw has no estimate
 
 
 @dataclass(frozen=True)
@@ -53,28 +56,45 @@ class ImpactEstimator:
     predecessor lie in one covered stretch and the mid is known at both its edges (last quote
     strictly before). A side needs ``min_orders`` of its own, a bound ``min_orders_bound`` on both
     sides; more than ``max_bp`` of the mid is not believed.
+
+    The interval is normal, its upper end put off by the largest part any one bin has in the
+    estimate: jumps have heavy tails, and a window easily lacks the one jump that would have raised
+    both the mean and its error. A ``bootstrap`` replaces error and interval by what it draws.
     """
 
     bin_ms: int = 500
     min_orders: int = 200
     min_orders_bound: int = 60
     max_bp: float = 20.0
+    bootstrap: BlockBootstrap | None = None
 
     def fit(self, window: Window) -> ImpactFit:
         """Return the jumps caused by buy (+) and sell (-) market orders."""
-        moves, counts = self._regression(window)
+        number, moves, counts = self._regression(window)
         n_plus, n_minus = int(counts[:, 0].sum()), int(-counts[:, 1].sum())
-        if len(moves) <= 4 or np.linalg.matrix_rank(counts) < 4:
+        if len(moves) <= 4 or np.linalg.matrix_rank(counts.T @ counts) < 4:
             reason = "too few bins, or no orders on one side"
             raw = Sides(insufficient(n_plus, reason), insufficient(n_minus, reason))
             return ImpactFit(raw, raw, len(moves), np.nan)
         beta, covariance, residual = least_squares_hc1(counts, moves)
         value = _SUM_OF_LAGS @ beta
         se = np.sqrt(np.diag(_SUM_OF_LAGS @ covariance @ _SUM_OF_LAGS.T))
-        raw = Sides(
-            _normal(float(value[0]), float(se[0]), n_plus),
-            _normal(float(value[1]), float(se[1]), n_minus),
-        )
+        influence = counts * residual[:, None] @ np.linalg.inv(counts.T @ counts) @ _SUM_OF_LAGS.T
+        parts = window.blocks.sums(number * self.bin_ms, influence)
+        if self.bootstrap is None:
+            sides = [
+                _normal(float(value[i]), float(se[i]), float(influence[:, i].max()), n)
+                for i, n in enumerate((n_plus, n_minus))
+            ]
+            raw = Sides(*(with_blocks(side, parts[:, i]) for i, side in enumerate(sides)))
+        else:
+            drawn = self._drawn(self.bootstrap, window, number, moves, counts)
+            raw = Sides(
+                *(
+                    self.bootstrap.estimate(float(value[i]), drawn[:, i], parts[:, i], n)
+                    for i, n in enumerate((n_plus, n_minus))
+                )
+            )
         settled = settle_pair(raw, min_n=self.min_orders, min_n_bound=self.min_orders_bound)
         limit = self.max_bp * 1e-4 * window.path.last
         plus, minus = (_believed(e, limit, self.max_bp) for e in settled)
@@ -82,8 +102,26 @@ class ImpactEstimator:
         r2 = 1.0 - float(residual @ residual) / total if total > 0 else np.nan
         return ImpactFit(Sides(plus, minus), raw, len(moves), r2)
 
-    def _regression(self, window: Window) -> tuple[Float1D, Float2D]:
-        """Return the moves (n,) and the signed counts N+, -N-, lagged N+, lagged -N- (n, 4)."""
+    def _drawn(
+        self,
+        bootstrap: BlockBootstrap,
+        window: Window,
+        number: Int1D,
+        moves: Float1D,
+        counts: Float2D,
+    ) -> Float2D:
+        """Return eps+ and eps- fitted to each draw's normal equations, shape (draws, 2)."""
+        products = (counts[:, :, None] * counts[:, None, :]).reshape(len(counts), -1)
+        columns = np.hstack((products, counts * moves[:, None]))
+        sums = bootstrap.sums(window.blocks, window.blocks.sums(number * self.bin_ms, columns))
+        matrix = sums[:, :16].reshape(-1, 4, 4)
+        solvable = np.linalg.cond(matrix) < _WORST_CONDITION
+        beta = np.full((len(sums), 4), np.nan)
+        beta[solvable] = np.linalg.solve(matrix[solvable], sums[solvable, 16:, None])[:, :, 0]
+        return np.asarray(beta @ _SUM_OF_LAGS.T)
+
+    def _regression(self, window: Window) -> tuple[Int1D, Float1D, Float2D]:
+        """Return bins (n,), moves (n,) and signed counts N+, -N-, lagged N+, lagged -N- (n, 4)."""
         number, stretch = window.stretches.bins_inside(self.bin_ms)
         follows = np.concatenate(([False], stretch[1:] == stretch[:-1]))[: len(number)]
         number = number[follows]
@@ -92,13 +130,13 @@ class ImpactEstimator:
         moves = right - left
         known = np.isfinite(moves)
         number, moves = number[known], moves[known]
-        buys, sells = (window.orders.of_side(s).time_ms for s in (1, -1))
+        buys, sells = (orders.time_ms for orders in window.sides)
         columns = [
             sign * _counts(times, number + lag, self.bin_ms)
             for lag in (0, -1)
             for sign, times in ((1.0, buys), (-1.0, sells))
         ]
-        return moves, np.column_stack(columns)
+        return number, moves, np.column_stack(columns)
 
 
 def _counts(time_ms: Int1D, number: Int1D, bin_ms: int) -> Int1D:
@@ -125,8 +163,9 @@ def least_squares_hc1(design: Float2D, response: Float1D) -> tuple[Float1D, Floa
     return beta, bread @ meat @ bread * (n / (n - k)), residual
 
 
-def _normal(value: float, se: float, n: int) -> Estimate:
-    return Estimate(value, se, value - NORMAL_95 * se, value + NORMAL_95 * se, n)
+def _normal(value: float, se: float, largest: float, n: int) -> Estimate:
+    """Return an estimate whose upper end allows for one more jump as large as the largest seen."""
+    return Estimate(value, se, value - NORMAL_95 * se, value + NORMAL_95 * se + largest, n)
 
 
 def _believed(estimate: Estimate, limit: float, max_bp: float) -> Estimate:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from advanced_mm.calibration.estimate import NORMAL_95, Estimate, Sides, insufficient
-from advanced_mm.calibration.window import Window
+from advanced_mm.calibration.blocks import clustered_estimate, with_blocks
+from advanced_mm.calibration.bootstrap import BlockBootstrap
+from advanced_mm.calibration.estimate import Estimate, Sides, insufficient
+from advanced_mm.calibration.window import MarketOrders, Window
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Int1D
 
@@ -21,14 +23,15 @@ class ParetoFit:
     """Tail of one side's jumps.
 
     ``alpha`` is the tail index; ``threshold`` u and ``mean`` (of a jump of at least u) are in quote
-    currency. ``truncated`` tells that the mean is that on [u, largest jump seen], because alpha
-    does not exceed 1 by two standard errors and the full mean may not exist. ``by_threshold`` lists
-    (u in half ticks, alpha) at other thresholds: a Pareto tail shows the same alpha at each.
+    currency; the mean's error is that of alpha carried over. ``truncated`` tells that the mean is
+    that on [u, largest jump seen], because alpha does not exceed 1 by two standard errors and the
+    full mean may not exist. ``by_threshold`` lists (u in half ticks, alpha) at other thresholds: a
+    Pareto tail shows the same alpha at each.
     """
 
     alpha: Estimate
     threshold: float
-    mean: float
+    mean: Estimate
     truncated: bool
     by_threshold: tuple[tuple[int, float], ...]
 
@@ -37,7 +40,9 @@ class ParetoFit:
 class ParetoEstimator:
     """Maximum likelihood on jumps of at least ``threshold_half_ticks``.
 
-    ``min_jumps`` is the gate; ``other_thresholds`` (half ticks) are reported beside it.
+    ``min_jumps`` is the gate; ``other_thresholds`` (half ticks) are reported beside it. The error
+    is clustered by block of time, at least alpha / sqrt(n); a ``bootstrap`` replaces it by what it
+    draws.
 
     Raises
     ------
@@ -48,6 +53,7 @@ class ParetoEstimator:
     threshold_half_ticks: int = 2
     min_jumps: int = 30
     other_thresholds: tuple[int, ...] = (2, 4, 6)
+    bootstrap: BlockBootstrap | None = None
 
     def __post_init__(self) -> None:
         if min(self.threshold_half_ticks, *self.other_thresholds) < 1:
@@ -55,27 +61,49 @@ class ParetoEstimator:
 
     def fit(self, window: Window) -> Sides[ParetoFit]:
         """Return the tails of buy (+) and sell (-) market orders."""
-        return Sides(self._side(window, 1), self._side(window, -1))
+        return window.sides.map(lambda orders: self._side(window, orders))
 
-    def _side(self, window: Window, side: int) -> ParetoFit:
-        jumps = 2 * window.orders.of_side(side).reach
+    def _side(self, window: Window, orders: MarketOrders) -> ParetoFit:
+        jumps = 2 * orders.reach
         others = tuple((u, hill_alpha(jumps, u)) for u in self.other_thresholds)
         u, half_tick = self.threshold_half_ticks, window.tick / 2
-        n = int((jumps >= u).sum())
+        tail = jumps >= u
+        n = int(tail.sum())
         if n < self.min_jumps:
-            alpha = insufficient(n, f"{n} jumps beyond the threshold, {self.min_jumps} needed")
-            return ParetoFit(alpha, u * half_tick, np.nan, True, others)
-        value = hill_alpha(jumps, u)
-        se = float(value / np.sqrt(n))
-        alpha = Estimate(value, se, value - NORMAL_95 * se, value + NORMAL_95 * se, n)
-        truncated = bool(value - 2 * se <= 1)
-        scale = u - 0.5
-        mean = (
-            truncated_pareto_mean(value, scale, float(jumps.max()))
-            if truncated
-            else value * scale / (value - 1)
-        )
-        return ParetoFit(alpha, u * half_tick, mean * half_tick, truncated, others)
+            absent = insufficient(n, f"{n} jumps beyond the threshold, {self.min_jumps} needed")
+            return ParetoFit(absent, u * half_tick, absent, True, others)
+        alpha = self._alpha(window, orders.time_ms[tail], jumps[tail])
+        truncated = bool(alpha.value - 2 * alpha.se <= 1)
+        mean = _mean(alpha, u - 0.5, float(jumps.max()) if truncated else np.inf, half_tick)
+        return ParetoFit(alpha, u * half_tick, mean, truncated, others)
+
+    def _alpha(self, window: Window, time_ms: Int1D, jumps: Int1D) -> Estimate:
+        """Return the tail index of jumps that are all beyond the threshold."""
+        n = len(jumps)
+        value = hill_alpha(jumps, self.threshold_half_ticks)
+        logs = np.log(jumps / (self.threshold_half_ticks - 0.5))
+        sums = window.blocks.sums(time_ms, np.column_stack((np.ones(n), logs)))
+        parts = value * (sums[:, 0] - value * sums[:, 1]) / n
+        if self.bootstrap is not None:
+            drawn = self.bootstrap.sums(window.blocks, sums)
+            known = drawn[drawn[:, 1] > 0]
+            return self.bootstrap.estimate(value, known[:, 0] / known[:, 1], parts, n)
+        least_se = float(value / np.sqrt(n))
+        return clustered_estimate(value, parts, n, least_se=least_se, positive=True)
+
+
+def _mean(alpha: Estimate, low: float, high: float, unit: float) -> Estimate:
+    """Return the mean of the tail on [low, high], which falls as alpha grows."""
+
+    def at(index: float) -> float:
+        if high < np.inf:
+            return unit * truncated_pareto_mean(index, low, high)
+        return unit * index * low / (index - 1) if index > 1 else np.nan
+
+    step = 1e-4 * alpha.value
+    slope = (at(alpha.value + step) - at(alpha.value - step)) / (2 * step)
+    mean = Estimate(at(alpha.value), -slope * alpha.se, at(alpha.high), at(alpha.low), alpha.n)
+    return with_blocks(mean, slope * alpha.by_block)
 
 
 def hill_alpha(jumps: Int1D, threshold: int) -> float:

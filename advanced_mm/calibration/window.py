@@ -5,11 +5,14 @@ use the exchange's time: local time lags and reorders.
 """
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from advanced_mm.calibration.blocks import TimeBlocks
 from advanced_mm.calibration.coverage import Stretches, covered_stretches
+from advanced_mm.calibration.estimate import Sides
 from advanced_mm.calibration.mid_path import MidPath
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Float1D, Int1D, Recording, Trades
@@ -19,14 +22,16 @@ __all__ = ["MarketOrders", "Window", "WindowOptions"]
 
 @dataclass(frozen=True)
 class WindowOptions:
-    """How silence is told from a hole.
+    """How silence is told from a hole, and how long the blocks are that errors rest on.
 
     ``max_gap_ms`` holds where L2 snapshots (every 0.5 s) beat beside the quotes,
-    ``max_gap_without_book_ms`` where there are quotes alone.
+    ``max_gap_without_book_ms`` where there are quotes alone. Bursts of orders are over well within
+    ``block_ms``, so that blocks of that length are nearly independent.
     """
 
     max_gap_ms: int = 3000
     max_gap_without_book_ms: int = 5000
+    block_ms: int = 30_000
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,8 @@ class Window:
     """One coin between two exchange times: covered stretches, the mid's path and market orders.
 
     ``tick`` is the price step in quote currency. ``has_transactions`` tells whether prints carry a
-    transaction code, which separates orders of one block.
+    transaction code, which separates orders of one block. ``block_ms`` is the length of the blocks
+    of time that standard errors rest on.
     """
 
     coin: str
@@ -83,6 +89,7 @@ class Window:
     path: MidPath
     orders: MarketOrders
     has_transactions: bool
+    block_ms: int = WindowOptions.block_ms
 
     @classmethod
     def of(
@@ -118,12 +125,23 @@ class Window:
             path=path,
             orders=_market_orders(recording.trades, path, recording.tick),
             has_transactions=bool(np.any(recording.trades.transaction != 0)),
+            block_ms=options.block_ms,
         )
 
     @property
     def observed_seconds(self) -> float:
         """Covered time T in seconds."""
         return self.stretches.observed_seconds
+
+    @cached_property
+    def blocks(self) -> TimeBlocks:
+        """The blocks of time that standard errors rest on."""
+        return TimeBlocks.of(self.stretches, self.block_ms)
+
+    @cached_property
+    def sides(self) -> Sides[MarketOrders]:
+        """Buy (+) and sell (-) market orders."""
+        return Sides(self.orders.of_side(1), self.orders.of_side(-1))
 
 
 def _rows_between(time_ms: Int1D, start_ms: int | None, end_ms: int | None) -> Int1D:

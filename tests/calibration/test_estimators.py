@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import chi2
 
 from advanced_mm.calibration.arrivals import ArrivalEstimator, garwood_interval
-from advanced_mm.calibration.bootstrap import BlockBootstrap, percentile_interval
+from advanced_mm.calibration.bootstrap import percentile_interval
 from advanced_mm.calibration.calibrate import calibrate
-from advanced_mm.calibration.coverage import Stretches
 from advanced_mm.calibration.estimate import NORMAL_95, Estimate, Sides, Status, settle_pair
 from advanced_mm.calibration.fill_curve import FillCurveEstimator
 from advanced_mm.calibration.fill_impact import FillImpactEstimator, line_from_sums
@@ -119,19 +118,6 @@ def test_lambda0_is_the_rate_beyond_the_touch_carried_back(market):
     depth = window.orders.half_spread[ours].mean() + window.tick
     beyond = (window.orders.reach[ours] >= 1).sum() / window.observed_seconds
     assert fit.lambda0.value == pytest.approx(beyond * np.exp(fit.kappa.value * depth))
-
-
-def test_block_sums_agree_with_a_loop():
-    stretches = Stretches(np.array([5_000, 70_000]), np.array([40_000, 130_000]))
-    draws = BlockBootstrap(draws=50).draw(stretches)
-    assert draws.numbers.tolist() == [0, 1, 2, 3, 4]
-    assert draws.seconds.tolist() == [25, 10, 20, 30, 10]
-    times, values = np.array([6_000, 31_000, 119_999, 130_000]), np.arange(8.0).reshape(4, 2)
-    found = draws.sums(times, values)
-    for d, counts in enumerate(draws.counts):
-        expected = sum(counts[t // 30_000] * v for t, v in zip(times, values, strict=True))
-        assert found[d] == pytest.approx(expected)
-    assert (draws.counts.sum(axis=1) == 5).all()
 
 
 def test_percentiles_leave_out_what_has_no_value():
@@ -250,7 +236,7 @@ def test_mean_of_a_heavy_tail_is_truncated_and_of_a_light_one_is_not(market):
         changed = replace(window, orders=replace(window.orders, reach=sample))
         fit = ParetoEstimator().fit(changed).plus
         assert fit.truncated is truncated
-        assert window.tick < fit.mean < 500 * window.tick
+        assert window.tick < fit.mean.value < 500 * window.tick
     with pytest.raises(InputError, match="threshold"):
         ParetoEstimator(threshold_half_ticks=0)
 

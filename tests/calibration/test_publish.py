@@ -141,7 +141,7 @@ def test_nothing_unusable_reaches_a_file(tmp_path, good):
 
 
 def test_unsolvable_choice_of_epsilon_leaves_the_parameters_published(good, caplog):
-    pareto = good.pareto.map(lambda f: replace(f, mean=np.nan))
+    pareto = good.pareto.map(lambda f: replace(f, mean=f.mean.rejected("no mean")))
     settings = SETTINGS.model_copy(update={"epsilon_source": "pareto"})
     found = parameter_set(replace(good, pareto=pareto), settings, None, NOW)
     assert found.kappa.status == "ok"

@@ -1,0 +1,156 @@
+"""Standard errors that survive clustering, without drawing: sums over blocks of 30 seconds.
+
+Market orders come in bursts, so an error that treats them as independent is too small. Every
+estimate here is, to first order, its truth plus a sum over orders; collected by block of time those
+sums are nearly independent, and their squares give the error ("batch means", or a sandwich
+clustered by time). Products of two estimates' sums give their covariance.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from advanced_mm.calibration.coverage import Stretches
+from advanced_mm.calibration.estimate import Estimate
+from advanced_mm.marketdata.records import Float1D, Int1D
+
+__all__ = [
+    "TimeBlocks",
+    "block_covariance",
+    "block_error",
+    "clustered_estimate",
+    "derived_estimate",
+    "with_blocks",
+]
+
+Float2D = NDArray[np.float64]
+
+_LARGEST_EXPONENT = 700.0  # exp of more is infinite
+
+
+@dataclass(frozen=True)
+class TimeBlocks:
+    """The blocks of time a window touches.
+
+    Blocks start on epoch multiples of ``width_ms``; partial ones are kept. ``numbers`` and
+    ``seconds`` (covered, of each) have shape (blocks,).
+    """
+
+    width_ms: int
+    numbers: Int1D
+    seconds: Float1D
+
+    @classmethod
+    def of(cls, stretches: Stretches, width_ms: int) -> "TimeBlocks":
+        """Lay blocks over covered stretches."""
+        return cls(width_ms, *stretches.blocks(width_ms))
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def sums(self, time_ms: Int1D, values: Float2D) -> Float2D:
+        """Sum each column within each block.
+
+        Parameters
+        ----------
+        time_ms
+            Exchange times inside the covered stretches, shape (n,).
+        values
+            One row a time, one column a quantity, shape (n, c).
+
+        Returns
+        -------
+        Array of shape (blocks, c).
+        """
+        place = np.searchsorted(self.numbers, time_ms // self.width_ms)
+        cells = (place[:, None] * values.shape[1] + np.arange(values.shape[1])).ravel()
+        size = len(self) * values.shape[1]
+        total = np.bincount(cells, weights=values.ravel(), minlength=size)
+        return np.asarray(total.reshape(len(self), values.shape[1]), dtype=np.float64)
+
+
+def block_error(by_block: Float1D) -> float:
+    """Return the standard error of an estimate from its parts by block; NaN below two blocks."""
+    blocks = len(by_block)
+    if blocks < 2:
+        return float("nan")
+    return float(np.sqrt(by_block @ by_block * (blocks / (blocks - 1))))
+
+
+def block_covariance(*estimates: Estimate) -> Float2D:
+    """Return the covariance matrix of estimates of one window, on its diagonal their squared se.
+
+    An estimate without parts by block (one that is not usable) makes everything NaN.
+    """
+    sizes = {len(e.by_block) for e in estimates}
+    if len(sizes) != 1 or min(sizes) < 2:
+        return np.full((len(estimates), len(estimates)), np.nan)
+    parts = np.array([e.by_block for e in estimates])
+    return np.asarray(parts @ parts.T)
+
+
+def clustered_estimate(
+    value: float, by_block: Float1D, n: int, *, least_se: float = 0.0, positive: bool = False
+) -> Estimate:
+    """Return an estimate with the error its blocks show.
+
+    Parameters
+    ----------
+    value, by_block
+        The estimate and each block's part of its error, shape (blocks,).
+    n
+        Number of observations.
+    least_se
+        The error that independent observations would have: clustering only adds to it, and few
+        blocks can miss it by chance.
+    positive
+        Take the interval on the scale of the logarithm, for a value that cannot be negative.
+
+    Notes
+    -----
+    The interval uses Student's t with blocks - 1 degrees of freedom.
+    """
+    se = max(block_error(by_block), least_se)  # NaN where there are no blocks to judge by
+    return _with_interval(value, se, by_block, n, positive=positive)
+
+
+def derived_estimate(
+    value: float, by_block: Float1D, n: int, *, positive: bool = False
+) -> Estimate:
+    """Return a function of other estimates by the delta method.
+
+    Parameters
+    ----------
+    value
+        The function at the estimates.
+    by_block
+        Its differential: the estimates' own ``by_block`` times its derivatives, added up.
+    n, positive
+        As in ``clustered_estimate``.
+    """
+    se = float(np.sqrt(by_block @ by_block)) if len(by_block) > 1 else float("nan")
+    return _with_interval(value, se, by_block, n, positive=positive)
+
+
+def _with_interval(
+    value: float, se: float, by_block: Float1D, n: int, *, positive: bool
+) -> Estimate:
+    if not np.isfinite(se):
+        return Estimate(value, np.nan, np.nan, np.nan, n)
+    reach = float(stdtrit(len(by_block) - 1, 0.975)) * se
+    if positive and value > 0:
+        factor = float(np.exp(min(reach / value, _LARGEST_EXPONENT)))
+        bare = Estimate(value, se, value / factor, value * factor, n)
+    else:
+        bare = Estimate(value, se, value - reach, value + reach, n)
+    return with_blocks(bare, by_block)
+
+
+def with_blocks(estimate: Estimate, by_block: Float1D) -> Estimate:
+    """Attach the parts by block, scaled so that their squares add up to the squared error."""
+    size = float(np.sqrt(by_block @ by_block))
+    if not (size > 0 and estimate.se > 0):
+        return estimate
+    return estimate.with_parts(by_block * (estimate.se / size))
