@@ -1,11 +1,12 @@
 """A fitted window as the entries of the parameter files."""
 
 from datetime import UTC, datetime
-from math import isfinite
+from math import isfinite, nan
 from typing import Any
 
 from advanced_mm.calibration.calibrate import CoinCalibration
 from advanced_mm.calibration.estimate import Estimate, Sides, Status
+from advanced_mm.calibration.toxicity import toxicity
 from advanced_mm.parameter_files import EpsilonEntry, KappaEntry, LambdaEntry
 
 __all__ = ["calibration_id", "common_fields", "epsilon_entry", "kappa_entry", "lambda_entry"]
@@ -24,9 +25,9 @@ def kappa_entry(calibration: CoinCalibration, published_at: datetime) -> KappaEn
     fields = common_fields(calibration, published_at, status)
     if status is not Status.INSUFFICIENT:
         curve = calibration.fill_curve
-        fields |= _with_error("kappa", curve.map(lambda side: side.kappa))
-        fields |= _finite("ks", curve.map(lambda side: side.ks))
-        fields |= _finite("r2", curve.map(lambda side: side.r2))
+        fields |= _with_error("kappa", curve.map(lambda side: side.kappa), verdict=True)
+        fields |= _positive("ks", curve.map(lambda side: side.ks))
+        fields |= _positive("r2", curve.map(lambda side: side.r2))
     return KappaEntry(**fields)
 
 
@@ -35,8 +36,10 @@ def lambda_entry(calibration: CoinCalibration, published_at: datetime) -> Lambda
     status = calibration.lambda_status
     fields = common_fields(calibration, published_at, status)
     if status is not Status.INSUFFICIENT:
-        fields |= _with_error("lambda", calibration.arrivals.map(lambda side: side.rate))
-        fields |= _with_error("lambda0", calibration.fill_curve.map(lambda side: side.lambda0))
+        rate = calibration.arrivals.map(lambda side: side.rate)
+        lambda0 = calibration.fill_curve.map(lambda side: side.lambda0)
+        fields |= _with_error("lambda", rate, verdict=True)
+        fields |= _with_error("lambda0", lambda0, verdict=True)
     return LambdaEntry(**fields)
 
 
@@ -45,17 +48,18 @@ def epsilon_entry(calibration: CoinCalibration, published_at: datetime) -> Epsil
     status = calibration.epsilon_status
     fields = common_fields(calibration, published_at, status)
     if status is not Status.INSUFFICIENT:
-        profile, pareto = calibration.fill_impact.profile, calibration.pareto
-        fields |= _with_error("epsilon", calibration.impact.epsilon)
-        fields |= _with_error("epsilon_fill", calibration.fill_impact.epsilon_fill)
-        intercept = profile.map(lambda side: side.intercept)
-        fields |= _finite("epsilon_fill_intercept", intercept.map(lambda e: e.value))
-        fields |= _with_error("epsilon_fill_slope", profile.map(lambda side: side.slope))
-        alpha = pareto.map(lambda side: side.alpha)
-        fields |= _with_error("pareto_alpha", alpha)
-        fitted = Sides(*(e.usable for e in alpha))
-        fields |= _finite("pareto_threshold", pareto.map(lambda side: side.threshold), fitted)
+        fill, pareto = calibration.fill_impact, calibration.pareto
+        fields |= _with_error("epsilon", calibration.impact.epsilon, verdict=True)
+        fields |= _with_error("epsilon_fill", fill.epsilon_fill, verdict=True)
+        fields |= _with_error("epsilon_fill_intercept", fill.profile.map(lambda p: p.intercept))
+        fields |= _with_error("epsilon_fill_slope", fill.profile.map(lambda p: p.slope))
+        fields |= _with_error("pareto_alpha", pareto.map(lambda side: side.alpha))
         fields |= _with_error("pareto_mean", pareto.map(lambda side: side.mean))
+        fitted = pareto.map(lambda side: side.threshold if side.alpha.usable else nan)
+        fields |= _positive("pareto_threshold", fitted)
+        of_order, of_fill = toxicity(calibration)
+        fields |= _with_error("kappa_epsilon", of_order)
+        fields |= _with_error("kappa_epsilon_fill", of_fill)
     return EpsilonEntry(**fields)
 
 
@@ -78,18 +82,28 @@ def common_fields(calibration: CoinCalibration, published_at: datetime, status: 
     return fields
 
 
-def _with_error(name: str, pair: Sides[Estimate]) -> Fields:
-    """Return value and standard error of each side that may be published."""
-    usable = Sides(*(estimate.usable for estimate in pair))
-    return _finite(name, pair.map(lambda e: e.value), usable) | _finite(
-        name, pair.map(lambda e: e.se), usable, suffix="_se"
-    )
+def _with_error(name: str, pair: Sides[Estimate], *, verdict: bool = False) -> Fields:
+    """Return value, standard error and interval of each side that may be published.
+
+    An end of the interval that is not above zero is left out.
+    """
+    fields: Fields = {}
+    for sign, estimate in zip(("plus", "minus"), pair, strict=True):
+        if not (estimate.usable and _publishable(estimate.value)):
+            continue
+        parts = {"se": estimate.se, "low": estimate.low, "high": estimate.high}
+        found = {f"{name}_{sign}_{part}": x for part, x in parts.items() if _publishable(x)}
+        fields |= {f"{name}_{sign}": estimate.value} | found
+        if verdict:
+            fields[f"{name}_{sign}_status"] = estimate.status.value
+    return fields
 
 
-def _finite(
-    name: str, pair: Sides[float], usable: Sides[bool] | None = None, suffix: str = ""
-) -> Fields:
-    """Return the sides' finite values; an absent value is left out, never null."""
-    usable = usable or Sides(True, True)
-    signed = zip(("plus", "minus"), pair, usable, strict=True)
-    return {f"{name}_{s}{suffix}": value for s, value, use in signed if use and isfinite(value)}
+def _positive(name: str, pair: Sides[float]) -> Fields:
+    """Return the sides' publishable values; an absent value is left out, never null."""
+    signed = zip(("plus", "minus"), pair, strict=True)
+    return {f"{name}_{sign}": value for sign, value in signed if _publishable(value)}
+
+
+def _publishable(value: float) -> bool:
+    return isfinite(value) and value > 0

@@ -136,6 +136,8 @@ class FillCurveEstimator:
             fitted = self._with_errors(window, sums, kappa, lambda0, float(formula_se))
         else:
             fitted = (insufficient(n1, reason), insufficient(n1, reason))
+        if not (reason or (fitted[0].se > 0 and fitted[1].se > 0)):
+            reason = "too few blocks of time to judge its error by"
         if reason:
             fitted = fitted[0].rejected(reason), fitted[1].rejected(reason)
         return FillCurveFit(

@@ -207,25 +207,25 @@ def economics(calibration: CoinCalibration, *, fee_rate: float) -> Economics:
         )
     fee = fee_rate * calibration.mid
     inputs = Sides(_inputs(calibration, "plus"), _inputs(calibration, "minus"))
-    ratios = toxicity(calibration)
+    of_order, of_fill = toxicity(calibration)
     sides = Sides(
-        _side_economics("ask", inputs.plus, *ratios.plus, fee),
-        _side_economics("bid", inputs.minus, *ratios.minus, fee),
+        _side_economics("ask", inputs.plus, of_order.plus, of_fill.plus, fee),
+        _side_economics("bid", inputs.minus, of_order.minus, of_fill.minus, fee),
     )
     return Economics(fee, sides, _bot_economics(inputs, fee, calibration.mid))
 
 
-def toxicity(calibration: CoinCalibration) -> Sides[tuple[Estimate, Estimate]]:
-    """Return kappa*epsilon (per order) and kappa*epsilon_fill (per fill) of each side.
+def toxicity(calibration: CoinCalibration) -> tuple[Sides[Estimate], Sides[Estimate]]:
+    """Return kappa*epsilon of an order and kappa*epsilon_fill of a fill, both sides each.
 
     The errors are by the delta method, with the covariance of the two factors.
     """
     kappas = calibration.fill_curve.map(lambda side: side.kappa)
-    order, fill = (
+    of_order, of_fill = (
         Sides(*(_product(k, e) for k, e in zip(kappas, pair, strict=True)))
         for pair in (calibration.impact.epsilon, calibration.fill_impact.epsilon_fill)
     )
-    return Sides((order.plus, fill.plus), (order.minus, fill.minus))
+    return of_order, of_fill
 
 
 def _product(kappa: Estimate, epsilon: Estimate) -> Estimate:

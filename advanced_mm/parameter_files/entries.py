@@ -51,7 +51,7 @@ class ParameterEntry(BaseModel):
     published_at: AwareDatetime
     fitted_at: AwareDatetime | None = None
     window_seconds: Positive
-    window_grown: bool = False
+    window_grown: bool | None = None
     observed_seconds: NonNegative
     n_plus: NonNegativeInt
     n_minus: NonNegativeInt
@@ -85,6 +85,12 @@ class KappaEntry(ParameterEntry):
     kappa_minus: Positive | None = None
     kappa_plus_se: NonNegative | None = None
     kappa_minus_se: NonNegative | None = None
+    kappa_plus_low: Positive | None = None
+    kappa_minus_low: Positive | None = None
+    kappa_plus_high: Positive | None = None
+    kappa_minus_high: Positive | None = None
+    kappa_plus_status: Status | None = None
+    kappa_minus_status: Status | None = None
     ks_plus: NonNegative | None = None
     ks_minus: NonNegative | None = None
     r2_plus: float | None = None
@@ -104,12 +110,25 @@ class LambdaEntry(ParameterEntry):
     lambda_minus_se: NonNegative | None = None
     lambda0_plus_se: NonNegative | None = None
     lambda0_minus_se: NonNegative | None = None
+    lambda_plus_low: Positive | None = None
+    lambda_minus_low: Positive | None = None
+    lambda_plus_high: Positive | None = None
+    lambda_minus_high: Positive | None = None
+    lambda0_plus_low: Positive | None = None
+    lambda0_minus_low: Positive | None = None
+    lambda0_plus_high: Positive | None = None
+    lambda0_minus_high: Positive | None = None
+    lambda_plus_status: Status | None = None
+    lambda_minus_status: Status | None = None
+    lambda0_plus_status: Status | None = None
+    lambda0_minus_status: Status | None = None
 
 
 class EpsilonEntry(ParameterEntry):
     """``epsilon.json``: permanent jump per market order and per fill, quote currency.
 
-    ``epsilon_fill_intercept`` and ``_slope`` describe the move given a fill as a + b*depth.
+    ``epsilon_fill_intercept`` and ``_slope`` describe the move given a fill as a + b*depth;
+    ``kappa_epsilon`` and ``kappa_epsilon_fill`` are the toxicities, pure numbers.
     """
 
     required_when_fitted = (
@@ -123,24 +142,72 @@ class EpsilonEntry(ParameterEntry):
     epsilon_minus: Positive | None = None
     epsilon_plus_se: NonNegative | None = None
     epsilon_minus_se: NonNegative | None = None
+    epsilon_plus_low: Positive | None = None
+    epsilon_minus_low: Positive | None = None
+    epsilon_plus_high: Positive | None = None
+    epsilon_minus_high: Positive | None = None
+    epsilon_plus_status: Status | None = None
+    epsilon_minus_status: Status | None = None
     epsilon_fill_plus: Positive | None = None
     epsilon_fill_minus: Positive | None = None
     epsilon_fill_plus_se: NonNegative | None = None
     epsilon_fill_minus_se: NonNegative | None = None
+    epsilon_fill_plus_low: Positive | None = None
+    epsilon_fill_minus_low: Positive | None = None
+    epsilon_fill_plus_high: Positive | None = None
+    epsilon_fill_minus_high: Positive | None = None
+    epsilon_fill_plus_status: Status | None = None
+    epsilon_fill_minus_status: Status | None = None
     epsilon_fill_intercept_plus: float | None = None
     epsilon_fill_intercept_minus: float | None = None
+    epsilon_fill_intercept_plus_se: Positive | None = None
+    epsilon_fill_intercept_minus_se: Positive | None = None
+    epsilon_fill_intercept_plus_low: Positive | None = None
+    epsilon_fill_intercept_minus_low: Positive | None = None
+    epsilon_fill_intercept_plus_high: Positive | None = None
+    epsilon_fill_intercept_minus_high: Positive | None = None
     epsilon_fill_slope_plus: float | None = None
     epsilon_fill_slope_minus: float | None = None
     epsilon_fill_slope_plus_se: NonNegative | None = None
     epsilon_fill_slope_minus_se: NonNegative | None = None
+    epsilon_fill_slope_plus_low: Positive | None = None
+    epsilon_fill_slope_minus_low: Positive | None = None
+    epsilon_fill_slope_plus_high: Positive | None = None
+    epsilon_fill_slope_minus_high: Positive | None = None
     pareto_alpha_plus: Positive | None = None
     pareto_alpha_minus: Positive | None = None
     pareto_alpha_plus_se: NonNegative | None = None
     pareto_alpha_minus_se: NonNegative | None = None
+    pareto_alpha_plus_low: Positive | None = None
+    pareto_alpha_minus_low: Positive | None = None
+    pareto_alpha_plus_high: Positive | None = None
+    pareto_alpha_minus_high: Positive | None = None
     pareto_threshold_plus: Positive | None = None
     pareto_threshold_minus: Positive | None = None
     pareto_mean_plus: Positive | None = None
     pareto_mean_minus: Positive | None = None
+    pareto_mean_plus_se: Positive | None = None
+    pareto_mean_minus_se: Positive | None = None
+    pareto_mean_plus_low: Positive | None = None
+    pareto_mean_minus_low: Positive | None = None
+    pareto_mean_plus_high: Positive | None = None
+    pareto_mean_minus_high: Positive | None = None
+    kappa_epsilon_plus: Positive | None = None
+    kappa_epsilon_minus: Positive | None = None
+    kappa_epsilon_plus_se: Positive | None = None
+    kappa_epsilon_minus_se: Positive | None = None
+    kappa_epsilon_plus_low: Positive | None = None
+    kappa_epsilon_minus_low: Positive | None = None
+    kappa_epsilon_plus_high: Positive | None = None
+    kappa_epsilon_minus_high: Positive | None = None
+    kappa_epsilon_fill_plus: Positive | None = None
+    kappa_epsilon_fill_minus: Positive | None = None
+    kappa_epsilon_fill_plus_se: Positive | None = None
+    kappa_epsilon_fill_minus_se: Positive | None = None
+    kappa_epsilon_fill_plus_low: Positive | None = None
+    kappa_epsilon_fill_minus_low: Positive | None = None
+    kappa_epsilon_fill_plus_high: Positive | None = None
+    kappa_epsilon_fill_minus_high: Positive | None = None
 
 
 class ValueFunctionEntry(ParameterEntry):
