@@ -11,6 +11,7 @@ from advanced_mm.cli import configure_logging, run
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.parameter_files import load_settings
+from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
 
 logger = logging.getLogger("periodic_test_runner")
 
@@ -46,14 +47,15 @@ def main(argv: list[str] | None = None) -> int:
     options = RunnerOptions(
         coins=tuple(dict.fromkeys(named or configured)),
         window_minutes=settings.window_minutes if args.window is None else args.window,
+        max_window_minutes=settings.max_window_minutes,
         interval_seconds=(
             settings.refit_interval_seconds if args.interval is None else args.interval
         ),
         market_clock=args.market_clock,
     )
-    runner = PeriodicRunner(
-        options, settings, ShardStore(args.data_dir), output_files(args, settings)
-    )
+    files = output_files(args, settings)
+    history = CalibrationHistory(files.directory / HISTORY_FOLDER, settings.history_days)
+    runner = PeriodicRunner(options, settings, ShardStore(args.data_dir), files, history)
     if args.once:
         runner.run_once()
         return 0

@@ -65,27 +65,33 @@ def parameter_set(
     settings: Settings,
     previous: ParameterSet | None,
     published_at: datetime,
+    *,
+    window_grown: bool = False,
 ) -> ParameterSet:
     """Return the entries of this refit under one ``calibration_id``.
 
     Where an estimate is insufficient the last good one stays: its values and its ``fitted_at``,
     with status ``stale``. Where there never was one, the entry holds status and counts only. The
-    value function is solved for whatever the three others hold.
+    value function is solved for whatever the three others hold. ``window_grown`` tells that the
+    fit's window is longer than usual.
     """
-    kappa = _kept(kappa_entry(calibration, published_at), previous.kappa if previous else None)
-    epsilon = _kept(
-        epsilon_entry(calibration, published_at), previous.epsilon if previous else None
-    )
-    lambda_ = _kept(lambda_entry(calibration, published_at), previous.lambda_ if previous else None)
+    old = previous
+    kappa = kappa_entry(calibration, published_at)
+    kappa = _kept(kappa, old.kappa if old else None, window_grown)
+    epsilon = epsilon_entry(calibration, published_at)
+    epsilon = _kept(epsilon, old.epsilon if old else None, window_grown)
+    lambda_ = lambda_entry(calibration, published_at)
+    lambda_ = _kept(lambda_, old.lambda_ if old else None, window_grown)
     unsolved = ParameterSet(calibration.coin, kappa, epsilon, lambda_, ())
     solved = _value_function(unsolved, calibration, settings, published_at)
     return ParameterSet(calibration.coin, kappa, epsilon, lambda_, (solved,))
 
 
-def _kept(new: Entry, old: Entry | None) -> Entry:
+def _kept(new: Entry, old: Entry | None, window_grown: bool) -> Entry:
     """Return the new entry, or the last good one marked stale where the new one has no values."""
     if new.status != "insufficient" or old is None or old.status == "insufficient":
-        return new
+        told = window_grown or new.status != "insufficient"
+        return new.model_copy(update={"window_grown": window_grown}) if told else new
     return old.model_copy(
         update={
             "status": Status.STALE.value,

@@ -1,23 +1,27 @@
-"""The refit that repeats: read the window, fit, publish, every few seconds in one process.
+"""The refit that repeats: roll the windows, fit, publish, every few seconds in one process.
 
-Importing scipy costs more than a hundred refits, so the process stays alive. A coin that cannot be
-fitted is logged and does not stop the others; a data dir that is not there yet is waited for.
+Importing scipy costs more than a hundred refits, so the process stays alive, and with it each
+coin's rows: a refit reads only what is new. A coin that cannot be fitted is logged and does not
+stop the others; a data dir that is not there yet is waited for.
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
 
 import schedule
 
-from advanced_mm.calibration.calibrate import CoinCalibration, calibrate
+from advanced_mm.calibration.adaptive import AdaptiveWindow
+from advanced_mm.calibration.calibrate import CoinCalibration
 from advanced_mm.calibration.publish import last_published, parameter_set
+from advanced_mm.calibration.rolling import RollingWindow
 from advanced_mm.errors import AdvancedMMError, InputError
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.parameter_files import ParameterFiles, ParameterSet, Settings
+from advanced_mm.parameter_files.history import CalibrationHistory
 
 __all__ = ["PeriodicRunner", "RunnerOptions"]
 
@@ -30,9 +34,10 @@ _NAP_SECONDS = 0.2  # how soon a stop is noticed
 class RunnerOptions:
     """Which coins to fit, on what window, how often.
 
-    ``max_data_age_seconds`` is the oldest newest row a fresh fit may rest on. ``market_clock``
-    counts that age against the newest exchange time seen on any coin, for a market that runs faster
-    than the clock.
+    ``max_window_minutes`` bounds the window of a coin whose usual one holds too little; one below
+    ``window_minutes`` means that windows are not grown. ``max_data_age_seconds`` is the oldest
+    newest row a fresh fit may rest on. ``market_clock`` counts that age against the newest exchange
+    time seen on any coin, for a market that runs faster than the clock.
 
     Raises
     ------
@@ -42,6 +47,7 @@ class RunnerOptions:
 
     coins: tuple[str, ...]
     window_minutes: float = 30.0
+    max_window_minutes: float = 360.0
     interval_seconds: float = 15.0
     max_data_age_seconds: float = 30.0
     market_clock: bool = False
@@ -49,7 +55,12 @@ class RunnerOptions:
     def __post_init__(self) -> None:
         if not self.coins:
             raise InputError("no coin to fit; name one with --crypto or configure a pair")
-        for name in ("window_minutes", "interval_seconds", "max_data_age_seconds"):
+        for name in (
+            "window_minutes",
+            "max_window_minutes",
+            "interval_seconds",
+            "max_data_age_seconds",
+        ):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} = {getattr(self, name)!r} must be positive")
 
@@ -62,9 +73,11 @@ class PeriodicRunner:
     options, settings
         What to fit and the problem to solve from it.
     store
-        Where the collector writes; it keeps parsed shards, so a refit reads only new ones.
+        Where the collector writes.
     files
         Where the entries go.
+    history
+        Where each refit is kept, before it is published; None keeps none.
     wall_clock
         Seconds since the epoch.
     """
@@ -75,14 +88,23 @@ class PeriodicRunner:
         settings: Settings,
         store: ShardStore,
         files: ParameterFiles,
+        history: CalibrationHistory | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.options = options
         self.settings = settings
-        self._store = store
         self._files = files
+        self._history = history
         self._wall_clock = wall_clock
         self._newest_seen_ms = 0
+        self._windows = {
+            coin: AdaptiveWindow(
+                RollingWindow(store, coin, options.window_minutes),
+                options.window_minutes,
+                options.max_window_minutes,
+            )
+            for coin in options.coins
+        }
         self._good: dict[str, ParameterSet | None] = {}
         self._complaints: dict[str, str] = {}
         self._stopping = False
@@ -100,41 +122,72 @@ class PeriodicRunner:
         while not self._stopping:
             scheduler.run_pending()
             time.sleep(min(_NAP_SECONDS, max(scheduler.idle_seconds or 0.0, 0.0)))
+        self._end_history()
 
     def run_once(self) -> None:
-        """Refit each coin once.
+        """Refit each coin once, however long it takes.
 
         Raises
         ------
         AdvancedMMError
             The first coin's error, after all coins have been tried.
         """
-        errors = self.refit_all()
+        errors = self.refit_all(hurried=False)
+        self._end_history()
         if errors:
             raise errors[0]
 
-    def refit_all(self) -> list[AdvancedMMError]:
-        """Refit every coin, publish those that could be fitted, return the errors of the others."""
+    def refit_all(self, *, hurried: bool = True) -> list[AdvancedMMError]:
+        """Refit every coin, publish those that could be fitted, return the errors of the others.
+
+        A round that takes longer than an interval (the first one, of many coins) publishes what it
+        has once every interval. ``hurried`` rounds leave growing windows to later ones where they
+        have used half an interval.
+        """
         ready: dict[str, ParameterSet] = {}
         errors: list[AdvancedMMError] = []
+        began = published = time.monotonic()
         for coin in self._coins_until_stopped():
+            now = time.monotonic()
+            if ready and now - published > self.options.interval_seconds:
+                errors += self._publish(ready)
+                ready, published = {}, now
+            may_grow = not hurried or now - began < self.options.interval_seconds / 2
             try:
-                ready[coin] = self._refit(coin)
+                ready[coin] = self._refit(coin, may_grow)
             except AdvancedMMError as error:
                 errors.append(error)
                 self._complain(coin, str(error))
             except (ArithmeticError, ValueError, OSError) as error:
                 logger.exception("%s: refit failed", coin)
                 errors.append(AdvancedMMError(f"{coin}: refit failed: {error}"))
-        if ready:
+        return errors + self._publish(ready)
+
+    def _publish(self, ready: Mapping[str, ParameterSet]) -> list[AdvancedMMError]:
+        """Write the entries into the history, then into the files; return what went wrong."""
+        if not ready:
+            return []
+        errors: list[AdvancedMMError] = []
+        if self._history is not None:
             try:
-                self._files.publish(ready)
-            except (AdvancedMMError, OSError) as error:
-                logger.error("nothing published: %s", error)
-                errors.append(AdvancedMMError(f"nothing published: {error}"))
-            else:
-                self._good.update(ready)
+                self._history.append(ready)
+            except InputError as error:
+                self._complain("history", str(error))
+                errors.append(error)
+        try:
+            self._files.publish(ready)
+        except (AdvancedMMError, OSError) as error:
+            logger.error("nothing published: %s", error)
+            return [*errors, AdvancedMMError(f"nothing published: {error}")]
+        self._good.update(ready)
         return errors
+
+    def _end_history(self) -> None:
+        if self._history is not None:
+            try:
+                self._history.merge()
+            except (InputError, OSError) as error:
+                logger.error("the history stays in two parts: %s", error)
 
     def _coins_until_stopped(self) -> Iterator[str]:
         for coin in self.options.coins:
@@ -142,23 +195,19 @@ class PeriodicRunner:
                 return
             yield coin
 
-    def _refit(self, coin: str) -> ParameterSet:
-        """Read, fit and solve one coin."""
+    def _refit(self, coin: str, may_grow: bool) -> ParameterSet:
+        """Read what is new of one coin, fit and solve."""
         started = time.perf_counter()
-        newest = self._store.newest_ms(coin)
-        if newest is None:
-            raise InputError(f"{coin}: no rows recorded yet; waiting for the collector")
-        start_ms = newest - round(self.options.window_minutes * 60_000)
-        recording = self._store.read(coin, start_ms, newest)
-        read_ms = (time.perf_counter() - started) * 1e3
-        fitted = calibrate(recording, window_minutes=self.options.window_minutes, end_ms=newest)
+        fitted = self._windows[coin].fit(may_grow=may_grow)
         calibration = self._judged_by_age(fitted)
         if coin not in self._good:
             self._good[coin] = last_published(self._files, coin)
         published_at = datetime.fromtimestamp(self._wall_clock(), UTC)
-        entries = parameter_set(calibration, self.settings, self._good[coin], published_at)
-        total_ms = (time.perf_counter() - started) * 1e3
-        self._report(calibration, entries, read_ms, total_ms - read_ms)
+        grown = fitted.window_seconds > self.options.window_minutes * 60
+        entries = parameter_set(
+            calibration, self.settings, self._good[coin], published_at, window_grown=grown
+        )
+        self._report(calibration, entries, (time.perf_counter() - started) * 1e3)
         return entries
 
     def _judged_by_age(self, calibration: CoinCalibration) -> CoinCalibration:
@@ -178,20 +227,20 @@ class PeriodicRunner:
         logger.log(level, "%s", message)
         self._complaints[coin] = message
 
-    def _report(
-        self, calibration: CoinCalibration, entries: ParameterSet, read_ms: float, fit_ms: float
-    ) -> None:
+    def _report(self, calibration: CoinCalibration, entries: ParameterSet, total_ms: float) -> None:
         self._complaints.pop(calibration.coin, None)
         lambda_, kappa, epsilon = entries.lambda_, entries.kappa, entries.epsilon
         logger.info(
-            "%s lambda %s kappa %s epsilon_fill %s status %s cost %.1f ms after %.1f ms reading",
+            "%s lambda %s kappa %s epsilon_fill %s status %s window %g min "
+            "cost %.1f ms, of it fit %.1f",
             calibration.coin,
             _pair(lambda_.lambda_plus, lambda_.lambda_minus),
             _pair(kappa.kappa_plus, kappa.kappa_minus),
             _pair(epsilon.epsilon_fill_plus, epsilon.epsilon_fill_minus),
             "/".join(dict.fromkeys(e.status for e in (lambda_, kappa, epsilon))),
-            fit_ms,
-            read_ms,
+            calibration.window_seconds / 60,
+            total_ms,
+            calibration.cost_ms,
         )
         for reason in calibration.reasons():
             logger.debug("%s %s", calibration.coin, reason)

@@ -1,4 +1,8 @@
-"""The settings both containers share and the JSON files that pass between them."""
+"""The settings both containers share and the JSON files that pass between them.
+
+`history.CalibrationHistory` is imported from its module, so that those who only need the newest
+parameters do not load pyarrow.
+"""
 
 from advanced_mm.parameter_files.config import environment_overrides, load_config
 from advanced_mm.parameter_files.entries import (

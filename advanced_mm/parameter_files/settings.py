@@ -87,7 +87,7 @@ class Settings(BaseModel):
         360.0,
         ge=5,
         le=1440,
-        description="a thin coin's window is grown up to this; at or below window_minutes it is not",
+        description="a thin coin's window is grown up to this; below window_minutes it is not",
     )
     refit_interval_seconds: float = Field(15.0, ge=1, le=3600, description="time between refits")
     history_days: int = Field(

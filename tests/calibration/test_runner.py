@@ -1,7 +1,12 @@
-"""The repeating refit: patient, one coin's trouble is its own, ages by the right clock."""
+"""The repeating refit: patient, one coin's trouble is its own, ages by the right clock.
+
+Thin coins get a longer window and keep it while they need it; every refit is in the history before
+it is published; many coins cost little and memory stays flat.
+"""
 
 import json
 import logging
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from advanced_mm.calibration.runner import PeriodicRunner, RunnerOptions
@@ -20,25 +27,47 @@ from advanced_mm.parameter_files import ParameterFiles, Settings
 ROOT = Path(__file__).parents[2]
 
 
-class MemoryStore:
-    """Recordings in memory behind the shard store's two questions."""
+class TroubledStore(ShardStore):
+    """A store that raises for some coins."""
 
-    def __init__(self, recordings):
-        self.recordings = recordings
+    troubles: dict[str, Exception] = {}
 
-    def newest_ms(self, coin):
-        return self._of(coin).newest_ms
+    def tail(self, coin):
+        if coin in self.troubles:
+            raise self.troubles[coin]
+        return super().tail(coin)
 
-    def read(self, coin, start_ms=None, end_ms=None):
-        return self._of(coin)
 
-    def _of(self, coin):
-        recording = self.recordings.get(coin)
-        if isinstance(recording, Exception):
-            raise recording
-        if recording is None:
-            raise InputError(f"no recording of {coin}")
-        return recording
+def lay(store, coin, recording):
+    """Write a recording as the coin's only shards, without a journal, as an older tool would."""
+    shutil.rmtree(store.data_dir / coin, ignore_errors=True)
+    quotes, trades = recording.quotes, recording.trades
+    kinds = {
+        "prices": {
+            "timestamp": np.repeat(quotes.local_s, 2),
+            "price": np.column_stack((quotes.bid, quotes.ask)).ravel(),
+            "size": np.column_stack((quotes.bid_size, quotes.ask_size)).ravel(),
+            "side": ["bid", "ask"] * len(quotes),
+            "exchange_timestamp": np.repeat(quotes.time_ms, 2),
+        },
+        "trades": {
+            "timestamp": trades.local_s,
+            "price": trades.price,
+            "size": trades.size,
+            "side": ["buy" if side > 0 else "sell" for side in trades.side],
+            "trade_id": [str(i) for i in trades.trade_id],
+            "exchange_timestamp": trades.time_ms,
+            "hash": [f"0x{int(t) % 2**64:064x}" for t in trades.transaction],
+        },
+        "orderbooks": {"exchange_timestamp": recording.book_time_ms},
+    }
+    for kind, columns in kinds.items():
+        folder = store.data_dir / coin / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        if len(columns["exchange_timestamp"]):
+            newest = int(columns["exchange_timestamp"][-1])
+            table = pa.table(columns).replace_schema_metadata({"tick": str(recording.tick)})
+            pq.write_table(table, folder / f"{kind}_{newest}.parquet")
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +77,21 @@ def recording(simulated):
 
 @pytest.fixture
 def runner(tmp_path, recording):
-    def build(recordings, *, age_s=1.0, **options):
+    def build(recordings, *, age_s=1.0, history=None, **options):
+        """A runner over recordings by coin; None is a coin without a folder."""
         options.setdefault("coins", tuple(recordings))
+        store = TroubledStore(tmp_path / "data")
+        store.data_dir.mkdir(exist_ok=True)
+        store.troubles = {c: r for c, r in recordings.items() if isinstance(r, Exception)}
+        for coin, rows in recordings.items():
+            if rows is not None and coin not in store.troubles:
+                lay(store, coin, rows)
         return PeriodicRunner(
             RunnerOptions(**options),
             Settings(),
-            MemoryStore(recordings),
+            store,
             ParameterFiles(tmp_path),
+            history,
             wall_clock=lambda: recording.newest_ms / 1000 + age_s,
         )
 
@@ -89,7 +126,7 @@ def test_repeated_trouble_is_told_once(runner, caplog):
     waiting = runner({"A": None})
     for _ in range(3):
         waiting.refit_all()
-    assert caplog.text.count("no recording of A") == 1
+    assert caplog.text.count("'A' has no recording") == 1
 
 
 def test_missing_data_is_waited_for(tmp_path, recording, caplog):

@@ -1,0 +1,321 @@
+"""The history of refits: what was published when, one Parquet file a coin and day.
+
+``<directory>/<COIN>/<YYYY-MM-DD>.parquet`` (UTC day of ``published_at``). A Parquet file cannot be
+appended to, so a refit is first one line in ``<YYYY-MM-DD>.jsonl`` beside it, and every so many
+refits, at the day's end and when the runner ends the lines are merged into the day's file, which
+is replaced in one step. Readers take both and drop a refit that is, for a moment, in both. A line
+cut short by a crash is no line; so a killed process loses nothing it has published. Lines are not
+forced to the disk: a power cut may take the last seconds.
+"""
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import zlib
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from advanced_mm.errors import InputError
+from advanced_mm.parameter_files.files import ParameterSet
+from advanced_mm.parameter_files.history_rows import SCHEMA, history_row, rows_table
+
+__all__ = ["HISTORY_FOLDER", "CalibrationHistory"]
+
+logger = logging.getLogger(__name__)
+
+HISTORY_FOLDER: Final = "calibration_history"
+"""Name of the history's folder beside the parameter files."""
+_DAY: Final = ".parquet"
+_LINES: Final = ".jsonl"
+_MERGE_EVERY: Final = 60
+"""Refits between merges: 15 minutes at the default interval."""
+_DAY_MS: Final = 86_400_000
+_MOST_MS: Final = 9 * 10**15
+"""Times beyond this do not fit into microseconds; nothing was published out there."""
+_EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
+_TIME: Final = SCHEMA.field("published_at").type
+_NO_ROW: Final = (ValueError, AttributeError, pa.ArrowException)
+"""What a line that is no row raises: no JSON, no object, a value of another type."""
+
+
+class CalibrationHistory:
+    """Writes and reads the history below one directory.
+
+    Any number of readers and writers may share it. Readers need no write access.
+
+    Parameters
+    ----------
+    directory : Path
+        Folder with one folder a coin; it need not exist before the first `append`.
+    keep_days : int, optional
+        Day files more than this many days before a new refit are deleted; None keeps all.
+    """
+
+    def __init__(self, directory: Path, keep_days: int | None = None) -> None:
+        self.directory = directory
+        self._keep_days = keep_days
+        self._until_merge: dict[str, int] = {}
+        self._today: dict[str, date] = {}
+
+    def append(self, sets: Mapping[str, ParameterSet]) -> None:
+        """Add one refit of each coin.
+
+        Raises
+        ------
+        InputError
+            If the disk refuses, or a day's file is not a readable history and new refits cannot be
+            merged into it; that file is left alone and the refits stay in the lines beside it.
+        """
+        first_error: InputError | None = None
+        for coin, parameters in sets.items():
+            folder = self.directory / coin
+            day = parameters.kappa.published_at.astimezone(UTC).date()
+            try:
+                with _locked(folder):
+                    _append_line(folder / f"{day}{_LINES}", history_row(parameters))
+                    self._tidy(coin, folder, day)
+            except InputError as error:
+                first_error = first_error or error
+            except OSError as error:
+                raise InputError(
+                    f"calibration history {str(folder)!r} cannot be written "
+                    f"({error.strerror or error}): make room there or mend its permissions"
+                ) from error
+        if first_error:
+            raise first_error
+
+    def merge(self) -> None:
+        """Merge all lines into the days' files.
+
+        Raises
+        ------
+        InputError
+            As `append`.
+        """
+        for folder in self._folders():
+            with _locked(folder):
+                _merge_days(folder)
+
+    def coins(self) -> list[str]:
+        """Return the coins that have a history, sorted."""
+        return sorted(folder.name for folder in self._folders())
+
+    def read(
+        self, coin: str, start: datetime | None = None, end: datetime | None = None
+    ) -> pa.Table:
+        """Return a coin's refits in order of ``published_at``, columns as `history_rows.SCHEMA`.
+
+        Parameters
+        ----------
+        coin : str
+            The coin's name at the venue; one without a history has no rows.
+        start, end : datetime or None
+            Bounds of ``published_at``, both included; they must know their time zone.
+
+        Raises
+        ------
+        InputError
+            If a day's file cannot be read.
+        """
+        first, last = (None if t is None else t.astimezone(UTC).date() for t in (start, end))
+        days = [
+            day
+            for day in _days(self.directory / coin)
+            if (first is None or day >= first) and (last is None or day <= last)
+        ]
+        table = _read_days(self.directory / coin, days)
+        for bound, compare in ((start, pc.greater_equal), (end, pc.less_equal)):
+            if bound is not None:
+                table = table.filter(compare(table["published_at"], pa.scalar(bound, _TIME)))
+        return table
+
+    def parameters_at(self, coin: str, times_ms: Sequence[int] | NDArray[np.int64]) -> pa.Table:
+        """Return, for each time, the refit that was the newest published by then.
+
+        Parameters
+        ----------
+        coin : str
+            The coin's name at the venue.
+        times_ms : array of int
+            Epoch milliseconds, in any order.
+
+        Returns
+        -------
+        pyarrow.Table
+            One row for each time, in the order given: the newest with ``published_at`` at or before
+            it, however old; a row of nulls where there is none. Nothing published later is seen.
+
+        Raises
+        ------
+        InputError
+            If the times are not whole numbers, or a day's file cannot be read.
+        """
+        times = np.asarray(times_ms)
+        if times.size == 0:
+            return SCHEMA.empty_table()
+        if times.dtype.kind not in "iu" or times.ndim != 1:
+            raise InputError("times_ms must be a list of whole numbers, epoch milliseconds")
+        limits_us = np.clip(times, -_MOST_MS, _MOST_MS).astype(np.int64) * 1000
+        folder = self.directory / coin
+        days = _days(folder)
+        ordinals = [day.toordinal() - _EPOCH_ORDINAL for day in days]
+        last = bisect_right(ordinals, int(times.max()) // _DAY_MS)
+        # The first refit of the earliest time's day may be too late for it, so the day before too.
+        first = max(bisect_left(ordinals, int(times.min()) // _DAY_MS) - 1, 0)
+        table = _read_days(folder, days[first:last])
+        while first > 0 and not table.num_rows:
+            first -= 1
+            table = _read_days(folder, days[first:last])
+        published_us = table["published_at"].cast(pa.int64()).to_numpy()
+        row = np.searchsorted(published_us, limits_us, side="right") - 1
+        return table.take(pa.array(row, mask=row < 0))
+
+    def _tidy(self, coin: str, folder: Path, day: date) -> None:
+        """Merge when it is time, and on a new day delete what is too old."""
+        first_round = coin not in self._until_merge
+        left = self._until_merge.get(coin, 0)
+        new_day = self._today.get(coin) != day
+        self._today[coin] = day
+        self._until_merge[coin] = left - 1
+        if left <= 0 or new_day:
+            # Coins take turns at merging: the first round differs in length by coin.
+            rounds = zlib.crc32(coin.encode()) % _MERGE_EVERY if first_round else _MERGE_EVERY - 1
+            self._until_merge[coin] = rounds
+            _merge_days(folder)
+        if new_day and self._keep_days is not None:
+            oldest = day - timedelta(days=self._keep_days)
+            for old in (d for d in _days(folder) if d < oldest):
+                _file(folder, old, _DAY).unlink(missing_ok=True)
+                logger.info("%s: deleted the calibration history of %s", coin, old)
+
+    def _folders(self) -> list[Path]:
+        if not self.directory.is_dir():
+            return []
+        return sorted(path for path in self.directory.iterdir() if path.is_dir() and _days(path))
+
+
+def _file(folder: Path, day: date, suffix: str) -> Path:
+    return folder / f"{day.isoformat()}{suffix}"
+
+
+def _days(folder: Path) -> list[date]:
+    """Return the days with a file or lines, ascending."""
+    if not folder.is_dir():
+        return []
+    found = set()
+    for path in folder.iterdir():
+        if path.suffix in (_DAY, _LINES):
+            with contextlib.suppress(ValueError):
+                found.add(date.fromisoformat(path.stem))
+    return sorted(found)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep two writers of one coin apart: a merge must not lose a line that another appends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _append_line(path: Path, line: str) -> None:
+    """Append a line in one write; a line cut short by a crash is ended first, and so is none."""
+    with path.open("ab+", buffering=0) as file:
+        start = b""
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            start = b"" if file.read(1) == b"\n" else b"\n"
+        file.write(start + line.encode() + b"\n")
+
+
+def _merge_days(folder: Path) -> None:
+    for path in sorted(folder.glob(f"*{_LINES}")):
+        with contextlib.suppress(ValueError):
+            day = date.fromisoformat(path.stem)
+            _replace(_file(folder, day, _DAY), _read_days(folder, [day]))
+            path.unlink()
+
+
+def _replace(path: Path, table: pa.Table) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            pq.write_table(table, file, compression="zstd", use_dictionary=False)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _read_days(folder: Path, days: Sequence[date]) -> pa.Table:
+    """Read whole days, in order of ``published_at``, each refit once."""
+    tables = [SCHEMA.empty_table()]
+    for day in days:
+        # The lines first: what a merge takes from them meanwhile is then in the file.
+        lines = _read_lines(_file(folder, day, _LINES))
+        merged = _read_file(_file(folder, day, _DAY))
+        known = pc.is_in(
+            lines["calibration_id"], value_set=merged["calibration_id"].combine_chunks()
+        )
+        tables += [merged, lines.filter(pc.invert(known))]
+    table = pa.concat_tables(tables, promote_options="default").combine_chunks()
+    published_us = table["published_at"].cast(pa.int64()).to_numpy()
+    if (np.diff(published_us) >= 0).all():
+        return table
+    return table.take(pa.array(np.argsort(published_us, kind="stable")))
+
+
+def _read_file(path: Path) -> pa.Table:
+    try:
+        with pq.ParquetFile(pa.BufferReader(path.read_bytes())) as file:
+            table = file.read(use_threads=False)
+        columns = [
+            table[field.name].cast(field.type)
+            if field.name in table.column_names
+            else pa.nulls(table.num_rows, field.type)
+            for field in SCHEMA
+        ]
+    except FileNotFoundError:
+        return SCHEMA.empty_table()
+    except (pa.ArrowException, OSError) as error:
+        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"calibration history {str(path)!r} cannot be read ({first_line}): move it away"
+        ) from error
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def _read_lines(path: Path) -> pa.Table:
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return SCHEMA.empty_table()
+    lines = text[: text.rfind(b"\n") + 1].splitlines()
+    try:
+        return rows_table([json.loads(line) for line in lines])
+    except _NO_ROW:
+        return rows_table([row for line in lines for row in _sound_row(path, line)])
+
+
+def _sound_row(path: Path, line: bytes) -> Iterator[dict[str, Any]]:
+    try:
+        row = json.loads(line)
+        rows_table([row])
+    except _NO_ROW:
+        logger.warning("%s: a line cut short is left out", path)
+    else:
+        yield row

@@ -1,0 +1,139 @@
+"""One refit as one row: the columns of the history, and how a parameter set fills them.
+
+Values have the keys of the parameter files (``kappa+``, ``epsilon_fill-_se``, ...). What every file
+carries for itself has the file's name before it (``kappa_status``, ``lambda_fitted_at``,
+``epsilon_n+``): after a partly failed refit they differ from file to file.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin
+
+import pyarrow as pa
+from pydantic import AwareDatetime
+
+from advanced_mm.parameter_files.entries import (
+    EpsilonEntry,
+    KappaEntry,
+    LambdaEntry,
+    ParameterEntry,
+)
+from advanced_mm.parameter_files.files import ParameterSet
+
+__all__ = ["SCHEMA", "history_row", "parameter_set_of", "rows_table"]
+
+Entry = TypeVar("Entry", bound=ParameterEntry)
+
+_FILES: Final[Mapping[str, type[ParameterEntry]]] = {
+    "kappa": KappaEntry,
+    "epsilon": EpsilonEntry,
+    "lambda": LambdaEntry,
+}
+_SHARED: Final = ("calibration_id", "published_at")  # the same in all entries of a refit
+_TIME: Final = pa.timestamp("us", tz="UTC")
+_TYPES: Final[Mapping[Any, pa.DataType]] = {
+    bool: pa.bool_(),
+    int: pa.int64(),
+    float: pa.float64(),
+    str: pa.string(),
+    datetime: _TIME,
+    AwareDatetime: _TIME,
+}
+
+
+def _columns(file: str) -> Iterator[tuple[str, str, pa.DataType]]:
+    """Yield field, column and type for what an entry of that file has of its own."""
+    for name, field in _FILES[file].model_fields.items():
+        if name not in _SHARED:
+            key = field.alias or name
+            column = f"{file}_{key}" if name in ParameterEntry.model_fields else key
+            yield name, column, _type_of(field.annotation)
+
+
+def _type_of(annotation: Any) -> pa.DataType:
+    """Return the column type of a field: that of the value, not of None or the bounds around it."""
+    if annotation in _TYPES:
+        return _TYPES[annotation]
+    if get_origin(annotation) is Literal:
+        return pa.string()
+    return _type_of(get_args(annotation)[0])
+
+
+_COLUMNS: Final = {file: tuple(_columns(file)) for file in _FILES}
+
+SCHEMA: Final = pa.schema(
+    [
+        ("calibration_id", pa.string()),
+        ("published_at", _TIME),
+        *((column, kind) for columns in _COLUMNS.values() for _, column, kind in columns),
+        ("value_function_status", pa.string()),
+        ("value_rate", pa.float64()),
+    ]
+)
+"""Columns of the history; a value that was not published is null. ``value_rate`` is the solved
+problem's, quote currency per second."""
+
+
+def history_row(parameters: ParameterSet) -> str:
+    """Return a refit as one line of JSON, keyed by column."""
+    row: dict[str, Any] = {
+        "calibration_id": parameters.calibration_id,
+        "published_at": parameters.kappa.published_at,
+    }
+    entries = (parameters.kappa, parameters.epsilon, parameters.lambda_)
+    for columns, entry in zip(_COLUMNS.values(), entries, strict=True):
+        for name, column, _ in columns:
+            row[column] = getattr(entry, name)
+    for solved in parameters.value_functions[:1]:
+        row |= {"value_function_status": solved.status, "value_rate": solved.value_rate}
+    known = {column: value for column, value in row.items() if value is not None}
+    return json.dumps(known, default=datetime.isoformat, allow_nan=False)
+
+
+def rows_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Return decoded lines as a table; keys that are no column are left out.
+
+    Raises
+    ------
+    pyarrow.ArrowException
+        If a value is not of its column's type.
+    """
+    arrays = []
+    for field in SCHEMA:
+        values = [row.get(field.name) for row in rows]
+        if field.type == _TIME:
+            arrays.append(pa.array(values, pa.string()).cast(_TIME))
+        else:
+            arrays.append(pa.array(values, field.type))
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)
+
+
+def parameter_set_of(coin: str, row: Mapping[str, Any]) -> ParameterSet:
+    """Return the parameters a row of the history tells of, without the value function.
+
+    Parameters
+    ----------
+    coin : str
+        Whose row it is.
+    row : Mapping
+        Values by column, as ``table.to_pylist()`` gives them.
+
+    Raises
+    ------
+    ValueError
+        If the row breaks the law of the parameter files (pydantic's ValidationError).
+    """
+
+    def entry(file: str, kind: type[Entry]) -> Entry:
+        values = {name: row[column] for name, column, _ in _COLUMNS[file]}
+        values |= {name: row[name] for name in _SHARED}
+        return kind.model_validate({n: value for n, value in values.items() if value is not None})
+
+    return ParameterSet(
+        coin,
+        entry("kappa", KappaEntry),
+        entry("epsilon", EpsilonEntry),
+        entry("lambda", LambdaEntry),
+        (),
+    )
