@@ -15,6 +15,7 @@ __all__ = [
     "FittedWindow",
     "add_fit_options",
     "add_folder_options",
+    "add_source_options",
     "configured_coin",
     "fit_as_asked",
     "output_files",
@@ -33,19 +34,13 @@ class FittedWindow:
     calibration: CoinCalibration
 
 
-def add_folder_options(parser: argparse.ArgumentParser) -> None:
-    """Add where to read, where to write and what configures both."""
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """Add where to read and what configures the reader."""
     parser.add_argument(
         "--data-dir",
         type=Path,
         default=DEFAULT_DATA_DIR,
         help=f"folder of the recorded shards (default: {DEFAULT_DATA_DIR})",
-    )
-    parser.add_argument(
-        "--output-dir",
-        type=Path,
-        help="folder of the parameter files (default: the setting parameter_dir, "
-        f"else {DEFAULT_OUTPUT_DIR})",
     )
     parser.add_argument(
         "--config",
@@ -54,6 +49,17 @@ def add_folder_options(parser: argparse.ArgumentParser) -> None:
         default=[DEFAULT_CONFIG],
         metavar="FILE",
         help=f"Freqtrade configuration, later files win (default: {DEFAULT_CONFIG})",
+    )
+
+
+def add_folder_options(parser: argparse.ArgumentParser) -> None:
+    """Add where to read, where to write and what configures both."""
+    add_source_options(parser)
+    parser.add_argument(
+        "--output-dir",
+        type=Path,
+        help="folder of the parameter files (default: the setting parameter_dir, "
+        f"else {DEFAULT_OUTPUT_DIR})",
     )
 
 

@@ -70,7 +70,7 @@ class ImpactEstimator:
 
     def fit(self, window: Window) -> ImpactFit:
         """Return the jumps caused by buy (+) and sell (-) market orders."""
-        number, moves, counts = self._regression(window)
+        number, moves, counts = self.regression(window)
         n_plus, n_minus = int(counts[:, 0].sum()), int(-counts[:, 1].sum())
         if len(moves) <= 4 or np.linalg.matrix_rank(counts.T @ counts) < 4:
             reason = "too few bins, or no orders on one side"
@@ -120,7 +120,7 @@ class ImpactEstimator:
         beta[solvable] = np.linalg.solve(matrix[solvable], sums[solvable, 16:, None])[:, :, 0]
         return np.asarray(beta @ _SUM_OF_LAGS.T)
 
-    def _regression(self, window: Window) -> tuple[Int1D, Float1D, Float2D]:
+    def regression(self, window: Window) -> tuple[Int1D, Float1D, Float2D]:
         """Return bins (n,), moves (n,) and signed counts N+, -N-, lagged N+, lagged -N- (n, 4)."""
         number, stretch = window.stretches.bins_inside(self.bin_ms)
         follows = np.concatenate(([False], stretch[1:] == stretch[:-1]))[: len(number)]

@@ -38,7 +38,8 @@ class WindowOptions:
 class MarketOrders:
     """Aggressive orders inside the covered time, sorted by exchange time. Shapes (n,).
 
-    ``side`` is +1 (buy) or -1 (sell); ``extreme`` the worst price paid; ``stretch`` the covered
+    ``side`` is +1 (buy) or -1 (sell); ``extreme`` the worst price paid; ``size`` what all its
+    prints traded together, in base currency; ``stretch`` the covered
     stretch that holds it; ``mid`` and ``half_spread`` those of the last quote strictly before the
     order, NaN where no valid quote stands in the same stretch; ``walk = side * (extreme - mid)``,
     in quote currency, the depth it reached; ``reach`` the whole ticks walked beyond the touch,
@@ -48,6 +49,7 @@ class MarketOrders:
     time_ms: Int1D
     side: Int1D
     extreme: Float1D
+    size: Float1D
     stretch: Int1D
     mid: Float1D
     half_spread: Float1D
@@ -112,12 +114,14 @@ class Window:
                 f"{recording.coin}: tick is {recording.tick!r}, it must be a positive price step; "
                 "check the recording's metadata"
             )
-        rows = _rows_between(recording.quotes.time_ms, start_ms, end_ms)
-        books = recording.book_time_ms[_rows_between(recording.book_time_ms, start_ms, end_ms)]
+        quotes, books = recording.quotes, np.sort(recording.book_time_ms)
+        rows = _in_order(quotes.time_ms, quotes.local_s)
+        rows = rows[_between(quotes.time_ms[rows], start_ms, end_ms)]
+        books = books[_between(books, start_ms, end_ms)]
         gap = options.max_gap_ms if len(books) else options.max_gap_without_book_ms
-        heartbeat = np.sort(np.concatenate((recording.quotes.time_ms[rows], books)))
+        heartbeat = np.sort(np.concatenate((quotes.time_ms[rows], books)), kind="stable")
         stretches = covered_stretches(heartbeat, gap)
-        path = MidPath.of(recording.quotes, rows, stretches)
+        path = MidPath.of(quotes, rows, stretches)
         return cls(
             coin=recording.coin,
             tick=recording.tick,
@@ -144,18 +148,30 @@ class Window:
         return Sides(self.orders.of_side(1), self.orders.of_side(-1))
 
 
-def _rows_between(time_ms: Int1D, start_ms: int | None, end_ms: int | None) -> Int1D:
-    """Return row numbers in stable time order, within the bounds (ends included)."""
+def _in_order(time_ms: Int1D, local_s: Float1D) -> Int1D:
+    """Return row numbers by exchange time; by arrival where rows share their millisecond.
+
+    Where arrival is the same too, rows keep the order they have.
+    """
     order = np.argsort(time_ms, kind="stable")
-    ordered = time_ms[order]
-    low = 0 if start_ms is None else int(np.searchsorted(ordered, start_ms, side="left"))
-    high = len(order) if end_ms is None else int(np.searchsorted(ordered, end_ms, side="right"))
-    return order[low:high]
+    same = np.flatnonzero(np.diff(time_ms[order]) == 0)
+    if len(same):
+        places = np.union1d(same, same + 1)
+        tied = order[places]
+        order[places] = tied[np.lexsort((local_s[tied], time_ms[tied]))]
+    return order
+
+
+def _between(ordered_ms: Int1D, start_ms: int | None, end_ms: int | None) -> slice:
+    """Return where sorted times lie within the bounds (ends included)."""
+    low = 0 if start_ms is None else int(np.searchsorted(ordered_ms, start_ms, side="left"))
+    high = None if end_ms is None else int(np.searchsorted(ordered_ms, end_ms, side="right"))
+    return slice(low, high)
 
 
 def _market_orders(trades: Trades, path: MidPath, tick: float) -> MarketOrders:
     """Group prints into orders, keep the covered ones, attach the quote before each."""
-    time_ms, side, extreme = _grouped(trades)
+    time_ms, side, extreme, size = _grouped(trades)
     stretch = path.stretches.index(time_ms)
     covered = stretch >= 0
     time_ms, side, extreme = time_ms[covered], side[covered], extreme[covered]
@@ -163,19 +179,33 @@ def _market_orders(trades: Trades, path: MidPath, tick: float) -> MarketOrders:
     walk = side * (extreme - mid)
     ticks = np.nan_to_num(np.round((walk - half_spread) / tick))
     reach = np.maximum(ticks, 0).astype(np.int64)
-    return MarketOrders(time_ms, side, extreme, stretch[covered], mid, half_spread, walk, reach)
+    return MarketOrders(
+        time_ms=time_ms,
+        side=side,
+        extreme=extreme,
+        size=size[covered],
+        stretch=stretch[covered],
+        mid=mid,
+        half_spread=half_spread,
+        walk=walk,
+        reach=reach,
+    )
 
 
-def _grouped(trades: Trades) -> tuple[Int1D, Int1D, Float1D]:
-    """Return time, side and extreme price of each (exchange ms, side, transaction)."""
+def _grouped(trades: Trades) -> tuple[Int1D, Int1D, Float1D, Float1D]:
+    """Return time, side, extreme price and size of each (exchange ms, side, transaction)."""
     sound = np.isfinite(trades.price) & (trades.price > 0) & (np.abs(trades.side) == 1)
+    sound &= np.isfinite(trades.size) & (trades.size > 0)
     time_ms, side, price = trades.time_ms[sound], trades.side[sound], trades.price[sound]
-    transaction = trades.transaction[sound]
+    size, transaction = trades.size[sound], trades.transaction[sound]
     if not len(time_ms):
-        return time_ms, side, price
-    order = np.lexsort((transaction, side, time_ms))
-    time_ms, side, price = time_ms[order], side[order], price[order]
+        return time_ms, side, price, size
+    trade_id = trades.trade_id[sound]
+    order = np.lexsort((trade_id, transaction, side, time_ms))
+    time_ms, side, price, size = time_ms[order], side[order], price[order], size[order]
+    size[1:][np.diff(trade_id[order]) == 0] = 0.0  # the same print again
     changed = (np.diff(time_ms) != 0) | (np.diff(side) != 0) | (np.diff(transaction[order]) != 0)
     first = np.concatenate(([0], np.flatnonzero(changed) + 1))
     highest, lowest = np.maximum.reduceat(price, first), np.minimum.reduceat(price, first)
-    return time_ms[first], side[first], np.where(side[first] > 0, highest, lowest)
+    extreme = np.where(side[first] > 0, highest, lowest)
+    return time_ms[first], side[first], extreme, np.add.reduceat(size, first)

@@ -1,0 +1,68 @@
+"""Write one page on what a recording says about a coin: fits, errors, toxicity, coverage."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from advanced_mm.calibration import CalibrationOptions
+from advanced_mm.calibration.command import add_source_options, configured_coin
+from advanced_mm.cli import configure_logging, run
+from advanced_mm.errors import InputError
+from advanced_mm.marketdata import ShardStore
+from advanced_mm.paper.recorded_books import read_books
+from advanced_mm.parameter_files import load_settings
+from advanced_mm.report.calibration_report import ReportInput, report_sections
+from advanced_mm.report.page import write_page
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Fit, describe and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--crypto", help="coin, such as ETH; default: the configured pair")
+    parser.add_argument(
+        "--time-range",
+        type=float,
+        default=30.0,
+        metavar="MINUTES",
+        help="window of the main panels, minutes before the newest row (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE.html",
+        help="default: user_data/plot/calibration_<COIN>.html",
+    )
+    add_source_options(parser)
+    options = parser.parse_args(argv)
+    configure_logging()
+    settings, _ = load_settings(options.config)
+    coin = options.crypto or configured_coin(options.config)
+    output = options.output or Path("user_data/plot") / f"calibration_{coin}.html"
+    data = ReportInput(
+        recording=ShardStore(options.data_dir).read(coin),
+        books=read_books(options.data_dir, coin),
+        window_minutes=options.time_range,
+        fee_rate=settings.fee_rate,
+        options=CalibrationOptions(),
+    )
+    sections = report_sections(data, _progress)
+    lead = f"{coin}, from {options.data_dir}. Times are the exchange's, prices in USDC."
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write_page(output, f"Calibration of {coin}", lead, sections)
+    except OSError as error:
+        raise InputError(f"--output {output} cannot be written: {error.strerror}.") from None
+    print(f"written to {output}")
+    return 0
+
+
+def _progress(steps: Sequence[float], title: str) -> Iterable[float]:
+    return track(steps, title, console=Console(stderr=True), transient=True)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

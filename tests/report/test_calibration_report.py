@@ -1,0 +1,113 @@
+"""The calibration report and the screener: every panel drawn, every number that of the fits."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from advanced_mm.calibration import calibrate
+from advanced_mm.calibration.toxicity import economics
+from advanced_mm.marketdata import Recorder, ShardStore
+from advanced_mm.paper.history import lay_history
+from advanced_mm.paper.synthetic import SyntheticMarket, SyntheticParameters
+from advanced_mm.report.calibration_panels import survival_of
+
+ROOT = Path(__file__).parents[2]
+START_MS = 1_790_000_000_000
+PANELS = (
+    "estimates",
+    "toxicity",
+    "reach",
+    "fill_impact",
+    "residuals",
+    "jumps",
+    "sizes",
+    "book",
+    "lengths",
+    "over_time",
+    "coverage",
+)
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    """Twenty minutes of two synthetic coins, and two minutes of a third."""
+    folder = tmp_path_factory.mktemp("data")
+    for coin, minutes, sell_kappa in (("GOOD", 20, 2.0), ("DEEP", 20, 8.0), ("THIN", 2, 2.0)):
+        parameters = SyntheticParameters(coin=coin, kappa_plus=sell_kappa, kappa_minus=sell_kappa)
+        market = SyntheticMarket(parameters, START_MS, seed=4)
+        recorder = Recorder(ShardStore(folder), [coin], {coin: market.spec.tick})
+        lay_history(market, recorder, START_MS + minutes * 60_000)
+    return folder
+
+
+def run(script: str, *options: object) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / script), *map(str, options)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+
+
+def test_the_page_opens_and_every_panel_has_its_traces(tmp_path, data_dir, open_page):
+    output = tmp_path / "report.html"
+    result = run(
+        "calibration_report.py", "--crypto", "GOOD", "--data-dir", data_dir, "--output", output
+    )
+    assert result.returncode == 0, result.stderr
+    page = open_page(output)
+    assert page.console == []
+    for key in PANELS:
+        start = page.dom.index(f'<section id="{key}">')
+        section = page.dom[start : page.dom.index("</section>", start)]
+        if key == "estimates":
+            assert section.count("<tr>") == 11
+            continue
+        assert "js-plotly-plot" in section, key
+        assert (
+            section.count('class="traces"')
+            + section.count("trace bars")
+            + section.count('class="trace scatter')
+            >= 1
+        ), key
+
+
+def test_a_coin_without_data_is_one_sentence(tmp_path, data_dir):
+    result = run("calibration_report.py", "--crypto", "NONE", "--data-dir", data_dir)
+    assert result.returncode == 2
+    assert "'NONE'" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_screener_ranks_by_income_and_says_what_it_does_not_know(data_dir):
+    result = run("market_screener.py", "--data-dir", data_dir, "--json", "--stake", 2000)
+    assert result.returncode == 0, result.stderr
+    rows = {row["coin"]: row for row in json.loads(result.stdout)}
+    assert list(rows) == ["GOOD", "DEEP", "THIN"]
+    assert rows["GOOD"]["income_per_hour"] > rows["DEEP"]["income_per_hour"]
+    assert rows["GOOD"]["verdict"] == "pays"
+    assert rows["THIN"]["income_per_hour"] is None
+    assert rows["THIN"]["status"] == "insufficient"
+
+    fitted = calibrate(ShardStore(data_dir).read("GOOD"), window_minutes=30)
+    income = economics(fitted, fee_rate=0.00015).income_per_hour
+    assert rows["GOOD"]["income_per_hour"] == pytest.approx(income.value * 2000 / fitted.mid)
+    assert rows["GOOD"]["spread_bp"] == pytest.approx(0.1 / 3000 * 1e4, rel=0.02)
+    assert rows["GOOD"]["volatility_bp"] == pytest.approx(3.33, rel=0.15)
+
+
+def test_the_screener_prints_a_table(data_dir):
+    result = run("market_screener.py", "--data-dir", data_dir)
+    assert result.returncode == 0
+    assert "GOOD" in result.stdout
+    assert run("market_screener.py", "--data-dir", data_dir, "--stake", 0).returncode == 2
+
+
+def test_survival_counts_ties_once():
+    values, share = survival_of(np.array([2.0, 1.0, 1.0, 4.0]))
+    assert values.tolist() == [1.0, 2.0, 4.0]
+    assert share.tolist() == [1.0, 0.5, 0.25]
