@@ -24,8 +24,8 @@ Float2D = NDArray[np.float64]
 
 _LARGEST_NORM = 1e2  # of the shifted matrix; rounding of its entries costs 1e-16 of it in a depth
 _MOST_INVENTORIES = 401  # the cost of a squaring grows with the cube
-# Smaller entries of a power count as 0: denormal numbers are a hundred times slower. Smaller ω might
-# miss them.
+# Smaller entries of a power count as 0, as denormal numbers are a hundred times slower; a smaller ω
+# might miss them.
 _NEGLIGIBLE, _SMALLEST = 1e-290, 1e-270
 _TAYLOR_TERMS = 14  # remainder below 1e-17 at norm 1/2
 _SETTLED = 1e-13  # gaps this close to their last values follow the longest horizon's rate
