@@ -165,7 +165,7 @@ def calibrate(
     """
     started = perf_counter()
     options = options or CalibrationOptions()
-    newest = recording.newest_ms
+    newest = _newest_ms(recording)
     if newest is None:
         raise InputError(
             f"{recording.coin}: the recording has no rows; let the collector run first"
@@ -182,6 +182,12 @@ def calibrate(
             f"{window.observed_seconds:.0f} s covered, {options.min_observed_seconds:g} s needed"
         )
     return replace(calibration, cost_ms=(perf_counter() - started) * 1e3)
+
+
+def _newest_ms(recording: Recording) -> int | None:
+    """Return the newest exchange time, whatever the order of the rows."""
+    times = (recording.quotes.time_ms, recording.trades.time_ms, recording.book_time_ms)
+    return max((int(t.max()) for t in times if len(t)), default=None)
 
 
 def _fit(

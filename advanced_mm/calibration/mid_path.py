@@ -15,7 +15,7 @@ __all__ = ["MidPath"]
 class MidPath:
     """Mid and half-spread (quote currency) after each change of the best bid and offer.
 
-    Shapes (n,), sorted stably by exchange time; NaN where the book was one-sided or crossed.
+    Shapes (n,), sorted stably by exchange time; NaN where the book was crossed or a side was empty.
     """
 
     stretches: Stretches
@@ -25,12 +25,13 @@ class MidPath:
     _stretch: Int1D = field(repr=False)
 
     @classmethod
-    def of(cls, quotes: Quotes, rows: Int1D, stretches: Stretches) -> "MidPath":
-        """Take the chosen rows of ``quotes``, which must be in time order."""
+    def of(cls, quotes: Quotes, rows: Int1D, stretches: Stretches, highest: float) -> "MidPath":
+        """Take the chosen rows of ``quotes``, in time order; no price reaches ``highest``."""
         time_ms, bid, ask = quotes.time_ms[rows], quotes.bid[rows], quotes.ask[rows]
-        valid = (bid > 0) & (ask > bid) & np.isfinite(ask)
-        mid = np.where(valid, (bid + ask) / 2.0, np.nan)
-        half_spread = np.where(valid, (ask - bid) / 2.0, np.nan)
+        valid = (bid > 0) & (ask > bid) & (ask < highest)
+        valid &= (quotes.bid_size[rows] > 0) & (quotes.ask_size[rows] > 0)
+        bid, ask = np.where(valid, bid, np.nan), np.where(valid, ask, np.nan)
+        mid, half_spread = (bid + ask) / 2.0, (ask - bid) / 2.0
         return cls(stretches, time_ms, mid, half_spread, stretches.index(time_ms))
 
     @property

@@ -19,6 +19,8 @@ from advanced_mm.marketdata.records import Float1D, Int1D, Recording, Trades
 
 __all__ = ["MarketOrders", "Window", "WindowOptions"]
 
+_MOST_TICKS = 2.0**53  # a price of more ticks is none: a float cannot even count them
+
 
 @dataclass(frozen=True)
 class WindowOptions:
@@ -121,7 +123,7 @@ class Window:
         gap = options.max_gap_ms if len(books) else options.max_gap_without_book_ms
         heartbeat = np.sort(np.concatenate((quotes.time_ms[rows], books)), kind="stable")
         stretches = covered_stretches(heartbeat, gap)
-        path = MidPath.of(quotes, rows, stretches)
+        path = MidPath.of(quotes, rows, stretches, _MOST_TICKS * recording.tick)
         return cls(
             coin=recording.coin,
             tick=recording.tick,
@@ -171,7 +173,7 @@ def _between(ordered_ms: Int1D, start_ms: int | None, end_ms: int | None) -> sli
 
 def _market_orders(trades: Trades, path: MidPath, tick: float) -> MarketOrders:
     """Group prints into orders, keep the covered ones, attach the quote before each."""
-    time_ms, side, extreme, size = _grouped(trades)
+    time_ms, side, extreme, size = _grouped(trades, _MOST_TICKS * tick)
     stretch = path.stretches.index(time_ms)
     covered = stretch >= 0
     time_ms, side, extreme = time_ms[covered], side[covered], extreme[covered]
@@ -192,20 +194,21 @@ def _market_orders(trades: Trades, path: MidPath, tick: float) -> MarketOrders:
     )
 
 
-def _grouped(trades: Trades) -> tuple[Int1D, Int1D, Float1D, Float1D]:
+def _grouped(trades: Trades, highest: float) -> tuple[Int1D, Int1D, Float1D, Float1D]:
     """Return time, side, extreme price and size of each (exchange ms, side, transaction)."""
-    sound = np.isfinite(trades.price) & (trades.price > 0) & (np.abs(trades.side) == 1)
-    sound &= np.isfinite(trades.size) & (trades.size > 0)
+    sound = (trades.price > 0) & (trades.price < highest) & (np.abs(trades.side) == 1)
+    sound &= (trades.size > 0) & np.isfinite(trades.size)
     time_ms, side, price = trades.time_ms[sound], trades.side[sound], trades.price[sound]
     size, transaction = trades.size[sound], trades.transaction[sound]
     if not len(time_ms):
         return time_ms, side, price, size
-    trade_id = trades.trade_id[sound]
-    order = np.lexsort((trade_id, transaction, side, time_ms))
-    time_ms, side, price, size = time_ms[order], side[order], price[order], size[order]
-    size[1:][np.diff(trade_id[order]) == 0] = 0.0  # the same print again
-    changed = (np.diff(time_ms) != 0) | (np.diff(side) != 0) | (np.diff(transaction[order]) != 0)
+    moment = 2 * time_ms + (side > 0)  # time and side in one key: nearly sorted, so quick to sort
+    order = (
+        np.lexsort((transaction, moment)) if transaction.any() else moment.argsort(kind="stable")
+    )
+    time_ms, side, price = time_ms[order], side[order], price[order]
+    changed = (np.diff(moment[order]) != 0) | (np.diff(transaction[order]) != 0)
     first = np.concatenate(([0], np.flatnonzero(changed) + 1))
-    highest, lowest = np.maximum.reduceat(price, first), np.minimum.reduceat(price, first)
-    extreme = np.where(side[first] > 0, highest, lowest)
-    return time_ms[first], side[first], extreme, np.add.reduceat(size, first)
+    most, least = np.maximum.reduceat(price, first), np.minimum.reduceat(price, first)
+    extreme = np.where(side[first] > 0, most, least)
+    return time_ms[first], side[first], extreme, np.add.reduceat(size[order], first)
