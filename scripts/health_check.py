@@ -17,13 +17,16 @@ def main(argv: list[str] | None = None) -> int:
         "--output-dir", type=Path, metavar="DIR", help="default: as configured, else user_data"
     )
     parser.add_argument("--config", type=Path, nargs="+", default=[Path("user_data/config.json")])
-    parser.add_argument("--max-age", type=float, default=120.0, help="seconds since published_at")
+    parser.add_argument(
+        "--max-age", type=float, help="seconds since published_at (default: as the bot allows)"
+    )
     options = parser.parse_args(argv)
     settings, _ = load_settings(options.config)
     files = ParameterFiles(options.output_dir or settings.parameter_folder(Path("user_data")))
+    max_age = settings.max_published_age_seconds if options.max_age is None else options.max_age
     healthy = True
     for coin in options.crypto.split(","):
-        fault = _fault(files, coin.strip(), options.max_age, settings.data_age_limit_seconds)
+        fault = _fault(files, coin.strip(), max_age, settings.data_age_limit_seconds)
         print(f"{coin.strip()}: {fault or 'fresh'}")
         healthy = healthy and fault is None
     return 0 if healthy else 1

@@ -39,6 +39,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--verbose", action="store_true", help="log what the session does")
     options = parser.parse_args(argv)
+    if options.replay is None and options.coin != options.coin.upper():
+        raise InputError(f"--coin {options.coin}: write {options.coin.upper()}, as the venue does.")
     if options.minutes is not None and options.minutes <= 0:
         raise InputError(f"--minutes {options.minutes:g} must be above 0.")
     if options.summary is not None and not options.summary.parent.is_dir():
@@ -54,11 +56,10 @@ def main(argv: list[str] | None = None) -> int:
     configure_logging(options.verbose)
     logging.getLogger("ft_rest_client").setLevel(logging.ERROR)
     console = Console()
-    started = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}"
     session = PaperSession(
         SessionOptions(
             root=ROOT,
-            folder=(options.folder or ROOT / "user_data" / "paper" / started).resolve(),
+            folder=_folder(options.folder),
             coin=options.coin,
             replay=None if options.replay is None else options.replay.resolve(),
             seed=options.seed,
@@ -71,11 +72,40 @@ def main(argv: list[str] | None = None) -> int:
             session.start(ended)
             last = _watch(session, console, options.minutes, ended)
             summary = session.summary(last)
+            console.print("stopping the bot, the runner, the collector and the venue …")
     except PartDiedError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     _report(console, summary, options.summary)
+    console.print(f"everything of this session lies in {session.options.folder}", soft_wrap=True)
     return 0
+
+
+def _folder(asked: Path | None) -> Path:
+    """Make the session's folder: the one asked for, or a new one named by the time.
+
+    Raises
+    ------
+    InputError
+        It cannot be made.
+    """
+    if asked is not None:
+        candidates = [asked]
+    else:
+        name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}"
+        parent = ROOT / "user_data" / "paper"
+        candidates = [parent / name, *(parent / f"{name}_{number}" for number in range(2, 100))]
+    for folder in candidates:
+        try:
+            folder.mkdir(parents=True, exist_ok=asked is not None)
+        except FileExistsError:
+            if asked is not None:
+                raise InputError(f"--folder {asked} is a file; name a folder.") from None
+            continue  # another session started in the same second
+        except OSError as error:
+            raise InputError(f"the folder {folder} cannot be made: {error.strerror}.") from None
+        return folder.resolve()
+    raise InputError(f"{candidates[0]} and 98 more exist; name another with --folder.")
 
 
 def _stop_on_signals() -> threading.Event:
@@ -97,7 +127,7 @@ def _watch(
             elapsed = time.monotonic() - begin
             view = session.look()
             if console.is_terminal:
-                screen.update(live_screen(session, view, elapsed), refresh=True)
+                screen.update(live_screen(session, view, elapsed, console.width), refresh=True)
             elif time.monotonic() >= next_line:
                 print(status_line(view, elapsed), flush=True)
                 next_line += LINE_EVERY_SECONDS

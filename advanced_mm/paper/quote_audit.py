@@ -32,6 +32,7 @@ class QuoteAudit:
     unmatched: int = 0
     max_distance_ticks: float = 0.0
     last: dict[str, Any] | None = None
+    refusal: str | None = None
     _inode: int = 0
     _offset: int = 0
     _depths: dict[str, dict[tuple[str, int], float]] = field(default_factory=dict)
@@ -66,6 +67,9 @@ class QuoteAudit:
                 self._take(json.loads(line))
 
     def _take(self, quote: dict[str, Any]) -> None:
+        self.refusal = quote.get("refusal")
+        if self.refusal is not None:
+            return
         self.quotes += 1
         if self.last is not None and self.last["side"] == quote["side"]:
             self.requotes += 1

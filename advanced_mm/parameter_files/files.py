@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 from pydantic import ValidationError
 
-from advanced_mm.errors import AdvancedMMError
+from advanced_mm.errors import AdvancedMMError, InputError
 from advanced_mm.parameter_files.entries import (
     EpsilonEntry,
     KappaEntry,
@@ -120,7 +120,10 @@ class ParameterFiles:
                 coin: [v.to_json() for v in s.value_functions] for coin, s in sets.items()
             },
         }
-        self.directory.mkdir(parents=True, exist_ok=True)
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{self.directory} cannot be made ({error.strerror}).") from None
         with self._lock():
             for name, addition in additions.items():
                 path = self.directory / name

@@ -10,7 +10,7 @@ from advanced_mm.quoting.edge import (
 from advanced_mm.quoting.guards import entry_refusal, quote_refusal
 from advanced_mm.quoting.journal import QuoteJournal
 from advanced_mm.quoting.parameter_feed import ParameterFeed
-from advanced_mm.quoting.quoter import Quote, Quoter, Refusal, Touch
+from advanced_mm.quoting.quoter import Quote, Quoter, Refusal, Touch, kind_of
 
 __all__ = [
     "ParameterFeed",
@@ -22,6 +22,7 @@ __all__ = [
     "Touch",
     "entry_refusal",
     "expected_edge",
+    "kind_of",
     "no_depth_pays",
     "quote_refusal",
     "toxicity",

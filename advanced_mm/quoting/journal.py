@@ -16,7 +16,8 @@ class QuoteJournal:
     """Append quotes as JSON lines to a file that rotates at 10 MB, five old ones kept.
 
     A line has the fields of ``Quote``, ``coin``, ``at`` (UTC, ISO 8601) and ``sent_price``, the
-    price after Freqtrade's own checks, in the quote currency.
+    price after Freqtrade's own checks, in the quote currency. A line with ``refusal`` says why
+    nothing is quoted.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,6 +30,11 @@ class QuoteJournal:
     def record(self, coin: str, quote: Quote, sent_price: float, at: datetime) -> None:
         """Write one line at once, so that a reader beside us sees whole lines only."""
         line = {"at": at.isoformat(), "coin": coin, "sent_price": sent_price, **asdict(quote)}
+        self._handler.emit(logging.makeLogRecord({"msg": json.dumps(line)}))
+
+    def record_refusal(self, coin: str, reason: str, at: datetime) -> None:
+        """Write one line on why nothing is quoted."""
+        line = {"at": at.isoformat(), "coin": coin, "refusal": reason}
         self._handler.emit(logging.makeLogRecord({"msg": json.dumps(line)}))
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,7 +22,7 @@ from advanced_mm.quoting.edge import Side, expected_edge
 from advanced_mm.quoting.guards import CLOCK_TOLERANCE_SECONDS, entry_refusal, quote_refusal
 from advanced_mm.quoting.parameter_feed import ParameterFeed
 
-__all__ = ["Quote", "Quoter", "Refusal", "Touch"]
+__all__ = ["Quote", "Quoter", "Refusal", "Touch", "kind_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,11 @@ class Refusal:
     """No quote, and why."""
 
     reason: str
+
+
+def kind_of(reason: str) -> str:
+    """Reduce a reason to its kind, so that one that changes in its numbers alone is said once."""
+    return re.sub(r"[\d.]+", "#", reason.partition(":")[0])
 
 
 class Quoter:
@@ -178,7 +184,7 @@ class Quoter:
 
     def _at_touch(self, side: Side, inventory: int, touch: Touch, why: str) -> Quote:
         price = touch.bid if side == "bid" else touch.ask
-        kind = why.partition(":")[0]
+        kind = kind_of(why)
         if kind != self._touch_reason:
             logger.warning("%s; the position is offered at the touch, %s", why.rstrip("."), price)
             self._touch_reason = kind

@@ -20,19 +20,32 @@ _SIDES: tuple[tuple[str, str, Side], ...] = (
     ("bid (−)", "minus", "bid"),
 )
 _DASH = "–"
+_WIDE = 110
+_NARROW = ("side", "λ₀ /s", "κ", "ε_fill", "κ·ε_fill", "depth", "edge/fill")
 
 
-def live_screen(session: PaperSession, view: SessionView, elapsed_seconds: float) -> RenderableType:
-    """Compose the screen: market and bot, parameters by side, health of the parts, addresses."""
+def live_screen(
+    session: PaperSession, view: SessionView, elapsed_seconds: float, width: int
+) -> RenderableType:
+    """Compose the screen: market and bot, parameters by side, health of the parts, addresses.
+
+    Below ``_WIDE`` columns the parameter table leaves out what a quote can be judged without.
+    """
     title = f"Advanced Market Making · paper session · {view.coin}"
     clock = f"{int(elapsed_seconds // 60)}:{int(elapsed_seconds % 60):02d}"
     addresses = Text(
-        f"venue {session.rest_address}   bot {session.bot_address} (login in config.session.json)\n"
+        f"venue {session.rest_address}  bot {session.bot_address} (login: config.session.json)\n"
         f"logs {_short(session.options.folder / 'logs')}   Ctrl-C ends everything",
         style="dim",
     )
     return Panel(
-        Group(_bot_table(view), _parameter_table(view), _health_table(session, view), addresses),
+        Group(
+            _bot_table(view),
+            _refusal(view),
+            _parameter_table(view, width >= _WIDE),
+            _health_table(session, view),
+            addresses,
+        ),
         title=title,
         subtitle=clock,
     )
@@ -71,7 +84,7 @@ def _bot_table(view: SessionView) -> Table:
         "inventory",
         "fills",
         "P&L",
-        "quotes (replaced)",
+        "quotes",
         "off by",
     ):
         table.add_column(name, justify="right")
@@ -81,39 +94,49 @@ def _bot_table(view: SessionView) -> Table:
         _number(None if bot is None else bot.inventory),
         _DASH if bot is None else str(bot.fills),
         _DASH if bot is None else f"{bot.profit:+.2f} USDC",
-        f"{audit.quotes} ({audit.requotes})",
+        str(audit.quotes),
         f"{audit.max_distance_ticks:.2f} ticks",
     )
     return table
 
 
-def _parameter_table(view: SessionView) -> RenderableType:
+def _refusal(view: SessionView) -> Text:
+    """Why the bot does not quote, while it does not."""
+    reason = view.audit.refusal
+    return Text("" if reason is None else f"not quoting: {reason}", style="yellow")
+
+
+def _parameter_table(view: SessionView, wide: bool) -> RenderableType:
     parameters = view.parameters
     if parameters is None:
         return Text(f"\nno parameters yet: {view.parameters_fault}\n", style="yellow")
     title = Text(_age_title(parameters, view.at), style="bold")
     table = Table(expand=True, box=SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
-    for name in ("side", "λ /s", "λ₀ /s", "κ", "ε", "ε_fill", "κ·ε_fill", "depth", "edge/fill"):
+    rows = [_side_cells(parameters, label, suffix, side) for label, suffix, side in _SIDES]
+    for name in rows[0] if wide else _NARROW:
         table.add_column(name, justify="right", no_wrap=True)
-    for label, suffix, side in _SIDES:
-        table.add_row(label, *_side_cells(parameters, suffix, side))
+    for row in rows:
+        table.add_row(*(row.values() if wide else (row[name].split("±")[0] for name in _NARROW)))
     return table
 
 
-def _side_cells(parameters: ParameterSet, suffix: str, side: Side) -> list[str]:
+def _side_cells(parameters: ParameterSet, label: str, suffix: str, side: Side) -> dict[str, str]:
     lambda_, kappa, epsilon = parameters.lambda_, parameters.kappa, parameters.epsilon
     poison = toxicity(parameters, side)
     depth, edge = _depth_and_edge(parameters, side)
-    return [
-        _with_error(lambda_, f"lambda_{suffix}"),
-        _with_error(lambda_, f"lambda0_{suffix}"),
-        _with_error(kappa, f"kappa_{suffix}"),
-        _with_error(epsilon, f"epsilon_{suffix}"),
-        _with_error(epsilon, f"epsilon_fill_{suffix}"),
-        _toxicity(poison),
-        _in_bp(depth, parameters.kappa.mid),
-        _coloured(_in_bp(edge, parameters.kappa.mid), bad=edge is not None and edge < 0),
-    ]
+    return {
+        "side": label,
+        "λ /s": _with_error(lambda_, f"lambda_{suffix}"),
+        "λ₀ /s": _with_error(lambda_, f"lambda0_{suffix}"),
+        "κ": _with_error(kappa, f"kappa_{suffix}"),
+        "ε": _with_error(epsilon, f"epsilon_{suffix}"),
+        "ε_fill": _with_error(epsilon, f"epsilon_fill_{suffix}"),
+        "κ·ε_fill": _toxicity(poison),
+        "depth": _in_bp(depth, parameters.kappa.mid),
+        "edge/fill": _coloured(
+            _in_bp(edge, parameters.kappa.mid), bad=edge is not None and edge < 0
+        ),
+    }
 
 
 def _depth_and_edge(parameters: ParameterSet, side: Side) -> tuple[float | None, float | None]:
@@ -132,10 +155,7 @@ def _health_table(session: PaperSession, view: SessionView) -> Table:
     for part in session.parts:
         table.add_column(part.name, justify="left")
     table.add_row(
-        *(
-            f"[green]running[/] pid {part.pid}, {view.memory[part.name] / 2**20:.0f} MB"
-            for part in session.parts
-        )
+        *(f"[green]running[/] {view.memory[part.name] / 2**20:.0f} MB" for part in session.parts)
     )
     return table
 
@@ -149,11 +169,11 @@ def _age_title(parameters: ParameterSet, now: datetime) -> str:
     states = ", ".join(f"{name} {entry.status}" for name, entry in entries)
     published = (now - parameters.kappa.published_at).total_seconds()
     fitted = parameters.kappa.fitted_at
-    data = _DASH if fitted is None else f"{(now - fitted).total_seconds():.0f} s"
-    observed = parameters.kappa.observed_seconds / 60
-    return (
-        f"parameters: {states}; refit {published:.0f} s ago on data {data} old, {observed:.1f} min"
-    )
+    observed = f"{parameters.kappa.observed_seconds / 60:.1f} min observed"
+    if fitted is None:
+        return f"{states}; refit {published:.0f} s ago, {observed}: too little data yet"
+    data = f"data {(now - fitted).total_seconds():.0f} s old"
+    return f"{states}; refit {published:.0f} s ago, {data}, {observed}"
 
 
 def _resting(view: SessionView) -> str:

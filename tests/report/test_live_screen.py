@@ -48,7 +48,7 @@ def view_of(parameters, fault=None, bot=True) -> SessionView:
 
 def rendered(view: SessionView, width: int = 120) -> str:
     console = Console(file=io.StringIO(), width=width)
-    console.print(live_screen(SESSION, view, 75))
+    console.print(live_screen(SESSION, view, 75, width))
     return console.file.getvalue()
 
 
@@ -57,7 +57,7 @@ def test_it_shows_market_bot_parameters_and_parts(make_set):
     for shown in (
         "buy 2998.5 (5.00 bp)",
         "-1.25 USDC",
-        "refit 7 s ago on data 8 s old",
+        "refit 7 s ago, data 8 s old, 29.9 min observed",
         "κ ok",
         "2.6±0.2",
         "1.82 competitive",
@@ -73,18 +73,28 @@ def test_a_negative_edge_and_toxicity_stand_out(make_set):
         epsilon_fill_plus=0.9, epsilon_fill_intercept_plus=0.6, epsilon_fill_slope_plus=1.0
     )
     console = Console(file=io.StringIO(), width=120, force_terminal=True)
-    console.print(live_screen(SESSION, view_of(steep), 1))
+    console.print(live_screen(SESSION, view_of(steep), 1, 120))
     text = console.file.getvalue()
     assert "\x1b[31m2.34 toxic" in text
     # Whatever the depth: 0.6 of impact and 0.45 of fee are 3.5 bp of 3000.
     assert "\x1b[31m-3.50 bp" in text
 
 
-@pytest.mark.parametrize("width", [80, 100, 200])
-def test_no_line_is_wider_than_the_terminal(make_set, width):
-    lines = rendered(view_of(make_set()), width).splitlines()
+@pytest.mark.parametrize("width", [80, 100, 110, 200])
+def test_it_fits_the_terminal_and_nothing_is_cut(make_set, width):
+    text = rendered(view_of(make_set()), width)
+    lines = text.splitlines()
     assert max(map(len, lines)) <= width
     assert len(lines) <= 24
+    assert "…" not in text
+    for shown in ("1.82 competitive", "buy 2998.5 (5.00 bp)", "edge/fill", "128 MB"):
+        assert shown in text
+
+
+def test_it_says_why_nothing_is_quoted(make_set):
+    view = view_of(make_set())
+    view.audit.refusal = "the book is 141 s old"
+    assert "not quoting: the book is 141 s old" in rendered(view)
 
 
 def test_before_the_first_fit_it_says_why_nothing_is_quoted():

@@ -15,7 +15,16 @@ from pandas import DataFrame
 from advanced_mm.errors import AdvancedMMError, InputError
 from advanced_mm.parameter_files import ParameterFiles, Settings, coin_of
 from advanced_mm.price_grid import PriceGrid
-from advanced_mm.quoting import ParameterFeed, Quote, QuoteJournal, Quoter, Refusal, Side, Touch
+from advanced_mm.quoting import (
+    ParameterFeed,
+    Quote,
+    QuoteJournal,
+    Quoter,
+    Refusal,
+    Side,
+    Touch,
+    kind_of,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -386,10 +395,12 @@ class Market_Making(IStrategy):
 
     def _note_refusal(self, pair: str, now: datetime, reason: str) -> None:
         """Say why nothing is quoted when the reason is new, then once a minute."""
-        kind = reason.split(":")[0]
+        kind = kind_of(reason)
         last = self._refusals.get(pair)
         if last is None or last[1] != kind or now - last[0] >= REFUSAL_REPEAT:
             logger.warning("%s: not quoting: %s", pair, reason)
+            if self._journal is not None:
+                self._journal.record_refusal(coin_of(pair), reason, now)
             self._refusals[pair] = (now, kind)
 
 
