@@ -1,13 +1,18 @@
 """The reference table of the ETH recording, and the right answer on a recording too thin.
 
 The numbers were published with the recordings, found by other code. Points agree to 1% (epsilon and
-epsilon_fill 3%), intervals to 5%.
+epsilon_fill 3%), intervals to 5%, both the quick ones and the drawn ones.
 """
+
+from dataclasses import replace
 
 import pytest
 
-from advanced_mm.calibration.calibrate import CoinCalibration, calibrate
+from advanced_mm.calibration.arrivals import ArrivalEstimator
+from advanced_mm.calibration.bootstrap import BlockBootstrap
+from advanced_mm.calibration.calibrate import CalibrationOptions, CoinCalibration, calibrate
 from advanced_mm.calibration.estimate import Estimate, Status
+from advanced_mm.calibration.impact import ImpactEstimator
 from advanced_mm.calibration.pareto import hill_alpha
 from advanced_mm.calibration.window import Window
 
@@ -16,9 +21,15 @@ pytestmark = pytest.mark.recorded
 INTERVAL = 0.05
 
 
-@pytest.fixture(scope="module")
-def eth(recorded) -> CoinCalibration:
-    return calibrate(recorded("ETH"), window_minutes=60)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(CalibrationOptions(), id="quick"),
+        pytest.param(CalibrationOptions.bootstrapped(), id="bootstrapped"),
+    ],
+)
+def eth(recorded, request) -> CoinCalibration:
+    return calibrate(recorded("ETH"), window_minutes=60, options=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +76,26 @@ def test_impact(eth):
         eth.impact.epsilon, (0.1234, 0.1291), (0.0253, 0.0383), strict=True
     ):
         agrees(side, value, value - half, value + half, point=0.03)
+
+
+def test_drawn_interval_of_each_parameter_covers_the_reference(recorded):
+    drawing = BlockBootstrap()
+    options = replace(
+        CalibrationOptions.bootstrapped(drawing),
+        arrivals=ArrivalEstimator(bootstrap=drawing),
+        impact=ImpactEstimator(bootstrap=drawing),
+    )
+    fit = calibrate(recorded("ETH"), window_minutes=60, options=options)
+    for found, centres in (
+        (fit.arrivals.map(lambda s: s.rate), (1.0095, 0.6751)),
+        (fit.fill_curve.map(lambda s: s.lambda0), (0.2847, 0.1897)),
+        (fit.fill_curve.map(lambda s: s.kappa), (2.649, 2.725)),
+        (fit.impact.epsilon, (0.1234, 0.1291)),
+        (fit.fill_impact.epsilon_fill, (0.7197, 0.6693)),
+    ):
+        for estimate, centre in zip(found, centres, strict=True):
+            assert estimate.low < centre < estimate.high
+            assert estimate.high - estimate.low < 1.1 * centre
 
 
 def test_fill_impact(eth):
