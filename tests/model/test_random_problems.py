@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from advanced_mm.model import ValueFunction, solve
+from advanced_mm.model import ModelParameters, ValueFunction, solve
+from advanced_mm.model.scaled import scale
+from advanced_mm.model.stiff import solve_stiff
 
 ROOT = Path(__file__).parents[2]
 ARBITRARY_PRECISION = ("ball arithmetic", "collocation")
@@ -140,3 +142,23 @@ def test_collocation_agrees_with_ball_arithmetic(benchmarks: ModuleType, number:
     problem = importlib.import_module("benchmarks.model_problems").random_problem(number)
     pairs = zip(benchmarks.ball_gaps(problem), benchmarks.collocation_gaps(problem), strict=True)
     assert max(abs(float(ball - other)) for ball, other in pairs) < 1e-16
+
+
+@pytest.mark.parametrize("bound", [80, 100])
+def test_lopsided_flow_on_many_inventories(bound: int) -> None:
+    """A thousand buys for a sell: entries of exp(AT) span more powers of ten than a double."""
+    parameters = ModelParameters(
+        lambda_plus=20.0,
+        lambda_minus=0.02,
+        kappa_plus=3.0,
+        kappa_minus=3.0,
+        phi=1e-5,
+        q_min=-bound,
+        q_max=bound,
+        horizon_seconds=3600,
+        min_depth=-math.inf,
+    )
+    stiff = solve_stiff(scale(parameters))
+    solution = solve(parameters)
+    gaps = np.diff(solution.h) * -3.0
+    np.testing.assert_allclose(gaps, stiff.gaps[1:-1], rtol=1e-10, atol=1e-10)

@@ -1,0 +1,72 @@
+"""The compiled kernels where no cache can be written, and with a warm one."""
+
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import advanced_mm
+
+SOLVE = """
+import os, advanced_mm
+from advanced_mm.model import ModelParameters, solve
+assert not os.access(os.path.dirname(advanced_mm.__file__) + "/model", os.W_OK)
+case = {"lambda_plus": 1, "lambda_minus": 1, "kappa_plus": 100, "kappa_minus": 100, "phi": 1e-5}
+solution = solve(ModelParameters(**case, q_min=-3, q_max=3))
+print(advanced_mm.__file__, solution.method, solution.value_rate, sep="|")
+"""
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
+
+
+def respect_permissions() -> None:
+    """Read-only folders hold for root too, as they do in a container without capabilities."""
+    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
+
+
+@pytest.fixture
+def read_only_copy(tmp_path: Path) -> Iterator[Path]:
+    package = Path(advanced_mm.__file__).parent
+    root = tmp_path / "installed"
+    hidden = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(package / "model", root / "advanced_mm/model", ignore=hidden)
+    for name in ("__init__.py", "errors.py"):
+        shutil.copy(package / name, root / "advanced_mm")
+    yield from locked(root)
+
+
+def locked(root: Path) -> Iterator[Path]:
+    folders = [root, *(path for path in root.rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    yield root
+    for folder in folders:
+        folder.chmod(0o755)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="takes root's privilege away as Linux does")
+@pytest.mark.parametrize("cache", [None, "unwritable"])
+def test_a_read_only_package_without_a_cache_folder_solves(
+    read_only_copy: Path, cache: str | None
+) -> None:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(read_only_copy)}
+    if cache is not None:
+        environment["NUMBA_CACHE_DIR"] = str(read_only_copy / cache)
+    run = subprocess.run(
+        [sys.executable, "-c", SOLVE],
+        cwd=read_only_copy,
+        env=environment | {"PYTHONPATH": str(read_only_copy)},
+        preexec_fn=respect_permissions,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    where, method, rate = run.stdout.strip().split("|")
+    assert Path(where).is_relative_to(read_only_copy)
+    assert method == "policy iteration"
+    assert float(rate) == pytest.approx(0.00677681487541, rel=1e-12)
+    assert not list(read_only_copy.rglob("*.nb*"))
