@@ -1,18 +1,24 @@
-"""Fit epsilon and epsilon_fill from recorded shards and show them."""
+"""Fit epsilon and epsilon_fill from recorded shards; show them and what a fill is worth."""
 
 import argparse
 import json
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.console import Console
 
-from advanced_mm.calibration.command import add_fit_options, fit_as_asked, output_files
+from advanced_mm.calibration.command import (
+    DEFAULT_CONFIG,
+    add_fit_options,
+    fit_as_asked,
+    output_files,
+)
 from advanced_mm.calibration.entries import epsilon_entry
 from advanced_mm.calibration.publish import publish
 from advanced_mm.calibration.tables import WIDTH, epsilon_table
 from advanced_mm.cli import configure_logging, run
-from advanced_mm.parameter_files import load_settings
+from advanced_mm.parameter_files import Settings, load_settings
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -29,7 +35,8 @@ def main(argv: list[str] | None = None) -> int:
     else:
         console = Console()
         console.width = max(console.width, WIDTH)
-        console.print(epsilon_table(calibration, details=args.verbose))
+        fee_rate = configured_settings(args.config).fee_rate
+        console.print(epsilon_table(calibration, fee_rate=fee_rate, details=args.verbose))
     if args.plot is not None:
         from advanced_mm.calibration.pictures import epsilon_picture  # matplotlib is slow to import
 
@@ -38,6 +45,13 @@ def main(argv: list[str] | None = None) -> int:
         settings, _ = load_settings(args.config)
         publish(calibration, settings, output_files(args, settings), now)
     return 0
+
+
+def configured_settings(config: list[Path]) -> Settings:
+    """Return the settings, the defaults where there is no configuration in the usual place."""
+    if config == [DEFAULT_CONFIG] and not DEFAULT_CONFIG.exists():
+        return Settings()
+    return load_settings(config)[0]
 
 
 if __name__ == "__main__":

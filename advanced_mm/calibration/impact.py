@@ -122,21 +122,14 @@ class ImpactEstimator:
 
     def regression(self, window: Window) -> tuple[Int1D, Float1D, Float2D]:
         """Return bins (n,), moves (n,) and signed counts N+, -N-, lagged N+, lagged -N- (n, 4)."""
-        number, stretch = window.stretches.bins_inside(self.bin_ms)
-        follows = np.concatenate(([False], stretch[1:] == stretch[:-1]))[: len(number)]
-        number = number[follows]
-        left, _ = window.path.before(number * self.bin_ms)
-        right, _ = window.path.before((number + 1) * self.bin_ms)
-        moves = right - left
-        known = np.isfinite(moves)
-        number, moves = number[known], moves[known]
-        buys, sells = (orders.time_ms for orders in window.sides)
-        columns = [
-            sign * _counts(times, number + lag, self.bin_ms)
-            for lag in (0, -1)
-            for sign, times in ((1.0, buys), (-1.0, sells))
-        ]
-        return number, moves, np.column_stack(columns)
+        every, stretch = window.stretches.bins_inside(self.bin_ms)
+        later = 1 + np.flatnonzero(np.diff(stretch) == 0)  # bins with a predecessor
+        edge, _ = window.path.before((every + 1) * self.bin_ms)
+        moves = edge[later] - edge[later - 1]
+        later = later[np.isfinite(moves)]
+        buys, sells = (_counts(o.time_ms, every, self.bin_ms) for o in window.sides)
+        columns = [c for rows in (later, later - 1) for c in (buys[rows], -sells[rows])]
+        return every[later], moves[np.isfinite(moves)], np.column_stack(columns).astype(np.float64)
 
 
 def _counts(time_ms: Int1D, number: Int1D, bin_ms: int) -> Int1D:

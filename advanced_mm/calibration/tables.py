@@ -10,10 +10,11 @@ from rich.text import Text
 
 from advanced_mm.calibration.calibrate import CoinCalibration
 from advanced_mm.calibration.estimate import Estimate, Sides, Status
+from advanced_mm.calibration.toxicity import UNPROFITABLE_FROM, Economics, SideEconomics, economics
 
 __all__ = ["WIDTH", "epsilon_table", "kappa_table"]
 
-WIDTH = 88  # columns a table needs
+WIDTH = 94  # columns a table needs
 
 BASIS_POINT = 1e-4
 _COLOURS = {
@@ -41,8 +42,13 @@ def kappa_table(calibration: CoinCalibration, *, details: bool = False) -> Rende
     return _with_notes(table, calibration, notes)
 
 
-def epsilon_table(calibration: CoinCalibration, *, details: bool = False) -> RenderableType:
-    """Return the moves per market order and per fill, and the tail of the jumps."""
+def epsilon_table(
+    calibration: CoinCalibration, *, fee_rate: float, details: bool = False
+) -> RenderableType:
+    """Return the moves per market order and per fill, their tail, and what a fill is worth.
+
+    ``fee_rate`` is the maker fee as a fraction of the price.
+    """
     per_bp = 1.0 / (BASIS_POINT * calibration.mid) if calibration.mid > 0 else float("nan")
     table = _table(f"{calibration.coin}: permanent moves of the mid, in quote currency")
     _add(table, "epsilon", calibration.impact.epsilon, per_bp)
@@ -50,7 +56,13 @@ def epsilon_table(calibration: CoinCalibration, *, details: bool = False) -> Ren
     _add(table, "epsilon_fill", fill.epsilon_fill, per_bp)
     _add(table, "fill slope", fill.profile.map(lambda p: p.slope))
     _add(table, "pareto alpha", calibration.pareto.map(lambda f: f.alpha))
-    notes = [_coverage(calibration), *_toxicity_notes(calibration)]
+    _add(table, "pareto mean", calibration.pareto.map(lambda f: f.mean), per_bp)
+    worth = economics(calibration, fee_rate=fee_rate)
+    _add(table, "kappa*epsilon", worth.sides.map(lambda s: s.kappa_epsilon))
+    _add(table, "kappa*eps_fill", worth.sides.map(lambda s: s.kappa_epsilon_fill))
+    _add(table, "edge a fill", worth.sides.map(lambda s: s.expected_edge), per_bp)
+    _add(table, "income an hour", worth.sides.map(lambda s: s.income_per_hour), per_bp)
+    notes = [_coverage(calibration), *_worth_notes(calibration, worth)]
     if details:
         notes += list(_impact_notes(calibration))
     return _with_notes(table, calibration, notes)
@@ -98,30 +110,45 @@ def _fill_curve_notes(c: CoinCalibration) -> Iterator[str]:
     yield f"volatility {_number(c.volatility.value)} ± {_number(c.volatility.se)} price/sqrt(s)"
 
 
-def _toxicity_notes(c: CoinCalibration) -> Iterator[str]:
-    for sign, curve, epsilon, fill, profile in zip(
-        "+-",
-        c.fill_curve,
-        c.impact.epsilon,
-        c.fill_impact.epsilon_fill,
-        c.fill_impact.profile,
-        strict=True,
-    ):
-        if not (curve.kappa.usable and epsilon.usable and fill.usable):
+def _worth_notes(c: CoinCalibration, worth: Economics) -> Iterator[str]:
+    if not any(side.expected_edge.usable for side in worth.sides):
+        return
+    yield (
+        f"edge and income per unit of the base currency, after a fee of {worth.fee:.4g} and the "
+        "move that comes with a fill, each side alone at the best depth that was measured"
+    )
+    for sign, side, profile in zip("+-", worth.sides, c.fill_impact.profile, strict=True):
+        if side.regime is None or not side.expected_edge.usable:
             continue
-        kappa = curve.kappa.value
-        note = (
-            f"{sign}: kappa*epsilon {_number(kappa * epsilon.value)}, "
-            f"kappa*epsilon_fill {_number(kappa * fill.value)}"
-        )
-        if profile.slope.usable:
-            note += (
-                f"; the move given a fill grows as {_number(profile.intercept.value)} + "
-                f"{_number(profile.slope.value)} depth"
-            )
+        yield f"{sign}: {_verdict(side)}"
         if profile.no_depth_pays:
-            note += ": no depth pays, the side is to be withdrawn"
-        yield note
+            yield f"{sign}: the move's slope is 1 or more beyond doubt: the side is to be withdrawn"
+    bot = worth.bot
+    if not bot.income_per_hour.usable:
+        return
+    income = bot.income_per_hour
+    earns = "would lose even at the depths below:" if bot.no_depth_pays else "earns"
+    yield (
+        f"the long-only bot (inventory 0 or 1) {earns} {_number(income.value)} "
+        f"[{_number(income.low, 3)}, {_number(income.high, 3)}] an hour and unit, "
+        f"{_number(bot.income_bp_per_hour.value, 3)} bp, in {bot.round_trips_per_hour:.3g} round "
+        f"trips: ask at {_number(bot.ask_depth)}, bid at {_number(bot.bid_depth)} from the mid"
+    )
+    if worth.no_depth_pays:
+        yield "no depth that was measured pays: do not quote this market at this fee"
+
+
+def _verdict(side: SideEconomics) -> str:
+    """Say where a side stands and where its best depth lies."""
+    regime = str(side.regime)
+    if side.unprofitable and regime == "competitive":
+        regime += f", unprofitable from {UNPROFITABLE_FROM:g} on"
+    best = (
+        f"best depth {_number(side.optimal_depth)}" if isfinite(side.optimal_depth) else "no best"
+    )
+    return f"{regime}; {best}, measured up to {_number(side.measured_depth)}" + (
+        ": no measured depth pays" if side.no_depth_pays else ""
+    )
 
 
 def _impact_notes(c: CoinCalibration) -> Iterator[str]:

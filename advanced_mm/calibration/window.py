@@ -72,7 +72,8 @@ class MarketOrders:
 
     def with_quote(self) -> "MarketOrders":
         """Return the orders whose pre-trade quote is known."""
-        return self._chosen(self.quoted)
+        quoted = self.quoted
+        return self if quoted.all() else self._chosen(quoted)
 
     def _chosen(self, rows: NDArray[np.bool_]) -> "MarketOrders":
         return MarketOrders(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})

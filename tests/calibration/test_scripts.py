@@ -37,6 +37,8 @@ def test_kappa_prints_the_keys_of_the_files(script, eth, capsys):
     for key, value in expected.items():
         assert entry[key] == pytest.approx(value, rel=0.01)
         assert entry[f"{key}_se"] > 0
+        assert 0 < entry[f"{key}_low"] < value < entry[f"{key}_high"]
+        assert entry[f"{key}_status"] == "ok"
     assert (entry["n+"], entry["n-"], entry["n1+"], entry["n1-"]) == (1150, 769, 204, 135)
     assert entry["status"] == "ok"
 
@@ -50,9 +52,12 @@ def test_epsilon_prints_the_keys_of_the_files(script, eth, capsys):
         "epsilon-": 0.1291,
         "epsilon_fill+": 0.7197,
         "epsilon_fill-": 0.6693,
+        "kappa_epsilon+": 0.327,
+        "kappa_epsilon_fill-": 1.824,
     }
     for key, value in expected.items():
         assert entry[key] == pytest.approx(value, rel=0.03)
+        assert 0 < entry[f"{key}_low"] < value < entry[f"{key}_high"]
     for key in ("epsilon_fill_slope+", "pareto_alpha-", "pareto_threshold+", "pareto_mean+"):
         assert entry[key] > 0
 
@@ -80,6 +85,20 @@ def test_table_and_picture(script, eth, tmp_path, capsys, name):
     assert picture.read_bytes().startswith(b"\x89PNG")
     with pytest.raises(InputError, match="--plot"):
         script(name)([*eth, "--plot", str(tmp_path / "absent" / "fit.png")])
+
+
+@pytest.mark.recorded
+def test_epsilon_says_what_a_fill_is_worth_at_the_configured_fee(script, eth, tmp_path, capsys):
+    config = tmp_path / "config.json"
+    for fee_rate, fee in ((0.00015, "0.5015"), (0.0003, "1.003")):
+        config.write_text(json.dumps({"market_making": {"fee_rate": fee_rate}}))
+        assert script("epsilon")([*eth, "--config", str(config)]) == 0
+        text = " ".join(capsys.readouterr().out.split())
+        assert f"after a fee of {fee}" in text
+        assert "competitive, unprofitable from 1.5 on" in text
+        assert "no depth that was measured pays" in text
+        for row in ("kappa*eps_fill+ 1.907", "edge a fill+ -", "income an hour- -"):
+            assert row in text
 
 
 @pytest.mark.recorded
