@@ -13,6 +13,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 class TroubledStore(ShardStore):
     """A store that raises for some coins."""
 
-    troubles: dict[str, Exception] = {}
+    troubles: ClassVar[dict[str, Exception]] = {}
 
     def tail(self, coin):
         if coin in self.troubles:
