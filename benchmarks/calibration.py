@@ -11,7 +11,7 @@ Where a recording carries no transaction hash, orders of one block merge and the
 estimator's reach: there coverage is also counted against the estimator's own limit, its mean over
 all runs, which is what such an interval can promise.
 
-    python benchmarks/calibration.py            # 200 seeds, a few minutes on two cores
+    python benchmarks/calibration.py            # 200 seeds, two minutes on two cores
     python benchmarks/calibration.py --quick    # 20 seeds
 """
 

@@ -4,10 +4,13 @@ The bounds are the published recovery figures (bias and RMSE over 200 half hours
 12 half hours with two sides each leave to chance.
 """
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 
 from advanced_mm.calibration.calibrate import CalibrationOptions, calibrate
+from advanced_mm.calibration.entries import epsilon_entry
 from advanced_mm.calibration.estimate import Status
 
 SEEDS = range(12)
@@ -100,3 +103,7 @@ def test_jumpless_market_is_quoted_with_a_cautious_bound(simulated):
     for side in fit.impact.epsilon:
         assert side.status in (Status.BOUND, Status.POOLED)
         assert 0 < side.value < 0.05
+    entry = epsilon_entry(fit, datetime(2026, 1, 2, tzinfo=UTC)).to_json()
+    assert entry["epsilon+_status"] in ("bound", "pooled")
+    assert entry["epsilon+_high"] > 0
+    assert entry.get("epsilon+_low", 1.0) > 0  # an end that reaches zero is left out
