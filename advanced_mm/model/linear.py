@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from advanced_mm.model._kernels import STEEPEST
+from advanced_mm.model._kernels import STEEPEST, newton_ergodic
 from advanced_mm.model._layout import COST, FLOOR_DEPTH, INTENSITY, KEPT, STEEPNESS
 from advanced_mm.model.scaled import ScaledProblem, Solution
 
@@ -35,7 +35,7 @@ _SETTLED = 1e-13  # gaps this close to their last values follow the longest hori
 
 def solve_linear(problem: ScaledProblem) -> Solution | None:
     """Solve over a finite horizon; None where the problem is not linear or not safely so."""
-    if not _is_linear(problem):
+    if not _is_linear(problem) or _floor_binds_at_last(problem):
         return None
     n = problem.q.size
     tilt = 0.5 * math.log(problem.sides[0, INTENSITY] / problem.sides[1, INTENSITY])
@@ -84,6 +84,22 @@ def _is_linear(problem: ScaledProblem) -> bool:
         and bool((sides[:, INTENSITY] > 0.0).all())
         and bool((np.abs(sides[:, COST]) < STEEPEST).all())
     )
+
+
+def _floor_binds_at_last(problem: ScaledProblem) -> bool:
+    """Whether the floor binds without a closing bell: then it will after most horizons too."""
+    gaps = np.zeros((1, problem.q.size + 1))
+    floor = problem.sides[0, FLOOR_DEPTH]
+    if floor == -math.inf or not newton_ergodic(problem.equation, gaps[0]):
+        return False
+    return bool((_floor_excess(problem, gaps) > 0.0).any())
+
+
+def _floor_excess(problem: ScaledProblem, gaps: NDArray[np.float64]) -> Float1D:
+    """How far the lowest depth lies below the floor, for states (k, n + 1)."""
+    ask, bid = gaps[:, 1:-1] - problem.sides[0, COST], -gaps[:, 1:-1] - problem.sides[1, COST]
+    worst = np.maximum(ask.max(axis=1), bid.max(axis=1))
+    return np.asarray(worst + (problem.sides[0, FLOOR_DEPTH] - 1.0))
 
 
 def _sums_from(reference: int, gaps: Float1D) -> Float1D:
@@ -139,12 +155,8 @@ def _floor_may_bind(
     two times a gap exceeds its larger end by at most half the spread at the first times the
     interval.
     """
-    floor = problem.sides[0, FLOOR_DEPTH]
-    if floor == -math.inf:
+    if problem.sides[0, FLOOR_DEPTH] == -math.inf:
         return False
-    inner = gaps[:, 1:-1]
-    excess = np.maximum(
-        (inner - problem.sides[0, COST]).max(axis=1), (-inner - problem.sides[1, COST]).max(axis=1)
-    ) + (floor - 1.0)
+    excess = _floor_excess(problem, gaps)
     wiggle = 0.5 * np.ptp(slopes[:-1], axis=1) * np.diff(times)
     return bool((np.maximum(excess[:-1], excess[1:]) + wiggle > 0.0).any())

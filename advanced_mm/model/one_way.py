@@ -16,6 +16,8 @@ __all__ = ["CLOSED_FORM", "solve_one_order", "solve_run_off"]
 
 CLOSED_FORM = "closed form"
 
+_NOTHING = 1e-12  # of the largest source: smaller differences are rounding
+
 
 class _Side(NamedTuple):
     """One row of ``ScaledProblem.sides``, as plain numbers."""
@@ -84,8 +86,8 @@ def solve_run_off(problem: ScaledProblem) -> Solution | None:
     the difference in source. The long-run income depends on the start; h is 0 at each inventory of
     rest, or shifted with its neighbours to be 0 at the reference.
 
-    Returns None if some fill neither gains nor costs income (φ = μ = 0): its depth grows with the
-    logarithm of the horizon.
+    Returns None if some fill neither gains nor costs income (φ = μ = 0, or a top of the source
+    halfway between two inventories): its depth grows with the logarithm of the horizon.
     """
     n = problem.q.size
     gaps, withdrawn = np.zeros(n + 1), np.ones((2, n), dtype=np.bool_)
@@ -96,7 +98,7 @@ def solve_run_off(problem: ScaledProblem) -> Solution | None:
     onward = 1 if index == 0 else -1  # fills lead towards the first of these inventories
     source = problem.source[::onward]
     forgone = np.maximum.accumulate(source)[:-1] - source[1:]  # by who stays
-    if (forgone == 0.0).any():
+    if (np.abs(forgone) <= _NOTHING * np.abs(source).max()).any():
         return None
     side = _Side(*problem.sides[index].tolist())
     gains = np.array([side.gain(x) if x > 0.0 else 0.0 for x in forgone.tolist()])

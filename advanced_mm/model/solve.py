@@ -38,9 +38,9 @@ def solve(parameters: ModelParameters) -> ValueFunction:
     2015, 10.2 and 10.4.1), with the fee inside the equation, sides absent at the bounds and a
     floor on the depths.
 
-    The ergodic problem is solved by policy iteration. Over a finite horizon, equal κ on both sides
-    with no floor binding at any time is linear and solved by a matrix exponential; all else by a
-    stiff integrator.
+    The ergodic problem is solved by policy iteration or, where each inventory has one way to go, by
+    a formula. Over a finite horizon, equal κ on both sides with no floor binding at any time is
+    linear and solved by a matrix exponential; all else by a stiff integrator.
 
     Parameters
     ----------

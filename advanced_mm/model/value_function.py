@@ -26,13 +26,16 @@ class ValueFunction:
     h
         Value of the remaining session above cash and inventory at mid, quote currency per unit.
         For a finite horizon it includes the level; in the ergodic problem it is relative to
-        inventory 0, or to the bound nearest 0 where 0 lies outside the bounds.
+        inventory 0, or to the bound nearest 0 where 0 lies outside the bounds. Where a side is
+        withdrawn, inventories that no fill leads out of have no relative value: h is 0 at each.
     ask_depth, bid_depth
         Optimal distances from the mid, quote currency; ``inf`` where the side is absent: at the
-        bound, where no depth pays, or where one order at a time rests on the other side.
+        bound, where no depth pays, where one order at a time rests on the other side, or where in
+        the long run a fill could not be undone and would cost income for ever.
     value_rate
         ∂h/∂τ at the reference inventory, quote currency per unit and second. In the ergodic
-        problem it is the income γ, the same for every inventory.
+        problem it is the income γ: the same for every inventory, but that of a start from the
+        reference inventory where a side is withdrawn.
     ask_intensity, bid_intensity
         Expected fills per second at these depths, λ·exp(−κδ).
     inventory_drift

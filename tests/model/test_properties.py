@@ -218,6 +218,29 @@ def test_more_inventory_never_widens_the_ask_nor_narrows_the_bid(
 
 @given(ordinary_markets())
 @checked
+def test_value_is_concave_in_inventory(parameters: ModelParameters) -> None:
+    """With both sides quoted: the penalties are concave and fills only average neighbours."""
+    solution = solve(replace(parameters, sides="both"))
+    assert (np.diff(solution.h, 2) <= 1e-9 / parameters.kappa_plus).all()
+
+
+@given(ordinary_markets(), st.floats(0.01, 0.5))
+@checked
+def test_with_the_drift_compensated_a_fee_is_a_shift_of_both_epsilons(
+    parameters: ModelParameters, extra: float
+) -> None:
+    p = replace(parameters, compensate_drift=True)
+    cost = extra / p.kappa_plus
+    shifted = replace(p, epsilon_plus=p.epsilon_plus + cost, epsilon_minus=p.epsilon_minus + cost)
+    with_fee, with_epsilon = solve(replace(p, fee=p.fee + cost)), solve(shifted)
+    if not side_is_a_toss_up(with_fee):
+        unit = 1 / p.kappa_plus
+        assert_depths_equal(with_fee.ask_depth, with_epsilon.ask_depth, unit)
+        assert_depths_equal(with_fee.bid_depth, with_epsilon.bid_depth, unit)
+
+
+@given(ordinary_markets())
+@checked
 def test_ergodic_depths_are_those_of_a_long_horizon(parameters: ModelParameters) -> None:
     ergodic = solve(replace(parameters, horizon_seconds=None))
     long = solve(replace(parameters, horizon_seconds=20_000 / parameters.lambda_plus))
