@@ -8,6 +8,7 @@ import numpy as np
 
 from advanced_mm.marketdata.listing import ShardFile
 from advanced_mm.marketdata.merging import TickNotes, extended, merge_shards
+from advanced_mm.marketdata.packing import Packed
 from advanced_mm.marketdata.records import Int1D, Quotes, Recording, Trades
 from advanced_mm.marketdata.schemas import DATA_KINDS
 from advanced_mm.marketdata.store import ShardStore
@@ -22,17 +23,36 @@ _NOTHING: Final = Shards({kind: [] for kind in DATA_KINDS}, [])
 class _Held:
     """What is in memory: the rows from ``complete_from_ms`` on, and what they came from.
 
-    ``oldest_ms`` is the time of the oldest row there was when reading began, 0 where it lies in
-    files that were not read.
+    ``oldest_ms`` is the time of the oldest row there was when
+    reading began, 0 where it lies in files that were not read.
     """
 
     tail: ShardTail
-    recording: Recording
+    quotes: Packed[Quotes]
+    trades: Packed[Trades]
+    book_time_ms: Int1D
     notes: TickNotes
     skipped: list[ShardFile]
     newest_ms: int
     complete_from_ms: int
     oldest_ms: int
+
+    def add(self, shards: Shards, later: Recording, start_ms: int) -> Recording:
+        """Append shards, merged as ``later``, and drop the rows before ``start_ms``."""
+        low_ms = start_ms - CLOCK_MARGIN_MS
+        self.notes = self.notes.and_(TickNotes.of(shards.every)).since(low_ms)
+        self.skipped = [f for f in (*self.skipped, *shards.skipped) if f.name_ms >= low_ms]
+        earlier = replace(
+            later,
+            quotes=self.quotes.unpacked(),
+            trades=self.trades.unpacked(),
+            book_time_ms=self.book_time_ms,
+        )
+        recording = extended(earlier, later, start_ms)
+        self.quotes, self.trades = Packed.of(recording.quotes), Packed.of(recording.trades)
+        self.book_time_ms = recording.book_time_ms
+        self.complete_from_ms = max(self.complete_from_ms, start_ms)
+        return recording
 
 
 class RollingWindow:
@@ -80,16 +100,15 @@ class RollingWindow:
         InputError
             If the data directory or the coin's folder does not exist.
         """
-        held = self._held
+        held, recording = self._held, None
         new = held.tail.newer() if held else None
-        if held is None or new is None:
-            held = self._read_anew()
-        else:
-            self._roll(held, new)
+        if held is not None and new is not None:
+            recording = self._roll(held, new)
             if held.complete_from_ms > max(held.oldest_ms, held.newest_ms - _ms(self.minutes)):
-                held = self._read_anew()
-        self._held = held
-        return self._merged(_NOTHING) if held is None else self._window(held)
+                recording = None
+        if recording is None:
+            recording = self._read_anew()
+        return recording if self._held is None else self._window(self._held, recording)
 
     def has_older_rows(self, minutes: float) -> bool:
         """Tell whether rows older than the last ``minutes`` were recorded, held or not."""
@@ -101,57 +120,61 @@ class RollingWindow:
         """Size of the rows in memory."""
         if self._held is None:
             return 0
-        rows = self._held.recording
-        arrays = [*vars(rows.quotes).values(), *vars(rows.trades).values(), rows.book_time_ms]
-        return sum(int(array.nbytes) for array in arrays)
+        held = self._held
+        return held.quotes.nbytes + held.trades.nbytes + int(held.book_time_ms.nbytes)
 
-    def _read_anew(self) -> _Held | None:
-        """Read the window from disk; None where there are no rows."""
+    def _read_anew(self) -> Recording:
+        """Read the window from disk; without rows where there are none."""
+        self._held = None
         tail = self._store.tail(self.coin)
         newest_ms = self._store.newest_ms(self.coin)
         if newest_ms is None:
-            return None
-        shards = tail.start(newest_ms - _ms(self.minutes) - CLOCK_MARGIN_MS)
-        if not shards.every:
-            return None  # deleted since
-        # A shard may have come since the newest row was looked up.
-        newest_ms = max(named.shard.newest_ms for named in shards.every)
+            return self._store.read(self.coin)
+        nothing = self._merged(_NOTHING)
         start_ms = newest_ms - _ms(self.minutes)
-        oldest_ms = min(int(named.shard.columns["time_ms"].min()) for named in shards.every)
-        return _Held(
+        held = _Held(
             tail=tail,
-            recording=self._merged(shards, start_ms),
-            notes=TickNotes.of(shards.every),
-            skipped=shards.skipped,
+            quotes=Packed.of(nothing.quotes),
+            trades=Packed.of(nothing.trades),
+            book_time_ms=nothing.book_time_ms,
+            notes=TickNotes.of([]),
+            skipped=[],
             newest_ms=newest_ms,
             complete_from_ms=start_ms,
-            oldest_ms=0 if tail.older_files else oldest_ms,
+            oldest_ms=0,
         )
+        recording, oldest_ms = nothing, newest_ms
+        for part in tail.start(start_ms - CLOCK_MARGIN_MS):
+            for named in part.every:
+                oldest_ms = min(oldest_ms, int(named.shard.columns["time_ms"].min()))
+            recording = held.add(part, self._merged(part), start_ms)
+        if recording.newest_ms is None:
+            return nothing  # deleted since
+        held.newest_ms = recording.newest_ms
+        held.oldest_ms = 0 if tail.older_files else oldest_ms
+        self._held = held
+        return recording
 
-    def _roll(self, held: _Held, new: Shards) -> None:
+    def _roll(self, held: _Held, new: Shards) -> Recording:
         """Append what is new and drop what is too old to keep."""
         later = self._merged(new)
         held.newest_ms = max(held.newest_ms, later.newest_ms or 0)
         start_ms = held.newest_ms - _ms(max(self.minutes, self.keep_minutes))
-        low_ms = start_ms - CLOCK_MARGIN_MS
-        held.tail.forget_before(low_ms)
-        held.notes = held.notes.and_(TickNotes.of(new.every)).since(low_ms)
-        held.skipped = [f for f in (*held.skipped, *new.skipped) if f.name_ms >= low_ms]
-        held.recording = extended(held.recording, later, start_ms)
-        held.complete_from_ms = max(held.complete_from_ms, start_ms)
+        held.tail.forget_before(start_ms - CLOCK_MARGIN_MS)
+        return held.add(new, later, start_ms)
 
-    def _window(self, held: _Held) -> Recording:
+    def _window(self, held: _Held, recording: Recording) -> Recording:
         low_ms = held.newest_ms - _ms(self.minutes) - CLOCK_MARGIN_MS
         skipped = sorted((f for f in held.skipped if f.name_ms >= low_ms), key=_by_kind)
         return replace(
-            last_minutes(held.recording, self.minutes),
+            last_minutes(recording, self.minutes),
             tick=held.notes.since(low_ms).price_step(),
             skipped_files=tuple(file.path for file in skipped),
         )
 
-    def _merged(self, shards: Shards, start_ms: int | None = None) -> Recording:
+    def _merged(self, shards: Shards) -> Recording:
         parsed = {kind: [named.shard for named in group] for kind, group in shards.by_kind.items()}
-        return merge_shards(self.coin, parsed, start_ms, None, ())
+        return merge_shards(self.coin, parsed, None, None, ())
 
 
 def last_minutes(recording: Recording, minutes: float) -> Recording:

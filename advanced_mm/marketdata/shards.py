@@ -1,13 +1,12 @@
 """One shard read from disk into arrays, not yet merged with others."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -35,7 +34,8 @@ class Shard:
     tick : float or None
         Price step of the metadata, quote currency.
     step : int
-        Greatest common divisor of the prices in units of 1 / `PRICE_UNITS`, 0 without prices.
+        Greatest common divisor of the prices in units of 1 / `PRICE_UNITS`; 0 without prices, and
+        where the metadata have a tick.
     """
 
     columns: Mapping[str, NDArray[Any]]
@@ -64,9 +64,9 @@ def read_shard(path: Path, kind: str) -> Shard:
         raise InputError(f"not a readable Parquet file ({first_line})") from error
     if table.num_rows == 0:
         raise InputError("has no rows")
-    arrays = _PARSERS[kind](table)
-    step = _common_step(arrays) if kind != "orderbooks" else 0
-    return Shard(arrays, int(arrays["time_ms"].max()), tick_of(schema), step)
+    arrays, tick = _PARSERS[kind](table), tick_of(schema)
+    step = _common_step(arrays) if tick is None and kind != "orderbooks" else 0
+    return Shard(arrays, int(arrays["time_ms"].max()), tick, step)
 
 
 def transaction_codes(hashes: pa.ChunkedArray) -> Int1D:
@@ -84,8 +84,19 @@ def transaction_codes(hashes: pa.ChunkedArray) -> Int1D:
         pair. 0 where the hash is null, empty or all zeros: the venue's mark for prints that are
         not an order's of their own (TWAP slices).
     """
-    raw = np.array(hashes.cast(pa.binary()).fill_null(b"").to_pylist(), dtype=np.bytes_)
-    characters = raw.view(np.uint8).reshape(len(raw), raw.dtype.itemsize)
+    # Distinct hashes are few: an order's prints share theirs.
+    encoded = hashes.combine_chunks().dictionary_encode()
+    values = [value.encode() for value in encoded.dictionary.to_pylist()]
+    place = encoded.indices.to_numpy(zero_copy_only=False)
+    if encoded.null_count:
+        place = np.where(np.isnan(place), len(values), place).astype(np.int64)
+    codes: Int1D = np.append(_codes(values), 0)[place]
+    return codes
+
+
+def _codes(texts: Sequence[bytes]) -> Int1D:
+    raw = np.array(texts, dtype=np.bytes_)
+    characters = raw.view(np.uint8).reshape(len(raw), -1) if raw.nbytes else np.zeros((len(raw), 1))
     # A sum of characters times position-dependent odd 64-bit weights, modulo 2**64. Padding
     # characters are 0, so the code does not depend on the longest hash of the shard.
     weights = _splitmix64(np.arange(characters.shape[1], dtype=np.uint64)) | np.uint64(1)
@@ -134,14 +145,13 @@ def _parse_trades(table: pa.Table) -> dict[str, NDArray[Any]]:
         trade_id = table["trade_id"].cast(pa.int64())
     except pa.ArrowInvalid as error:
         raise InputError("column 'trade_id' has a value that is not a whole number") from error
-    table = table.set_column(table.schema.get_field_index("trade_id"), "trade_id", trade_id)
     has_hash = "hash" in table.column_names
     return {
         "time_ms": _integers(table, "exchange_timestamp"),
         "price": _floats(table, "price"),
         "size": _floats(table, "size"),
         "side": np.where(_is_first(table, "buy", "sell"), np.int64(1), np.int64(-1)),
-        "trade_id": _integers(table, "trade_id"),
+        "trade_id": _whole("trade_id", trade_id),
         "transaction": transaction_codes(table["hash"])
         if has_hash
         else np.zeros(table.num_rows, dtype=np.int64),
@@ -157,7 +167,10 @@ _PARSERS: Final[Mapping[str, Callable[[pa.Table], dict[str, NDArray[Any]]]]] = {
 
 
 def _integers(table: pa.Table, name: str) -> Int1D:
-    column = table[name]
+    return _whole(name, table[name])
+
+
+def _whole(name: str, column: pa.ChunkedArray) -> Int1D:
     if column.null_count:
         raise InputError(f"column {name!r} has {column.null_count} empty values")
     array: Int1D = column.to_numpy()
@@ -165,20 +178,20 @@ def _integers(table: pa.Table, name: str) -> Int1D:
 
 
 def _floats(table: pa.Table, name: str) -> Float1D:
-    array: Float1D = table[name].cast(pa.float64()).to_numpy()  # nulls become NaN
+    column = table[name]
+    if column.type != pa.float64():
+        column = column.cast(pa.float64())
+    array: Float1D = column.to_numpy()  # nulls become NaN
     return array
 
 
 def _is_first(table: pa.Table, first: str, second: str) -> NDArray[np.bool_]:
     """Tell the rows whose side is ``first``; every other must be ``second``."""
-    column = table["side"]
-    is_first, is_second = (
-        np.asarray(pc.equal(column, side).fill_null(False).to_numpy(), dtype=np.bool_)
-        for side in (first, second)
-    )
-    wrong = ~(is_first | is_second)
+    side = table["side"].to_numpy()
+    is_first = np.asarray(side == first, dtype=np.bool_)
+    wrong = ~(is_first | (side == second))
     if wrong.any():
-        value = column[int(np.argmax(wrong))].as_py()
+        value = side[int(np.argmax(wrong))]
         raise InputError(f"column 'side' has {value!r}, expected {first!r} or {second!r}")
     return is_first
 

@@ -1,6 +1,6 @@
 """One coin's shards as they come: what was not there at the last look."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -13,6 +13,8 @@ __all__ = ["CLOCK_MARGIN_MS", "NamedShard", "ShardTail", "Shards"]
 
 CLOCK_MARGIN_MS: Final = 120_000
 """Rows may be this much newer than their file's name (clocks of older recorders)."""
+_FORGET_EVERY_MS: Final = 300_000
+_SHARDS_A_PART: Final = 60
 
 
 class NamedShard(NamedTuple):
@@ -49,22 +51,29 @@ class ShardTail:
         self._folder = coin_folder
         self._read = read
         self._journal = JournalReader(coin_folder)
-        self._known: dict[str, set[ShardFile]] = {}
-        self._low_ms = 0
+        self._known: dict[str, set[int]] = {kind: set() for kind in DATA_KINDS}
+        self._low_ms = self._forgotten_ms = 0
         self.older_files = False
         """Whether there were files before the ones read at the start."""
 
-    def start(self, low_ms: int) -> Shards:
-        """Read the shards whose names are at ``low_ms`` or later and follow from there."""
+    def start(self, low_ms: int) -> Iterator[Shards]:
+        """Read the shards whose names are at ``low_ms`` or later and follow from there.
+
+        They come in parts, each in order of arrival and after the one before, so that nobody need
+        hold all of them at once.
+        """
         self._journal.names()  # what is announced from here on is new; what stands is listed
         self._low_ms = low_ms
-        listed = {kind: shard_files(self._folder, kind) for kind in DATA_KINDS}
-        self._known = {
-            kind: {file for file in files if file.name_ms >= low_ms}
-            for kind, files in listed.items()
-        }
-        self.older_files = any(len(listed[kind]) > len(self._known[kind]) for kind in DATA_KINDS)
-        return self._parsed({kind: sorted(files) for kind, files in self._known.items()})
+        self.older_files = False
+        found: dict[str, list[ShardFile]] = {}
+        for kind in DATA_KINDS:
+            listed = shard_files(self._folder, kind)
+            found[kind] = [file for file in listed if file.name_ms >= low_ms]
+            self._known[kind] = {file.name_ms for file in found[kind]}
+            self.older_files |= len(listed) > len(found[kind])
+        for first in range(0, max(map(len, found.values())), _SHARDS_A_PART):
+            part = slice(first, first + _SHARDS_A_PART)
+            yield self._parsed({kind: files[part] for kind, files in found.items()})
 
     def newer(self) -> Shards | None:
         """Read the shards that came since the last look.
@@ -77,20 +86,21 @@ class ShardTail:
         """
         appeared = self._appeared()
         if any(
-            files and self._known[kind] and files[0] < max(self._known[kind])
+            files and self._known[kind] and files[0].name_ms < max(self._known[kind])
             for kind, files in appeared.items()
         ):
             return None
         for kind, files in appeared.items():
-            self._known[kind].update(files)
+            self._known[kind].update(file.name_ms for file in files)
         return self._parsed(appeared)
 
     def forget_before(self, low_ms: int) -> None:
-        """Stop remembering the names before ``low_ms``, which are not looked for any more."""
+        """Stop looking for names before ``low_ms``, and now and then forget them."""
         self._low_ms = low_ms
-        for kind, files in self._known.items():
-            if any(file.name_ms < low_ms for file in files):
-                self._known[kind] = {file for file in files if file.name_ms >= low_ms}
+        if low_ms - self._forgotten_ms > _FORGET_EVERY_MS:
+            self._forgotten_ms = low_ms
+            for kind, names in self._known.items():
+                self._known[kind] = {name_ms for name_ms in names if name_ms >= low_ms}
 
     def _appeared(self) -> dict[str, list[ShardFile]]:
         """Files at ``low_ms`` or later that are not known yet, in order, by kind."""
@@ -101,7 +111,10 @@ class ShardTail:
             else announced[kind]
             for kind in DATA_KINDS
         }
-        return {kind: sorted(set(files) - self._known[kind]) for kind, files in found.items()}
+        return {
+            kind: sorted({file for file in files if file.name_ms not in self._known[kind]})
+            for kind, files in found.items()
+        }
 
     def _announced(self) -> dict[str, list[ShardFile]] | None:
         """Return what the journal names, None where it does not tell everything."""

@@ -319,7 +319,7 @@ class TestFollowing:
     ) -> None:
         record(store, wire.bbo(1_000_000))
         tail = ShardStore(store.data_dir).tail("ETH")
-        first = tail.start(0)
+        (first,) = tail.start(0)
         assert [named.name_ms for named in first.every] == [1_000_000]
         monkeypatch.setattr(tail_module, "shard_files", None)
         for ms in (2_000_000, 5_000_000):  # the second in another file of the journal
@@ -342,7 +342,7 @@ class TestFollowing:
     ) -> None:
         record(store, wire.bbo(1_000_000))
         tail = store.tail("ETH")
-        tail.start(0)
+        list(tail.start(0))
         for damage in (
             lambda file: file.write_text(""),
             lambda file: file.unlink(),
@@ -363,7 +363,7 @@ class TestFollowing:
     ) -> None:
         record(store, wire.bbo(1_000_000))
         tail = store.tail("ETH")
-        tail.start(0)
+        list(tail.start(0))
         journal = store.data_dir / "ETH/journal"
         journal.rename(store.data_dir / "aside")
         journal.write_text("in the way")
