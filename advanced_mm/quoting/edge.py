@@ -11,7 +11,6 @@ Side = Literal["bid", "ask"]
 Regime = Literal["profitable", "competitive", "toxic"]
 
 _UNPROFITABLE_FROM, _TOXIC_FROM = 1.0, 2.0
-_Z95 = 1.96
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class _SideEstimates:
     epsilon_fill: float | None
     intercept: float | None
     slope: float | None
-    slope_se: float | None
+    slope_low: float | None
 
 
 def _estimates(parameters: ParameterSet, side: Side) -> _SideEstimates:
@@ -31,14 +30,14 @@ def _estimates(parameters: ParameterSet, side: Side) -> _SideEstimates:
             epsilon.epsilon_fill_plus,
             epsilon.epsilon_fill_intercept_plus,
             epsilon.epsilon_fill_slope_plus,
-            epsilon.epsilon_fill_slope_plus_se,
+            epsilon.epsilon_fill_slope_plus_low,
         )
     return _SideEstimates(
         kappa.kappa_minus,
         epsilon.epsilon_fill_minus,
         epsilon.epsilon_fill_intercept_minus,
         epsilon.epsilon_fill_slope_minus,
-        epsilon.epsilon_fill_slope_minus_se,
+        epsilon.epsilon_fill_slope_minus_low,
     )
 
 
@@ -51,13 +50,11 @@ def toxicity(parameters: ParameterSet, side: Side) -> float | None:
 def no_depth_pays(parameters: ParameterSet, side: Side) -> bool:
     """Whether the move given a fill grows as fast as the depth, so that no depth earns anything.
 
-    With the move a + b*depth that is so for b >= 1; it is taken for granted only where b's lower
-    95% bound is 1 or more.
+    With the move a + b*depth that is so for b >= 1; it is taken for granted only where the
+    published lower 95% bound of b is 1 or more.
     """
-    e = _estimates(parameters, side)
-    if e.slope is None or e.slope_se is None:
-        return False
-    return e.slope - _Z95 * e.slope_se >= 1
+    low = _estimates(parameters, side).slope_low
+    return low is not None and low >= 1
 
 
 def toxicity_regime(value: float) -> Regime:
