@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,9 @@ __all__ = ["PRICE_UNITS", "Shard", "read_shard", "transaction_codes"]
 
 PRICE_UNITS: Final = 1e8
 """Units in one of the quote currency; prices of this venue have at most 8 decimals."""
+
+_IS_ZERO: Final = np.isin(np.arange(256), np.frombuffer(b"\x000x", dtype=np.uint8))
+"""By character: whether a hash of such characters alone is none. The first is padding."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +60,15 @@ def read_shard(path: Path, kind: str) -> Shard:
     columns = [*READ_COLUMNS[kind], *(["hash"] if kind == "trades" else [])]
     try:
         with pq.ParquetFile(pa.BufferReader(path.read_bytes())) as file:
-            schema = file.schema_arrow
-            check_columns(kind, schema)
+            # Columns that are not there are not read; the table's own schema tells which.
             table = file.read(columns=columns, use_threads=False)
     except (pa.ArrowException, OSError) as error:
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"not a readable Parquet file ({first_line})") from error
+    check_columns(kind, table.schema)
     if table.num_rows == 0:
         raise InputError("has no rows")
-    arrays, tick = _PARSERS[kind](table), tick_of(schema)
+    arrays, tick = _PARSERS[kind](table), tick_of(table.schema)
     step = _common_step(arrays) if tick is None and kind != "orderbooks" else 0
     return Shard(arrays, int(arrays["time_ms"].max()), tick, step)
 
@@ -96,14 +100,22 @@ def transaction_codes(hashes: pa.ChunkedArray) -> Int1D:
 
 def _codes(texts: Sequence[bytes]) -> Int1D:
     raw = np.array(texts, dtype=np.bytes_)
-    characters = raw.view(np.uint8).reshape(len(raw), -1) if raw.nbytes else np.zeros((len(raw), 1))
+    characters = (
+        raw.view(np.uint8).reshape(len(raw), -1)
+        if raw.nbytes
+        else np.zeros((len(raw), 1), np.uint8)
+    )
     # A sum of characters times position-dependent odd 64-bit weights, modulo 2**64. Padding
     # characters are 0, so the code does not depend on the longest hash of the shard.
-    weights = _splitmix64(np.arange(characters.shape[1], dtype=np.uint64)) | np.uint64(1)
-    codes = (characters.astype(np.uint64) * weights).sum(axis=1, dtype=np.uint64)
-    unknown = np.isin(characters, np.frombuffer(b"\x000x", dtype=np.uint8)).all(axis=1)
+    codes = (characters.astype(np.uint64) * _weights(characters.shape[1])).sum(axis=1)
+    unknown = _IS_ZERO[characters].all(axis=1)
     signed = _splitmix64(codes).view(np.int64)
     return np.where(unknown, 0, np.where(signed == 0, 1, signed))
+
+
+@cache
+def _weights(count: int) -> NDArray[np.uint64]:
+    return _splitmix64(np.arange(count, dtype=np.uint64)) | np.uint64(1)
 
 
 def _splitmix64(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
