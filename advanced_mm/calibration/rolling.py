@@ -24,7 +24,7 @@ class _Held:
     """What is in memory: the rows from ``complete_from_ms`` on, and what they came from.
 
     ``oldest_ms`` is the time of the oldest row there was when
-    reading began, 0 where it lies in files that were not read.
+    reading began, told by the name of its file where that was not read.
     """
 
     tail: ShardTail
@@ -151,7 +151,7 @@ class RollingWindow:
         if recording.newest_ms is None:
             return nothing  # deleted since
         held.newest_ms = recording.newest_ms
-        held.oldest_ms = 0 if tail.older_files else oldest_ms
+        held.oldest_ms = min(oldest_ms, tail.oldest_file_ms)
         self._held = held
         return recording
 

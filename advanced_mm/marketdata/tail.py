@@ -1,5 +1,6 @@
 """One coin's shards as they come: what was not there at the last look."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -53,8 +54,8 @@ class ShardTail:
         self._journal = JournalReader(coin_folder)
         self._known: dict[str, set[int]] = {kind: set() for kind in DATA_KINDS}
         self._low_ms = self._forgotten_ms = 0
-        self.older_files = False
-        """Whether there were files before the ones read at the start."""
+        self.oldest_file_ms = sys.maxsize
+        """Time in the name of the oldest file there was at the start, read or not."""
 
     def start(self, low_ms: int) -> Iterator[Shards]:
         """Read the shards whose names are at ``low_ms`` or later and follow from there.
@@ -64,13 +65,13 @@ class ShardTail:
         """
         self._journal.names()  # what is announced from here on is new; what stands is listed
         self._low_ms = low_ms
-        self.older_files = False
+        self.oldest_file_ms = sys.maxsize
         found: dict[str, list[ShardFile]] = {}
         for kind in DATA_KINDS:
             listed = shard_files(self._folder, kind)
             found[kind] = [file for file in listed if file.name_ms >= low_ms]
             self._known[kind] = {file.name_ms for file in found[kind]}
-            self.older_files |= len(listed) > len(found[kind])
+            self.oldest_file_ms = min([self.oldest_file_ms, *(file.name_ms for file in listed[:1])])
         for first in range(0, max(map(len, found.values())), _SHARDS_A_PART):
             part = slice(first, first + _SHARDS_A_PART)
             yield self._parsed({kind: files[part] for kind, files in found.items()})

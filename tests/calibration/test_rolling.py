@@ -16,8 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advanced_mm.calibration.rolling import RollingWindow
+from advanced_mm.errors import InputError
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.marketdata import store as store_module
+from advanced_mm.marketdata import tail as tail_module
 from advanced_mm.marketdata.schemas import SCHEMAS, shard_metadata
 
 COIN = "ETH"
@@ -162,7 +164,7 @@ class Scene:
             self.store.prepare(COIN)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 @given(steps, st.booleans())
 def test_every_update_is_the_full_read(tmp_path_factory, course, journal):
     data_dir = tmp_path_factory.mktemp("data", numbered=True)
@@ -179,3 +181,109 @@ def test_every_update_is_the_full_read(tmp_path_factory, course, journal):
         kept.append((found, expected))
     for found, expected in kept:  # later updates left earlier results as they were
         assert_same(found, expected)
+
+
+@pytest.fixture
+def scene(tmp_path):
+    return Scene(tmp_path / "data", journal=True)
+
+
+def step(ahead_ms=5_000, **changes):
+    offsets_ms = [0, 100, 200]
+    plain = {"books": offsets_ms, "prices": offsets_ms, "trades": offsets_ms, "replays": []}
+    return {"ahead_ms": ahead_ms, **plain, "tick": 0.1, "event": "", **changes}
+
+
+def test_only_new_shards_are_opened_and_no_folder_is_listed(scene, monkeypatch):
+    for _ in range(5):
+        scene.write(step())
+    window = RollingWindow(ShardStore(scene.data_dir), COIN, 1.0)
+    window.update()
+    opened = []
+    read_shard = store_module.read_shard
+
+    def spy(path, kind):
+        opened.append(path.name)
+        return read_shard(path, kind)
+
+    def listed(*_):
+        raise AssertionError("a folder of shards was listed")
+
+    monkeypatch.setattr(store_module, "read_shard", spy)
+    monkeypatch.setattr(tail_module, "shard_files", listed)
+    for _ in range(3):
+        opened.clear()
+        scene.write(step())
+        assert window.update().newest_ms == scene.now_ms + 200
+        assert sorted(opened) == [
+            f"{kind}_{scene.now_ms + 200}.parquet" for kind in ("orderbooks", "prices", "trades")
+        ]
+    opened.clear()
+    window.update()
+    assert opened == []
+
+
+def test_a_longer_window_reads_the_past_only_if_it_is_not_held(scene, monkeypatch):
+    for _ in range(40):
+        scene.write(step())
+    window = RollingWindow(ShardStore(scene.data_dir), COIN, 1.0)
+    window.update()
+    assert window.has_older_rows(1.0)
+    assert not window.has_older_rows(60.0)
+    assert len(window.update().trades) == 37  # 12 shards of 5 s, and the row at the very start
+    window.minutes = 2.0
+    assert_same(window.update(), full_read(scene.data_dir, 2.0))
+    window.minutes, window.keep_minutes = 1.0, 2.0
+    window.update()
+    monkeypatch.setattr(store_module, "read_shard", None)
+    window.minutes = 2.0
+    assert len(window.update().trades) == 73
+    monkeypatch.undo()
+
+
+def test_memory_holds_the_window_and_no_more(scene):
+    window = RollingWindow(ShardStore(scene.data_dir), COIN, 1.0)
+    sizes = []
+    for _ in range(60):
+        scene.write(step())
+        window.update()
+        sizes.append(window.held_bytes)
+    assert max(sizes) == pytest.approx(sizes[13], rel=0.1)
+
+
+def test_the_coin_may_come_later_and_be_empty_at_first(tmp_path):
+    store = ShardStore(tmp_path / "data")
+    window = RollingWindow(store, COIN, 1.0)
+    with pytest.raises(InputError, match="data directory"):
+        window.update()
+    store.prepare(COIN)
+    assert window.update().newest_ms is None
+    store.write(COIN, "trades", trades_table([(START_MS, 1, 1.0)]))
+    assert window.update().newest_ms == START_MS
+
+
+def test_a_data_dir_made_anew_is_followed(scene):
+    scene.write(step())
+    window = RollingWindow(ShardStore(scene.data_dir), COIN, 1.0)
+    window.update()
+    shutil.rmtree(scene.data_dir)
+    window.update()
+    again = Scene(scene.data_dir, journal=True)
+    again.now_ms = START_MS + 50_000
+    again.write(step())
+    assert window.update().newest_ms == again.now_ms + 200
+
+
+@pytest.mark.recorded
+def test_an_old_recording_without_a_journal_is_followed_shard_by_shard(recordings_dir, tmp_path):
+    """WLFI's shards copied in one after another: named by flush, replays and all."""
+    files = sorted((recordings_dir / "WLFI").rglob("*.parquet"), key=lambda f: f.stem.split("_")[1])
+    window = RollingWindow(ShardStore(tmp_path), "WLFI", 3.0)
+    for number, file in enumerate(files):
+        folder = tmp_path / "WLFI" / file.parent.name
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, folder)
+        found = window.update()
+        if number % 20 == 0 or number == len(files) - 1:
+            store = ShardStore(tmp_path)
+            assert_same(found, store.read("WLFI", store.newest_ms("WLFI") - 180_000))
