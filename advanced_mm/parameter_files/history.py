@@ -209,14 +209,14 @@ def _file(folder: Path, day: date, suffix: str) -> Path:
     return folder / f"{day.isoformat()}{suffix}"
 
 
-def _days(folder: Path) -> list[date]:
+def _days(folder: Path, suffixes: tuple[str, ...] = (_DAY, _LINES)) -> list[date]:
     """Return the days with a file or lines, ascending."""
     if not folder.is_dir():
         return []
     found = set()
     for path in folder.iterdir():
-        if path.suffix in (_DAY, _LINES):
-            with contextlib.suppress(ValueError):
+        if path.suffix in suffixes:
+            with contextlib.suppress(ValueError):  # another file
                 found.add(date.fromisoformat(path.stem))
     return sorted(found)
 
@@ -241,11 +241,9 @@ def _append_line(path: Path, line: str) -> None:
 
 
 def _merge_days(folder: Path) -> None:
-    for path in sorted(folder.glob(f"*{_LINES}")):
-        with contextlib.suppress(ValueError):
-            day = date.fromisoformat(path.stem)
-            _replace(_file(folder, day, _DAY), _read_days(folder, [day]))
-            path.unlink()
+    for day in _days(folder, (_LINES,)):
+        _replace(_file(folder, day, _DAY), _read_days(folder, [day]))
+        _file(folder, day, _LINES).unlink()
 
 
 def _replace(path: Path, table: pa.Table) -> None:
