@@ -17,6 +17,8 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 	@echo "installing into $(VENV), about a minute"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@echo "compiling the solvers"
+	$(BIN)/python -m advanced_mm.model
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
