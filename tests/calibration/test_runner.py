@@ -4,6 +4,7 @@ Thin coins get a longer window and keep it while they need it; every refit is in
 it is published; many coins cost little and memory stays flat.
 """
 
+import gc
 import json
 import logging
 import shutil
@@ -11,7 +12,9 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import ClassVar
 
@@ -24,6 +27,8 @@ from advanced_mm.calibration.runner import PeriodicRunner, RunnerOptions
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.parameter_files import ParameterFiles, Settings
+from advanced_mm.parameter_files.history import CalibrationHistory
+from advanced_mm.parameter_files.history_rows import parameter_set_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,9 +44,10 @@ class TroubledStore(ShardStore):
         return super().tail(coin)
 
 
-def lay(store, coin, recording):
-    """Write a recording as the coin's only shards, without a journal, as an older tool would."""
-    shutil.rmtree(store.data_dir / coin, ignore_errors=True)
+def lay(store, coin, recording, *, more=False):
+    """Write a recording as the coin's only (or further) shards, as a tool without a journal."""
+    if not more:
+        shutil.rmtree(store.data_dir / coin, ignore_errors=True)
     quotes, trades = recording.quotes, recording.trades
     kinds = {
         "prices": {
@@ -173,6 +179,20 @@ def _until(records, end_ms):
     return type(records)(*(getattr(records, f)[keep] for f in records.__dataclass_fields__))
 
 
+def between(recording, start_ms, end_ms):
+    def cut(records):
+        keep = (records.time_ms > start_ms) & (records.time_ms <= end_ms)
+        return type(records)(*(array[keep] for array in vars(records).values()))
+
+    books = recording.book_time_ms
+    return replace(
+        recording,
+        quotes=cut(recording.quotes),
+        trades=cut(recording.trades),
+        book_time_ms=books[(books > start_ms) & (books <= end_ms)],
+    )
+
+
 def test_a_new_process_goes_on_from_the_published_fit(runner, recording, simulated, tmp_path):
     runner({"SIM": recording}).run_once()
     thin = simulated.simulate(simulated.Market(seconds=200), seed=1)
@@ -209,6 +229,96 @@ def test_repeats_until_stopped(runner, recording, tmp_path):
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(InputError):
         RunnerOptions(**{"coins": ("ETH",), **options})
+
+
+def test_every_refit_is_in_the_history_before_it_is_published(runner, recording, tmp_path):
+    history = CalibrationHistory(tmp_path / "history")
+    periodic = runner({"SIM": recording, "TWO": recording}, history=history)
+    periodic._wall_clock = count(recording.newest_ms / 1000).__next__
+    seen = []
+
+    def publish(sets):
+        seen.append({coin: history.read(coin).num_rows for coin in sets})
+
+    periodic._files.publish = publish
+    periodic.refit_all()
+    periodic.refit_all()
+    assert seen == [{"SIM": 1, "TWO": 1}, {"SIM": 2, "TWO": 2}]  # and one publication a round
+    periodic.run_once()
+    assert not list((tmp_path / "history").rglob("*.jsonl"))
+
+
+def test_what_is_published_is_what_the_history_tells(runner, recording, tmp_path):
+    history = CalibrationHistory(tmp_path / "history")
+    runner({"SIM": recording}, history=history).run_once()
+    (row,) = history.read("SIM").to_pylist()
+    published = ParameterFiles(tmp_path).read("SIM")
+    assert replace(published, value_functions=()) == parameter_set_of("SIM", row)
+    assert row["value_rate"] == published.value_functions[0].value_rate
+
+
+def test_a_history_that_cannot_be_written_does_not_stop_the_publication(
+    runner, recording, tmp_path, caplog
+):
+    (tmp_path / "history").write_text("in the way")
+    periodic = runner({"SIM": recording}, history=CalibrationHistory(tmp_path / "history"))
+    for _ in range(3):
+        assert "cannot be written" in str(periodic.refit_all()[0])
+        assert status(tmp_path, "SIM") == "ok"
+    assert caplog.text.count("cannot be written") == 1
+
+
+def test_a_round_longer_than_an_interval_publishes_what_it_has(runner, recording, tmp_path):
+    coins = dict.fromkeys("ABC", recording)
+    periodic = runner(coins, interval_seconds=1e-6)
+    published = []
+    periodic._files.publish = lambda sets: published.append(set(sets))
+    periodic.refit_all()
+    assert published == [{"A"}, {"B"}, {"C"}]
+
+
+def test_a_thin_coin_s_window_is_grown_and_reported(runner, simulated, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    market = simulated.Market(rate=0.05, seconds=7200, realistic=True, sweep_probability=0.4)
+    thin = simulated.simulate(market, seed=8)
+    middle = thin.newest_ms - 30 * 60_000
+    periodic = runner({"SIM": thin}, age_s=5400.0)
+    lay(ShardStore(tmp_path / "data"), "SIM", between(thin, 0, middle))  # in two shards a kind
+    lay(ShardStore(tmp_path / "data"), "SIM", between(thin, middle, thin.newest_ms), more=True)
+    periodic.run_once()
+    entry = ParameterFiles(tmp_path).read("SIM").kappa
+    assert (entry.status, entry.window_seconds, entry.window_grown) == ("ok", 7200, True)
+    assert "window 120 min" in caplog.text
+    never = runner({"SIM": thin}, age_s=5400.0, max_window_minutes=30.0)
+    never.run_once()
+    assert "window 30 min" in caplog.text
+
+
+def test_memory_stays_flat_while_the_market_goes_on(runner, simulated, tmp_path):
+    """What is held after every tenth round does not rise over 60 rounds of new shards."""
+    recording = simulated.simulate(simulated.Market(seconds=1500), seed=9)
+    store, coins = ShardStore(tmp_path / "data"), ("A", "B", "C")
+    start, window_ms = int(recording.quotes.time_ms[0]) - 1, 600_000
+    periodic = runner(dict.fromkeys(coins), window_minutes=10.0, max_window_minutes=10.0)
+    periodic._history = CalibrationHistory(tmp_path / "history")
+    for at in range(start, start + window_ms, 15_000):
+        for coin in coins:
+            lay(store, coin, between(recording, at, at + 15_000), more=True)
+    periodic.refit_all()
+    held = []
+    tracemalloc.start()
+    try:
+        for round_ in range(60):
+            at = start + window_ms + round_ * 15_000
+            for coin in coins:
+                lay(store, coin, between(recording, at, at + 15_000), more=True)
+            assert periodic.refit_all() == []
+            if round_ % 10 == 9:
+                gc.collect()
+                held.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert max(held[2:]) < 1.1 * held[1]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
