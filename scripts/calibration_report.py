@@ -15,6 +15,7 @@ from advanced_mm.errors import InputError
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.paper.recorded_books import read_books
 from advanced_mm.parameter_files import load_settings
+from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
 from advanced_mm.report.calibration_report import ReportInput, report_sections
 from advanced_mm.report.page import write_page
 
@@ -41,6 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     configure_logging()
     settings, _ = load_settings(options.config)
     coin = options.crypto or configured_coin(options.config)
+    parameters = settings.parameter_folder(Path("user_data"))
     output = options.output or Path("user_data/plot") / f"calibration_{coin}.html"
     data = ReportInput(
         recording=ShardStore(options.data_dir).read(coin),
@@ -48,6 +50,7 @@ def main(argv: list[str] | None = None) -> int:
         window_minutes=options.time_range,
         fee_rate=settings.fee_rate,
         options=CalibrationOptions(),
+        history=CalibrationHistory(parameters / HISTORY_FOLDER).read(coin),
     )
     sections = report_sections(data, _progress)
     lead = f"{coin}, from {options.data_dir}. Times are the exchange's, prices in USDC."

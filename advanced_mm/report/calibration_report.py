@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from advanced_mm.calibration import (
     CalibrationOptions,
@@ -33,17 +34,27 @@ __all__ = ["ReportInput", "report_sections"]
 
 WINDOW_LENGTHS_MINUTES = (5.0, 10.0, 15.0, 30.0, 60.0, 120.0)
 REFITS_OVER_TIME = 40
+_UNITS = {
+    "kappa": "κ (1 / quote currency)",
+    "lambda": "λ (market orders per second)",
+    "epsilon_fill": "ε_fill (quote currency)",
+}
 
 
 @dataclass(frozen=True)
 class ReportInput:
-    """What the report is made from; ``fee_rate`` is the maker fee as a share of the price."""
+    """What the report is made from.
+
+    ``fee_rate`` is the maker fee as a share of the price; ``history`` the coin's published refits,
+    columns as ``parameter_files.history`` reads them.
+    """
 
     recording: Recording
     books: RecordedBooks
     window_minutes: float
     fee_rate: float
     options: CalibrationOptions
+    history: pa.Table
 
 
 def report_sections(data: ReportInput, track: Track) -> list[Section]:
@@ -68,6 +79,7 @@ def report_sections(data: ReportInput, track: Track) -> list[Section]:
         panels.book_depth(data.books),
         against_window_length(data, track),
         over_time(data, track),
+        published(data.history),
         panels.coverage(window),
     ]
 
@@ -171,6 +183,39 @@ def over_time(data: ReportInput, track: Track) -> Section:
     return Section("over_time", "Estimates over time", paragraphs, charts, [table])
 
 
+def published(history: pa.Table) -> Section:
+    """What the runner published, with bands and statuses."""
+    title = "Published refits"
+    if history.num_rows == 0:
+        return Section("published", title, ["The runner has published nothing for this coin yet."])
+    columns = history.to_pydict()
+    newest = columns["published_at"][-1]
+    hours = np.array([(at - newest).total_seconds() / 3600 for at in columns["published_at"]])
+    charts = []
+    for name, label in _UNITS.items():
+        series = []
+        for sign in "+-":
+            value, low, high = (
+                np.array(columns[f"{name}{sign}{end}"], dtype=np.float64)
+                for end in ("", "_low", "_high")
+            )
+            known = np.isfinite(value) & np.isfinite(low) & np.isfinite(high)
+            series.append(
+                Series(
+                    f"{name}{sign}", hours[known], value[known], low=low[known], high=high[known]
+                )
+            )
+        shown = [one for one in series if len(one.x)]
+        charts.append(Chart(label, "hours before the newest refit", label, shown))
+    rows = []
+    for file in ("lambda", "kappa", "epsilon", "value_function"):
+        statuses = columns[f"{file}_status"]
+        counts = ", ".join(f"{s}: {statuses.count(s)}" for s in dict.fromkeys(statuses))
+        rows.append([file, counts])
+    table = Table(f"Statuses of {history.num_rows} refits", ["file", "refits by status"], rows)
+    return Section("published", title, ["As the bot found them in its files."], charts, [table])
+
+
 def interval(estimate: Estimate) -> str:
     """An estimate with its 95% interval."""
     if not np.isfinite(estimate.value):
@@ -182,13 +227,8 @@ def interval(estimate: Estimate) -> str:
 def _parameter_charts(
     x: Sequence[float], x_label: str, fits: Sequence[CoinCalibration]
 ) -> list[Chart]:
-    units = {
-        "kappa": "κ (1 / quote currency)",
-        "lambda": "λ (market orders per second)",
-        "epsilon_fill": "ε_fill (quote currency)",
-    }
     charts = []
-    for name, label in units.items():
+    for name, label in _UNITS.items():
         pairs: list[Sides[Estimate]] = [panels.named_estimates(fit)[name] for fit in fits]
         series = [
             _with_band(f"{name}{sign}", x, [getattr(pair, side) for pair in pairs])

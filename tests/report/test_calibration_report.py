@@ -28,6 +28,7 @@ PANELS = (
     "book",
     "lengths",
     "over_time",
+    "published",
     "coverage",
 )
 
@@ -53,8 +54,20 @@ def run(script: str, *options: object) -> subprocess.CompletedProcess:
     )
 
 
-def test_the_page_opens_and_every_panel_has_its_traces(tmp_path, data_dir, open_page):
+def test_the_page_opens_and_every_panel_has_its_traces(tmp_path, data_dir, open_page, monkeypatch):
     output = tmp_path / "report.html"
+    parameters = tmp_path / "parameters"
+    monkeypatch.setenv("FREQTRADE__MARKET_MAKING__PARAMETER_DIR", str(parameters))
+    refit = run(
+        "periodic_test_runner.py",
+        "--once",
+        "--crypto",
+        "GOOD",
+        "--data-dir",
+        data_dir,
+        "--market-clock",
+    )
+    assert refit.returncode == 0, refit.stderr
     result = run(
         "calibration_report.py", "--crypto", "GOOD", "--data-dir", data_dir, "--output", output
     )
