@@ -1,0 +1,60 @@
+"""Merge the small shards of past days into one file a day and kind; nothing recorded is lost."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from advanced_mm.cli import configure_logging, run
+from advanced_mm.errors import InputError
+from advanced_mm.marketdata.compaction import Compaction, compact_coin
+from advanced_mm.marketdata.lean_arrow import keep_pandas_out
+from advanced_mm.marketdata.store import ShardStore
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Compact every coin of the data dir, or those named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data-dir", type=Path, default=Path("scripts/HL_data"))
+    parser.add_argument("--crypto", metavar="ETH,WLFI", help="default: every recorded coin")
+    parser.add_argument(
+        "--older-than-hours",
+        type=float,
+        default=24.0,
+        metavar="HOURS",
+        help="shards younger than this are left alone (default: 24)",
+    )
+    parser.add_argument("--verbose", action="store_true")
+    options = parser.parse_args(argv)
+    configure_logging(options.verbose)
+    if not options.older_than_hours >= 1:
+        raise InputError(
+            f"--older-than-hours is {options.older_than_hours:g}: give at least 1, "
+            "the newest shards are still being read"
+        )
+    recorded = ShardStore(options.data_dir).coins()
+    named = [coin.strip() for coin in (options.crypto or "").split(",") if coin.strip()]
+    if absent := [coin for coin in named if coin not in recorded]:
+        raise InputError(
+            f"{', '.join(absent)} has no recording in {str(options.data_dir)!r} "
+            f"(there: {', '.join(recorded) or 'none'})"
+        )
+    before_ms = round((time.time() - options.older_than_hours * 3600) * 1000)
+    for coin in named or recorded:
+        print(_told(coin, compact_coin(options.data_dir / coin, before_ms)))
+    return 0
+
+
+def _told(coin: str, done: Compaction) -> str:
+    text = f"{coin}: {done.files_before} files became {done.files_after}"
+    if done.rows:
+        megabytes = done.bytes_before / 1e6, done.bytes_after / 1e6
+        text += f", {done.rows} rows, {megabytes[0]:.1f} MB became {megabytes[1]:.1f}"
+    if done.unreadable:
+        text += f"; left alone, unreadable: {', '.join(done.unreadable)}"
+    return text
+
+
+if __name__ == "__main__":
+    keep_pandas_out()
+    sys.exit(run(main))
