@@ -25,6 +25,7 @@ from advanced_mm.parameter_files import (
     model_problem,
     value_function_fields,
 )
+from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
 
 __all__ = ["last_published", "parameter_set", "publish"]
 
@@ -36,15 +37,19 @@ Entry = TypeVar("Entry", bound=ParameterEntry)
 def publish(
     calibration: CoinCalibration, settings: Settings, files: ParameterFiles, published_at: datetime
 ) -> ParameterSet:
-    """Write one coin's four entries and return them.
+    """Write one coin's four entries, into the history beside the files first, and return them.
 
     Raises
     ------
+    InputError
+        The history cannot be written; nothing was published.
     UnusableParametersError
         An existing file is not JSON; it is left alone.
     """
     previous = last_published(files, calibration.coin)
     entries = parameter_set(calibration, settings, previous, published_at)
+    history = CalibrationHistory(files.directory / HISTORY_FOLDER, settings.history_days)
+    history.append({calibration.coin: entries})
     files.publish({calibration.coin: entries})
     return entries
 

@@ -16,6 +16,8 @@ from advanced_mm.marketdata.tail import CLOCK_MARGIN_MS, Shards, ShardTail
 
 __all__ = ["RollingWindow", "last_minutes"]
 
+_PACK_EVERY: Final = 8
+"""Updates between packings: two minutes at the default interval."""
 _NOTHING: Final = Shards({kind: [] for kind in DATA_KINDS}, [])
 
 
@@ -23,36 +25,51 @@ _NOTHING: Final = Shards({kind: [] for kind in DATA_KINDS}, [])
 class _Held:
     """What is in memory: the rows from ``complete_from_ms`` on, and what they came from.
 
-    ``oldest_ms`` is the time of the oldest row there was when
-    reading began, told by the name of its file where that was not read.
+    The bulk of the rows is packed, and packed again only now and then; ``fresh`` holds what came
+    after it. ``oldest_ms`` is the time of the oldest row there was when reading began, told by the
+    name of its file where that was not read.
     """
 
     tail: ShardTail
     quotes: Packed[Quotes]
     trades: Packed[Trades]
     book_time_ms: Int1D
+    empty: Recording
+    fresh: Recording
     notes: TickNotes
     skipped: list[ShardFile]
     newest_ms: int
     complete_from_ms: int
     oldest_ms: int
+    additions: int = 0
 
     def add(self, shards: Shards, later: Recording, start_ms: int) -> Recording:
-        """Append shards, merged as ``later``, and drop the rows before ``start_ms``."""
+        """Append shards, merged as ``later``, and return the rows from ``start_ms`` on."""
         low_ms = start_ms - CLOCK_MARGIN_MS
         self.notes = self.notes.and_(TickNotes.of(shards.every)).since(low_ms)
         self.skipped = [f for f in (*self.skipped, *shards.skipped) if f.name_ms >= low_ms]
-        earlier = replace(
-            later,
+        self.fresh = extended(self.fresh, later, start_ms)
+        bulk = replace(
+            self.fresh,
             quotes=self.quotes.unpacked(),
             trades=self.trades.unpacked(),
             book_time_ms=self.book_time_ms,
         )
-        recording = extended(earlier, later, start_ms)
-        self.quotes, self.trades = Packed.of(recording.quotes), Packed.of(recording.trades)
-        self.book_time_ms = recording.book_time_ms
+        recording = extended(bulk, self.fresh, start_ms)
+        self.additions += 1
+        if self.additions % _PACK_EVERY == 0:
+            self.quotes, self.trades = Packed.of(recording.quotes), Packed.of(recording.trades)
+            self.book_time_ms = recording.book_time_ms.copy()
+            self.fresh = self.empty
         self.complete_from_ms = max(self.complete_from_ms, start_ms)
         return recording
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the rows."""
+        plain = [*vars(self.fresh.quotes).values(), *vars(self.fresh.trades).values()]
+        plain += [self.fresh.book_time_ms, self.book_time_ms]
+        return self.quotes.nbytes + self.trades.nbytes + sum(int(a.nbytes) for a in plain)
 
 
 class RollingWindow:
@@ -118,10 +135,7 @@ class RollingWindow:
     @property
     def held_bytes(self) -> int:
         """Size of the rows in memory."""
-        if self._held is None:
-            return 0
-        held = self._held
-        return held.quotes.nbytes + held.trades.nbytes + int(held.book_time_ms.nbytes)
+        return 0 if self._held is None else self._held.nbytes
 
     def _read_anew(self) -> Recording:
         """Read the window from disk; without rows where there are none."""
@@ -137,6 +151,8 @@ class RollingWindow:
             quotes=Packed.of(nothing.quotes),
             trades=Packed.of(nothing.trades),
             book_time_ms=nothing.book_time_ms,
+            empty=nothing,
+            fresh=nothing,
             notes=TickNotes.of([]),
             skipped=[],
             newest_ms=newest_ms,

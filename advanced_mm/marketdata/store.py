@@ -286,7 +286,7 @@ def _write_synced(table: pa.Table, path: Path) -> None:
             table,
             file,
             compression="zstd",
-            use_dictionary=[f.name for f in table.schema if pa.types.is_string(f.type)],
+            use_dictionary=False,  # of so few rows it is neither smaller nor quicker
             write_statistics=["exchange_timestamp"],
         )
         file.flush()

@@ -38,8 +38,8 @@ HISTORY_FOLDER: Final = "calibration_history"
 """Name of the history's folder beside the parameter files."""
 _DAY: Final = ".parquet"
 _LINES: Final = ".jsonl"
-_MERGE_EVERY: Final = 60
-"""Refits between merges: 15 minutes at the default interval."""
+_MERGE_EVERY: Final = 240
+"""Refits between merges: an hour at the default interval."""
 _DAY_MS: Final = 86_400_000
 _MOST_MS: Final = 9 * 10**15
 """Times beyond this do not fit into microseconds; nothing was published out there."""

@@ -11,6 +11,7 @@ from advanced_mm.calibration.calibrate import calibrate
 from advanced_mm.calibration.publish import parameter_set, publish
 from advanced_mm.model import ModelParameters, solve
 from advanced_mm.parameter_files import ParameterFiles, Settings
+from advanced_mm.parameter_files.history import CalibrationHistory
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SETTINGS = Settings(q_min=-2, q_max=2, fee_rate=0.0, phi=0.001)
@@ -52,6 +53,25 @@ def test_published_values_are_the_fitted_ones(tmp_path, good):
         assert fitted_at == datetime.fromtimestamp(good.end_ms / 1000, UTC)
     assert len({entry["calibration_id"] for entry in found.values()}) == 1
     assert files.read("SIM").calibration_id == found["kappa.json"]["calibration_id"]
+
+
+def test_what_is_published_by_hand_is_in_the_history_too(tmp_path, good):
+    files = ParameterFiles(tmp_path)
+    publish(good, SETTINGS, files, NOW)
+    (row,) = CalibrationHistory(tmp_path / "calibration_history").read("SIM").to_pylist()
+    assert row["calibration_id"] == files.read("SIM").calibration_id
+    assert row["kappa+"] == good.fill_curve.plus.kappa.value
+    assert row["published_at"] == NOW
+
+
+def test_a_grown_window_is_told_in_every_entry(good, thin):
+    grown = parameter_set(good, SETTINGS, None, NOW, window_grown=True)
+    usual = parameter_set(good, SETTINGS, None, NOW)
+    assert [entry.window_grown for entry in grown.entries] == [True] * 4
+    assert [entry.window_grown for entry in usual.entries] == [False] * 4
+    kept = parameter_set(thin, SETTINGS, grown, NOW, window_grown=False)
+    assert kept.kappa.status == "stale"
+    assert kept.kappa.window_grown  # the values are still those of the grown window
 
 
 def test_value_function_is_the_solution_for_the_published_parameters(tmp_path, good):

@@ -89,11 +89,11 @@ def test_a_day_is_one_file_that_other_tools_can_read(history, make_set):
 
 
 def test_lines_are_merged_now_and_then_and_at_the_day_s_end(history, make_set):
-    fill(history, make_set, 150)
+    fill(history, make_set, 600)
     assert files(history) == ["2026-11-23.jsonl", "2026-11-23.parquet"]
     merged = pq.read_table(history.directory / "ETH" / "2026-11-23.parquet").num_rows
-    assert 150 - 60 <= merged < 150
-    assert history.read("ETH").num_rows == 150
+    assert 600 - 240 <= merged < 600
+    assert history.read("ETH").num_rows == 600
     fill(history, make_set, 1, NOON + timedelta(days=1))
     assert files(history) == ["2026-11-23.parquet", "2026-11-24.parquet"]
 
