@@ -204,12 +204,29 @@ def _grouped(trades: Trades, highest: float) -> tuple[Int1D, Int1D, Float1D, Flo
     if not len(time_ms):
         return time_ms, side, price, size
     moment = 2 * time_ms + (side > 0)  # time and side in one key: nearly sorted, so quick to sort
-    order = (
-        np.lexsort((transaction, moment)) if transaction.any() else moment.argsort(kind="stable")
-    )
+    order = moment.argsort(kind="stable")
+    if transaction.any():
+        _bring_together(order, moment, transaction)
     time_ms, side, price = time_ms[order], side[order], price[order]
     changed = (np.diff(moment[order]) != 0) | (np.diff(transaction[order]) != 0)
     first = np.concatenate(([0], np.flatnonzero(changed) + 1))
     most, least = np.maximum.reduceat(price, first), np.minimum.reduceat(price, first)
     extreme = np.where(side[first] > 0, most, least)
     return time_ms[first], side[first], extreme, np.add.reduceat(size[order], first)
+
+
+def _bring_together(order: Int1D, moment: Int1D, transaction: Int1D) -> None:
+    """Reorder in place so that the prints of each (moment, transaction) follow one another.
+
+    ``order`` sorts by moment. Prints of an order nearly always come together; apart they can only
+    be in a moment with three or more runs of equal transactions, and only those are sorted: a sort
+    by hash of everything would cost more than all the fits together.
+    """
+    moments, transactions = moment[order], transaction[order]
+    later = np.diff(moments) != 0
+    run = np.concatenate(([0], np.cumsum(later | (np.diff(transactions) != 0))))
+    first = np.concatenate(([0], np.flatnonzero(later) + 1))
+    last = np.append(first[1:], len(order)) - 1
+    suspect = run[last] - run[first] >= 2
+    rows = np.flatnonzero(np.repeat(suspect, last - first + 1))
+    order[rows] = order[rows[np.lexsort((transactions[rows], moments[rows]))]]
