@@ -137,6 +137,37 @@ def test_transactions_separate_orders_of_one_block(make_recording):
     assert merged.orders.extreme.tolist() == [10.2]
 
 
+interleaved = st.tuples(
+    st.integers(1, 3).map(lambda k: 50 * k),
+    st.sampled_from([1, -1]),
+    st.integers(100, 104).map(lambda k: k / 10),
+    st.integers(1, 3),
+)
+
+
+@law
+@given(st.lists(interleaved, min_size=1, max_size=30))
+def test_prints_of_an_order_may_lie_apart_in_any_way(make_recording, prints):
+    """Grouped by (ms, side, transaction) with a dictionary."""
+    by_order = {}
+    for time, side, price, transaction in prints:
+        by_order.setdefault((time, side, transaction), []).append(price)
+    window = Window.of(make_recording([(0, 9.9, 10.0), (200, 9.9, 10.0)], prints))
+    found = sorted(
+        zip(
+            window.orders.time_ms.tolist(),
+            window.orders.side.tolist(),
+            window.orders.extreme.tolist(),
+            strict=True,
+        )
+    )
+    expected = sorted(
+        (time, side, max(prices) if side > 0 else min(prices))
+        for (time, side, _), prices in by_order.items()
+    )
+    assert found == expected
+
+
 def test_nothing_is_carried_across_a_hole(make_recording):
     recording = make_recording(
         [(0, 9.9, 10.0), (1000, 9.9, 10.0), (20_000, 10.4, 10.5), (21_000, 10.4, 10.5)],
