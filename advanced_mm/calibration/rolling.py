@@ -58,11 +58,15 @@ class _Held:
         recording = extended(bulk, self.fresh, start_ms)
         self.additions += 1
         if self.additions % _PACK_EVERY == 0:
-            self.quotes, self.trades = Packed.of(recording.quotes), Packed.of(recording.trades)
-            self.book_time_ms = recording.book_time_ms.copy()
-            self.fresh = self.empty
+            self.pack(recording)
         self.complete_from_ms = max(self.complete_from_ms, start_ms)
         return recording
+
+    def pack(self, recording: Recording) -> None:
+        """Hold the rows, all of them, as the bulk."""
+        self.quotes, self.trades = Packed.of(recording.quotes), Packed.of(recording.trades)
+        self.book_time_ms = recording.book_time_ms.copy()
+        self.fresh = self.empty
 
     @property
     def nbytes(self) -> int:
@@ -164,6 +168,7 @@ class RollingWindow:
             for named in part.every:
                 oldest_ms = min(oldest_ms, int(named.shard.columns["time_ms"].min()))
             recording = held.add(part, self._merged(part), start_ms)
+            held.pack(recording)
         if recording.newest_ms is None:
             return nothing  # deleted since
         held.newest_ms = recording.newest_ms
