@@ -1,0 +1,176 @@
+"""Orders, what becomes of them, and the events that tell of it.
+
+Addresses are lower-case "0x" and 40 hexadecimal digits. Prices, sizes and amounts are whole
+numbers, see `units`; times are exchange ms.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = [
+    "AccountEvent",
+    "Fill",
+    "FundingPayment",
+    "Order",
+    "OrderEvent",
+    "OrderRequest",
+    "OrderStatus",
+    "Outcome",
+    "TimeInForce",
+    "Trigger",
+]
+
+
+class TimeInForce(StrEnum):
+    """How long an order stays: post-only, until cancelled, or not at all."""
+
+    ALO = "Alo"
+    GTC = "Gtc"
+    IOC = "Ioc"
+
+
+class OrderStatus(StrEnum):
+    """What has become of an order, in the venue's words."""
+
+    OPEN = "open"
+    FILLED = "filled"
+    CANCELED = "canceled"
+    TRIGGERED = "triggered"
+    REJECTED = "rejected"
+    MARGIN_CANCELED = "marginCanceled"
+    REDUCE_ONLY_CANCELED = "reduceOnlyCanceled"
+    SELF_TRADE_CANCELED = "selfTradeCanceled"
+    SIBLING_FILLED_CANCELED = "siblingFilledCanceled"
+    LIQUIDATED_CANCELED = "liquidatedCanceled"
+    SCHEDULED_CANCEL = "scheduledCancel"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can happen to the order."""
+        return self not in (OrderStatus.OPEN, OrderStatus.TRIGGERED)
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A stop: the order sleeps until the mark price reaches ``price``.
+
+    ``is_market`` sends it as an IOC order at its limit price (the client has put its slippage
+    there). ``take_profit`` turns the direction: a sell "tp" wakes when the mark rises to the price,
+    a sell "sl" when it falls to it.
+    """
+
+    price: int
+    is_market: bool
+    take_profit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """What a client asks for; validated for form, not yet against account and market."""
+
+    coin: str
+    is_buy: bool
+    price: int
+    lots: int
+    reduce_only: bool = False
+    tif: TimeInForce = TimeInForce.GTC
+    trigger: Trigger | None = None
+    cloid: str | None = None
+
+
+@dataclass(slots=True)
+class Order:
+    """An order at the venue. ``lots`` were asked for, ``remaining`` are still to be filled.
+
+    ``ahead`` is the background's size in front of it at its price, lots (meaningful while it
+    rests); ``ahead_at_start`` what it was when the order came to rest.
+    """
+
+    oid: int
+    account: str
+    request: OrderRequest
+    placed_ms: int
+    remaining: int
+    status: OrderStatus = OrderStatus.OPEN
+    status_ms: int = 0
+    ahead: float = 0.0
+    ahead_at_start: float = 0.0
+    resting: bool = False
+    """Whether it stands in the book (a sleeping stop does not)."""
+
+    @property
+    def coin(self) -> str:
+        """The coin."""
+        return self.request.coin
+
+    @property
+    def filled(self) -> int:
+        """Lots filled so far."""
+        return self.request.lots - self.remaining
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One fill of one of the accounts' orders.
+
+    ``crossed`` marks the taker; ``fee`` and ``closed_pnl`` are micro-USDC (a rebate is negative);
+    ``start_lots`` is the signed position before; ``hash`` is that of the market order.
+    ``waited_ms`` is how long the order had rested and ``ahead_at_start`` the lots that stood in
+    front of it when it came to rest: what queueing costs. ``liquidation`` marks a forced close.
+    """
+
+    time_ms: int
+    account: str
+    coin: str
+    oid: int
+    cloid: str | None
+    is_buy: bool
+    price: int
+    lots: int
+    crossed: bool
+    fee: int
+    closed_pnl: int
+    start_lots: int
+    tid: int
+    hash: str
+    waited_ms: int
+    ahead_at_start: float
+    liquidation: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FundingPayment:
+    """An hour's funding of one position; ``usdc`` micro-USDC received, negative when paid."""
+
+    time_ms: int
+    account: str
+    coin: str
+    usdc: int
+    lots: int
+    rate: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEvent:
+    """An order has changed: a copy of it as it then was."""
+
+    time_ms: int
+    order: Order
+
+
+AccountEvent = OrderEvent | Fill | FundingPayment
+"""What user streams tell; in the order in which it happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The venue's answer to one order, cancel or modify of a request.
+
+    Exactly one of ``error`` (the venue's sentence, without the asset suffix), ``order`` (a copy:
+    resting, sleeping or filled) is set; a successful cancel has the order it cancelled.
+    ``average_price`` is in USDC, of what was filled at once.
+    """
+
+    error: str | None = None
+    order: Order | None = None
+    average_price: float | None = None

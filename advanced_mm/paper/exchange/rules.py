@@ -1,0 +1,43 @@
+"""The venue's rules that can be set: fees, play money, limits of orders, assumptions on queues."""
+
+from decimal import Decimal
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["Rules"]
+
+
+class Rules(BaseModel):
+    """Settings of the trading venue; a scenario file may set every one of them.
+
+    Attributes
+    ----------
+    play_money
+        USDC an account begins with.
+    maker_fee, taker_fee
+        Share of the traded value; Hyperliquid's base tier. A negative maker fee is a rebate.
+    minimum_value
+        USDC an order must be worth at least (reduce-only orders that close a position are exempt).
+    queue_position
+        Where an order joins its level: 1 behind everything shown there, 0 in front of it.
+    cancels_ahead
+        Share of unexplained shrinking of a level that is taken from in front of a resting order:
+        "proportional" to the part that stands in front of it, or a number from 0 (cancels are
+        always behind) to 1. A level never has more in front than it shows.
+    funding_rate
+        Hourly, share of the position's value, paid by longs when positive.
+    maintenance_share
+        Maintenance margin as a share of the initial margin at the coin's greatest leverage.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    play_money: Decimal = Field(default=Decimal(10_000), ge=0)
+    maker_fee: Decimal = Field(default=Decimal("0.00015"), ge=Decimal("-0.01"), le=Decimal("0.01"))
+    taker_fee: Decimal = Field(default=Decimal("0.00045"), ge=0, le=Decimal("0.01"))
+    minimum_value: Decimal = Field(default=Decimal(10), ge=0)
+    queue_position: float = Field(default=1.0, ge=0, le=1)
+    cancels_ahead: Literal["proportional"] | float = "proportional"
+    funding_rate: Decimal = Field(default=Decimal("0.0000125"))
+    maintenance_share: Decimal = Field(default=Decimal("0.5"), gt=0, le=1)
