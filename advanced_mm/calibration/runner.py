@@ -10,9 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import cast
-
-import schedule
 
 from advanced_mm.calibration.adaptive import AdaptiveWindow
 from advanced_mm.calibration.calibrate import CoinCalibration
@@ -114,14 +111,20 @@ class PeriodicRunner:
         self._stopping = True
 
     def run(self) -> None:
-        """Refit now and then every ``interval_seconds``, until ``stop``."""
-        scheduler = schedule.Scheduler()
-        interval = cast(int, self.options.interval_seconds)  # typed whole, fractions work as well
-        scheduler.every(interval).seconds.do(self.refit_all)
-        self.refit_all()
+        """Refit now and then every ``interval_seconds``, until ``stop``.
+
+        Rounds are counted on the monotonic clock: local time repeats an hour when summer time ends,
+        and any wall clock may be set back. A round that took too long leaves out the ones missed.
+        """
+        interval, due = self.options.interval_seconds, time.monotonic()
         while not self._stopping:
-            scheduler.run_pending()
-            time.sleep(min(_NAP_SECONDS, max(scheduler.idle_seconds or 0.0, 0.0)))
+            wait = due - time.monotonic()
+            if wait > 0:
+                time.sleep(min(_NAP_SECONDS, wait))
+                continue
+            self.refit_all()
+            late = max(time.monotonic() - due, 0.0)
+            due += interval * (late // interval + 1)
         self._end_history()
 
     def run_once(self) -> None:
