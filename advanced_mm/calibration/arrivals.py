@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaincinv
 
-from advanced_mm.calibration.blocks import with_blocks
+from advanced_mm.calibration.blocks import clustered_estimate, with_blocks
 from advanced_mm.calibration.bootstrap import BlockBootstrap
 from advanced_mm.calibration.coverage import Stretches
 from advanced_mm.calibration.estimate import Estimate, Sides, insufficient
+from advanced_mm.calibration.merging import check_block_seconds, unmerged_counts
 from advanced_mm.calibration.window import MarketOrders, Window
-from advanced_mm.errors import InputError
-from advanced_mm.marketdata.records import Float1D, Int1D
+from advanced_mm.marketdata.records import Int1D
 
 __all__ = ["ArrivalEstimator", "ArrivalFit", "dispersion", "garwood_interval"]
 
@@ -32,14 +32,16 @@ class ArrivalEstimator:
     from whole bins of ``dispersion_bin_ms`` laid from the start of each stretch.
 
     ``min_orders`` is the gate. ``block_seconds`` corrects a feed without transaction codes, where
-    orders of one block of that length merge into one: lambda = -ln(1 - nB/T)/B. It is off by
-    default, so that the published rate is the plain n/T; it is ignored where orders are separated.
-    A ``bootstrap`` replaces the error and the interval by what it draws.
+    orders of one block of that length merge into one (``merging.unmerged_counts``); the error then
+    comes from blocks of time, with the correction's own noise in it, and the interval is
+    log-normal. It is off by default, so that the published rate is the plain n/T; it is ignored
+    where orders are separated. A ``bootstrap`` replaces the error and the interval by what it
+    draws.
 
     Raises
     ------
     InputError
-        If ``block_seconds`` is not positive.
+        If ``block_seconds`` does not lie between 0 and 1.
     """
 
     min_orders: int = 30
@@ -48,10 +50,7 @@ class ArrivalEstimator:
     bootstrap: BlockBootstrap | None = None
 
     def __post_init__(self) -> None:
-        if self.block_seconds is not None and not self.block_seconds > 0:
-            raise InputError(
-                f"block_seconds = {self.block_seconds!r} must be positive; leave it out for n/T"
-            )
+        check_block_seconds(self.block_seconds)
 
     def fit(self, window: Window) -> Sides[ArrivalFit]:
         """Return the rates of buy and sell market orders."""
@@ -66,38 +65,31 @@ class ArrivalEstimator:
         if n < self.min_orders:
             rate = rate.rejected(f"{n} market orders, {self.min_orders} needed")
         elif not np.isfinite(rate.value):
-            rate = rate.rejected("an order in every block: the rate cannot be told")
+            rate = rate.rejected("an order in nearly every block: the rate cannot be told")
+        elif not rate.se > 0:
+            rate = rate.rejected("too few blocks of time to judge its error by")
         return ArrivalFit(rate, phi)
 
     def _rate(self, window: Window, orders: MarketOrders, phi: float) -> Estimate:
         n, seconds, blocks = len(orders), window.observed_seconds, window.blocks
-        counts = blocks.sums(orders.time_ms, np.ones((n, 1)))[:, 0]
-        parts = (counts - n / seconds * blocks.seconds) / seconds
+        merged = self.block_seconds is not None and not window.has_transactions
+        if self.block_seconds is not None and merged:
+            counts = unmerged_counts(orders.time_ms, blocks, self.block_seconds)
+        else:
+            counts = blocks.sums(orders.time_ms, np.ones((n, 1)))[:, 0]
+        rate = float(counts.sum() / seconds)
+        parts = (counts - rate * blocks.seconds) / seconds
         if self.bootstrap is not None:
             sums = self.bootstrap.sums(blocks, np.column_stack((counts, blocks.seconds)))
-            drawn = self._unmerged(window, sums[:, 0] / sums[:, 1])
-            value = float(self._unmerged(window, np.array([n / seconds]))[0])
-            return self.bootstrap.estimate(value, drawn, parts, n)
+            return self.bootstrap.estimate(rate, sums[:, 0] / sums[:, 1], parts, n)
+        if merged:
+            seen = float(np.sqrt(rate / seconds))  # the error had every order shown, on its own
+            return clustered_estimate(rate, parts, n, least_se=seen, positive=True)
         low, high = garwood_interval(n)
         widen = np.sqrt(phi)
-        ends = np.array([n, n - widen * (n - low), n + widen * (high - n)]) / seconds
-        value, low, high = (float(r) for r in self._unmerged(window, np.maximum(ends, 0.0)))
-        slope = 1.0  # of the correction at the estimate, for the standard error
-        if self._corrects(window):
-            slope = 1.0 / max(1.0 - n * float(self.block_seconds or 0.0) / seconds, 1e-9)
-        se = float(widen * np.sqrt(n) / seconds * slope)
-        return with_blocks(Estimate(value, se, low, high, n), parts)
-
-    def _corrects(self, window: Window) -> bool:
-        return self.block_seconds is not None and not window.has_transactions
-
-    def _unmerged(self, window: Window, rates: Float1D) -> Float1D:
-        """Undo the merging of orders within a block; a rate of one a block or more becomes NaN."""
-        if self.block_seconds is not None and self._corrects(window):
-            filled = rates * self.block_seconds
-            rates = np.full(len(filled), np.nan)
-            rates[filled < 1] = -np.log1p(-filled[filled < 1]) / self.block_seconds
-        return rates
+        ends = max(n - widen * (n - low), 0.0), n + widen * (high - n)
+        low, high = (float(end / seconds) for end in ends)
+        return with_blocks(Estimate(rate, float(widen * np.sqrt(n) / seconds), low, high, n), parts)
 
 
 def garwood_interval(n: int) -> tuple[float, float]:

@@ -47,6 +47,23 @@ class CalibrationOptions:
             pareto=ParetoEstimator(bootstrap=drawing),
         )
 
+    def unmerged(self, block_seconds: float | None) -> "CalibrationOptions":
+        """Return the same options, undoing the merging of orders within a block of that length.
+
+        It concerns feeds without transaction codes only; None leaves the orders as they show.
+
+        Raises
+        ------
+        InputError
+            If ``block_seconds`` does not lie between 0 and 1.
+        """
+        return replace(
+            self,
+            arrivals=replace(self.arrivals, block_seconds=block_seconds),
+            fill_curve=replace(self.fill_curve, block_seconds=block_seconds),
+            impact=replace(self.impact, block_seconds=block_seconds),
+        )
+
 
 @dataclass(frozen=True)
 class CoinCalibration:

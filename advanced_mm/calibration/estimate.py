@@ -81,6 +81,17 @@ class Estimate:
             return self
         return replace(self, status=Status.INSUFFICIENT, reason=reason)
 
+    def scaled(self, factor: float) -> "Estimate":
+        """Return the estimate of ``factor`` (positive) times the same thing."""
+        return replace(
+            self,
+            value=self.value * factor,
+            se=self.se * factor,
+            low=self.low * factor,
+            high=self.high * factor,
+            by_block=self.by_block * factor,
+        )
+
     def with_parts(self, by_block: Float1D) -> "Estimate":
         """Return the same numbers with their error's parts by block of time."""
         return replace(self, by_block=by_block)

@@ -5,14 +5,15 @@ model says so: with probability p1 an order walks beyond the touch, and then its
 ticks is geometric with continuation probability q. Its maximum likelihood has a closed form.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from advanced_mm.calibration.blocks import clustered_estimate
+from advanced_mm.calibration.blocks import TimeBlocks, clustered_estimate
 from advanced_mm.calibration.bootstrap import BlockBootstrap
 from advanced_mm.calibration.estimate import Estimate, Sides, insufficient
+from advanced_mm.calibration.merging import check_block_seconds, unmerged_counts
 from advanced_mm.calibration.window import MarketOrders, Window
 from advanced_mm.marketdata.records import Float1D, Int1D
 
@@ -103,12 +104,26 @@ class FillCurveEstimator:
     ``min_walked`` is the gate on n1; ``kappa_per_bp`` the sane range of kappa times 1 bp of mid.
     Errors are clustered by block of time, the intervals log-normal; a ``bootstrap`` replaces both
     by what it draws.
+
+    ``block_seconds`` corrects a feed without transaction codes, where orders of one block of that
+    length merge into one with the deepest reach: the orders that reached at least k ticks are a
+    stream of their own, so ``merging.unmerged_counts`` tells how many there were at each k. It is
+    off by default and ignored where orders are separated.
+
+    Raises
+    ------
+    InputError
+        If ``block_seconds`` does not lie between 0 and 1.
     """
 
     min_walked: int = 30
     cap_bp: float = 10.0
     kappa_per_bp: tuple[float, float] = (0.05, 20.0)
+    block_seconds: float | None = None
     bootstrap: BlockBootstrap | None = None
+
+    def __post_init__(self) -> None:
+        check_block_seconds(self.block_seconds)
 
     def fit(self, window: Window) -> Sides[FillCurveFit]:
         """Return both sides' curves; + is the ask side, lifted by buy market orders."""
@@ -123,9 +138,11 @@ class FillCurveEstimator:
         mid, tick = float(orders.mid.mean()), window.tick
         cap = max(2, round(self.cap_bp * 1e-4 * mid / tick))
         # Orders without a quote are taken to walk like the others.
-        seconds = window.blocks.seconds * (n / len(every))
-        by_block = window.blocks.sums(orders.time_ms, _columns(orders, cap))
-        sums = _Sums(*np.column_stack((by_block, seconds)).T)
+        blocks = replace(window.blocks, seconds=window.blocks.seconds * (n / len(every)))
+        by_block = blocks.sums(orders.time_ms, _columns(orders, cap))
+        sums = _Sums(*np.column_stack((by_block, blocks.seconds)).T)
+        if self.block_seconds is not None and not window.has_transactions:
+            sums = _unmerged(sums, orders, cap, blocks, self.block_seconds)
         kappa = float(sums.total.kappa(tick)[0])
         lambda0 = float(sums.total.lambda0(tick)[0])
         q = float(np.exp(-kappa * tick))
@@ -195,6 +212,20 @@ def _columns(orders: MarketOrders, cap: int) -> Float2D:
     go = np.where(walked, np.minimum(orders.reach, cap) - 1, 0)
     stop = walked & (orders.reach < cap)
     return np.column_stack((np.ones(len(orders)), walked, go, stop, orders.half_spread))
+
+
+def _unmerged(
+    sums: _Sums, orders: MarketOrders, cap: int, blocks: TimeBlocks, block_seconds: float
+) -> _Sums:
+    """Count, at each depth, the orders that merged with another one that deep."""
+    deepest = min(cap, int(orders.reach.max()))
+    reached = [
+        unmerged_counts(orders.time_ms[orders.reach >= k], blocks, block_seconds)
+        for k in range(1, deepest + 1)
+    ]
+    go = np.sum(reached[1:], axis=0) + np.zeros(len(blocks))  # zeros where none reached tick 2
+    stop = reached[0] - (reached[-1] if deepest == cap else 0.0)
+    return replace(sums, n1=reached[0], go=go, stop=stop)
 
 
 def reach_ks_distance(walked: Int1D, q: float, cap: int) -> float:

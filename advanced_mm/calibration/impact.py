@@ -22,7 +22,8 @@ from advanced_mm.calibration.estimate import (
     insufficient,
     settle_pair,
 )
-from advanced_mm.calibration.window import Window
+from advanced_mm.calibration.merging import check_block_seconds, unmerged_counts
+from advanced_mm.calibration.window import MarketOrders, Window
 from advanced_mm.marketdata.records import Float1D, Int1D
 
 __all__ = ["ImpactEstimator", "ImpactFit", "least_squares_hc1"]
@@ -60,13 +61,27 @@ class ImpactEstimator:
     The interval is normal, its upper end put off by the largest part any one bin has in the
     estimate: jumps have heavy tails, and a window easily lacks the one jump that would have raised
     both the mean and its error. A ``bootstrap`` replaces error and interval by what it draws.
+
+    ``block_seconds`` corrects a feed without transaction codes, where orders of one block of that
+    length merge into one that carries all their jumps: the fitted jump is shared among the orders
+    there really were (``merging.unmerged_counts``), whose number is known far better than the jump.
+    It is off by default and ignored where orders are separated.
+
+    Raises
+    ------
+    InputError
+        If ``block_seconds`` does not lie between 0 and 1.
     """
 
     bin_ms: int = 500
     min_orders: int = 200
     min_orders_bound: int = 60
     max_bp: float = 20.0
+    block_seconds: float | None = None
     bootstrap: BlockBootstrap | None = None
+
+    def __post_init__(self) -> None:
+        check_block_seconds(self.block_seconds)
 
     def fit(self, window: Window) -> ImpactFit:
         """Return the jumps caused by buy (+) and sell (-) market orders."""
@@ -95,12 +110,22 @@ class ImpactEstimator:
                     for i, n in enumerate((n_plus, n_minus))
                 )
             )
+        shares = window.sides.map(lambda orders: self._share(window, orders))
+        raw = Sides(*(e.scaled(share) for e, share in zip(raw, shares, strict=True)))
         settled = settle_pair(raw, min_n=self.min_orders, min_n_bound=self.min_orders_bound)
         limit = self.max_bp * 1e-4 * window.path.last
         plus, minus = (_believed(e, limit, self.max_bp) for e in settled)
         total = float(moves @ moves)
         r2 = 1.0 - float(residual @ residual) / total if total > 0 else np.nan
         return ImpactFit(Sides(plus, minus), raw, len(moves), r2)
+
+    def _share(self, window: Window, orders: MarketOrders) -> float:
+        """Return the share of a side's orders that show, 1 where none are merged or it is off."""
+        if self.block_seconds is None or window.has_transactions:
+            return 1.0
+        return len(orders) / float(
+            unmerged_counts(orders.time_ms, window.blocks, self.block_seconds).sum()
+        )
 
     def _drawn(
         self,
