@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
         books=read_books(options.data_dir, coin),
         window_minutes=options.time_range,
         fee_rate=settings.fee_rate,
-        options=CalibrationOptions(),
+        options=CalibrationOptions().unmerged(settings.block_seconds),
         history=CalibrationHistory(parameters / HISTORY_FOLDER).read(coin),
     )
     sections = report_sections(data, _progress)

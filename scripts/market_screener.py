@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.progress import track
 
+from advanced_mm.calibration import CalibrationOptions
 from advanced_mm.calibration.command import add_source_options
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
@@ -42,6 +43,7 @@ def main(argv: list[str] | None = None) -> int:
         fee_rate=settings.fee_rate,
         stake=options.stake,
         track=_progress,
+        options=CalibrationOptions().unmerged(settings.block_seconds),
     )
     if options.json:
         print(json.dumps([row.to_json() for row in rows], indent=1, allow_nan=False))

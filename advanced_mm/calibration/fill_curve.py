@@ -150,7 +150,7 @@ class FillCurveEstimator:
         formula_se = np.sqrt((1 - q) / (q * trials)) / tick if 0 < q < 1 else np.nan
         reason = self._fault(kappa, lambda0, n1, mid)
         if np.isfinite(formula_se):
-            fitted = self._with_errors(window, sums, kappa, lambda0, float(formula_se))
+            fitted = self._with_errors(window, sums, n1, (kappa, lambda0), float(formula_se))
         else:
             fitted = (insufficient(n1, reason), insufficient(n1, reason))
         if not (reason or (fitted[0].se > 0 and fitted[1].se > 0)):
@@ -170,16 +170,20 @@ class FillCurveEstimator:
         )
 
     def _with_errors(
-        self, window: Window, sums: _Sums, kappa: float, lambda0: float, formula_se: float
+        self,
+        window: Window,
+        sums: _Sums,
+        n1: int,
+        values: tuple[float, float],
+        formula_se: float,
     ) -> tuple[Estimate, Estimate]:
-        tick, n1 = window.tick, int(sums.n1.sum())
+        tick, (kappa, lambda0) = window.tick, values
         parts = sums.parts(kappa, lambda0, tick)
         if self.bootstrap is not None:
             draws = _Sums(*self.bootstrap.sums(window.blocks, np.column_stack(sums.columns)).T)
             drawn = draws.kappa(tick), draws.lambda0(tick)
             kappa_estimate, lambda0_estimate = (
-                self.bootstrap.estimate(*of, n1)
-                for of in zip((kappa, lambda0), drawn, parts, strict=True)
+                self.bootstrap.estimate(*of, n1) for of in zip(values, drawn, parts, strict=True)
             )
             return kappa_estimate, lambda0_estimate
         depth = float(sums.half_spread.sum() / sums.n.sum()) + tick

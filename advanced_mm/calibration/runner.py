@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from advanced_mm.calibration.adaptive import AdaptiveWindow
-from advanced_mm.calibration.calibrate import CoinCalibration
+from advanced_mm.calibration.calibrate import CalibrationOptions, CoinCalibration
 from advanced_mm.calibration.publish import last_published, parameter_set
 from advanced_mm.calibration.rolling import RollingWindow
 from advanced_mm.errors import AdvancedMMError, InputError
@@ -99,6 +99,7 @@ class PeriodicRunner:
                 RollingWindow(store, coin, options.window_minutes),
                 options.window_minutes,
                 options.max_window_minutes,
+                CalibrationOptions().unmerged(settings.block_seconds),
             )
             for coin in options.coins
         }

@@ -89,6 +89,13 @@ class Settings(BaseModel):
         le=1440,
         description="a thin coin's window is grown up to this; below window_minutes it is not",
     )
+    block_seconds: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="longest usual block of the venue: undoes the merging of its orders in a feed "
+        "without hash; null leaves n/T",
+    )
     refit_interval_seconds: float = Field(15.0, ge=1, le=3600, description="time between refits")
     history_days: int = Field(
         90, ge=1, le=36500, description="refits older than this are deleted from the history"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from rich.table import Table
 
-from advanced_mm.calibration import CoinCalibration, Estimate, calibrate
+from advanced_mm.calibration import CalibrationOptions, CoinCalibration, Estimate, calibrate
 from advanced_mm.calibration.toxicity import Economics, economics
 from advanced_mm.errors import AdvancedMMError
 from advanced_mm.marketdata import Recording, ShardStore
@@ -60,6 +60,7 @@ def screen_coins(
     fee_rate: float,
     stake: float,
     track: Callable[[Sequence[str]], Iterable[str]],
+    options: CalibrationOptions | None = None,
 ) -> list[CoinScreen]:
     """Fit every coin of a data folder on its newest window, best income first.
 
@@ -75,7 +76,7 @@ def screen_coins(
     for coin in track(store.coins()):
         try:
             recording = store.read(coin)
-            fitted = calibrate(recording, window_minutes=window_minutes)
+            fitted = calibrate(recording, window_minutes=window_minutes, options=options)
             found = economics(fitted, fee_rate=fee_rate)
         except AdvancedMMError as error:
             rows.append(_unreadable(coin, str(error)))
