@@ -1,37 +1,24 @@
-"""What the calibration scripts share: their options, and a window fitted as they ask."""
+"""What the calibration scripts share: where to read, where to write and what configures both."""
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from advanced_mm.calibration.calibrate import CalibrationOptions, CoinCalibration, calibrate
-from advanced_mm.calibration.window import Window
 from advanced_mm.errors import InputError
-from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.parameter_files import ParameterFiles, Settings, load_settings
 
 __all__ = [
-    "FittedWindow",
-    "add_fit_options",
+    "DEFAULT_CONFIG",
     "add_folder_options",
     "add_source_options",
     "configured_coin",
-    "fit_as_asked",
+    "first_coin",
     "output_files",
 ]
 
 DEFAULT_DATA_DIR = Path("scripts/HL_data")
 DEFAULT_OUTPUT_DIR = Path("user_data")
 DEFAULT_CONFIG = DEFAULT_OUTPUT_DIR / "config.json"
-
-
-@dataclass(frozen=True)
-class FittedWindow:
-    """A fit together with the window it was made on."""
-
-    window: Window
-    calibration: CoinCalibration
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
@@ -68,25 +55,6 @@ def output_files(args: argparse.Namespace, settings: Settings) -> ParameterFiles
     return ParameterFiles(args.output_dir or settings.parameter_folder(DEFAULT_OUTPUT_DIR))
 
 
-def add_fit_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that the fitting scripts share."""
-    parser.add_argument("--crypto", help="coin to fit, such as ETH; default: the configured pair")
-    parser.add_argument(
-        "--time-range",
-        type=float,
-        default=60.0,
-        metavar="MINUTES",
-        help="minutes before the newest row of the recording (default: 60)",
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print the keys of the parameter files, nothing else"
-    )
-    parser.add_argument("--verbose", action="store_true", help="goodness of fit and debug logging")
-    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw the fit")
-    parser.add_argument("--write", action="store_true", help="publish this fit as the runner would")
-    add_folder_options(parser)
-
-
 def configured_coin(config: Sequence[Path]) -> str:
     """Return the coin of the first configured pair.
 
@@ -95,26 +63,19 @@ def configured_coin(config: Sequence[Path]) -> str:
     InputError
         If no pair is configured.
     """
-    _, coins = load_settings(config)
+    return first_coin(load_settings(config)[1], config)
+
+
+def first_coin(coins: Sequence[str], config: Sequence[Path]) -> str:
+    """Return the first of the coins that ``config`` names.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
     if not coins:
         raise InputError(
             f"{config[-1]}: exchange.pair_whitelist is empty; name a pair there or use --crypto"
         )
     return coins[0]
-
-
-def fit_as_asked(args: argparse.Namespace) -> FittedWindow:
-    """Fit the last ``--time-range`` minutes of ``--crypto`` in ``--data-dir``.
-
-    Raises
-    ------
-    InputError
-        If the data dir, the coin or its rows are missing, or the range is not positive.
-    """
-    coin = args.crypto or configured_coin(args.config)
-    recording = ShardStore(args.data_dir).read(coin)
-    calibration = calibrate(
-        recording, window_minutes=args.time_range, options=CalibrationOptions.bootstrapped()
-    )
-    start_ms = calibration.end_ms - round(calibration.window_seconds * 1000)
-    return FittedWindow(Window.of(recording, start_ms, calibration.end_ms), calibration)
