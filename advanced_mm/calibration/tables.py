@@ -78,11 +78,19 @@ def _table(title: str) -> Table:
 
 
 def _add(table: Table, name: str, pair: Sides[Estimate], scale: float | None = None) -> None:
-    """Add a row a side; ``scale`` turns the value into one per basis point, or in basis points."""
+    """Add a row a side; ``scale`` turns the value into one per basis point, or in basis points.
+
+    Of an estimate that must not be used no number is shown: with so little data even the size of
+    its error is chance. The reason stands below the table.
+    """
     for sign, e in zip("+-", pair, strict=True):
         scaled = "" if scale is None else _number(e.value * scale)
         interval = f"[{_number(e.low, 3)}, {_number(e.high, 3)}]"
         status = Text(e.status.value, style=_COLOURS[e.status])
+        if not e.usable:
+            unknown = ("–", "–", "–", "" if scale is None else "–")
+            table.add_row(*(Text(cell) for cell in (name + sign, *unknown, str(e.n))), status)
+            continue
         row = (name + sign, _number(e.value), _number(e.se, 3), interval, scaled, str(e.n))
         table.add_row(*(Text(cell) for cell in row), status)
 
@@ -101,13 +109,16 @@ def _coverage(c: CoinCalibration) -> str:
 
 def _fill_curve_notes(c: CoinCalibration) -> Iterator[str]:
     for sign, rate, curve in zip("+-", c.arrivals, c.fill_curve, strict=True):
+        if not curve.kappa.usable:
+            continue
         yield (
             f"{sign}: counts' variance/mean {rate.dispersion:.2f}; reach KS {_number(curve.ks)} "
             f"(5% critical {_number(curve.ks_critical)}), R2 of log survival {_number(curve.r2)}; "
             f"kappa's error if orders were independent {_number(curve.kappa_formula_se)}; "
             f"cap {curve.cap} ticks"
         )
-    yield f"volatility {_number(c.volatility.value)} ± {_number(c.volatility.se)} price/sqrt(s)"
+    if c.volatility.usable:
+        yield f"volatility {_number(c.volatility.value)} ± {_number(c.volatility.se)} price/sqrt(s)"
 
 
 def _worth_notes(c: CoinCalibration, worth: Economics) -> Iterator[str]:
@@ -154,6 +165,8 @@ def _verdict(side: SideEconomics) -> str:
 def _impact_notes(c: CoinCalibration) -> Iterator[str]:
     yield f"least squares on {c.impact.bins} bins, R2 {_number(c.impact.r2)}"
     for sign, tail in zip("+-", c.pareto, strict=True):
+        if not tail.alpha.usable:
+            continue
         by = ", ".join(f"{_number(alpha)} at {u}" for u, alpha in tail.by_threshold)
         kind = "truncated" if tail.truncated else "fitted"
         yield (
