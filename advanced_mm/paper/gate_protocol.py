@@ -1,0 +1,49 @@
+"""What may stand between the venue and its clients: rate limits and faults.
+
+The server and the stream know only this; `gate.Gate` is the one implementation. A client of the
+websocket is known by its name, unique among the open connections ("127.0.0.1:50514").
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+__all__ = ["GateProtocol"]
+
+
+class GateProtocol(Protocol):
+    """Limits and faults, as server, stream and requests use them; None in its place: neither."""
+
+    @property
+    def middleware(self) -> Middleware:
+        """Middleware of the whole application; a websocket is inside it for its whole life."""
+        ...
+
+    def add_routes(self, app: web.Application, server: object) -> None:
+        """Add the admin interface and what must run beside the application."""
+        ...
+
+    def incoming(self, client: str, request: Mapping[str, object]) -> str | None:
+        """A websocket client has sent ``request``; a sentence if it is not to be served.
+
+        Call it for every message before anything is done about it. The sentence goes back on
+        channel ``error``.
+        """
+        ...
+
+    def outgoing(self, client: str, text: str) -> Iterable[tuple[float, str]]:
+        """What becomes of a message to a client: (delay in real seconds, text), none if dropped.
+
+        A later message never gets an earlier time, so that ``loop.call_later`` keeps the order.
+        """
+        ...
+
+    def spend(self, address: str, requests: int, *, cancels: bool) -> str | None:
+        """Whether ``address`` may send an action of so many orders or cancels; a sentence if not.
+
+        Call it once the signer is known, before the action is executed; the account's
+        ``requests_used`` grows by ``requests`` where the answer is None.
+        """
+        ...
