@@ -196,37 +196,54 @@ def _market_orders(trades: Trades, path: MidPath, tick: float) -> MarketOrders:
 
 
 def _grouped(trades: Trades, highest: float) -> tuple[Int1D, Int1D, Float1D, Float1D]:
-    """Return time, side, extreme price and size of each (exchange ms, side, transaction)."""
+    """Return time, side, extreme price and size of each (exchange ms, side, transaction).
+
+    Prints of an order nearly always follow one another, so runs of them are reduced first and only
+    those, a few a second, are sorted: each pass over the prints costs more than a fit.
+    """
     sound = (trades.price > 0) & (trades.price < highest) & (np.abs(trades.side) == 1)
     sound &= (trades.size > 0) & np.isfinite(trades.size)
-    time_ms, side, price = trades.time_ms[sound], trades.side[sound], trades.price[sound]
-    size, transaction = trades.size[sound], trades.transaction[sound]
+    columns = (trades.time_ms, trades.side, trades.transaction, trades.price, trades.size)
+    if not sound.all():
+        time_ms, side, transaction, price, size = (column[sound] for column in columns)
+    else:
+        time_ms, side, transaction, price, size = columns
     if not len(time_ms):
         return time_ms, side, price, size
-    moment = 2 * time_ms + (side > 0)  # time and side in one key: nearly sorted, so quick to sort
-    order = moment.argsort(kind="stable")
-    if transaction.any():
-        _bring_together(order, moment, transaction)
-    time_ms, side, price = time_ms[order], side[order], price[order]
-    changed = (np.diff(moment[order]) != 0) | (np.diff(transaction[order]) != 0)
-    first = np.concatenate(([0], np.flatnonzero(changed) + 1))
+    first = _firsts(time_ms, side, transaction)
+    time_ms, side, transaction = time_ms[first], side[first], transaction[first]
     most, least = np.maximum.reduceat(price, first), np.minimum.reduceat(price, first)
-    extreme = np.where(side[first] > 0, most, least)
-    return time_ms[first], side[first], extreme, np.add.reduceat(size[order], first)
+    worst, size = np.where(side > 0, most, -least), np.add.reduceat(size, first)
+    order = _together(2 * time_ms + (side > 0), transaction)
+    if order is not None:
+        time_ms, side, transaction = time_ms[order], side[order], transaction[order]
+        first = _firsts(time_ms, side, transaction)
+        time_ms, side = time_ms[first], side[first]
+        worst = np.maximum.reduceat(worst[order], first)
+        size = np.add.reduceat(size[order], first)
+    return time_ms, side, side * worst, size
 
 
-def _bring_together(order: Int1D, moment: Int1D, transaction: Int1D) -> None:
-    """Reorder in place so that the prints of each (moment, transaction) follow one another.
+def _firsts(*columns: Int1D) -> Int1D:
+    """Return the rows at which any column changes, the first row among them."""
+    changed = columns[0][1:] != columns[0][:-1]
+    for column in columns[1:]:
+        changed |= column[1:] != column[:-1]
+    return np.concatenate(([0], np.flatnonzero(changed) + 1))
 
-    ``order`` sorts by moment. Prints of an order nearly always come together; apart they can only
-    be in a moment with three or more runs of equal transactions, and only those are sorted: a sort
-    by hash of everything would cost more than all the fits together.
+
+def _together(moment: Int1D, transaction: Int1D) -> Int1D | None:
+    """Return the order by moment (time and side) in which runs of one transaction are neighbours.
+
+    None where runs already stand so. Only moments of three or more runs are sorted by transaction,
+    since in those alone an order's runs can lie apart once they are sorted by moment.
     """
-    moments, transactions = moment[order], transaction[order]
-    later = np.diff(moments) != 0
-    run = np.concatenate(([0], np.cumsum(later | (np.diff(transactions) != 0))))
-    first = np.concatenate(([0], np.flatnonzero(later) + 1))
-    last = np.append(first[1:], len(order)) - 1
-    suspect = run[last] - run[first] >= 2
-    rows = np.flatnonzero(np.repeat(suspect, last - first + 1))
-    order[rows] = order[rows[np.lexsort((transactions[rows], moments[rows]))]]
+    if (moment[1:] > moment[:-1]).all():
+        return None
+    order = moment.argsort(kind="stable")
+    first = _firsts(moment[order])
+    count = np.diff(first, append=len(order))
+    rows = np.flatnonzero(np.repeat(count >= 3, count))
+    tied = order[rows]
+    order[rows] = tied[np.lexsort((transaction[tied], moment[tied]))]
+    return order
