@@ -58,28 +58,6 @@ def test_arrival_rate_and_its_interval_written_out(market):
         assert fit.rate.high == pytest.approx((n + np.sqrt(phi) * (high - n)) / seconds)
 
 
-def test_merged_blocks_are_corrected_only_where_asked_and_needed(simulated):
-    merged, separate = (
-        Window.of(simulated.simulate(simulated.Market(rate=5, with_hash=h), seed=3))
-        for h in (False, True)
-    )
-    truth = simulated.Market(rate=5).printed_rate
-    plain, corrected = (
-        ArrivalEstimator(block_seconds=b).fit(merged).plus.rate for b in (None, 0.1)
-    )
-    assert plain.value == pytest.approx(plain.n / merged.observed_seconds)
-    assert plain.value < 0.85 * truth
-    assert corrected.value == pytest.approx(-np.log(1 - 0.1 * plain.value) / 0.1)
-    assert corrected.low < truth < corrected.high
-    with_hash = ArrivalEstimator(block_seconds=0.1).fit(separate).plus.rate
-    assert with_hash.value == pytest.approx(with_hash.n / separate.observed_seconds)
-
-
-def test_block_length_must_be_positive():
-    with pytest.raises(InputError, match="block_seconds"):
-        ArrivalEstimator(block_seconds=0.0)
-
-
 def test_kappa_maximises_the_hurdle_geometric_likelihood(market):
     """The closed form is the maximum of the censored geometric likelihood, found by search."""
     _, window = market
