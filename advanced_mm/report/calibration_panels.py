@@ -38,12 +38,12 @@ def estimates_table(calibration: CoinCalibration) -> Section:
     rows = []
     for name, pair in named_estimates(calibration).items():
         for (_, sign, _), estimate in zip(SIDES, pair, strict=True):
+            low, high = number(estimate.low), number(estimate.high)
+            known = [number(estimate.value), number(estimate.se), f"{low} … {high}"]
             rows.append(
                 [
                     f"{name}{sign}",
-                    number(estimate.value),
-                    number(estimate.se),
-                    f"{number(estimate.low)} … {number(estimate.high)}",
+                    *(known if estimate.usable else ["–", "–", "–"]),
                     str(estimate.n),
                     str(estimate.status),
                     estimate.reason,
