@@ -7,6 +7,7 @@ it is published; many coins cost little and memory stays flat.
 import gc
 import json
 import logging
+import runpy
 import shutil
 import signal
 import subprocess
@@ -223,50 +224,31 @@ def test_repeats_until_stopped(runner, recording, tmp_path):
     assert len(calls) == 3
 
 
-def test_rounds_go_on_while_the_clock_is_set_back(runner, recording, monkeypatch):
-    """Local time repeats an hour when summer time ends: it plays no part in when a round is due.
-
-    Rounds of 3 s every 15 s, the third of 40 s; the wall clock goes back an hour in the second.
-    """
-    clock, rounds, slept = [0.0], [], []
-    periodic = runner({"SIM": recording}, interval_seconds=15.0)
-    before_the_change = 1_792_889_990.0  # 2026-10-25 02:59:50 in Berlin
-
-    def wall():
-        return before_the_change + clock[0] - (3600.0 if clock[0] > 16 else 0.0)
-
-    def sleep(seconds):
-        assert seconds > 0
-        slept.append(seconds)
-        clock[0] += seconds
-
-    def refit():
-        rounds.append(clock[0])
-        clock[0] += 40.0 if len(rounds) == 3 else 3.0
-        if len(rounds) == 6:
-            periodic.stop()
-
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(time, "time", wall)
-    monkeypatch.setattr(time, "sleep", sleep)
-    periodic.refit_all = refit
-    try:
-        periodic.run()
-    finally:
-        monkeypatch.undo()
-        time.tzset()
-    assert rounds == pytest.approx([0, 15, 30, 75, 90, 105], abs=1e-6)
-    assert max(slept) <= 0.2  # a stop is noticed soon
-
-
 @pytest.mark.parametrize(
     "options", [{"coins": ()}, {"interval_seconds": 0.0}, {"window_minutes": float("nan")}]
 )
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(InputError):
         RunnerOptions(**{"coins": ("ETH",), **options})
+
+
+def test_named_coins_are_fitted_with_the_configured_settings(simulated, tmp_path):
+    """--crypto takes the place of the configured pairs; block_seconds still counts."""
+    market = simulated.Market(rate=5)
+    lay(ShardStore(tmp_path / "data"), "SIM", simulated.simulate(market, seed=2))
+    main = runpy.run_path(str(ROOT / "scripts/periodic_test_runner.py"))["main"]
+    config, rates = tmp_path / "config.json", []
+    for block_seconds in (None, 0.1):
+        settings = {"block_seconds": block_seconds}
+        pairs = {"pair_whitelist": ["ETH/USDC:USDC"]}
+        config.write_text(json.dumps({"market_making": settings, "exchange": pairs}))
+        options = ["--once", "--market-clock", "--crypto", "SIM", "--config", str(config)]
+        options += ["--data-dir", str(tmp_path / "data"), "--output-dir", str(tmp_path / "out")]
+        assert main(options) == 0
+        published = json.loads((tmp_path / "out" / "lambda.json").read_text())
+        assert set(published) == {"SIM"}
+        rates.append(published["SIM"]["lambda+"] / market.printed_rate)
+    assert rates == pytest.approx([0.81, 1.0], abs=0.04)
 
 
 def test_every_refit_is_in_the_history_before_it_is_published(runner, recording, tmp_path):

@@ -70,8 +70,14 @@ def test_thin_coin_is_insufficient_and_no_error(script, recordings_dir, capsys, 
     entry = json.loads(capsys.readouterr().out)["WLFI"]
     assert entry["status"] == "insufficient"
     assert not any(key.startswith(("kappa", "lambda", "epsilon")) for key in entry)
-    assert script(name)(arguments) == 0
-    assert "insufficient" in capsys.readouterr().out
+    assert script(name)([*arguments, "--verbose"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line.split() for line in lines if line.endswith(" insufficient  ")]
+    assert len(rows) >= 6
+    for row in rows:  # no digits of what must not be used, only how little there was
+        assert set(row[row.index("–") : -2]) == {"–"}
+        assert row[-2].isdigit()
+    assert f"{name}+ insufficient: " in "\n".join(lines)
 
 
 @pytest.mark.recorded
@@ -80,6 +86,7 @@ def test_table_and_picture(script, eth, tmp_path, capsys, name):
     picture = tmp_path / "fit.png"
     assert script(name)([*eth, "--plot", str(picture), "--verbose"]) == 0
     table = capsys.readouterr().out
+    assert table.splitlines()[-1] == f"drawn into {picture}"
     for word in (f"{name}+", "std error", "95% interval", "in bp", "status", "ok"):
         assert word in table
     assert picture.read_bytes().startswith(b"\x89PNG")
@@ -115,6 +122,71 @@ def test_writes_only_when_asked(script, eth, tmp_path, capsys):
     assert set(found) == {"kappa.json", "epsilon.json", "lambda.json", "value_function.json"}
     found["value_function.json"] = found["value_function.json"][0]
     assert len({entry["calibration_id"] for entry in found.values()}) == 1
+
+
+@pytest.mark.recorded
+@pytest.mark.parametrize("name", ["kappa", "epsilon"])
+def test_says_what_it_wrote_beside_pure_json(script, eth, tmp_path, capsys, name):
+    options = [*eth, "--plot", str(tmp_path / "fit.png"), "--write"]
+    options += ["--output-dir", str(tmp_path / "out"), "--config", str(configured(tmp_path, {}))]
+    assert script(name)([*options, "--json"]) == 0
+    captured = capsys.readouterr()
+    assert set(json.loads(captured.out)) == {"ETH"}
+    for said in (captured.err, (script(name)(options), capsys.readouterr().out)[1]):
+        assert f"drawn into {tmp_path / 'fit.png'}" in said
+        (line,) = (line for line in said.splitlines() if line.startswith("published ETH in "))
+        assert str(tmp_path / "out") in line
+        for file in (
+            "kappa.json ok",
+            "epsilon.json ok",
+            "lambda.json ok",
+            "value_function.json ok",
+        ):
+            assert file in line
+
+
+def configured(folder, settings):
+    config = folder / "config.json"
+    pairs = {"pair_whitelist": ["WLFI/USDC:USDC"]}
+    config.write_text(json.dumps({"market_making": settings, "exchange": pairs}))
+    return config
+
+
+@pytest.mark.recorded
+def test_crypto_overrides_the_coin_of_config_and_nothing_else(script, eth, tmp_path, capsys):
+    """With blocks of up to 0.2 s the feed hides about a twentieth of the bursts' orders."""
+    lambdas = {}
+    for block_seconds in (None, 0.2):
+        config = configured(tmp_path, {"block_seconds": block_seconds})
+        assert script("kappa")([*eth, "--config", str(config), "--json"]) == 0
+        lambdas[block_seconds] = json.loads(capsys.readouterr().out)["ETH"]["lambda+"]
+    assert lambdas[None] == pytest.approx(1150 / 1139.166, rel=1e-6)
+    assert 1.03 < lambdas[0.2] / lambdas[None] < 1.08
+
+
+@pytest.mark.parametrize("name", ["kappa", "epsilon"])
+def test_config_is_read_and_judged_though_a_coin_is_named(script, tmp_path, name):
+    coin = ["--crypto", "ETH", "--data-dir", str(tmp_path)]
+    with pytest.raises(InputError, match=r"/nonexistent/config\.json"):
+        script(name)([*coin, "--config", "/nonexistent/config.json"])
+    config = configured(tmp_path, {"block_seconds": 5})
+    with pytest.raises(InputError, match="block_seconds = 5"):
+        script(name)([*coin, "--config", str(config)])
+
+
+@pytest.mark.recorded
+def test_a_coin_can_be_fitted_with_no_configuration_but_not_published(
+    script, eth, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert script("epsilon")(eth) == 0
+    assert "after a fee of 0.5015" in " ".join(capsys.readouterr().out.split())
+    monkeypatch.setenv("FREQTRADE__MARKET_MAKING__FEE_RATE", "0.0003")
+    assert script("epsilon")(eth) == 0
+    assert "after a fee of 1.003" in " ".join(capsys.readouterr().out.split())
+    with pytest.raises(InputError, match=r"user_data/config\.json does not exist"):
+        script("epsilon")([*eth, "--write"])
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
