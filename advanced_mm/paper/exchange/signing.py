@@ -1,0 +1,206 @@
+"""Who signed an action: EIP-712 signatures, as Hyperliquid's clients make them.
+
+Most actions are signed through a "phantom agent": the action, its nonce and the account it is for
+are packed and hashed, and the hash is signed together with the network's letter. Actions that an
+owner alone may give are signed field by field, readable in a wallet. Nothing in either kind of
+signature names the signer: the address is computed from it, so a message that was changed on its
+way, or hashed otherwise than here, yields an address nobody has ever heard of.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+
+import msgpack
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+from eth_keys.datatypes import Signature as CurveSignature
+from eth_keys.exceptions import BadSignature
+from eth_utils.crypto import keccak
+from eth_utils.exceptions import ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+__all__ = [
+    "USER_SIGNED",
+    "Address",
+    "Signature",
+    "UnrecoverableSignatureError",
+    "action_hash",
+    "phantom_signers",
+    "plain_address",
+    "user_signer",
+]
+
+ADDRESS_PATTERN = r"^(0[xX])?[0-9a-fA-F]{40}$"
+Address = Annotated[str, StringConstraints(pattern=ADDRESS_PATTERN)]
+"""An address as clients write it: any case, with or without "0x"."""
+
+NETWORKS = ("a", "b")
+"""The letters of the mainnet and of every other network, which clients sign with. ccxt takes this
+venue for the mainnet, Hyperliquid's own SDK takes every other address than the mainnet's for
+another network: both are right here."""
+
+CHAIN_ID = 1337
+NO_CONTRACT = "0x" + "0" * 40
+
+USER_SIGNED: dict[str, tuple[str, list[dict[str, str]]]] = {
+    "approveAgent": (
+        "HyperliquidTransaction:ApproveAgent",
+        [
+            {"name": "hyperliquidChain", "type": "string"},
+            {"name": "agentAddress", "type": "address"},
+            {"name": "agentName", "type": "string"},
+            {"name": "nonce", "type": "uint64"},
+        ],
+    ),
+    "approveBuilderFee": (
+        "HyperliquidTransaction:ApproveBuilderFee",
+        [
+            {"name": "hyperliquidChain", "type": "string"},
+            {"name": "maxFeeRate", "type": "string"},
+            {"name": "builder", "type": "address"},
+            {"name": "nonce", "type": "uint64"},
+        ],
+    ),
+}
+"""Actions an owner signs field by field: the name and the fields of what is signed."""
+
+
+class UnrecoverableSignatureError(Exception):
+    """No key has ever made this signature."""
+
+
+class Signature(BaseModel):
+    """A signature as it comes: ``r`` and ``s`` hexadecimal, ``v`` counted from 27 or from 0."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    r: Annotated[str, StringConstraints(pattern=r"^0[xX][0-9a-fA-F]{1,64}$")]
+    s: Annotated[str, StringConstraints(pattern=r"^0[xX][0-9a-fA-F]{1,64}$")]
+    v: Literal[0, 1, 27, 28]
+
+    def signer(self, digest: bytes) -> str:
+        """The address whose key signed the 32 bytes of ``digest``.
+
+        Raises
+        ------
+        UnrecoverableSignatureError
+            If there is none.
+        """
+        vrs = (self.v % 27, int(self.r, 16), int(self.s, 16))
+        try:
+            key = CurveSignature(vrs=vrs).recover_public_key_from_msg_hash(digest)
+        except (BadSignature, ValidationError) as error:
+            raise UnrecoverableSignatureError from error
+        return "0x" + key.to_canonical_address().hex()
+
+
+@dataclass(frozen=True, slots=True)
+class _Domain:
+    """What an EIP-712 signature holds for: hashed once, as it never changes."""
+
+    separator: bytes
+    agent_type: bytes
+
+
+def plain_address(text: str) -> str:
+    """The address as the venue keeps it: lower case, with "0x"."""
+    return "0x" + text[-40:].lower()
+
+
+def action_hash(
+    action: Mapping[str, object], account: str | None, nonce: int, expires_after: int | None
+) -> bytes:
+    """What a phantom agent's signature is about.
+
+    Parameters
+    ----------
+    action
+        The action with its fields in the order in which they came: the order counts.
+    account
+        The sub-account it is for; None for the signer's own.
+    nonce, expires_after
+        Times in ms.
+
+    Raises
+    ------
+    OverflowError
+        If a number has more than 64 bits.
+    """
+    packed: bytes = msgpack.packb(action)
+    data = packed + nonce.to_bytes(8, "big")
+    data += b"\x00" if account is None else b"\x01" + bytes.fromhex(plain_address(account)[2:])
+    if expires_after is not None:
+        data += b"\x00" + expires_after.to_bytes(8, "big")
+    return keccak(data)
+
+
+def phantom_signers(digest: bytes, signature: Signature) -> list[str]:
+    """The addresses that may have signed an `action_hash`, one for each letter of `NETWORKS`.
+
+    Raises
+    ------
+    UnrecoverableSignatureError
+        If there are none.
+    """
+    domain = _phantom_domain()
+    return [
+        signature.signer(
+            keccak(
+                b"\x19\x01"
+                + domain.separator
+                + keccak(domain.agent_type + keccak(text=network) + digest)
+            )
+        )
+        for network in NETWORKS
+    ]
+
+
+def user_signer(action: Mapping[str, Any], signature: Signature) -> str:
+    """The address that signed an action of `USER_SIGNED`.
+
+    Raises
+    ------
+    UnrecoverableSignatureError
+        If there is none.
+    """
+    primary_type, fields = USER_SIGNED[action["type"]]
+    # A field left out is signed as empty: an agent without a name.
+    message = {field["name"]: action.get(field["name"]) or _empty(field) for field in fields}
+    try:
+        signed = encode_typed_data(
+            domain_data={
+                "name": "HyperliquidSignTransaction",
+                "version": "1",
+                "chainId": int(action["signatureChainId"], 16),
+                "verifyingContract": NO_CONTRACT,
+            },
+            message_types={primary_type: fields},
+            message_data=message,
+        )
+        vrs = (signature.v, int(signature.r, 16), int(signature.s, 16))
+        return str(Account.recover_message(signed, vrs=vrs)).lower()
+    except (BadSignature, ValidationError, ValueError) as error:
+        raise UnrecoverableSignatureError from error
+
+
+def _empty(field: Mapping[str, str]) -> str | int:
+    return 0 if field["type"].startswith("uint") else ""
+
+
+@lru_cache(maxsize=1)
+def _phantom_domain() -> _Domain:
+    domain_type = (
+        "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+    )
+    return _Domain(
+        separator=keccak(
+            keccak(text=domain_type)
+            + keccak(text="Exchange")
+            + keccak(text="1")
+            + CHAIN_ID.to_bytes(32, "big")
+            + bytes(32)
+        ),
+        agent_type=keccak(text="Agent(string source,bytes32 connectionId)"),
+    )
