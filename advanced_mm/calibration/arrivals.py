@@ -9,7 +9,7 @@ from advanced_mm.calibration.blocks import clustered_estimate, with_blocks
 from advanced_mm.calibration.bootstrap import BlockBootstrap
 from advanced_mm.calibration.coverage import Stretches
 from advanced_mm.calibration.estimate import Estimate, Sides, insufficient
-from advanced_mm.calibration.merging import check_block_seconds, unmerged_counts
+from advanced_mm.calibration.merging import check_block_seconds, merged_within, unmerged_counts
 from advanced_mm.calibration.window import MarketOrders, Window
 from advanced_mm.marketdata.records import Int1D
 
@@ -72,17 +72,17 @@ class ArrivalEstimator:
 
     def _rate(self, window: Window, orders: MarketOrders, phi: float) -> Estimate:
         n, seconds, blocks = len(orders), window.observed_seconds, window.blocks
-        merged = self.block_seconds is not None and not window.has_transactions
-        if self.block_seconds is not None and merged:
-            counts = unmerged_counts(orders.time_ms, blocks, self.block_seconds)
-        else:
+        block_seconds = merged_within(self.block_seconds, window)
+        if block_seconds is None:
             counts = blocks.sums(orders.time_ms, np.ones((n, 1)))[:, 0]
+        else:
+            counts = unmerged_counts(orders.time_ms, blocks, block_seconds)
         rate = float(counts.sum() / seconds)
         parts = (counts - rate * blocks.seconds) / seconds
         if self.bootstrap is not None:
             sums = self.bootstrap.sums(blocks, np.column_stack((counts, blocks.seconds)))
             return self.bootstrap.estimate(rate, sums[:, 0] / sums[:, 1], parts, n)
-        if merged:
+        if block_seconds is not None:
             seen = float(np.sqrt(rate / seconds))  # the error had every order shown, on its own
             return clustered_estimate(rate, parts, n, least_se=seen, positive=True)
         low, high = garwood_interval(n)

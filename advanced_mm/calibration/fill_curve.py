@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from advanced_mm.calibration.blocks import TimeBlocks, clustered_estimate
 from advanced_mm.calibration.bootstrap import BlockBootstrap
 from advanced_mm.calibration.estimate import Estimate, Sides, insufficient
-from advanced_mm.calibration.merging import check_block_seconds, unmerged_counts
+from advanced_mm.calibration.merging import check_block_seconds, merged_within, unmerged_counts
 from advanced_mm.calibration.window import MarketOrders, Window
 from advanced_mm.marketdata.records import Float1D, Int1D
 
@@ -141,8 +141,8 @@ class FillCurveEstimator:
         blocks = replace(window.blocks, seconds=window.blocks.seconds * (n / len(every)))
         by_block = blocks.sums(orders.time_ms, _columns(orders, cap))
         sums = _Sums(*np.column_stack((by_block, blocks.seconds)).T)
-        if self.block_seconds is not None and not window.has_transactions:
-            sums = _unmerged(sums, orders, cap, blocks, self.block_seconds)
+        if (block_seconds := merged_within(self.block_seconds, window)) is not None:
+            sums = _unmerged(sums, orders, cap, blocks, block_seconds)
         kappa = float(sums.total.kappa(tick)[0])
         lambda0 = float(sums.total.lambda0(tick)[0])
         q = float(np.exp(-kappa * tick))

@@ -22,7 +22,7 @@ from advanced_mm.calibration.estimate import (
     insufficient,
     settle_pair,
 )
-from advanced_mm.calibration.merging import check_block_seconds, unmerged_counts
+from advanced_mm.calibration.merging import check_block_seconds, merged_within, unmerged_counts
 from advanced_mm.calibration.window import MarketOrders, Window
 from advanced_mm.marketdata.records import Float1D, Int1D
 
@@ -121,11 +121,11 @@ class ImpactEstimator:
 
     def _share(self, window: Window, orders: MarketOrders) -> float:
         """Return the share of a side's orders that show, 1 where none are merged or it is off."""
-        if self.block_seconds is None or window.has_transactions:
+        block_seconds = merged_within(self.block_seconds, window)
+        if block_seconds is None:
             return 1.0
-        return len(orders) / float(
-            unmerged_counts(orders.time_ms, window.blocks, self.block_seconds).sum()
-        )
+        counts = unmerged_counts(orders.time_ms, window.blocks, block_seconds)
+        return len(orders) / float(counts.sum())
 
     def _drawn(
         self,

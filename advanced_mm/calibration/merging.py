@@ -23,10 +23,11 @@ of 50 to 150 ms, Poisson orders at 1/s showed 4.9% too few, 2.1% after B = 0.1 s
 import numpy as np
 
 from advanced_mm.calibration.blocks import TimeBlocks
+from advanced_mm.calibration.window import Window
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Float1D, Int1D
 
-__all__ = ["check_block_seconds", "unmerged_counts"]
+__all__ = ["check_block_seconds", "merged_within", "unmerged_counts"]
 
 _SPANS = np.array([1.0, 2.0, 3.0])  # lengths in blocks at which F is read
 _DIFFERENCE = np.array([3.0, -1.5, 1.0 / 3.0])  # weights of their H in the slope at 0
@@ -46,6 +47,14 @@ def check_block_seconds(block_seconds: float | None) -> None:
             f"block_seconds = {block_seconds!r} must lie above 0 and be at most "
             f"{_LONGEST_BLOCK_SECONDS:g}; leave it out for the orders as the feed shows them"
         )
+
+
+def merged_within(block_seconds: float | None, window: Window) -> float | None:
+    """Return the block interval (seconds) whose merging is to be undone in this window.
+
+    None where it is not asked for, and where transaction codes keep the orders apart anyway.
+    """
+    return None if window.has_transactions else block_seconds
 
 
 def unmerged_counts(time_ms: Int1D, blocks: TimeBlocks, block_seconds: float) -> Float1D:

@@ -1,14 +1,11 @@
 """Orders hidden in blocks are found again: closed forms, and streams whose orders are all known."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from advanced_mm.calibration.arrivals import ArrivalEstimator
 from advanced_mm.calibration.blocks import TimeBlocks
-from advanced_mm.calibration.bootstrap import BlockBootstrap
-from advanced_mm.calibration.calibrate import CalibrationOptions, calibrate
+from advanced_mm.calibration.calibrate import CalibrationOptions
 from advanced_mm.calibration.coverage import Stretches
 from advanced_mm.calibration.estimate import Status
 from advanced_mm.calibration.fill_curve import FillCurveEstimator
@@ -93,38 +90,6 @@ def test_bursts_are_counted_without_bias(simulated, rate):
         shown.append(len(times) / len(at) - 1)
     assert abs(np.mean(error)) < 3 * np.std(error) / np.sqrt(len(error)) + 0.001
     assert np.mean(shown) < -0.07
-
-
-@pytest.mark.parametrize("drawn", [False, True], ids=["quick", "drawn"])
-@pytest.mark.parametrize(
-    "market",
-    [
-        pytest.param({"rate": 0.3}, id="thin"),
-        pytest.param({"rate": 5}, id="busy"),
-        pytest.param({"realistic": True, "sigma": 0.45}, id="bursty"),
-    ],
-)
-def test_intervals_cover_the_truth_without_a_hash(simulated, market, drawn):
-    """20 half hours, 40 intervals of each parameter; 34 are two standard errors below 95%.
-
-    benchmarks/calibration.py counts 400 and finds 91 to 98%. As the feed shows the orders, lambda's
-    interval holds the truth in 0 to 43% of the busy and the bursty market.
-    """
-    truth = simulated.Market(**market)
-    options = CalibrationOptions.bootstrapped() if drawn else CalibrationOptions()
-    if drawn:
-        options = replace(options, arrivals=ArrivalEstimator(bootstrap=BlockBootstrap()))
-    fits = [
-        calibrate(simulated.simulate(truth, seed), window_minutes=30, options=options.unmerged(0.1))
-        for seed in range(300, 320)
-    ]
-    for true, estimates in (
-        (truth.printed_rate, [s.rate for f in fits for s in f.arrivals]),
-        (truth.kappa, [s.kappa for f in fits for s in f.fill_curve]),
-        (truth.lambda0, [s.lambda0 for f in fits for s in f.fill_curve]),
-        (truth.epsilon, [s for f in fits for s in f.impact.raw]),
-    ):
-        assert sum(e.low <= true <= e.high for e in estimates) >= 34
 
 
 def test_error_is_the_spread_over_many_markets(simulated):
