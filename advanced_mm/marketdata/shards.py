@@ -59,7 +59,8 @@ def read_shard(path: Path, kind: str) -> Shard:
     """
     columns = [*READ_COLUMNS[kind], *(["hash"] if kind == "trades" else [])]
     try:
-        with pq.ParquetFile(pa.BufferReader(path.read_bytes())) as file:
+        # Reading ahead would hand these few kilobytes to another thread.
+        with pq.ParquetFile(pa.BufferReader(path.read_bytes()), pre_buffer=False) as file:
             # Columns that are not there are not read; the table's own schema tells which.
             table = file.read(columns=columns, use_threads=False)
     except (pa.ArrowException, OSError) as error:
@@ -90,21 +91,30 @@ def transaction_codes(hashes: pa.ChunkedArray) -> Int1D:
     """
     # Distinct hashes are few: an order's prints share theirs.
     encoded = hashes.combine_chunks().dictionary_encode()
-    values = [value.encode() for value in encoded.dictionary.to_pylist()]
+    codes = _codes(_characters(encoded.dictionary))
     place = encoded.indices.to_numpy(zero_copy_only=False)
     if encoded.null_count:
-        place = np.where(np.isnan(place), len(values), place).astype(np.int64)
-    codes: Int1D = np.append(_codes(values), 0)[place]
-    return codes
+        place = np.where(np.isnan(place), len(codes), place).astype(np.int64)
+        codes = np.append(codes, 0)
+    of_rows: Int1D = codes[place]
+    return of_rows
 
 
-def _codes(texts: Sequence[bytes]) -> Int1D:
-    raw = np.array(texts, dtype=np.bytes_)
-    characters = (
-        raw.view(np.uint8).reshape(len(raw), -1)
-        if raw.nbytes
-        else np.zeros((len(raw), 1), np.uint8)
-    )
+def _characters(texts: pa.Array) -> NDArray[np.uint8]:
+    """Return the characters of strings, shape (n, longest), the shorter ones padded with zeros."""
+    if pa.types.is_string(texts.type) and len(texts) and not texts.offset:
+        _, ends, characters = texts.buffers()
+        lengths = np.diff(np.frombuffer(ends, np.int32)[: len(texts) + 1])
+        if lengths[0] > 0 and (lengths == lengths[0]).all():  # as the venue's are: used in place
+            used = np.frombuffer(characters, np.uint8)[: len(texts) * lengths[0]]
+            return used.reshape(len(texts), lengths[0])
+    raw = np.array([text.encode() for text in texts.to_pylist()], dtype=np.bytes_)
+    if not raw.nbytes:
+        return np.zeros((len(raw), 1), np.uint8)
+    return raw.view(np.uint8).reshape(len(raw), -1)
+
+
+def _codes(characters: NDArray[np.uint8]) -> Int1D:
     # A sum of characters times position-dependent odd 64-bit weights, modulo 2**64. Padding
     # characters are 0, so the code does not depend on the longest hash of the shard.
     codes = (characters.astype(np.uint64) * _weights(characters.shape[1])).sum(axis=1)
