@@ -25,6 +25,7 @@ from advanced_mm.paper.identifiers import first_trade_id, transaction_hash
 from advanced_mm.paper.market import Book, CoinSpec, Level, MarketUpdate, Print, Quote
 from advanced_mm.paper.synthetic_flow import FlowChunk, SyntheticFlow
 from advanced_mm.paper.synthetic_parameters import ObservableTruth, SyntheticParameters
+from advanced_mm.paper.synthetic_regimes import Regimes
 
 __all__ = ["ObservableTruth", "SyntheticMarket", "SyntheticParameters"]
 
@@ -39,16 +40,17 @@ class SyntheticMarket:
 
     Parameters
     ----------
-    parameters
-        The market, see `SyntheticParameters`.
+    market
+        The market, see `SyntheticParameters`, or several sets of them with their times.
     start_ms
         Exchange time of the first block, ms.
     seed
         Seed of the random generator.
     """
 
-    def __init__(self, parameters: SyntheticParameters, start_ms: int, seed: int) -> None:
-        self._parameters = parameters
+    def __init__(self, market: SyntheticParameters | Regimes, start_ms: int, seed: int) -> None:
+        self._regimes = Regimes.of(market)
+        parameters = self._parameters = self._regimes.first
         self._start_ms = start_ms
         self._now_ms = start_ms
         self._prices = StepGrid(parameters.tick)
@@ -57,8 +59,9 @@ class SyntheticMarket:
         self._next_trade_id = first_trade_id(start_ms)
         self._orders_given = 0
         self._bid = int(parameters.start_price // parameters.tick)
+        self._level_size = parameters.level_size
         self._last_block = -1
-        self._blocks = self._generate(SyntheticFlow(parameters, seed))
+        self._blocks = self._generate(SyntheticFlow(self._regimes, seed))
 
     @property
     def spec(self) -> CoinSpec:
@@ -76,8 +79,9 @@ class SyntheticMarket:
         return (self._prices.value(self._bid) + self._prices.value(self._bid + 1)) / 2
 
     def truth(self) -> ObservableTruth:
-        """Return what an estimator on the published stream should find."""
-        return self._parameters.truth()
+        """Return what an estimator on the stream of the present regime alone should find."""
+        # The opening touch is no block of the flow: the flow's count is one behind.
+        return self._regimes.parameters_of_block(max(0, self._last_block - 1)).truth()
 
     def advance(self, until_ms: int) -> list[MarketUpdate]:
         """All blocks with ``time_ms <= until_ms`` not given yet, in time order."""
@@ -85,7 +89,7 @@ class SyntheticMarket:
         due = (self._now_ms - self._start_ms) // self._parameters.block_ms
         updates = []
         while self._last_block < due:
-            self._bid, update = next(self._blocks)
+            self._bid, self._level_size, update = next(self._blocks)
             self._last_block += 1
             if update is not None:
                 updates.append(update)
@@ -94,31 +98,31 @@ class SyntheticMarket:
     def book(self, levels: int) -> Book:
         """The book as of the last ``advance``: the same size at each tick from the touch on."""
         last_ms = self._start_ms + max(0, self._last_block) * self._parameters.block_ms
-        size, price = self._parameters.level_size, self._prices.value
+        size, price = self._level_size, self._prices.value
         bids = tuple(Level(price(self._bid - i), size, _ORDERS_PER_LEVEL) for i in range(levels))
         asks = tuple(
             Level(price(self._bid + 1 + i), size, _ORDERS_PER_LEVEL) for i in range(levels)
         )
         return Book(last_ms, bids, asks)
 
-    def _generate(self, flow: SyntheticFlow) -> Iterator[tuple[int, MarketUpdate | None]]:
-        """Yield best bid (ticks) and publication, if any, of block after block, without end."""
-        time_ms, shown_bid = self._start_ms, self._bid
-        yield shown_bid, MarketUpdate(time_ms, self._touch(shown_bid))
+    def _generate(self, flow: SyntheticFlow) -> Iterator[tuple[int, float, MarketUpdate | None]]:
+        """Yield best bid (ticks), level size and publication, if any, of each block, for ever."""
+        time_ms, shown = self._start_ms, (self._bid, self._level_size)
+        yield *shown, MarketUpdate(time_ms, self._touch(*shown))
         while True:
             chunk = flow.next_chunk()
             prints = self._prints_by_block(chunk)
             for block, bid in enumerate(chunk.bid_ticks.tolist()):
                 time_ms += self._parameters.block_ms
-                quote = self._touch(bid) if bid != shown_bid else None
-                shown_bid = bid
+                touch = (bid, chunk.level_size)
+                quote = self._touch(*touch) if touch != shown else None
+                shown = touch
                 if quote is None and block not in prints:
-                    yield bid, None
+                    yield *touch, None
                 else:
-                    yield bid, MarketUpdate(time_ms, quote, prints.get(block, ()))
+                    yield *touch, MarketUpdate(time_ms, quote, prints.get(block, ()))
 
-    def _touch(self, bid: int) -> Quote:
-        size = self._parameters.level_size
+    def _touch(self, bid: int, size: float) -> Quote:
         return Quote(self._prices.value(bid), size, self._prices.value(bid + 1), size)
 
     def _prints_by_block(self, chunk: FlowChunk) -> dict[int, tuple[Print, ...]]:

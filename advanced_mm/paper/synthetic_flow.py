@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advanced_mm.paper.synthetic_parameters import SyntheticParameters
+from advanced_mm.paper.synthetic_regimes import Regimes
 
 __all__ = ["CHUNK_BLOCKS", "FlowChunk", "SyntheticFlow"]
 
@@ -22,7 +23,7 @@ _Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class FlowChunk:
-    """``CHUNK_BLOCKS`` blocks of the market.
+    """``CHUNK_BLOCKS`` blocks of the market, fewer where a regime ends; all of one regime.
 
     ``latent`` has shape (blocks,): S after each block, in ticks. The ``print_*`` arrays have one
     entry per print, in the order of publication: block within the chunk, number of the market
@@ -36,6 +37,7 @@ class FlowChunk:
     print_ticks: _Ints
     print_steps: _Ints
     orders: int
+    level_size: float
 
     @property
     def bid_ticks(self) -> _Ints:
@@ -62,22 +64,35 @@ class SyntheticFlow:
     reach ends before the touch does not print but may move S, as the model's M counts it.
     """
 
-    def __init__(self, parameters: SyntheticParameters, seed: int) -> None:
-        self._parameters = parameters
+    def __init__(self, regimes: Regimes, seed: int) -> None:
+        self._regimes = regimes
+        self._given = 0
+        parameters = regimes.parameters_of_block(0)
         self._random = np.random.default_rng(seed)
         self._latent = parameters.start_price / parameters.tick
         self._lowest = self._latent * (1 - parameters.band)
         self._highest = self._latent * (1 + parameters.band)
+        self._enter(parameters, 0)
+
+    def _enter(self, parameters: SyntheticParameters, blocks: int) -> None:
+        self._parameters = parameters
+        self._blocks = blocks
         self._level_steps = round(parameters.level_size * 10**parameters.size_decimals)
 
     def next_chunk(self) -> FlowChunk:
-        """Return the next ``CHUNK_BLOCKS`` blocks."""
+        """Return the next ``CHUNK_BLOCKS`` blocks, or those up to the end of the regime."""
+        self._enter(
+            self._regimes.parameters_of_block(self._given),
+            self._regimes.blocks_until_change(self._given, CHUNK_BLOCKS),
+        )
+        self._given += self._blocks
         market = self._parameters
         seconds = market.block_ms / 1000
         buys = self._arrivals(market.lambda_plus * seconds, market.kappa_plus)
         sells = self._arrivals(market.lambda_minus * seconds, market.kappa_minus)
-        moves = self._random.standard_normal(CHUNK_BLOCKS)
+        moves = self._random.standard_normal(self._blocks)
         moves *= market.sigma * np.sqrt(seconds) / market.tick
+        moves += market.drift * seconds / market.tick
         moves += self._jumps(buys[0], market.jump_probability_plus)
         moves -= self._jumps(sells[0], market.jump_probability_minus)
         before = self._latent
@@ -88,8 +103,8 @@ class SyntheticFlow:
 
     def _arrivals(self, mean_per_block: float, kappa: float) -> tuple[_Ints, _Floats]:
         """Block and reach (ticks from the last S) of every market order of one side."""
-        counts = self._random.poisson(mean_per_block, CHUNK_BLOCKS)
-        blocks = np.repeat(np.arange(CHUNK_BLOCKS), counts)
+        counts = self._random.poisson(mean_per_block, self._blocks)
+        blocks = np.repeat(np.arange(self._blocks), counts)
         return blocks, self._random.exponential(1 / (kappa * self._parameters.tick), len(blocks))
 
     def _jumps(self, blocks: _Ints, probability: float) -> _Floats:
@@ -98,7 +113,7 @@ class SyntheticFlow:
         smallest = market.smallest_jump / market.tick
         jumps = smallest * (1 + self._random.pareto(market.jump_alpha, len(blocks)))
         jumps[self._random.random(len(blocks)) >= probability] = 0.0
-        total = np.bincount(blocks, weights=jumps, minlength=CHUNK_BLOCKS)
+        total = np.bincount(blocks, weights=jumps, minlength=self._blocks)
         return total.astype(np.float64, copy=False)
 
     def _path(self, moves: _Floats) -> _Floats:
@@ -151,6 +166,7 @@ class SyntheticFlow:
             print_ticks=orders.touch[order] + orders.side[order] * depth[level],
             print_steps=_split(level_steps, pieces, cuts)[level, piece],
             orders=len(orders.block),
+            level_size=self._parameters.level_size,
         )
 
 

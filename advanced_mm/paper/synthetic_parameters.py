@@ -13,6 +13,18 @@ __all__ = ["ObservableTruth", "SyntheticParameters"]
 _SIGNIFICANT_FIGURES = 5
 _PERPETUAL_DECIMALS = 6
 
+_LEVELS = {
+    "BTC": (60_000.0, 1.0, 5),
+    "SOL": (150.0, 0.01, 2),
+    "BNB": (550.0, 0.01, 3),
+    "HYPE": (30.0, 0.001, 2),
+    "AVAX": (25.0, 0.001, 2),
+    "LINK": (15.0, 0.001, 1),
+    "XRP": (2.0, 0.0001, 0),
+    "DOGE": (0.15, 0.00001, 0),
+}
+"""Start price and tick in USDC and szDecimals: what these coins are like, not what they cost."""
+
 
 @dataclass(frozen=True, slots=True)
 class ObservableTruth:
@@ -37,8 +49,9 @@ class ObservableTruth:
 class SyntheticParameters:
     """The model of Cartea, Jaimungal & Penalva (2015), 10.2 and 10.4.1, on a tick grid.
 
-    dS = sigma dW + J+ dM+ - J- dM-, where M+ and M- count buy and sell market orders, and a market
-    order reaches as far as D ~ Exp(kappa) from S. "plus" belongs to buys, which lift the ask.
+    dS = drift dt + sigma dW + J+ dM+ - J- dM-, where M+ and M- count buy and sell market orders,
+    and a market order reaches as far as D ~ Exp(kappa) from S. "plus" belongs to buys, which lift
+    the ask.
 
     Attributes
     ----------
@@ -53,6 +66,8 @@ class SyntheticParameters:
         tick regime. Sessions of minutes to hours do not meet the bounds.
     sigma
         Volatility of S without the jumps, quote currency per square root of a second.
+    drift
+        Trend of S without the jumps, quote currency per second.
     lambda_plus, lambda_minus
         Arrival rate of buy and sell market orders, seen or not, per second.
     kappa_plus, kappa_minus
@@ -77,6 +92,7 @@ class SyntheticParameters:
     start_price: float = 3000.0
     band: float = 0.3
     sigma: float = 1.0
+    drift: float = 0.0
     lambda_plus: float = 1.0
     lambda_minus: float = 1.0
     kappa_plus: float = 2.0
@@ -96,6 +112,7 @@ class SyntheticParameters:
             self._require(name, getattr(self, name) >= 0, "zero or more")
         for name in ("jump_probability_plus", "jump_probability_minus"):
             self._require(name, 0 <= getattr(self, name) <= 1, "between 0 and 1")
+        self._require("drift", True, "a finite number")
         self._require("band", 0 < self.band < 1, "between 0 and 1")
         self._require("max_leverage", self.max_leverage >= 1, "1 or more")
         self._require("jump_alpha", self.jump_alpha > 1, "above 1, where the mean jump exists")
@@ -157,5 +174,21 @@ class SyntheticParameters:
 
     @classmethod
     def for_coin(cls, coin: str) -> Self:
-        """The default market under another coin's name."""
-        return cls(coin=coin)
+        """The default market under another coin's name, at a price level known for it."""
+        default = cls(coin=coin)
+        if coin not in _LEVELS:
+            return default
+        price, tick, size_decimals = _LEVELS[coin]
+        relative = price / default.start_price  # lengths of price scale with the price
+        depth = (tick / default.tick) / relative**2  # as much USDC at the same relative distance
+        return cls(
+            coin=coin,
+            size_decimals=size_decimals,
+            tick=tick,
+            start_price=price,
+            sigma=default.sigma * relative,
+            kappa_plus=default.kappa_plus / relative,
+            kappa_minus=default.kappa_minus / relative,
+            jump_minimum=0.2 * relative,
+            level_size=round(default.level_size * depth, size_decimals),
+        )

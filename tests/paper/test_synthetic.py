@@ -18,6 +18,7 @@ from advanced_mm.errors import InputError
 from advanced_mm.paper.market import MarketUpdate, Print
 from advanced_mm.paper.synthetic import SyntheticMarket, SyntheticParameters
 from advanced_mm.paper.synthetic_flow import SyntheticFlow
+from advanced_mm.paper.synthetic_regimes import Regimes
 
 START_MS = 1_790_000_000_000
 MINUTE_MS = 60_000
@@ -88,7 +89,7 @@ def test_jumps_follow_the_pareto_law():
         sigma=0.0, lambda_minus=0.0, kappa_plus=0.02, jump_probability_plus=1.0,
         jump_minimum=0.3, jump_alpha=2.5,
     )  # fmt: skip
-    flow = SyntheticFlow(parameters, seed=3)
+    flow = SyntheticFlow(Regimes(parameters), seed=3)
     jumps, last = [], parameters.start_price / parameters.tick
     for _ in range(30):
         chunk = flow.next_chunk()
@@ -231,7 +232,7 @@ def test_the_default_market_is_not_toxic_and_fills_a_dry_run():
     # Enough orders beyond the touch for kappa, in half an hour.
     assert truth.lambda_plus * math.exp(-truth.kappa_plus * parameters.tick) * 1800 > 1000
     depth = 1 / truth.kappa_plus + truth.epsilon_plus + 0.00015 * parameters.start_price
-    flow = SyntheticFlow(parameters, seed=6)
+    flow = SyntheticFlow(Regimes(parameters), seed=6)
     bids = np.concatenate([flow.next_chunk().bid_ticks for _ in range(120)])[::10]
     # A quote placed at one poll, crossed by the other side's best at the next: half a tick is the
     # mid's distance from either touch, rounding goes away from the mid.

@@ -1,0 +1,153 @@
+"""Price gaps: from one moment on a market trades at other prices.
+
+The gap is a shift of every price by whole ticks. The market goes on as it would have, at its new
+level: book, touch and prints alike, nothing is printed on the way.
+"""
+
+from bisect import insort
+from dataclasses import dataclass, replace
+
+from advanced_mm.errors import InputError
+from advanced_mm.paper.grid import StepGrid
+from advanced_mm.paper.market import Book, CoinSpec, Level, MarketSource, MarketUpdate, Print, Quote
+
+__all__ = ["Gap", "GapMarket"]
+
+FEWEST_TICKS = 100  # below, a tick is more than a percent of the price
+MOST_TICKS = 10**5  # above, a price on the tick grid has more than five significant figures
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Gap:
+    """At ``time_ms`` (exchange ms) the price jumps by ``percent`` of the mid, above -100."""
+
+    time_ms: int
+    percent: float
+
+
+class GapMarket:
+    """A `MarketSource` whose prices jump at given times.
+
+    The same market without gaps as its source; with gaps, each shows as a new touch at its time.
+
+    Parameters
+    ----------
+    source
+        The market itself.
+    gaps
+        What is known of gaps beforehand; more may be added as long as they lie ahead.
+    """
+
+    def __init__(self, source: MarketSource, gaps: tuple[Gap, ...] = ()) -> None:
+        self._source = source
+        self._grid = StepGrid(source.spec.tick)
+        self._shift = 0
+        self._done: list[Gap] = []
+        self._ahead = sorted(gaps)
+
+    @property
+    def source(self) -> MarketSource:
+        """The market without its gaps."""
+        return self._source
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """Every gap there has been or is to be, in time order."""
+        return (*self._done, *self._ahead)
+
+    @property
+    def spec(self) -> CoinSpec:
+        """The coin."""
+        return self._source.spec
+
+    @property
+    def now_ms(self) -> int:
+        """Time of the last ``advance``, exchange ms."""
+        return self._source.now_ms
+
+    @property
+    def mid(self) -> float:
+        """Mid price, quote currency."""
+        return self._source.mid + self._shift * self._grid.step
+
+    def add(self, gap: Gap) -> None:
+        """Let the price jump later.
+
+        Raises
+        ------
+        InputError
+            If that is in the past, or the price would leave the tick's range from where it is now.
+        """
+        if gap.time_ms <= self.now_ms:
+            raise InputError(f"price gap of {self.spec.coin}: its time is in the past")
+        self.check(gap.percent)
+        insort(self._ahead, gap)
+
+    def check(self, percent: float) -> None:
+        """Whether the price may jump by so much from where it is now (InputError)."""
+        ticks = self.mid * (1 + percent / 100) / self._grid.step
+        if not FEWEST_TICKS <= ticks <= MOST_TICKS:
+            raise InputError(
+                f"price gap of {self.spec.coin}: {percent:g}% of {self.mid:g} leads to "
+                f"{ticks * self._grid.step:g}, where its tick of {self._grid.step:g} does not fit: "
+                "give a smaller gap"
+            )
+
+    def advance(self, until_ms: int) -> list[MarketUpdate]:
+        """All blocks with ``time_ms <= until_ms`` not given yet, in time order."""
+        updates: list[MarketUpdate] = []
+        while self._ahead and self._ahead[0].time_ms <= until_ms:
+            gap = self._ahead.pop(0)
+            updates += self._shifted(self._source.advance(gap.time_ms))
+            updates.append(self._jump(gap))
+            self._done.append(gap)
+        return updates + self._shifted(self._source.advance(until_ms))
+
+    def book(self, levels: int) -> Book:
+        """The book as of the last ``advance``, at most ``levels`` on each side."""
+        book = self._source.book(levels)
+        if not self._shift:
+            return book
+        return replace(
+            book,
+            bids=tuple(self._level(level) for level in book.bids),
+            asks=tuple(self._level(level) for level in book.asks),
+        )
+
+    def _jump(self, gap: Gap) -> MarketUpdate:
+        """Move the market; the touch it then has."""
+        ticks = self.mid / self._grid.step
+        wanted = min(max(ticks * (1 + gap.percent / 100), FEWEST_TICKS), MOST_TICKS)
+        self._shift += round(wanted - ticks)
+        book = self.book(1)
+        bid = book.bids[0] if book.bids else None
+        ask = book.asks[0] if book.asks else None
+        touch = Quote(
+            bid.price if bid else None,
+            bid.size if bid else 0.0,
+            ask.price if ask else None,
+            ask.size if ask else 0.0,
+        )
+        return MarketUpdate(gap.time_ms, touch)
+
+    def _shifted(self, updates: list[MarketUpdate]) -> list[MarketUpdate]:
+        return [self._update(one) for one in updates] if self._shift else updates
+
+    def _update(self, update: MarketUpdate) -> MarketUpdate:
+        quote = update.quote
+        if quote is not None:
+            quote = replace(
+                quote,
+                bid=None if quote.bid is None else self._price(quote.bid),
+                ask=None if quote.ask is None else self._price(quote.ask),
+            )
+        return MarketUpdate(update.time_ms, quote, tuple(self._print(p) for p in update.prints))
+
+    def _print(self, one: Print) -> Print:
+        return replace(one, price=self._price(one.price))
+
+    def _level(self, level: Level) -> Level:
+        return replace(level, price=self._price(level.price))
+
+    def _price(self, price: float) -> float:
+        return self._grid.value(round(price / self._grid.step) + self._shift)
