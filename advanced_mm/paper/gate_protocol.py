@@ -10,7 +10,14 @@ from typing import Protocol
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-__all__ = ["GateProtocol"]
+__all__ = ["GateProtocol", "client_name"]
+
+
+def client_name(request: web.Request) -> str:
+    """The name of the connection a request came by: address and port."""
+    transport = request.transport
+    peer = None if transport is None else transport.get_extra_info("peername")
+    return f"{request.remote}:0" if peer is None else f"{peer[0]}:{peer[1]}"
 
 
 class GateProtocol(Protocol):
@@ -43,7 +50,7 @@ class GateProtocol(Protocol):
     def spend(self, address: str, requests: int, *, cancels: bool) -> str | None:
         """Whether ``address`` may send an action of so many orders or cancels; a sentence if not.
 
-        Call it once the signer is known, before the action is executed; the account's
-        ``requests_used`` grows by ``requests`` where the answer is None.
+        Call it once the signer is known, before the action is executed. Where the answer is None
+        the account's ``requests_used`` has grown by ``requests``.
         """
         ...

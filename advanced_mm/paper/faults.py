@@ -1,0 +1,277 @@
+"""Faults of a venue, which can be set and cleared at any time.
+
+REST faults strike requests to /info and /exchange, stream faults messages of the websocket (replies
+to its ``post`` requests come on channel ``post``), the others the venue itself. Each strikes with a
+probability, at most ``count`` times, for ``seconds`` of real time; drawn from a seed. Every fault
+says in its docstring what a client sees.
+"""
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+__all__ = [
+    "ActiveFault",
+    "CutConnections",
+    "DelayedMessages",
+    "DroppedMessages",
+    "DroppedReply",
+    "DuplicatedMessages",
+    "Fault",
+    "FaultBoard",
+    "HaltedCoin",
+    "HttpError",
+    "Latency",
+    "Maintenance",
+    "Silence",
+]
+
+
+class _Fault(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    probability: float = Field(default=1.0, gt=0, le=1)
+    count: int | None = Field(default=None, ge=1)
+    seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+    def concerns(self, names: Iterable[str]) -> bool:
+        """Whether it may strike something that goes by these names."""
+        return True
+
+
+class _RestFault(_Fault):
+    requests: tuple[str, ...] = ()
+    """Paths ("/exchange") or types ("order", "l2Book"); none: every request."""
+
+    def concerns(self, names: Iterable[str]) -> bool:
+        return not self.requests or any(name in self.requests for name in names)
+
+
+class _StreamFault(_Fault):
+    channels: tuple[str, ...] = ()
+    """Channels of messages ("bbo", "userFills", "post", "pong"); none: every message."""
+
+    def concerns(self, names: Iterable[str]) -> bool:
+        return not self.channels or any(name in self.channels for name in names)
+
+
+class _Delay(BaseModel):
+    """``least_ms`` and on top of it a time that is ``milliseconds`` on average.
+
+    Uniform from 0 to twice that; for lognormal it is the median, with ``sigma`` of the logarithm.
+    """
+
+    distribution: Literal["constant", "uniform", "exponential", "lognormal"] = "constant"
+    milliseconds: float = Field(gt=0, le=600_000)
+    least_ms: float = Field(default=0.0, ge=0, le=600_000)
+    sigma: float = Field(default=0.5, gt=0, le=3)
+
+    def draw_s(self, source: random.Random) -> float:
+        """A delay in seconds."""
+        scale = self.milliseconds
+        match self.distribution:
+            case "constant":
+                drawn = scale
+            case "uniform":
+                drawn = source.uniform(0, 2 * scale)
+            case "exponential":
+                drawn = source.expovariate(1 / scale)
+            case "lognormal":
+                drawn = scale * source.lognormvariate(0, self.sigma)
+        return (self.least_ms + drawn) / 1000
+
+
+class Latency(_RestFault, _Delay):
+    """A request is on its way for longer: before it is executed, or its reply."""
+
+    kind: Literal["latency"] = "latency"
+    where: Literal["request", "reply"] = "request"
+
+
+class DroppedReply(_RestFault):
+    """The request is executed and nobody hears of it.
+
+    The connection is closed without an answer, or stays open until the client gives up.
+    """
+
+    kind: Literal["dropped_reply"] = "dropped_reply"
+    how: Literal["close", "withhold"] = "close"
+
+
+class HttpError(_RestFault):
+    """The request is answered by a status of 5xx or 429 and not executed."""
+
+    kind: Literal["http_error"] = "http_error"
+    status: int = 502
+
+    @field_validator("status")
+    @classmethod
+    def _is_error(cls, value: int) -> int:
+        if value != 429 and not 500 <= value <= 599:
+            raise ValueError("give 429 or 500 to 599")
+        return value
+
+
+class DuplicatedMessages(_StreamFault):
+    """A message comes twice."""
+
+    kind: Literal["duplicated_messages"] = "duplicated_messages"
+
+
+class DelayedMessages(_StreamFault, _Delay):
+    """A message comes late, and what follows on the connection not before it."""
+
+    kind: Literal["delayed_messages"] = "delayed_messages"
+
+
+class DroppedMessages(_StreamFault):
+    """A message never comes."""
+
+    kind: Literal["dropped_messages"] = "dropped_messages"
+
+
+class Silence(_Fault):
+    """Every connection stays open and says nothing; pings are answered or not."""
+
+    kind: Literal["silence"] = "silence"
+    pongs: bool = True
+
+
+class CutConnections(_Fault):
+    """Every open websocket breaks; with ``refuse`` no new one is accepted while it lasts."""
+
+    kind: Literal["cut"] = "cut"
+    refuse: bool = False
+
+
+class Maintenance(_Fault):
+    """As after a network upgrade: only post-only orders are accepted."""
+
+    kind: Literal["maintenance"] = "maintenance"
+
+
+class HaltedCoin(_Fault):
+    """No orders are accepted for a coin."""
+
+    kind: Literal["halt"] = "halt"
+    coin: str
+
+
+Fault = Annotated[
+    Latency
+    | DroppedReply
+    | HttpError
+    | DuplicatedMessages
+    | DelayedMessages
+    | DroppedMessages
+    | Silence
+    | CutConnections
+    | Maintenance
+    | HaltedCoin,
+    Field(discriminator="kind"),
+]
+
+F = TypeVar("F", bound=_Fault)
+
+
+@dataclass(slots=True)
+class ActiveFault:
+    """A fault in force, how often it has struck and what is left of it."""
+
+    number: int
+    fault: Fault
+    source: random.Random = field(repr=False)
+    ends_s: float | None
+    struck: int = 0
+
+    def over(self, now_s: float) -> bool:
+        """Whether its time or its count is used up."""
+        used_up = self.fault.count is not None and self.struck >= self.fault.count
+        return used_up or (self.ends_s is not None and now_s >= self.ends_s)
+
+
+class FaultBoard:
+    """The faults in force.
+
+    Parameters
+    ----------
+    seed
+        Of everything that is drawn.
+    clock
+        Real time, seconds.
+    changed
+        Called when a fault begins or ends.
+    """
+
+    def __init__(
+        self, seed: int, clock: Callable[[], float], changed: Callable[[], None] = lambda: None
+    ) -> None:
+        self._seed = seed
+        self._clock = clock
+        self._changed = changed
+        self._active: dict[int, ActiveFault] = {}
+        self._given = 0
+
+    @property
+    def active(self) -> list[ActiveFault]:
+        """What is in force."""
+        self.expire()
+        return list(self._active.values())
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is set; what has just ended may still count."""
+        return not self._active
+
+    def set(self, fault: Fault) -> ActiveFault:
+        """Put a fault in force; the first is number 1."""
+        self._given += 1
+        number = self._given
+        ends_s = None if fault.seconds is None else self._clock() + fault.seconds
+        entry = ActiveFault(number, fault, random.Random(f"{self._seed}:{number}"), ends_s)
+        self._active[number] = entry
+        self._changed()
+        return entry
+
+    def clear(self, number: int | None = None) -> int:
+        """End one fault, or all; how many it were."""
+        numbers = [number] if number is not None else list(self._active)
+        ended = sum(self._active.pop(one, None) is not None for one in numbers)
+        if ended:
+            self._changed()
+        return ended
+
+    def expire(self) -> None:
+        """End what is over."""
+        now_s = self._clock()
+        over = [number for number, one in self._active.items() if one.over(now_s)]
+        for number in over:
+            del self._active[number]
+        if over:
+            self._changed()
+
+    def strike(self, kind: type[F], *names: str) -> list[tuple[F, random.Random]]:
+        """The faults of a kind that strike now what goes by these names, each with its generator.
+
+        The generator is for whatever the fault still draws, its delay say.
+        """
+        if not self._active:
+            return []
+        struck: list[tuple[F, random.Random]] = []
+        for entry in self.active:
+            fault = entry.fault
+            if (
+                isinstance(fault, kind)
+                and fault.concerns(names)
+                and entry.source.random() < fault.probability
+            ):
+                entry.struck += 1
+                struck.append((fault, entry.source))
+        return struck
+
+    def holds(self, kind: type[F]) -> list[F]:
+        """The faults of a kind in force, without counting a strike."""
+        return [entry.fault for entry in self.active if isinstance(entry.fault, kind)]
