@@ -34,15 +34,16 @@ class Venue:
     def _venue_ms(self):
         return self.milliseconds() + self.offset_ms
 
-    def _accept(self, cloid, expires_ms):
-        if self._venue_ms() <= expires_ms:
+    def _accept(self, cloid, expires_ms, at=None):
+        arrival_ms = self._venue_ms() if at is None else int(at * 1000) + self.offset_ms
+        if arrival_ms <= expires_ms:
             self.orders[cloid] = {"id": str(len(self.orders) + 1), "status": "open", "filled": 0.0}
 
     def _arrivals(self):
         due = [order for order in self.on_the_way if order[0] <= self.now]
         self.on_the_way = [order for order in self.on_the_way if order[0] > self.now]
-        for _, cloid, expires_ms in due:
-            self._accept(cloid, expires_ms)
+        for at, cloid, expires_ms in due:
+            self._accept(cloid, expires_ms, at)
 
     def create_order(self, symbol, kind, side, amount, price, params):
         self._arrivals()
@@ -202,7 +203,7 @@ def test_an_offer_in_doubt_is_not_mistaken_for_the_stop():
 
 def test_an_order_the_venue_refused_unheard_is_no_doubt():
     venue = Venue(["reply lost"])
-    venue._accept = lambda cloid, _: venue.orders.update({cloid: {"id": "9", "status": "rejected"}})
+    venue._accept = lambda cloid, *_: venue.orders.update({cloid: {"id": "9", "status": "rejected"}})
     orders = sure(venue)
     with pytest.raises(ccxt.InvalidOrder, match="refused"):
         buy(orders)
