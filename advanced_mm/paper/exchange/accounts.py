@@ -1,0 +1,183 @@
+"""Accounts: their money, positions, leverage, orders and what they did, in whole numbers.
+
+An account's cross value is exactly ``usdc`` plus lots times mark of its cross positions, since
+the signed cost of a position is taken from ``usdc`` when it is traded. An isolated position has
+such a purse of its own, ``Position.usdc``.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from advanced_mm.paper.exchange.orders import Fill, FundingPayment, Order
+from advanced_mm.paper.exchange.rules import Rules
+from advanced_mm.paper.exchange.units import MICROS_PER_USDC
+
+__all__ = ["Account", "Accounts", "Leverage", "Position"]
+
+KEPT_ORDERS = 2_000
+KEPT_FILLS = 10_000
+DEFAULT_LEVERAGE = 20  # or the coin's greatest, where that is less
+
+
+@dataclass(frozen=True, slots=True)
+class Leverage:
+    """The leverage of an account in a coin, and whether its positions there share the margin."""
+
+    value: int
+    is_cross: bool = True
+
+
+@dataclass(slots=True)
+class Position:
+    """An open position.
+
+    ``lots`` are signed; ``entry_cost`` is the signed sum of price times lots of what is open,
+    micro-USDC. An isolated one keeps margin less cost in ``usdc``. ``funding`` is what was received
+    since it was opened (negative: paid).
+    """
+
+    coin: str
+    lots: int = 0
+    entry_cost: int = 0
+    isolated: bool = False
+    usdc: int = 0
+    funding: int = 0
+
+    @property
+    def entry_price(self) -> float:
+        """Mean price of what is open, price units."""
+        return self.entry_cost / self.lots
+
+    def value(self, mark: int) -> int:
+        """Signed value at a price, micro-USDC."""
+        return self.lots * mark
+
+    def unrealized(self, mark: int) -> int:
+        """Profit at a price, micro-USDC."""
+        return self.lots * mark - self.entry_cost
+
+    def equity(self, mark: int) -> int:
+        """What an isolated position is worth with its margin, micro-USDC."""
+        return self.usdc + self.lots * mark
+
+
+@dataclass(slots=True)
+class Account:
+    """One account. Amounts are micro-USDC, times exchange ms.
+
+    ``orders`` are the live ones by number, sleeping stops among them; ``ended`` those before, the
+    newest last. ``volume`` is what was traded, ``fees`` what was paid for it.
+    """
+
+    address: str
+    created_ms: int
+    usdc: int = 0
+    master: str | None = None
+    name: str = ""
+    positions: dict[str, Position] = field(default_factory=dict)
+    leverage: dict[str, Leverage] = field(default_factory=dict)
+    orders: dict[int, Order] = field(default_factory=dict)
+    ended: deque[Order] = field(default_factory=deque)
+    fills: deque[Fill] = field(default_factory=lambda: deque(maxlen=KEPT_FILLS))
+    funding: deque[FundingPayment] = field(default_factory=lambda: deque(maxlen=KEPT_FILLS))
+    volume: int = 0
+    fees: int = 0
+    requests_used: int = 0
+    scheduled_ms: int | None = None
+    scheduled_day: int = 0
+    scheduled_used: int = 0
+    _known: dict[int, Order] = field(default_factory=dict)
+    _cloids: dict[str, int] = field(default_factory=dict)
+
+    def leverage_of(self, coin: str, greatest: int) -> Leverage:
+        """The leverage set for a coin, or what an account begins with."""
+        return self.leverage.get(coin) or Leverage(min(DEFAULT_LEVERAGE, greatest))
+
+    def add(self, order: Order) -> None:
+        """Take in a new live order."""
+        self.orders[order.oid] = self._known[order.oid] = order
+        if order.request.cloid is not None:
+            self._cloids[order.request.cloid] = order.oid
+
+    def end(self, order: Order) -> None:
+        """Put an order among those that have ended; the oldest of these is forgotten."""
+        self.orders.pop(order.oid, None)
+        self._known[order.oid] = order
+        self.ended.append(order)
+        if len(self.ended) > KEPT_ORDERS:
+            oldest = self.ended.popleft()
+            del self._known[oldest.oid]
+            cloid = oldest.request.cloid
+            if cloid is not None and self._cloids.get(cloid) == oldest.oid:
+                del self._cloids[cloid]
+
+    def find(self, oid_or_cloid: int | str) -> Order | None:
+        """An order of any state by its number or the client's newest use of a name."""
+        if isinstance(oid_or_cloid, int):
+            return self._known.get(oid_or_cloid)
+        return self._known.get(self._cloids.get(oid_or_cloid, -1))
+
+    def history(self) -> list[Order]:
+        """The orders still known, oldest first."""
+        every = sorted((*self.ended, *self.orders.values()), key=lambda order: order.oid)
+        return every[-KEPT_ORDERS:]
+
+
+class Accounts:
+    """All accounts by address (lower case).
+
+    Parameters
+    ----------
+    rules
+        Play money.
+    now_ms
+        Market time at the start; `Exchange` keeps it going.
+    """
+
+    def __init__(self, rules: Rules, now_ms: int) -> None:
+        self._rules = rules
+        self.now_ms = now_ms
+        self._accounts: dict[str, Account] = {}
+
+    def __iter__(self) -> Iterator[Account]:
+        return iter(self._accounts.values())
+
+    def __len__(self) -> int:
+        return len(self._accounts)
+
+    def get(self, address: str) -> Account | None:
+        """The account of an address, if it has one."""
+        return self._accounts.get(address)
+
+    def open(self, address: str, play_money_micros: int | None = None) -> Account:
+        """The account of an address, opened with play money if it has none yet."""
+        account = self._accounts.get(address)
+        if account is None:
+            if play_money_micros is None:
+                play_money_micros = int(self._rules.play_money * MICROS_PER_USDC)
+            account = Account(address, self.now_ms, play_money_micros)
+            self._accounts[address] = account
+        return account
+
+    def put(self, account: Account) -> None:
+        """Take in an account as it is, e.g. one that was saved."""
+        self._accounts[account.address] = account
+
+    def add_sub(self, master: str, name: str) -> str:
+        """Open a sub-account without money; its address follows from master and number."""
+        number = len(self.subs(master))
+        digest = hashlib.sha256(f"{master}:{number}".encode()).hexdigest()
+        account = self.open("0x" + digest[:40], 0)
+        account.master, account.name = master, name
+        return account.address
+
+    def master_of(self, address: str) -> str | None:
+        """The master's address, None for an account of its own."""
+        account = self._accounts.get(address)
+        return account.master if account else None
+
+    def subs(self, master: str) -> list[str]:
+        """Addresses of the sub-accounts, oldest first."""
+        return [one.address for one in self if one.master == master]

@@ -1,0 +1,164 @@
+"""The background of one market in whole numbers: its touch, its depth, what we took of it."""
+
+from collections.abc import Iterator
+from functools import cached_property
+
+from advanced_mm.paper.exchange.units import CoinUnits
+from advanced_mm.paper.market import Book, MarketSource, Quote
+
+__all__ = ["VISIBLE_LEVELS", "Background"]
+
+VISIBLE_LEVELS = 20  # what a subscriber of the book sees of each side, and what an order can reach
+
+
+class _Depth:
+    """One side of a visible book: (price, lots), best first, and the lots by price."""
+
+    def __init__(self, levels: list[tuple[int, int]]) -> None:
+        self.levels = levels
+        self.lots = dict(levels)
+
+
+class _Touch:
+    """A quote in price units and lots; a side without a price is None."""
+
+    def __init__(self, quote: Quote, units: CoinUnits) -> None:
+        self._quote = quote
+        self._units = units
+
+    @cached_property
+    def bid(self) -> tuple[int, int] | None:
+        return self._side(self._quote.bid, self._quote.bid_size)
+
+    @cached_property
+    def ask(self) -> tuple[int, int] | None:
+        return self._side(self._quote.ask, self._quote.ask_size)
+
+    def _side(self, price: float | None, size: float) -> tuple[int, int] | None:
+        return None if price is None else (self._units.price_units(price), self._units.lots(size))
+
+
+class Background:
+    """What everybody but the venue's accounts has in one book.
+
+    Parameters
+    ----------
+    source
+        The market the background comes from.
+    units
+        The coin's units.
+    """
+
+    def __init__(self, source: MarketSource, units: CoinUnits) -> None:
+        self._source = source
+        self._units = units
+        self._depth: tuple[_Depth, _Depth] | None = None
+        self._taken: dict[tuple[bool, int], int] = {}
+        self._mark = units.price_units(source.mid)
+        self._mark_known = True
+        self.show(_touch_of(source.book(1)))
+
+    @property
+    def quote(self) -> Quote:
+        """The touch the source published last."""
+        return self._quote
+
+    def show(self, quote: Quote) -> None:
+        """Take in a new touch."""
+        if quote.bid is None or quote.ask is None:
+            self._mark, self._mark_known = self.mark, True
+        self._quote = quote
+        self._touch = _Touch(quote, self._units)
+        self._mark_known = False
+
+    def passed(self) -> None:
+        """Time has passed: the visible depth must be read again."""
+        self._depth = None
+
+    @property
+    def mark(self) -> int:
+        """Middle of the background's touch, or of the last one with two sides; price units."""
+        if not self._mark_known:
+            bid, ask = self._touch.bid, self._touch.ask
+            if bid is not None and ask is not None:
+                self._mark = _half(bid[0] + ask[0])
+            self._mark_known = True
+        return self._mark
+
+    def touch(self, bids: bool) -> tuple[int, int] | None:
+        """Best price of a side and the lots shown there, as published by the source."""
+        return self._touch.bid if bids else self._touch.ask
+
+    def shown(self, bids: bool, price: int) -> int | None:
+        """Lots the source shows at a price; None where it lies beyond the visible depth."""
+        depth = self._side(bids)
+        lots = depth.lots.get(price)
+        if lots is not None:
+            return lots
+        if not depth.levels:
+            return 0
+        last = depth.levels[-1][0]
+        beyond = price < last if bids else price > last
+        return None if beyond else 0
+
+    def standing(self, bids: bool, price: int) -> int:
+        """Lots of the background an order at this price would find there.
+
+        Beyond the visible depth: as many as on the last visible level.
+        """
+        shown = self.shown(bids, price)
+        if shown is None:
+            return self._side(bids).levels[-1][1]
+        return shown - self._taken.get((bids, price), 0)
+
+    def levels(self, bids: bool) -> Iterator[tuple[int, int]]:
+        """What there is to be taken of a side: (price, lots), best first."""
+        for price, lots in self._side(bids).levels:
+            left = lots - self._taken.get((bids, price), 0)
+            if left > 0:
+                yield price, left
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing has been taken since the source's last block."""
+        return not self._taken
+
+    def taken(self, bids: bool, price: int) -> int:
+        """Lots taken of a level since the source's last block."""
+        return self._taken.get((bids, price), 0)
+
+    def take(self, bids: bool, price: int, lots: int) -> None:
+        """An order of ours has taken lots of a level: they are gone until the next block."""
+        self._taken[bids, price] = self._taken.get((bids, price), 0) + lots
+
+    def refill(self) -> None:
+        """The source's next block: what was taken is there again."""
+        self._taken.clear()
+
+    def _side(self, bids: bool) -> _Depth:
+        if self._depth is None:
+            book = self._source.book(VISIBLE_LEVELS)
+            price, lots = self._units.price_units, self._units.lots
+            bids_and_asks = [
+                _Depth([(price(one.price), lots(one.size)) for one in side])
+                for side in (book.bids, book.asks)
+            ]
+            self._depth = (bids_and_asks[0], bids_and_asks[1])
+        return self._depth[0 if bids else 1]
+
+
+def _half(twice: int) -> int:
+    """Half of a whole number, to the nearest even one."""
+    half, odd = divmod(twice, 2)
+    return half + (half & 1 if odd else 0)
+
+
+def _touch_of(book: Book) -> Quote:
+    bid = book.bids[0] if book.bids else None
+    ask = book.asks[0] if book.asks else None
+    return Quote(
+        bid.price if bid else None,
+        bid.size if bid else 0.0,
+        ask.price if ask else None,
+        ask.size if ask else 0.0,
+    )

@@ -1,0 +1,68 @@
+"""The form of orders: tick, lot, least value, distance; the venue's sentences for what is wrong."""
+
+from decimal import Decimal
+
+from advanced_mm.paper.exchange.orders import OrderRequest
+from advanced_mm.paper.exchange.rules import Rules
+from advanced_mm.paper.exchange.triggers import wakes_rising
+from advanced_mm.paper.exchange.units import MICROS_PER_USDC, CoinUnits
+
+__all__ = ["form_error", "is_tick", "trigger_wakes"]
+
+SIGNIFICANT_FIGURES = 5
+FARTHEST_PERCENT = 95
+
+
+def form_error(
+    request: OrderRequest, units: CoinUnits, mark: int, held: int, rules: Rules
+) -> str | None:
+    """What is wrong with an order, whoever sends it.
+
+    Parameters
+    ----------
+    request
+        The order.
+    units
+        Of its coin.
+    mark
+        Reference price, price units.
+    held
+        The account's position, signed lots: an order that only closes it whole may be small.
+    rules
+        Least value.
+    """
+    if request.lots <= 0:
+        return "Order has invalid size."
+    if request.price <= 0:
+        return "Order has invalid price."
+    prices = [request.price] if request.trigger is None else [request.price, request.trigger.price]
+    if not all(is_tick(price, units) for price in prices):
+        return "Price must be divisible by tick size."
+    if request.trigger is not None and request.trigger.price <= 0:
+        return "Invalid TP/SL price."
+    if 100 * abs(request.price - mark) > FARTHEST_PERCENT * mark:
+        return "Order price cannot be more than 95% away from the reference price"
+    closes = request.reduce_only and request.lots >= abs(held)
+    least = rules.minimum_value * MICROS_PER_USDC
+    if not closes and request.price * request.lots < least:
+        return f"Order must have minimum value of ${_plain(rules.minimum_value)}."
+    return None
+
+
+def is_tick(price: int, units: CoinUnits) -> bool:
+    """Whether a price (price units) has five significant figures at most, or is an integer."""
+    if price % 10**units.price_decimals == 0:
+        return True
+    return len(str(abs(price)).rstrip("0")) <= SIGNIFICANT_FIGURES
+
+
+def trigger_wakes(request: OrderRequest, mark: int) -> bool:
+    """Whether a stop's time has come: a rising mark wakes buy stops and sell take-profits."""
+    trigger = request.trigger
+    if trigger is None:
+        return False
+    return mark >= trigger.price if wakes_rising(request) else mark <= trigger.price
+
+
+def _plain(value: Decimal) -> str:
+    return f"{value.normalize():f}"

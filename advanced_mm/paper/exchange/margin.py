@@ -1,0 +1,208 @@
+"""Margin: what an account needs for its positions and orders, and where it is liquidated.
+
+- Initial margin of a coin: the greatest value the position can have once either side's resting
+  orders are filled (reduce-only ones aside), or has now, divided by the leverage. Positions count
+  at the mark; buy orders at the lower of limit and mark, sell orders at the higher, since an order
+  that crosses fills near the mark.
+- An isolated position has its own margin; its coin's orders need theirs from the cross account.
+- Maintenance margin: value times ``maintenance_share`` / greatest leverage.
+- Liquidation price: price - side * margin_available / size / (1 - l * side), as documented.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from advanced_mm.paper.exchange.accounts import Account, Leverage, Position
+from advanced_mm.paper.exchange.orders import OrderRequest
+from advanced_mm.paper.exchange.rules import Rules
+from advanced_mm.paper.exchange.units import CoinUnits
+from advanced_mm.paper.market import CoinSpec
+
+__all__ = ["Margin", "ceil_div"]
+
+_Pending = list[int]  # lots and value of buys, lots and value of sells
+
+
+class _Marked(Protocol):
+    """What margin needs to know of a market."""
+
+    units: CoinUnits
+
+    @property
+    def spec(self) -> CoinSpec: ...
+
+    @property
+    def mark(self) -> int: ...
+
+
+class Margin:
+    """Reckons margins; changes nothing.
+
+    Parameters
+    ----------
+    markets
+        By coin, for marks and greatest leverages.
+    rules
+        Maintenance.
+    """
+
+    def __init__(self, markets: Mapping[str, _Marked], rules: Rules) -> None:
+        self._markets = markets
+        self._maintenance = {
+            coin: (rules.maintenance_share / market.spec.max_leverage).as_integer_ratio()
+            for coin, market in markets.items()
+        }
+
+    def mark(self, coin: str) -> int:
+        """Mark price, price units."""
+        return self._markets[coin].mark
+
+    def leverage(self, account: Account, coin: str) -> Leverage:
+        """The account's leverage in a coin."""
+        return account.leverage_of(coin, self._markets[coin].spec.max_leverage)
+
+    def equity(self, account: Account) -> int:
+        """Value of the cross account, micro-USDC."""
+        cross = (p.lots * self.mark(p.coin) for p in account.positions.values() if not p.isolated)
+        return account.usdc + sum(cross)
+
+    def value(self, account: Account) -> int:
+        """Value of the account with its isolated positions, micro-USDC."""
+        positions = account.positions.values()
+        return self.equity(account) + sum(
+            p.equity(self.mark(p.coin)) for p in positions if p.isolated
+        )
+
+    def held(self, account: Account, coin: str) -> int:
+        """Signed lots of the account's position."""
+        position = account.positions.get(coin)
+        return position.lots if position else 0
+
+    def of_positions(self, account: Account) -> int:
+        """Initial margin of the cross positions alone, micro-USDC."""
+        return sum(
+            self.of_position(account, p) for p in account.positions.values() if not p.isolated
+        )
+
+    def of_position(self, account: Account, position: Position) -> int:
+        """Initial margin of one position at the mark, micro-USDC."""
+        value = abs(position.lots) * self.mark(position.coin)
+        return ceil_div(value, self.leverage(account, position.coin).value)
+
+    def required(
+        self, account: Account, extra: OrderRequest | None = None, without: int | None = None
+    ) -> int:
+        """Initial margin the cross account must have for all positions and resting orders.
+
+        Parameters
+        ----------
+        account
+            The account.
+        extra
+            An order that is not there yet.
+        without
+            Number of an order to be left out.
+        """
+        pending = self._pending(account, extra, without)
+        coins = {p.coin for p in account.positions.values() if not p.isolated} | set(pending)
+        return sum(self._of_coin(account, coin, pending.get(coin)) for coin in coins)
+
+    def allows(self, account: Account, request: OrderRequest, without: int | None = None) -> bool:
+        """Whether the account may place an order; one that needs no more margin always may."""
+        after = self.required(account, request, without)
+        return after <= self.equity(account) or after <= self.required(account)
+
+    def allows_fill(self, account: Account, request: OrderRequest, lots: int, fee: int) -> bool:
+        """Whether the account can afford a resting order's fill; closing ones it always can."""
+        held = self.held(account, request.coin)
+        signed = lots if request.is_buy else -lots
+        if abs(held + signed) <= abs(held):
+            return True
+        mark, leverage = self.mark(request.coin), self.leverage(account, request.coin)
+        needed = self.of_positions(account)
+        have = self.equity(account) - fee
+        if not leverage.is_cross:
+            opened = abs(held + signed) - (abs(held) if held * signed > 0 else 0)
+            return needed + ceil_div(opened * request.price, leverage.value) <= have
+        grown = ceil_div(abs(held + signed) * mark, leverage.value)
+        shrunk = ceil_div(abs(held) * mark, leverage.value)
+        return needed - shrunk + grown <= have + signed * (mark - request.price)
+
+    def withdrawable(self, account: Account) -> int:
+        """What can be taken out: above the margin and a tenth of the positions, micro-USDC."""
+        cross = (p for p in account.positions.values() if not p.isolated)
+        tenth = ceil_div(sum(abs(p.lots) * self.mark(p.coin) for p in cross), 10)
+        return max(0, self.equity(account) - max(self.required(account), tenth))
+
+    def maintenance(self, position: Position) -> int:
+        """Maintenance margin of a position, micro-USDC."""
+        share, whole = self._maintenance[position.coin]
+        return ceil_div(abs(position.lots) * self.mark(position.coin) * share, whole)
+
+    def cross_maintenance(self, account: Account) -> int:
+        """Maintenance margin of all cross positions, micro-USDC."""
+        return sum(self.maintenance(p) for p in account.positions.values() if not p.isolated)
+
+    def liquidation_price(self, account: Account, coin: str) -> float | None:
+        """Price in USDC at which the position is closed by force, other prices standing still."""
+        position = account.positions.get(coin)
+        if position is None:
+            return None
+        if position.isolated:
+            available = position.equity(self.mark(coin)) - self.maintenance(position)
+        else:
+            available = self.equity(account) - self.cross_maintenance(account)
+        side = 1 if position.lots > 0 else -1
+        share, whole = self._maintenance[coin]
+        away = available / abs(position.lots) / (1 - share / whole * side)
+        price = self.mark(coin) - side * away
+        return price / 10 ** self._markets[coin].units.price_decimals if price > 0 else None
+
+    def _of_coin(self, account: Account, coin: str, pending: _Pending | None) -> int:
+        position = account.positions.get(coin)
+        lots = position.lots if position else 0
+        mark, leverage = self.mark(coin), self.leverage(account, coin)
+        isolated = position.isolated if position else not leverage.is_cross
+        held = most = abs(lots) * mark
+        if pending is not None:
+            buys, buy_value, sells, sell_value = pending
+            most = max(
+                held,
+                _value_after(lots, buys, buy_value, mark),
+                _value_after(-lots, sells, sell_value, mark),
+            )
+        return ceil_div(most - held if isolated else most, leverage.value)
+
+    def _pending(
+        self, account: Account, extra: OrderRequest | None, without: int | None
+    ) -> dict[str, _Pending]:
+        pending: dict[str, _Pending] = {}
+        for order in account.orders.values():
+            if order.resting and order.oid != without:
+                self._add(pending, order.request, order.remaining)
+        if extra is not None:
+            self._add(pending, extra, extra.lots)
+        return pending
+
+    def _add(self, pending: dict[str, _Pending], request: OrderRequest, lots: int) -> None:
+        if request.reduce_only:
+            return
+        mark = self.mark(request.coin)
+        price = min(request.price, mark) if request.is_buy else max(request.price, mark)
+        sums = pending.setdefault(request.coin, [0, 0, 0, 0])
+        first = 0 if request.is_buy else 2
+        sums[first] += lots
+        sums[first + 1] += lots * price
+
+
+def _value_after(lots: int, added: int, value: int, mark: int) -> int:
+    """Value of a position (positive ``lots``: on the orders' side) after orders are filled."""
+    if lots >= 0:
+        return lots * mark + value
+    beyond = added + lots
+    return ceil_div(value * beyond, added) if beyond > 0 else 0
+
+
+def ceil_div(amount: int, divisor: int) -> int:
+    """A share of an amount, rounded up."""
+    return -(-amount // divisor)

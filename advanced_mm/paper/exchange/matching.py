@@ -1,0 +1,508 @@
+"""A market with our orders in it: the background's flow, our queues, and who trades with whom.
+
+One rule for the synthetic market and for replays:
+
+- The background's market orders go as far as they would have gone without us. A print at p by a
+  buyer first fills our asks better than p whole, at their price, as extra prints of the same
+  transaction. Our asks at p share the print by their places in the queue: the background's lots in
+  front of them trade first, then ours, then what is behind; the printed size stays as it was.
+- A new touch whose bid is at or above one of our asks (the quote moved through it) fills that ask
+  whole, at its price, by a transaction of its own. Bids likewise.
+- An order joins its level behind ``queue_position`` times the background's size shown there: none
+  inside the spread, that of the last visible level beyond the visible depth. Where the level later
+  shows less than before minus what was printed, the difference are cancels, and ``cancels_ahead``
+  of it goes off the front. More than is shown there is never in front. What is added stands behind.
+- An order that crosses takes ours and the background's in price and time priority, as deep as the
+  visible book. What it takes of the background is missing until the source's next block.
+- Depths behind the touch are looked at every 100 ms of market time, on whole multiples, so that
+  the steps in which the market is driven change nothing.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from advanced_mm.paper.exchange.background import Background
+from advanced_mm.paper.exchange.orders import Order, TimeInForce
+from advanced_mm.paper.exchange.queue import OwnLevel, OwnSide
+from advanced_mm.paper.exchange.rules import Rules
+from advanced_mm.paper.exchange.units import CoinUnits
+from advanced_mm.paper.identifiers import first_trade_id, transaction_hash
+from advanced_mm.paper.market import Book, CoinSpec, Level, MarketSource, MarketUpdate, Print, Quote
+
+__all__ = ["NOBODY", "STEP_MS", "Ledger", "Match", "MatchedMarket"]
+
+NOBODY = "0x" + "0" * 40
+"""The address of everybody who is no account of the venue."""
+
+STEP_MS = 100
+
+_IDS_PER_ASSET = 40 << 20  # as many prints of one coin before its trade ids meet the next coin's
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """``lots`` of ``order`` have traded at ``price``; its ``remaining`` is already less by them."""
+
+    time_ms: int
+    order: Order
+    price: int
+    lots: int
+    crossed: bool
+    tid: int
+    hash: str
+
+
+class Ledger(Protocol):
+    """Whoever keeps the accounts."""
+
+    def allowed(self, order: Order, lots: int) -> int:
+        """Lots, at most ``lots``, that a resting order may still trade; with 0 it is taken out."""
+        ...
+
+    def matched(self, match: Match) -> None:
+        """One order's part in a trade."""
+        ...
+
+    def met_itself(self, order: Order) -> None:
+        """A resting order was taken out because an order of its own account would have met it."""
+        ...
+
+
+class MatchedMarket:
+    """A `MarketSource` that shows another one with our orders in it.
+
+    Parameters
+    ----------
+    source
+        The background.
+    rules
+        Assumptions on queues.
+    ledger
+        Is asked before and told after each match.
+    asset
+        Number of the coin; keeps trade ids of coins apart.
+    """
+
+    def __init__(
+        self, source: MarketSource, rules: Rules, ledger: Ledger, *, asset: int = 0
+    ) -> None:
+        self._source = source
+        self._rules = rules
+        self._ledger = ledger
+        self.units = CoinUnits(source.spec.size_decimals)
+        self._background = Background(source, self.units)
+        self._bids, self._asks = OwnSide(True), OwnSide(False)
+        self._now_ms = self._changed_ms = source.now_ms
+        self.time_ms = source.now_ms
+        self._last_tid = first_trade_id(source.now_ms) + asset * _IDS_PER_ASSET - 1
+        self._tid_shift = asset * _IDS_PER_ASSET
+        self._orders_made = 0
+        self._prints: list[Print] = []
+        self._published = self._background.quote
+        self._frozen: Book | None = None
+
+    @property
+    def spec(self) -> CoinSpec:
+        """The coin."""
+        return self._source.spec
+
+    @property
+    def now_ms(self) -> int:
+        """Time of the last ``advance``, exchange ms."""
+        return self._now_ms
+
+    @property
+    def mid(self) -> float:
+        """Middle of the published touch, or the mark where a side of it is empty."""
+        quote = self._published
+        if quote.bid is None or quote.ask is None:
+            return self.units.price(self.mark)
+        return (quote.bid + quote.ask) / 2
+
+    @property
+    def mark(self) -> int:
+        """Middle of the background's touch alone, price units."""
+        return self._background.mark
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything here differs from the source."""
+        return bool(self._bids or self._asks or not self._background.untouched)
+
+    @property
+    def changed(self) -> bool:
+        """Whether actions have changed what is published."""
+        return bool(self._prints) or self._touch() != self._published
+
+    def best(self, bids: bool) -> tuple[int, int] | None:
+        """Best published price of a side and the lots there, ours and the background's."""
+        own, other = self._own(bids), self._own(not bids)
+        theirs = None
+        touch = self._background.touch(bids)
+        for price, lots in (
+            () if touch is None else (touch,)
+            if self._background.untouched
+            else self._background.levels(bids)
+        ):  # fmt: skip
+            if not other.reaches(price):
+                theirs = (price, lots)
+                break
+        if not own:
+            return theirs
+        ours = next(own.levels())
+        if theirs is None or own.reaches(theirs[0]):
+            more = theirs[1] if theirs is not None and theirs[0] == ours.price else 0
+            return ours.price, ours.lots + more
+        return theirs
+
+    def crosses(self, is_buy: bool, price: int) -> bool:
+        """Whether an order would match at once."""
+        best = self.best(not is_buy)
+        if best is None:
+            return False
+        return price >= best[0] if is_buy else price <= best[0]
+
+    def advance(self, until_ms: int) -> list[MarketUpdate]:
+        """All blocks with ``time_ms <= until_ms`` not given yet, in time order."""
+        updates = self._flush()
+        until_ms = max(until_ms, self._now_ms)
+        if self._frozen is not None:
+            self._source.advance(until_ms)
+        elif self.busy:
+            self._run_matched(until_ms, updates)
+        else:
+            updates += self._run_free(until_ms)
+        self._background.passed()
+        self._now_ms = self.time_ms = until_ms
+        return updates
+
+    def submit(self, order: Order) -> None:
+        """Let an order take what it crosses; the rest rests, unless it is immediate-or-cancel."""
+        request = order.request
+        if self.crosses(request.is_buy, request.price):
+            self._take(order)
+        if order.remaining > 0 and request.tif is not TimeInForce.IOC:
+            self._rest(order)
+
+    def remove(self, order: Order) -> None:
+        """Take a resting order out of the book."""
+        self._own(order.request.is_buy).remove(order)
+
+    def amend(self, old: Order, new: Order) -> None:
+        """Put an order of the same price in the place of a resting one."""
+        self._own(old.request.is_buy).replace(old, new)
+
+    def halt(self, halted: bool) -> None:
+        """Stop the market: nothing is published or filled until it goes on at the new prices."""
+        if halted and self._frozen is None:
+            self._frozen = self.book(20)
+        elif not halted and self._frozen is not None:
+            self._frozen = None
+            self._meet_touch(_touch_of(self._source.book(1)))
+
+    def book(self, levels: int) -> Book:
+        """The book as of the last ``advance``, ours among it, at most ``levels`` on each side."""
+        if self._frozen is not None:
+            frozen = self._frozen
+            return Book(frozen.time_ms, frozen.bids[:levels], frozen.asks[:levels])
+        if not self.busy:
+            return self._source.book(levels)
+        shown = self._source.book(levels + 20)
+        return Book(
+            max(shown.time_ms, self._changed_ms),
+            self._merged(True, shown.bids, levels),
+            self._merged(False, shown.asks, levels),
+        )
+
+    def _own(self, bids: bool) -> OwnSide:
+        return self._bids if bids else self._asks
+
+    # What the background does
+
+    def _run_free(self, until_ms: int) -> list[MarketUpdate]:
+        """Nothing of ours is here: the blocks are the source's, but for the numbers of prints."""
+        updates = self._source.advance(until_ms)
+        for update in updates:
+            if update.quote is not None:
+                self._background.show(update.quote)
+                self._published = update.quote
+        first = next((update.prints[0] for update in updates if update.prints), None)
+        if first is None:
+            return updates
+        self._shift_to(first.tid)
+        if self._tid_shift:
+            updates = [_shifted(update, self._tid_shift) for update in updates]
+        self._last_tid = next(u.prints[-1].tid for u in reversed(updates) if u.prints)
+        return updates
+
+    def _run_matched(self, until_ms: int, updates: list[MarketUpdate]) -> None:
+        while True:
+            stop_ms = min(until_ms, self._now_ms - self._now_ms % STEP_MS + STEP_MS)
+            blocks = self._source.advance(stop_ms)
+            self._background.passed()
+            for block in blocks:
+                self._apply(block, updates)
+            self._now_ms = self.time_ms = stop_ms
+            if stop_ms % STEP_MS == 0:
+                self._look_at_depth()
+            if stop_ms >= until_ms:
+                return
+
+    def _apply(self, block: MarketUpdate, updates: list[MarketUpdate]) -> None:
+        """One block of the background's against our orders."""
+        self.time_ms = block.time_ms
+        self._background.refill()
+        for one in block.prints:
+            self._meet(one)
+        if block.quote is not None:
+            self._meet_touch(block.quote)
+        updates += self._flush()
+
+    def _meet(self, one: Print) -> None:
+        own = self._own(one.side < 0)
+        if own:
+            price = self.units.price_units(one.price)
+            if own.reaches(price):
+                self._share(one, own, price)
+                return
+        self._prints.append(replace(one, tid=self._tid(one.tid)))
+
+    def _share(self, one: Print, own: OwnSide, price: int) -> None:
+        """A print that reaches our orders."""
+        users = one.users or (NOBODY, NOBODY)
+        sweep = _Sweep(self, one.side, one.hash, users if one.side > 0 else users[::-1])
+        for level in own.levels():
+            if level.price == price:
+                lots = self.units.lots(one.size)
+                level.printed += lots
+                sweep.go_to(price, one.tid)
+                level.trade(lots, math.inf, sweep)
+                return
+            if not _at_or_better(own.bids, level.price, price):
+                break
+            sweep.go_to(level.price)
+            level.trade(level.lots, 0, sweep)
+        self._prints.append(replace(one, tid=self._tid(one.tid)))
+
+    def _meet_touch(self, quote: Quote) -> None:
+        """The background's new touch: what it runs over, and what it shows where we stand."""
+        self._background.show(quote)
+        for own in (self._bids, self._asks):
+            facing = self._background.touch(not own.bids)
+            if facing is not None and own.reaches(facing[0]):
+                self._run_over(own, facing[0])
+            self._look_at_touch(own)
+
+    def _run_over(self, own: OwnSide, price: int) -> None:
+        sweep = _Sweep(self, -1 if own.bids else 1, self._new_hash(), (NOBODY, NOBODY))
+        for level in own.levels():
+            if not _at_or_better(own.bids, level.price, price):
+                break
+            sweep.go_to(level.price)
+            level.trade(level.lots, 0, sweep)
+
+    def _look_at_touch(self, own: OwnSide) -> None:
+        """Our levels at the touch or inside the spread; deeper ones are looked at more rarely."""
+        touch = self._background.touch(own.bids)
+        for level in own.levels():
+            if touch is not None and not _at_or_better(own.bids, level.price, touch[0]):
+                break
+            lots = touch[1] if touch is not None and touch[0] == level.price else 0
+            level.observe(lots, self._rules.cancels_ahead)
+
+    def _look_at_depth(self) -> None:
+        for own in (self._bids, self._asks):
+            for level in own.levels():
+                self._look_at(own, level)
+
+    def _look_at(self, own: OwnSide, level: OwnLevel) -> None:
+        shown = self._background.shown(own.bids, level.price)
+        level.observe(shown, self._rules.cancels_ahead)
+
+    # What our orders do
+
+    def _take(self, order: Order) -> None:
+        bids = not order.request.is_buy
+        own, limit = self._own(bids), order.request.price
+        there = {
+            price: lots
+            for price, lots in self._background.levels(bids)
+            if _at_or_better(bids, price, limit)
+        }
+        for level in own.levels():
+            if _at_or_better(bids, level.price, limit):
+                there.setdefault(level.price, 0)
+        side = 1 if order.request.is_buy else -1
+        sweep = _Sweep(self, side, self._new_hash(), (order.account, NOBODY), order)
+        for price in sorted(there, reverse=bids):
+            if order.remaining == 0:
+                break
+            sweep.go_to(price)
+            our_level = own.level(price)
+            if our_level is not None:
+                our_level.trade(order.remaining, there[price], sweep)
+            else:
+                sweep.background(min(there[price], order.remaining))
+
+    def _rest(self, order: Order) -> None:
+        bids, price = order.request.is_buy, order.request.price
+        own = self._own(bids)
+        shown = self._background.shown(bids, price)
+        level = own.open_level(price, shown)
+        if level.orders:
+            level.observe(shown, self._rules.cancels_ahead)
+        standing = self._background.standing(bids, price)
+        level.join(order, self._rules.queue_position * standing)
+
+    def _new_hash(self) -> str:
+        """The hash of a transaction that the source does not know."""
+        self._orders_made += 1
+        return transaction_hash(self.spec.coin, self.time_ms, "matched", self._orders_made)
+
+    # What is published
+
+    def _shift_to(self, source_tid: int) -> None:
+        self._tid_shift = max(self._tid_shift, self._last_tid + 1 - source_tid)
+
+    def _tid(self, source_tid: int | None = None) -> int:
+        """Number a print: as the source did, moved up by as many prints as are new."""
+        if source_tid is None:
+            self._last_tid += 1
+        else:
+            self._shift_to(source_tid)
+            self._last_tid = source_tid + self._tid_shift
+        return self._last_tid
+
+    def _flush(self) -> list[MarketUpdate]:
+        """What has happened at one time and is not given yet, as a block."""
+        touch = self._published
+        if self.busy or self._prints or self._published is not self._background.quote:
+            touch = self._touch()
+        if not self._prints and touch == self._published:
+            if not self.busy:
+                self._published = self._background.quote
+            return []
+        quote = None if touch == self._published else touch
+        update = MarketUpdate(self.time_ms, quote, tuple(self._prints))
+        self._prints.clear()
+        self._published = touch
+        self._changed_ms = self.time_ms
+        return [update]
+
+    def _touch(self) -> Quote:
+        sides: list[tuple[float | None, float]] = []
+        for bids in (True, False):
+            best = self.best(bids)
+            if best is None:
+                sides.append((None, 0.0))
+            else:
+                sides.append((self.units.price(best[0]), self.units.size(best[1])))
+        return Quote(*sides[0], *sides[1])
+
+    def _merged(self, bids: bool, shown: tuple[Level, ...], levels: int) -> tuple[Level, ...]:
+        own, other = self._own(bids), self._own(not bids)
+        lots: dict[int, tuple[int, int]] = {}
+        for one in shown:
+            price = self.units.price_units(one.price)
+            size = self.units.lots(one.size) - self._background.taken(bids, price)
+            if size > 0 and not other.reaches(price):
+                lots[price] = (size, one.orders)
+        for level in own.levels():
+            size, orders = lots.get(level.price, (0, 0))
+            lots[level.price] = (size + level.lots, orders + len(level.orders))
+        prices = sorted(lots, reverse=bids)[:levels]
+        return tuple(
+            Level(self.units.price(price), self.units.size(lots[price][0]), lots[price][1])
+            for price in prices
+        )
+
+
+class _Sweep:
+    """One aggressive order on its way through the book; a `Taker`.
+
+    ``users`` are the aggressor's address and that of the background it meets; ``order`` is ours if
+    the aggressor is.
+    """
+
+    def __init__(
+        self,
+        market: MatchedMarket,
+        side: int,
+        transaction: str,
+        users: tuple[str, ...],
+        order: Order | None = None,
+    ) -> None:
+        self._market = market
+        self._side = side
+        self._hash = transaction
+        self._aggressor, self._background_user = users
+        self._order = order
+        self._price = 0
+        self._source_tid: int | None = None
+
+    def go_to(self, price: int, source_tid: int | None = None) -> None:
+        """Set the price of what comes next, and the number its first print has in the source."""
+        self._price, self._source_tid = price, source_tid
+
+    def background(self, lots: int) -> None:
+        """Trade with the background; a `Taker`'s part."""
+        tid = self._print(lots, self._background_user)
+        if self._order is not None:
+            self._market._background.take(self._side < 0, self._price, lots)
+            self._tell(self._order, lots, True, tid)
+
+    def own(self, order: Order, lots: int) -> int:
+        """Trade with one of our orders; a `Taker`'s part."""
+        ledger = self._market._ledger
+        if self._order is not None and self._order.account == order.account:
+            self._market.remove(order)
+            ledger.met_itself(order)
+            return 0
+        lots = ledger.allowed(order, lots)
+        if lots == 0:
+            return 0
+        tid = self._print(lots, order.account)
+        self._tell(order, lots, False, tid)
+        if self._order is not None:
+            self._tell(self._order, lots, True, tid)
+        return lots
+
+    def _tell(self, order: Order, lots: int, crossed: bool, tid: int) -> None:
+        order.remaining -= lots
+        if order.remaining == 0 and order.resting:
+            self._market.remove(order)
+        match = Match(self._market.time_ms, order, self._price, lots, crossed, tid, self._hash)
+        self._market._ledger.matched(match)
+
+    def _print(self, lots: int, maker: str) -> int:
+        units = self._market.units
+        tid = self._market._tid(self._source_tid)
+        self._source_tid = None
+        users = (self._aggressor, maker) if self._side > 0 else (maker, self._aggressor)
+        price, size = units.price(self._price), units.size(lots)
+        self._market._prints.append(Print(price, size, self._side, tid, self._hash, users))
+        return tid
+
+
+def _at_or_better(bids: bool, price: int, limit: int) -> bool:
+    """Whether a resting price of a side is met by an aggressor that goes as far as ``limit``."""
+    return price >= limit if bids else price <= limit
+
+
+def _shifted(update: MarketUpdate, shift: int) -> MarketUpdate:
+    if not update.prints:
+        return update
+    prints = tuple(replace(one, tid=one.tid + shift) for one in update.prints)
+    return MarketUpdate(update.time_ms, update.quote, prints)
+
+
+def _touch_of(book: Book) -> Quote:
+    bid = book.bids[0] if book.bids else None
+    ask = book.asks[0] if book.asks else None
+    return Quote(
+        bid.price if bid else None,
+        bid.size if bid else 0.0,
+        ask.price if ask else None,
+        ask.size if ask else 0.0,
+    )
