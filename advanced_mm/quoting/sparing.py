@@ -1,0 +1,120 @@
+"""Requests that need not be sent: Freqtrade asks the same thing several times in one loop.
+
+The venue allows 1200 of weight a minute and an address 10 000 actions plus one per USDC traded. Of
+these Freqtrade spends, for every quote it replaces, an ``updateLeverage`` that changes nothing, two
+equal looks at the account and, while a position is held, a funding query of weight 40.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+__all__ = ["FundingMemory", "SparingClient"]
+
+logger = logging.getLogger(__name__)
+
+SAME_MOMENT_SECONDS = 0.25
+LEVERAGE_SECONDS = 3600.0
+"""A person may change the leverage on the venue's page, so it is set again now and then."""
+
+REPEATED = frozenset({"l2Book", "clearinghouseState"})
+
+HOUR = timedelta(hours=1)
+LATE_FUNDING = timedelta(minutes=3)
+"""An hour's funding is on record some time after it was paid."""
+
+
+class SparingClient:
+    """Answers a ccxt client's repeated questions from memory.
+
+    The same look at a book or an account within a quarter of a second is one look, unless an action
+    was sent between; the leverage is not set again to what it is.
+    """
+
+    def __init__(self, client: Any, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._clock = clock
+        self._info, self._act = client.publicPostInfo, client.privatePostExchange
+        self._set_margin_mode = client.set_margin_mode
+        self._answers: dict[str, tuple[float, Any]] = {}
+        self._leverages: dict[str, tuple[float, object, Any]] = {}
+        self._lock = threading.Lock()  # Freqtrade's REST interface asks from threads of its own
+
+    def install(self) -> None:
+        """Take the place of the client's own methods."""
+        self._client.publicPostInfo = self.ask
+        self._client.privatePostExchange = self.act
+        self._client.set_margin_mode = self.set_margin_mode
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        """POST /info, or the answer of a moment ago."""
+        if request.get("type") not in REPEATED:
+            return self._info(request)
+        key = json.dumps(request, sort_keys=True)
+        with self._lock:
+            at, answer = self._answers.get(key, (float("-inf"), None))
+        asked = self._clock()
+        if asked - at < SAME_MOMENT_SECONDS:
+            return answer
+        answer = self._info(request)
+        with self._lock:
+            self._answers[key] = (asked, answer)
+        return answer
+
+    def act(self, request: dict[str, Any]) -> Any:
+        """POST /exchange; what was known before is then forgotten."""
+        try:
+            return self._act(request)
+        finally:
+            with self._lock:
+                self._answers.clear()
+
+    def set_margin_mode(
+        self, mode: str, symbol: str | None = None, params: dict[str, Any] | None = None
+    ) -> Any:
+        """Set margin mode and leverage unless they are known to be so."""
+        wanted, now = (mode, dict(params or {})), self._clock()
+        at, known, answer = self._leverages.get(str(symbol), (float("-inf"), None, None))
+        if known == wanted and now - at < LEVERAGE_SECONDS:
+            return answer
+        self._leverages.pop(str(symbol), None)
+        answer = self._set_margin_mode(mode, symbol, params or {})
+        self._leverages[str(symbol)] = (now, wanted, answer)
+        return answer
+
+
+class FundingMemory:
+    """Freqtrade's ``get_funding_fees``, asked of the venue only when an hour has struck.
+
+    Funding is paid at whole hours. A position without one since it was opened has paid none; for
+    any other the venue is asked once after each hour, again while that hour may not yet be on
+    record, and whenever the position's size differs.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[..., float],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._ask = ask
+        self._now = now
+        self._known: dict[str, tuple[object, float]] = {}
+
+    def __call__(self, pair: str, amount: float, is_short: bool, open_date: datetime) -> float:
+        """Funding received (negative: paid) since ``open_date``, quote currency."""
+        now = self._now()
+        last_hour = now.replace(minute=0, second=0, microsecond=0)
+        if open_date.replace(microsecond=0) > last_hour:
+            return 0.0
+        key = (amount, is_short, open_date, last_hour)
+        known = self._known.get(pair)
+        if known is not None and known[0] == key:
+            return known[1]
+        fees = self._ask(pair=pair, amount=amount, is_short=is_short, open_date=open_date)
+        if fees and now - last_hour >= LATE_FUNDING:  # 0 is its answer to a venue's silence, too
+            self._known[pair] = (key, fees)
+        return fees
