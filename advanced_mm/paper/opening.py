@@ -1,22 +1,25 @@
-"""How the venue opens: a market, a stretch of its past, and candles for the days before that."""
+"""How the venue opens: its markets, a stretch of their past, and candles for the days before."""
 
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.recorder import Recorder
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.paper.candles import MAX_SNAPSHOT, MINUTE_MS
+from advanced_mm.paper.exchange.engine import Exchange
+from advanced_mm.paper.exchange.rules import Rules
+from advanced_mm.paper.gaps import GapMarket
 from advanced_mm.paper.history import lay_history
-from advanced_mm.paper.market import MarketSource
+from advanced_mm.paper.recipes import MarketRecipe, coin_seed
 from advanced_mm.paper.recorded_books import read_books
 from advanced_mm.paper.replay import ReplayMarket
-from advanced_mm.paper.synthetic import SyntheticMarket, SyntheticParameters
-from advanced_mm.paper.venue import Venue
+from advanced_mm.paper.synthetic import SyntheticParameters
+from advanced_mm.paper.venue import CoinMarket
 
-__all__ = ["VenueOptions", "open_venue"]
+__all__ = ["OpenVenue", "VenueOptions", "make_up_past", "market_recipes", "open_venue"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,18 +33,20 @@ class VenueOptions:
 
     Attributes
     ----------
-    coin
-        The coin's name.
+    coins
+        The coins' names, in the order of their asset numbers.
     replay
-        Data directory of a recording to play; None for the synthetic market.
+        Data directory of a recording to play; None for synthetic markets.
     seed
-        Seed of the synthetic market and of the made-up candles.
+        Seed of the synthetic markets and of the made-up candles.
     history_minutes
         Minutes of the market that lie in the past when the venue opens, 0 to 1440. Of a recording
         the first half at most is taken, so that the second is played live before it begins again.
     history_dir
         Data directory that receives those minutes as shards, as the collector would have written
         them; None: nothing is written.
+    rules
+        The venue's settings.
 
     Raises
     ------
@@ -49,17 +54,23 @@ class VenueOptions:
         If a value is out of range.
     """
 
-    coin: str = "ETH"
+    coins: tuple[str, ...] = ("ETH",)
     replay: Path | None = None
     seed: int = 1
     history_minutes: float = 30.0
     history_dir: Path | None = None
+    rules: Rules = field(default_factory=Rules)
 
     def __post_init__(self) -> None:
-        if not COIN_NAME.fullmatch(self.coin):
-            raise InputError(
-                f"coin {self.coin!r} is no coin's name: give letters and digits, as ETH"
-            )
+        if not self.coins:
+            raise InputError("no coin is named: give at least one, as ETH")
+        for coin in self.coins:
+            if not COIN_NAME.fullmatch(coin):
+                raise InputError(
+                    f"coin {coin!r} is no coin's name: give letters and digits, as ETH"
+                )
+            if self.coins.count(coin) > 1:
+                raise InputError(f"coin {coin} is named twice: name it once")
         if self.seed < 0:
             raise InputError(f"seed is {self.seed}: give zero or more")
         if not 0 <= self.history_minutes <= MAX_HISTORY_MINUTES:
@@ -68,62 +79,99 @@ class VenueOptions:
             )
 
 
-def open_venue(options: VenueOptions, now_ms: int) -> Venue:
-    """A venue whose market began in the past and has run to ``now_ms`` (exchange ms).
+@dataclass(frozen=True, slots=True)
+class OpenVenue:
+    """An exchange whose markets have run to now, and what they are made from."""
 
-    The market's own past gives candles, recent prints and, where asked for, shards; the 5000
-    minutes before it are made up with its volatility.
+    exchange: Exchange
+    recipes: tuple[MarketRecipe, ...]
+    gaps: dict[str, GapMarket]
+    """The markets by coin, for gaps that are added later."""
+
+    def recipes_now(self) -> tuple[MarketRecipe, ...]:
+        """The recipes with every gap there has been or is to be."""
+        return tuple(replace(one, gaps=self.gaps[one.coin].gaps) for one in self.recipes)
+
+
+def market_recipes(options: VenueOptions, now_ms: int) -> tuple[MarketRecipe, ...]:
+    """The markets that ``options`` ask for, begun in the past.
 
     Raises
     ------
     InputError
-        If the recording cannot be used, or ``history_dir`` holds records from the stretch that
-        would be laid there.
+        If a recording cannot be used.
     """
-    source = (
-        _synthetic(options, now_ms)
-        if options.replay is None
-        else _replay(options.replay, options, now_ms)
-    )
-    start_ms = source.now_ms
-    venue = Venue([source])
-    market = venue.markets[options.coin]
-    if options.history_dir is not None and start_ms < now_ms:
-        recorder = _recorder(options.history_dir, options.coin, market.spec.tick, start_ms)
-        messages = lay_history(market, recorder, now_ms)
-        logger.info("laid %d messages of the past in %s", messages, options.history_dir)
-    venue.advance(now_ms)
-    flow = market.make_up_past(MAX_SNAPSHOT, options.seed)
+    past_ms = int(options.history_minutes * MINUTE_MS)
+    recipes = []
+    for number, coin in enumerate(options.coins):
+        seed = coin_seed(options.seed, number, coin)
+        if options.replay is None:
+            market = SyntheticParameters.for_coin(coin)
+            recipe = MarketRecipe(coin=coin, seed=seed, start_ms=now_ms - past_ms, synthetic=market)
+        else:
+            start_ms = now_ms - min(past_ms, replay_past_ms(options.replay, coin))
+            recipe = MarketRecipe(coin=coin, seed=seed, start_ms=start_ms, replay=options.replay)
+        recipes.append(recipe)
+    return tuple(recipes)
+
+
+def replay_past_ms(data_dir: Path, coin: str) -> int:
+    """Half the length of a recording, ms: as much of it may lie in the past."""
+    recording = ShardStore(data_dir).read(coin)
+    return ReplayMarket(recording, read_books(data_dir, coin), 0).period_ms // 2
+
+
+def open_venue(
+    recipes: tuple[MarketRecipe, ...],
+    now_ms: int,
+    rules: Rules | None = None,
+    history_dir: Path | None = None,
+) -> OpenVenue:
+    """An exchange whose markets began in the past and have run to ``now_ms`` (exchange ms).
+
+    A market's own past gives candles, recent prints and, where asked for, shards; the 5000 minutes
+    before it are made up with its volatility.
+
+    Raises
+    ------
+    InputError
+        If a recording cannot be used, or ``history_dir`` holds records from the stretch that would
+        be laid there.
+    """
+    sources = {recipe.coin: recipe.make() for recipe in recipes}
+    exchange = Exchange(list(sources.values()), rules or Rules())
+    for recipe in recipes:
+        market = exchange.venue.markets[recipe.coin]
+        if history_dir is not None and recipe.start_ms < now_ms:
+            _lay(market, history_dir, recipe.start_ms, now_ms)
+    exchange.advance(now_ms)
+    for recipe in recipes:
+        make_up_past(exchange.venue.markets[recipe.coin], recipe)
+    return OpenVenue(exchange, recipes, sources)
+
+
+def make_up_past(market: CoinMarket, recipe: MarketRecipe) -> None:
+    """Put made-up candles before those of a market's own."""
+    flow = market.make_up_past(MAX_SNAPSHOT, recipe.seed)
     logger.info(
         "%s: %.1f minutes of past, volatility %.1f bp a minute, %d candles made up before it",
-        options.coin,
-        (now_ms - start_ms) / MINUTE_MS,
+        recipe.coin,
+        (market.now_ms - recipe.start_ms) / MINUTE_MS,
         flow.volatility * 1e4,
         MAX_SNAPSHOT,
     )
-    return venue
 
 
-def _synthetic(options: VenueOptions, now_ms: int) -> MarketSource:
-    start_ms = now_ms - int(options.history_minutes * MINUTE_MS)
-    return SyntheticMarket(SyntheticParameters.for_coin(options.coin), start_ms, options.seed)
-
-
-def _replay(data_dir: Path, options: VenueOptions, now_ms: int) -> MarketSource:
-    recording = ShardStore(data_dir).read(options.coin)
-    books = read_books(data_dir, options.coin)
-    half_ms = ReplayMarket(recording, books, now_ms).period_ms // 2
-    past_ms = min(int(options.history_minutes * MINUTE_MS), half_ms)
-    return ReplayMarket(recording, books, now_ms - past_ms)
-
-
-def _recorder(data_dir: Path, coin: str, tick: float, start_ms: int) -> Recorder:
-    store = ShardStore(data_dir)
-    if data_dir.is_dir() and coin in store.coins():
+def _lay(market: CoinMarket, history_dir: Path, start_ms: int, now_ms: int) -> None:
+    coin = market.spec.coin
+    store = ShardStore(history_dir)
+    if history_dir.is_dir() and coin in store.coins():
         newest_ms = store.newest_ms(coin)
         if newest_ms is not None and newest_ms >= start_ms:
             raise InputError(
-                f"{str(data_dir)!r} already has records of {coin} from the minutes to be laid "
+                f"{str(history_dir)!r} already has records of {coin} from the minutes to be laid "
                 "there, and two markets would mix: give an empty --history-dir or delete the folder"
             )
-    return Recorder(store, [coin], {coin: tick})
+    recorder = Recorder(store, [coin], {coin: market.spec.tick})
+    messages = lay_history(market, recorder, now_ms)
+    logger.info("laid %d messages of the past of %s in %s", messages, coin, history_dir)

@@ -1,0 +1,160 @@
+"""Scenario files: those of tests/scenarios run, their times are kept, and bad ones are explained.
+
+- every file loads, opens, runs 60 s of the market without sockets, twice with the same result;
+- regimes and gaps come at their seconds after the opening; faults keep their times;
+- accounts, sub-accounts and rules are what the file says;
+- a bad file's message names file, field and value.
+"""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from advanced_mm.errors import InputError
+from advanced_mm.paper.faults import DroppedReply, HaltedCoin, Latency, Maintenance
+from advanced_mm.paper.opening import open_venue
+from advanced_mm.paper.scenario import load_scenario, open_accounts
+
+SCENARIOS = Path(__file__).parents[1] / "scenarios"
+NAMES = sorted(path.stem for path in SCENARIOS.glob("*.yaml"))
+NOW_MS = 1_790_000_000_000
+
+
+def opened(name: str, minutes: float = 1.0):
+    scenario = load_scenario(SCENARIOS / f"{name}.yaml")
+    short = scenario.model_copy(update={"history_minutes": minutes})
+    return open_venue(short.recipes(NOW_MS), NOW_MS, short.rules)
+
+
+def test_the_scenarios_of_the_project_are_there():
+    assert set(NAMES) >= {
+        "calm", "volatile", "trending", "flash_crash", "toxic_flow", "thin_coin", "several_coins",
+        "faulty",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_scenario_runs_and_repeats_itself(name):
+    def run():
+        venue = opened(name)
+        return venue.exchange.advance(NOW_MS + 60_000), venue
+
+    updates, venue = run()
+    assert list(updates) == list(venue.exchange.venue.markets)
+    for coin, blocks in updates.items():
+        times = [block.time_ms for block in blocks]
+        assert times == sorted(times)
+        assert times[0] > NOW_MS
+        assert venue.exchange.venue.markets[coin].mid > 0
+    assert run()[0] == updates
+
+
+def test_the_crash_crashes_at_its_time():
+    venue = opened("flash_crash")
+    mids = {}
+    for second in range(0, 101, 5):
+        venue.exchange.advance(NOW_MS + second * 1000)
+        mids[second] = venue.exchange.venue.markets["ETH"].mid
+    assert abs(mids[40] / mids[0] - 1) < 0.01
+    assert mids[55] / mids[50] < 0.98  # the gap of 3%
+    assert mids[70] / mids[40] < 0.965
+    assert mids[100] > mids[70]
+
+
+def test_the_trend_turns():
+    venue = opened("trending")
+    exchange = venue.exchange
+    mids = []
+    for second in (10, 250, 490):
+        exchange.advance(NOW_MS + second * 1000)
+        mids.append(exchange.venue.markets["ETH"].mid)
+    # 240 s of drift and of lopsided jumps (0.8 orders a second of 0.18 each): 60 + 35 USDC.
+    assert mids[1] - mids[0] == pytest.approx(95, abs=4 * 17)
+    assert mids[2] - mids[1] == pytest.approx(-95, abs=4 * 17)
+
+
+def test_toxic_flow_is_toxic():
+    (recipe,) = load_scenario(SCENARIOS / "toxic_flow.yaml").recipes(NOW_MS)
+    truth = recipe.synthetic.truth()
+    assert truth.kappa_plus * truth.epsilon_plus == pytest.approx(1.2)
+    assert truth.kappa_minus * truth.epsilon_minus == pytest.approx(0.9)
+
+
+def test_several_coins_with_accounts_and_rules():
+    scenario = load_scenario(SCENARIOS / "several_coins.yaml")
+    venue = opened("several_coins", minutes=10)
+    markets = venue.exchange.venue.markets
+    assert list(markets) == ["ETH", "BTC", "SOL"]
+    assert len({recipe.seed for recipe in venue.recipes}) == 3
+    levels = [market.mid for market in markets.values()]
+    assert levels == pytest.approx([3000, 60_000, 150], rel=0.05)
+    for market in markets.values():
+        assert len(market.candles.snapshot("1m", 0, NOW_MS)) == 5000
+    accounts = venue.exchange.accounts
+    open_accounts(scenario.accounts, accounts)
+    master = "0x" + "1" * 40
+    money = [accounts.get(address).usdc for address in (master, *accounts.subs(master))]
+    assert money == [50_000_000_000, 10_000_000_000, 10_000_000_000]
+    assert accounts.open("0x" + "2" * 40).usdc == 25_000_000_000
+    assert venue.exchange.rules.maker_fee == Decimal("0.0001")
+
+
+def test_faults_keep_their_times():
+    scenario = load_scenario(SCENARIOS / "faulty.yaml")
+    by_time = {one.at_s: one.fault for one in scenario.schedule}
+    assert isinstance(by_time[0], Latency)
+    assert by_time[60] == DroppedReply(requests=("order",), how="withhold", count=2)
+    assert by_time[170] == Maintenance(seconds=20)
+    assert by_time[200] == HaltedCoin(coin="ETH", seconds=10)
+
+
+MARKET = "markets: [{coin: ETH}]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("markets: []", r"markets = \[\]: .*at least 1"),
+        ("seed: 1", "markets is missing"),
+        ("- 1", "must be a mapping"),
+        ("markets: [", "is no YAML"),
+        (MARKET + "seed: -1", "seed = -1: .*greater than or equal to 0"),
+        (MARKET + "sed: 1", "sed is unknown"),
+        (MARKET + "seed: 1\nseed: 2", "'seed' is given twice"),
+        ("markets: [{coin: ETH}, {coin: ETH}]", "coin ETH has two markets"),
+        ("markets: [{coin: ETH-PERP}]", r"markets.0.coin = 'ETH-PERP'"),
+        ("markets: [{coin: ETH, synthetic: {sigma: fast}}]", "sigma = 'fast'"),
+        ("markets: [{coin: ETH, synthetic: {sigma: -1}}]", "sigma = -1.0 must be zero or more"),
+        ("markets: [{coin: ETH, synthetic: {tick: 0.001}}]", "tick = 0.001 must be coarse enough"),
+        (
+            "markets: [{coin: ETH, regimes: [{at_seconds: 1, tick: 1}]}]",
+            "markets.0.regimes.0.tick is unknown",
+        ),
+        (
+            "markets: [{coin: ETH, regimes: [{at_seconds: 1}, {at_seconds: 1, sigma: 2}]}]",
+            "two regimes begin at the same time",
+        ),
+        ("markets: [{coin: ETH, gaps: [{at_seconds: 1, percent: -100}]}]", "percent = -100"),
+        ("markets: [{coin: ETH, replay: x, synthetic: {}}]", "a replay has neither"),
+        ("markets: [{coin: ETH, replay: nowhere}]", "nowhere"),
+        (MARKET + "faults: [{at_seconds: 1, kind: rain}]", "faults.0.fault.*'rain'"),
+        (MARKET + "faults: [{kind: http_error, status: 404}]", "status = 404"),
+        (MARKET + "faults: [{kind: latency}]", "milliseconds is missing"),
+        (MARKET + "accounts: [{address: me}]", "accounts.0.address = 'me'"),
+        (MARKET + "rules: {maker_fee: 5}", "rules.maker_fee = 5"),
+        (MARKET + "limits: {rest: maybe}", "limits.rest = 'maybe'"),
+    ],
+)
+def test_bad_files_are_explained(tmp_path, text, message):
+    path = tmp_path / "scenario.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        load_scenario(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        load_scenario(tmp_path / "missing.yaml")
