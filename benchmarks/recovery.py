@@ -28,10 +28,11 @@ from advanced_mm.errors import InputError
 from advanced_mm.marketdata import Recorder, ShardStore
 from advanced_mm.marketdata.collector import Collector
 from advanced_mm.paper.clock import MarketClock
+from advanced_mm.paper.exchange.engine import Exchange
+from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.history import lay_history
 from advanced_mm.paper.server import PaperServer
 from advanced_mm.paper.synthetic import SyntheticMarket, SyntheticParameters
-from advanced_mm.paper.venue import Venue
 
 COVERED_SHARE = 16 / 20
 START_MS = 1_790_000_000_000
@@ -61,7 +62,7 @@ def record_in_process(seed: int, plan: Plan, data_dir: Path) -> None:
 async def record_over_socket(seed: int, plan: Plan, data_dir: Path) -> None:
     """Publish a market faster than the clock and let the collector record it."""
     market = SyntheticMarket(SyntheticParameters(), START_MS, seed)
-    server = PaperServer(Venue([market]), MarketClock(START_MS, plan.speed))
+    server = PaperServer(Exchange([market], Rules()), MarketClock(START_MS, plan.speed))
     await server.start()
     stop = asyncio.Event()
     asyncio.get_running_loop().call_later(plan.minutes * 60 / plan.speed + CONNECT_S, stop.set)

@@ -10,11 +10,12 @@ from advanced_mm.calibration import CoinCalibration, calibrate
 from advanced_mm.marketdata import Recorder, ShardStore
 from advanced_mm.marketdata.collector import Collector
 from advanced_mm.paper.clock import MarketClock
+from advanced_mm.paper.exchange.engine import Exchange
+from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.history import lay_history
 from advanced_mm.paper.replay import load_replay
 from advanced_mm.paper.server import PaperServer
 from advanced_mm.paper.synthetic import SyntheticMarket, SyntheticParameters
-from advanced_mm.paper.venue import Venue
 
 START_MS = 1_790_000_000_000
 RECORDINGS = Path(__file__).parents[1].parent / "shared" / "hyperliquid"
@@ -22,7 +23,7 @@ RECORDINGS = Path(__file__).parents[1].parent / "shared" / "hyperliquid"
 
 async def record(market, data_dir: Path, market_seconds: float, speed: float) -> None:
     """Publish a market faster than the clock and let the collector record it."""
-    server = PaperServer(Venue([market]), MarketClock(START_MS, speed))
+    server = PaperServer(Exchange([market], Rules()), MarketClock(START_MS, speed))
     await server.start()
     stop = asyncio.Event()
     asyncio.get_running_loop().call_later(market_seconds / speed + 1.0, stop.set)

@@ -1,31 +1,17 @@
 """What can be subscribed to on the websocket, and the messages of each kind of subscription."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import Annotated, ClassVar, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from advanced_mm.paper.candles import INTERVALS
-from advanced_mm.paper.market import MarketUpdate
 from advanced_mm.paper.messages import bbo_message, book_message, trades_message
+from advanced_mm.paper.step import Message, Step
 from advanced_mm.paper.venue import Venue
 from advanced_mm.paper.views import all_mids, candle_wire
 
-__all__ = [
-    "CADENCE_GRID_MS",
-    "CHANNELS",
-    "Channel",
-    "InvalidSubscriptionError",
-    "Message",
-    "Step",
-    "Subscription",
-]
-
-Message = Mapping[str, object]
-
-CADENCE_GRID_MS = 500
-"""All cadences are multiples of this; a venue that stops at each multiple misses none."""
+__all__ = ["CHANNELS", "Channel", "InvalidSubscriptionError", "Subscription", "WithFields"]
 
 SLOW_BOOK = (20, 5_000)  # levels, ms of market time
 FAST_BOOK = (5, 500)
@@ -47,10 +33,15 @@ class Subscription(BaseModel):
     fast: bool = False
     nSigFigs: Literal[5] | None = None
     """Books come unmerged: only what leaves every price as it is may be asked for."""
+    user: Annotated[str, StringConstraints(pattern=r"^(0[xX][0-9a-fA-F]{40})?$", to_lower=True)] = (
+        ""
+    )
 
     @classmethod
-    def parse(cls, raw: object, venue: Venue) -> "Subscription":
-        """A subscription that the venue serves.
+    def parse(
+        cls, raw: object, venue: Venue, channels: "Mapping[str, WithFields]"
+    ) -> "Subscription":
+        """A subscription to one of ``channels`` (by type) that the venue serves.
 
         Raises
         ------
@@ -61,36 +52,29 @@ class Subscription(BaseModel):
             asked = cls.model_validate(raw)
         except ValidationError as error:
             raise InvalidSubscriptionError from error
-        channel = CHANNELS.get(asked.type)
+        channel = channels.get(asked.type)
         if channel is None:
             raise InvalidSubscriptionError
         # Fields that mean nothing to the type must not make two subscriptions out of one.
         own = cls(type=asked.type, **{name: getattr(asked, name) for name in channel.fields})
-        if ("coin" in channel.fields and own.coin not in venue.markets) or (
-            "interval" in channel.fields and own.interval not in INTERVALS
+        if (
+            ("coin" in channel.fields and own.coin not in venue.markets)
+            or ("interval" in channel.fields and own.interval not in INTERVALS)
+            or ("user" in channel.fields and not own.user)
         ):
             raise InvalidSubscriptionError
         return own
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """The market went from ``previous_ms`` to ``now_ms`` (market time); ``updates`` by coin."""
-
-    previous_ms: int
-    now_ms: int
-    updates: Mapping[str, list[MarketUpdate]]
-
-    def crosses(self, cadence_ms: int) -> bool:
-        """Whether a multiple of ``cadence_ms`` lies in (previous_ms, now_ms]."""
-        return self.now_ms // cadence_ms > self.previous_ms // cadence_ms
-
-
-class Channel(Protocol):
-    """One kind of subscription."""
+class WithFields(Protocol):
+    """Any kind of subscription."""
 
     fields: ClassVar[tuple[str, ...]]
     """The fields of `Subscription`, beside the type, that tell two of this kind apart."""
+
+
+class Channel(WithFields, Protocol):
+    """One kind of subscription to the market."""
 
     def on_subscribe(self, venue: Venue, subscription: Subscription) -> list[Message]:
         """What a new subscriber gets at once."""

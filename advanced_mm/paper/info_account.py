@@ -1,38 +1,54 @@
 """The request types of /info that concern an account.
 
-Nobody can trade here yet, so every address holds the same: play money, no position, no order, no
-fill. The answers are those that Hyperliquid gives for such an account.
+An address that is asked about has an account from then on, with play money.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from advanced_mm.paper.info import InfoRequest, Route
-from advanced_mm.paper.venue import Venue
-from advanced_mm.paper.views import Json
+from advanced_mm.paper.account_views import AccountViews
+from advanced_mm.paper.exchange.orders import Order
+from advanced_mm.paper.exchange.signers import Signers
+from advanced_mm.paper.exchange.units import micros_text
+from advanced_mm.paper.info import InfoRequest, Route, UnknownCoinError
+from advanced_mm.paper.order_messages import (
+    fill_data,
+    full_order_data,
+    funding_entry,
+    order_data,
+    order_entry,
+)
+from advanced_mm.paper.views import Json, decimal_text
 
-__all__ = ["PLAY_MONEY_USDC", "AccountInfo"]
+__all__ = ["AccountInfo"]
 
-PLAY_MONEY_USDC = "10000.0"
-MAKER_FEE = "0.00015"
-TAKER_FEE = "0.00045"
 SPOT_MAKER_FEE = "0.0004"
 SPOT_TAKER_FEE = "0.0007"
 FREE_ACTIONS = 10_000  # an address may send so many before it has traded anything
+MAX_ENTRIES = {"fills": 2_000, "funding": 500}
+
+UserAddress = Annotated[str, StringConstraints(pattern=r"^0[xX][0-9a-fA-F]{40}$", to_lower=True)]
 
 
 class AccountRequest(InfoRequest):
     """A request of an address."""
 
-    user: Annotated[str, StringConstraints(pattern=r"^0[xX][0-9a-fA-F]{40}$")]
+    user: UserAddress
 
 
-class FillsByTimeRequest(AccountRequest):
+class RangeRequest(AccountRequest):
+    """What happened to an address in [startTime, endTime], exchange ms."""
+
+    startTime: int = Field(default=0, ge=0)
+    endTime: int | None = None
+
+
+class FillsByTimeRequest(RangeRequest):
     """Fills of an address in [startTime, endTime], exchange ms."""
 
     startTime: int = Field(ge=0)
-    endTime: int | None = None
 
 
 class OrderStatusRequest(AccountRequest):
@@ -41,67 +57,109 @@ class OrderStatusRequest(AccountRequest):
     oid: int | str
 
 
+class CoinRequest(AccountRequest):
+    """An address in a coin."""
+
+    coin: str
+
+
+class BuilderRequest(AccountRequest):
+    """An address and a builder."""
+
+    builder: UserAddress
+
+
 class AccountInfo:
-    """Answers for accounts that have never traded.
+    """Answers from the accounts.
 
     Parameters
     ----------
-    venue
-        The markets, for their time.
+    views
+        The accounts in the venue's words.
+    signers
+        Agents and builders that accounts have approved.
     """
 
-    def __init__(self, venue: Venue) -> None:
-        self._venue = venue
+    def __init__(self, views: AccountViews, signers: Signers) -> None:
+        self._views = views
+        self._exchange = views.exchange
+        self._signers = signers
 
     def routes(self) -> dict[str, Route[Any]]:
         """The request types answered here."""
-        nothing = Route(AccountRequest, lambda _: [])
-        return {
-            "clearinghouseState": Route(AccountRequest, self.clearinghouse),
+        routes: dict[str, Route[Any]] = {
+            "clearinghouseState": Route(
+                AccountRequest, lambda request: self._views.clearinghouse(request.user)
+            ),
             "spotClearinghouseState": Route(AccountRequest, lambda _: {"balances": []}),
-            "openOrders": nothing,
-            "frontendOpenOrders": nothing,
-            "historicalOrders": nothing,
-            "userFills": nothing,
-            "userFillsByTime": Route(FillsByTimeRequest, lambda _: []),
-            "orderStatus": Route(OrderStatusRequest, lambda _: {"status": "unknownOid"}),
+            "openOrders": Route(AccountRequest, lambda r: self._open_orders(r.user, order_data)),
+            "frontendOpenOrders": Route(
+                AccountRequest, lambda r: self._open_orders(r.user, full_order_data)
+            ),
+            "historicalOrders": Route(AccountRequest, self.history),
+            "userFills": Route(AccountRequest, lambda request: self._views.fills(request.user)),
+            "userFillsByTime": Route(FillsByTimeRequest, self.fills_by_time),
+            "userFunding": Route(RangeRequest, self.funding),
+            "orderStatus": Route(OrderStatusRequest, self.order_status),
+            "activeAssetData": Route(CoinRequest, self.active_asset),
             "userAbstraction": Route(AccountRequest, lambda _: "disabled"),
             "userFees": Route(AccountRequest, self.fees),
             "userRateLimit": Route(AccountRequest, self.rate_limit),
+            "subAccounts": Route(AccountRequest, self.sub_accounts),
+            "userRole": Route(AccountRequest, self.role),
+            "extraAgents": Route(AccountRequest, self.agents),
+            "maxBuilderFee": Route(BuilderRequest, self.max_builder_fee),
         }
+        return {name: self._opening(route) for name, route in routes.items()}
 
-    def clearinghouse(self, request: AccountRequest) -> dict[str, Json]:
-        """Margin and positions."""
-        summary: dict[str, Json] = {
-            "accountValue": PLAY_MONEY_USDC,
-            "totalNtlPos": "0.0",
-            "totalRawUsd": PLAY_MONEY_USDC,
-            "totalMarginUsed": "0.0",
-        }
-        return {
-            "marginSummary": summary,
-            "crossMarginSummary": summary,
-            "crossMaintenanceMarginUsed": "0.0",
-            "withdrawable": PLAY_MONEY_USDC,
-            "assetPositions": [],
-            "time": self._venue.now_ms,
-        }
+    def history(self, request: AccountRequest) -> list[Json]:
+        """The orders of all times that are still known, newest first."""
+        orders = self._exchange.history(request.user)
+        return [order_entry(one, self._views.units[one.coin]) for one in reversed(orders)]
+
+    def fills_by_time(self, request: RangeRequest) -> list[Json]:
+        """Fills from a time on, oldest first."""
+        fills = self._exchange.fills(request.user, request.startTime, request.endTime)
+        first = list(fills)[: MAX_ENTRIES["fills"]]
+        return [fill_data(one, self._views.units[one.coin]) for one in first]
+
+    def funding(self, request: RangeRequest) -> list[Json]:
+        """Funding from a time on, oldest first."""
+        payments = self._exchange.funding(request.user, request.startTime, request.endTime)
+        first = list(payments)[: MAX_ENTRIES["funding"]]
+        return [funding_entry(one, self._views.units[one.coin]) for one in first]
+
+    def order_status(self, request: OrderStatusRequest) -> dict[str, Json]:
+        """What has become of an order."""
+        key = request.oid.lower() if isinstance(request.oid, str) else request.oid
+        order = self._exchange.order(request.user, key)
+        if order is None:
+            return {"status": "unknownOid"}
+        return {"status": "order", "order": order_entry(order, self._views.units[order.coin])}
+
+    def active_asset(self, request: CoinRequest) -> dict[str, Json]:
+        """Leverage and room in a coin."""
+        if request.coin not in self._views.units:
+            raise UnknownCoinError(request.coin)
+        return self._views.active_asset(request.user, request.coin)
 
     def fees(self, request: AccountRequest) -> dict[str, Json]:
-        """Hyperliquid's base tier."""
+        """The venue's rates; nobody has a better tier."""
+        rules = self._exchange.rules
+        maker, taker = decimal_text(float(rules.maker_fee)), decimal_text(float(rules.taker_fee))
         return {
             "dailyUserVlm": [],
             "feeSchedule": {
-                "cross": TAKER_FEE,
-                "add": MAKER_FEE,
+                "cross": taker,
+                "add": maker,
                 "spotCross": SPOT_TAKER_FEE,
                 "spotAdd": SPOT_MAKER_FEE,
                 "tiers": {"vip": [], "mm": []},
                 "referralDiscount": "0.0",
                 "stakingDiscountTiers": [],
             },
-            "userCrossRate": TAKER_FEE,
-            "userAddRate": MAKER_FEE,
+            "userCrossRate": taker,
+            "userAddRate": maker,
             "userSpotCrossRate": SPOT_TAKER_FEE,
             "userSpotAddRate": SPOT_MAKER_FEE,
             "activeReferralDiscount": "0.0",
@@ -113,10 +171,60 @@ class AccountInfo:
         }
 
     def rate_limit(self, request: AccountRequest) -> dict[str, Json]:
-        """The budget of actions of a fresh address."""
+        """The budget of requests: one for each USDC traded beside those everybody has."""
+        account = self._views.account(request.user)
         return {
-            "cumVlm": "0.0",
-            "nRequestsUsed": 0,
-            "nRequestsCap": FREE_ACTIONS,
+            "cumVlm": micros_text(account.volume),
+            "nRequestsUsed": account.requests_used,
+            "nRequestsCap": FREE_ACTIONS + account.volume // 1_000_000,
             "nRequestsSurplus": 0,
         }
+
+    def sub_accounts(self, request: AccountRequest) -> list[Json] | None:
+        """An account's sub-accounts and their state; null if it has none."""
+        accounts = self._exchange.accounts
+        return [
+            {
+                "name": self._views.account(address).name,
+                "subAccountUser": address,
+                "master": request.user,
+                "clearinghouseState": self._views.clearinghouse(address),
+                "spotState": {"balances": []},
+            }
+            for address in accounts.subs(request.user)
+        ] or None
+
+    def role(self, request: AccountRequest) -> dict[str, Json]:
+        """Whether an address is an owner's, a sub-account's or an agent's."""
+        agent = self._signers.agents.get(request.user)
+        if agent is not None:
+            return {"role": "agent", "data": {"user": agent.owner}}
+        master = self._exchange.accounts.master_of(request.user)
+        if master is not None:
+            return {"role": "subAccount", "data": {"master": master}}
+        return {"role": "user"}
+
+    def agents(self, request: AccountRequest) -> list[Json]:
+        """The agents with a name that an owner has approved; they never expire."""
+        return [
+            {"name": agent.name, "address": address, "validUntil": None}
+            for address, agent in self._signers.agents.items()
+            if agent.owner == request.user and agent.name
+        ]
+
+    def max_builder_fee(self, request: BuilderRequest) -> int:
+        """What a builder may take, tenths of a basis point."""
+        return self._signers.builders.get((request.user, request.builder), 0)
+
+    def _open_orders(self, user: str, data: Callable[[Order, Any], dict[str, Json]]) -> list[Json]:
+        orders = self._exchange.open_orders(user)
+        return [data(one, self._views.units[one.coin]) for one in reversed(orders)]
+
+    def _opening(self, route: Route[Any]) -> Route[Any]:
+        """The route, but that the address has an account before it is answered."""
+
+        def answer(request: Any) -> Json:
+            self._views.account(request.user)
+            return route.answer(request)
+
+        return Route(route.form, answer)

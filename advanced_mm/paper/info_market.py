@@ -1,5 +1,6 @@
 """The request types of /info that concern markets and need no account."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -121,10 +122,13 @@ class MarketInfo:
     ----------
     venue
         The markets.
+    open_interest
+        What accounts hold of a coin, base units as text; None where there are no accounts.
     """
 
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Venue, open_interest: Callable[[str], str] | None = None) -> None:
         self._venue = venue
+        self._open_interest = open_interest or (lambda _: "0.0")
 
     def routes(self) -> dict[str, Route[Any]]:
         """The request types answered here."""
@@ -153,7 +157,10 @@ class MarketInfo:
 
     def meta_and_contexts(self, request: PerpRequest) -> list[Json]:
         """The perpetuals, and in the same order their prices and figures."""
-        contexts = [asset_context(market) for market in self._venue.markets.values()]
+        contexts = [
+            {**asset_context(market), "openInterest": self._open_interest(coin)}
+            for coin, market in self._venue.markets.items()
+        ]
         return [self.meta(request), contexts]
 
     def status(self, request: InfoRequest) -> dict[str, Json]:

@@ -5,17 +5,20 @@ import contextlib
 import json
 import logging
 import os
+import time
+from collections.abc import Callable
 
 from aiohttp import web
 
 from advanced_mm.errors import InputError
-from advanced_mm.paper.channels import CADENCE_GRID_MS, Step
+from advanced_mm.paper.answers import Answers
 from advanced_mm.paper.clock import MarketClock
-from advanced_mm.paper.info import InfoRouter, RejectedRequest, UnknownCoinError
-from advanced_mm.paper.info_account import AccountInfo
-from advanced_mm.paper.info_market import MarketInfo
+from advanced_mm.paper.exchange.engine import Exchange
+from advanced_mm.paper.gate_protocol import GateProtocol
+from advanced_mm.paper.info import RejectedRequest, UnknownCoinError
+from advanced_mm.paper.step import CADENCE_GRID_MS, Step
 from advanced_mm.paper.stream import StreamHub, StreamLimits
-from advanced_mm.paper.venue import Venue
+from advanced_mm.paper.views import Json
 
 __all__ = ["PaperServer"]
 
@@ -28,18 +31,20 @@ LAG_WARNING_S = 5.0
 
 
 class PaperServer:
-    """A loopback Hyperliquid: POST /info, GET /ws, and GET /health for whoever watches over it.
+    """A loopback Hyperliquid: POST /info and /exchange, GET /ws, and GET /health for a watchman.
 
     Parameters
     ----------
-    venue
-        The markets, at their start time.
+    exchange
+        Markets and accounts, at their start time.
     clock
-        Market time; it must not be behind the venue's.
+        Market time; it must not be behind the exchange's.
     port
         Port on 127.0.0.1, 0 for any free one.
     limits
         When a websocket connection ends.
+    gate
+        Rate limits, faults and the admin interface; None: nothing of the kind.
 
     Raises
     ------
@@ -48,15 +53,22 @@ class PaperServer:
     """
 
     def __init__(
-        self, venue: Venue, clock: MarketClock, port: int = 0, limits: StreamLimits | None = None
+        self,
+        exchange: Exchange,
+        clock: MarketClock,
+        port: int = 0,
+        limits: StreamLimits | None = None,
+        gate: GateProtocol | None = None,
     ) -> None:
         if not 0 <= port <= MAX_PORT:
             raise InputError(f"port {port} does not exist: give 0 to {MAX_PORT}")
-        self._venue = venue
+        self.exchange = exchange
         self._clock = clock
         self._port = port
-        self._hub = StreamHub(venue, limits)
-        self._info = InfoRouter(MarketInfo(venue).routes(), AccountInfo(venue).routes())
+        self._gate = gate
+        # Clients take nonces from their own clock, whatever time it is in the market.
+        self.answers = Answers(exchange, lambda: time.time_ns() // 1_000_000, gate)
+        self._hub = StreamHub(self.answers, limits, gate)
         self._runner: web.AppRunner | None = None
         self._pump: asyncio.Task[None] | None = None
         self._next_lag_warning_s = LAG_WARNING_S
@@ -79,11 +91,14 @@ class PaperServer:
         InputError
             If the port is taken.
         """
-        app = web.Application()
+        app = web.Application(middlewares=[self._gate.middleware] if self._gate else [])
         app.router.add_post("/info", self._answer_info)
+        app.router.add_post("/exchange", self._answer_action)
         app.router.add_get("/ws", self._hub.handle)
         app.router.add_get("/health", self._answer_health)
         app.on_shutdown.append(self._close_streams)
+        if self._gate is not None:
+            self._gate.add_routes(app, self)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
@@ -124,13 +139,13 @@ class PaperServer:
 
     async def _run_markets(self) -> None:
         """Bring the markets up to the clock, again and again, stopping at every cadence."""
-        previous_ms = self._venue.now_ms
+        previous_ms = self.exchange.now_ms
         while True:
             until_ms = self._clock.now_ms
             while previous_ms < until_ms:
                 grid_ms = (previous_ms // CADENCE_GRID_MS + 1) * CADENCE_GRID_MS
                 now_ms = min(grid_ms, until_ms)
-                updates = self._venue.advance(now_ms)
+                updates = self.exchange.advance(now_ms)
                 self._hub.publish(Step(previous_ms, now_ms, updates))
                 previous_ms = now_ms
                 await asyncio.sleep(0)
@@ -144,13 +159,21 @@ class PaperServer:
             logger.warning("the market is %.1f s behind its clock: lower the speed", late_s)
 
     async def _answer_info(self, request: web.Request) -> web.Response:
+        return await self._answer(request, self.answers.info)
+
+    async def _answer_action(self, request: web.Request) -> web.Response:
+        response = await self._answer(request, self.answers.action)
+        self._hub.publish_events()
+        return response
+
+    async def _answer(self, request: web.Request, answer: Callable[[object], Json]) -> web.Response:
         try:
             body = json.loads(await request.read())
         except ValueError as error:
             text = f"Failed to parse the request body as JSON: {error}"
             return web.Response(status=400, text=text)
         try:
-            return web.json_response(self._info.answer(body))
+            return web.json_response(answer(body))
         except RejectedRequest as error:
             text = f"Failed to deserialize the JSON body into the target type: {error}"
             return web.Response(status=422, text=text)
@@ -160,8 +183,8 @@ class PaperServer:
     async def _answer_health(self, _: web.Request) -> web.Response:
         return web.json_response(
             {
-                "market_time_ms": self._venue.now_ms,
-                "coins": list(self._venue.markets),
+                "market_time_ms": self.exchange.now_ms,
+                "coins": list(self.exchange.venue.markets),
                 "clients": self._hub.clients,
                 "uptime_seconds": round(self._clock.uptime_s, 3),
             }

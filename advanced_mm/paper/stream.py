@@ -3,25 +3,25 @@
 import asyncio
 import json
 import logging
-from collections import deque
-from collections.abc import Iterable
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from aiohttp import ClientConnectionResetError, WSCloseCode, WSMsgType, web
 
-from advanced_mm.paper.channels import (
-    CHANNELS,
-    InvalidSubscriptionError,
-    Message,
-    Step,
-    Subscription,
-)
-from advanced_mm.paper.venue import Venue
+from advanced_mm.paper.answers import Answers
+from advanced_mm.paper.channels import CHANNELS, InvalidSubscriptionError, Subscription, WithFields
+from advanced_mm.paper.exchange.orders import AccountEvent, OrderEvent
+from advanced_mm.paper.gate_protocol import GateProtocol
+from advanced_mm.paper.info import RejectedRequest, UnknownCoinError
+from advanced_mm.paper.step import Message, Step
+from advanced_mm.paper.user_channels import USER_CHANNELS
 
 __all__ = ["StreamHub", "StreamLimits"]
 
 logger = logging.getLogger(__name__)
 
+ALL_CHANNELS: Mapping[str, WithFields] = {**CHANNELS, **USER_CHANNELS}
 CLOSING_S = 1.0  # how long a client is waited for when the venue ends a connection
 
 
@@ -45,15 +45,34 @@ class StreamLimits:
 class Client:
     """One connection: a bounded queue and the task that empties it."""
 
-    def __init__(self, socket: web.WebSocketResponse, request: web.Request, limits: StreamLimits):
-        self.name = str(request.remote)
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        request: web.Request,
+        limits: StreamLimits,
+        gate: GateProtocol | None,
+    ) -> None:
+        self.name = _name(request)
         self._socket = socket
         self._transport = request.transport
         self._limits = limits
+        self._gate = gate
         self._queue: deque[str] = deque()
         self._waiting = asyncio.Event()
 
     def send(self, texts: Iterable[str]) -> None:
+        """Queue messages, as the gate lets them through; late ones are queued when they are due."""
+        if self._gate is None:
+            self._enqueue(texts)
+            return
+        for text in texts:
+            for delay_s, out in self._gate.outgoing(self.name, text):
+                if delay_s > 0:
+                    asyncio.get_running_loop().call_later(delay_s, self._enqueue, (out,))
+                else:
+                    self._enqueue((out,))
+
+    def _enqueue(self, texts: Iterable[str]) -> None:
         """Queue messages; a client that cannot keep up is cut off at once."""
         if self._transport is None:
             return
@@ -87,18 +106,24 @@ class StreamHub:
 
     Parameters
     ----------
-    venue
-        The markets.
+    answers
+        Where posted requests are answered.
     limits
         When a connection ends.
+    gate
+        What stands between the venue and its clients; None: nothing.
     """
 
-    def __init__(self, venue: Venue, limits: StreamLimits | None = None) -> None:
-        self._venue = venue
+    def __init__(
+        self, answers: Answers, limits: StreamLimits | None = None, gate: GateProtocol | None = None
+    ) -> None:
+        self._answers = answers
+        self._venue = answers.exchange.venue
         self._limits = limits or StreamLimits()
+        self._gate = gate
         self._clients: dict[Client, web.WebSocketResponse] = {}
         self._subscribers: dict[str, dict[Subscription, set[Client]]] = {
-            kind: {} for kind in CHANNELS
+            kind: {} for kind in ALL_CHANNELS
         }
 
     @property
@@ -108,25 +133,48 @@ class StreamHub:
 
     def publish(self, step: Step) -> None:
         """Queue what a step of the market means to each subscriber."""
-        for kind, subscriptions in self._subscribers.items():
-            for subscription, clients in subscriptions.items():
-                messages = CHANNELS[kind].on_step(self._venue, subscription, step)
-                if messages:
-                    texts = [_encode(message) for message in messages]
-                    for client in clients:
-                        client.send(texts)
+        for kind, channel in CHANNELS.items():
+            for subscription, clients in self._subscribers[kind].items():
+                self._send(clients, channel.on_step(self._venue, subscription, step))
+        self.publish_events()
+        for kind, user_channel in USER_CHANNELS.items():
+            for subscription, clients in self._subscribers[kind].items():
+                self._send(clients, user_channel.on_step(self._answers.views, subscription, step))
+
+    def publish_events(self) -> None:
+        """Queue what has happened to accounts since the last call for their subscribers."""
+        by_account: defaultdict[str, list[AccountEvent]] = defaultdict(list)
+        for event in self._answers.exchange.take_events():
+            owner = event.order.account if isinstance(event, OrderEvent) else event.account
+            by_account[owner].append(event)
+        if not by_account:
+            return
+        for kind, channel in USER_CHANNELS.items():
+            for subscription, clients in self._subscribers[kind].items():
+                if events := by_account.get(subscription.user):
+                    self._send(
+                        clients, channel.on_events(self._answers.views, subscription, events)
+                    )
+
+    @staticmethod
+    def _send(clients: Iterable["Client"], messages: Iterable[Message]) -> None:
+        texts = [_encode(message) for message in messages]
+        if texts:
+            for client in clients:
+                client.send(texts)
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         """Serve one connection until it ends."""
         socket = web.WebSocketResponse(compress=False, timeout=CLOSING_S)
         await socket.prepare(request)
-        client = Client(socket, request, self._limits)
+        client = Client(socket, request, self._limits, self._gate)
         self._clients[client] = socket
         writer = asyncio.create_task(client.write())
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
-                    client.send(_encode(reply) for reply in self._replies(client, message.data))
+                    client.send([_encode(reply) for reply in self._replies(client, message.data)])
+                    self.publish_events()
         finally:
             writer.cancel()
             del self._clients[client]
@@ -145,17 +193,27 @@ class StreamHub:
     def _replies(self, client: Client, text: str) -> list[Message]:
         """What the client gets for a message of its own."""
         request = _decode(text)
+        if self._gate is not None:
+            refusal = self._gate.incoming(client.name, request)
+            if refusal is not None:
+                return [_error(refusal)]
         method = request.get("method")
         if method == "ping":
             return [{"channel": "pong"}]
-        if method not in ("subscribe", "unsubscribe") or "subscription" not in request:
-            return [_error(f"Error parsing JSON into valid websocket request: {text}")]
-        raw = request["subscription"]
+        if method == "post" and isinstance(request.get("id"), int):
+            return [self._post(request)]
+        if method in ("subscribe", "unsubscribe") and "subscription" in request:
+            return self._subscription(client, str(method), request["subscription"])
+        return [_error(f"Error parsing JSON into valid websocket request: {text}")]
+
+    def _subscription(self, client: Client, method: str, raw: object) -> list[Message]:
+        """Begin or end a subscription: the acknowledgement, and what a new subscriber gets."""
         try:
-            subscription = Subscription.parse(raw, self._venue)
+            subscription = Subscription.parse(raw, self._venue, ALL_CHANNELS)
         except InvalidSubscriptionError:
             return [_error(f"Invalid subscription {_encode(raw)}")]
-        clients = self._subscribers[subscription.type].get(subscription, set())
+        kind = subscription.type
+        clients = self._subscribers[kind].get(subscription, set())
         if (client in clients) == (method == "subscribe"):
             return [_error(f"Already {method}d: {_encode(raw)}")]
         acknowledgement = {
@@ -165,9 +223,34 @@ class StreamHub:
         if method == "unsubscribe":
             self._remove(client, subscription)
             return [acknowledgement]
-        self._subscribers[subscription.type].setdefault(subscription, set()).add(client)
-        first = CHANNELS[subscription.type].on_subscribe(self._venue, subscription)
-        return [acknowledgement, *first]
+        self._subscribers[kind].setdefault(subscription, set()).add(client)
+        if kind in CHANNELS:
+            return [acknowledgement, *CHANNELS[kind].on_subscribe(self._venue, subscription)]
+        views = self._answers.views
+        views.account(subscription.user)
+        return [acknowledgement, *USER_CHANNELS[kind].on_subscribe(views, subscription)]
+
+    def _post(self, request: Mapping[str, object]) -> Message:
+        """The answer to a request of /info or /exchange that came this way."""
+        inner = request.get("request")
+        posted = inner if isinstance(inner, dict) else {}
+        kind, body = posted.get("type"), posted.get("payload")
+        try:
+            if kind == "info":
+                answer = self._answers.info(body)
+                asked = body.get("type") if isinstance(body, dict) else None
+                payload: object = {"type": asked, "data": answer}
+            elif kind == "action":
+                payload = self._answers.action(body)
+            else:
+                raise RejectedRequest("unknown variant of `type`")
+        except RejectedRequest as error:
+            kind = "error"
+            payload = f"422 Failed to deserialize the JSON body into the target type: {error}"
+        except UnknownCoinError:
+            kind, payload = "error", "500 null"
+        response = {"type": kind, "payload": payload}
+        return {"channel": "post", "data": {"id": request["id"], "response": response}}
 
     def _remove(self, client: Client, subscription: Subscription) -> None:
         subscriptions = self._subscribers[subscription.type]
@@ -181,6 +264,12 @@ class StreamHub:
                 key for key, clients in subscriptions.items() if client in clients
             ]:
                 self._remove(client, subscription)
+
+
+def _name(request: web.Request) -> str:
+    """Address and port, by which connections are told apart."""
+    peer = request.transport and request.transport.get_extra_info("peername")
+    return f"{peer[0]}:{peer[1]}" if peer else str(request.remote)
 
 
 def _encode(message: object) -> str:

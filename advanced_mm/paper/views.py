@@ -8,7 +8,15 @@ from advanced_mm.paper.market import CoinSpec
 from advanced_mm.paper.messages import price_text, size_text
 from advanced_mm.paper.venue import CoinMarket, Venue
 
-__all__ = ["FUNDING_RATE", "Json", "all_mids", "asset_context", "candle_wire", "universe_entry"]
+__all__ = [
+    "FUNDING_RATE",
+    "Json",
+    "all_mids",
+    "asset_context",
+    "candle_wire",
+    "decimal_text",
+    "universe_entry",
+]
 
 Json: TypeAlias = "Mapping[str, object] | Sequence[Json] | str | int | float | bool | None"
 

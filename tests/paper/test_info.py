@@ -6,11 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from advanced_mm.paper.account_views import AccountViews
+from advanced_mm.paper.exchange.engine import Exchange
+from advanced_mm.paper.exchange.rules import Rules
+from advanced_mm.paper.exchange.signers import Signers
 from advanced_mm.paper.info import InfoRequest, InfoRouter, RejectedRequest, Route, UnknownCoinError
 from advanced_mm.paper.info_account import AccountInfo
 from advanced_mm.paper.info_market import MarketInfo
 from advanced_mm.paper.synthetic import SyntheticMarket, SyntheticParameters
-from advanced_mm.paper.venue import Venue
 
 START_MS = 1_800_000_000_000  # a whole hour
 USER = "0x" + "aB" * 20
@@ -18,9 +21,11 @@ HOUR_MS = 3_600_000
 
 
 def router_at(until_ms):
-    venue = Venue([SyntheticMarket(SyntheticParameters(), START_MS, seed=1)])
-    venue.advance(until_ms)
-    return InfoRouter(MarketInfo(venue).routes(), AccountInfo(venue).routes()), venue
+    exchange = Exchange([SyntheticMarket(SyntheticParameters(), START_MS, seed=1)], Rules())
+    exchange.advance(until_ms)
+    account = AccountInfo(AccountViews(exchange), Signers())
+    venue = exchange.venue
+    return InfoRouter(MarketInfo(venue).routes(), account.routes()), venue
 
 
 @pytest.fixture(scope="module")

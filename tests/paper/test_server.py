@@ -13,9 +13,10 @@ import pytest
 
 from advanced_mm.errors import InputError
 from advanced_mm.paper.clock import MarketClock
+from advanced_mm.paper.exchange.engine import Exchange
+from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.server import PaperServer
 from advanced_mm.paper.synthetic import SyntheticMarket, SyntheticParameters
-from advanced_mm.paper.venue import Venue
 
 PAIR = "ETH/USDC:USDC"
 
@@ -24,10 +25,11 @@ PAIR = "ETH/USDC:USDC"
 async def serving(port=0):
     """A venue that started five minutes ago, with two hours of candles before that."""
     now_ms = int(time.time() * 1000)
-    venue = Venue([SyntheticMarket(SyntheticParameters(), now_ms - 300_000, seed=1)])
-    venue.advance(now_ms)
+    exchange = Exchange([SyntheticMarket(SyntheticParameters(), now_ms - 300_000, seed=1)], Rules())
+    exchange.advance(now_ms)
+    venue = exchange.venue
     venue.markets["ETH"].make_up_past(120, seed=1)
-    server = PaperServer(venue, MarketClock(now_ms), port)
+    server = PaperServer(exchange, MarketClock(now_ms), port)
     await server.start()
     try:
         yield server, venue
@@ -175,8 +177,8 @@ async def test_a_market_that_fails_ends_the_server_with_its_error():
             raise RuntimeError("broken market")
 
     now_ms = int(time.time() * 1000)
-    venue = Venue([Failing(SyntheticParameters(), now_ms, seed=1)])
-    server = PaperServer(venue, MarketClock(now_ms))
+    exchange = Exchange([Failing(SyntheticParameters(), now_ms, seed=1)], Rules())
+    server = PaperServer(exchange, MarketClock(now_ms))
     await server.start()
     with pytest.raises(RuntimeError, match="broken market"):
         async with asyncio.timeout(5):

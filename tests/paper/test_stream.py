@@ -10,11 +10,12 @@ import aiohttp
 import pytest
 
 from advanced_mm.paper.clock import MarketClock
+from advanced_mm.paper.exchange.engine import Exchange
+from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.market import Book, CoinSpec, Level, MarketUpdate, Print, Quote
 from advanced_mm.paper.server import PaperServer
 from advanced_mm.paper.stream import StreamLimits
 from advanced_mm.paper.synthetic import SyntheticMarket, SyntheticParameters
-from advanced_mm.paper.venue import Venue
 from advanced_mm.price_grid import PriceGrid
 
 START_MS = 1_800_000_000_000
@@ -48,9 +49,9 @@ def one_print(tid, price=100.1, side=1):
 
 @contextlib.asynccontextmanager
 async def serving(market, speed=1.0, limits=None, ran_to_ms=START_MS):
-    venue = Venue([market])
-    venue.advance(ran_to_ms)
-    server = PaperServer(venue, MarketClock(ran_to_ms, speed), limits=limits)
+    exchange = Exchange([market], Rules())
+    exchange.advance(ran_to_ms)
+    server = PaperServer(exchange, MarketClock(ran_to_ms, speed), limits=limits)
     await server.start()
     try:
         yield server
@@ -99,9 +100,15 @@ async def test_the_first_message_of_trades_replays_the_30_newest_prints_then_eac
         await subscribe(socket, type="trades", coin="ETH")
         replayed = await socket.receive_json(timeout=2)
         assert replayed["channel"] == "trades"
-        assert [trade["tid"] for trade in replayed["data"]] == list(range(11, 41))
+        assert [trade["hash"] for trade in replayed["data"]] == [
+            one_print(tid).hash for tid in range(11, 41)
+        ]
         live = await socket.receive_json(timeout=2)
-        assert [trade["tid"] for trade in live["data"]] == [50, 51]
+        assert [trade["hash"] for trade in live["data"]] == [
+            one_print(tid).hash for tid in (50, 51)
+        ]
+        tids = [trade["tid"] for trade in (*replayed["data"], *live["data"])]
+        assert tids == sorted(set(tids))
         first = live["data"][0]
         assert (first["side"], first["time"], first["coin"]) == ("A", START_MS + 150, "ETH")
         assert (float(first["px"]), float(first["sz"])) == (100.1, 0.25)

@@ -1,0 +1,46 @@
+"""Where requests are answered, whichever way they come: REST, or ``post`` on the websocket."""
+
+from collections.abc import Callable
+
+from advanced_mm.paper.account_views import AccountViews
+from advanced_mm.paper.exchange.engine import Exchange
+from advanced_mm.paper.exchange.requests import Requests
+from advanced_mm.paper.gate_protocol import GateProtocol
+from advanced_mm.paper.info import InfoRouter
+from advanced_mm.paper.info_account import AccountInfo
+from advanced_mm.paper.info_market import MarketInfo
+from advanced_mm.paper.views import Json
+
+__all__ = ["Answers"]
+
+
+class Answers:
+    """Answers /info and /exchange.
+
+    Parameters
+    ----------
+    exchange
+        The engine.
+    wall_ms
+        The computer's clock, ms, by which nonces are judged.
+    gate
+        Who counts the requests of an address; None: nobody.
+    """
+
+    def __init__(
+        self, exchange: Exchange, wall_ms: Callable[[], int], gate: GateProtocol | None = None
+    ) -> None:
+        self.exchange = exchange
+        self.views = AccountViews(exchange)
+        self.requests = Requests(exchange, wall_ms, gate)
+        market = MarketInfo(exchange.venue, self.views.open_interest)
+        account = AccountInfo(self.views, self.requests.signers)
+        self._info = InfoRouter(market.routes(), account.routes())
+
+    def info(self, body: object) -> Json:
+        """The answer to a request for information; raises what `InfoRouter.answer` raises."""
+        return self._info.answer(body)
+
+    def action(self, body: object) -> Json:
+        """The answer to a signed action; raises what `Requests.answer` raises."""
+        return self.requests.answer(body)
