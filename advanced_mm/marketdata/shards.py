@@ -1,6 +1,6 @@
 """One shard read from disk into arrays, not yet merged with others."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
