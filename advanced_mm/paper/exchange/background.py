@@ -6,7 +6,7 @@ from functools import cached_property
 from advanced_mm.paper.exchange.units import CoinUnits
 from advanced_mm.paper.market import Book, MarketSource, Quote
 
-__all__ = ["VISIBLE_LEVELS", "Background"]
+__all__ = ["VISIBLE_LEVELS", "Background", "touch_of"]
 
 VISIBLE_LEVELS = 20  # what a subscriber of the book sees of each side, and what an order can reach
 
@@ -53,10 +53,11 @@ class Background:
         self._source = source
         self._units = units
         self._depth: tuple[_Depth, _Depth] | None = None
+        self._frozen: Book | None = None
         self._taken: dict[tuple[bool, int], int] = {}
         self._mark = units.price_units(source.mid)
         self._mark_known = True
-        self.show(_touch_of(source.book(1)))
+        self.show(touch_of(source.book(1)))
 
     @property
     def quote(self) -> Quote:
@@ -118,6 +119,23 @@ class Background:
             if left > 0:
                 yield price, left
 
+    def book(self, levels: int) -> Book:
+        """The source's book, as it stood when the market was halted if it is."""
+        if self._frozen is None:
+            return self._source.book(levels)
+        frozen = self._frozen
+        return Book(frozen.time_ms, frozen.bids[:levels], frozen.asks[:levels])
+
+    def freeze(self, frozen: bool) -> None:
+        """Let the book stand still, or move again."""
+        self._frozen = self._source.book(2 * VISIBLE_LEVELS) if frozen else None
+        self._depth = None
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the book stands still."""
+        return self._frozen is not None
+
     @property
     def untouched(self) -> bool:
         """Whether nothing has been taken since the source's last block."""
@@ -137,7 +155,7 @@ class Background:
 
     def _side(self, bids: bool) -> _Depth:
         if self._depth is None:
-            book = self._source.book(VISIBLE_LEVELS)
+            book = self.book(VISIBLE_LEVELS)
             price, lots = self._units.price_units, self._units.lots
             bids_and_asks = [
                 _Depth([(price(one.price), lots(one.size)) for one in side])
@@ -153,7 +171,8 @@ def _half(twice: int) -> int:
     return half + (half & 1 if odd else 0)
 
 
-def _touch_of(book: Book) -> Quote:
+def touch_of(book: Book) -> Quote:
+    """The best level of each side."""
     bid = book.bids[0] if book.bids else None
     ask = book.asks[0] if book.asks else None
     return Quote(

@@ -8,8 +8,9 @@ from dataclasses import replace
 from advanced_mm.paper.exchange.accounts import Account, Accounts
 from advanced_mm.paper.exchange.checks import form_error, trigger_wakes
 from advanced_mm.paper.exchange.clearing import Clearing
+from advanced_mm.paper.exchange.ledger import Match
 from advanced_mm.paper.exchange.margin import Margin
-from advanced_mm.paper.exchange.matching import Match, MatchedMarket
+from advanced_mm.paper.exchange.matching import MatchedMarket
 from advanced_mm.paper.exchange.orders import (
     AccountEvent,
     Fill,
@@ -27,6 +28,7 @@ __all__ = ["Desk"]
 
 MOST_OPEN_ORDERS = 1_000
 MOST_EVENTS = 100_000
+NO_MATCH = "Order could not immediately match against any resting orders."
 
 
 class Desk:
@@ -130,7 +132,7 @@ class Desk:
             bbo = "@".join(_plain(market, side) for side in (bid, ask))
             return f"Post only order would have immediately matched, bbo was {bbo}."
         if request.tif is TimeInForce.IOC and not crosses:
-            return "Order could not immediately match against any resting orders."
+            return NO_MATCH
         return None
 
     def modify(self, account: Account, old: Order, request: OrderRequest) -> Outcome:
@@ -285,6 +287,8 @@ class Desk:
             self._tell(order)
         elif order.remaining > 0:
             self.end(order, OrderStatus.CANCELED)
+            if order.filled == 0:  # it met nothing but its own account's orders
+                return Outcome(error=NO_MATCH)
         average = market.units.price(1) * value / lots if lots else None
         return Outcome(order=copy.copy(order), average_price=average)
 

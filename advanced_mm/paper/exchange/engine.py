@@ -84,7 +84,9 @@ class Exchange:
             scheduled_ms = self._upkeep.next_scheduled_ms
             if not watched and scheduled_ms is None:
                 break
-            stop_ms = min(until_ms, self.now_ms - self.now_ms % STEP_MS + STEP_MS)
+            stop_ms = until_ms
+            if watched:
+                stop_ms = min(stop_ms, self.now_ms - self.now_ms % STEP_MS + STEP_MS)
             if scheduled_ms is not None:
                 stop_ms = max(self.now_ms, min(stop_ms, scheduled_ms))
             for coin in watched:

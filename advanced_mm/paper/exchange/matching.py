@@ -19,54 +19,20 @@ One rule for the synthetic market and for replays:
 """
 
 import math
-from dataclasses import dataclass, replace
-from typing import Protocol
 
-from advanced_mm.paper.exchange.background import Background
+from advanced_mm.paper.exchange.background import VISIBLE_LEVELS, Background, touch_of
+from advanced_mm.paper.exchange.ledger import Ledger
 from advanced_mm.paper.exchange.orders import Order, TimeInForce
 from advanced_mm.paper.exchange.queue import OwnLevel, OwnSide
 from advanced_mm.paper.exchange.rules import Rules
+from advanced_mm.paper.exchange.sweep import NOBODY, Party, Sweep
+from advanced_mm.paper.exchange.tape import Tape
 from advanced_mm.paper.exchange.units import CoinUnits
-from advanced_mm.paper.identifiers import first_trade_id, transaction_hash
 from advanced_mm.paper.market import Book, CoinSpec, Level, MarketSource, MarketUpdate, Print, Quote
 
-__all__ = ["NOBODY", "STEP_MS", "Ledger", "Match", "MatchedMarket"]
-
-NOBODY = "0x" + "0" * 40
-"""The address of everybody who is no account of the venue."""
+__all__ = ["NOBODY", "STEP_MS", "MatchedMarket"]
 
 STEP_MS = 100
-
-_IDS_PER_ASSET = 40 << 20  # as many prints of one coin before its trade ids meet the next coin's
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """``lots`` of ``order`` have traded at ``price``; its ``remaining`` is already less by them."""
-
-    time_ms: int
-    order: Order
-    price: int
-    lots: int
-    crossed: bool
-    tid: int
-    hash: str
-
-
-class Ledger(Protocol):
-    """Whoever keeps the accounts."""
-
-    def allowed(self, order: Order, lots: int) -> int:
-        """Lots, at most ``lots``, that a resting order may still trade; with 0 it is taken out."""
-        ...
-
-    def matched(self, match: Match) -> None:
-        """One order's part in a trade."""
-        ...
-
-    def met_itself(self, order: Order) -> None:
-        """A resting order was taken out because an order of its own account would have met it."""
-        ...
 
 
 class MatchedMarket:
@@ -89,18 +55,14 @@ class MatchedMarket:
     ) -> None:
         self._source = source
         self._rules = rules
-        self._ledger = ledger
         self.units = CoinUnits(source.spec.size_decimals)
         self._background = Background(source, self.units)
         self._bids, self._asks = OwnSide(True), OwnSide(False)
         self._now_ms = self._changed_ms = source.now_ms
         self.time_ms = source.now_ms
-        self._last_tid = first_trade_id(source.now_ms) + asset * _IDS_PER_ASSET - 1
-        self._tid_shift = asset * _IDS_PER_ASSET
-        self._orders_made = 0
-        self._prints: list[Print] = []
+        self._tape = Tape(source.spec.coin, self.units, source.now_ms, asset)
+        self._party = Party(self._tape, self._background, ledger, self.remove)
         self._published = self._background.quote
-        self._frozen: Book | None = None
 
     @property
     def spec(self) -> CoinSpec:
@@ -133,7 +95,7 @@ class MatchedMarket:
     @property
     def changed(self) -> bool:
         """Whether actions have changed what is published."""
-        return bool(self._prints) or self._touch() != self._published
+        return len(self._tape) > 0 or self._touch() != self._published
 
     def best(self, bids: bool) -> tuple[int, int] | None:
         """Best published price of a side and the lots there, ours and the background's."""
@@ -167,7 +129,7 @@ class MatchedMarket:
         """All blocks with ``time_ms <= until_ms`` not given yet, in time order."""
         updates = self._flush()
         until_ms = max(until_ms, self._now_ms)
-        if self._frozen is not None:
+        if self._background.frozen:
             self._source.advance(until_ms)
         elif self.busy:
             self._run_matched(until_ms, updates)
@@ -195,20 +157,18 @@ class MatchedMarket:
 
     def halt(self, halted: bool) -> None:
         """Stop the market: nothing is published or filled until it goes on at the new prices."""
-        if halted and self._frozen is None:
-            self._frozen = self.book(20)
-        elif not halted and self._frozen is not None:
-            self._frozen = None
-            self._meet_touch(_touch_of(self._source.book(1)))
+        if halted == self._background.frozen:
+            return
+        self._background.freeze(halted)
+        if not halted:
+            self._background.refill()
+            self._meet_touch(touch_of(self._source.book(1)))
 
     def book(self, levels: int) -> Book:
         """The book as of the last ``advance``, ours among it, at most ``levels`` on each side."""
-        if self._frozen is not None:
-            frozen = self._frozen
-            return Book(frozen.time_ms, frozen.bids[:levels], frozen.asks[:levels])
         if not self.busy:
-            return self._source.book(levels)
-        shown = self._source.book(levels + 20)
+            return self._background.book(levels)
+        shown = self._background.book(levels + VISIBLE_LEVELS)
         return Book(
             max(shown.time_ms, self._changed_ms),
             self._merged(True, shown.bids, levels),
@@ -227,14 +187,7 @@ class MatchedMarket:
             if update.quote is not None:
                 self._background.show(update.quote)
                 self._published = update.quote
-        first = next((update.prints[0] for update in updates if update.prints), None)
-        if first is None:
-            return updates
-        self._shift_to(first.tid)
-        if self._tid_shift:
-            updates = [_shifted(update, self._tid_shift) for update in updates]
-        self._last_tid = next(u.prints[-1].tid for u in reversed(updates) if u.prints)
-        return updates
+        return self._tape.renumber(updates)
 
     def _run_matched(self, until_ms: int, updates: list[MarketUpdate]) -> None:
         while True:
@@ -266,12 +219,12 @@ class MatchedMarket:
             if own.reaches(price):
                 self._share(one, own, price)
                 return
-        self._prints.append(replace(one, tid=self._tid(one.tid)))
+        self._tape.copy(one)
 
     def _share(self, one: Print, own: OwnSide, price: int) -> None:
         """A print that reaches our orders."""
         users = one.users or (NOBODY, NOBODY)
-        sweep = _Sweep(self, one.side, one.hash, users if one.side > 0 else users[::-1])
+        sweep = self._sweep(one.side, one.hash, users if one.side > 0 else users[::-1])
         for level in own.levels():
             if level.price == price:
                 lots = self.units.lots(one.size)
@@ -283,7 +236,7 @@ class MatchedMarket:
                 break
             sweep.go_to(level.price)
             level.trade(level.lots, 0, sweep)
-        self._prints.append(replace(one, tid=self._tid(one.tid)))
+        self._tape.copy(one)
 
     def _meet_touch(self, quote: Quote) -> None:
         """The background's new touch: what it runs over, and what it shows where we stand."""
@@ -295,7 +248,7 @@ class MatchedMarket:
             self._look_at_touch(own)
 
     def _run_over(self, own: OwnSide, price: int) -> None:
-        sweep = _Sweep(self, -1 if own.bids else 1, self._new_hash(), (NOBODY, NOBODY))
+        sweep = self._sweep(-1 if own.bids else 1)
         for level in own.levels():
             if not _at_or_better(own.bids, level.price, price):
                 break
@@ -334,7 +287,7 @@ class MatchedMarket:
             if _at_or_better(bids, level.price, limit):
                 there.setdefault(level.price, 0)
         side = 1 if order.request.is_buy else -1
-        sweep = _Sweep(self, side, self._new_hash(), (order.account, NOBODY), order)
+        sweep = self._sweep(side, users=(order.account, NOBODY), order=order)
         for price in sorted(there, reverse=bids):
             if order.remaining == 0:
                 break
@@ -355,37 +308,29 @@ class MatchedMarket:
         standing = self._background.standing(bids, price)
         level.join(order, self._rules.queue_position * standing)
 
-    def _new_hash(self) -> str:
-        """The hash of a transaction that the source does not know."""
-        self._orders_made += 1
-        return transaction_hash(self.spec.coin, self.time_ms, "matched", self._orders_made)
+    def _sweep(
+        self,
+        side: int,
+        transaction: str | None = None,
+        users: tuple[str, ...] = (NOBODY, NOBODY),
+        order: Order | None = None,
+    ) -> Sweep:
+        transaction = transaction or self._tape.new_hash(self.time_ms)
+        return Sweep(self._party, self.time_ms, side, transaction, users, order)
 
     # What is published
-
-    def _shift_to(self, source_tid: int) -> None:
-        self._tid_shift = max(self._tid_shift, self._last_tid + 1 - source_tid)
-
-    def _tid(self, source_tid: int | None = None) -> int:
-        """Number a print: as the source did, moved up by as many prints as are new."""
-        if source_tid is None:
-            self._last_tid += 1
-        else:
-            self._shift_to(source_tid)
-            self._last_tid = source_tid + self._tid_shift
-        return self._last_tid
 
     def _flush(self) -> list[MarketUpdate]:
         """What has happened at one time and is not given yet, as a block."""
         touch = self._published
-        if self.busy or self._prints or self._published is not self._background.quote:
+        if self.busy or self._tape or self._published is not self._background.quote:
             touch = self._touch()
-        if not self._prints and touch == self._published:
+        if not self._tape and touch == self._published:
             if not self.busy:
                 self._published = self._background.quote
             return []
         quote = None if touch == self._published else touch
-        update = MarketUpdate(self.time_ms, quote, tuple(self._prints))
-        self._prints.clear()
+        update = MarketUpdate(self.time_ms, quote, self._tape.take())
         self._published = touch
         self._changed_ms = self.time_ms
         return [update]
@@ -418,91 +363,6 @@ class MatchedMarket:
         )
 
 
-class _Sweep:
-    """One aggressive order on its way through the book; a `Taker`.
-
-    ``users`` are the aggressor's address and that of the background it meets; ``order`` is ours if
-    the aggressor is.
-    """
-
-    def __init__(
-        self,
-        market: MatchedMarket,
-        side: int,
-        transaction: str,
-        users: tuple[str, ...],
-        order: Order | None = None,
-    ) -> None:
-        self._market = market
-        self._side = side
-        self._hash = transaction
-        self._aggressor, self._background_user = users
-        self._order = order
-        self._price = 0
-        self._source_tid: int | None = None
-
-    def go_to(self, price: int, source_tid: int | None = None) -> None:
-        """Set the price of what comes next, and the number its first print has in the source."""
-        self._price, self._source_tid = price, source_tid
-
-    def background(self, lots: int) -> None:
-        """Trade with the background; a `Taker`'s part."""
-        tid = self._print(lots, self._background_user)
-        if self._order is not None:
-            self._market._background.take(self._side < 0, self._price, lots)
-            self._tell(self._order, lots, True, tid)
-
-    def own(self, order: Order, lots: int) -> int:
-        """Trade with one of our orders; a `Taker`'s part."""
-        ledger = self._market._ledger
-        if self._order is not None and self._order.account == order.account:
-            self._market.remove(order)
-            ledger.met_itself(order)
-            return 0
-        lots = ledger.allowed(order, lots)
-        if lots == 0:
-            return 0
-        tid = self._print(lots, order.account)
-        self._tell(order, lots, False, tid)
-        if self._order is not None:
-            self._tell(self._order, lots, True, tid)
-        return lots
-
-    def _tell(self, order: Order, lots: int, crossed: bool, tid: int) -> None:
-        order.remaining -= lots
-        if order.remaining == 0 and order.resting:
-            self._market.remove(order)
-        match = Match(self._market.time_ms, order, self._price, lots, crossed, tid, self._hash)
-        self._market._ledger.matched(match)
-
-    def _print(self, lots: int, maker: str) -> int:
-        units = self._market.units
-        tid = self._market._tid(self._source_tid)
-        self._source_tid = None
-        users = (self._aggressor, maker) if self._side > 0 else (maker, self._aggressor)
-        price, size = units.price(self._price), units.size(lots)
-        self._market._prints.append(Print(price, size, self._side, tid, self._hash, users))
-        return tid
-
-
 def _at_or_better(bids: bool, price: int, limit: int) -> bool:
     """Whether a resting price of a side is met by an aggressor that goes as far as ``limit``."""
     return price >= limit if bids else price <= limit
-
-
-def _shifted(update: MarketUpdate, shift: int) -> MarketUpdate:
-    if not update.prints:
-        return update
-    prints = tuple(replace(one, tid=one.tid + shift) for one in update.prints)
-    return MarketUpdate(update.time_ms, update.quote, prints)
-
-
-def _touch_of(book: Book) -> Quote:
-    bid = book.bids[0] if book.bids else None
-    ask = book.asks[0] if book.asks else None
-    return Quote(
-        bid.price if bid else None,
-        bid.size if bid else 0.0,
-        ask.price if ask else None,
-        ask.size if ask else 0.0,
-    )
