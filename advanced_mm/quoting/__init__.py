@@ -1,5 +1,9 @@
-"""What the strategy needs while it trades; no Freqtrade in it, so it tests without a bot."""
+"""What the strategy needs while it trades; no Freqtrade in it, so it tests without a bot.
 
+`live` is imported by whoever trades live: with it comes ccxt, which is large.
+"""
+
+from advanced_mm.quoting.book import own_sizes, touch_of
 from advanced_mm.quoting.edge import (
     Side,
     expected_edge,
@@ -24,7 +28,9 @@ __all__ = [
     "expected_edge",
     "kind_of",
     "no_depth_pays",
+    "own_sizes",
     "quote_refusal",
+    "touch_of",
     "toxicity",
     "toxicity_regime",
 ]

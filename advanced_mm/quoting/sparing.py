@@ -6,16 +6,15 @@ equal looks at the account and, while a position is held, a funding query of wei
 """
 
 import json
-import logging
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-__all__ = ["FundingMemory", "SparingClient"]
+import ccxt
 
-logger = logging.getLogger(__name__)
+__all__ = ["FundingMemory", "SparingClient"]
 
 SAME_MOMENT_SECONDS = 0.25
 LEVERAGE_SECONDS = 3600.0
@@ -23,7 +22,10 @@ LEVERAGE_SECONDS = 3600.0
 
 REPEATED = frozenset({"l2Book", "clearinghouseState"})
 
-HOUR = timedelta(hours=1)
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 2.0
+"""After a failure: Freqtrade repeats at once, five times, then sleeps for 30 s beside a quote that
+rests. Spaced, its repetitions outlast most outages and spend less."""
+
 LATE_FUNDING = timedelta(minutes=3)
 """An hour's funding is on record some time after it was paid."""
 
@@ -32,12 +34,19 @@ class SparingClient:
     """Answers a ccxt client's repeated questions from memory.
 
     The same look at a book or an account within a quarter of a second is one look, unless an action
-    was sent between; the leverage is not set again to what it is.
+    was sent between; the leverage is not set again to what it is. After a failure of the connection
+    a moment passes, longer with each in a row, before the error is raised.
     """
 
-    def __init__(self, client: Any, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        client: Any,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._client = client
-        self._clock = clock
+        self._clock, self._sleep = clock, sleep
+        self._failures = 0
         self._info, self._act = client.publicPostInfo, client.privatePostExchange
         self._set_margin_mode = client.set_margin_mode
         self._answers: dict[str, tuple[float, Any]] = {}
@@ -53,14 +62,14 @@ class SparingClient:
     def ask(self, request: dict[str, Any]) -> Any:
         """POST /info, or the answer of a moment ago."""
         if request.get("type") not in REPEATED:
-            return self._info(request)
+            return self._send(self._info, request)
         key = json.dumps(request, sort_keys=True)
         with self._lock:
             at, answer = self._answers.get(key, (float("-inf"), None))
         asked = self._clock()
         if asked - at < SAME_MOMENT_SECONDS:
             return answer
-        answer = self._info(request)
+        answer = self._send(self._info, request)
         with self._lock:
             self._answers[key] = (asked, answer)
         return answer
@@ -68,10 +77,21 @@ class SparingClient:
     def act(self, request: dict[str, Any]) -> Any:
         """POST /exchange; what was known before is then forgotten."""
         try:
-            return self._act(request)
+            return self._send(self._act, request)
         finally:
             with self._lock:
                 self._answers.clear()
+
+    def _send(self, post: Callable[[dict[str, Any]], Any], request: dict[str, Any]) -> Any:
+        try:
+            answer = post(request)
+        except ccxt.OperationFailed:
+            pause = min(FIRST_PAUSE_SECONDS * 2**self._failures, LONGEST_PAUSE_SECONDS)
+            self._failures += 1
+            self._sleep(pause)
+            raise
+        self._failures = 0
+        return answer
 
     def set_margin_mode(
         self, mode: str, symbol: str | None = None, params: dict[str, Any] | None = None

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+import ccxt
 import pytest
 from freqtrade.exchange import Exchange
 from hypothesis import given
@@ -77,6 +78,26 @@ def test_after_an_action_everything_is_asked_anew_even_a_failed_one(client):
         client.privatePostExchange({"type": "order"})
     client.publicPostInfo(account)
     assert client.sent == ["clearinghouseState", "order", "clearinghouseState"]
+
+
+def test_after_failures_a_growing_moment_passes_before_the_next_attempt(now):
+    pauses = []
+
+    def down(request):
+        raise ccxt.NetworkError("502")
+
+    client = Client()
+    client.publicPostInfo = down
+    sparing = SparingClient(client, lambda: now[0], pauses.append)
+    sparing.install()
+    for kind in ("l2Book", "orderStatus", "l2Book", "orderStatus"):
+        with pytest.raises(ccxt.NetworkError):
+            client.publicPostInfo({"type": kind})
+    assert pauses == [0.5, 1.0, 2.0, 2.0]
+    client.privatePostExchange({"type": "cancel"})
+    with pytest.raises(ccxt.NetworkError):
+        client.publicPostInfo({"type": "l2Book"})
+    assert pauses[4:] == [0.5]
 
 
 def test_an_order_is_looked_at_each_time(client):

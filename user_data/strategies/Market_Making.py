@@ -24,7 +24,10 @@ from advanced_mm.quoting import (
     Side,
     Touch,
     kind_of,
+    own_sizes,
+    touch_of,
 )
+from advanced_mm.quoting.live import LiveTrading
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +87,7 @@ class Market_Making(IStrategy):
         self._decisions: dict[str, Quote | Refusal] = {}
         self._refusals: dict[str, tuple[datetime, str]] = {}
         self._journal: QuoteJournal | None = None
+        self._live: LiveTrading | None = None
 
     @property
     def protections(self) -> list[dict[str, Any]]:
@@ -102,7 +106,7 @@ class Market_Making(IStrategy):
     # ---- life cycle
 
     def bot_start(self, **kwargs: Any) -> None:
-        """Open the quote journal; live, let the venue refuse orders that would take (post-only)."""
+        """Open the quote journal; live, send orders post-only and never without knowing."""
         if not self._trading:
             logger.warning(
                 "A backtest fills a quote whole whenever a candle reaches it, keeps it for the "
@@ -113,9 +117,15 @@ class Market_Making(IStrategy):
         self._journal = QuoteJournal(Path(self.config["user_data_dir"]) / "logs" / "quotes.jsonl")
         if self.config["runmode"] == RunMode.LIVE:
             self.order_time_in_force = {"entry": "ALO", "exit": "ALO"}
+            self._live = LiveTrading(self.dp._exchange)  # Freqtrade has no public way to it
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
-        """Lift the lock Freqtrade sets to the end of the candle after each closed trade."""
+        """Lift the lock Freqtrade sets to the end of the candle after each closed trade.
+
+        Live, find out about orders in doubt and compare the account with the books.
+        """
+        if self._live is not None:
+            self._live.at_loop(self.dp.current_whitelist(), Trade.get_open_trades())
         if self._trading and any(
             lock.reason == "Auto lock" for lock in PairLocks.get_pair_locks(None)
         ):
@@ -303,6 +313,9 @@ class Market_Making(IStrategy):
                 touch, now = self._candle_touch(pair, rate)
             decide = quoter.entry if inventory == 0 else quoter.exit
             decision = decide(side, inventory, touch, now)
+            if self._live is not None and inventory == 0:
+                tick = self._grid(pair).tick(touch.mid)
+                decision = self._live.entry(pair, side, touch, tick, decision)
         except (AdvancedMMError, ExchangeError) as error:
             decision = Refusal(str(error))
         except Exception as error:
@@ -366,26 +379,11 @@ class Market_Making(IStrategy):
         if asked is not None and timedelta(0) <= now - asked[0] < BOOK_REUSE:
             return asked[1]
         book = self.dp.orderbook(pair, 20)
-        bids, asks = book["bids"], book["asks"]
-        if self.config["runmode"] == RunMode.LIVE:
-            bids, asks = (self._without_own_orders(pair, levels) for levels in (bids, asks))
-        if not (bids and asks and book["timestamp"]):
-            raise InputError(f"the venue shows an empty or undated book for {pair}.")
-        at = datetime.fromtimestamp(book["timestamp"] / 1000, UTC)
-        touch = Touch(bid=bids[0][0], ask=asks[0][0], at=at)
+        live = self.config["runmode"] == RunMode.LIVE
+        own = own_sizes(pair, Trade.get_open_trades()) if live else {}
+        touch = touch_of(pair, book, own)
         self._touches[pair] = (now, touch)
         return touch
-
-    def _without_own_orders(
-        self, pair: str, levels: list[tuple[float, float]]
-    ) -> list[tuple[float, float]]:
-        """The book as others made it: a quote priced from a mid it moved itself would chase it."""
-        own: dict[float, float] = {}
-        for trade in Trade.get_open_trades():
-            for order in trade.open_orders if trade.pair == pair else ():
-                price = order.safe_placement_price
-                own[price] = own.get(price, 0.0) + order.safe_remaining
-        return [(price, size) for price, size in levels if size > own.get(price, 0.0) * (1 + 1e-9)]
 
     def _candle_touch(self, pair: str, rate: float) -> tuple[Touch, datetime]:
         """In a backtest: a one-tick touch around the candle's rate, at the parameters' own time."""

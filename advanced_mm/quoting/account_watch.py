@@ -1,0 +1,159 @@
+"""What the venue has on the account against what the bot's books say, looked at now and then."""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ccxt
+
+from advanced_mm.quoting.sure_orders import CLOID_PREFIX
+
+__all__ = ["AccountWatch", "Books"]
+
+logger = logging.getLogger(__name__)
+
+POSITIONS_EVERY_SECONDS = 60.0  # weight 2
+ORDERS_EVERY_SECONDS = 600.0  # weight 20
+BUDGET_EVERY_SECONDS = 600.0  # weight 20
+RECHECK_SECONDS = 1.0
+
+LOOKS, LASTING_SECONDS = 3, 5.0
+"""A difference stands when it was the same in so many looks over that time: the books are some
+seconds behind the venue, but by another amount each time."""
+
+YOUNG_ORDER_MS = 30_000
+"""An order may be younger than its entry in the books."""
+
+RESERVED_REQUESTS = 300
+"""Left for closing: without requests a position can be neither offered nor stopped."""
+
+
+@dataclass(frozen=True)
+class Books:
+    """What the bot believes: signed position (base currency) by pair, ids of its open orders."""
+
+    positions: Mapping[str, float]
+    orders: Collection[str]
+
+
+@dataclass
+class _Difference:
+    amount: float
+    since: float
+    looks: int = 1
+    stands: bool = False
+
+
+class AccountWatch:
+    """Compares an account with the bot's books; in doubt nothing is opened.
+
+    Orders of ours (by their number) that the books do not know are cancelled. A person's orders are
+    left alone and told of. A position that lastingly differs, or an address that has spent almost
+    all of its requests, is a refusal. Freqtrade itself finds the orders that closed a position it
+    still has on its books; nobody but a person can say what a position it never had is for.
+
+    Parameters
+    ----------
+    client
+        A ccxt client of Hyperliquid.
+    clock
+        Seconds that only increase.
+    """
+
+    def __init__(self, client: Any, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._clock = clock
+        self._differences: dict[str, _Difference] = {}
+        self._requests_left: int | None = None
+        self._next_positions = self._next_orders = self._next_budget = float("-inf")
+        self._told: set[str] = set()
+
+    def look(self, pairs: Collection[str], books: Books) -> None:
+        """Look at what is due; a venue that does not answer is asked again at the next call."""
+        now = self._clock()
+        try:
+            if now >= self._next_orders:
+                self._look_at_orders(pairs, books)
+                self._next_orders = now + ORDERS_EVERY_SECONDS
+            if now >= self._next_positions:
+                self._look_at_positions(pairs, books, now)
+                wait = RECHECK_SECONDS if self._differences else POSITIONS_EVERY_SECONDS
+                self._next_positions = now + wait
+            if now >= self._next_budget:
+                self._look_at_budget()
+                self._next_budget = now + BUDGET_EVERY_SECONDS
+        except ccxt.BaseError as error:
+            logger.warning("the account could not be looked at: %s", str(error)[:200])
+
+    def refusal(self, pair: str) -> str | None:
+        """Why nothing may be opened on this pair; None if something may."""
+        difference = self._differences.get(pair)
+        if difference is not None and difference.stands:
+            return (
+                f"position unknown to the bot: the venue's differs by {difference.amount:+.8g} "
+                "from the bot's books; close that much on the venue's page"
+            )
+        if self._requests_left is not None and self._requests_left < RESERVED_REQUESTS:
+            return (
+                f"requests spent: {self._requests_left} are left to this address, kept for "
+                "closing; each USDC traded gives one more"
+            )
+        return None
+
+    def _look_at_orders(self, pairs: Collection[str], books: Books) -> None:
+        oldest_ms = self._client.milliseconds() - YOUNG_ORDER_MS
+        for order in self._client.fetch_open_orders():
+            oid, pair = str(order["id"]), order["symbol"]
+            if pair not in pairs or oid in books.orders:
+                continue
+            if not str(order.get("clientOrderId") or "").startswith(CLOID_PREFIX):
+                if oid not in self._told:
+                    logger.warning("%s: order %s is not of this bot; it is left alone", pair, oid)
+                    self._told.add(oid)
+            elif (order.get("timestamp") or 0) <= oldest_ms:
+                logger.warning("%s: order %s, unknown to the books, is cancelled", pair, oid)
+                self._cancel(oid, pair)
+
+    def _cancel(self, oid: str, pair: str) -> None:
+        try:
+            self._client.cancel_order(oid, pair)
+        except ccxt.OrderNotFound:
+            logger.info("order %s has ended by itself", oid)
+
+    def _look_at_positions(self, pairs: Collection[str], books: Books, now: float) -> None:
+        held = dict.fromkeys(pairs, 0.0)
+        for position in self._client.fetch_positions():
+            if position["symbol"] in held:
+                sign = -1.0 if position["side"] == "short" else 1.0
+                held[position["symbol"]] = sign * float(position["contracts"] or 0.0)
+        for pair, amount in held.items():
+            self._judge(pair, amount - books.positions.get(pair, 0.0), amount, now)
+
+    def _judge(self, pair: str, amount: float, held: float, now: float) -> None:
+        known = self._differences.get(pair)
+        noise = 1e-9 * max(1.0, abs(held))
+        if abs(amount) <= noise:
+            if known is not None and known.stands:
+                logger.warning("%s: the books agree with the venue again", pair)
+            self._differences.pop(pair, None)
+        elif known is None or abs(known.amount - amount) > noise:
+            self._differences[pair] = _Difference(amount, now)
+        elif not known.stands:
+            known.looks += 1
+            known.stands = known.looks >= LOOKS and now - known.since >= LASTING_SECONDS
+            if known.stands:
+                logger.warning("%s: %s", pair, self.refusal(pair))
+                self._next_orders = now  # an order of unknown origin may be behind it
+
+    def _look_at_budget(self) -> None:
+        user, _ = self._client.handle_public_address("userRateLimit", {})
+        limit = self._client.publicPostInfo({"type": "userRateLimit", "user": user})
+        try:
+            used, cap = int(limit["nRequestsUsed"]), int(limit["nRequestsCap"])
+        except (TypeError, LookupError, ValueError):
+            logger.warning("the venue does not say how many requests are left: %s", limit)
+            return
+        self._requests_left = cap - used
+        logger.info("requests of this address: %d used, %d left", used, self._requests_left)

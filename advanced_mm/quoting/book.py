@@ -1,0 +1,45 @@
+"""The touch as others made it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from advanced_mm.errors import InputError
+from advanced_mm.quoting.quoter import Touch
+
+__all__ = ["own_sizes", "touch_of"]
+
+Level = Sequence[float]
+"""Price (quote currency) and size (base currency)."""
+
+
+def touch_of(pair: str, book: Mapping[str, Any], own: Mapping[float, float]) -> Touch:
+    """Best bid and offer of a book (ccxt's form) without our own orders.
+
+    A quote priced from a mid that it moved itself would chase itself. ``own`` is the size of our
+    orders by price.
+
+    Raises
+    ------
+    InputError
+        A side is empty, or the book has no time.
+    """
+    bids, asks = (_of_others(book[side], own) for side in ("bids", "asks"))
+    if not (bids and asks and book["timestamp"]):
+        raise InputError(f"the venue shows an empty or undated book for {pair}.")
+    at = datetime.fromtimestamp(book["timestamp"] / 1000, UTC)
+    return Touch(bid=bids[0][0], ask=asks[0][0], at=at)
+
+
+def own_sizes(pair: str, trades: Iterable[Any]) -> dict[float, float]:
+    """What rests unfilled in Freqtrade's open trades on a pair, by price."""
+    own: dict[float, float] = {}
+    for trade in trades:
+        for order in trade.open_orders if trade.pair == pair else ():
+            price = order.safe_placement_price
+            own[price] = own.get(price, 0.0) + order.safe_remaining
+    return own
+
+
+def _of_others(levels: Sequence[Level], own: Mapping[float, float]) -> list[Level]:
+    return [level for level in levels if level[1] > own.get(level[0], 0.0) * (1 + 1e-9)]

@@ -1,0 +1,180 @@
+"""An account that is not as the books say: what is cancelled, what is only told, what refuses."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import ccxt
+import pytest
+
+from advanced_mm.quoting import Quote, Refusal, Touch
+from advanced_mm.quoting.account_watch import AccountWatch, Books
+from advanced_mm.quoting.live import LiveTrading, books_of
+from advanced_mm.quoting.sure_orders import CLOID_PREFIX
+
+PAIR, OTHER = "ETH/USDC:USDC", "BTC/USDC:USDC"
+OURS = CLOID_PREFIX + "0" * 24
+
+
+class Client:
+    """An account that can be set, and a count of what is asked."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.asked, self.cancelled = [], []
+        self.orders, self.positions = [], []
+        self.limit = {"nRequestsUsed": 100, "nRequestsCap": 10_000}
+        self.failing = False
+
+    def milliseconds(self):
+        return 1_000_000 + int(self.now * 1000)
+
+    def _count(self, what):
+        self.asked.append(what)
+        if self.failing:
+            raise ccxt.NetworkError("down")
+
+    def fetch_open_orders(self):
+        self._count("orders")
+        return self.orders
+
+    def fetch_positions(self):
+        self._count("positions")
+        return self.positions
+
+    def handle_public_address(self, method, params):
+        return "0x1", params
+
+    def publicPostInfo(self, request):
+        self._count(request["type"])
+        return self.limit
+
+    def cancel_order(self, oid, symbol):
+        self.cancelled.append(oid)
+        raise ccxt.OrderNotFound("filled meanwhile")
+
+    def hold(self, contracts, side="long", pair=PAIR):
+        self.positions = [{"symbol": pair, "side": side, "contracts": contracts}]
+
+    def rest(self, oid, cloid=OURS, timestamp=0, pair=PAIR):
+        order = {"id": oid, "symbol": pair, "clientOrderId": cloid, "timestamp": timestamp}
+        self.orders.append(order)
+
+
+@pytest.fixture
+def client():
+    return Client()
+
+
+@pytest.fixture
+def watch(client):
+    return AccountWatch(client, lambda: client.now)
+
+
+def look(watch, client, positions=None, orders=(), loops=1, seconds=1.0):
+    for _ in range(loops):
+        client.now += seconds
+        watch.look([PAIR], Books(positions or {}, orders))
+
+
+def test_only_our_own_orders_that_the_books_do_not_know_are_cancelled(watch, client):
+    client.rest("1")
+    client.rest("2")
+    client.rest("3", timestamp=client.milliseconds())  # may not be in the books yet
+    client.rest("4", cloid=None)  # a person's
+    client.rest("5", pair=OTHER)  # another bot's
+    look(watch, client, orders=["1"])
+    assert client.cancelled == ["2"]
+
+
+def test_a_loop_costs_nothing_and_a_minute_two(watch, client):
+    look(watch, client, loops=590)
+    assert client.asked.count("orders") == client.asked.count("userRateLimit") == 1
+    assert client.asked.count("positions") == 10
+
+
+def test_books_that_lag_behind_are_no_difference(watch, client):
+    """A quote that is filled bit by bit differs at every look, by another amount."""
+    for filled in range(1, 20):
+        client.hold(0.1 * filled)
+        look(watch, client, {PAIR: 0.1 * (filled - 1)} if filled % 2 else {})
+        assert watch.refusal(PAIR) is None
+
+
+@pytest.mark.parametrize("side", ["long", "short"])
+def test_a_lasting_difference_refuses_until_it_is_gone(watch, client, side, caplog):
+    client.hold(1.5, side)
+    booked = {PAIR: 1.0 if side == "long" else -1.0}
+    look(watch, client, booked, loops=3)
+    assert watch.refusal(PAIR) is None
+    look(watch, client, booked, loops=8)
+    assert ("+0.5" if side == "long" else "-0.5") in watch.refusal(PAIR)
+    assert watch.refusal(OTHER) is None
+    assert caplog.text.count("position unknown") == 1
+    client.hold(1.0, side)
+    look(watch, client, booked, loops=2)
+    assert watch.refusal(PAIR) is None
+    assert "agree with the venue again" in caplog.text
+
+
+def test_a_position_the_venue_no_longer_has_is_a_difference(watch, client):
+    look(watch, client, {PAIR: 1.0}, loops=10)
+    assert "-1" in watch.refusal(PAIR)
+
+
+def test_the_last_requests_are_kept_for_closing(watch, client):
+    client.limit = {"nRequestsUsed": 9_800, "nRequestsCap": 10_000}
+    look(watch, client)
+    assert "200 are left" in watch.refusal(PAIR)
+    client.limit = {"nRequestsUsed": 9_800, "nRequestsCap": 12_000}
+    look(watch, client, seconds=601)
+    assert watch.refusal(PAIR) is None
+
+
+def test_a_silent_venue_is_asked_again_and_raises_nothing(watch, client):
+    client.failing = True
+    look(watch, client, loops=3)
+    client.failing = False
+    client.hold(1.0)
+    look(watch, client, loops=10)
+    assert watch.refusal(PAIR) is not None
+
+
+def test_the_books_count_what_an_open_order_has_filled():
+    def order(oid, side, filled):
+        return SimpleNamespace(order_id=oid, ft_order_side=side, safe_filled=filled)
+
+    entering, leaving = order("1", "sell", 0.25), order("2", "buy", 0.5)
+    short = SimpleNamespace(
+        pair=PAIR, amount=2.0, is_short=True, entry_side="sell", open_orders=[entering, leaving]
+    )
+    short.orders = [entering, leaving, order("3", "sell", 2.0)]
+    books = books_of([short])
+    assert books.positions == {PAIR: -1.75}
+    assert set(books.orders) == {"1", "2", "3"}
+
+
+def time_passes(live, seconds):
+    clock = live._watch._clock
+    live._watch._clock = lambda: clock() + seconds
+
+
+def test_live_trading_takes_the_place_of_the_clients_methods():
+    client = Client()
+    client.create_order = client.create_orders_request = client.set_margin_mode = None
+    client.privatePostExchange = None
+    exchange = SimpleNamespace(_api=client, get_funding_fees=lambda **asked: 1.0)
+    live = LiveTrading(exchange)
+    assert client.create_order.__self__ is live._orders
+    client.hold(1.0)
+    live.at_loop([PAIR], [])
+    touch = Touch(2999.9, 3000.1, datetime.now(UTC))
+    wanted = Quote("bid", 0, 2999.0, 3000.0, 1.0, 0.1, "r1")
+    assert live.entry(PAIR, "bid", touch, 0.1, wanted) is wanted
+    for _ in range(10):
+        time_passes(live, 2.0)
+        live.at_loop([PAIR], [])
+    held_back = live.entry(PAIR, "bid", touch, 0.1, wanted)
+    assert "position unknown" in held_back.reason
+    live._orders.filled_entry = lambda pair, side: {"price": 2990.0} if side == "buy" else None
+    assert live.entry(PAIR, "bid", touch, 0.1, Refusal("toxic")).price == 2990.0
+    assert live.entry(PAIR, "ask", touch, 0.1, Refusal("toxic")).reason.startswith("position")
