@@ -83,7 +83,12 @@ class OwnLevel:
         return left
 
     def observe(self, shown: int | None, cancels_ahead: CancelsAhead) -> None:
-        """Look at what the background shows here now, and guess whose cancels made it shrink."""
+        """Look at what the background shows here now, and guess whose cancels made it shrink.
+
+        The same number again is no news: the book may not have seen the last prints yet.
+        """
+        if shown == self.shown:
+            return
         if shown is not None:
             standing = 0 if self.shown is None else self.shown - self.printed
             gone = standing - shown
