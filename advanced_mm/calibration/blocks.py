@@ -56,7 +56,7 @@ class TimeBlocks:
         Parameters
         ----------
         time_ms
-            Exchange times inside the covered stretches, shape (n,).
+            Exchange times inside the covered stretches, ascending, shape (n,).
         values
             One row a time, one column a quantity, shape (n, c).
 
@@ -64,11 +64,11 @@ class TimeBlocks:
         -------
         Array of shape (blocks, c).
         """
-        place = np.searchsorted(self.numbers, time_ms // self.width_ms)
-        cells = (place[:, None] * values.shape[1] + np.arange(values.shape[1])).ravel()
-        size = len(self) * values.shape[1]
-        total = np.bincount(cells, weights=values.ravel(), minlength=size)
-        return np.asarray(total.reshape(len(self), values.shape[1]), dtype=np.float64)
+        first = np.searchsorted(time_ms, self.numbers * self.width_ms)
+        filled = np.diff(first, append=len(time_ms)) > 0
+        total = np.zeros((len(self), values.shape[1]))
+        total[filled] = np.add.reduceat(values, first[filled], axis=0)
+        return total
 
 
 def block_error(by_block: Float1D) -> float:

@@ -31,6 +31,7 @@ __all__ = ["check_block_seconds", "merged_within", "unmerged_counts"]
 
 _SPANS = np.array([1.0, 2.0, 3.0])  # lengths in blocks at which F is read
 _DIFFERENCE = np.array([3.0, -1.5, 1.0 / 3.0])  # weights of their H in the slope at 0
+_FULL = 1.0 - 1e-9  # a share of the time that is all of it but for rounding
 _LONGEST_BLOCK_SECONDS = 1.0  # three of them must fit into the silence that ends a stretch
 
 
@@ -81,7 +82,7 @@ def unmerged_counts(time_ms: Int1D, blocks: TimeBlocks, block_seconds: float) ->
     spans = block_seconds * _SPANS
     covered = blocks.sums(time_ms, np.minimum(gap, spans))
     filled = covered.sum(axis=0) / blocks.seconds.sum()
-    if not (filled < 1).all():
+    if not (filled < _FULL).all():
         return np.full(len(blocks), np.nan)
     rate = -np.log1p(-filled) @ _DIFFERENCE / block_seconds
     slope = _DIFFERENCE / (1.0 - filled) / block_seconds

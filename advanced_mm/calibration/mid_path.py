@@ -54,16 +54,18 @@ class MidPath:
 
     def _row(self, time_ms: Int1D, side: Literal["left", "right"]) -> Int1D:
         """Return the row of the as-of quote, -1 where none stands in the same stretch."""
-        row = np.searchsorted(self.time_ms, time_ms, side=side) - 1
-        stretch = self.stretches.index(time_ms)
         if not len(self.time_ms):
             return np.full(len(time_ms), -1, dtype=np.int64)
-        same = (row >= 0) & (stretch >= 0) & (self._stretch[np.maximum(row, 0)] == stretch)
-        return np.where(same, row, -1).astype(np.int64)
+        row = np.searchsorted(self.time_ms, time_ms, side=side) - 1
+        stretch = self.stretches.index(time_ms)
+        other = (row < 0) | (stretch < 0) | (self._stretch[row] != stretch)
+        row[other] = -1
+        return np.asarray(row)
 
 
 def _lookup(values: Float1D, row: Int1D) -> Float1D:
-    found = np.full(len(row), np.nan)
-    known = row >= 0
-    found[known] = values[row[known]]
+    if not len(values):
+        return np.full(len(row), np.nan)
+    found = values[row]
+    found[row < 0] = np.nan
     return found
