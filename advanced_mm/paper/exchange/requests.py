@@ -136,7 +136,9 @@ class Requests:
         agent = self.signers.agents.get(signer)
         if agent is not None:
             return agent.owner
-        return signer if self._exchange.accounts.get(signer) is not None else None
+        if signer in self.signers.retired or self._exchange.accounts.get(signer) is None:
+            return None
+        return signer
 
     def _execute(self, account: str, action: forms.Action) -> dict[str, Json]:
         match action:

@@ -79,6 +79,8 @@ class Signers:
 
     nonces: dict[str, NonceBook] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
+    retired: set[str] = field(default_factory=set)
+    """Keys that were agents once: they sign for nobody any more, themselves neither."""
     builders: dict[tuple[str, str], int] = field(default_factory=dict)
     """Tenths of a basis point that an account (first) lets a builder (second) take."""
 
@@ -105,6 +107,8 @@ class Signers:
             raise RefusedError("Extra agent already used.")
         for other in [a for a, agent in self.agents.items() if agent == Agent(owner, name)]:
             del self.agents[other]
+            self.retired.add(other)
+        self.retired.discard(address)
         self.agents[address] = Agent(owner, name)
 
     def approve_builder(self, account: str, builder: str, max_fee_rate: str) -> None:
