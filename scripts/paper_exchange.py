@@ -1,6 +1,11 @@
-"""A loopback Hyperliquid on 127.0.0.1: a synthetic market or a replayed recording.
+"""A loopback Hyperliquid on 127.0.0.1: synthetic markets or replayed recordings, to trade on.
 
 Prints one JSON line with its addresses once it listens, and runs until Ctrl-C or SIGTERM.
+
+Rate limits of IP addresses count all that this machine sends as one client. A dry-run session of
+bot, collector and screen with ccxt's limiter off is far above 1200 of weight a minute, so the REST
+weight is only counted with --limits; the limits of websockets and of trading addresses, which such
+a session does not meet, always hold unless --no-limits is given. A scenario file says for itself.
 """
 
 import argparse
@@ -14,8 +19,13 @@ from pathlib import Path
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
+from advanced_mm.paper.admin import Admin
 from advanced_mm.paper.clock import MarketClock
-from advanced_mm.paper.opening import VenueOptions, open_venue
+from advanced_mm.paper.exchange.state import SavedKeys, restore, save_state
+from advanced_mm.paper.gate import Gate
+from advanced_mm.paper.limits import LimitSwitches
+from advanced_mm.paper.opening import OpenVenue, VenueOptions, market_recipes, open_venue
+from advanced_mm.paper.scenario import Scenario, load_scenario, open_accounts
 from advanced_mm.paper.server import PaperServer
 
 DEFAULT_PORT = 8792  # the one that user_data/config.paper.json names
@@ -32,8 +42,22 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--synthetic", action="store_true", help="the model on a tick grid (the default)"
     )
     market.add_argument("--replay", type=Path, metavar="DIR", help="play the recording in DIR")
-    parser.add_argument("--coin", default="ETH", help="coin that trades (default %(default)s)")
+    market.add_argument(
+        "--scenario", type=Path, metavar="FILE", help="markets, accounts, faults from a YAML file"
+    )
+    market.add_argument("--restore", type=Path, metavar="FILE", help="go on where --save ended")
+    parser.add_argument(
+        "--coins", "--coin", default="ETH", help="what trades: ETH,BTC,SOL (default %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the synthetic market")
+    parser.add_argument(
+        "--limits",
+        action=argparse.BooleanOptionalAction,
+        help="all rate limits, or none; by default all but the REST weight",
+    )
+    parser.add_argument(
+        "--save", type=Path, metavar="FILE", help="write the venue's state into FILE at the end"
+    )
     parser.add_argument(
         "--speed",
         type=float,
@@ -63,11 +87,49 @@ async def serve(server: PaperServer, duration_s: float | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     await server.start()
-    addresses = {"event": "listening", "rest": server.rest_url, "ws": server.ws_url}
+    addresses = {
+        "event": "listening",
+        "rest": server.rest_url,
+        "ws": server.ws_url,
+        "admin": f"{server.rest_url}/admin",
+    }
     print(json.dumps(addresses), flush=True)
     if duration_s is not None:
         loop.call_later(duration_s, stop.set)
     await server.serve_until(stop)
+
+
+def open_markets(
+    args: argparse.Namespace, scenario: Scenario | None
+) -> tuple[OpenVenue, SavedKeys | None]:
+    """The venue the command line asks for, run to now, and the keys it knows if it was saved."""
+    journaled = args.save is not None
+    if args.restore is not None:
+        venue, saved = restore(args.restore, _now_ms())
+        return venue, saved.keys
+    if scenario is not None:
+        now_ms = _now_ms()
+        recipes = scenario.recipes(now_ms)
+        venue = open_venue(recipes, now_ms, scenario.rules, args.history_dir, journaled=journaled)
+        open_accounts(scenario.accounts, venue.exchange.accounts)
+        return venue, None
+    options = VenueOptions(
+        coins=tuple(args.coins.split(",")),
+        replay=args.replay,
+        seed=args.seed,
+        history_minutes=args.history_minutes,
+        history_dir=args.history_dir,
+    )
+    now_ms = _now_ms()
+    recipes = market_recipes(options, now_ms)
+    return open_venue(recipes, now_ms, None, options.history_dir, journaled=journaled), None
+
+
+def limit_switches(args: argparse.Namespace, scenario: Scenario | None) -> LimitSwitches:
+    """Which limits hold, see the top of the file."""
+    if args.limits is not None:
+        return LimitSwitches(rest=args.limits, websocket=args.limits, address=args.limits)
+    return LimitSwitches(rest=False) if scenario is None else scenario.switches
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -77,18 +139,26 @@ def main(argv: list[str] | None = None) -> int:
     minutes = args.duration_minutes
     if minutes is not None and not minutes > 0:
         raise InputError(f"--duration-minutes is {minutes:g}: give a positive number")
-    options = VenueOptions(
-        coin=args.coin,
-        replay=args.replay,
-        seed=args.seed,
-        history_minutes=args.history_minutes,
-        history_dir=args.history_dir,
+    if args.save is not None and not args.save.absolute().parent.is_dir():
+        raise InputError(f"--save {args.save}: its folder does not exist; make it first")
+    scenario = None if args.scenario is None else load_scenario(args.scenario)
+    venue, keys = open_markets(args, scenario)
+    gate = Gate(
+        venue.exchange,
+        limit_switches(args, scenario),
+        seed=args.seed if scenario is None else scenario.seed,
+        schedule=() if scenario is None else scenario.schedule,
+        add_admin=Admin(venue, args.save).add,
     )
-    venue = open_venue(options, _now_ms())
     # Opening took a moment: the clock starts now, and the market catches up with its first step.
-    clock = MarketClock(_now_ms(), args.speed)
-    server = PaperServer(venue, clock, args.port)
+    clock = MarketClock(max(_now_ms(), venue.exchange.now_ms), args.speed)
+    server = PaperServer(venue.exchange, clock, args.port, gate=gate)
+    signers = server.answers.requests.signers
+    if keys is not None:
+        keys.into(signers)
     asyncio.run(serve(server, None if minutes is None else minutes * 60 / args.speed))
+    if args.save is not None:
+        save_state(args.save, venue, signers)
     return 0
 
 

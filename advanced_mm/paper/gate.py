@@ -99,8 +99,9 @@ class Gate:
         self._add_admin = add_admin
         self._connections: dict[str, asyncio.Transport] = {}
         self._due_s: dict[str, float] = {}
-        self._halted: set[str] = set()
+        self._halted = set(exchange.desk.halted)  # by faults of before the venue was saved
         self.faults = FaultBoard(seed, clock, self._apply)
+        self._apply()
 
     # Faults
 

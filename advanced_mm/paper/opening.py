@@ -10,6 +10,7 @@ from advanced_mm.marketdata.recorder import Recorder
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.paper.candles import MAX_SNAPSHOT, MINUTE_MS
 from advanced_mm.paper.exchange.engine import Exchange
+from advanced_mm.paper.exchange.journal import JournaledExchange
 from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.gaps import GapMarket
 from advanced_mm.paper.history import lay_history
@@ -81,9 +82,10 @@ class VenueOptions:
 
 @dataclass(frozen=True, slots=True)
 class OpenVenue:
-    """An exchange whose markets have run to now, and what they are made from."""
+    """An exchange whose markets had run to ``opened_ms``, and what they are made from."""
 
     exchange: Exchange
+    opened_ms: int
     recipes: tuple[MarketRecipe, ...]
     gaps: dict[str, GapMarket]
     """The markets by coin, for gaps that are added later."""
@@ -126,11 +128,13 @@ def open_venue(
     now_ms: int,
     rules: Rules | None = None,
     history_dir: Path | None = None,
+    *,
+    journaled: bool = False,
 ) -> OpenVenue:
     """An exchange whose markets began in the past and have run to ``now_ms`` (exchange ms).
 
     A market's own past gives candles, recent prints and, where asked for, shards; the 5000 minutes
-    before it are made up with its volatility.
+    before it are made up with its volatility. With ``journaled`` its state can be saved.
 
     Raises
     ------
@@ -139,7 +143,8 @@ def open_venue(
         be laid there.
     """
     sources = {recipe.coin: recipe.make() for recipe in recipes}
-    exchange = Exchange(list(sources.values()), rules or Rules())
+    kind = JournaledExchange if journaled else Exchange
+    exchange = kind(list(sources.values()), rules or Rules())
     for recipe in recipes:
         market = exchange.venue.markets[recipe.coin]
         if history_dir is not None and recipe.start_ms < now_ms:
@@ -147,7 +152,7 @@ def open_venue(
     exchange.advance(now_ms)
     for recipe in recipes:
         make_up_past(exchange.venue.markets[recipe.coin], recipe)
-    return OpenVenue(exchange, recipes, sources)
+    return OpenVenue(exchange, now_ms, recipes, sources)
 
 
 def make_up_past(market: CoinMarket, recipe: MarketRecipe) -> None:

@@ -18,7 +18,7 @@ import pytest
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.paper.candles import MINUTE_MS
-from advanced_mm.paper.opening import VenueOptions, open_venue
+from advanced_mm.paper.opening import VenueOptions, market_recipes, open_venue
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "paper_exchange.py"
@@ -56,6 +56,13 @@ def refused(*arguments):
     assert "Traceback" not in done.stderr
     assert done.returncode == 2
     return done.stderr.splitlines()[-1]
+
+
+def opened(now_ms, **options):
+    """The venue of some options, at its opening."""
+    chosen = VenueOptions(**options)
+    recipes = market_recipes(chosen, now_ms)
+    return open_venue(recipes, now_ms, chosen.rules, chosen.history_dir).exchange.venue
 
 
 def health(addresses):
@@ -101,8 +108,10 @@ def test_a_taken_port_and_other_bad_input_end_in_one_sentence_and_exit_code_2(tm
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("coin", "E/TH"),
-        ("coin", ""),
+        ("coins", ("E/TH",)),
+        ("coins", ("",)),
+        ("coins", ()),
+        ("coins", ("ETH", "BTC", "ETH")),
         ("seed", -1),
         ("history_minutes", -1.0),
         ("history_minutes", float("nan")),
@@ -110,12 +119,12 @@ def test_a_taken_port_and_other_bad_input_end_in_one_sentence_and_exit_code_2(tm
     ],
 )
 def test_options_out_of_range_are_refused_by_name(field, value):
-    with pytest.raises(InputError, match=field.partition("_")[0]):
+    with pytest.raises(InputError, match=field.partition("_")[0].rstrip("s")):
         VenueOptions(**{field: value})
 
 
 def test_the_market_has_a_past_of_its_own_and_candles_reach_back_5000_minutes_before_it():
-    venue = open_venue(VenueOptions(history_minutes=10), NOW_MS)
+    venue = opened(NOW_MS, history_minutes=10)
     market = venue.markets["ETH"]
     assert venue.now_ms == NOW_MS
     assert len(market.recent) == 30
@@ -130,9 +139,9 @@ def test_the_market_has_a_past_of_its_own_and_candles_reach_back_5000_minutes_be
 
 
 def test_the_past_is_laid_as_shards_that_hold_what_the_market_published(tmp_path):
-    venue = open_venue(VenueOptions(history_minutes=3, history_dir=tmp_path), NOW_MS)
+    venue = opened(NOW_MS, history_minutes=3, history_dir=tmp_path)
     recording = ShardStore(tmp_path).read("ETH")
-    without = open_venue(VenueOptions(history_minutes=3), NOW_MS)
+    without = opened(NOW_MS, history_minutes=3)
     assert list(venue.markets["ETH"].recent) == list(without.markets["ETH"].recent)
     tids = [one.print.tid for one in venue.markets["ETH"].recent]
     assert recording.trades.trade_id[-30:].tolist() == tids
@@ -146,16 +155,15 @@ def test_the_past_is_laid_as_shards_that_hold_what_the_market_published(tmp_path
 
 
 def test_a_second_past_is_not_mixed_into_the_first(tmp_path):
-    open_venue(VenueOptions(history_minutes=2, history_dir=tmp_path), NOW_MS)
+    opened(NOW_MS, history_minutes=2, history_dir=tmp_path)
     with pytest.raises(InputError, match="two markets would mix"):
-        open_venue(VenueOptions(history_minutes=2, history_dir=tmp_path), NOW_MS + 60_000)
-    open_venue(VenueOptions(history_minutes=2, history_dir=tmp_path), NOW_MS + 300_000)
+        opened(NOW_MS + 60_000, history_minutes=2, history_dir=tmp_path)
+    opened(NOW_MS + 300_000, history_minutes=2, history_dir=tmp_path)
 
 
 @pytest.mark.parametrize("coin", [pytest.param(c, marks=recorded) for c in ("ETH", "WLFI")])
 def test_a_replay_lays_at_most_half_the_recording_and_plays_on(tmp_path, coin):
-    options = VenueOptions(coin=coin, replay=RECORDINGS, history_dir=tmp_path)
-    venue = open_venue(options, NOW_MS)
+    venue = opened(NOW_MS, coins=(coin,), replay=RECORDINGS, history_dir=tmp_path)
     original = ShardStore(RECORDINGS).read(coin)
     laid = ShardStore(tmp_path).read(coin)
     assert 0.3 < len(laid.quotes) / len(original.quotes) < 0.7
@@ -164,6 +172,61 @@ def test_a_replay_lays_at_most_half_the_recording_and_plays_on(tmp_path, coin):
     own = laid.quotes.bid[:200]
     assert np.array_equal(own, original.quotes.bid[: len(own)])
     assert venue.advance(NOW_MS + 120_000)[coin]
+
+
+def ask(addresses, path, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(addresses["rest"] + path, data=data)
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        return json.load(answer)
+
+
+def test_several_coins_trade_side_by_side():
+    with venue_process("--coins", "ETH,BTC,SOL", "--history-minutes", 1) as (_, addresses):
+        universe = ask(addresses, "/info", {"type": "meta"})["universe"]
+        assert [entry["name"] for entry in universe] == ["ETH", "BTC", "SOL"]
+        mids = ask(addresses, "/info", {"type": "allMids"})
+        assert [float(mids[coin]) for coin in ("ETH", "BTC", "SOL")] == pytest.approx(
+            [3000, 60_000, 150], rel=0.1
+        )
+        limits = ask(addresses, "/admin/state")["limits"]["on"]
+        assert limits == {"rest": False, "websocket": True, "address": True}
+
+
+def test_a_scenario_file_opens_its_markets_accounts_and_limits(tmp_path):
+    path = tmp_path / "scenario.yaml"
+    path.write_text(
+        "history_minutes: 1\nmarkets: [{coin: BTC}, {coin: XRP}]\nlimits: false\n"
+        "accounts: [{address: '0x" + "1" * 40 + "', sub_accounts: [{name: a, play_money: 5}]}]\n"
+        "faults: [{at_seconds: 0, kind: halt, coin: XRP}]\n"
+    )
+    with venue_process("--scenario", path) as (_, addresses):
+        deadline = time.monotonic() + 10
+        while not ask(addresses, "/admin/state")["markets"]["XRP"]["halted"]:
+            assert time.monotonic() < deadline
+        state = ask(addresses, "/admin/state")
+        assert list(state["markets"]) == ["BTC", "XRP"]
+        assert [one["usdc"] for one in state["accounts"].values()] == ["10000.0", "5.0"]
+        assert not any(state["limits"]["on"].values())
+    path.write_text("markets: []")
+    assert f"{path}: markets" in refused("--scenario", path)
+
+
+def test_a_saved_venue_goes_on_where_it_was(tmp_path):
+    file, user = tmp_path / "venue.json", "0x" + "a" * 40
+    with venue_process("--history-minutes", 1, "--save", file) as (process, addresses):
+        ask(addresses, "/admin/accounts", {"address": user, "play_money": 77})
+        process.terminate()
+        _, errors = process.communicate(timeout=10)
+        assert process.returncode == 0 and "Traceback" not in errors
+    saved = json.loads(file.read_text())
+    with venue_process("--restore", file) as (_, addresses):
+        state = ask(addresses, "/admin/state")
+        assert state["accounts"][user]["usdc"] == "77.0"
+        assert state["market_time_ms"] > saved["saved_ms"]
+    file.write_text(file.read_text()[:-100])
+    assert "was not saved whole" in refused("--restore", file)
+    assert "folder does not exist" in refused("--save", tmp_path / "no" / "file")
 
 
 def freqtrade(folder, addresses, *command):
