@@ -6,7 +6,7 @@ such a purse of its own, ``Position.usdc``.
 """
 
 import hashlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -68,7 +68,8 @@ class Account:
     """One account. Amounts are micro-USDC, times exchange ms.
 
     ``orders`` are the live ones by number, sleeping stops among them; ``ended`` those before, the
-    newest last. ``volume`` is what was traded, ``fees`` what was paid for it.
+    newest last. ``volume`` is what was traded, ``fees`` what was paid for it. ``refused`` counts
+    orders that were never taken, by the first words of the sentence.
     """
 
     address: str
@@ -85,6 +86,7 @@ class Account:
     volume: int = 0
     fees: int = 0
     requests_used: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
     scheduled_ms: int | None = None
     scheduled_day: int = 0
     scheduled_used: int = 0

@@ -119,6 +119,7 @@ class Exchange:
             outcomes = [self.desk.place(owner, request) for request in requests]
             if grouping == "positionTpsl":
                 self.desk.join(self._live(owner, outcomes))
+        owner.refused.update(one.error.split(",")[0] for one in outcomes if one.error is not None)
         self._settle()
         return outcomes
 

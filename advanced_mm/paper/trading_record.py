@@ -1,0 +1,92 @@
+"""What an account did and what queueing cost it, in figures that no client is told."""
+
+from collections import Counter
+from collections.abc import Sequence
+from statistics import median
+
+from advanced_mm.paper.exchange.accounts import Account
+from advanced_mm.paper.exchange.engine import Exchange
+from advanced_mm.paper.exchange.orders import Fill, OrderStatus
+from advanced_mm.paper.exchange.units import MICROS_PER_USDC, CoinUnits
+from advanced_mm.paper.views import Json
+
+__all__ = ["trading_record"]
+
+POST_ONLY = "Post only order would have immediately matched"
+
+
+def trading_record(exchange: Exchange, account: Account) -> dict[str, Json]:
+    """Money, orders and queues of an account; USDC, base units and ms.
+
+    Orders and fills are those that the venue still knows: the last 2000 and 10 000.
+    """
+    fills = list(account.fills)
+    units = {coin: book.units for coin, book in exchange.books.items()}
+    return {
+        "address": account.address,
+        "money": _money(exchange, account, fills),
+        "orders": _orders(account),
+        "queue": _queue(fills, units, _sizes(account)),
+        "requests_used": account.requests_used,
+        "requests_allowed": 10_000 + account.volume // MICROS_PER_USDC,
+    }
+
+
+def _money(exchange: Exchange, account: Account, fills: Sequence[Fill]) -> dict[str, Json]:
+    margin = exchange.margin
+    open_pnl = sum(one.unrealized(margin.mark(one.coin)) for one in account.positions.values())
+    makers = [fill for fill in fills if not fill.crossed]
+    takers = [fill for fill in fills if fill.crossed]
+    return {
+        "value": margin.value(account) / MICROS_PER_USDC,
+        "volume": account.volume / MICROS_PER_USDC,
+        "realised": sum(fill.closed_pnl for fill in fills) / MICROS_PER_USDC,
+        "open": open_pnl / MICROS_PER_USDC,
+        "funding": sum(payment.usdc for payment in account.funding) / MICROS_PER_USDC,
+        "maker_fees": sum(fill.fee for fill in makers) / MICROS_PER_USDC,
+        "taker_fees": sum(fill.fee for fill in takers) / MICROS_PER_USDC,
+        "maker_fills": len(makers),
+        "taker_fills": len(takers),
+        "positions": {
+            coin: exchange.books[coin].units.size(position.lots)
+            for coin, position in account.positions.items()
+        },
+    }
+
+
+def _orders(account: Account) -> dict[str, Json]:
+    orders = account.history()
+    by_status = Counter(order.status.value for order in orders)
+    refused = dict(account.refused)
+    cancelled = [order for order in orders if order.status is OrderStatus.CANCELED]
+    return {
+        "placed": len(orders),
+        "filled": by_status[OrderStatus.FILLED.value],
+        "cancelled": len(cancelled),
+        "cancelled_partly_filled": sum(order.filled > 0 for order in cancelled),
+        "post_only_refused": refused.pop(POST_ONLY, 0),
+        "otherwise_refused": refused,
+    }
+
+
+def _queue(
+    fills: Sequence[Fill], units: dict[str, CoinUnits], sizes: dict[int, int]
+) -> dict[str, Json]:
+    """Of maker fills: how long they waited, what stood in front, how much came in parts."""
+    makers = [fill for fill in fills if not fill.crossed]
+    if not makers:
+        return {}
+    ahead = [units[fill.coin].size(1) * fill.ahead_at_start for fill in makers]
+    partial = [fill.lots < sizes.get(fill.oid, fill.lots) for fill in makers]
+    return {
+        "waited_median_ms": median(fill.waited_ms for fill in makers),
+        "waited_longest_ms": max(fill.waited_ms for fill in makers),
+        "ahead_median": median(ahead),
+        "ahead_most": max(ahead),
+        "alone_share": sum(size == 0 for size in ahead) / len(makers),
+        "partial_share": sum(partial) / len(makers),
+    }
+
+
+def _sizes(account: Account) -> dict[int, int]:
+    return {order.oid: order.request.lots for order in account.history()}
