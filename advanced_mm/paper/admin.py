@@ -1,6 +1,7 @@
 """The admin interface: what the venue counts, faults, accounts, price gaps, saving. Loopback only.
 
 - GET /admin/state: markets, accounts, orders with their queues, limits with their counters, faults.
+- GET /admin/accounts/0x…: an account's trading record, see `trading_record`.
 - POST /admin/faults, a fault such as ``{"kind": "latency", "milliseconds": 80, "seconds": 10}``:
   ``{"id": 1}``. DELETE /admin/faults/1 ends it, DELETE /admin/faults all: ``{"cleared": 1}``.
 - POST /admin/accounts, ``{"address": "0x…", "play_money": 500, "sub_accounts": [{"name": "a"}]}``,
@@ -35,6 +36,7 @@ from advanced_mm.paper.limits import REST_WEIGHT_A_MINUTE
 from advanced_mm.paper.opening import OpenVenue
 from advanced_mm.paper.scenario import AccountPlan, open_accounts
 from advanced_mm.paper.server import PaperServer
+from advanced_mm.paper.trading_record import trading_record
 from advanced_mm.paper.views import Json
 
 __all__ = ["Admin"]
@@ -88,6 +90,7 @@ class Admin:
         """Add the routes to the application of ``server``, a `PaperServer`."""
         routes: list[tuple[str, str, Handler]] = [
             ("GET", "/admin/state", lambda _: self._state(gate)),
+            ("GET", "/admin/accounts/{address}", self._record),
             ("POST", "/admin/faults", lambda request: self._set_fault(gate, request)),
             ("DELETE", "/admin/faults", lambda request: self._clear(gate, request)),
             ("DELETE", "/admin/faults/{id}", lambda request: self._clear(gate, request)),
@@ -111,6 +114,13 @@ class Admin:
                 "faults": faults,
             }
         )
+
+    async def _record(self, request: web.Request) -> web.Response:
+        address = request.match_info["address"].lower()
+        account = self._exchange.accounts.get(address)
+        if account is None:
+            raise InputError(f"account {address} is not open")
+        return web.json_response(trading_record(self._exchange, account))
 
     def _market_view(self, coin: str) -> dict[str, Json]:
         market = self._exchange.venue.markets[coin]
