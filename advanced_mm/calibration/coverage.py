@@ -34,7 +34,7 @@ class Stretches:
             return np.full(len(time_ms), -1, dtype=np.int64)
         if len(self) == 1:  # the usual case
             inside = (time_ms >= self.start_ms[0]) & (time_ms <= self.end_ms[0])
-            return inside.astype(np.int64) - 1
+            return np.where(inside, 0, -1)
         k = np.searchsorted(self.start_ms, time_ms, side="right") - 1
         inside = (k >= 0) & (time_ms <= self.end_ms[np.maximum(k, 0)])
         return np.where(inside, k, -1).astype(np.int64)
