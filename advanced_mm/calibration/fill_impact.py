@@ -157,7 +157,8 @@ class FillImpactEstimator:
         """Return the half-tick depths beyond the mean half-spread reached by enough orders."""
         if len(moves.walk) < self.min_fills:
             return np.empty(0)
-        deepest = min(np.sort(moves.walk)[-self.min_fills], moves.mid * self.max_depth_bp * 1e-4)
+        kth = np.partition(moves.walk, -self.min_fills)[-self.min_fills]
+        deepest = min(kth, moves.mid * self.max_depth_bp * 1e-4)
         first = np.floor(moves.half_spread / tick - 0.5 + 1e-6) + 1.5
         depth = tick * np.arange(first, max(deepest / tick, first) + 1.0)
         return np.asarray(depth[depth + 1e-6 * tick < deepest])

@@ -158,9 +158,12 @@ class ImpactEstimator:
 
 
 def _counts(time_ms: Int1D, number: Int1D, bin_ms: int) -> Int1D:
-    """Count sorted times in each bin ``[k bin_ms, (k+1) bin_ms)``."""
-    upper = np.searchsorted(time_ms, (number + 1) * bin_ms, side="left")
-    return np.asarray(upper - np.searchsorted(time_ms, number * bin_ms, side="left"))
+    """Count times in each bin ``[k bin_ms, (k+1) bin_ms)``; ``number`` are the k, ascending."""
+    if not len(number):
+        return np.empty(0, dtype=np.int64)
+    k = time_ms // bin_ms
+    place = np.minimum(np.searchsorted(number, k), len(number) - 1)
+    return np.bincount(place[number[place] == k], minlength=len(number))
 
 
 def least_squares_hc1(design: Float2D, response: Float1D) -> tuple[Float1D, Float2D, Float1D]:

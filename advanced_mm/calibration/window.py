@@ -117,7 +117,7 @@ class Window:
                 f"{recording.coin}: tick is {recording.tick!r}, it must be a positive price step; "
                 "check the recording's metadata"
             )
-        quotes, books = recording.quotes, np.sort(recording.book_time_ms)
+        quotes, books = recording.quotes, np.sort(recording.book_time_ms, kind="stable")
         rows = _in_order(quotes.time_ms, quotes.local_s)
         rows = rows[_between(quotes.time_ms[rows], start_ms, end_ms)]
         books = books[_between(books, start_ms, end_ms)]
