@@ -33,6 +33,14 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--coin", default="ETH", help="coin to trade (default ETH)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the synthetic market")
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        help="real orders, on the loopback venue alone",
+    )
+    parser.add_argument(
+        "--both-sides", action="store_true", help="a long-only and a short-only bot side by side"
+    )
     parser.add_argument("--summary", type=Path, metavar="FILE", help="write the summary as JSON")
     parser.add_argument(
         "--folder", type=Path, help="where to write (default user_data/paper/<time>)"
@@ -63,11 +71,15 @@ def main(argv: list[str] | None = None) -> int:
             coin=options.coin,
             replay=None if options.replay is None else options.replay.resolve(),
             seed=options.seed,
+            live=options.live,
+            both_sides=options.both_sides,
         )
     )
     ended = _stop_on_signals()
     try:
         with session:
+            if options.live:
+                console.print("real orders, but on this machine's venue and for play money")
             console.print("starting the venue, the collector, the runner and the bot …")
             session.start(ended)
             last = _watch(session, console, options.minutes, ended)
@@ -129,7 +141,7 @@ def _watch(
             if console.is_terminal:
                 screen.update(live_screen(session, view, elapsed, console.width), refresh=True)
             elif time.monotonic() >= next_line:
-                print(status_line(view, elapsed), flush=True)
+                print(status_line(session, view, elapsed), flush=True)
                 next_line += LINE_EVERY_SECONDS
             if time.monotonic() >= deadline:
                 break

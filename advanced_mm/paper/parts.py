@@ -19,7 +19,7 @@ _PR_SET_PDEATHSIG = 1  # Linux, <sys/prctl.h>
 
 
 class Part:
-    """One process of the system.
+    """One process of the system; ``environment`` is the whole of it, None: the session's own.
 
     It gets a process group of its own, so that Ctrl-C at the terminal reaches the session alone
     and the session ends its parts in order.
@@ -43,7 +43,7 @@ class Part:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=working_dir,
-                env={**os.environ, **(environment or {})},
+                env=os.environ if environment is None else environment,
                 start_new_session=True,
                 preexec_fn=_end_with_parent,
             )

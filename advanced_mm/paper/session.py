@@ -2,8 +2,6 @@
 
 import json
 import logging
-import secrets
-import socket
 import sys
 import threading
 import time
@@ -17,15 +15,11 @@ from typing import Any, Self
 import requests
 
 from advanced_mm.errors import AdvancedMMError, VenueError
-from advanced_mm.paper.bot_view import BotState, BotView
+from advanced_mm.paper.budget_log import BudgetLog
+from advanced_mm.paper.live_account import AdminClient, LiveAccount
 from advanced_mm.paper.parts import Part
-from advanced_mm.paper.quote_audit import QuoteAudit
-from advanced_mm.parameter_files import (
-    ParameterFileError,
-    ParameterFiles,
-    ParameterSet,
-    write_json_atomically,
-)
+from advanced_mm.paper.session_bots import BotLook, SessionBot, bot_plans
+from advanced_mm.parameter_files import ParameterFileError, ParameterFiles, ParameterSet
 
 __all__ = ["PaperSession", "PartDiedError", "SessionOptions", "SessionView"]
 
@@ -45,7 +39,8 @@ class SessionOptions:
 
     ``root`` is the project's folder, ``folder`` receives everything the session writes. With
     ``replay`` a recording in that data folder takes the place of the synthetic market, and
-    toxicity is allowed up to 3, since the recordings are toxic.
+    toxicity is allowed up to 3, since the recordings are toxic. ``live`` sends real orders to the
+    loopback venue; ``both_sides`` runs a long-only and a short-only bot.
     """
 
     root: Path
@@ -53,6 +48,8 @@ class SessionOptions:
     coin: str = "ETH"
     replay: Path | None = None
     seed: int = 1
+    live: bool = False
+    both_sides: bool = False
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -68,12 +65,13 @@ class SessionView:
     at: datetime
     coin: str
     mid: float | None
-    bot: BotState | None
+    bots: tuple[BotLook, ...]
     parameters: ParameterSet | None
     parameters_fault: str | None
     memory: Mapping[str, int]
     logs: Mapping[str, Path]
-    audit: QuoteAudit
+    limits: Mapping[str, Any] | None = None
+    """What the venue counts, in a live session."""
 
 
 class PaperSession:
@@ -90,11 +88,11 @@ class PaperSession:
     def __init__(self, options: SessionOptions) -> None:
         self.options = options
         self.parts: list[Part] = []
+        self.bots: list[SessionBot] = []
         self.rest_address = ""
-        self.bot_address = ""
-        self.audit = QuoteAudit(options.folder / "logs" / "quotes.jsonl")
+        self.budget = BudgetLog()
         self._files = ParameterFiles(options.folder)
-        self._bot: BotView | None = None
+        self._admin: AdminClient | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -108,7 +106,7 @@ class PaperSession:
         self.stop()
 
     def start(self, ended: threading.Event) -> None:
-        """Start all parts; returns when the bot answers over REST, or when ``ended`` is set."""
+        """Start all parts; returns when the bots answer over REST, or when ``ended`` is set."""
         (self.options.folder / "logs").mkdir(parents=True, exist_ok=True)
         venue = self._launch("venue", self._venue_command())
         addresses = self._wait_for_venue(venue, ended)
@@ -116,18 +114,12 @@ class PaperSession:
             return
         self.rest_address = addresses["rest"]
         self._launch("collector", self._collector_command(addresses["ws"]))
-        overlay, credentials = self._write_overlay(addresses)
-        self._launch("runner", self._runner_command(overlay))
-        self._launch("bot", self._bot_command(overlay))
-        self._bot = BotView(self.bot_address, *credentials)
-        deadline = time.monotonic() + _START_PATIENCE_SECONDS
-        while self._bot.state() is None and not ended.is_set():
-            self.raise_if_dead()
-            if time.monotonic() > deadline:
-                raise PartDiedError(
-                    f"the bot does not answer at {self.bot_address}; see {self.parts[-1].log_path}."
-                )
-            time.sleep(0.3)
+        self._make_bots(addresses)
+        self._launch("runner", self._runner_command(self.bots[0].overlay))
+        for bot in self.bots:
+            self._launch(bot.plan.name, bot.command, bot.environment)
+        for bot in self.bots:
+            self._wait_for_bot(bot, ended)
 
     def stop(self) -> None:
         """Stop all parts, last started first."""
@@ -150,41 +142,55 @@ class PaperSession:
         parameters, fault = None, None
         try:
             parameters = self._files.read(self.options.coin)
-            self.audit.see_parameters(parameters)
+            for bot in self.bots:
+                bot.audit.see_parameters(parameters)
         except ParameterFileError as error:
             fault = str(error)
-        self.audit.read_journal()
+        state = None if self._admin is None else self._admin.state()
+        self.budget.note(state)
         return SessionView(
             at=datetime.now(UTC),
             coin=self.options.coin,
-            mid=self._mid(),
-            bot=None if self._bot is None else self._bot.state(),
+            mid=self._mid(state),
+            bots=tuple(bot.look(self._admin) for bot in self.bots),
             parameters=parameters,
             parameters_fault=fault,
             memory={part.name: part.sample_memory() for part in self.parts},
             logs={part.name: part.log_path for part in self.parts},
-            audit=self.audit,
+            limits=None if state is None else state["limits"],
         )
 
     def summary(self, last: SessionView) -> dict[str, Any]:
         """Return the figures of the session as ``--summary`` writes them."""
-        bot = last.bot
-        return {
+        audits = [bot.audit for bot in self.bots]
+        states = [look.state for look in last.bots]
+        known = [state for state in states if state is not None]
+        complete = len(known) == len(states)
+        summary = {
             "coin": last.coin,
-            "refits": self.audit.refits,
-            "quotes": self.audit.quotes,
-            "requotes": self.audit.requotes,
-            "touch_quotes": self.audit.touch_quotes,
-            "unmatched_quotes": self.audit.unmatched,
-            "max_distance_ticks": round(self.audit.max_distance_ticks, 4),
-            "fills": None if bot is None else bot.fills,
-            "pnl": None if bot is None else round(bot.profit, 6),
-            "closed_pnl": None if bot is None else round(bot.closed_profit, 6),
+            "refits": max(audit.refits for audit in audits),
+            "quotes": sum(audit.quotes for audit in audits),
+            "requotes": sum(audit.requotes for audit in audits),
+            "touch_quotes": sum(audit.touch_quotes for audit in audits),
+            "unmatched_quotes": sum(audit.unmatched for audit in audits),
+            "max_distance_ticks": round(max(audit.max_distance_ticks for audit in audits), 4),
+            "fills": sum(state.fills for state in known) if complete else None,
+            "pnl": round(sum(state.profit for state in known), 6) if complete else None,
+            "closed_pnl": (
+                round(sum(state.closed_profit for state in known), 6) if complete else None
+            ),
             "peak_rss_mb": {p.name: round(p.peak_rss_bytes / 2**20, 1) for p in self.parts},
         }
+        if self.options.live:
+            records = {look.name: look.record for look in last.bots}
+            summary["live"] = {"accounts": records, "budget": self.budget.summary()}
+        return summary
 
-    def _launch(self, name: str, command: list[str]) -> Part:
-        part = Part(name, command, self.options.folder / "logs" / f"{name}.log", self.options.root)
+    def _launch(
+        self, name: str, command: list[str], environment: Mapping[str, str] | None = None
+    ) -> Part:
+        log = self.options.folder / "logs" / f"{name}.log"
+        part = Part(name, command, log, self.options.root, environment)
         self.parts.append(part)
         return part
 
@@ -207,6 +213,7 @@ class PaperSession:
             options.coin,
             "--history-dir",
             options.data_dir,
+            *(["--limits"] if options.live else []),
             *market,
         )
 
@@ -225,15 +232,6 @@ class PaperSession:
             "--config", options.root / "user_data" / "config.json", overlay,
         )  # fmt: skip
 
-    def _bot_command(self, overlay: Path) -> list[str]:
-        user_data = self.options.root / "user_data"
-        return [
-            sys.executable, "-m", "freqtrade", "trade", "--dry-run",
-            "--strategy", "Market_Making", "--strategy-path", str(user_data / "strategies"),
-            "--userdir", str(self.options.folder),
-            "--config", str(user_data / "config.json"), "--config", str(overlay),
-        ]  # fmt: skip
-
     def _wait_for_venue(self, venue: Part, ended: threading.Event) -> dict[str, str] | None:
         """Read the addresses the venue prints once it listens; None when ``ended`` comes first."""
         deadline = time.monotonic() + _START_PATIENCE_SECONDS
@@ -248,54 +246,40 @@ class PaperSession:
             return None
         raise VenueError(f"the venue did not come up; see {venue.log_path}.")
 
-    def _write_overlay(self, addresses: Mapping[str, str]) -> tuple[Path, tuple[str, str]]:
-        """Write the configuration that points the bot at this session; returns it and the login."""
-        user, password, port = "paper", secrets.token_urlsafe(16), _free_port()
-        self.bot_address = f"http://127.0.0.1:{port}"
-        market_making = dict(self.options.overrides)
-        if self.options.replay is not None:
+    def _make_bots(self, addresses: Mapping[str, str]) -> None:
+        """Plan the bots, for real orders with an account of their own, and write their overlays."""
+        options = self.options
+        plans = bot_plans(options.both_sides)
+        account = None
+        if options.live:
+            self._admin = AdminClient(addresses["admin"])
+            names = [plan.name for plan in plans] if options.both_sides else []
+            account = LiveAccount.open(self._admin, names)
+        market_making = dict(options.overrides)
+        if options.replay is not None:
             market_making.setdefault("toxicity_limit", _REPLAY_TOXICITY_LIMIT)
-        overlay = {
-            "dry_run": True,
-            "db_url": f"sqlite:///{self.options.folder / 'trades.dryrun.sqlite'}",
-            "exchange": {
-                "pair_whitelist": [f"{self.options.coin}/USDC:USDC"],
-                "ccxt_config": {
-                    "enableRateLimit": False,
-                    "urls": {
-                        "api": {
-                            "public": addresses["rest"],
-                            "private": addresses["rest"],
-                            "ws": {"public": addresses["ws"]},
-                        }
-                    },
-                },
-            },
-            "api_server": {
-                "enabled": True,
-                "listen_ip_address": "127.0.0.1",
-                "listen_port": port,
-                "verbosity": "error",
-                "username": user,
-                "password": password,
-                "jwt_secret_key": secrets.token_hex(32),
-                "ws_token": secrets.token_urlsafe(16),
-            },
-            "market_making": market_making,
-        }
-        path = self.options.folder / "config.session.json"
-        write_json_atomically(path, overlay, mode=0o600)
-        return path, (user, password)
+        for plan in plans:
+            bot = SessionBot(plan, options.root, options.folder, len(plans) == 1, account)
+            bot.write_overlay(addresses, options.coin, market_making)
+            self.bots.append(bot)
 
-    def _mid(self) -> float | None:
+    def _wait_for_bot(self, bot: SessionBot, ended: threading.Event) -> None:
+        deadline = time.monotonic() + _START_PATIENCE_SECONDS
+        while bot.view.state() is None and not ended.is_set():
+            self.raise_if_dead()
+            if time.monotonic() > deadline:
+                raise PartDiedError(
+                    f"the bot does not answer at {bot.address}; see {self.parts[-1].log_path}."
+                )
+            time.sleep(0.3)
+
+    def _mid(self, state: Mapping[str, Any] | None) -> float | None:
+        """The mid; where limits count, from the admin interface, which costs nothing."""
+        if state is not None:
+            mid = state["markets"].get(self.options.coin, {}).get("mid")
+            return None if mid is None else float(mid)
         try:
             answer = requests.post(f"{self.rest_address}/info", json={"type": "allMids"}, timeout=2)
             return float(answer.json()[self.options.coin])
         except (requests.RequestException, ValueError, KeyError):
             return None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -9,9 +9,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from advanced_mm.paper.bot_view import BotState
 from advanced_mm.paper.session import PaperSession, SessionView
 from advanced_mm.parameter_files import ParameterEntry, ParameterSet
 from advanced_mm.quoting import Side, expected_edge, toxicity, toxicity_regime
+from advanced_mm.report.trading_panel import trading_line, trading_table
 
 __all__ = ["live_screen", "status_line"]
 
@@ -34,13 +36,16 @@ def live_screen(
     title = f"Advanced Market Making · paper session · {view.coin}"
     clock = f"{int(elapsed_seconds // 60)}:{int(elapsed_seconds % 60):02d}"
     addresses = Text(
-        f"venue {session.rest_address}  bot {session.bot_address} (login: config.session.json)\n"
+        f"venue {session.rest_address}  "
+        f"{'  '.join(f'{bot.plan.name} {bot.address}' for bot in session.bots)} "
+        "(login: config.session.json)\n"
         f"logs {_short(session.options.folder / 'logs')}   Ctrl-C ends everything",
         style="dim",
     )
     return Panel(
         Group(
             _bot_table(view),
+            *([] if view.limits is None else [trading_table(view.bots, session.budget)]),
             _refusal(view),
             _parameter_table(view, width >= _WIDE),
             _health_table(session, view),
@@ -51,18 +56,21 @@ def live_screen(
     )
 
 
-def status_line(view: SessionView, elapsed_seconds: float) -> str:
+def status_line(session: PaperSession, view: SessionView, elapsed_seconds: float) -> str:
     """The screen's essentials in one line, for a log or a pipe."""
-    bot = view.bot
-    parts = [
-        f"{elapsed_seconds:6.0f} s",
-        f"mid {_number(view.mid)}",
-        f"quote {_resting(view)}",
-        f"inventory {_number(None if bot is None else bot.inventory)}",
-        f"fills {_DASH if bot is None else bot.fills}",
-        f"P&L {_number(None if bot is None else bot.profit)}",
-        f"refits {view.audit.refits}",
-    ]
+    parts = [f"{elapsed_seconds:6.0f} s", f"mid {_number(view.mid)}"]
+    for look in view.bots:
+        bot = look.state
+        parts += [
+            *([look.name] if len(view.bots) > 1 else []),
+            f"quote {_resting(bot, view.mid)}",
+            f"inventory {_number(None if bot is None else bot.inventory)}",
+            f"fills {_DASH if bot is None else bot.fills}",
+            f"P&L {_number(None if bot is None else bot.profit)}",
+        ]
+    if view.limits is not None:
+        parts.append(trading_line(view.bots, session.budget))
+    parts.append(f"refits {max(look.audit.refits for look in view.bots)}")
     if view.parameters is None:
         parts.append(f"parameters: {view.parameters_fault}")
     else:
@@ -76,34 +84,35 @@ def status_line(view: SessionView, elapsed_seconds: float) -> str:
 
 
 def _bot_table(view: SessionView) -> Table:
-    bot, audit = view.bot, view.audit
     table = Table(expand=True, box=None, pad_edge=False)
-    for name in (
-        "mid",
-        "resting quote",
-        "inventory",
-        "fills",
-        "P&L",
-        "quotes",
-        "off by",
-    ):
+    several = len(view.bots) > 1
+    names = ("resting quote", "inventory", "fills", "P&L", "quotes", "off by")
+    for name in (*([""] if several else []), "mid", *names):
         table.add_column(name, justify="right")
-    table.add_row(
-        _number(view.mid),
-        _resting(view),
-        _number(None if bot is None else bot.inventory),
-        _DASH if bot is None else str(bot.fills),
-        _DASH if bot is None else f"{bot.profit:+.2f} USDC",
-        str(audit.quotes),
-        f"{audit.max_distance_ticks:.2f} ticks",
-    )
+    for look in view.bots:
+        bot, audit = look.state, look.audit
+        table.add_row(
+            *([look.name] if several else []),
+            _number(view.mid),
+            _resting(bot, view.mid),
+            _number(None if bot is None else bot.inventory),
+            _DASH if bot is None else str(bot.fills),
+            _DASH if bot is None else f"{bot.profit:+.2f} USDC",
+            str(audit.quotes),
+            f"{audit.max_distance_ticks:.2f} ticks",
+        )
     return table
 
 
 def _refusal(view: SessionView) -> Text:
-    """Why the bot does not quote, while it does not."""
-    reason = view.audit.refusal
-    return Text("" if reason is None else f"not quoting: {reason}", style="yellow")
+    """Why a bot does not quote, while it does not."""
+    several = len(view.bots) > 1
+    reasons = [
+        f"{look.name + ': ' if several else ''}not quoting: {look.audit.refusal}"
+        for look in view.bots
+        if look.audit.refusal is not None
+    ]
+    return Text("\n".join(reasons), style="yellow")
 
 
 def _parameter_table(view: SessionView, wide: bool) -> RenderableType:
@@ -176,13 +185,12 @@ def _age_title(parameters: ParameterSet, now: datetime) -> str:
     return f"{states}; refit {published:.0f} s ago, {data}, {observed}"
 
 
-def _resting(view: SessionView) -> str:
-    bot = view.bot
+def _resting(bot: BotState | None, mid: float | None) -> str:
     if bot is None or bot.resting_price is None:
         return "none"
-    if view.mid is None:
+    if mid is None:
         return f"{bot.resting_side} {bot.resting_price:g}"
-    distance_bp = abs(bot.resting_price - view.mid) / view.mid * 1e4
+    distance_bp = abs(bot.resting_price - mid) / mid * 1e4
     return f"{bot.resting_side} {bot.resting_price:.6g} ({distance_bp:.2f} bp)"
 
 

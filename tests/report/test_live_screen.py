@@ -11,8 +11,10 @@ from rich.console import Console
 
 from advanced_mm.model import solve
 from advanced_mm.paper.bot_view import BotState
+from advanced_mm.paper.budget_log import BudgetLog
 from advanced_mm.paper.quote_audit import QuoteAudit
 from advanced_mm.paper.session import SessionView
+from advanced_mm.paper.session_bots import BotLook, BotPlan
 from advanced_mm.parameter_files import (
     ParameterEntry,
     Settings,
@@ -25,7 +27,8 @@ from advanced_mm.report.live_screen import live_screen, status_line
 PART = SimpleNamespace(name="venue", pid=4711)
 SESSION = SimpleNamespace(
     rest_address="http://127.0.0.1:1",
-    bot_address="http://127.0.0.1:2",
+    bots=[SimpleNamespace(plan=BotPlan("bot"), address="http://127.0.0.1:2")],
+    budget=BudgetLog(),
     options=SimpleNamespace(folder=Path("/tmp/session")),
     parts=[PART],
 )
@@ -41,9 +44,8 @@ def view_of(parameters, fault=None, bot=True) -> SessionView:
     else:
         at = None
     state = BotState("buy", 2998.5, 0.0, 4, -1.25, -1.0) if bot else None
-    return SessionView(
-        at, "ETH", 3000.0, state, parameters, fault, {"venue": 2**27}, {}, QuoteAudit(Path("x"))
-    )
+    looks = (BotLook("bot", state, QuoteAudit(Path("x"))),)
+    return SessionView(at, "ETH", 3000.0, looks, parameters, fault, {"venue": 2**27}, {})
 
 
 def rendered(view: SessionView, width: int = 120) -> str:
@@ -93,7 +95,7 @@ def test_it_fits_the_terminal_and_nothing_is_cut(make_set, width):
 
 def test_it_says_why_nothing_is_quoted(make_set):
     view = view_of(make_set())
-    view.audit.refusal = "the book is 141 s old"
+    view.bots[0].audit.refusal = "the book is 141 s old"
     assert "not quoting: the book is 141 s old" in rendered(view)
 
 
@@ -104,7 +106,7 @@ def test_before_the_first_fit_it_says_why_nothing_is_quoted():
 
 
 def test_the_status_line_fits_a_log(make_set):
-    line = status_line(view_of(make_set()), 75)
+    line = status_line(SESSION, view_of(make_set()), 75)
     assert "\n" not in line
     assert "fills 4" in line
     assert "kappa 2.6/2.7 (ok)" in line

@@ -1,0 +1,153 @@
+"""A throwaway account at the loopback venue, and the guard that keeps it there."""
+
+import ipaddress
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from eth_account import Account
+
+from advanced_mm.errors import VenueError
+from advanced_mm.parameter_files.config import load_config
+
+__all__ = ["AdminClient", "LiveAccount", "require_loopback"]
+
+_OURS_IN_ENVIRONMENT = "FREQTRADE__MARKET_MAKING__"
+_TIMEOUT_SECONDS = 2.0
+
+PLAY_MONEY = 10_000
+"""USDC of a sub-account; an account gets what the venue's rules say."""
+
+
+class AdminClient:
+    """Asks the venue what it tells no client; its limits do not count these requests."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy stands between this machine and itself
+
+    def state(self) -> dict[str, Any] | None:
+        """Markets, accounts and limits; None while the venue does not answer."""
+        return self._get("state")
+
+    def record(self, account: str) -> dict[str, Any] | None:
+        """An account's trading record; None while there is none."""
+        return self._get(f"accounts/{account}")
+
+    def open_account(self, address: str, sub_accounts: Sequence[str]) -> None:
+        """Open an account with play money, and sub-accounts with as much each.
+
+        Raises
+        ------
+        VenueError
+            The venue refuses or does not answer.
+        """
+        subs = [{"name": name, "play_money": PLAY_MONEY} for name in sub_accounts]
+        plan: dict[str, Any] = {"address": address, "sub_accounts": subs}
+        try:
+            answer = self._session.post(
+                f"{self._address}/accounts", json=plan, timeout=_TIMEOUT_SECONDS
+            )
+        except requests.RequestException as error:
+            raise VenueError(f"the venue does not open an account: {error}") from None
+        if answer.status_code != requests.codes.ok:
+            raise VenueError(f"the venue does not open an account: {answer.text}")
+
+    def _get(self, path: str) -> dict[str, Any] | None:
+        try:
+            answer = self._session.get(f"{self._address}/{path}", timeout=_TIMEOUT_SECONDS)
+            return dict(answer.json()) if answer.status_code == requests.codes.ok else None
+        except (requests.RequestException, ValueError):
+            return None
+
+
+@dataclass
+class LiveAccount:
+    """A key made for one session. It lives in this process and in the bots' environment only."""
+
+    address: str
+    sub_accounts: Mapping[str, str]
+    _key: str = field(repr=False)
+
+    @classmethod
+    def open(cls, admin: AdminClient, sub_accounts: Sequence[str] = ()) -> "LiveAccount":
+        """Make a key and open its account, with sub-accounts of these names.
+
+        Raises
+        ------
+        VenueError
+            The venue refuses or does not answer.
+        """
+        made = Account.create()
+        address = made.address.lower()
+        admin.open_account(address, sub_accounts)
+        accounts = (admin.state() or {}).get("accounts", {})
+        subs = {one["name"]: sub for sub, one in accounts.items() if one.get("master") == address}
+        return cls(address, subs, made.key.to_0x_hex())
+
+    def environment(self, base: Mapping[str, str]) -> dict[str, str]:
+        """The environment of a bot: the user's, without what would lead it elsewhere, and the key.
+
+        Of the user's ``FREQTRADE__`` variables those of the ``market_making`` block are kept; the
+        others could name a real venue or a real key.
+        """
+        kept = {
+            name: value
+            for name, value in base.items()
+            if not name.startswith("FREQTRADE__") or name.startswith(_OURS_IN_ENVIRONMENT)
+        }
+        return {
+            **kept,
+            "FREQTRADE__EXCHANGE__WALLET_ADDRESS": self.address,
+            "FREQTRADE__EXCHANGE__PRIVATE_KEY": self._key,
+        }
+
+
+def require_loopback(paths: Sequence[Path], environment: Mapping[str, str]) -> None:
+    """Refuse a configuration, as the bot will read it, that could reach a real venue.
+
+    The exchange must be Hyperliquid, since the addresses are its own; every one of them must be
+    this machine's, and the testnet switch, which would replace them, off.
+
+    Raises
+    ------
+    VenueError
+        One of them is not; the message names it.
+    """
+    exchange = load_config(paths, environment).get("exchange", {})
+    if exchange.get("name") != "hyperliquid":
+        raise VenueError(f"exchange.name = {exchange.get('name')!r}: paper trades on Hyperliquid.")
+    for section in ("ccxt_config", "ccxt_sync_config", "ccxt_async_config"):
+        config = exchange.get(section, {})
+        options = config.get("options", {})
+        if config.get("sandbox") or options.get("sandboxMode"):
+            raise VenueError(f"exchange.{section} asks for the testnet: that is no paper trading.")
+        addresses = dict(_addresses(config.get("urls", {}), f"exchange.{section}.urls"))
+        if section == "ccxt_config":
+            needed = ("api.public", "api.private", "api.ws.public")
+            missing = [one for one in needed if f"exchange.ccxt_config.urls.{one}" not in addresses]
+            if missing:
+                raise VenueError(f"exchange.ccxt_config.urls.{missing[0]} is missing.")
+        for name, address in addresses.items():
+            if not _is_loopback(address):
+                raise VenueError(f"{name} = {address!r} is not on this machine: no order is sent.")
+
+
+def _addresses(urls: object, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(urls, Mapping):
+        for key, value in urls.items():
+            yield from _addresses(value, f"{name}.{key}")
+    else:
+        yield name, str(urls)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        host = urlsplit(address).hostname
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:  # a name could be led anywhere
+        return False

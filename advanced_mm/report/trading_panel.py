@@ -1,0 +1,70 @@
+"""What the venue says of a live session: money, queues, orders, requests."""
+
+from typing import Any
+
+from rich.table import Table
+
+from advanced_mm.paper.budget_log import BudgetLog
+from advanced_mm.paper.session_bots import BotLook
+
+__all__ = ["trading_line", "trading_table"]
+
+_DASH = "–"
+_COLUMNS = ("", "realised", "fees", "open", "fills", "waited", "ahead", "orders", "requests")
+
+
+def trading_table(bots: tuple[BotLook, ...], budget: BudgetLog) -> Table:
+    """One row a bot.
+
+    Realised and open profit and fees are the venue's (USDC, maker + taker fees). Fills are maker +
+    taker, and the share that came in parts. Waited and ahead are medians: how long a filled order
+    had rested, what stood in front when it came (base currency), the share with nothing in front.
+    Orders: filled, cancelled, refused as post-only. Requests: used of those the address may send.
+    """
+    weight = _DASH if budget.weight is None else f"{budget.weight} of 1200"
+    actions = budget.actions_a_minute
+    rate = "" if actions is None else f" · {actions:.1f} actions a minute"
+    title = f"at the venue · REST weight of the last minute {weight}{rate}"
+    table = Table(
+        expand=True, box=None, pad_edge=False, title=title, title_justify="left", title_style="bold"
+    )
+    for name in _COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    for bot in bots:
+        table.add_row(bot.name, *(_cells(bot.record) if bot.record else [_DASH] * 8))
+    return table
+
+
+def trading_line(bots: tuple[BotLook, ...], budget: BudgetLog) -> str:
+    """The essentials of all bots in one line."""
+    money = [bot.record["money"] for bot in bots if bot.record]
+    if not money:
+        return "venue –"
+    realised = sum(one["realised"] for one in money)
+    fees = sum(one["maker_fees"] + one["taker_fees"] for one in money)
+    open_pnl = sum(one["open"] for one in money)
+    fills = sum(one["maker_fills"] + one["taker_fills"] for one in money)
+    return (
+        f"venue: fills {fills} realised {realised:+.2f} open {open_pnl:+.2f} fees {fees:.2f} "
+        f"weight {_DASH if budget.weight is None else budget.weight}/min"
+    )
+
+
+def _cells(record: dict[str, Any]) -> list[str]:
+    money, queue, orders = record["money"], record["queue"], record["orders"]
+    fills = f"{money['maker_fills']}+{money['taker_fills']}"
+    waited = ahead = _DASH
+    if queue:
+        fills += f" ({queue['partial_share']:.0%} parts)"
+        waited = f"{queue['waited_median_ms'] / 1000:.1f} s"
+        ahead = f"{queue['ahead_median']:.3g} ({queue['alone_share']:.0%} none)"
+    return [
+        f"{money['realised']:+.2f}",
+        f"{money['maker_fees']:.2f}+{money['taker_fees']:.2f}",
+        f"{money['open']:+.2f}",
+        fills,
+        waited,
+        ahead,
+        f"{orders['filled']} / {orders['cancelled']} / {orders['post_only_refused']}",
+        f"{record['requests_used']} of {record['requests_allowed']}",
+    ]
