@@ -1,7 +1,5 @@
 """The prints of one market: the source's and ours, numbered in one sequence."""
 
-from dataclasses import replace
-
 from advanced_mm.paper.exchange.units import CoinUnits
 from advanced_mm.paper.identifiers import first_trade_id, transaction_hash
 from advanced_mm.paper.market import MarketUpdate, Print
@@ -47,7 +45,8 @@ class Tape:
 
     def copy(self, one: Print) -> None:
         """Take over a print of the source as it is."""
-        self._prints.append(replace(one, tid=self._number(one.tid)))
+        tid = self._number(one.tid)
+        self._prints.append(one if tid == one.tid else _numbered(one, tid))
 
     def add(
         self,
@@ -96,7 +95,9 @@ class Tape:
 def _shifted(update: MarketUpdate, shift: int) -> MarketUpdate:
     if not update.prints:
         return update
-    prints = tuple(
-        Print(p.price, p.size, p.side, p.tid + shift, p.hash, p.users) for p in update.prints
-    )
+    prints = tuple(_numbered(one, one.tid + shift) for one in update.prints)
     return MarketUpdate(update.time_ms, update.quote, prints)
+
+
+def _numbered(one: Print, tid: int) -> Print:
+    return Print(one.price, one.size, one.side, tid, one.hash, one.users)
