@@ -1,6 +1,6 @@
 """The exchange: one door to markets, orders and accounts, and the one that lets time pass."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal, TypeVar
 
@@ -120,7 +120,7 @@ class Exchange:
             if grouping == "positionTpsl":
                 self.desk.join(self._live(owner, outcomes))
         owner.refused.update(one.error.split(",")[0] for one in outcomes if one.error is not None)
-        self._settle()
+        self._settle(request.coin for request in requests)
         return outcomes
 
     def cancel(self, account: str, which: Sequence[tuple[str, int]]) -> list[Outcome]:
@@ -139,11 +139,11 @@ class Exchange:
         outcomes = []
         for oid_or_cloid, request in which:
             old = owner.find(oid_or_cloid)
-            if old is None or old.status.ended:
+            if old is None or old.status.ended or old.coin != request.coin:
                 outcomes.append(Outcome(error=UNCHANGEABLE))
             else:
                 outcomes.append(self.desk.modify(owner, old, request))
-        self._settle()
+        self._settle(request.coin for _, request in which)
         return outcomes
 
     def update_leverage(self, account: str, coin: str, is_cross: bool, leverage: int) -> str | None:
@@ -207,7 +207,7 @@ class Exchange:
         """Stop trading in a coin, or let it go on."""
         (self.desk.halted.add if halted else self.desk.halted.discard)(coin)
         self.books[coin].halt(halted)
-        self._settle()
+        self._settle([coin])
 
     # What happened
 
@@ -255,10 +255,11 @@ class Exchange:
     def _set_time(self, now_ms: int) -> None:
         self.now_ms = self.accounts.now_ms = now_ms
 
-    def _settle(self) -> None:
-        """Let the venue see what actions have changed."""
-        for coin, market in self.venue.markets.items():
+    def _settle(self, coins: Iterable[str]) -> None:
+        """Let the venue see what actions have changed in these coins."""
+        for coin in dict.fromkeys(coins):
             if self.books[coin].changed:
+                market = self.venue.markets[coin]
                 self._unpublished.setdefault(coin, []).extend(market.advance(self.now_ms))
 
     def _place_with_children(
@@ -291,7 +292,7 @@ class Exchange:
             else:
                 self.desk.end(order, OrderStatus.CANCELED)
                 outcomes.append(Outcome(order=replace(order)))
-        self._settle()
+        self._settle(coin for coin, _ in which)
         return outcomes
 
     def _of(self, account: str, what: Callable[[Account], list[_T]]) -> list[_T]:

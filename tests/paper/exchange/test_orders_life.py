@@ -1,0 +1,237 @@
+"""The form of orders, reduce-only, stops, siblings, and the dead man's switch."""
+
+import pytest
+
+from advanced_mm.paper.exchange.checks import is_tick
+from advanced_mm.paper.exchange.orders import Fill, OrderEvent, OrderStatus, TimeInForce
+from advanced_mm.paper.exchange.units import CoinUnits
+
+ALICE, BOB = "0x" + "a1" * 20, "0x" + "b0" * 20
+IOC, ALO = TimeInForce.IOC, TimeInForce.ALO
+
+
+@pytest.fixture
+def deep(bench):
+    bench.mark(100.0)
+    bench.wait(0)
+    return bench
+
+
+def status(bench, oid, address=ALICE):
+    return bench.exchange.order(address, oid).status
+
+
+@pytest.mark.parametrize(
+    ("price", "size_decimals", "fits"),
+    [
+        # The venue's own examples: five figures, 6 - szDecimals decimals, integers always.
+        ("1234.5", 1, True), ("1234.56", 1, False), ("0.001234", 0, True), ("0.0012345", 0, False),
+        ("0.01234", 1, True), ("0.012345", 1, False), ("123456", 0, True), ("123456.0", 5, True),
+        ("3000.1", 4, True), ("3000.15", 4, False), ("99.95", 4, True), ("12345.6", 3, False),
+    ],
+)  # fmt: skip
+def test_prices_keep_five_figures_or_are_integers(price, size_decimals, fits):
+    units = CoinUnits(size_decimals)
+    try:
+        assert is_tick(units.parse_price(price), units) == fits
+    except ValueError:
+        assert not fits
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "size", "sentence"),
+    [
+        (1, 100.0, 0.0, "Order has invalid size."),
+        (1, 0.0, 1.0, "Order has invalid price."),
+        (1, 99.951, 1.0, None),
+        (1, 3000.01, 1.0, "Price must be divisible by tick size."),
+        (1, 99.95, 0.1, "Order must have minimum value of $10."),
+        (1, 99.95, 0.1001, None),
+        (1, 4.9, 10.0, "Order price cannot be more than 95% away from the reference price"),
+        (-1, 195.1, 1.0, "Order price cannot be more than 95% away from the reference price"),
+        (-1, 195.0, 1.0, None),
+    ],
+)
+def test_the_form_of_orders(deep, side, price, size, sentence):
+    assert deep.place(ALICE, side, price, size).error == sentence
+
+
+def test_only_what_reduces_is_accepted_and_no_more(deep):
+    assert deep.place(ALICE, -1, 101.0, 1.0, reduce_only=True).error == (
+        "Reduce only order would increase position."
+    )
+    deep.place(ALICE, 1, 100.05, 5.0, IOC)
+    assert deep.place(ALICE, 1, 99.0, 1.0, reduce_only=True).error is not None
+    first = deep.resting(ALICE, -1, 101.0, 8.0, reduce_only=True)
+    assert deep.exchange.order(ALICE, first).remaining == 50_000
+    second = deep.resting(ALICE, -1, 102.0, 3.0, reduce_only=True)
+    deep.place(ALICE, -1, 99.95, 3.0, IOC)
+    assert deep.exchange.order(ALICE, first).remaining == 20_000
+    assert deep.exchange.order(ALICE, second).remaining == 20_000
+    deep.mark(101.5)
+    assert deep.position(ALICE) == 0
+    assert status(deep, first) is OrderStatus.FILLED
+    assert status(deep, second) is OrderStatus.REDUCE_ONLY_CANCELED
+
+
+def test_one_print_through_two_reduce_only_orders_closes_and_no_more(deep):
+    deep.place(ALICE, 1, 100.05, 5.0, IOC)
+    for price in (101.0, 101.1):
+        deep.resting(ALICE, -1, price, 4.0, reduce_only=True)
+    deep.block((101.5, 1.0, 1))
+    assert deep.fills(ALICE)[1:] == [(101.0, -4.0, False), (101.1, -1.0, False)]
+    assert deep.position(ALICE) == 0
+
+
+def test_the_smallest_rest_can_be_closed(deep):
+    deep.place(ALICE, 1, 100.05, 1.0, IOC)
+    deep.place(ALICE, -1, 99.95, 0.95, IOC)
+    assert deep.place(ALICE, -1, 99.95, 0.05, IOC).error is not None
+    assert deep.place(ALICE, -1, 99.95, 0.05, IOC, reduce_only=True).error is None
+    assert deep.position(ALICE) == 0
+
+
+@pytest.mark.parametrize(
+    ("side", "take_profit", "price", "before", "at"),
+    [
+        (-1, False, 98.0, 98.1, 98.0),
+        (-1, True, 102.0, 101.9, 102.0),
+        (1, False, 102.0, 101.9, 102.0),
+        (1, True, 98.0, 98.1, 98.0),
+    ],
+)
+def test_a_stop_sleeps_until_the_mark_is_there(deep, side, take_profit, price, before, at):
+    deep.place(ALICE, -side, 100.0 - side * 0.05, 5.0, IOC)
+    stop = deep.place(
+        ALICE, side, price + side * 2, 5.0, trigger=(price, True, take_profit), reduce_only=True
+    ).order
+    assert (stop.status, stop.resting) == (OrderStatus.OPEN, False)
+    deep.mark(before)
+    assert status(deep, stop.oid) is OrderStatus.OPEN
+    deep.exchange.take_events()
+    deep.mark(at)
+    assert deep.position(ALICE) == 0
+    events = deep.exchange.take_events()
+    told = [e.order.status for e in events if isinstance(e, OrderEvent)]
+    assert told == [OrderStatus.TRIGGERED, OrderStatus.FILLED]
+    assert [e.crossed for e in events if isinstance(e, Fill)] == [True]
+
+
+def test_a_stop_limit_rests_at_its_price(deep):
+    deep.place(ALICE, 1, 100.05, 5.0, IOC)
+    stop = deep.place(ALICE, -1, 99.0, 5.0, trigger=(98.0, False, False), reduce_only=True).order
+    deep.mark(98.0)
+    order = deep.exchange.order(ALICE, stop.oid)
+    assert (order.status, order.resting) == (OrderStatus.TRIGGERED, True)
+    deep.mark(99.5)
+    assert deep.fills(ALICE)[-1] == (99.0, -5.0, False)
+
+
+def test_a_stop_that_would_wake_at_once_is_refused(deep):
+    for side, take_profit, price in ((-1, False, 100.0), (1, False, 99.0), (1, True, 101.0)):
+        outcome = deep.place(ALICE, side, 100.0, 1.0, trigger=(price, True, take_profit))
+        assert outcome.error == "Invalid TP/SL price."
+
+
+def test_a_stop_goes_with_its_position(deep):
+    deep.place(ALICE, 1, 100.05, 5.0, IOC)
+    stop = deep.place(ALICE, -1, 90.0, 5.0, trigger=(95.0, True, False), reduce_only=True).order
+    deep.place(ALICE, -1, 99.95, 5.0, IOC)
+    assert status(deep, stop.oid) is OrderStatus.REDUCE_ONLY_CANCELED
+
+
+def test_children_wait_for_their_parent_and_the_first_filled_ends_the_other(deep):
+    parent, profit, loss = (
+        deep.request(1, 99.0, 5.0),
+        deep.request(-1, 102.0, 5.0, trigger=(102.0, False, True), reduce_only=True),
+        deep.request(-1, 90.0, 5.0, trigger=(95.0, True, False), reduce_only=True),
+    )
+    outcomes = deep.exchange.place(ALICE, [parent, profit, loss], "normalTpsl")
+    oids = [one.order.oid for one in outcomes]
+    deep.mark(102.5)
+    assert status(deep, oids[1]) is OrderStatus.OPEN  # it does not look yet
+    deep.mark(98.9)
+    assert deep.position(ALICE) == 5.0
+    deep.mark(102.5)
+    assert status(deep, oids[1]) is OrderStatus.FILLED
+    assert status(deep, oids[2]) in (
+        OrderStatus.SIBLING_FILLED_CANCELED, OrderStatus.REDUCE_ONLY_CANCELED,
+    )  # fmt: skip
+    assert deep.exchange.open_orders(ALICE) == []
+
+
+def test_children_end_with_a_cancelled_parent(deep):
+    requests = [
+        deep.request(1, 99.0, 5.0),
+        deep.request(-1, 90.0, 5.0, trigger=(95.0, True, False), reduce_only=True),
+    ]
+    outcomes = deep.exchange.place(ALICE, requests, "normalTpsl")
+    deep.cancel(ALICE, outcomes[0].order.oid)
+    assert deep.exchange.open_orders(ALICE) == []
+
+
+def test_the_dead_mans_switch(deep):
+    exchange = deep.exchange
+    early = exchange.schedule_cancel(ALICE, exchange.now_ms + 4_999)
+    assert early == "Scheduled cancel time too early, must be at least 5 seconds from now."
+    oid = deep.resting(ALICE, 1, 99.0, 1.0)
+    stop = deep.place(ALICE, -1, 90.0, 1.0, trigger=(95.0, True, False)).order.oid
+    bobs = deep.resting(BOB, 1, 99.0, 1.0)
+    assert exchange.schedule_cancel(ALICE, exchange.now_ms + 5_033) is None
+    due = exchange.now_ms + 5_033
+    exchange.advance(due - 1)
+    assert status(deep, oid) is OrderStatus.OPEN
+    exchange.take_events()
+    exchange.advance(due + 500)
+    assert [status(deep, one) for one in (oid, stop)] == [OrderStatus.SCHEDULED_CANCEL] * 2
+    assert [event.time_ms for event in exchange.take_events()] == [due, due]
+    assert status(deep, bobs, BOB) is OrderStatus.OPEN
+
+
+def test_the_switch_can_be_cleared_and_goes_off_ten_times_a_day(deep):
+    exchange = deep.exchange
+    for _ in range(10):
+        assert exchange.schedule_cancel(ALICE, exchange.now_ms + 5_000) is None
+        deep.wait(5_000)
+    assert exchange.schedule_cancel(ALICE, exchange.now_ms + 5_000) is not None
+    oid = deep.resting(BOB, 1, 99.0, 1.0)
+    exchange.schedule_cancel(BOB, exchange.now_ms + 5_000)
+    exchange.schedule_cancel(BOB, None)
+    deep.wait(9_000)
+    assert status(deep, oid, BOB) is OrderStatus.OPEN
+    deep.cancel(BOB, oid)
+    deep.wait(86_400_000 - exchange.now_ms % 86_400_000)
+    assert exchange.schedule_cancel(ALICE, exchange.now_ms + 5_000) is None
+
+
+def test_memory_of_orders_and_fills_is_bounded(deep, monkeypatch):
+    monkeypatch.setattr("advanced_mm.paper.exchange.accounts.KEPT_ORDERS", 20)
+    kept = deep.resting(ALICE, 1, 90.0, 1.0)
+    first = deep.resting(ALICE, 1, 90.0, 1.0, cloid="0x" + "1" * 32)
+    deep.cancel(ALICE, first)
+    for _ in range(30):
+        deep.cancel(ALICE, deep.resting(ALICE, 1, 90.0, 1.0))
+    history = deep.exchange.history(ALICE)
+    assert len(history) == 20
+    assert deep.exchange.order(ALICE, first) is None
+    assert deep.exchange.order(ALICE, "0x" + "1" * 32) is None
+    assert deep.exchange.order(ALICE, kept).resting
+    assert deep.exchange.accounts.open(ALICE).fills.maxlen == 10_000
+
+
+def test_sub_accounts_begin_without_money(deep):
+    accounts = deep.exchange.accounts
+    sub = accounts.add_sub(ALICE, "long")
+    assert accounts.get(sub).usdc == 0
+    assert (accounts.master_of(sub), accounts.subs(ALICE)) == (ALICE, [sub])
+    assert accounts.add_sub(ALICE, "short") != sub
+    assert deep.exchange.transfer(ALICE, sub, 10**9) is None
+    assert deep.place(sub, 1, 99.0, 5.0).error is None
+
+
+def test_a_market_at_rest_with_nothing_of_ours_is_passed_through(deep):
+    deep.exchange.accounts.open(ALICE)
+    deep.market.write(deep.exchange.now_ms + 50, [(100.05, 1.0, 1, 0)])
+    written = deep.market._script[0][0]
+    (update,) = deep.wait(100)
+    assert update is written
