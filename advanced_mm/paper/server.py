@@ -146,7 +146,7 @@ class PaperServer:
                 grid_ms = (previous_ms // CADENCE_GRID_MS + 1) * CADENCE_GRID_MS
                 now_ms = min(grid_ms, until_ms)
                 updates = self.exchange.advance(now_ms)
-                self._hub.publish(Step(previous_ms, now_ms, updates))
+                await self._hub.publish(Step(previous_ms, now_ms, updates))
                 previous_ms = now_ms
                 await asyncio.sleep(0)
             self._warn_if_late(until_ms)

@@ -22,6 +22,7 @@ __all__ = ["StreamHub", "StreamLimits"]
 logger = logging.getLogger(__name__)
 
 ALL_CHANNELS: Mapping[str, WithFields] = {**CHANNELS, **USER_CHANNELS}
+LONGEST_TURN_S = 0.002  # how long messages are written before somebody else has a turn
 CLOSING_S = 1.0  # how long a client is waited for when the venue ends a connection
 
 
@@ -131,15 +132,35 @@ class StreamHub:
         """Open connections."""
         return len(self._clients)
 
-    def publish(self, step: Step) -> None:
-        """Queue what a step of the market means to each subscriber."""
-        for kind, channel in CHANNELS.items():
-            for subscription, clients in self._subscribers[kind].items():
-                self._send(clients, channel.on_step(self._venue, subscription, step))
+    async def publish(self, step: Step) -> None:
+        """Queue what a step of the market means to each subscriber.
+
+        Now and then the venue does something else in between: the books of many coins are due at
+        the same moment, and no order shall wait for all of them to be written.
+        """
         self.publish_events()
-        for kind, user_channel in USER_CHANNELS.items():
-            for subscription, clients in self._subscribers[kind].items():
-                self._send(clients, user_channel.on_step(self._answers.views, subscription, step))
+        # Whoever subscribes in between has seen the market after this step, and is no part of it.
+        audience = [
+            (subscription, tuple(clients))
+            for subscriptions in self._subscribers.values()
+            for subscription, clients in subscriptions.items()
+        ]
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        for subscription, clients in audience:
+            left = self._subscribers[subscription.type].get(subscription, set())
+            still_there = [client for client in clients if client in left]
+            self._send(still_there, self._messages(subscription, step))
+            if loop.time() - began_s > LONGEST_TURN_S:
+                await asyncio.sleep(0)
+                began_s = loop.time()
+
+    def _messages(self, subscription: Subscription, step: Step) -> list[Message]:
+        """What a step means to a subscription."""
+        kind = subscription.type
+        if kind in CHANNELS:
+            return CHANNELS[kind].on_step(self._venue, subscription, step)
+        return USER_CHANNELS[kind].on_step(self._answers.views, subscription, step)
 
     def publish_events(self) -> None:
         """Queue what has happened to accounts since the last call for their subscribers."""

@@ -125,11 +125,12 @@ class Requests:
         digest = action_hash(
             envelope.action, envelope.vaultAddress, envelope.nonce, envelope.expiresAfter
         )
-        candidates = phantom_signers(digest, envelope.signature)
-        for signer in candidates:
+        strangers = []
+        for signer in phantom_signers(digest, envelope.signature):
             if self._owner(signer) is not None:
                 return signer
-        raise RefusedError(f"User or API Wallet {candidates[0]} does not exist.")
+            strangers.append(signer)
+        raise RefusedError(f"User or API Wallet {strangers[0]} does not exist.")
 
     def _owner(self, signer: str) -> str | None:
         """The account a key signs for: an agent's owner, or its own."""

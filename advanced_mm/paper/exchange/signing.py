@@ -7,8 +7,7 @@ signature names the signer: the address is computed from it, so a message that w
 way, or hashed otherwise than here, yields an address nobody has ever heard of.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
@@ -96,14 +95,6 @@ class Signature(BaseModel):
         return "0x" + key.to_canonical_address().hex()
 
 
-@dataclass(frozen=True, slots=True)
-class _Domain:
-    """What an EIP-712 signature holds for: hashed once, as it never changes."""
-
-    separator: bytes
-    agent_type: bytes
-
-
 def plain_address(text: str) -> str:
     """The address as the venue keeps it: lower case, with "0x"."""
     return "0x" + text[-40:].lower()
@@ -136,25 +127,20 @@ def action_hash(
     return keccak(data)
 
 
-def phantom_signers(digest: bytes, signature: Signature) -> list[str]:
+def phantom_signers(digest: bytes, signature: Signature) -> Iterator[str]:
     """The addresses that may have signed an `action_hash`, one for each letter of `NETWORKS`.
+
+    Each is computed when it is asked for: mostly the first is the right one.
 
     Raises
     ------
     UnrecoverableSignatureError
         If there are none.
     """
-    domain = _phantom_domain()
-    return [
-        signature.signer(
-            keccak(
-                b"\x19\x01"
-                + domain.separator
-                + keccak(domain.agent_type + keccak(text=network) + digest)
-            )
-        )
-        for network in NETWORKS
-    ]
+    separator, agent_type, letters = _phantom_agent()
+    for letter in letters:
+        signed = keccak(b"\x19\x01" + separator + keccak(agent_type + letter + digest))
+        yield signature.signer(signed)
 
 
 def user_signer(action: Mapping[str, Any], signature: Signature) -> str:
@@ -190,17 +176,17 @@ def _empty(field: Mapping[str, str]) -> str | int:
 
 
 @lru_cache(maxsize=1)
-def _phantom_domain() -> _Domain:
+def _phantom_agent() -> tuple[bytes, bytes, list[bytes]]:
+    """What never changes of a phantom agent: the domain's hash, its type's, the letters'."""
     domain_type = (
         "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
     )
-    return _Domain(
-        separator=keccak(
-            keccak(text=domain_type)
-            + keccak(text="Exchange")
-            + keccak(text="1")
-            + CHAIN_ID.to_bytes(32, "big")
-            + bytes(32)
-        ),
-        agent_type=keccak(text="Agent(string source,bytes32 connectionId)"),
+    separator = keccak(
+        keccak(text=domain_type)
+        + keccak(text="Exchange")
+        + keccak(text="1")
+        + CHAIN_ID.to_bytes(32, "big")
+        + bytes(32)
     )
+    agent_type = keccak(text="Agent(string source,bytes32 connectionId)")
+    return separator, agent_type, [keccak(text=network) for network in NETWORKS]

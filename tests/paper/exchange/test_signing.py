@@ -93,9 +93,8 @@ OTHER_NETWORK = (
 
 
 def signers(action, signature, account=None, nonce=NONCE, expires=None):
-    return phantom_signers(
-        action_hash(action, account, nonce, expires), Signature.model_validate(signature)
-    )
+    digest = action_hash(action, account, nonce, expires)
+    return list(phantom_signers(digest, Signature.model_validate(signature)))
 
 
 @pytest.mark.parametrize(("action", "account", "r", "s", "v"), VECTORS)
@@ -203,7 +202,7 @@ def test_ccxts_approval_of_a_builder_is_recovered():
 def test_what_no_key_can_have_made_has_no_signer(signature):
     made = Signature.model_validate(signature)
     with pytest.raises(UnrecoverableSignatureError):
-        phantom_signers(bytes(32), made)
+        next(phantom_signers(bytes(32), made))
     action = {"type": "approveAgent", "agentAddress": SUB, "nonce": 1, "signatureChainId": "0x1"}
     with pytest.raises(UnrecoverableSignatureError):
         user_signer({**action, "hyperliquidChain": "Mainnet"}, made)
@@ -220,11 +219,11 @@ def test_a_signature_of_another_form_is_none(signature):
 
 def test_recovery_is_fast_enough_for_a_hundred_actions_a_second():
     signature = Signature.model_validate(sdk.sign_l1_action(WALLET, LIMIT, None, NONCE, None, True))
-    phantom_signers(action_hash(LIMIT, None, NONCE, None), signature)
+    list(phantom_signers(action_hash(LIMIT, None, NONCE, None), signature))
     seconds = []
     for _ in range(20):
         start = time.perf_counter()
-        phantom_signers(action_hash(LIMIT, None, NONCE, None), signature)
+        list(phantom_signers(action_hash(LIMIT, None, NONCE, None), signature))
         seconds.append(time.perf_counter() - start)
     # 0.3 ms with libsecp256k1; the pure Python fallback takes more than 20 ms.
     assert min(seconds) < 0.005
