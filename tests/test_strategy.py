@@ -22,6 +22,7 @@ CLIENT_METHODS = (
     "set_margin_mode",
     "create_order",
     "create_orders_request",
+    "fetch_order",
 )
 """Of ccxt's client; a live bot puts its own in their place."""
 

@@ -2,7 +2,8 @@
 
 The venue allows 1200 of weight a minute and an address 10 000 actions plus one per USDC traded. Of
 these Freqtrade spends, for every quote it replaces, an ``updateLeverage`` that changes nothing, two
-equal looks at the account and, while a position is held, a funding query of weight 40.
+equal looks at the account and, while a position is held, a funding query of weight 40; for every
+fill two equal queries of fills, 20 each.
 """
 
 import json
@@ -34,8 +35,9 @@ class SparingClient:
     """Answers a ccxt client's repeated questions from memory.
 
     The same look at a book or an account within a quarter of a second is one look, unless an action
-    was sent between; the leverage is not set again to what it is. After a failure of the connection
-    a moment passes, longer with each in a row, before the error is raised.
+    was sent between; the leverage is not set again to what it is. A post-only order is filled at
+    its own price, for which the fills need not be asked. After a failure of the connection a moment
+    passes, longer with each in a row, before the error is raised.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class SparingClient:
         self._failures = 0
         self._info, self._act = client.publicPostInfo, client.privatePostExchange
         self._set_margin_mode = client.set_margin_mode
+        self._fetch_order = client.fetch_order
         self._answers: dict[str, tuple[float, Any]] = {}
         self._leverages: dict[str, tuple[float, object, Any]] = {}
         self._lock = threading.Lock()  # Freqtrade's REST interface asks from threads of its own
@@ -58,6 +61,7 @@ class SparingClient:
         self._client.publicPostInfo = self.ask
         self._client.privatePostExchange = self.act
         self._client.set_margin_mode = self.set_margin_mode
+        self._client.fetch_order = self.fetch_order
 
     def ask(self, request: dict[str, Any]) -> Any:
         """POST /info, or the answer of a moment ago."""
@@ -92,6 +96,17 @@ class SparingClient:
             raise
         self._failures = 0
         return answer
+
+    def fetch_order(
+        self, id: str, symbol: str | None = None, params: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """An order; one that is filled and was post-only with its price and the time of the end."""
+        order: dict[str, Any] = self._fetch_order(id, symbol, params or {})
+        filled = order.get("status") == "closed" and order.get("average") is None
+        if filled and order.get("timeInForce") == "ALO":
+            order["average"] = order["price"]
+            order["lastTradeTimestamp"] = order.get("lastUpdateTimestamp")
+        return order
 
     def set_margin_mode(
         self, mode: str, symbol: str | None = None, params: dict[str, Any] | None = None

@@ -161,7 +161,7 @@ def time_passes(live, seconds):
 def test_live_trading_takes_the_place_of_the_clients_methods():
     client = Client()
     client.create_order = client.create_orders_request = client.set_margin_mode = None
-    client.privatePostExchange = None
+    client.privatePostExchange = client.fetch_order = None
     exchange = SimpleNamespace(_api=client, get_funding_fees=lambda **asked: 1.0)
     live = LiveTrading(exchange)
     assert client.create_order.__self__ is live._orders

@@ -32,6 +32,9 @@ class Client:
             raise OSError("lost")
         return len(self.sent)
 
+    def fetch_order(self, oid, symbol, params):
+        return dict(self.order)
+
     def set_margin_mode(self, mode, symbol, params):
         return self.privatePostExchange({"type": f"updateLeverage {mode} {params['leverage']}"})
 
@@ -126,6 +129,23 @@ def test_the_leverage_is_set_when_it_differs_failed_or_an_hour_ago(client, now):
     now[0] = 3601
     set_to(1)
     assert len(client.sent) == 7
+
+
+@pytest.mark.parametrize(
+    ("changes", "average"),
+    [
+        ({}, 3000.0),
+        ({"timeInForce": "IOC"}, None),  # may have been filled at a better price
+        ({"status": "canceled"}, None),  # ended later than its last fill
+        ({"average": 2999.0}, 2999.0),
+    ],
+)
+def test_a_filled_post_only_order_has_its_own_price(client, changes, average):
+    filled = {"status": "closed", "timeInForce": "ALO", "price": 3000.0, "average": None}
+    client.order = filled | {"lastUpdateTimestamp": 7} | changes
+    order = client.fetch_order("1", PAIR)
+    assert order["average"] == average
+    assert order.get("lastTradeTimestamp") == (7 if average == 3000.0 else None)
 
 
 def reference(opened, now, amount, short, delay):
