@@ -210,7 +210,7 @@ class MatchedMarket:
             self._meet(one)
         if block.quote is not None:
             self._meet_touch(block.quote)
-        updates += self._flush()
+        updates += self._flush(quoted=block.quote is not None)
 
     def _meet(self, one: Print) -> None:
         own = self._own(one.side < 0)
@@ -320,20 +320,22 @@ class MatchedMarket:
 
     # What is published
 
-    def _flush(self) -> list[MarketUpdate]:
-        """What has happened at one time and is not given yet, as a block."""
+    def _flush(self, quoted: bool = False) -> list[MarketUpdate]:
+        """What has happened at one time and is not given yet, as a block.
+
+        Where the source quotes (``quoted``), the touch is given even if it stays the same.
+        """
         touch = self._published
         if self.busy or self._tape or self._published is not self._background.quote:
             touch = self._touch()
-        if not self._tape and touch == self._published:
+        if not self._tape and not quoted and touch == self._published:
             if not self.busy:
                 self._published = self._background.quote
             return []
-        quote = None if touch == self._published else touch
-        update = MarketUpdate(self.time_ms, quote, self._tape.take())
+        quote = touch if quoted or touch != self._published else None
         self._published = touch
         self._changed_ms = self.time_ms
-        return [update]
+        return [MarketUpdate(self.time_ms, quote, self._tape.take())]
 
     def _touch(self) -> Quote:
         sides: list[tuple[float | None, float]] = []

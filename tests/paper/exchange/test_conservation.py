@@ -131,7 +131,7 @@ class Tally:
         )
         outcome = self.exchange.modify(ACCOUNTS[i], [(one.oid, smaller)])[0]
         self.remember(outcome.order)
-        if outcome.order is not None and outcome.order.resting:
+        if outcome.order is not None and outcome.order.resting and one.oid in self.arrival:
             self.arrival[outcome.order.oid] = self.arrival[one.oid]
 
     def leverage(self, i: int, name: str, is_cross: bool, value: int) -> None:
