@@ -23,7 +23,7 @@ import math
 from advanced_mm.paper.exchange.background import VISIBLE_LEVELS, Background, touch_of
 from advanced_mm.paper.exchange.ledger import Ledger
 from advanced_mm.paper.exchange.orders import Order, TimeInForce
-from advanced_mm.paper.exchange.queue import OwnLevel, OwnSide
+from advanced_mm.paper.exchange.queue import OwnSide
 from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.exchange.sweep import NOBODY, Party, Sweep
 from advanced_mm.paper.exchange.tape import Tape
@@ -266,12 +266,12 @@ class MatchedMarket:
 
     def _look_at_depth(self) -> None:
         for own in (self._bids, self._asks):
+            touch = self._background.touch(own.bids)
             for level in own.levels():
-                self._look_at(own, level)
-
-    def _look_at(self, own: OwnSide, level: OwnLevel) -> None:
-        shown = self._background.shown(own.bids, level.price)
-        level.observe(shown, self._rules.cancels_ahead)
+                if touch is None or _at_or_better(own.bids, level.price, touch[0]):
+                    continue  # looked at with each quote
+                shown = self._background.shown(own.bids, level.price)
+                level.observe(shown, self._rules.cancels_ahead)
 
     # What our orders do
 
