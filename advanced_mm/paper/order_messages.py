@@ -106,6 +106,8 @@ def fill_data(fill: Fill, units: CoinUnits) -> dict[str, Json]:
     }
     if fill.cloid is not None:
         data["cloid"] = fill.cloid
+    if fill.builder_fee:
+        data["builderFee"] = micros_text(fill.builder_fee)
     if fill.liquidation:
         data["liquidation"] = {
             "liquidatedUser": fill.account,

@@ -238,6 +238,10 @@ async def test_a_builder_is_named_once_its_fee_is_approved(trade):
         reply = trader.exchange.order("ETH", True, 0.1, 2990.0, LIMIT, builder={**named, "f": 11})
         assert reply["response"] == "Builder fee has not been approved."
         assert "resting" in trader.buy(0.1, 2991.0, builder={"b": "0x" + "6" * 40, "f": 0})
+        trader.buy(0.1, 3000.1, builder=named)
+        (fill,) = trader.info.user_fills(trader.address)
+        assert float(fill["builderFee"]) == pytest.approx(300.01 * 0.0001, abs=1e-6)
+        assert float(fill["fee"]) == pytest.approx(300.01 * (0.00045 + 0.0001), abs=1e-6)
         return True
 
     assert await trade(work)

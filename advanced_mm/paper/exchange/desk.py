@@ -28,6 +28,7 @@ __all__ = ["Desk"]
 
 MOST_OPEN_ORDERS = 1_000
 MOST_EVENTS = 100_000
+TENTHS_OF_WHOLE = 100_000  # tenths of a basis point, in which a builder's fee is counted
 NO_MATCH = "Order could not immediately match against any resting orders."
 
 
@@ -224,7 +225,8 @@ class Desk:
         order, request = match.order, match.order.request
         account = self._accounts.open(order.account)
         start = self._margin.held(account, order.coin)
-        fee = self._clearing.fee(match.price, match.lots, match.crossed)
+        builder_fee = match.price * match.lots * request.builder_tenths // TENTHS_OF_WHOLE
+        fee = self._clearing.fee(match.price, match.lots, match.crossed) + builder_fee
         signed = match.lots if request.is_buy else -match.lots
         closed_pnl = self._clearing.fill(account, order.coin, signed, match.price, fee)
         if match.crossed:
@@ -249,6 +251,7 @@ class Desk:
             waited_ms=0 if match.crossed else match.time_ms - order.placed_ms,
             ahead_at_start=0.0 if match.crossed else order.ahead_at_start,
             liquidation=order is self._forced,
+            builder_fee=builder_fee,
         )
         account.fills.append(fill)
         self.events.append(fill)

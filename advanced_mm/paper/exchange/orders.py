@@ -66,7 +66,10 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """What a client asks for; validated for form, not yet against account and market."""
+    """What a client asks for; validated for form, not yet against account and market.
+
+    ``builder_tenths`` go to whoever brought the order, tenths of a basis point of what is traded.
+    """
 
     coin: str
     is_buy: bool
@@ -76,6 +79,7 @@ class OrderRequest:
     tif: TimeInForce = TimeInForce.GTC
     trigger: Trigger | None = None
     cloid: str | None = None
+    builder_tenths: int = 0
 
 
 @dataclass(slots=True)
@@ -117,6 +121,7 @@ class Fill:
     ``start_lots`` is the signed position before; ``hash`` is that of the market order.
     ``waited_ms`` is how long the order had rested and ``ahead_at_start`` the lots that stood in
     front of it when it came to rest: what queueing costs. ``liquidation`` marks a forced close.
+    ``builder_fee`` is the part of ``fee`` that goes to whoever brought the order.
     """
 
     time_ms: int
@@ -136,6 +141,7 @@ class Fill:
     waited_ms: int
     ahead_at_start: float
     liquidation: bool = False
+    builder_fee: int = 0
 
 
 @dataclass(frozen=True, slots=True)

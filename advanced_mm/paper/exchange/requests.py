@@ -192,7 +192,8 @@ class Requests:
             builder = plain_address(action.builder.b)
             self.signers.check_builder(account, builder, action.builder.f)
         grouping: Grouping = action.grouping if isinstance(action.grouping, str) else "na"
-        asked = [self._request(order) for order in action.orders]
+        tenths = 0 if action.builder is None else action.builder.f
+        asked = [self._request(order, tenths) for order in action.orders]
         if grouping != "na" and any(isinstance(one, Outcome) for one in asked):
             # A child without its parent would not be what was asked for.
             failed = next(one for one in asked if isinstance(one, Outcome))
@@ -241,7 +242,7 @@ class Requests:
             raise RefusedError(f"Invalid asset: {asset}")
         return self._coins[asset][0]
 
-    def _request(self, order: forms.WireOrder) -> OrderRequest | Outcome:
+    def _request(self, order: forms.WireOrder, builder_tenths: int = 0) -> OrderRequest | Outcome:
         """The order in whole numbers, or why there is none."""
         if order.a >= len(self._coins):
             return Outcome(error="Invalid asset.")
@@ -264,6 +265,7 @@ class Requests:
             tif=_time_in_force(order),
             trigger=trigger,
             cloid=None if order.c is None else order.c.lower(),
+            builder_tenths=builder_tenths,
         )
 
 

@@ -39,6 +39,7 @@ class SavedKeys(_Form):
     nonces: dict[str, list[int]] = {}
     agents: dict[str, tuple[str, str]] = {}
     builders: list[tuple[str, str, int]] = []
+    retired: list[str] = []
 
     @classmethod
     def of(cls, signers: Signers) -> "SavedKeys":
@@ -47,6 +48,7 @@ class SavedKeys(_Form):
             nonces={signer: list(book.used) for signer, book in signers.nonces.items()},
             agents={address: (one.owner, one.name) for address, one in signers.agents.items()},
             builders=[(*pair, tenths) for pair, tenths in signers.builders.items()],
+            retired=sorted(signers.retired),
         )
 
     def into(self, signers: Signers) -> None:
@@ -58,6 +60,7 @@ class SavedKeys(_Form):
             signers.agents[address] = Agent(owner, name)
         for account, builder, tenths in self.builders:
             signers.builders[(account, builder)] = tenths
+        signers.retired.update(self.retired)
 
 
 class SavedVenue(_Form):
