@@ -17,13 +17,14 @@ It prints about 25 times a second, 1.8 market orders.
 """
 
 from collections.abc import Iterator
-from itertools import groupby
-from operator import itemgetter
+from zlib import crc32
+
+import numpy as np
 
 from advanced_mm.paper.grid import StepGrid
 from advanced_mm.paper.identifiers import first_trade_id, transaction_hash
 from advanced_mm.paper.market import Book, CoinSpec, Level, MarketUpdate, Print, Quote
-from advanced_mm.paper.synthetic_flow import FlowChunk, SyntheticFlow
+from advanced_mm.paper.synthetic_flow import CHUNK_BLOCKS, FlowChunk, SyntheticFlow
 from advanced_mm.paper.synthetic_parameters import ObservableTruth, SyntheticParameters
 from advanced_mm.paper.synthetic_regimes import Regimes
 
@@ -54,10 +55,8 @@ class SyntheticMarket:
         self._start_ms = start_ms
         self._now_ms = start_ms
         self._prices = StepGrid(parameters.tick)
-        self._sizes = StepGrid(10.0**-parameters.size_decimals)
-        self._hash_parts = (parameters.coin, start_ms, seed)
-        self._next_trade_id = first_trade_id(start_ms)
-        self._orders_given = 0
+        self._printer = _Printer(parameters, start_ms, seed)
+        self._draw_at = crc32(parameters.coin.encode()) % CHUNK_BLOCKS
         self._bid = int(parameters.start_price // parameters.tick)
         self._level_size = parameters.level_size
         self._last_block = -1
@@ -109,38 +108,70 @@ class SyntheticMarket:
         """Yield best bid (ticks), level size and publication, if any, of each block, for ever."""
         time_ms, shown = self._start_ms, (self._bid, self._level_size)
         yield *shown, MarketUpdate(time_ms, self._touch(*shown))
+        following = flow.next_chunk()
         while True:
-            chunk = flow.next_chunk()
-            prints = self._prints_by_block(chunk)
-            for block, bid in enumerate(chunk.bid_ticks.tolist()):
+            chunk = following
+            self._printer.load(chunk)
+            bids = chunk.bid_ticks.tolist()
+            # Each coin draws ahead at a block of its own: many would stop the venue together.
+            draw_at = min(self._draw_at, len(bids) - 1)
+            for block, bid in enumerate(bids):
+                if block == draw_at:
+                    following = flow.next_chunk()
                 time_ms += self._parameters.block_ms
                 touch = (bid, chunk.level_size)
                 quote = self._touch(*touch) if touch != shown else None
                 shown = touch
-                if quote is None and block not in prints:
+                printed = self._printer.prints(block)
+                if quote is None and not printed:
                     yield *touch, None
                 else:
-                    yield *touch, MarketUpdate(time_ms, quote, prints.get(block, ()))
+                    yield *touch, MarketUpdate(time_ms, quote, printed)
 
     def _touch(self, bid: int, size: float) -> Quote:
         return Quote(self._prices.value(bid), size, self._prices.value(bid + 1), size)
 
-    def _prints_by_block(self, chunk: FlowChunk) -> dict[int, tuple[Print, ...]]:
-        hashes = [
-            transaction_hash(*self._hash_parts, self._orders_given + i) for i in range(chunk.orders)
-        ]
-        rows = zip(
-            chunk.print_block.tolist(),
+
+class _Printer:
+    """Makes prints of the arrays of a chunk, a block at a time, as that costs far more than them.
+
+    Trade ids count up in the order of publication, transaction hashes stand for market orders.
+    """
+
+    def __init__(self, parameters: SyntheticParameters, start_ms: int, seed: int) -> None:
+        self._prices = StepGrid(parameters.tick)
+        self._sizes = StepGrid(10.0**-parameters.size_decimals)
+        self._hash_parts = (parameters.coin, start_ms, seed)
+        self._next_trade_id = first_trade_id(start_ms)
+        self._first_order = self._orders_loaded = 0
+
+    def load(self, chunk: FlowChunk) -> None:
+        """Take the next chunk."""
+        self._first_order = self._orders_loaded
+        self._orders_loaded += chunk.orders
+        blocks = np.arange(len(chunk.latent) + 1)
+        self._bounds = np.searchsorted(chunk.print_block, blocks).tolist()
+        self._order = chunk.print_order.tolist()
+        self._columns = (
             self._prices.values(chunk.print_ticks).tolist(),
             self._sizes.values(chunk.print_steps).tolist(),
             chunk.print_side.tolist(),
-            range(self._next_trade_id, self._next_trade_id + len(chunk.print_block)),
-            [hashes[order] for order in chunk.print_order.tolist()],
-            strict=True,
         )
-        self._orders_given += chunk.orders
-        self._next_trade_id += len(chunk.print_block)
-        return {
-            block: tuple(Print(*fields) for _, *fields in group)
-            for block, group in groupby(rows, key=itemgetter(0))
+
+    def prints(self, block: int) -> tuple[Print, ...]:
+        """The prints of a block of the chunk; blocks must be asked for in their order."""
+        first, end = self._bounds[block], self._bounds[block + 1]
+        if first == end:
+            return ()
+        orders = self._order[first:end]
+        hashes = {
+            order: transaction_hash(*self._hash_parts, self._first_order + order)
+            for order in dict.fromkeys(orders)
         }
+        ids = range(self._next_trade_id, self._next_trade_id + end - first)
+        self._next_trade_id = ids.stop
+        columns = (column[first:end] for column in self._columns)
+        return tuple(
+            Print(price, size, side, tid, hashes[order])
+            for price, size, side, tid, order in zip(*columns, ids, orders, strict=True)
+        )
