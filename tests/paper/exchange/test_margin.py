@@ -151,6 +151,14 @@ def test_orders_need_margin_together(deep):
     assert deep.place(ALICE, -1, 101.0, 500.0).error == POOR
 
 
+def test_orders_beside_an_isolated_position_need_margin_of_their_own_alone(deep):
+    deep.exchange.update_leverage(ALICE, "ETH", False, 10)
+    deep.place(ALICE, 1, 100.05, 600.0, IOC)  # 6003 of margin and 27 of fees are gone
+    assert deep.place(ALICE, 1, 99.0, 402.0).error == POOR  # 3979.8 of 3969.9865
+    deep.resting(ALICE, 1, 99.0, 400.0)
+    deep.resting(ALICE, -1, 101.0, 600.0)
+
+
 def test_what_closes_needs_no_margin(deep):
     deep.exchange.update_leverage(ALICE, "ETH", True, 1)
     deep.place(ALICE, 1, 100.05, 99.0, IOC)

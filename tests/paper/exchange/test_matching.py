@@ -285,3 +285,24 @@ def test_numbers_of_prints_rise_and_never_repeat(bench):
     tids += [p.tid for u in bench.block((100.1, 3.0, 1)) for p in u.prints]
     assert len(tids) == 14
     assert tids == list(range(tids[0], tids[0] + 14))
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_an_order_beyond_all_that_is_visible_hides_what_it_would_cross(make_bench, side):
+    bench = make_bench()
+    bids = [(round(100.0 - i / 10, 1), 1.0) for i in range(45)]
+    asks = [(round(100.1 + i / 10, 1), 1.0) for i in range(45)]
+    bench.block(bids=bids, asks=asks)
+    order = bench.place(ALICE, side, 103.0 if side > 0 else 97.1, 30.0).order
+    assert (order.resting, order.filled) == (True, 200_000)  # the 20 levels that are seen
+    bench.wait(0)
+    market = bench.exchange.venue.markets["ETH"]
+    book = market.book(20)
+    assert book.bids[0].price < book.asks[0].price
+    ours, theirs = (book.bids, book.asks) if side > 0 else (book.asks, book.bids)
+    assert (ours[0].price, ours[0].size) == (103.0 if side > 0 else 97.1, 10.0)
+    assert theirs[0].price == (103.1 if side > 0 else 97.0)
+    touch = market.touch
+    assert None in (touch.bid, touch.ask) or touch.bid < touch.ask
+    bench.block(bids=bids[:1] + bids[2:], asks=asks)  # the next block meets it
+    assert bench.position(ALICE) == side * 30.0
