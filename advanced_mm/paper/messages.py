@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 _NOBODY = "0x" + "0" * 40
+_PERPETUAL_DECIMALS = 6  # of price and size together
 
 
 class LevelData(TypedDict):
@@ -105,6 +106,11 @@ def price_text(price: float, spec: CoinSpec) -> str:
     return _text(round(price / spec.tick) * spec.tick, grid.decimals)
 
 
+def _order_price_text(price: float, spec: CoinSpec) -> str:
+    """Write the price of an order, which may be finer than the tick where the price is low."""
+    return _text(price, max(_grid(spec.tick).decimals, _PERPETUAL_DECIMALS - spec.size_decimals))
+
+
 def size_text(size: float, spec: CoinSpec) -> str:
     """Write a size or volume (base currency), to the nearest size step."""
     return _text(size, spec.size_decimals)
@@ -116,7 +122,7 @@ def _text(value: float, decimals: int) -> str:
 
 
 def _level(price: float, size: float, orders: int, spec: CoinSpec) -> LevelData:
-    return {"px": price_text(price, spec), "sz": size_text(size, spec), "n": orders}
+    return {"px": _order_price_text(price, spec), "sz": size_text(size, spec), "n": orders}
 
 
 def trade_data(spec: CoinSpec, time_ms: int, one: Print) -> TradeData:
@@ -124,7 +130,7 @@ def trade_data(spec: CoinSpec, time_ms: int, one: Print) -> TradeData:
     return {
         "coin": spec.coin,
         "side": "B" if one.side > 0 else "A",
-        "px": price_text(one.price, spec),
+        "px": _order_price_text(one.price, spec),
         "sz": size_text(one.size, spec),
         "time": time_ms,
         "hash": one.hash,

@@ -69,6 +69,16 @@ async def test_ccxt_reads_the_book_of_the_stream_and_of_the_request(client):
     assert body["levels"][0][0]["n"] == 4
 
 
+def test_a_price_finer_than_the_tick_is_written_as_it_is():
+    spec = CoinSpec("ETH", 3, 25, 0.1)  # 99.95 has five figures too
+    one = Print(99.95, 0.25, 1, 7, HASH)
+    assert trade_data(spec, TIME_MS, one)["px"] == "99.95"
+    quote = Quote(99.95, 1.0, 100.0, 1.0)
+    assert [side["px"] for side in bbo_message(spec, TIME_MS, quote)["data"]["bbo"]] == [
+        "99.95", "100.0",
+    ]  # fmt: skip
+
+
 def test_trades_carry_what_the_venue_documents():
     assert trade_data(SPEC, TIME_MS, SELL) == {
         "coin": "ETH",
