@@ -189,4 +189,5 @@ def restore(path: Path, now_ms: int) -> tuple[OpenVenue, SavedVenue]:
     for address, used in saved.requests_used.items():
         exchange.accounts.open(address).requests_used = used
     exchange.run(now_ms)
+    exchange.take_events()  # nobody was there to hear of them
     return venue, saved
