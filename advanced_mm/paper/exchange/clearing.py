@@ -70,8 +70,8 @@ class Clearing:
         return received
 
     def cover(self, account: Account) -> None:
-        """Let the insurance pay what a liquidated account owes."""
-        if not account.positions and account.usdc < 0:
+        """Let the insurance pay what an account without cross positions owes."""
+        if account.usdc < 0 and all(p.isolated for p in account.positions.values()):
             self.insurance += account.usdc
             account.usdc = 0
 

@@ -115,7 +115,9 @@ class Upkeep:
                 (p for p in account.positions.values() if not p.isolated),
                 key=lambda p: (-self._margin.maintenance(p), p.coin),
             )
-            self._liquidate(account, [p.coin for p in coins])
+            if coins:
+                self._liquidate(account, [p.coin for p in coins])
+            self._clearing.cover(account)
 
     def _below(self, account: Account) -> bool:
         return self._margin.equity(account) < self._margin.cross_maintenance(account)
@@ -130,7 +132,6 @@ class Upkeep:
             if coin in self._desk.halted or not (isolated or self._below(account)):
                 continue
             self._desk.force(account, coin)
-        self._clearing.cover(account)
 
     def _end(self, order: Order, status: OrderStatus) -> None:
         if not order.status.ended:  # the end of a parent ends its children

@@ -95,6 +95,28 @@ def test_the_insurance_pays_what_is_lost_beyond_the_account(deep):
     assert deep.exchange.clearing.insurance == 10_000 * USDC + traded - account.fees < 0
 
 
+def test_a_debt_beside_an_isolated_position_is_the_insurances(deep):
+    deep.exchange.update_leverage(ALICE, "ETH", False, 10)
+    deep.place(ALICE, 1, 100.05, 100.0, IOC)
+    account = deep.exchange.accounts.open(ALICE)
+    account.usdc = -3
+    deep.wait(200)
+    assert (account.usdc, deep.exchange.clearing.insurance) == (0, -3)
+    assert deep.position(ALICE) == 100.0
+
+
+def test_an_isolated_position_that_is_run_over_costs_its_margin_and_the_insurance_the_rest(deep):
+    deep.exchange.update_leverage(ALICE, "ETH", False, 10)
+    deep.place(ALICE, 1, 100.05, 100.0, IOC)
+    free = usdc(deep, ALICE)
+    deep.mark(80.0)
+    assert deep.position(ALICE) == 0
+    fee = 100 * 79.95 * TAKER
+    assert usdc(deep, ALICE) == pytest.approx(free - fee, abs=1e-6)
+    lost = 100 * (100.05 - 79.95) - 1000.5
+    assert deep.exchange.clearing.insurance == pytest.approx(-lost * USDC, abs=1)
+
+
 @pytest.mark.parametrize("side", [1, -1])
 def test_an_isolated_position_has_its_own_margin_and_its_own_end(deep, side):
     assert deep.exchange.update_leverage(ALICE, "ETH", False, 10) is None
