@@ -116,6 +116,7 @@ def size_text(size: float, spec: CoinSpec) -> str:
     return _text(size, spec.size_decimals)
 
 
+@lru_cache(maxsize=1 << 15)
 def _text(value: float, decimals: int) -> str:
     text = f"{value:.{max(1, decimals)}f}".rstrip("0")
     return text + "0" if text.endswith(".") else text

@@ -31,6 +31,7 @@ from advanced_mm.paper.synthetic_regimes import Regimes
 __all__ = ["ObservableTruth", "SyntheticMarket", "SyntheticParameters"]
 
 _ORDERS_PER_LEVEL = 4
+_LEVELS_KEPT = 4096
 
 
 class SyntheticMarket:
@@ -56,6 +57,7 @@ class SyntheticMarket:
         self._now_ms = start_ms
         self._prices = StepGrid(parameters.tick)
         self._printer = _Printer(parameters, start_ms, seed)
+        self._levels: dict[int, Level] = {}
         self._draw_at = crc32(parameters.coin.encode()) % CHUNK_BLOCKS
         self._bid = int(parameters.start_price // parameters.tick)
         self._level_size = parameters.level_size
@@ -97,12 +99,20 @@ class SyntheticMarket:
     def book(self, levels: int) -> Book:
         """The book as of the last ``advance``: the same size at each tick from the touch on."""
         last_ms = self._start_ms + max(0, self._last_block) * self._parameters.block_ms
-        size, price = self._level_size, self._prices.value
-        bids = tuple(Level(price(self._bid - i), size, _ORDERS_PER_LEVEL) for i in range(levels))
-        asks = tuple(
-            Level(price(self._bid + 1 + i), size, _ORDERS_PER_LEVEL) for i in range(levels)
-        )
+        bid, level = self._bid, self._level
+        bids = tuple([level(ticks) for ticks in range(bid, bid - levels, -1)])
+        asks = tuple([level(ticks) for ticks in range(bid + 1, bid + 1 + levels)])
         return Book(last_ms, bids, asks)
+
+    def _level(self, ticks: int) -> Level:
+        """A level of the book; the same few are asked for again and again."""
+        known = self._levels.get(ticks)
+        if known is None or known.size != self._level_size:
+            if len(self._levels) >= _LEVELS_KEPT:
+                self._levels.clear()
+            known = Level(self._prices.value(ticks), self._level_size, _ORDERS_PER_LEVEL)
+            self._levels[ticks] = known
+        return known
 
     def _generate(self, flow: SyntheticFlow) -> Iterator[tuple[int, float, MarketUpdate | None]]:
         """Yield best bid (ticks), level size and publication, if any, of each block, for ever."""
