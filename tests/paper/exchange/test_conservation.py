@@ -294,7 +294,7 @@ class Tally:
                         assert shown[price] >= lots
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
 @given(
     actions=st.lists(action, min_size=5, max_size=60),
     seed=st.integers(0, 50),

@@ -110,6 +110,14 @@ def test_cancels_come_off_the_front_by_the_share_that_is_set(make_bench, share, 
     assert bench.exchange.order(ALICE, oid).ahead == pytest.approx(ahead * 1e4)
 
 
+def test_a_book_that_has_not_seen_the_prints_yet_is_no_news(bench):
+    oid = bench.resting(ALICE, -1, 100.2, 1.0)  # behind the touch, behind 4.0
+    bench.block((100.1, 5.0, 1), (100.2, 1.0, 1))  # the book stays for now
+    bench.wait(300)
+    bench.block(asks=[(100.1, 5.0), (100.2, 2.0)])  # 3.0 should stand there: 1.0 was cancelled
+    assert bench.exchange.order(ALICE, oid).ahead == pytest.approx(2.0e4)
+
+
 def test_what_is_added_later_stands_behind_us(bench):
     bench.resting(ALICE, -1, 100.1, 1.0)
     bench.block((100.1, 2.0, 1), asks=[(100.1, 50.0)])

@@ -160,6 +160,19 @@ def test_children_wait_for_their_parent_and_the_first_filled_ends_the_other(deep
     assert deep.exchange.open_orders(ALICE) == []
 
 
+def test_of_two_stops_of_a_position_the_first_filled_ends_the_other(deep):
+    deep.place(ALICE, 1, 100.05, 5.0, IOC)
+    both = [
+        deep.request(-1, 102.0, 2.0, trigger=(102.0, False, True), reduce_only=True),
+        deep.request(-1, 90.0, 2.0, trigger=(95.0, True, False), reduce_only=True),
+    ]
+    oids = [one.order.oid for one in deep.exchange.place(ALICE, both, "positionTpsl")]
+    deep.mark(95.0)
+    assert status(deep, oids[1]) is OrderStatus.FILLED
+    assert status(deep, oids[0]) is OrderStatus.SIBLING_FILLED_CANCELED
+    assert deep.position(ALICE) == 3.0
+
+
 def test_children_end_with_a_cancelled_parent(deep):
     requests = [
         deep.request(1, 99.0, 5.0),
