@@ -30,6 +30,10 @@ class AdminClient:
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy stands between this machine and itself
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._session.close()
+
     def state(self) -> dict[str, Any] | None:
         """Markets, accounts and limits; None while the venue does not answer."""
         return self._get("state")

@@ -40,7 +40,8 @@ class SessionOptions:
     ``root`` is the project's folder, ``folder`` receives everything the session writes. With
     ``replay`` a recording in that data folder takes the place of the synthetic market, and
     toxicity is allowed up to 3, since the recordings are toxic. ``live`` sends real orders to the
-    loopback venue; ``both_sides`` runs a long-only and a short-only bot.
+    loopback venue, whose rate limits then hold unless ``limits`` is off; ``both_sides`` runs a
+    long-only and a short-only bot.
     """
 
     root: Path
@@ -50,6 +51,7 @@ class SessionOptions:
     seed: int = 1
     live: bool = False
     both_sides: bool = False
+    limits: bool = True
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -125,6 +127,8 @@ class PaperSession:
         """Stop all parts, last started first."""
         for part in reversed(self.parts):
             part.stop()
+        if self._admin is not None:
+            self._admin.close()
 
     def raise_if_dead(self) -> None:
         """Raise ``PartDiedError`` where a part has ended."""
@@ -213,7 +217,7 @@ class PaperSession:
             options.coin,
             "--history-dir",
             options.data_dir,
-            *(["--limits"] if options.live else []),
+            *(["--limits"] if options.live and options.limits else []),
             *market,
         )
 

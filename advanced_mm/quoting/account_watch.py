@@ -23,7 +23,7 @@ LOOKS, LASTING_SECONDS = 3, 5.0
 """A difference stands when it was the same in so many looks over that time: the books are some
 seconds behind the venue, but by another amount each time."""
 
-YOUNG_ORDER_MS = 30_000
+YOUNG_ORDER_MS = 15_000
 """An order may be younger than its entry in the books."""
 
 RESERVED_REQUESTS = 300

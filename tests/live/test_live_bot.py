@@ -1,0 +1,195 @@
+"""An unmodified Freqtrade with real orders on the loopback venue: what it does, and every fault.
+
+One session lives through all of it, since a bot takes seconds to start. After each step the venue's
+account and the bot's books must agree to the last lot, and no two orders may have rested at once.
+"""
+
+import contextlib
+import json
+import time
+
+import ccxt
+import pytest
+from eth_account import Account
+
+from advanced_mm.quoting.sure_orders import CLOID_PREFIX
+
+pytestmark = [pytest.mark.bot, pytest.mark.timeout(600)]
+
+PAIR = "ETH/USDC:USDC"
+
+FAULTS = {
+    "latency": [
+        {"kind": "latency", "milliseconds": 250, "distribution": "exponential", "seconds": 6}
+    ],
+    "reply to an order lost": [{"kind": "dropped_reply", "requests": ["order"], "count": 2}],
+    "reply to an order withheld": [
+        {"kind": "dropped_reply", "requests": ["order"], "count": 1, "how": "withhold"}
+    ],
+    "reply to an order late, and then the venue is away": [
+        {"kind": "dropped_reply", "requests": ["order"], "count": 1},
+        {"kind": "http_error", "requests": ["orderStatus"], "count": 4},
+    ],
+    "reply to a cancel lost": [{"kind": "dropped_reply", "requests": ["cancel"], "count": 2}],
+    "answers of 502": [{"kind": "http_error", "status": 502, "seconds": 4}],
+    "answers of 429": [{"kind": "http_error", "status": 429, "seconds": 3}],
+    "messages doubled, late and lost": [
+        {"kind": "duplicated_messages", "seconds": 5},
+        {"kind": "delayed_messages", "milliseconds": 400, "seconds": 5},
+        {"kind": "dropped_messages", "probability": 0.3, "seconds": 5},
+    ],
+    "silent sockets": [{"kind": "silence", "pongs": False, "seconds": 6}],
+    "broken sockets": [{"kind": "cut", "refuse": True, "seconds": 3}],
+    "maintenance": [{"kind": "maintenance", "seconds": 5}],
+    "halted coin": [{"kind": "halt", "coin": "ETH", "seconds": 6}],
+}
+
+
+def test_it_trades_and_outlives_every_fault(live_session, bench_of, subtests):
+    with live_session(limits=False, overrides={"max_drawdown": 1.0}) as session:
+        bench = bench_of(session)
+        with subtests.test("it trades"):
+            trades_as_a_maker(bench)
+        for name, faults in FAULTS.items():
+            with subtests.test(name):
+                bench.strike(*faults)
+                bench.goes_on()
+                bench.assert_in_order()
+        with subtests.test("a quote that would take is refused and nothing is lost"):
+            is_refused_as_post_only(bench)
+        with subtests.test("in parts, and replaced"):
+            seen_parts_and_replacements(bench)
+        with subtests.test("killed, and the account touched meanwhile"):
+            is_killed_and_comes_back(bench)
+        with subtests.test("the stop"):
+            is_stopped_by_a_gap(bench)
+        log = (session.options.folder / "logs" / "bot.log").read_text()
+        assert "Traceback" not in log
+        assert " - ERROR - " not in log
+
+
+def trades_as_a_maker(bench) -> None:
+    bench.wait(lambda: bench.record["money"]["maker_fills"] >= 3, 60, "three fills")
+    bench.wait(lambda: bench.position > 0, 30, "a position")
+    record = bench.record
+    assert record["money"]["taker_fills"] == 0
+    assert record["money"]["maker_fees"] == pytest.approx(
+        0.00015 * record["money"]["volume"], abs=1e-4
+    )
+    orders = bench.info("historicalOrders")
+    assert {one["order"]["tif"] for one in orders} == {"Alo"}
+    assert all(one["order"]["cloid"].startswith(CLOID_PREFIX) for one in orders)
+    for one in bench.info("historicalOrders"):
+        assert one["order"]["reduceOnly"] is (one["order"]["side"] == "A")
+    held = bench.info("clearinghouseState")["assetPositions"]
+    assert all(one["position"]["leverage"]["type"] == "isolated" for one in held)
+    assert all(one["position"]["leverage"]["value"] == 1 for one in held)
+    bench.assert_in_order()
+
+
+def is_refused_as_post_only(bench) -> None:
+    """Orders are a second on their way while the price jumps to and fro."""
+    bench.admin("POST", "faults", kind="latency", requests=["order"], milliseconds=1000, seconds=20)
+    deadline = time.monotonic() + 20
+    percent = 0.2
+    while not bench.record["orders"]["post_only_refused"]:
+        assert time.monotonic() < deadline, "no order was refused"
+        percent = -percent
+        bench.admin("POST", "price_gap", coin="ETH", percent=percent)
+        time.sleep(0.4)
+    bench.admin("DELETE", "faults")
+    bench.goes_on()
+    bench.assert_in_order()
+
+
+def seen_parts_and_replacements(bench) -> None:
+    """Somebody sells as much as stands before the bot's bid, and a part of it."""
+    bench.wait(lambda: bench.record["orders"]["cancelled"] >= 1, 60, "a quote was replaced")
+    seller = Account.create()
+    bench.admin("POST", "accounts", address=seller.address.lower(), play_money=10_000_000)
+    client = client_of(bench, seller.address, seller.key.to_0x_hex())
+
+    def in_part() -> bool:
+        bids = [one for one in bench.info("openOrders") if one["side"] == "B"]
+        if bids:
+            price, own = float(bids[0]["limitPx"]), float(bids[0]["sz"])
+            book = client.fetch_order_book(PAIR)["bids"]
+            before = sum(size for level, size, *_ in book if level >= price) - own
+            with contextlib.suppress(ccxt.InvalidOrder):  # it has been replaced meanwhile
+                ioc = {"timeInForce": "IOC"}
+                client.create_order(PAIR, "limit", "sell", round(before + 1.0, 4), price, ioc)
+        return bench.record["queue"]["partial_share"] > 0
+
+    bench.wait(in_part, 60, "a fill in parts")
+    bench.goes_on()
+    bench.assert_in_order()
+
+
+def client_of(bench, address: str, key: str) -> ccxt.Exchange:
+    """A person's client."""
+    client = ccxt.hyperliquid(
+        {
+            "walletAddress": address,
+            "privateKey": key,
+            "options": {"builderFee": False},
+            "urls": {"api": {"public": bench.rest, "private": bench.rest}},
+        }
+    )
+    client.load_markets()
+    return client
+
+
+def is_killed_and_comes_back(bench) -> None:
+    """While it is away: an order of its own kind that nobody knows, and a person's purchase."""
+    part = next(part for part in bench.session.parts if part.name == "bot")
+    bench.wait(lambda: bench.info("openOrders"), 30, "an order rests")
+    part._process.kill()
+    part._process.wait()
+    bench.session.parts.remove(part)
+    client = client_of(bench, bench.address, bench.bot._account._key)
+    mid = bench.admin("GET", "state")["markets"]["ETH"]["mid"]
+    stray = client.create_order(
+        PAIR, "limit", "buy", 0.05, mid * 0.97, {"clientOrderId": CLOID_PREFIX + "5" * 24}
+    )
+    persons = client.create_order(PAIR, "limit", "buy", 0.05, mid * 0.96)
+    client.create_order(PAIR, "market", "buy", 0.02, mid)
+    stray_ms = time.time() * 1000
+    known = bench.record["orders"]["placed"]
+    bench.wait(lambda: time.time() * 1000 - stray_ms > 16_000, 30, "the stray order has aged")
+    journal = bench.bot.audit.journal
+    said = len(journal.read_text().splitlines())
+    bench.session._launch("bot_again", bench.bot.command, bench.bot.environment)
+
+    def refusals() -> list[str]:
+        lines = journal.read_text().splitlines()[said:]
+        return [line["refusal"] for line in map(json.loads, lines) if "refusal" in line]
+
+    resting = lambda: {str(one["oid"]) for one in bench.info("openOrders")}  # noqa: E731
+    bench.wait(lambda: stray["id"] not in resting(), 60, "the stray order is cancelled")
+    bench.wait(lambda: any("+0.02" in one for one in refusals()), 60, "the bot does not quote")
+    assert persons["id"] in resting()
+    client.cancel_order(persons["id"], PAIR)
+    client.create_order(PAIR, "market", "sell", 0.02, mid * 0.9)
+    bench.wait(
+        lambda: bench.record["orders"]["placed"] >= known + 3, 60, "it goes on when that is gone"
+    )
+    position, booked = bench.position, bench.booked_position()
+    bench.wait(
+        lambda: abs(bench.position - bench.booked_position()) < 1e-9, 20, f"{position} {booked}"
+    )
+
+
+def is_stopped_by_a_gap(bench) -> None:
+    """Offers rest above; the price falls by 7%, and the stop sells at the market."""
+    bench.wait(lambda: bench.position > 1, 60, "a position")
+    takers = bench.record["money"]["taker_fills"]
+    bench.admin("POST", "price_gap", coin="ETH", percent=-7)
+    bench.wait(lambda: bench.record["money"]["taker_fills"] > takers, 30, "the stop is filled")
+    bench.wait(
+        lambda: bench.query(
+            "SELECT id FROM trades WHERE NOT is_open AND exit_reason = 'stop_loss'"
+        ),
+        30,
+        "the stop is on the books",
+    )
+    bench.wait(bench.positions_agree, 20, "the positions agree")
