@@ -58,6 +58,8 @@ class SyntheticMarket:
         self._prices = StepGrid(parameters.tick)
         self._printer = _Printer(parameters, start_ms, seed)
         self._levels: dict[int, Level] = {}
+        self._shown: tuple[int, float, int] | None = None
+        self._sides: tuple[tuple[Level, ...], tuple[Level, ...]] = ((), ())
         self._draw_at = crc32(parameters.coin.encode()) % CHUNK_BLOCKS
         self._bid = int(parameters.start_price // parameters.tick)
         self._level_size = parameters.level_size
@@ -97,12 +99,20 @@ class SyntheticMarket:
         return updates
 
     def book(self, levels: int) -> Book:
-        """The book as of the last ``advance``: the same size at each tick from the touch on."""
+        """The book as of the last ``advance``: the same size at each tick from the touch on.
+
+        As long as nothing changes the sides are the very same tuples.
+        """
         last_ms = self._start_ms + max(0, self._last_block) * self._parameters.block_ms
-        bid, level = self._bid, self._level
-        bids = tuple([level(ticks) for ticks in range(bid, bid - levels, -1)])
-        asks = tuple([level(ticks) for ticks in range(bid + 1, bid + 1 + levels)])
-        return Book(last_ms, bids, asks)
+        shown = (self._bid, self._level_size, levels)
+        if shown != self._shown:
+            bid, level = self._bid, self._level
+            self._shown = shown
+            self._sides = (
+                tuple([level(ticks) for ticks in range(bid, bid - levels, -1)]),
+                tuple([level(ticks) for ticks in range(bid + 1, bid + 1 + levels)]),
+            )
+        return Book(last_ms, *self._sides)
 
     def _level(self, ticks: int) -> Level:
         """A level of the book; the same few are asked for again and again."""

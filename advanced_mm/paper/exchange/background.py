@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from advanced_mm.paper.exchange.units import CoinUnits
-from advanced_mm.paper.market import Book, MarketSource, Quote
+from advanced_mm.paper.market import Book, Level, MarketSource, Quote
 
 __all__ = ["VISIBLE_LEVELS", "Background", "touch_of"]
 
@@ -54,6 +54,10 @@ class Background:
         self._units = units
         self._scales = (10**units.price_decimals, 10**units.size_decimals)
         self._depth: tuple[_Depth, _Depth] | None = None
+        self._converted_last: dict[bool, tuple[tuple[Level, ...], _Depth] | None] = {
+            True: None,
+            False: None,
+        }
         self._frozen: Book | None = None
         self._taken: dict[tuple[bool, int], int] = {}
         self._mark = units.price_units(source.mid)
@@ -157,16 +161,21 @@ class Background:
     def _side(self, bids: bool) -> _Depth:
         if self._depth is None:
             book = self.book(VISIBLE_LEVELS)
-            # Not by the units' own methods: this is what most of a busy market's time goes to.
-            price_scale, lot_scale = self._scales
-            bids_and_asks = [
-                _Depth(
-                    [(round(one.price * price_scale), round(one.size * lot_scale)) for one in side]
-                )
-                for side in (book.bids, book.asks)
-            ]
-            self._depth = (bids_and_asks[0], bids_and_asks[1])
+            self._depth = (self._converted(True, book.bids), self._converted(False, book.asks))
         return self._depth[0 if bids else 1]
+
+    def _converted(self, bids: bool, levels: tuple[Level, ...]) -> _Depth:
+        """A side in whole numbers; a source that gives the very same tuple has not changed it."""
+        known = self._converted_last[bids]
+        if known is not None and known[0] is levels:
+            return known[1]
+        # Not by the units' own methods: this is what most of a busy market's time goes to.
+        price_scale, lot_scale = self._scales
+        depth = _Depth(
+            [(round(one.price * price_scale), round(one.size * lot_scale)) for one in levels]
+        )
+        self._converted_last[bids] = (levels, depth)
+        return depth
 
 
 def _half(twice: int) -> int:
