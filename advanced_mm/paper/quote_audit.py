@@ -1,14 +1,18 @@
 """Check every quote the bot sent against the depths that were published when it was sent."""
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from advanced_mm.parameter_files import ParameterSet
+from advanced_mm.model import solve
+from advanced_mm.parameter_files import ParameterSet, Settings, model_problem
 
 __all__ = ["QuoteAudit"]
 
+Depths = dict[tuple[str, int], float]
+"""Depth (quote currency) by side and inventory."""
 
 _REMEMBERED_REFITS = 500  # two hours; a quote names a refit of at most a minute ago
 
@@ -21,10 +25,12 @@ class QuoteAudit:
     ``quotes`` counts lines; ``requotes`` those that replaced an unfilled quote of the same side;
     ``touch_quotes`` exits offered at the touch for want of usable parameters; ``unmatched`` quotes
     whose refit's depths were not seen published; ``max_distance_ticks`` is the largest distance of
-    a sent price from mid -/+ published depth, in ticks.
+    a sent price from mid -/+ published depth, in ticks. A bot of other inventories than those that
+    are published gets its ``settings`` here: the depths are then solved for them.
     """
 
     journal: Path
+    settings: Settings | None = None
     refits: int = 0
     quotes: int = 0
     requotes: int = 0
@@ -35,17 +41,17 @@ class QuoteAudit:
     refusal: str | None = None
     _inode: int = 0
     _offset: int = 0
-    _depths: dict[str, dict[tuple[str, int], float]] = field(default_factory=dict)
+    _depths: dict[str, Depths] = field(default_factory=dict)
 
     def see_parameters(self, parameters: ParameterSet) -> None:
         """Remember a published refit's depths: quotes name the refit they rest on."""
         if parameters.calibration_id in self._depths or not parameters.value_functions:
             return
-        entry = parameters.value_functions[0]
-        depths: dict[tuple[str, int], float] = {}
-        for q in entry.q or ():
-            ask, bid = entry.depths_at(q)
-            depths |= {(side, q): d for side, d in (("ask", ask), ("bid", bid)) if d is not None}
+        depths = (
+            _published(parameters) if self.settings is None else _solved(parameters, self.settings)
+        )
+        if depths is None:
+            return
         self._depths[parameters.calibration_id] = depths
         self.refits += 1
         if len(self._depths) > _REMEMBERED_REFITS:
@@ -86,3 +92,25 @@ class QuoteAudit:
         ideal = quote["mid"] + sign * depth
         distance = abs(quote["sent_price"] - ideal) / quote["tick"]
         self.max_distance_ticks = max(self.max_distance_ticks, distance)
+
+
+def _published(parameters: ParameterSet) -> Depths:
+    entry = parameters.value_functions[0]
+    depths: Depths = {}
+    for q in entry.q or ():
+        ask, bid = entry.depths_at(q)
+        depths |= {(side, q): d for side, d in (("ask", ask), ("bid", bid)) if d is not None}
+    return depths
+
+
+def _solved(parameters: ParameterSet, settings: Settings) -> Depths | None:
+    mid = parameters.kappa.mid
+    if mid is None:
+        return None
+    solution = solve(model_problem(parameters, settings, mid))
+    depths: Depths = {}
+    for side, by_inventory in (("ask", solution.ask_depth), ("bid", solution.bid_depth)):
+        for number, depth in enumerate(by_inventory):
+            if math.isfinite(depth):
+                depths[side, settings.q_min + number] = float(depth)
+    return depths

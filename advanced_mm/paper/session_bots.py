@@ -12,7 +12,8 @@ from typing import Any
 from advanced_mm.paper.bot_view import BotState, BotView
 from advanced_mm.paper.live_account import AdminClient, LiveAccount, require_loopback
 from advanced_mm.paper.quote_audit import QuoteAudit
-from advanced_mm.parameter_files import write_json_atomically
+from advanced_mm.parameter_files import Settings, write_json_atomically
+from advanced_mm.parameter_files.config import load_config
 
 __all__ = ["BotLook", "BotPlan", "SessionBot", "bot_plans"]
 
@@ -146,6 +147,9 @@ class SessionBot:
             overlay["dry_run"] = False
             overlay["db_url"] = f"sqlite:///{self.folder / 'trades.live.sqlite'}"
             write_json_atomically(self.overlay, overlay, mode=0o600)
+        if self.plan.inventories is not None:
+            config = load_config(self.configs, self.environment)
+            self.audit.settings = Settings.from_config(config)
 
     def _exchange(self, addresses: Mapping[str, str], coin: str) -> dict[str, Any]:
         rest, websocket = addresses["rest"], addresses["ws"]

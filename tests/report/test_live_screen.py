@@ -110,3 +110,40 @@ def test_the_status_line_fits_a_log(make_set):
     assert "\n" not in line
     assert "fills 4" in line
     assert "kappa 2.6/2.7 (ok)" in line
+
+
+RECORD = {
+    "money": {
+        "realised": 24.72, "open": -1.5, "maker_fees": 28.49, "taker_fees": 1.2,
+        "maker_fills": 21, "taker_fills": 1,
+    },
+    "orders": {"filled": 20, "cancelled": 3, "post_only_refused": 2},
+    "queue": {
+        "waited_median_ms": 1357, "ahead_median": 5.0, "alone_share": 0.25, "partial_share": 0.1
+    },
+    "requests_used": 30,
+    "requests_allowed": 199938,
+}  # fmt: skip
+
+
+def test_live_it_shows_what_the_venue_says(make_set):
+    looks = (
+        BotLook("long_bot", None, QuoteAudit(Path("x")), RECORD),
+        BotLook("short_bot", None, QuoteAudit(Path("y")), None),
+    )
+    looks[1].audit.refusal = "an order is in doubt"
+    view = dataclasses.replace(view_of(make_set()), bots=looks, limits={})
+    screen = rendered(view)
+    for shown in (
+        "+24.72",
+        "28.49+1.20",
+        "21+1 (10% parts)",
+        "1.4 s",
+        "5 (25% none)",
+        "20 / 3 / 2",
+        "30 of 199938",
+        "short_bot: not quoting: an order is in doubt",
+    ):
+        assert shown in screen
+    line = status_line(SESSION, view, 75)
+    assert "venue: fills 22 realised +24.72 open -1.50 fees 29.69" in line

@@ -1,0 +1,57 @@
+"""Two unmodified bots on two sub-accounts of one key quote both sides at once."""
+
+import os
+import re
+import time
+
+import pytest
+
+MINUTES = float(os.environ.get("AMM_LIVE_MINUTES", "5"))
+
+pytestmark = [pytest.mark.bot, pytest.mark.timeout(180 + 60 * MINUTES)]
+
+
+def test_both_sides_are_quoted_at_once_without_an_error(live_session, bench_of):
+    """Length: ``AMM_LIVE_MINUTES``, five by default."""
+    with live_session(both_sides=True) as session:
+        benches = [bench_of(session, number) for number in range(2)]
+        end = time.monotonic() + 60 * MINUTES
+        looks = together = 0
+        while time.monotonic() < end:
+            view = session.look()
+            resting = [look["orders"] for look in accounts(benches[0]).values() if look["master"]]
+            looks += 1
+            together += all(resting)
+            assert abs(view.bots[0].record["money"]["value"] - 10_000) < 500
+            time.sleep(1.0)
+        assert together > 0.5 * looks
+        for bench in benches:
+            bench.assert_in_order(30)
+        long_only, short_only = (bench.record for bench in benches)
+        assert min(sides(benches[0])) >= 0
+        assert max(sides(benches[1])) <= 0
+        for record in (long_only, short_only):
+            assert record["money"]["maker_fills"] > 2 * MINUTES
+            assert record["money"]["taker_fills"] == 0
+        assert long_only["address"] != short_only["address"]
+        summary = session.summary(session.look())
+    assert summary["live"]["budget"]["rest_requests_refused"] == 0
+    assert summary["unmatched_quotes"] == 0 or summary["touch_quotes"] == 0
+    for bench in benches:
+        log = (session.options.folder / "logs" / f"{bench.bot.plan.name}.log").read_text()
+        assert " - ERROR - " not in log
+        assert "Traceback" not in log
+        assert re.search(r"Market_Making", log)
+
+
+def accounts(bench) -> dict[str, dict]:
+    return bench.admin("GET", "state")["accounts"]
+
+
+def sides(bench) -> list[float]:
+    """Positions after each fill, from the venue's own list."""
+    held = []
+    for fill in bench.info("userFills"):
+        signed = float(fill["sz"]) * (1 if fill["side"] == "B" else -1)
+        held.append(round(float(fill["startPosition"]) + signed, 6))
+    return held or [0.0]
