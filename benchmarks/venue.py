@@ -62,6 +62,8 @@ class Load:
     seconds: float = 0.0
     cpu_s: float = 0.0
     memory_mb: float = 0.0
+    others_cpu_s: float = 0.0
+    """What all other processes used of the machine: on a busy one waiting is no fault of ours."""
 
 
 def coin_names(count: int) -> list[str]:
@@ -188,6 +190,21 @@ class Client:
                 self.load.replies[status if isinstance(status, str) else next(iter(status))] += 1
 
 
+def others_cpu_s(venue: psutil.Process) -> float:
+    """CPU time used so far by everybody but the venue and this process, seconds."""
+    machine, own = psutil.cpu_times(), psutil.Process().cpu_times()
+    used = venue.cpu_times()
+    return float(
+        machine.user
+        + machine.system
+        + machine.nice
+        - own.user
+        - own.system
+        - used.user
+        - used.system
+    )
+
+
 async def measure(
     client: Client, process: psutil.Process, coins: list[str], rate: float, seconds: float
 ) -> Load:
@@ -199,11 +216,12 @@ async def measure(
         settling = round(rate * SETTLING_S)
         await client.send(session, actions[:settling], rate)
         client.load = Load()
-        start_s, cpu = time.monotonic(), process.cpu_times()
+        start_s, cpu, others_s = time.monotonic(), process.cpu_times(), others_cpu_s(process)
         await client.send(session, actions[settling:], rate)
         load, after = client.load, process.cpu_times()
         load.seconds = time.monotonic() - start_s
         load.cpu_s = after.user + after.system - cpu.user - cpu.system
+        load.others_cpu_s = others_cpu_s(process) - others_s
         load.memory_mb = process.memory_info().rss / 2**20
         listening.cancel()
         return load
@@ -224,6 +242,10 @@ def report(load: Load, coins: int) -> bool:
         f"{100 * load.cpu_s / load.seconds:.0f}% of its core, {load.memory_mb:.0f} MB; "
         f"{sent / load.seconds:.0f} messages a second, {load.bytes / load.seconds / 1e6:.2f} MB/s "
         f"({', '.join(f'{name} {n / load.seconds:.0f}' for name, n in load.messages.items())})"
+    )
+    cores = psutil.cpu_count() or 1
+    CONSOLE.print(
+        f"other processes used {100 * load.others_cpu_s / load.seconds / cores:.0f}% of the machine"
     )
     CONSOLE.print(f"replies: {dict(load.replies)}; refusals: {dict(load.refusals)}")
     good = float(np.percentile(every, 99)) < LIMIT_MS and not load.refusals
