@@ -16,6 +16,7 @@ side lambda = 1 /s, kappa = 2 per USDC, epsilon = 0.6 * 0.3 = 0.18 USDC, sigma =
 It prints about 25 times a second, 1.8 market orders.
 """
 
+import math
 from collections.abc import Iterator
 from zlib import crc32
 
@@ -61,7 +62,8 @@ class SyntheticMarket:
         self._shown: tuple[int, float, int] | None = None
         self._sides: tuple[tuple[Level, ...], tuple[Level, ...]] = ((), ())
         self._draw_at = crc32(parameters.coin.encode()) % CHUNK_BLOCKS
-        self._bid = int(parameters.start_price // parameters.tick)
+        # As the flow has it: 3000.0 // 0.1 is 29999.
+        self._bid = math.floor(parameters.start_price / parameters.tick)
         self._level_size = parameters.level_size
         self._last_block = -1
         self._blocks = self._generate(SyntheticFlow(self._regimes, seed))

@@ -240,3 +240,18 @@ def test_the_default_market_is_not_toxic_and_fills_a_dry_run():
     crossed = np.abs(np.diff(bids)) - 1 >= distance
     fills_in_three_minutes = crossed.mean() / 2 * 180
     assert fills_in_three_minutes > 10
+
+
+@pytest.mark.parametrize(
+    ("start_price", "tick", "bid"),
+    [(3000.0, 0.1, 3000.0), (0.15, 0.00001, 0.14999), (2.0, 0.0001, 2.0), (3000.05, 0.1, 3000.0)],
+)
+def test_the_market_opens_where_the_flow_begins(start_price, tick, bid):
+    """As the flow divides: 3000 by 0.1 is 30 000, but 0.15 by 0.00001 a hair less than 15 000."""
+    changes = {"size_decimals": 0, "start_price": start_price, "tick": tick}
+    market = SyntheticMarket(
+        SyntheticParameters(**changes, sigma=0.0, lambda_plus=0.0, lambda_minus=0.0), START_MS, 1
+    )
+    opening = market.advance(START_MS)[0].quote
+    assert opening.bid == bid
+    assert market.advance(START_MS + MINUTE_MS) == []  # and does not move away from there

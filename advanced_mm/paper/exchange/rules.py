@@ -1,9 +1,9 @@
 """The venue's rules that can be set: fees, play money, limits of orders, assumptions on queues."""
 
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = ["Rules"]
 
@@ -16,7 +16,8 @@ class Rules(BaseModel):
     play_money
         USDC an account begins with.
     maker_fee, taker_fee
-        Share of the traded value; Hyperliquid's base tier. A negative maker fee is a rebate.
+        Share of the traded value; Hyperliquid's base tier. A negative maker fee is a rebate, at
+        most what the taker pays: or two accounts would earn by trading with each other.
     minimum_value
         USDC an order must be worth at least (reduce-only orders that close a position are exempt).
     queue_position
@@ -38,6 +39,14 @@ class Rules(BaseModel):
     taker_fee: Decimal = Field(default=Decimal("0.00045"), ge=0, le=Decimal("0.01"))
     minimum_value: Decimal = Field(default=Decimal(10), ge=0)
     queue_position: float = Field(default=1.0, ge=0, le=1)
-    cancels_ahead: Literal["proportional"] | float = "proportional"
+    cancels_ahead: Literal["proportional"] | Annotated[float, Field(ge=0, le=1)] = "proportional"
     funding_rate: Decimal = Field(default=Decimal("0.0000125"))
     maintenance_share: Decimal = Field(default=Decimal("0.5"), gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _no_gift(self) -> "Rules":
+        if self.maker_fee + self.taker_fee < 0:
+            raise ValueError(
+                f"maker_fee {self.maker_fee} gives back more than taker_fee {self.taker_fee} takes"
+            )
+        return self
