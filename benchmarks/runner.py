@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -33,6 +34,7 @@ from advanced_mm.calibration.rolling import RollingWindow
 from advanced_mm.calibration.runner import PeriodicRunner, RunnerOptions
 from advanced_mm.cli import run
 from advanced_mm.errors import InputError
+from advanced_mm.marketdata.book_notes import book_note
 from advanced_mm.marketdata.journal import ShardJournal
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
 from advanced_mm.marketdata.listing import shard_files
@@ -91,9 +93,10 @@ class Feed:
         while self._place < len(self._shards) and self._shards[self._place][0] <= time_ms:
             name_ms, kind, path = self._shards[self._place]
             name = Path(path).name
+            note = book_note(pq.read_table(path)) if kind == "orderbooks" else ""
             for folder, journal in zip(self._folders, self._journals, strict=True):
                 os.link(path, folder / kind / name)
-                journal.announce(name, name_ms)
+                journal.announce(name, name_ms, note)
             self._place += 1
 
 

@@ -1,19 +1,19 @@
 """The names of a coin's newest shards, so that nobody need list folders that grow all day.
 
 The recorder appends each shard's name to ``<COIN>/journal/<hour>.txt`` once the shard stands; the
-hour is that of the time in the name, counted from the epoch. A reader remembers how far it has
-read. Where the journal cannot tell everything (it is not there, a file of it has gone, the recorder
-says so) the reader lists the folders instead, which is always right and only slower. Recordings of
-other tools have no journal.
+hour is that of the time in the name, counted from the epoch. A note may follow the name after a
+blank (see `book_notes`). A reader remembers how far it has read. Where the journal cannot tell
+everything (it is not there, a file of it has gone, the recorder says so) the reader lists the
+folders instead, which is always right and only slower. Recordings of other tools have no journal.
 """
 
 import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-__all__ = ["JournalReader", "ShardJournal"]
+__all__ = ["Announcement", "JournalReader", "ShardJournal"]
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +22,13 @@ _SUFFIX: Final = ".txt"
 _HOUR_MS: Final = 3_600_000
 _HOURS_KEPT: Final = 2
 _LIST_AGAIN: Final = "*"
+
+
+class Announcement(NamedTuple):
+    """A shard's name and what the recorder noted down of it, empty where it did not."""
+
+    name: str
+    note: str
 
 
 class ShardJournal:
@@ -38,11 +45,11 @@ class ShardJournal:
         self._hour = -1
         self._missed = False
 
-    def announce(self, name: str, name_ms: int) -> None:
+    def announce(self, name: str, name_ms: int, note: str = "") -> None:
         """Tell readers of a shard that stands; a journal that cannot be written is only logged."""
-        hour = name_ms // _HOUR_MS
+        hour, line = name_ms // _HOUR_MS, f"{name} {note}" if note else name
         try:
-            self._append(hour, f"{_LIST_AGAIN}\n{name}" if self._missed else name)
+            self._append(hour, f"{_LIST_AGAIN}\n{line}" if self._missed else line)
             if hour > self._hour:
                 self._hour = hour
                 self._forget_before(hour - _HOURS_KEPT)
@@ -89,8 +96,8 @@ class JournalReader:
         self._folder = coin_folder / _FOLDER
         self._places: dict[int, int] = {}
 
-    def names(self) -> list[str] | None:
-        """Return the names announced since the last call, None where the folders must be listed.
+    def announced(self) -> list[Announcement] | None:
+        """Return what was announced since the last call, None where the folders must be listed.
 
         What is announced from then on is returned by later calls, so list after calling.
         """
@@ -103,15 +110,17 @@ class JournalReader:
             return None
         if not places:
             return None
-        names: list[str] = []
+        found: list[str] = []
         for hour, size in sorted(sizes.items()):
             place = places.get(hour, 0)
             if size > place:
                 lines = self._lines(hour, place)
                 if lines is None:
                     return None
-                names += lines
-        return None if _LIST_AGAIN in names else names
+                found += lines
+        if _LIST_AGAIN in found:
+            return None
+        return [Announcement(name, note) for name, _, note in (f.partition(" ") for f in found)]
 
     def _lines(self, hour: int, place: int) -> list[str] | None:
         """Read the whole lines from a place on and move the place behind them."""

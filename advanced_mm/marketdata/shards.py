@@ -15,7 +15,7 @@ from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Float1D, Int1D
 from advanced_mm.marketdata.schemas import READ_COLUMNS, check_columns, tick_of
 
-__all__ = ["PRICE_UNITS", "Shard", "read_shard", "transaction_codes"]
+__all__ = ["PRICE_UNITS", "Shard", "read_shard", "shard_of", "transaction_codes"]
 
 PRICE_UNITS: Final = 1e8
 """Units in one of the quote currency; prices of this venue have at most 8 decimals."""
@@ -66,6 +66,17 @@ def read_shard(path: Path, kind: str) -> Shard:
     except (pa.ArrowException, OSError) as error:
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"not a readable Parquet file ({first_line})") from error
+    return shard_of(table, kind)
+
+
+def shard_of(table: pa.Table, kind: str) -> Shard:
+    """Check and parse the table of one shard.
+
+    Raises
+    ------
+    InputError
+        If it has no rows, or a column is missing or of another type.
+    """
     check_columns(kind, table.schema)
     if table.num_rows == 0:
         raise InputError("has no rows")

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from advanced_mm.errors import InputError
+from advanced_mm.marketdata.book_notes import book_note
 from advanced_mm.marketdata.journal import ShardJournal
 from advanced_mm.marketdata.listing import ShardFile, shard_files
 from advanced_mm.marketdata.merging import merge_shards
@@ -225,7 +226,8 @@ class ShardStore:
         self._last_written_ms[folder] = name_ms
         if kind in DATA_KINDS:
             journal = self._journals.setdefault(coin, ShardJournal(folder.parent))
-            journal.announce(target.name, name_ms)
+            note = book_note(table) if kind == "orderbooks" else ""
+            journal.announce(target.name, name_ms, note)
         return target
 
     def prepare(self, coin: str) -> None:

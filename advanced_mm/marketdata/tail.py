@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from advanced_mm.marketdata.book_notes import shard_of_note
 from advanced_mm.marketdata.journal import JournalReader
 from advanced_mm.marketdata.listing import ShardFile, shard_files, shard_time_ms
 from advanced_mm.marketdata.schemas import DATA_KINDS
@@ -54,6 +55,7 @@ class ShardTail:
         self._journal = JournalReader(coin_folder)
         self._known: dict[str, set[int]] = {kind: set() for kind in DATA_KINDS}
         self._low_ms = self._forgotten_ms = 0
+        self._told: dict[str, Shard] = {}  # by path: what need not be opened at this look
         self.oldest_file_ms = sys.maxsize
         """Time in the name of the oldest file there was at the start, read or not."""
 
@@ -63,7 +65,7 @@ class ShardTail:
         They come in parts, each in order of arrival and after the one before, so that nobody need
         hold all of them at once.
         """
-        self._journal.names()  # what is announced from here on is new; what stands is listed
+        self._journal.announced()  # what is announced from here on is new; what stands is listed
         self._low_ms = low_ms
         self.oldest_file_ms = sys.maxsize
         found: dict[str, list[ShardFile]] = {}
@@ -119,24 +121,31 @@ class ShardTail:
 
     def _announced(self) -> dict[str, list[ShardFile]] | None:
         """Return what the journal names, None where it does not tell everything."""
-        names = self._journal.names()
-        if names is None:
+        self._told = {}
+        announced = self._journal.announced()
+        if announced is None:
             return None
         files: dict[str, list[ShardFile]] = {kind: [] for kind in DATA_KINDS}
-        for name in names:
+        for name, note in announced:
             kind = name.partition("_")[0]
             name_ms = shard_time_ms(name, kind)
             if kind not in files or name_ms is None:
                 return None  # a torn line
+            path = f"{self._folder}/{kind}/{name}"
+            if note:
+                shard = shard_of_note(note)
+                if shard is None:
+                    return None
+                self._told[path] = shard
             if name_ms >= self._low_ms:
-                files[kind].append(ShardFile(name_ms, f"{self._folder}/{kind}/{name}"))
+                files[kind].append(ShardFile(name_ms, path))
         return files
 
     def _parsed(self, files: Mapping[str, Sequence[ShardFile]]) -> Shards:
         shards = Shards({kind: [] for kind in DATA_KINDS}, [])
         for kind, group in files.items():
             for file in group:
-                shard = self._read(kind, file)
+                shard = self._told.get(file.path) or self._read(kind, file)
                 if shard is None:
                     shards.skipped.append(file)
                 else:

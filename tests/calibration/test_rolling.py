@@ -1,8 +1,9 @@
 """The rolling window: what a full read gives, from new shards alone.
 
 Behaviours: equal to a full read whatever comes (replays, late rows, shards out of order, broken
-files, windows that grow and shrink); only new files are opened; folders are not listed again where
-the recorder keeps its journal; memory holds the window and no more.
+files, windows that grow and shrink); only new files are opened and folders are not listed again
+where the recorder keeps its journal, order books not even opened; memory holds the window and no
+more.
 """
 
 import shutil
@@ -216,11 +217,25 @@ def test_only_new_shards_are_opened_and_no_folder_is_listed(scene, monkeypatch):
         scene.write(step())
         assert window.update().newest_ms == scene.now_ms + 200
         assert sorted(opened) == [
-            f"{kind}_{scene.now_ms + 200}.parquet" for kind in ("orderbooks", "prices", "trades")
-        ]
+            f"{kind}_{scene.now_ms + 200}.parquet" for kind in ("prices", "trades")
+        ]  # the journal tells of the order books all there is to know
     opened.clear()
     window.update()
     assert opened == []
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_order_books_are_the_same_told_by_the_journal_and_read(scene, noted, monkeypatch):
+    if not noted:
+        monkeypatch.setattr(store_module, "book_note", lambda _: "")
+    scene.write(step())
+    window = RollingWindow(ShardStore(scene.data_dir), COIN, 1.0)
+    window.update()
+    for tick in (0.1, None, 1.0):  # the last from an order book that is newer than all else
+        scene.write(step(prices=[], trades=[], books=[4000, 1000, 2000, 2000], tick=tick))
+        found = window.update()
+        assert_same(found, full_read(scene.data_dir, 1.0))
+    assert found.tick == 1.0
 
 
 def test_a_longer_window_reads_the_past_only_if_it_is_not_held(scene, monkeypatch):

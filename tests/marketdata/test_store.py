@@ -347,6 +347,7 @@ class TestFollowing:
             lambda file: file.write_text(""),
             lambda file: file.unlink(),
             lambda file: file.write_text(f"{file.read_text()}prices_17"),
+            lambda file: file.write_text(f'{file.read_text()}orderbooks_5.parquet {{"tick":nul'),
             lambda file: store.prepare("ETH"),
         ):
             record(store, wire.bbo(2_000_000))
