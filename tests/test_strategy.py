@@ -23,6 +23,7 @@ CLIENT_METHODS = (
     "create_order",
     "create_orders_request",
     "fetch_order",
+    "fetch_my_trades",
 )
 """Of ccxt's client; a live bot puts its own in their place."""
 

@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 POSITIONS_EVERY_SECONDS = 60.0  # weight 2
 ORDERS_EVERY_SECONDS = 600.0  # weight 20
 BUDGET_EVERY_SECONDS = 600.0  # weight 20
+BUDGET_FIRST_SECONDS = 60.0  # a start costs enough
 RECHECK_SECONDS = 1.0
 
 LOOKS, LASTING_SECONDS = 3, 5.0
@@ -67,7 +68,8 @@ class AccountWatch:
         self._clock = clock
         self._differences: dict[str, _Difference] = {}
         self._requests_left: int | None = None
-        self._next_positions = self._next_orders = self._next_budget = float("-inf")
+        self._next_positions = self._next_orders = float("-inf")
+        self._next_budget = clock() + BUDGET_FIRST_SECONDS
         self._told: set[str] = set()
 
     def look(self, pairs: Collection[str], books: Books) -> None:

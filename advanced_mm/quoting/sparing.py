@@ -18,6 +18,9 @@ import ccxt
 __all__ = ["FundingMemory", "SparingClient"]
 
 SAME_MOMENT_SECONDS = 0.25
+FEE_RATE_SECONDS = 3600.0
+FEE_DECIMALS = 8  # Freqtrade rounds the rates it finds so
+
 LEVERAGE_SECONDS = 3600.0
 """A person may change the leverage on the venue's page, so it is set again now and then."""
 
@@ -36,8 +39,9 @@ class SparingClient:
 
     The same look at a book or an account within a quarter of a second is one look, unless an action
     was sent between; the leverage is not set again to what it is. A post-only order is filled at
-    its own price, for which the fills need not be asked. After a failure of the connection a moment
-    passes, longer with each in a row, before the error is raised.
+    its own price and pays the rate that the maker fills before it paid, for which the fills need
+    not be asked but once an hour. After a failure of the connection a moment passes, longer with
+    each in a row, before the error is raised.
     """
 
     def __init__(
@@ -51,9 +55,10 @@ class SparingClient:
         self._failures = 0
         self._info, self._act = client.publicPostInfo, client.privatePostExchange
         self._set_margin_mode = client.set_margin_mode
-        self._fetch_order = client.fetch_order
+        self._fetch_order, self._fetch_my_trades = client.fetch_order, client.fetch_my_trades
         self._answers: dict[str, tuple[float, Any]] = {}
         self._leverages: dict[str, tuple[float, object, Any]] = {}
+        self._maker_rates: dict[str, tuple[float, float, str]] = {}
         self._lock = threading.Lock()  # Freqtrade's REST interface asks from threads of its own
 
     def install(self) -> None:
@@ -62,6 +67,7 @@ class SparingClient:
         self._client.privatePostExchange = self.act
         self._client.set_margin_mode = self.set_margin_mode
         self._client.fetch_order = self.fetch_order
+        self._client.fetch_my_trades = self.fetch_my_trades
 
     def ask(self, request: dict[str, Any]) -> Any:
         """POST /info, or the answer of a moment ago."""
@@ -100,13 +106,29 @@ class SparingClient:
     def fetch_order(
         self, id: str, symbol: str | None = None, params: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """An order; one that is filled and was post-only with its price and the time of the end."""
+        """An order; one that is filled and was post-only with its price, fee and time."""
         order: dict[str, Any] = self._fetch_order(id, symbol, params or {})
         filled = order.get("status") == "closed" and order.get("average") is None
         if filled and order.get("timeInForce") == "ALO":
             order["average"] = order["price"]
             order["lastTradeTimestamp"] = order.get("lastUpdateTimestamp")
+            at, rate, currency = self._maker_rates.get(str(symbol), (float("-inf"), 0.0, ""))
+            if self._clock() - at < FEE_RATE_SECONDS:
+                cost = float(order["price"]) * float(order["filled"])
+                order["fee"] = {"cost": cost * rate, "currency": currency, "rate": rate}
         return order
+
+    def fetch_my_trades(self, symbol: str | None = None, *arguments: Any, **named: Any) -> Any:
+        """Fills; what the largest maker fill among them paid is the maker rate for an hour."""
+        trades = self._fetch_my_trades(symbol, *arguments, **named)
+        makers = [one for one in trades if one.get("takerOrMaker") == "maker" and one.get("cost")]
+        if makers:
+            largest = max(makers, key=lambda one: float(one["cost"]))
+            fee = largest.get("fee") or {}
+            if fee.get("cost") is not None and fee.get("currency"):
+                rate = round(float(fee["cost"]) / float(largest["cost"]), FEE_DECIMALS)
+                self._maker_rates[str(symbol)] = (self._clock(), rate, str(fee["currency"]))
+        return trades
 
     def set_margin_mode(
         self, mode: str, symbol: str | None = None, params: dict[str, Any] | None = None

@@ -29,7 +29,7 @@ LIFETIME_MS = 10_000
 MARGIN_MS = 2_000
 """What is waited beyond: the clock asked and the one that refuses need not be the same."""
 
-PATIENCE_SECONDS = 40.0
+PATIENCE_SECONDS = 20.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 2.0
 
 CcxtOrder = dict[str, Any]

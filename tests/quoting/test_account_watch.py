@@ -123,7 +123,7 @@ def test_a_position_the_venue_no_longer_has_is_a_difference(watch, client):
 
 def test_the_last_requests_are_kept_for_closing(watch, client):
     client.limit = {"nRequestsUsed": 9_800, "nRequestsCap": 10_000}
-    look(watch, client)
+    look(watch, client, seconds=61)
     assert "200 are left" in watch.refusal(PAIR)
     client.limit = {"nRequestsUsed": 9_800, "nRequestsCap": 12_000}
     look(watch, client, seconds=601)
@@ -161,7 +161,7 @@ def time_passes(live, seconds):
 def test_live_trading_takes_the_place_of_the_clients_methods():
     client = Client()
     client.create_order = client.create_orders_request = client.set_margin_mode = None
-    client.privatePostExchange = client.fetch_order = None
+    client.privatePostExchange = client.fetch_order = client.fetch_my_trades = None
     exchange = SimpleNamespace(_api=client, get_funding_fees=lambda **asked: 1.0)
     live = LiveTrading(exchange)
     assert client.create_order.__self__ is live._orders

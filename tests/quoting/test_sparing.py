@@ -35,6 +35,9 @@ class Client:
     def fetch_order(self, oid, symbol, params):
         return dict(self.order)
 
+    def fetch_my_trades(self, symbol, since=None, limit=None, params=None):
+        return self.trades
+
     def set_margin_mode(self, mode, symbol, params):
         return self.privatePostExchange({"type": f"updateLeverage {mode} {params['leverage']}"})
 
@@ -146,6 +149,26 @@ def test_a_filled_post_only_order_has_its_own_price(client, changes, average):
     order = client.fetch_order("1", PAIR)
     assert order["average"] == average
     assert order.get("lastTradeTimestamp") == (7 if average == 3000.0 else None)
+
+
+def test_the_maker_rate_is_that_of_the_largest_fill_for_an_hour(client, now):
+    def fill(cost, fee, kind="maker"):
+        return {"cost": cost, "fee": {"cost": fee, "currency": "USDC"}, "takerOrMaker": kind}
+
+    client.order = {"status": "closed", "timeInForce": "ALO", "price": 3000.0, "filled": 0.5}
+    assert "fee" not in client.fetch_order("1", PAIR)
+    client.trades = [fill(10.0, 0.0014), fill(9000.0, 1.35), fill(9900.0, 4.455, "taker")]
+    client.fetch_my_trades(PAIR, 1, params={})
+    fee = client.fetch_order("1", PAIR)["fee"]
+    assert (fee["rate"], fee["currency"]) == (0.00015, "USDC")
+    assert fee["cost"] == pytest.approx(0.225)
+    assert "fee" not in client.fetch_order("1", "BTC/USDC:USDC")
+    client.trades = []
+    client.fetch_my_trades(PAIR)
+    now[0] = 3599.0
+    assert "fee" in client.fetch_order("1", PAIR)
+    now[0] = 3601.0
+    assert "fee" not in client.fetch_order("1", PAIR)
 
 
 def reference(opened, now, amount, short, delay):
