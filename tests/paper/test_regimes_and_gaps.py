@@ -66,7 +66,7 @@ def test_truth_is_that_of_the_present_regime():
     assert source.truth().kappa_plus == 9.0
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(
     steps=st.lists(st.integers(1, 40_000), min_size=1, max_size=12),
     gaps=st.lists(
