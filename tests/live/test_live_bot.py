@@ -12,7 +12,7 @@ import ccxt
 import pytest
 from eth_account import Account
 
-from advanced_mm.quoting.sure_orders import CLOID_PREFIX
+from advanced_mm.quoting.sure_orders import CLOID_PREFIX, PATIENCE_SECONDS
 
 pytestmark = [pytest.mark.bot, pytest.mark.timeout(600)]
 
@@ -25,10 +25,6 @@ FAULTS = {
     "reply to an order lost": [{"kind": "dropped_reply", "requests": ["order"], "count": 2}],
     "reply to an order withheld": [
         {"kind": "dropped_reply", "requests": ["order"], "count": 1, "how": "withhold"}
-    ],
-    "reply to an order late, and then the venue is away": [
-        {"kind": "dropped_reply", "requests": ["order"], "count": 1},
-        {"kind": "http_error", "requests": ["orderStatus"], "count": 4},
     ],
     "reply to a cancel lost": [{"kind": "dropped_reply", "requests": ["cancel"], "count": 2}],
     "answers of 502": [{"kind": "http_error", "status": 502, "seconds": 4}],
@@ -55,6 +51,8 @@ def test_it_trades_and_outlives_every_fault(live_session, bench_of, subtests):
                 bench.strike(*faults)
                 bench.goes_on()
                 bench.assert_in_order()
+        with subtests.test("an order in doubt is taken over when the venue speaks again"):
+            is_in_doubt(bench)
         with subtests.test("a quote that would take is refused and nothing is lost"):
             is_refused_as_post_only(bench)
         with subtests.test("in parts, and replaced"):
@@ -87,6 +85,22 @@ def trades_as_a_maker(bench) -> None:
     assert all(one["position"]["leverage"]["type"] == "isolated" for one in held)
     assert all(one["position"]["leverage"]["value"] == 1 for one in held)
     bench.assert_in_order()
+
+
+def is_in_doubt(bench) -> None:
+    """The reply to an entry is lost, and the venue says nothing of it for longer than is waited."""
+    bench.wait(lambda: bench.position == 0 and not bench.info("openOrders"), 60, "nothing is held")
+    lost = {"kind": "dropped_reply", "requests": ["order"], "count": 1, "how": "withhold"}
+    bench.strike(lost)  # the bot now waits for the reply
+    bench.strike(
+        {"kind": "http_error", "requests": ["orderStatus"], "seconds": PATIENCE_SECONDS + 7},
+        seconds=PATIENCE_SECONDS + 15,
+    )
+    bench.goes_on()
+    bench.assert_in_order()
+    log = (bench.session.options.folder / "logs" / "bot.log").read_text()
+    assert "an order is in doubt" in log
+    assert "is taken over" in log or "previously unknown order" in log
 
 
 def is_refused_as_post_only(bench) -> None:
