@@ -111,7 +111,7 @@ class SyntheticMarket:
             bid, level = self._bid, self._level
             self._shown = shown
             self._sides = (
-                tuple([level(ticks) for ticks in range(bid, bid - levels, -1)]),
+                tuple([level(ticks) for ticks in range(bid, max(0, bid - levels), -1)]),
                 tuple([level(ticks) for ticks in range(bid + 1, bid + 1 + levels)]),
             )
         return Book(last_ms, *self._sides)

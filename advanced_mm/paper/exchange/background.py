@@ -8,7 +8,9 @@ from advanced_mm.paper.market import Book, Level, MarketSource, Quote
 
 __all__ = ["VISIBLE_LEVELS", "Background", "touch_of"]
 
-VISIBLE_LEVELS = 20  # what a subscriber of the book sees of each side, and what an order can reach
+VISIBLE_LEVELS = 20  # what a subscriber of the book sees of each side
+DEEPEST_LEVELS = 5_120  # how far an order may walk, if the source knows so much of its book
+DEEPENING = 4
 
 
 class _Depth:
@@ -118,11 +120,22 @@ class Background:
         return shown - self._taken.get((bids, price), 0)
 
     def levels(self, bids: bool) -> Iterator[tuple[int, int]]:
-        """What there is to be taken of a side: (price, lots), best first."""
-        for price, lots in self._side(bids).levels:
-            left = lots - self._taken.get((bids, price), 0)
-            if left > 0:
-                yield price, left
+        """What there is to be taken of a side: (price, lots), best first.
+
+        The visible levels, and those behind them as far as the source knows them.
+        """
+        there, seen, asked = self._side(bids).levels, 0, VISIBLE_LEVELS
+        while True:
+            for price, lots in there[seen:]:
+                left = lots - self._taken.get((bids, price), 0)
+                if left > 0:
+                    yield price, left
+            seen = len(there)
+            if seen < asked or asked >= DEEPEST_LEVELS:
+                return
+            asked *= DEEPENING
+            book = self.book(asked)
+            there = self._whole(book.bids if bids else book.asks).levels
 
     def book(self, levels: int) -> Book:
         """The source's book, as it stood when the market was halted if it is."""
@@ -150,6 +163,11 @@ class Background:
         """Lots taken of a level since the source's last block."""
         return self._taken.get((bids, price), 0)
 
+    @property
+    def taken_levels(self) -> int:
+        """How many levels lack something."""
+        return len(self._taken)
+
     def take(self, bids: bool, price: int, lots: int) -> None:
         """An order of ours has taken lots of a level: they are gone until the next block."""
         self._taken[bids, price] = self._taken.get((bids, price), 0) + lots
@@ -169,13 +187,16 @@ class Background:
         known = self._converted_last[bids]
         if known is not None and known[0] is levels:
             return known[1]
-        # Not by the units' own methods: this is what most of a busy market's time goes to.
-        price_scale, lot_scale = self._scales
-        depth = _Depth(
-            [(round(one.price * price_scale), round(one.size * lot_scale)) for one in levels]
-        )
+        depth = self._whole(levels)
         self._converted_last[bids] = (levels, depth)
         return depth
+
+    def _whole(self, levels: tuple[Level, ...]) -> _Depth:
+        # Not by the units' own methods: this is what most of a busy market's time goes to.
+        price_scale, lot_scale = self._scales
+        return _Depth(
+            [(round(one.price * price_scale), round(one.size * lot_scale)) for one in levels]
+        )
 
 
 def _half(twice: int) -> int:

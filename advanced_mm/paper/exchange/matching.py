@@ -7,18 +7,23 @@ One rule for the synthetic market and for replays:
   transaction. Our asks at p share the print by their places in the queue: the background's lots in
   front of them trade first, then ours, then what is behind; the printed size stays as it was.
 - A new touch whose bid is at or above one of our asks (the quote moved through it) fills that ask
-  whole, at its price, by a transaction of its own. Bids likewise.
+  whole, at its price, by a transaction of its own, printed only with ``print_run_overs``: it is no
+  market order of the background's. Bids likewise.
 - An order joins its level behind ``queue_position`` times the background's size shown there: none
   inside the spread, that of the last visible level beyond the visible depth. Where the level later
   shows less than before minus what was printed, the difference are cancels, and ``cancels_ahead``
   of it goes off the front. More than is shown there is never in front. What is added stands behind.
 - An order that crosses takes ours and the background's in price and time priority, as deep as the
-  visible book. What it takes of the background is missing until the source's next block.
+  source knows its book. What it takes of the background is missing until the source's next block.
 - Depths behind the touch are looked at every 100 ms of market time, on whole multiples, so that
   the steps in which the market is driven change nothing.
 """
 
+import heapq
 import math
+from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 
 from advanced_mm.paper.exchange.background import VISIBLE_LEVELS, Background, touch_of
 from advanced_mm.paper.exchange.ledger import Ledger
@@ -168,7 +173,7 @@ class MatchedMarket:
         """The book as of the last ``advance``, ours among it, at most ``levels`` on each side."""
         if not self.busy:
             return self._background.book(levels)
-        shown = self._background.book(levels + VISIBLE_LEVELS)
+        shown = self._background.book(levels + VISIBLE_LEVELS + self._background.taken_levels)
         return Book(
             max(shown.time_ms, self._changed_ms),
             self._merged(True, shown.bids, levels),
@@ -205,11 +210,14 @@ class MatchedMarket:
     def _apply(self, block: MarketUpdate, updates: list[MarketUpdate]) -> None:
         """One block of the background's against our orders."""
         self.time_ms = block.time_ms
+        refilled = not self._background.untouched
         self._background.refill()
         for one in block.prints:
             self._meet(one)
         if block.quote is not None:
             self._meet_touch(block.quote)
+        elif refilled:  # what returns meets who rests where it stood
+            self._meet_touch(self._background.quote)
         updates += self._flush(quoted=block.quote is not None)
 
     def _meet(self, one: Print) -> None:
@@ -248,7 +256,7 @@ class MatchedMarket:
             self._look_at_touch(own)
 
     def _run_over(self, own: OwnSide, price: int) -> None:
-        sweep = self._sweep(-1 if own.bids else 1)
+        sweep = self._sweep(-1 if own.bids else 1, printed=self._rules.print_run_overs)
         for level in own.levels():
             if not _at_or_better(own.bids, level.price, price):
                 break
@@ -277,26 +285,30 @@ class MatchedMarket:
 
     def _take(self, order: Order) -> None:
         bids = not order.request.is_buy
-        own, limit = self._own(bids), order.request.price
-        there = {
-            price: lots
-            for price, lots in self._background.levels(bids)
-            if _at_or_better(bids, price, limit)
-        }
-        for level in own.levels():
-            if _at_or_better(bids, level.price, limit):
-                there.setdefault(level.price, 0)
+        own = self._own(bids)
         side = 1 if order.request.is_buy else -1
         sweep = self._sweep(side, users=(order.account, NOBODY), order=order)
-        for price in sorted(there, reverse=bids):
+        for price, theirs in self._facing(bids, order.request.price):
             if order.remaining == 0:
                 break
             sweep.go_to(price)
             our_level = own.level(price)
             if our_level is not None:
-                our_level.trade(order.remaining, there[price], sweep)
+                our_level.trade(order.remaining, theirs, sweep)
             else:
-                sweep.background(min(there[price], order.remaining))
+                sweep.background(min(theirs, order.remaining))
+
+    def _facing(self, bids: bool, limit: int) -> Iterator[tuple[int, int]]:
+        """The levels of a side down to a price, best first: price and the background's lots."""
+        ours = [(level.price, 0) for level in self._own(bids).levels()]
+        outwards = -1 if bids else 1
+        every = heapq.merge(
+            self._background.levels(bids), ours, key=lambda level: outwards * level[0]
+        )
+        for price, there in groupby(every, key=itemgetter(0)):
+            if not _at_or_better(bids, price, limit):
+                return
+            yield price, sum(lots for _, lots in there)
 
     def _rest(self, order: Order) -> None:
         bids, price = order.request.is_buy, order.request.price
@@ -314,9 +326,10 @@ class MatchedMarket:
         transaction: str | None = None,
         users: tuple[str, ...] = (NOBODY, NOBODY),
         order: Order | None = None,
+        printed: bool = True,
     ) -> Sweep:
         transaction = transaction or self._tape.new_hash(self.time_ms)
-        return Sweep(self._party, self.time_ms, side, transaction, users, order)
+        return Sweep(self._party, self.time_ms, side, transaction, users, order, printed)
 
     # What is published
 

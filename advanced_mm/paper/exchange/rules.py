@@ -26,6 +26,11 @@ class Rules(BaseModel):
         Share of unexplained shrinking of a level that is taken from in front of a resting order:
         "proportional" to the part that stands in front of it, or a number from 0 (cancels are
         always behind) to 1. A level never has more in front than it shows.
+    print_run_overs
+        Whether it is printed when the background's quote moves through an order and fills it. The
+        background's quotes move without market orders: printed, such fills are market orders that
+        come only because somebody stood in the way, and whoever fits the stream on which a bot
+        trades finds more of them, with more impact, than on the same stream without.
     funding_rate
         Hourly, share of the position's value, paid by longs when positive.
     maintenance_share
@@ -40,6 +45,7 @@ class Rules(BaseModel):
     minimum_value: Decimal = Field(default=Decimal(10), ge=0)
     queue_position: float = Field(default=1.0, ge=0, le=1)
     cancels_ahead: Literal["proportional"] | Annotated[float, Field(ge=0, le=1)] = "proportional"
+    print_run_overs: bool = False
     funding_rate: Decimal = Field(default=Decimal("0.0000125"))
     maintenance_share: Decimal = Field(default=Decimal("0.5"), gt=0, le=1)
 

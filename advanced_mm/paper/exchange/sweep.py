@@ -42,6 +42,8 @@ class Sweep:
         Addresses of the aggressor and of the background it meets.
     order
         The aggressor's order, if it is one of ours.
+    printed
+        Whether the matches are printed, or known to our accounts alone.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Sweep:
         transaction: str,
         users: tuple[str, ...] = (NOBODY, NOBODY),
         order: Order | None = None,
+        printed: bool = True,
     ) -> None:
         self._party = party
         self._time_ms = time_ms
@@ -59,6 +62,7 @@ class Sweep:
         self._hash = transaction
         self._aggressor, self._background_user = users
         self._order = order
+        self._printed = printed
         self._price = 0
         self._source_tid: int | None = None
 
@@ -96,6 +100,8 @@ class Sweep:
         self._party.ledger.matched(match)
 
     def _print(self, lots: int, maker: str) -> int:
+        if not self._printed:
+            return self._party.tape.number()
         source_tid, self._source_tid = self._source_tid, None
         users = (self._aggressor, maker) if self._side > 0 else (maker, self._aggressor)
         return self._party.tape.add(self._price, lots, self._side, self._hash, users, source_tid)

@@ -63,6 +63,10 @@ class Tape:
         self._prints.append(Print(price_usdc, size, side, tid, transaction, users))
         return tid
 
+    def number(self) -> int:
+        """A number for a match that is not printed."""
+        return self._number(None)
+
     def take(self) -> tuple[Print, ...]:
         """The prints since the last call."""
         prints = tuple(self._prints)

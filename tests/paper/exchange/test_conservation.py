@@ -302,7 +302,9 @@ class Tally:
     money=st.sampled_from([100, 10_000]),
 )
 def test_everything_balances_whatever_is_done(actions, seed, position, money):
-    tally = Tally(Rules(queue_position=position, play_money=Decimal(money)), seed)
+    tally = Tally(
+        Rules(queue_position=position, play_money=Decimal(money), print_run_overs=True), seed
+    )
     for one in actions:
         tally.act(*one)
     tally.act("wait", 9_000)
@@ -312,7 +314,7 @@ def test_everything_balances_whatever_is_done(actions, seed, position, money):
 @given(actions=st.lists(action, max_size=40), seed=st.integers(0, 50), step=st.integers(17, 450))
 def test_the_same_actions_at_the_same_times_give_the_same_fills(actions, seed, step):
     def fills(step_ms: int) -> list:
-        tally = Tally(Rules(), seed)
+        tally = Tally(Rules(print_run_overs=True), seed)
         for one in actions:
             if one[0] == "wait":
                 end_ms = tally.exchange.now_ms + one[1]

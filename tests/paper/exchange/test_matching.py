@@ -70,10 +70,12 @@ def test_an_order_inside_the_spread_is_alone_there(bench):
     assert bench.fills(ALICE) == [(100.1, -0.5, False)]
 
 
-def test_a_quote_that_moves_through_us_fills_us_whole_at_our_price(bench):
+@pytest.mark.parametrize("printed", [False, True])
+def test_a_quote_that_moves_through_us_fills_us_whole_at_our_price(make_bench, printed):
+    bench = make_bench(Rules(print_run_overs=printed))
     bench.resting(ALICE, -1, 100.2, 2.0)
     updates = bench.block(bids=[(100.2, 0.5)], asks=[(100.3, 1.0)])
-    assert prints(updates) == [(100.2, 2.0, 1, (NOBODY, ALICE))]
+    assert prints(updates) == ([(100.2, 2.0, 1, (NOBODY, ALICE))] if printed else [])
     assert touches(updates) == [(100.2, 0.5, 100.3, 1.0)]
     assert bench.fills(ALICE) == [(100.2, -2.0, False)]
 
@@ -296,21 +298,29 @@ def test_numbers_of_prints_rise_and_never_repeat(bench):
 
 
 @pytest.mark.parametrize("side", [1, -1])
-def test_an_order_beyond_all_that_is_visible_hides_what_it_would_cross(make_bench, side):
+def test_an_order_walks_as_deep_as_the_book_is_known(make_bench, side):
     bench = make_bench()
     bids = [(round(100.0 - i / 10, 1), 1.0) for i in range(45)]
     asks = [(round(100.1 + i / 10, 1), 1.0) for i in range(45)]
     bench.block(bids=bids, asks=asks)
     order = bench.place(ALICE, side, 103.0 if side > 0 else 97.1, 30.0).order
-    assert (order.resting, order.filled) == (True, 200_000)  # the 20 levels that are seen
+    assert order.filled == 300_000
     bench.wait(0)
     market = bench.exchange.venue.markets["ETH"]
     book = market.book(20)
-    assert book.bids[0].price < book.asks[0].price
     ours, theirs = (book.bids, book.asks) if side > 0 else (book.asks, book.bids)
-    assert (ours[0].price, ours[0].size) == (103.0 if side > 0 else 97.1, 10.0)
-    assert theirs[0].price == (103.1 if side > 0 else 97.0)
+    # All but the last 15 levels of one side are gone, and the touch says so too.
+    assert (theirs[0].price, len(theirs)) == (103.1 if side > 0 else 97.0, 15)
+    assert (ours[0].price, ours[0].size) == (100.0 if side > 0 else 100.1, 1.0)
     touch = market.touch
-    assert None in (touch.bid, touch.ask) or touch.bid < touch.ask
-    bench.block(bids=bids[:1] + bids[2:], asks=asks)  # the next block meets it
-    assert bench.position(ALICE) == side * 30.0
+    assert (touch.bid, touch.ask) == (book.bids[0].price, book.asks[0].price)
+    bench.block((100.0, 0.1, -1))  # and with the next block they are there again
+    assert market.touch.ask == 100.1
+    assert market.touch.bid == 100.0
+
+
+def test_what_returns_without_a_quote_meets_who_rests_where_it_stood(bench):
+    assert bench.place(ALICE, 1, 100.1, 7.0).order.resting  # takes the 5.0 there, 2.0 rest
+    updates = bench.block((100.1, 0.1, 1))  # a print, no quote: the touch is the same as ever
+    assert bench.fills(ALICE) == [(100.1, 5.0, True), (100.1, 2.0, False)]
+    assert touches(updates)[-1] == (100.0, 5.0, 100.1, 5.0)
