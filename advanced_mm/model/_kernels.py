@@ -22,6 +22,7 @@ from advanced_mm.model._layout import (
     FREE,
     INTENSITY,
     KEPT,
+    STEEPEST,
     STEEPNESS,
     WORTH,
     Equation,
@@ -31,16 +32,13 @@ from advanced_mm.model._layout import (
     Workspace,
 )
 
-__all__ = ["STEEPEST", "integrate", "newton_ergodic"]
+__all__ = ["integrate", "newton_ergodic"]
 
 COLUMNS = 8  # extrapolation columns; more would amplify rounding past the tolerance
 FEWEST_COLUMNS = 3  # fewer can agree by accident
 SAFETY = 0.3  # share of the tolerance the next step aims at
 TIE = 1e-13  # sides whose worth differs by less are equal: the ask is taken
 SWITCH_ERROR = 1e-12  # what overshooting a switch of branch may cost in g
-# Beyond −κδ* = 60, F goes on as a straight line: exp must not overflow. Gaps that steep fall below
-# 60 within e^{−60} of the mean time between fills, and forget within that time how they fell.
-STEEPEST = 60.0
 TINY, MOST_STEPS, MOST_NEWTON_STEPS = 1e-300, 100_000, 400  # TINY: for 0 where one divides
 
 

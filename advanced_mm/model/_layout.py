@@ -1,4 +1,7 @@
-"""How the compiled kernels find their numbers: columns, branches and named tuples of arrays."""
+"""How the compiled kernels find their numbers: columns, branches and named tuples of arrays.
+
+Nothing is compiled here, so that who needs no kernel does without numba.
+"""
 
 from typing import NamedTuple
 
@@ -7,30 +10,47 @@ from numpy.typing import NDArray
 
 __all__ = [
     "ABSENT",
+    "ASK_FILLS",
+    "BID_FILLS",
+    "CASH",
     "COST",
     "FLOOR",
     "FLOOR_DEPTH",
     "FLOOR_RATE",
     "FREE",
     "INTENSITY",
+    "INVENTORY",
     "KEPT",
+    "MID",
+    "SQUARES",
+    "STEEPEST",
     "STEEPNESS",
     "WORTH",
     "Equation",
     "Float1D",
     "Float2D",
     "Int2D",
+    "Int64D2",
+    "Market",
     "Workspace",
 ]
 
 Float1D = NDArray[np.float64]
 Float2D = NDArray[np.float64]
 Int2D = NDArray[np.int8]
+Int64D2 = NDArray[np.int64]
 
 # Columns of ``Equation.sides``; their meaning is told in ``scaled.ScaledProblem``.
 INTENSITY, COST, KEPT, FLOOR_DEPTH, STEEPNESS, WORTH, FLOOR_RATE = range(7)
 
 ABSENT, FREE, FLOOR = 0, 1, 2  # branches of F
+# Beyond −κδ* = 60, F goes on as a straight line: exp must not overflow. Gaps that steep fall below
+# 60 within e^{−60} of the mean time between fills, and forget within that time how they fell.
+STEEPEST = 60.0
+
+# Columns of what a simulation gives, ``amounts`` and ``counts``; SQUARES is ∫q².
+CASH, MID, SQUARES = range(3)
+INVENTORY, ASK_FILLS, BID_FILLS = range(3)
 
 
 class Equation(NamedTuple):
@@ -55,3 +75,17 @@ class Workspace(NamedTuple):
     state: Float1D  # gaps along an Euler row
     table: Float2D  # (columns + 1, n + 1), the last row of extrapolated increments
     errors: Float1D  # (columns + 1,), of each column, over the tolerance
+
+
+class Market(NamedTuple):
+    """What happens in a simulation whatever the bot does; pairs are (ask side, bid side)."""
+
+    arrivals: float  # market orders per second, both sides
+    buy_share: float  # of them that lift the ask
+    reach: Float1D  # (2,) mean depth 1/κ an order reaches into the book
+    move: Float1D  # (2,) what an order moves the mid on average
+    slope: Float1D  # (2,) what more it moves it for each unit it reaches further
+    drift: float  # of the mid between orders
+    sigma: float  # of the mid between orders
+    fee: float
+    seconds: float

@@ -1,34 +1,24 @@
 """Compiled event loop of the simulation: one market order after the other."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from advanced_mm.model._compiled import compiled
-from advanced_mm.model._layout import Float1D, Float2D
+from advanced_mm.model._layout import (
+    ASK_FILLS,
+    BID_FILLS,
+    CASH,
+    INVENTORY,
+    MID,
+    SQUARES,
+    Float1D,
+    Float2D,
+    Int64D2,
+    Market,
+)
 
 __all__ = ["ASK_FILLS", "BID_FILLS", "CASH", "INVENTORY", "MID", "SQUARES", "Market", "run_paths"]
-
-Int64D2 = NDArray[np.int64]
-
-CASH, MID, SQUARES = range(3)  # columns of ``amounts``; SQUARES is ∫q²
-INVENTORY, ASK_FILLS, BID_FILLS = range(3)  # columns of ``counts``
-
-
-class Market(NamedTuple):
-    """What happens whatever the bot does; pairs are (ask side, bid side)."""
-
-    arrivals: float  # market orders per second, both sides
-    buy_share: float  # of them that lift the ask
-    reach: Float1D  # (2,) mean depth 1/κ an order reaches into the book
-    move: Float1D  # (2,) what an order moves the mid on average
-    slope: Float1D  # (2,) what more it moves it for each unit it reaches further
-    drift: float  # of the mid between orders
-    sigma: float  # of the mid between orders
-    fee: float
-    seconds: float
 
 
 @compiled

@@ -13,8 +13,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from advanced_mm.model._kernels import STEEPEST, newton_ergodic
-from advanced_mm.model._layout import COST, FLOOR_DEPTH, INTENSITY, KEPT, STEEPNESS
+from advanced_mm.model._layout import COST, FLOOR_DEPTH, INTENSITY, KEPT, STEEPEST, STEEPNESS
 from advanced_mm.model.scaled import ScaledProblem, Solution
 
 __all__ = ["MATRIX_EXPONENTIAL", "solve_linear"]
@@ -88,9 +87,12 @@ def _is_linear(problem: ScaledProblem) -> bool:
 
 def _floor_binds_at_last(problem: ScaledProblem) -> bool:
     """Whether the floor binds without a closing bell: then it will after most horizons too."""
+    if problem.sides[0, FLOOR_DEPTH] == -math.inf:
+        return False
+    from advanced_mm.model._kernels import newton_ergodic  # numba: 60 MB that few problems need
+
     gaps = np.zeros((1, problem.q.size + 1))
-    floor = problem.sides[0, FLOOR_DEPTH]
-    if floor == -math.inf or not newton_ergodic(problem.equation, gaps[0]):
+    if not newton_ergodic(problem.equation, gaps[0]):
         return False
     return bool((_floor_excess(problem, gaps) > 0.0).any())
 

@@ -7,7 +7,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq
 
 from advanced_mm.model._layout import INTENSITY
 from advanced_mm.model.scaled import ScaledProblem, Solution
@@ -17,6 +16,7 @@ __all__ = ["CLOSED_FORM", "solve_one_order", "solve_run_off"]
 CLOSED_FORM = "closed form"
 
 _NOTHING = 1e-12  # of the largest source: smaller differences are rounding
+_MOST_STEPS, _STEP = 200, 1e-15  # of the search for a gain, and the step that ends it
 
 
 class _Side(NamedTuple):
@@ -37,6 +37,13 @@ class _Side(NamedTuple):
         if at_floor * self.steepness > 1.0:
             return self.floor_rate * at_floor
         return self.intensity * self.unit_worth * math.exp(net * self.steepness - 1.0)
+
+    def fills(self, gain: float) -> float:
+        """F′(gain), the intensity of fills."""
+        net = gain - self.cost
+        if (self.floor_depth * self.kept + net) * self.steepness > 1.0:
+            return self.floor_rate
+        return self.intensity * math.exp(net * self.steepness - 1.0)
 
     def gain(self, worth: float) -> float:
         """Invert F; minus infinity for a worth of 0."""
@@ -112,7 +119,10 @@ def _checked(solution: Solution) -> Solution | None:
 
 
 def _balanced_gain(ask: _Side, bid: _Side, difference: float) -> float | None:
-    """Solve F⁻(Δ) = difference + F⁺(−Δ) for the bid's gain Δ; None where fills underflow."""
+    """Solve F⁻(Δ) = difference + F⁺(−Δ) for the bid's gain Δ; None where fills underflow.
+
+    Newton's steps, or half the bracket where one would leave it.
+    """
     if difference < 0.0:
         mirrored = _balanced_gain(bid, ask, -difference)
         return None if mirrored is None else -mirrored
@@ -126,5 +136,19 @@ def _balanced_gain(ask: _Side, bid: _Side, difference: float) -> float | None:
         return None
     if other == 0.0:
         return 0.0
-    bracket = sorted((0.0, other))
-    return float(brentq(lambda gain: gain - answer(gain), *bracket, xtol=1e-15, rtol=1e-15))
+    low, high = sorted((0.0, other))
+    gain = 0.5 * (low + high)
+    for _ in range(_MOST_STEPS):
+        reply = answer(gain)
+        if reply < gain:
+            high = gain
+        else:
+            low = gain
+        fills = bid.fills(reply)
+        slope = 1.0 + ask.fills(-gain) / fills if fills > 0.0 else math.nan
+        last, gain = gain, gain + (reply - gain) / slope
+        if not low <= gain <= high:
+            gain = 0.5 * (low + high)
+        if abs(gain - last) <= _STEP * (1.0 + abs(gain)):
+            break
+    return gain

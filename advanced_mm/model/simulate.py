@@ -7,7 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advanced_mm.errors import InputError
-from advanced_mm.model import _simulation_kernels as kernels
+from advanced_mm.model._layout import (
+    ASK_FILLS,
+    BID_FILLS,
+    CASH,
+    INVENTORY,
+    MID,
+    SQUARES,
+    Market,
+)
 from advanced_mm.model.parameters import ModelParameters
 from advanced_mm.model.policy import DepthPolicy, session_length
 
@@ -143,6 +151,8 @@ def simulate(
     >>> abs(run.mean_objective - solve(case).h[3]) < 3 * run.standard_error
     True
     """
+    from advanced_mm.model._simulation_kernels import run_paths  # numba: 60 MB few processes need
+
     p = parameters
     length = session_length(p, seconds)
     ask, bid = policy.resting(p)
@@ -154,7 +164,7 @@ def simulate(
         )
     amounts = np.empty((paths, 3))
     counts = np.empty((paths, 3), dtype=np.int64)
-    kernels.run_paths(
+    run_paths(
         np.random.Generator(np.random.PCG64(seed)),
         _market(p, sigma, length),
         policy.times,
@@ -165,28 +175,28 @@ def simulate(
         amounts,
         counts,
     )
-    inventory = counts[:, kernels.INVENTORY]
-    pnl = amounts[:, kernels.CASH] + inventory * amounts[:, kernels.MID]
-    penalty = p.phi * amounts[:, kernels.SQUARES] + p.alpha * inventory**2
+    inventory = counts[:, INVENTORY]
+    pnl = amounts[:, CASH] + inventory * amounts[:, MID]
+    penalty = p.phi * amounts[:, SQUARES] + p.alpha * inventory**2
     return Simulation(
-        cash=amounts[:, kernels.CASH],
+        cash=amounts[:, CASH],
         inventory=inventory,
-        mid=amounts[:, kernels.MID],
+        mid=amounts[:, MID],
         pnl=pnl,
         objective=pnl - penalty - p.terminal_cost * np.abs(inventory),
-        ask_fills=counts[:, kernels.ASK_FILLS],
-        bid_fills=counts[:, kernels.BID_FILLS],
+        ask_fills=counts[:, ASK_FILLS],
+        bid_fills=counts[:, BID_FILLS],
         seconds=length,
         seed=seed,
         name=policy.name,
     )
 
 
-def _market(parameters: ModelParameters, sigma: float, seconds: float) -> kernels.Market:
+def _market(parameters: ModelParameters, sigma: float, seconds: float) -> Market:
     p = parameters
     arrivals = p.lambda_plus + p.lambda_minus
     jumps = p.lambda_plus * p.epsilon_plus - p.lambda_minus * p.epsilon_minus
-    return kernels.Market(
+    return Market(
         arrivals=arrivals,
         buy_share=p.lambda_plus / arrivals,
         reach=1.0 / np.array([p.kappa_plus, p.kappa_minus]),

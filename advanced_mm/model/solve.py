@@ -5,13 +5,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from advanced_mm.model._kernels import STEEPEST
 from advanced_mm.model._layout import (
     COST,
     FLOOR_DEPTH,
     FLOOR_RATE,
     INTENSITY,
     KEPT,
+    STEEPEST,
     STEEPNESS,
     WORTH,
 )

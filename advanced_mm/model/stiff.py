@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from advanced_mm.model import _kernels
 from advanced_mm.model.scaled import ScaledProblem, Solution
 
 __all__ = ["SEULEX", "solve_stiff"]
@@ -20,8 +19,10 @@ def solve_stiff(problem: ScaledProblem) -> Solution:
     ArithmeticError
         If the integration needs more than 100 000 steps.
     """
+    from advanced_mm.model._kernels import integrate  # numba: 60 MB that few problems need
+
     gaps = problem.terminal_gaps.copy()
-    level, steps = _kernels.integrate(
+    level, steps = integrate(
         problem.equation, gaps, problem.terminal_level, problem.duration, _TOLERANCE
     )
     if steps == 0 or not np.isfinite(gaps).all():

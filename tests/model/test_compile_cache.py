@@ -1,4 +1,4 @@
-"""The compiled kernels where no cache can be written."""
+"""The compiled kernels where no cache can be written, and where none is needed."""
 
 import ctypes
 import os
@@ -66,3 +66,20 @@ def test_a_read_only_package_without_a_cache_folder_solves(read_only_copy: Path)
     assert method == "policy iteration"
     assert float(rate) == pytest.approx(0.00677681487541, rel=1e-12)
     assert not list(read_only_copy.rglob("*.nb*"))
+
+
+def test_the_default_problem_needs_neither_numba_nor_optimize() -> None:
+    """They would cost every runner and bot 80 MB."""
+    code = """
+import sys
+from advanced_mm.calibration.runner import PeriodicRunner
+from advanced_mm.model import ModelParameters, solve
+from advanced_mm.parameter_files import Settings
+s = Settings()
+case = {"lambda_plus": 1, "lambda_minus": 0.7, "kappa_plus": 100, "kappa_minus": 90, "phi": 1e-5}
+bounds = {"q_min": s.q_min, "q_max": s.q_max, "sides": s.sides, "min_depth": s.min_depth}
+assert solve(ModelParameters(**case, **bounds, horizon_seconds=s.horizon_seconds)).value_rate > 0
+print({"numba", "llvmlite", "scipy.optimize"} & set(sys.modules))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.stdout == "set()\n", run.stderr

@@ -7,9 +7,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from advanced_mm.model import ModelParameters, solve
-from advanced_mm.model.ergodic import SEULEX_ONE_DAY
+from advanced_mm.model import ModelParameters, _kernels, solve
+from advanced_mm.model.ergodic import POLICY_ITERATION, SEULEX_ONE_DAY
 from advanced_mm.model.one_way import CLOSED_FORM
+from advanced_mm.model.scaled import scale
 
 KAPPA = 2.0
 CASE = {"lambda_plus": 1.0, "lambda_minus": 0.6, "kappa_plus": KAPPA, "kappa_minus": 1.5}
@@ -108,3 +109,25 @@ def test_one_order_earns_what_the_best_pair_of_neighbours_does(
         incomes.append(left + worth(0.6, 1.5, cost, bisected(surplus)))
     assert solution.method == CLOSED_FORM
     assert solution.value_rate == pytest.approx(max(incomes), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("phi", [0.0, 1e-3, 3.0])
+@pytest.mark.parametrize("drift", [0.0, 0.021, -1.0])
+@pytest.mark.parametrize("cost", [-3.0, 0.0, 0.3])
+@pytest.mark.parametrize("q_min", [-1, 0, 1])
+@pytest.mark.parametrize("min_depth", [-math.inf, 0.0])
+def test_two_inventories_come_out_as_policy_iteration_has_them(
+    phi: float, drift: float, cost: float, q_min: int, min_depth: float
+) -> None:
+    bounds = {"q_min": q_min, "q_max": q_min + 1, "min_depth": min_depth}
+    problem = market(phi=phi, drift=drift, fee=cost, **bounds)
+    solution, scaled = solve(problem), scale(problem)
+    gaps = np.zeros(3)
+    assert _kernels.newton_ergodic(scaled.equation, gaps)
+    assert solution.method == CLOSED_FORM
+    gap = (solution.h[0] - solution.h[1]) * scaled.price_scale
+    assert gap == pytest.approx(gaps[1], rel=1e-12, abs=1e-12)
+
+
+def test_fills_too_dear_for_the_formula_are_left_to_policy_iteration() -> None:
+    assert solve(market(fee=-100.0, q_min=0, q_max=1)).method == POLICY_ITERATION
