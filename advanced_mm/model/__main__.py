@@ -9,7 +9,7 @@ from dataclasses import replace
 from advanced_mm.model import ModelParameters, solve
 
 _EXAMPLE = ModelParameters(
-    lambda_plus=1.0, lambda_minus=0.7, kappa_plus=2.0, kappa_minus=1.5, phi=0.01, q_min=0, q_max=1
+    lambda_plus=1.0, lambda_minus=0.7, kappa_plus=2.0, kappa_minus=1.5, phi=0.01, q_min=-1, q_max=1
 )
 
 
