@@ -49,6 +49,8 @@ class Clearing:
         closed_pnl = self._close(account, position, closing, price) if closing else 0
         opening = lots - closing
         if opening:
+            if position.lots == 0:
+                position.funding = 0
             self._open(account, position, opening, price, leverage.value)
         if position.lots == 0:
             del account.positions[coin]

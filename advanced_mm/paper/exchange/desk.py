@@ -9,7 +9,7 @@ from advanced_mm.paper.exchange.accounts import Account, Accounts
 from advanced_mm.paper.exchange.checks import form_error, trigger_wakes
 from advanced_mm.paper.exchange.clearing import Clearing
 from advanced_mm.paper.exchange.ledger import Match
-from advanced_mm.paper.exchange.margin import Margin
+from advanced_mm.paper.exchange.margin import NOTHING, Margin, Taken
 from advanced_mm.paper.exchange.matching import MatchedMarket
 from advanced_mm.paper.exchange.orders import (
     AccountEvent,
@@ -125,9 +125,10 @@ class Desk:
             return "Invalid TP/SL price." if trigger_wakes(request, market.mark) else None
         if request.reduce_only and not _closes(request, held):
             return "Reduce only order would increase position."
-        if not self._margin.allows(account, request, without.oid if without else None):
-            return "Insufficient margin to place order."
         crosses = market.crosses(request.is_buy, request.price)
+        taken = self._taken_at_once(account, request) if crosses else NOTHING
+        if not self._margin.allows(account, request, taken, without.oid if without else None):
+            return "Insufficient margin to place order."
         if request.tif is TimeInForce.ALO and crosses:
             bid, ask = (market.best(bids) for bids in (True, False))
             bbo = "@".join(_plain(market, side) for side in (bid, ask))
@@ -172,7 +173,7 @@ class Desk:
             order.request = request = replace(request, tif=TimeInForce.IOC)
         if request.reduce_only and not _closes(request, self._margin.held(account, order.coin)):
             self.end(order, OrderStatus.REDUCE_ONLY_CANCELED)
-        elif not self._margin.allows(account, request):
+        elif not self._margin.allows(account, request, self._taken_at_once(account, request)):
             self.end(order, OrderStatus.MARGIN_CANCELED)
         elif request.tif is TimeInForce.ALO and self._markets[order.coin].crosses(
             request.is_buy, request.price
@@ -210,8 +211,9 @@ class Desk:
     def allowed(self, order: Order, lots: int) -> int:
         """How much a resting order may trade; a `Ledger`'s part."""
         account = self._accounts.open(order.account)
+        value = lots * order.request.price
         fee = self._clearing.fee(order.request.price, lots, False)
-        if self._margin.allows_fill(account, order.request, lots, fee):
+        if self._margin.allows_fill(account, order.request, Taken(lots, value, fee)):
             return lots
         self.end(order, OrderStatus.MARGIN_CANCELED)
         return 0
@@ -259,6 +261,7 @@ class Desk:
             self.holders[account.address] = account
         else:
             self.holders.pop(account.address, None)
+            self._clearing.cover(account)
         if order.remaining == 0:
             self._filled(account, order)
         elif order.resting:
@@ -266,6 +269,10 @@ class Desk:
         self._position_moved(account, order.coin, start)
 
     # Details
+
+    def _taken_at_once(self, account: Account, request: OrderRequest) -> Taken:
+        lots, value = self._markets[request.coin].takes(request, account.address)
+        return Taken(lots, value, self._clearing.fee(value, 1, True))
 
     def _new(self, account: Account, request: OrderRequest) -> Order:
         now_ms = self._markets[request.coin].time_ms

@@ -5,12 +5,15 @@
   at the mark; buy orders at the lower of limit and mark, sell orders at the higher, since an order
   that crosses fills near the mark.
 - An isolated position has its own margin; its coin's orders need theirs from the cross account.
+- What an order takes at once costs its distance from the mark, and the fee. Whoever opens a
+  position must have the margin beside that; closing one is always possible. Margin of an isolated
+  position must leave the maintenance margin after that cost, or it would be liquidated at once.
 - Maintenance margin: value times ``maintenance_share`` / greatest leverage.
 - Liquidation price: price - side * margin_available / size / (1 - l * side), as documented.
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from advanced_mm.paper.exchange.accounts import Account, Leverage, Position
 from advanced_mm.paper.exchange.orders import OrderRequest
@@ -18,9 +21,20 @@ from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.exchange.units import CoinUnits
 from advanced_mm.paper.market import CoinSpec
 
-__all__ = ["Margin", "ceil_div"]
+__all__ = ["NOTHING", "Margin", "Taken", "ceil_div"]
 
 _Pending = list[int]  # lots and value of buys, lots and value of sells
+
+
+class Taken(NamedTuple):
+    """What an order trades at once: lots, their value and the fee, micro-USDC."""
+
+    lots: int
+    value: int
+    fee: int
+
+
+NOTHING = Taken(0, 0, 0)
 
 
 class _Marked(Protocol):
@@ -107,26 +121,44 @@ class Margin:
         coins = {p.coin for p in account.positions.values() if not p.isolated} | set(pending)
         return sum(self._of_coin(account, coin, pending.get(coin)) for coin in coins)
 
-    def allows(self, account: Account, request: OrderRequest, without: int | None = None) -> bool:
-        """Whether the account may place an order; one that needs no more margin always may."""
-        after = self.required(account, request, without)
-        return after <= self.equity(account) or after <= self.required(account)
+    def allows(
+        self,
+        account: Account,
+        request: OrderRequest,
+        taken: Taken = NOTHING,
+        without: int | None = None,
+    ) -> bool:
+        """Whether the account may place an order.
 
-    def allows_fill(self, account: Account, request: OrderRequest, lots: int, fee: int) -> bool:
-        """Whether the account can afford a resting order's fill; closing ones it always can."""
-        held = self.held(account, request.coin)
-        signed = lots if request.is_buy else -lots
-        if abs(held + signed) <= abs(held):
+        One that takes nothing (``taken``) but what closes a position, and needs no more margin,
+        always may. ``without`` is the number of an order that it replaces.
+        """
+        after = self.required(account, request, without)
+        opened = self._opened(account, request, taken.lots)
+        if opened == 0 and after <= self.required(account):
             return True
+        cost = self._cost(request, taken)
+        return after + cost <= self.equity(account) and self._survives(
+            account, request.coin, opened, taken, cost
+        )
+
+    def allows_fill(self, account: Account, request: OrderRequest, taken: Taken) -> bool:
+        """Whether the account can afford a resting order's fill; closing ones it always can."""
+        opened = self._opened(account, request, taken.lots)
+        if opened == 0:
+            return True
+        held = self.held(account, request.coin)
         mark, leverage = self.mark(request.coin), self.leverage(account, request.coin)
+        cost = self._cost(request, taken)
         needed = self.of_positions(account)
-        have = self.equity(account) - fee
+        have = self.equity(account) - cost
         if not leverage.is_cross:
-            opened = abs(held + signed) - (abs(held) if held * signed > 0 else 0)
-            return needed + ceil_div(opened * request.price, leverage.value) <= have
-        grown = ceil_div(abs(held + signed) * mark, leverage.value)
+            needed += ceil_div(taken.value * opened, taken.lots * leverage.value)
+            return needed <= have and self._survives(account, request.coin, opened, taken, cost)
+        after = held + (taken.lots if request.is_buy else -taken.lots)
+        grown = ceil_div(abs(after) * mark, leverage.value)
         shrunk = ceil_div(abs(held) * mark, leverage.value)
-        return needed - shrunk + grown <= have + signed * (mark - request.price)
+        return needed - shrunk + grown <= have
 
     def withdrawable(self, account: Account) -> int:
         """What can be taken out: above the margin and a tenth of the positions, micro-USDC."""
@@ -157,6 +189,27 @@ class Margin:
         away = available / abs(position.lots) / (1 - share / whole * side)
         price = self.mark(coin) - side * away
         return price / 10 ** self._markets[coin].units.price_decimals if price > 0 else None
+
+    def _opened(self, account: Account, request: OrderRequest, lots: int) -> int:
+        """How many of these lots would open a position or make it greater."""
+        if request.reduce_only:
+            return 0
+        held = self.held(account, request.coin)
+        return max(0, lots - max(0, -held if request.is_buy else held))
+
+    def _cost(self, request: OrderRequest, taken: Taken) -> int:
+        """What is lost against the mark, and the fee."""
+        at_mark = taken.lots * self.mark(request.coin)
+        return (taken.value - at_mark if request.is_buy else at_mark - taken.value) + taken.fee
+
+    def _survives(self, account: Account, coin: str, opened: int, taken: Taken, cost: int) -> bool:
+        """Whether what is opened of an isolated position is not liquidated at once."""
+        leverage = self.leverage(account, coin)
+        if leverage.is_cross or opened == 0:
+            return True
+        share, whole = self._maintenance[coin]
+        kept = taken.value // leverage.value - max(0, cost - taken.fee)
+        return kept * whole >= taken.lots * self.mark(coin) * share
 
     def _of_coin(self, account: Account, coin: str, pending: _Pending | None) -> int:
         position = account.positions.get(coin)

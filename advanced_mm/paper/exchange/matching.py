@@ -27,7 +27,7 @@ from operator import itemgetter
 
 from advanced_mm.paper.exchange.background import VISIBLE_LEVELS, Background, touch_of
 from advanced_mm.paper.exchange.ledger import Ledger
-from advanced_mm.paper.exchange.orders import Order, TimeInForce
+from advanced_mm.paper.exchange.orders import Order, OrderRequest, TimeInForce
 from advanced_mm.paper.exchange.queue import OwnSide
 from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.exchange.sweep import NOBODY, Party, Sweep
@@ -129,6 +129,19 @@ class MatchedMarket:
         if best is None:
             return False
         return price >= best[0] if is_buy else price <= best[0]
+
+    def takes(self, request: OrderRequest, account: str) -> tuple[int, int]:
+        """What an account's order would match at once: lots and their value, micro-USDC."""
+        bids, left, value = not request.is_buy, request.lots, 0
+        for price, theirs in self._facing(bids, request.price):
+            level = self._own(bids).level(price)
+            others = level.orders if level is not None else ()
+            there = theirs + sum(one.remaining for one in others if one.account != account)
+            value += min(left, there) * price
+            left -= min(left, there)
+            if left == 0:
+                break
+        return request.lots - left, value
 
     def advance(self, until_ms: int) -> list[MarketUpdate]:
         """All blocks with ``time_ms <= until_ms`` not given yet, in time order."""

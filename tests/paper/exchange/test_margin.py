@@ -191,7 +191,7 @@ def test_what_closes_needs_no_margin(deep):
 def test_a_maker_who_cannot_afford_his_fill_any_more_is_cancelled(deep):
     deep.exchange.update_leverage(ALICE, "ETH", True, 10)
     oid = deep.resting(ALICE, 1, 99.0, 900.0)
-    assert deep.exchange.transfer(ALICE, BOB, 1_000 * USDC) is None
+    assert deep.exchange.transfer(ALICE, BOB, 990 * USDC) is None
     deep.place(ALICE, 1, 100.05, 9.0, IOC)
     # A second coin's loss would do the same; here the leverage does.
     account = deep.exchange.accounts.open(ALICE)
@@ -271,3 +271,54 @@ def test_a_maker_pays_the_makers_fee(deep):
     fill = deep.exchange.fills(ALICE)[0]
     assert (fill.fee, fill.crossed) == (round(10 * 99.95 * MAKER * USDC), False)
     assert fill.waited_ms == 100
+
+
+@pytest.mark.parametrize("is_cross", [True, False])
+@pytest.mark.parametrize("side", [1, -1])
+def test_an_order_that_would_cost_more_than_its_owner_has_is_refused(bench, side, is_cross):
+    """Two accounts must not earn by what one of them cannot pay."""
+    bench.exchange.update_leverage(ALICE, "ETH", is_cross, 25)
+    far = 190.0 if side > 0 else 10.0
+    bench.resting(BOB, -side, far, 200.0)
+    assert bench.place(ALICE, side, far, 150.0, IOC).error == POOR
+    assert (usdc(bench, ALICE), usdc(bench, BOB)) == (10_000, 10_000)
+    assert bench.place(ALICE, side, 100.1 if side > 0 else 100.0, 4.0, IOC).error is None
+    if is_cross:  # what it costs is there beside the margin
+        assert bench.place(ALICE, side, far, 80.0, IOC).error is None
+
+
+def test_the_fee_of_an_isolated_position_must_be_there_beside_its_margin(deep):
+    deep.exchange.update_leverage(ALICE, "ETH", False, 10)
+    assert deep.place(ALICE, 1, 100.05, 998.0, IOC).error == POOR  # 9985 of margin, 45 of fees
+    assert deep.place(ALICE, 1, 100.05, 990.0, IOC).error is None
+    deep.wait(200)
+    assert deep.exchange.clearing.insurance == 0
+    assert usdc(deep, ALICE) > 0
+
+
+def test_a_resting_order_far_from_the_mark_is_no_way_to_an_isolated_position_without_worth(bench):
+    bench.exchange.update_leverage(ALICE, "ETH", False, 25)
+    oid = bench.place(ALICE, 1, 150.0, 100.0).order.oid  # 12 of them are filled, the rest rests
+    bench.place(BOB, -1, 150.0, 50.0, IOC)
+    assert bench.exchange.order(ALICE, oid).status is OrderStatus.MARGIN_CANCELED
+    assert bench.position(ALICE) == 12.0
+
+
+def test_a_reduce_only_order_may_ask_for_more_than_there_is_to_close(deep):
+    deep.exchange.update_leverage(ALICE, "ETH", True, 25)
+    deep.place(ALICE, 1, 100.05, 900.0, IOC)
+    outcome = deep.place(ALICE, -1, 90.0, 9_000_000.0, IOC, reduce_only=True)
+    assert outcome.order.status is OrderStatus.FILLED
+    assert deep.position(ALICE) == 0
+
+
+def test_the_insurance_pays_what_a_stop_beyond_a_gap_leaves_owing(deep):
+    deep.exchange.update_leverage(ALICE, "ETH", True, 25)
+    deep.place(ALICE, 1, 100.05, 1_000.0, IOC)
+    deep.place(ALICE, -1, 60.0, 1_000.0, trigger=(97.0, True, False), reduce_only=True)
+    before = usdc(deep, ALICE)
+    deep.mark(80.0)
+    owing = before + 1_000 * 79.95 * (1 - TAKER)
+    assert owing < 0
+    assert usdc(deep, ALICE) == 0
+    assert deep.exchange.clearing.insurance / USDC == pytest.approx(owing)
