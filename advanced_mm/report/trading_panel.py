@@ -29,7 +29,7 @@ def trading_table(bots: tuple[BotLook, ...], budget: BudgetLog) -> Table:
         expand=True, box=None, pad_edge=False, title=title, title_justify="left", title_style="bold"
     )
     for name in _COLUMNS:
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right")
     for bot in bots:
         table.add_row(bot.name, *(_cells(bot.record) if bot.record else [_DASH] * 8))
     return table
