@@ -32,7 +32,7 @@ from advanced_mm.paper.synthetic_regimes import Regimes
 __all__ = ["ObservableTruth", "SyntheticMarket", "SyntheticParameters"]
 
 _ORDERS_PER_LEVEL = 4
-_LEVELS_KEPT = 4096
+_LADDER_SPARE = 256  # ticks the price may move before levels are made anew
 
 
 class SyntheticMarket:
@@ -58,9 +58,8 @@ class SyntheticMarket:
         self._now_ms = start_ms
         self._prices = StepGrid(parameters.tick)
         self._printer = _Printer(parameters, start_ms, seed)
-        self._levels: dict[int, Level] = {}
-        self._shown: tuple[int, float, int] | None = None
-        self._sides: tuple[tuple[Level, ...], tuple[Level, ...]] = ((), ())
+        self._ladder: tuple[Level, ...] = ()
+        self._ladder_ticks = (0, 0)
         self._draw_at = crc32(parameters.coin.encode()) % CHUNK_BLOCKS
         # As the flow has it: 3000.0 // 0.1 is 29999.
         self._bid = math.floor(parameters.start_price / parameters.tick)
@@ -101,30 +100,28 @@ class SyntheticMarket:
         return updates
 
     def book(self, levels: int) -> Book:
-        """The book as of the last ``advance``: the same size at each tick from the touch on.
-
-        As long as nothing changes the sides are the very same tuples.
-        """
+        """The book as of the last ``advance``: the same size at each tick from the touch on."""
         last_ms = self._start_ms + max(0, self._last_block) * self._parameters.block_ms
-        shown = (self._bid, self._level_size, levels)
-        if shown != self._shown:
-            bid, level = self._bid, self._level
-            self._shown = shown
-            self._sides = (
-                tuple([level(ticks) for ticks in range(bid, max(0, bid - levels), -1)]),
-                tuple([level(ticks) for ticks in range(bid + 1, bid + 1 + levels)]),
-            )
-        return Book(last_ms, *self._sides)
+        lowest = max(1, self._bid - levels + 1)  # in ticks: no price is zero or less
+        first, end = self._ladder_ticks
+        if not (first <= lowest and self._bid + levels < end) or (
+            self._ladder[0].size != self._level_size
+        ):
+            first = self._lay_ladder(levels)
+        bid = self._bid - first
+        bids = self._ladder[lowest - first : bid + 1]
+        return Book(last_ms, bids[::-1], self._ladder[bid + 1 : bid + 1 + levels])
 
-    def _level(self, ticks: int) -> Level:
-        """A level of the book; the same few are asked for again and again."""
-        known = self._levels.get(ticks)
-        if known is None or known.size != self._level_size:
-            if len(self._levels) >= _LEVELS_KEPT:
-                self._levels.clear()
-            known = Level(self._prices.value(ticks), self._level_size, _ORDERS_PER_LEVEL)
-            self._levels[ticks] = known
-        return known
+    def _lay_ladder(self, levels: int) -> int:
+        """Make the levels around the touch, of which books are slices; the lowest tick."""
+        reach = levels + _LADDER_SPARE
+        first, end = max(1, self._bid - reach), self._bid + reach
+        self._ladder = tuple(
+            Level(self._prices.value(ticks), self._level_size, _ORDERS_PER_LEVEL)
+            for ticks in range(first, end)
+        )
+        self._ladder_ticks = (first, end)
+        return first
 
     def _generate(self, flow: SyntheticFlow) -> Iterator[tuple[int, float, MarketUpdate | None]]:
         """Yield best bid (ticks), level size and publication, if any, of each block, for ever."""

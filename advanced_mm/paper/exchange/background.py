@@ -1,7 +1,9 @@
 """The background of one market in whole numbers: its touch, its depth, what we took of it."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import islice
 
 from advanced_mm.paper.exchange.units import CoinUnits
 from advanced_mm.paper.market import Book, Level, MarketSource, Quote
@@ -11,14 +13,6 @@ __all__ = ["VISIBLE_LEVELS", "Background", "touch_of"]
 VISIBLE_LEVELS = 20  # what a subscriber of the book sees of each side
 DEEPEST_LEVELS = 5_120  # how far an order may walk, if the source knows so much of its book
 DEEPENING = 4
-
-
-class _Depth:
-    """One side of a visible book: (price, lots), best first, and the lots by price."""
-
-    def __init__(self, levels: list[tuple[int, int]]) -> None:
-        self.levels = levels
-        self.lots = dict(levels)
 
 
 class _Touch:
@@ -54,12 +48,9 @@ class Background:
     def __init__(self, source: MarketSource, units: CoinUnits) -> None:
         self._source = source
         self._units = units
-        self._scales = (10**units.price_decimals, 10**units.size_decimals)
-        self._depth: tuple[_Depth, _Depth] | None = None
-        self._converted_last: dict[bool, tuple[tuple[Level, ...], _Depth] | None] = {
-            True: None,
-            False: None,
-        }
+        self._scales = (int(10**units.price_decimals), int(10**units.size_decimals))
+        self._visible: Book | None = None
+        self._half_unit = units.price(1) / 2
         self._frozen: Book | None = None
         self._taken: dict[tuple[bool, int], int] = {}
         self._mark = units.price_units(source.mid)
@@ -81,7 +72,7 @@ class Background:
 
     def passed(self) -> None:
         """Time has passed: the visible depth must be read again."""
-        self._depth = None
+        self._visible = None
 
     @property
     def mark(self) -> int:
@@ -99,15 +90,16 @@ class Background:
 
     def shown(self, bids: bool, price: int) -> int | None:
         """Lots the source shows at a price; None where it lies beyond the visible depth."""
-        depth = self._side(bids)
-        lots = depth.lots.get(price)
-        if lots is not None:
-            return lots
-        if not depth.levels:
-            return 0
-        last = depth.levels[-1][0]
-        beyond = price < last if bids else price > last
-        return None if beyond else 0
+        levels, wanted = self._side(bids), self._units.price(price)
+        # Of the floats alone: most of a busy market's time went to turning levels into numbers.
+        if bids:
+            place = bisect_left(levels, -wanted - self._half_unit, key=_falling)
+        else:
+            place = bisect_left(levels, wanted - self._half_unit, key=_rising)
+        if place == len(levels):
+            return None if levels else 0
+        level = levels[place]
+        return self._lots(level) if abs(level.price - wanted) < self._half_unit else 0
 
     def standing(self, bids: bool, price: int) -> int:
         """Lots of the background an order at this price would find there.
@@ -116,7 +108,7 @@ class Background:
         """
         shown = self.shown(bids, price)
         if shown is None:
-            return self._side(bids).levels[-1][1]
+            return self._lots(self._side(bids)[-1])
         return shown - self._taken.get((bids, price), 0)
 
     def levels(self, bids: bool) -> Iterator[tuple[int, int]]:
@@ -124,10 +116,12 @@ class Background:
 
         The visible levels, and those behind them as far as the source knows them.
         """
-        there, seen, asked = self._side(bids).levels, 0, VISIBLE_LEVELS
+        price_scale = self._scales[0]
+        there, seen, asked = self._side(bids), 0, VISIBLE_LEVELS
         while True:
-            for price, lots in there[seen:]:
-                left = lots - self._taken.get((bids, price), 0)
+            for one in islice(there, seen, None):
+                price = round(one.price * price_scale)
+                left = self._lots(one) - self._taken.get((bids, price), 0)
                 if left > 0:
                     yield price, left
             seen = len(there)
@@ -135,7 +129,7 @@ class Background:
                 return
             asked *= DEEPENING
             book = self.book(asked)
-            there = self._whole(book.bids if bids else book.asks).levels
+            there = book.bids if bids else book.asks
 
     def book(self, levels: int) -> Book:
         """The source's book, as it stood when the market was halted if it is."""
@@ -147,7 +141,7 @@ class Background:
     def freeze(self, frozen: bool) -> None:
         """Let the book stand still, or move again."""
         self._frozen = self._source.book(2 * VISIBLE_LEVELS) if frozen else None
-        self._depth = None
+        self._visible = None
 
     @property
     def frozen(self) -> bool:
@@ -176,27 +170,21 @@ class Background:
         """The source's next block: what was taken is there again."""
         self._taken.clear()
 
-    def _side(self, bids: bool) -> _Depth:
-        if self._depth is None:
-            book = self.book(VISIBLE_LEVELS)
-            self._depth = (self._converted(True, book.bids), self._converted(False, book.asks))
-        return self._depth[0 if bids else 1]
+    def _side(self, bids: bool) -> tuple[Level, ...]:
+        if self._visible is None:
+            self._visible = self.book(VISIBLE_LEVELS)
+        return self._visible.bids if bids else self._visible.asks
 
-    def _converted(self, bids: bool, levels: tuple[Level, ...]) -> _Depth:
-        """A side in whole numbers; a source that gives the very same tuple has not changed it."""
-        known = self._converted_last[bids]
-        if known is not None and known[0] is levels:
-            return known[1]
-        depth = self._whole(levels)
-        self._converted_last[bids] = (levels, depth)
-        return depth
+    def _lots(self, level: Level) -> int:
+        return round(level.size * self._scales[1])
 
-    def _whole(self, levels: tuple[Level, ...]) -> _Depth:
-        # Not by the units' own methods: this is what most of a busy market's time goes to.
-        price_scale, lot_scale = self._scales
-        return _Depth(
-            [(round(one.price * price_scale), round(one.size * lot_scale)) for one in levels]
-        )
+
+def _rising(level: Level) -> float:
+    return level.price
+
+
+def _falling(level: Level) -> float:
+    return -level.price
 
 
 def _half(twice: int) -> int:

@@ -79,6 +79,7 @@ class Exchange:
     def advance(self, until_ms: int) -> dict[str, list[MarketUpdate]]:
         """Let time pass; the new blocks by coin, those of actions since the last call first."""
         updates = {coin: self._unpublished.pop(coin, []) for coin in self.books}
+        reached: list[str] = []
         while self.now_ms < until_ms:
             watched = self._watched()
             scheduled_ms = self._upkeep.next_scheduled_ms
@@ -89,6 +90,7 @@ class Exchange:
                 stop_ms = min(stop_ms, self.now_ms - self.now_ms % STEP_MS + STEP_MS)
             if scheduled_ms is not None:
                 stop_ms = max(self.now_ms, min(stop_ms, scheduled_ms))
+            reached = watched
             for coin in watched:
                 updates[coin] += self.venue.markets[coin].advance(stop_ms)
             self._set_time(stop_ms)
@@ -96,9 +98,11 @@ class Exchange:
                 self._upkeep.cancel_scheduled(stop_ms)
             if stop_ms % STEP_MS == 0:
                 self._upkeep.step(stop_ms)
+        arrived = set(reached) if self.now_ms == until_ms else ()
         self._set_time(max(self.now_ms, until_ms))
         for coin, market in self.venue.markets.items():
-            updates[coin] += market.advance(self.now_ms)
+            if coin not in arrived or self.books[coin].changed:
+                updates[coin] += market.advance(self.now_ms)
         return updates
 
     # Actions

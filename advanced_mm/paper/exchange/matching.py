@@ -28,7 +28,7 @@ from operator import itemgetter
 from advanced_mm.paper.exchange.background import VISIBLE_LEVELS, Background, touch_of
 from advanced_mm.paper.exchange.ledger import Ledger
 from advanced_mm.paper.exchange.orders import Order, OrderRequest, TimeInForce
-from advanced_mm.paper.exchange.queue import OwnSide
+from advanced_mm.paper.exchange.queue import OwnSide, at_or_better
 from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.exchange.sweep import NOBODY, Party, Sweep
 from advanced_mm.paper.exchange.tape import Tape
@@ -68,6 +68,7 @@ class MatchedMarket:
         self._tape = Tape(source.spec.coin, self.units, source.now_ms, asset)
         self._party = Party(self._tape, self._background, ledger, self.remove)
         self._published = self._background.quote
+        self._stirred = False
 
     @property
     def spec(self) -> CoinSpec:
@@ -100,21 +101,18 @@ class MatchedMarket:
     @property
     def changed(self) -> bool:
         """Whether actions have changed what is published."""
-        return len(self._tape) > 0 or self._touch() != self._published
+        return self._stirred and (len(self._tape) > 0 or self._touch() != self._published)
 
     def best(self, bids: bool) -> tuple[int, int] | None:
         """Best published price of a side and the lots there, ours and the background's."""
         own, other = self._own(bids), self._own(not bids)
-        theirs = None
-        touch = self._background.touch(bids)
-        for price, lots in (
-            () if touch is None else (touch,)
-            if self._background.untouched
-            else self._background.levels(bids)
-        ):  # fmt: skip
-            if not other.reaches(price):
-                theirs = (price, lots)
-                break
+        if self._background.untouched:
+            theirs = self._background.touch(bids)
+            if theirs is not None and other.reaches(theirs[0]):
+                theirs = None
+        else:
+            levels = self._background.levels(bids)
+            theirs = next((level for level in levels if not other.reaches(level[0])), None)
         if not own:
             return theirs
         ours = next(own.levels())
@@ -160,6 +158,7 @@ class MatchedMarket:
     def submit(self, order: Order) -> None:
         """Let an order take what it crosses; the rest rests, unless it is immediate-or-cancel."""
         request = order.request
+        self._stirred = True
         if self.crosses(request.is_buy, request.price):
             self._take(order)
         if order.remaining > 0 and request.tif is not TimeInForce.IOC:
@@ -167,10 +166,12 @@ class MatchedMarket:
 
     def remove(self, order: Order) -> None:
         """Take a resting order out of the book."""
+        self._stirred = True
         self._own(order.request.is_buy).remove(order)
 
     def amend(self, old: Order, new: Order) -> None:
         """Put an order of the same price in the place of a resting one."""
+        self._stirred = True
         self._own(old.request.is_buy).replace(old, new)
 
     def halt(self, halted: bool) -> None:
@@ -178,6 +179,7 @@ class MatchedMarket:
         if halted == self._background.frozen:
             return
         self._background.freeze(halted)
+        self._stirred = True
         if not halted:
             self._background.refill()
             self._meet_touch(touch_of(self._source.book(1)))
@@ -222,6 +224,7 @@ class MatchedMarket:
 
     def _apply(self, block: MarketUpdate, updates: list[MarketUpdate]) -> None:
         """One block of the background's against our orders."""
+        self._stirred = True
         self.time_ms = block.time_ms
         refilled = not self._background.untouched
         self._background.refill()
@@ -253,7 +256,7 @@ class MatchedMarket:
                 sweep.go_to(price, one.tid)
                 level.trade(lots, math.inf, sweep)
                 return
-            if not _at_or_better(own.bids, level.price, price):
+            if not at_or_better(own.bids, level.price, price):
                 break
             sweep.go_to(level.price)
             level.trade(level.lots, 0, sweep)
@@ -271,7 +274,7 @@ class MatchedMarket:
     def _run_over(self, own: OwnSide, price: int) -> None:
         sweep = self._sweep(-1 if own.bids else 1, printed=self._rules.print_run_overs)
         for level in own.levels():
-            if not _at_or_better(own.bids, level.price, price):
+            if not at_or_better(own.bids, level.price, price):
                 break
             sweep.go_to(level.price)
             level.trade(level.lots, 0, sweep)
@@ -280,7 +283,7 @@ class MatchedMarket:
         """Our levels at the touch or inside the spread; deeper ones are looked at more rarely."""
         touch = self._background.touch(own.bids)
         for level in own.levels():
-            if touch is not None and not _at_or_better(own.bids, level.price, touch[0]):
+            if touch is not None and not at_or_better(own.bids, level.price, touch[0]):
                 break
             lots = touch[1] if touch is not None and touch[0] == level.price else 0
             level.observe(lots, self._rules.cancels_ahead)
@@ -289,7 +292,7 @@ class MatchedMarket:
         for own in (self._bids, self._asks):
             touch = self._background.touch(own.bids)
             for level in own.levels():
-                if touch is None or _at_or_better(own.bids, level.price, touch[0]):
+                if touch is None or at_or_better(own.bids, level.price, touch[0]):
                     continue  # looked at with each quote
                 shown = self._background.shown(own.bids, level.price)
                 level.observe(shown, self._rules.cancels_ahead)
@@ -319,7 +322,7 @@ class MatchedMarket:
             self._background.levels(bids), ours, key=lambda level: outwards * level[0]
         )
         for price, there in groupby(every, key=itemgetter(0)):
-            if not _at_or_better(bids, price, limit):
+            if not at_or_better(bids, price, limit):
                 return
             yield price, sum(lots for _, lots in there)
 
@@ -351,6 +354,9 @@ class MatchedMarket:
 
         Where the source quotes (``quoted``), the touch is given even if it stays the same.
         """
+        if not self._stirred:
+            return []
+        self._stirred = False
         touch = self._published
         if self.busy or self._tape or self._published is not self._background.quote:
             touch = self._touch()
@@ -389,8 +395,3 @@ class MatchedMarket:
             Level(self.units.price(price), self.units.size(lots[price][0]), lots[price][1])
             for price in prices
         )
-
-
-def _at_or_better(bids: bool, price: int, limit: int) -> bool:
-    """Whether a resting price of a side is met by an aggressor that goes as far as ``limit``."""
-    return price >= limit if bids else price <= limit

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from advanced_mm.paper.exchange.orders import Order
 
-__all__ = ["OwnLevel", "OwnSide", "Taker"]
+__all__ = ["OwnLevel", "OwnSide", "Taker", "at_or_better"]
 
 CancelsAhead = Literal["proportional"] | float
 
@@ -170,3 +170,8 @@ class OwnSide:
 
     def _key(self, price: int) -> int:
         return -price if self.bids else price
+
+
+def at_or_better(bids: bool, price: int, limit: int) -> bool:
+    """Whether a resting price of a side is met by an aggressor that goes as far as ``limit``."""
+    return price >= limit if bids else price <= limit
