@@ -74,7 +74,7 @@ class ArrivalEstimator:
         n, seconds, blocks = len(orders), window.observed_seconds, window.blocks
         block_seconds = merged_within(self.block_seconds, window)
         if block_seconds is None:
-            counts = blocks.sums(orders.time_ms, np.ones((n, 1)))[:, 0]
+            counts = blocks.counts(orders.time_ms)
         else:
             counts = unmerged_counts(orders.time_ms, blocks, block_seconds)
         rate = float(counts.sum() / seconds)

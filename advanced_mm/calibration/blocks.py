@@ -6,7 +6,9 @@ sums are nearly independent, and their squares give the error ("batch means", or
 clustered by time). Products of two estimates' sums give their covariance.
 """
 
+import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,11 +66,22 @@ class TimeBlocks:
         -------
         Array of shape (blocks, c).
         """
-        first = np.searchsorted(time_ms, self.numbers * self.width_ms)
-        filled = np.diff(first, append=len(time_ms)) > 0
+        first, count = self._places(time_ms)
+        filled = count > 0
+        if filled.all():
+            return np.asarray(np.add.reduceat(values, first, axis=0))
         total = np.zeros((len(self), values.shape[1]))
         total[filled] = np.add.reduceat(values, first[filled], axis=0)
         return total
+
+    def counts(self, time_ms: Int1D) -> Float1D:
+        """Count such times within each block, shape (blocks,)."""
+        return self._places(time_ms)[1].astype(np.float64)
+
+    def _places(self, time_ms: Int1D) -> tuple[Int1D, Int1D]:
+        """Return where each block begins among the times, and how many it holds."""
+        first = np.searchsorted(time_ms, self.numbers * self.width_ms)
+        return first, np.diff(first, append=len(time_ms))
 
 
 def block_error(by_block: Float1D) -> float:
@@ -76,7 +89,7 @@ def block_error(by_block: Float1D) -> float:
     blocks = len(by_block)
     if blocks < 2:
         return float("nan")
-    return float(np.sqrt(by_block @ by_block * (blocks / (blocks - 1))))
+    return math.sqrt(by_block @ by_block * (blocks / (blocks - 1)))
 
 
 def block_covariance(*estimates: Estimate) -> Float2D:
@@ -130,27 +143,33 @@ def derived_estimate(
     n, positive
         As in ``clustered_estimate``.
     """
-    se = float(np.sqrt(by_block @ by_block)) if len(by_block) > 1 else float("nan")
+    se = math.sqrt(by_block @ by_block) if len(by_block) > 1 else float("nan")
     return _with_interval(value, se, by_block, n, positive=positive)
 
 
 def _with_interval(
     value: float, se: float, by_block: Float1D, n: int, *, positive: bool
 ) -> Estimate:
-    if not np.isfinite(se):
+    if not math.isfinite(se):
         return Estimate(value, np.nan, np.nan, np.nan, n)
-    reach = float(stdtrit(len(by_block) - 1, 0.975)) * se
+    reach = _student_95(len(by_block) - 1) * se
     if positive and value > 0:
-        factor = float(np.exp(min(reach / value, _LARGEST_EXPONENT)))
+        factor = math.exp(min(reach / value, _LARGEST_EXPONENT))
         bare = Estimate(value, se, value / factor, value * factor, n)
     else:
         bare = Estimate(value, se, value - reach, value + reach, n)
     return with_blocks(bare, by_block)
 
 
+@cache
+def _student_95(freedom: int) -> float:
+    """Return the two-sided 95% quantile of Student's t: windows have few numbers of blocks."""
+    return float(stdtrit(freedom, 0.975))
+
+
 def with_blocks(estimate: Estimate, by_block: Float1D) -> Estimate:
     """Attach the parts by block, scaled so that their squares add up to the squared error."""
-    size = float(np.sqrt(by_block @ by_block))
+    size = math.sqrt(by_block @ by_block)
     if not (size > 0 and estimate.se > 0):
         return estimate
     return estimate.with_parts(by_block * (estimate.se / size))

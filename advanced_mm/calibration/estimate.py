@@ -94,7 +94,9 @@ class Estimate:
 
     def with_parts(self, by_block: Float1D) -> "Estimate":
         """Return the same numbers with their error's parts by block of time."""
-        return replace(self, by_block=by_block)
+        return Estimate(
+            self.value, self.se, self.low, self.high, self.n, self.status, self.reason, by_block
+        )
 
 
 def insufficient(n: int, reason: str) -> Estimate:

@@ -6,6 +6,7 @@ ticks is geometric with continuation probability q. Its maximum likelihood has a
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,9 +59,9 @@ class _Sums:
     half_spread: Float1D
     seconds: Float1D
 
-    @property
+    @cached_property
     def total(self) -> "_Sums":
-        return _Sums(*(np.atleast_1d(column.sum()) for column in self.columns))
+        return _Sums(*np.array(self.columns).sum(axis=1, keepdims=True))
 
     @property
     def columns(self) -> tuple[Float1D, ...]:

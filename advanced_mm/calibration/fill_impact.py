@@ -99,7 +99,9 @@ class FillImpactEstimator:
         orders = every.with_quote()
         later = orders.time_ms + self.horizon_ms
         move = side * (window.path.at(later) - orders.mid)
-        known = (window.stretches.index(later) == orders.stretch) & np.isfinite(move)
+        known = np.flatnonzero(
+            (window.stretches.index(later) == orders.stretch) & np.isfinite(move)
+        )
         some = len(orders) > 0
         return _Moves(
             time_ms=orders.time_ms[known],
@@ -117,9 +119,12 @@ class FillImpactEstimator:
             return insufficient(0, "no order beyond the touch")
         move = moves.move[walked]
         value = float(move.mean())
-        sums = window.blocks.sums(moves.time_ms[walked], np.column_stack((move, np.ones(n))))
-        parts = (sums[:, 0] - value * sums[:, 1]) / n
+        time_ms = moves.time_ms[walked]
+        total = window.blocks.sums(time_ms, move[:, None])[:, 0]
+        count = window.blocks.counts(time_ms)
+        parts = (total - value * count) / n
         if self.bootstrap is not None:
+            sums = np.column_stack((total, count))
             drawn = _ratio(*self.bootstrap.sums(window.blocks, sums).T)
             return self.bootstrap.estimate(value, drawn, parts, n)
         return clustered_estimate(value, parts, n, least_se=float(move.std() / np.sqrt(n)))
@@ -136,9 +141,10 @@ class FillImpactEstimator:
         # The line needs five sums over depths; each order adds its own part to them.
         centre = float(depth.mean())
         powers = np.vstack((np.zeros(3), np.cumsum((depth[:, None] - centre) ** [0, 1, 2], axis=0)))
-        reached = beyond > 0
-        by_power = powers[beyond[reached]]
-        columns = np.hstack((by_power, by_power[:, :2] * moves.move[reached, None]))
+        reached = np.flatnonzero(beyond)
+        columns = np.empty((len(reached), 5))
+        columns[:, :3] = powers[beyond[reached]]
+        np.multiply(columns[:, :2], moves.move[reached, None], out=columns[:, 3:])
         sums = window.blocks.sums(moves.time_ms[reached], columns)
         intercept, slope = self._line(window, sums, centre, len(depth))
         return DepthProfile(depth, means, count, intercept, slope)

@@ -87,14 +87,15 @@ class ImpactEstimator:
         """Return the jumps caused by buy (+) and sell (-) market orders."""
         number, moves, counts = self.regression(window)
         n_plus, n_minus = int(counts[:, 0].sum()), int(-counts[:, 1].sum())
-        if len(moves) <= 4 or np.linalg.matrix_rank(counts.T @ counts) < 4:
+        gram = counts.T @ counts
+        if len(moves) <= 4 or np.linalg.matrix_rank(gram, hermitian=True) < 4:
             reason = "too few bins, or no orders on one side"
             raw = Sides(insufficient(n_plus, reason), insufficient(n_minus, reason))
             return ImpactFit(raw, raw, len(moves), np.nan)
         beta, covariance, residual = least_squares_hc1(counts, moves)
         value = _SUM_OF_LAGS @ beta
         se = np.sqrt(np.diag(_SUM_OF_LAGS @ covariance @ _SUM_OF_LAGS.T))
-        influence = counts * residual[:, None] @ np.linalg.inv(counts.T @ counts) @ _SUM_OF_LAGS.T
+        influence = counts * residual[:, None] @ (np.linalg.inv(gram) @ _SUM_OF_LAGS.T)
         parts = window.blocks.sums(number * self.bin_ms, influence)
         if self.bootstrap is None:
             sides = [
@@ -149,21 +150,24 @@ class ImpactEstimator:
         """Return bins (n,), moves (n,) and signed counts N+, -N-, lagged N+, lagged -N- (n, 4)."""
         every, stretch = window.stretches.bins_inside(self.bin_ms)
         later = 1 + np.flatnonzero(np.diff(stretch) == 0)  # bins with a predecessor
-        edge, _ = window.path.before((every + 1) * self.bin_ms)
+        edge = window.path.mid_before((every + 1) * self.bin_ms)
         moves = edge[later] - edge[later - 1]
-        later = later[np.isfinite(moves)]
+        known = np.isfinite(moves)
+        if not known.all():
+            later, moves = later[known], moves[known]
         buys, sells = (_counts(o.time_ms, every, self.bin_ms) for o in window.sides)
-        columns = [c for rows in (later, later - 1) for c in (buys[rows], -sells[rows])]
-        return every[later], moves[np.isfinite(moves)], np.column_stack(columns).astype(np.float64)
+        both = np.column_stack((buys, -sells)).astype(np.float64)
+        return every[later], moves, np.hstack((both[later], both[later - 1]))
 
 
 def _counts(time_ms: Int1D, number: Int1D, bin_ms: int) -> Int1D:
-    """Count times in each bin ``[k bin_ms, (k+1) bin_ms)``; ``number`` are the k, ascending."""
+    """Count sorted times in each bin ``[k bin_ms, (k+1) bin_ms)``; the k in ``number`` ascend."""
     if not len(number):
         return np.empty(0, dtype=np.int64)
-    k = time_ms // bin_ms
-    place = np.minimum(np.searchsorted(number, k), len(number) - 1)
-    return np.bincount(place[number[place] == k], minlength=len(number))
+    first, count = int(number[0]), int(number[-1] - number[0]) + 1
+    low, high = np.searchsorted(time_ms, (first * bin_ms, (first + count) * bin_ms))
+    by_bin = np.bincount(time_ms[low:high] // bin_ms - first, minlength=count)
+    return by_bin if count == len(number) else by_bin[number - first]
 
 
 def least_squares_hc1(design: Float2D, response: Float1D) -> tuple[Float1D, Float2D, Float1D]:
@@ -180,8 +184,8 @@ def least_squares_hc1(design: Float2D, response: Float1D) -> tuple[Float1D, Floa
     bread = np.linalg.inv(design.T @ design)
     beta = bread @ (design.T @ response)
     residual = response - design @ beta
-    meat = design.T @ (design * (residual**2)[:, None])
-    return beta, bread @ meat @ bread * (n / (n - k)), residual
+    scores = design * residual[:, None]
+    return beta, bread @ (scores.T @ scores) @ bread * (n / (n - k)), residual
 
 
 def _normal(value: float, se: float, largest: float, n: int) -> Estimate:

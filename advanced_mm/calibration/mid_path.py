@@ -25,18 +25,21 @@ class MidPath:
     _stretch: Int1D = field(repr=False)
 
     @classmethod
-    def of(cls, quotes: Quotes, rows: Int1D, stretches: Stretches, highest: float) -> "MidPath":
-        """Take the chosen rows of ``quotes``, in time order; no price reaches ``highest``."""
-        time_ms, bid, ask = quotes.time_ms[rows], quotes.bid[rows], quotes.ask[rows]
+    def of(cls, quotes: Quotes, stretches: Stretches, highest: float) -> "MidPath":
+        """Take ``quotes`` in time order, all within the stretches; no price reaches ``highest``."""
+        bid, ask = quotes.bid, quotes.ask
         valid = (bid > 0) & (ask > bid) & (ask < highest)
-        valid &= (quotes.bid_size[rows] > 0) & (quotes.ask_size[rows] > 0)
-        bid, ask = np.where(valid, bid, np.nan), np.where(valid, ask, np.nan)
+        valid &= (quotes.bid_size > 0) & (quotes.ask_size > 0)
+        if not valid.all():
+            bid, ask = np.where(valid, bid, np.nan), np.where(valid, ask, np.nan)
         mid, half_spread = (bid + ask) / 2.0, (ask - bid) / 2.0
-        return cls(stretches, time_ms, mid, half_spread, stretches.index(time_ms))
+        return cls(stretches, quotes.time_ms, mid, half_spread, stretches.index(quotes.time_ms))
 
     @property
     def last(self) -> float:
         """The newest valid mid, NaN without any."""
+        if len(self.mid) and np.isfinite(self.mid[-1]):
+            return float(self.mid[-1])
         valid = np.flatnonzero(np.isfinite(self.mid))
         return float(self.mid[valid[-1]]) if len(valid) else float("nan")
 
@@ -48,6 +51,10 @@ class MidPath:
         row = self._row(time_ms, "left")
         return _lookup(self.mid, row), _lookup(self.half_spread, row)
 
+    def mid_before(self, time_ms: Int1D) -> Float1D:
+        """Return the mid of the last quote strictly before each time, NaN across a hole."""
+        return _lookup(self.mid, self._row(time_ms, "left"))
+
     def at(self, time_ms: Int1D) -> Float1D:
         """Return the mid of the last quote at or before each time, NaN across a hole."""
         return _lookup(self.mid, self._row(time_ms, "right"))
@@ -58,7 +65,9 @@ class MidPath:
             return np.full(len(time_ms), -1, dtype=np.int64)
         row = np.searchsorted(self.time_ms, time_ms, side=side) - 1
         stretch = self.stretches.index(time_ms)
-        other = (row < 0) | (stretch < 0) | (self._stretch[row] != stretch)
+        other = (row < 0) | (stretch < 0)
+        if len(self.stretches) > 1:
+            other |= self._stretch[row] != stretch
         row[other] = -1
         return np.asarray(row)
 

@@ -64,15 +64,17 @@ class ParetoEstimator:
         return window.sides.map(lambda orders: self._side(window, orders))
 
     def _side(self, window: Window, orders: MarketOrders) -> ParetoFit:
-        jumps = 2 * orders.reach
-        others = tuple((u, hill_alpha(jumps, u)) for u in self.other_thresholds)
         u, half_tick = self.threshold_half_ticks, window.tick / 2
+        least = min(u, *self.other_thresholds)
+        walked = np.flatnonzero(2 * orders.reach >= least)  # few: all that any threshold needs
+        jumps, time_ms = 2 * orders.reach[walked], orders.time_ms[walked]
+        others = tuple((u, hill_alpha(jumps, u)) for u in self.other_thresholds)
         tail = jumps >= u
         n = int(tail.sum())
         if n < self.min_jumps:
             absent = insufficient(n, f"{n} jumps beyond the threshold, {self.min_jumps} needed")
             return ParetoFit(absent, u * half_tick, absent, True, others)
-        alpha = self._alpha(window, orders.time_ms[tail], jumps[tail])
+        alpha = self._alpha(window, time_ms[tail], jumps[tail])
         truncated = bool(alpha.value - 2 * alpha.se <= 1)
         mean = _mean(alpha, u - 0.5, float(jumps.max()) if truncated else np.inf, half_tick)
         return ParetoFit(alpha, u * half_tick, mean, truncated, others)

@@ -36,8 +36,8 @@ class VolatilityEstimator:
     def fit(self, window: Window) -> Estimate:
         """Return sigma with its uncertainty."""
         number, _ = window.stretches.bins_inside(self.bin_ms)
-        left, _ = window.path.before(number * self.bin_ms)
-        right, _ = window.path.before((number + 1) * self.bin_ms)
+        left = window.path.mid_before(number * self.bin_ms)
+        right = window.path.mid_before((number + 1) * self.bin_ms)
         moves = right - left
         square = moves[np.isfinite(moves)] ** 2
         n = len(square)

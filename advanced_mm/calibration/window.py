@@ -4,7 +4,7 @@ From raw records to covered time, market orders and the quotes that stood before
 use the exchange's time: local time lags and reorders.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -15,7 +15,7 @@ from advanced_mm.calibration.coverage import Stretches, covered_stretches
 from advanced_mm.calibration.estimate import Sides
 from advanced_mm.calibration.mid_path import MidPath
 from advanced_mm.errors import InputError
-from advanced_mm.marketdata.records import Float1D, Int1D, Recording, Trades
+from advanced_mm.marketdata.records import Float1D, Int1D, Quotes, Recording, Trades
 
 __all__ = ["MarketOrders", "Window", "WindowOptions"]
 
@@ -76,7 +76,8 @@ class MarketOrders:
         return self if quoted.all() else self._chosen(quoted)
 
     def _chosen(self, rows: NDArray[np.bool_]) -> "MarketOrders":
-        return MarketOrders(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+        places = np.flatnonzero(rows)  # several times quicker than the mask, for nine columns
+        return MarketOrders(*(column.take(places) for column in vars(self).values()))
 
 
 @dataclass(frozen=True)
@@ -118,13 +119,13 @@ class Window:
                 "check the recording's metadata"
             )
         quotes, books = recording.quotes, np.sort(recording.book_time_ms, kind="stable")
-        rows = _in_order(quotes.time_ms, quotes.local_s)
-        rows = rows[_between(quotes.time_ms[rows], start_ms, end_ms)]
+        quotes = _in_order(quotes)
+        quotes = quotes.rows(_between(quotes.time_ms, start_ms, end_ms))
         books = books[_between(books, start_ms, end_ms)]
         gap = options.max_gap_ms if len(books) else options.max_gap_without_book_ms
-        heartbeat = np.sort(np.concatenate((quotes.time_ms[rows], books)), kind="stable")
+        heartbeat = np.sort(np.concatenate((quotes.time_ms, books)), kind="stable")
         stretches = covered_stretches(heartbeat, gap)
-        path = MidPath.of(quotes, rows, stretches, _MOST_TICKS * recording.tick)
+        path = MidPath.of(quotes, stretches, _MOST_TICKS * recording.tick)
         return cls(
             coin=recording.coin,
             tick=recording.tick,
@@ -151,18 +152,24 @@ class Window:
         return Sides(self.orders.of_side(1), self.orders.of_side(-1))
 
 
-def _in_order(time_ms: Int1D, local_s: Float1D) -> Int1D:
-    """Return row numbers by exchange time; by arrival where rows share their millisecond.
+def _in_order(quotes: Quotes) -> Quotes:
+    """Return quotes by exchange time; by arrival where they share their millisecond.
 
-    Where arrival is the same too, rows keep the order they have.
+    Where arrival is the same too, they keep the order they have.
     """
+    time_ms, local_s = quotes.time_ms, quotes.local_s
+    step_ms = time_ms[1:] - time_ms[:-1]
+    if (step_ms > 0).all() or (
+        (step_ms > 0) | (step_ms == 0) & (local_s[1:] >= local_s[:-1])
+    ).all():
+        return quotes  # as they nearly always come
     order = np.argsort(time_ms, kind="stable")
     same = np.flatnonzero(np.diff(time_ms[order]) == 0)
     if len(same):
         places = np.union1d(same, same + 1)
         tied = order[places]
         order[places] = tied[np.lexsort((local_s[tied], time_ms[tied]))]
-    return order
+    return quotes.rows(order)
 
 
 def _between(ordered_ms: Int1D, start_ms: int | None, end_ms: int | None) -> slice:
@@ -201,19 +208,14 @@ def _grouped(trades: Trades, highest: float) -> tuple[Int1D, Int1D, Float1D, Flo
     Prints of an order nearly always follow one another, so runs of them are reduced first and only
     those, a few a second, are sorted: each pass over the prints costs more than a fit.
     """
-    sound = (trades.price > 0) & (trades.price < highest) & (np.abs(trades.side) == 1)
-    sound &= (trades.size > 0) & np.isfinite(trades.size)
-    columns = (trades.time_ms, trades.side, trades.transaction, trades.price, trades.size)
-    if not sound.all():
-        time_ms, side, transaction, price, size = (column[sound] for column in columns)
-    else:
-        time_ms, side, transaction, price, size = columns
-    if not len(time_ms):
-        return time_ms, side, price, size
-    first = _firsts(time_ms, side, transaction)
-    time_ms, side, transaction = time_ms[first], side[first], transaction[first]
-    most, least = np.maximum.reduceat(price, first), np.minimum.reduceat(price, first)
-    worst, size = np.where(side > 0, most, -least), np.add.reduceat(size, first)
+    trades = _sound(trades, highest)
+    if not len(trades):
+        return trades.time_ms, trades.side, trades.price, trades.size
+    first = _firsts(trades.time_ms, trades.side, trades.transaction)
+    worst: Float1D = np.maximum.reduceat(trades.side * trades.price, first)
+    size: Float1D = np.add.reduceat(trades.size, first)
+    time_ms, side = trades.time_ms[first], trades.side[first]
+    transaction = trades.transaction[first]
     order = _together(2 * time_ms + (side > 0), transaction)
     if order is not None:
         time_ms, side, transaction = time_ms[order], side[order], transaction[order]
@@ -222,6 +224,18 @@ def _grouped(trades: Trades, highest: float) -> tuple[Int1D, Int1D, Float1D, Flo
         worst = np.maximum.reduceat(worst[order], first)
         size = np.add.reduceat(size[order], first)
     return time_ms, side, side * worst, size
+
+
+def _sound(trades: Trades, highest: float) -> Trades:
+    """Return the prints with a side, a size and a price below ``highest``."""
+    price, size, side = trades.price, trades.size, np.abs(trades.side)
+    if not len(trades) or (  # the usual case in few passes; any NaN fails its comparison
+        (price.min() > 0 and price.max() < highest and size.min() > 0 and size.max() < np.inf)
+        and side.min() == side.max() == 1
+    ):
+        return trades
+    sound = (price > 0) & (price < highest) & (size > 0) & (size < np.inf) & (side == 1)
+    return Trades(*(column[sound] for column in vars(trades).values()))
 
 
 def _firsts(*columns: Int1D) -> Int1D:

@@ -32,6 +32,10 @@ class Quotes:
     def __len__(self) -> int:
         return len(self.time_ms)
 
+    def rows(self, chosen: slice | Int1D) -> "Quotes":
+        """Return some of the quotes; views of them for a slice."""
+        return Quotes(*(column[chosen] for column in vars(self).values()))
+
 
 @dataclass(frozen=True)
 class Trades:
