@@ -12,7 +12,7 @@ MAX_FILLS = 2_000  # the venue gives no more of the past at once
 
 
 class AccountViews:
-    """What the venue tells of accounts. An address that is asked about has an account from then on.
+    """What the venue tells of accounts. An address that is asked about may act from then on.
 
     Parameters
     ----------
@@ -28,8 +28,8 @@ class AccountViews:
         }
 
     def account(self, address: str) -> Account:
-        """The account of an address, with play money if nobody has heard of it before."""
-        return self.exchange.accounts.open(address)
+        """The account of an address, with play money if nobody has heard of it before; to read."""
+        return self.exchange.accounts.look(address)
 
     def fills(self, address: str) -> list[Json]:
         """The newest fills of an account, newest first."""
@@ -39,7 +39,8 @@ class AccountViews:
 
     def open_interest(self, coin: str) -> str:
         """What the accounts hold of a coin; the background's part of it is not known."""
-        held = (account.positions.get(coin) for account in self.exchange.accounts)
+        holders = self.exchange.desk.holders.values()
+        held = (account.positions.get(coin) for account in holders)
         lots = sum(position.lots for position in held if position and position.lots > 0)
         return self.units[coin].size_text(lots)
 

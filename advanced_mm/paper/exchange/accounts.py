@@ -18,6 +18,7 @@ __all__ = ["Account", "Accounts", "Leverage", "Position"]
 
 KEPT_ORDERS = 2_000
 KEPT_FILLS = 10_000
+KEPT_ADDRESSES = 10_000  # that were asked about and have done nothing yet
 DEFAULT_LEVERAGE = 20  # or the coin's greatest, where that is less
 
 
@@ -130,6 +131,9 @@ class Account:
 class Accounts:
     """All accounts by address (lower case).
 
+    An address that somebody has asked about is only remembered, a limited number of them; its
+    account is opened, with play money, when it is needed. Questions cost the venue no memory.
+
     Parameters
     ----------
     rules
@@ -139,9 +143,11 @@ class Accounts:
     """
 
     def __init__(self, rules: Rules, now_ms: int) -> None:
-        self._rules = rules
+        self._play_money = int(rules.play_money * MICROS_PER_USDC)
         self.now_ms = now_ms
         self._accounts: dict[str, Account] = {}
+        self._subs: dict[str, list[str]] = {}
+        self._asked: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[Account]:
         return iter(self._accounts.values())
@@ -150,29 +156,48 @@ class Accounts:
         return len(self._accounts)
 
     def get(self, address: str) -> Account | None:
-        """The account of an address, if it has one."""
+        """The account of an address, if it has one or was asked about."""
+        return self.open(address) if address in self._asked else self._accounts.get(address)
+
+    def existing(self, address: str) -> Account | None:
+        """The account of an address, if it has been opened."""
         return self._accounts.get(address)
+
+    def look(self, address: str) -> Account:
+        """An account to be read alone: of an address without one, what it would be now."""
+        account = self._accounts.get(address)
+        if account is not None:
+            return account
+        if address not in self._asked:
+            if len(self._asked) >= KEPT_ADDRESSES:
+                del self._asked[next(iter(self._asked))]
+            self._asked[address] = self.now_ms
+        return Account(address, self._asked[address], self._play_money)
 
     def open(self, address: str, play_money_micros: int | None = None) -> Account:
         """The account of an address, opened with play money if it has none yet."""
         account = self._accounts.get(address)
         if account is None:
             if play_money_micros is None:
-                play_money_micros = int(self._rules.play_money * MICROS_PER_USDC)
-            account = Account(address, self.now_ms, play_money_micros)
+                play_money_micros = self._play_money
+            created_ms = self._asked.pop(address, self.now_ms)
+            account = Account(address, created_ms, play_money_micros)
             self._accounts[address] = account
         return account
 
     def put(self, account: Account) -> None:
         """Take in an account as it is, e.g. one that was saved."""
         self._accounts[account.address] = account
+        if account.master is not None:
+            self._subs.setdefault(account.master, []).append(account.address)
 
     def add_sub(self, master: str, name: str) -> str:
         """Open a sub-account without money; its address follows from master and number."""
-        number = len(self.subs(master))
+        number = len(self._subs.get(master, ()))
         digest = hashlib.sha256(f"{master}:{number}".encode()).hexdigest()
         account = self.open("0x" + digest[:40], 0)
         account.master, account.name = master, name
+        self._subs.setdefault(master, []).append(account.address)
         return account.address
 
     def master_of(self, address: str) -> str | None:
@@ -182,4 +207,4 @@ class Accounts:
 
     def subs(self, master: str) -> list[str]:
         """Addresses of the sub-accounts, oldest first."""
-        return [one.address for one in self if one.master == master]
+        return list(self._subs.get(master, ()))

@@ -227,7 +227,7 @@ class Exchange:
 
     def order(self, account: str, oid_or_cloid: int | str) -> Order | None:
         """An order of any state among the last 2000 that have ended."""
-        owner = self.accounts.get(account)
+        owner = self.accounts.existing(account)
         return owner.find(oid_or_cloid) if owner else None
 
     def history(self, account: str) -> Sequence[Order]:
@@ -300,7 +300,7 @@ class Exchange:
         return outcomes
 
     def _of(self, account: str, what: Callable[[Account], list[_T]]) -> list[_T]:
-        owner = self.accounts.get(account)
+        owner = self.accounts.existing(account)
         return what(owner) if owner else []
 
 
