@@ -1,6 +1,6 @@
 """One shard read from disk into arrays, not yet merged with others."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,10 +15,12 @@ from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Float1D, Int1D
 from advanced_mm.marketdata.schemas import READ_COLUMNS, check_columns, tick_of
 
-__all__ = ["PRICE_UNITS", "Shard", "read_shard", "shard_of", "transaction_codes"]
+__all__ = ["PRICE_UNITS", "Shard", "read_shards", "shard_of", "transaction_codes"]
 
 PRICE_UNITS: Final = 1e8
 """Units in one of the quote currency; prices of this venue have at most 8 decimals."""
+
+_Arrays = dict[str, NDArray[Any]]
 
 _IS_ZERO: Final = np.isin(np.arange(256), np.frombuffer(b"\x000x", dtype=np.uint8))
 """By character: whether a hash of such characters alone is none. The first is padding."""
@@ -48,25 +50,25 @@ class Shard:
     step: int
 
 
-def read_shard(path: Path, kind: str) -> Shard:
-    """Read and check one shard.
+def read_shards(paths: Sequence[str], kind: str) -> list[Shard | InputError]:
+    """Read and check shards of one kind, parsing them together: that costs little more than one.
 
-    Raises
-    ------
-    InputError
-        If the file cannot be read, has no rows, or a column is missing or of another type; the
-        message names the column but not the file, which the caller knows.
+    Returns
+    -------
+    list
+        For each path its shard, or what is wrong with that file alone: it cannot be read, has no
+        rows, or a column is missing or of another type. The message names the column but not the
+        file, which the caller knows.
     """
-    columns = [*READ_COLUMNS[kind], *(["hash"] if kind == "trades" else [])]
+    tables = [_read_table(path, kind) for path in paths]
+    good = [table for table in tables if isinstance(table, pa.Table)]
+    if len(good) < 2 or not all(table.schema.equals(good[0].schema) for table in good):
+        return [_parsed_alone(table, kind) for table in tables]
     try:
-        # Reading ahead would hand these few kilobytes to another thread.
-        with pq.ParquetFile(pa.BufferReader(path.read_bytes()), pre_buffer=False) as file:
-            # Columns that are not there are not read; the table's own schema tells which.
-            table = file.read(columns=columns, use_threads=False)
-    except (pa.ArrowException, OSError) as error:
-        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"not a readable Parquet file ({first_line})") from error
-    return shard_of(table, kind)
+        parsed = iter(_parsed_together(good, kind))
+    except InputError:  # of one of them, and no reason to refuse the others
+        return [_parsed_alone(table, kind) for table in tables]
+    return [next(parsed) if isinstance(table, pa.Table) else table for table in tables]
 
 
 def shard_of(table: pa.Table, kind: str) -> Shard:
@@ -77,12 +79,55 @@ def shard_of(table: pa.Table, kind: str) -> Shard:
     InputError
         If it has no rows, or a column is missing or of another type.
     """
-    check_columns(kind, table.schema)
-    if table.num_rows == 0:
+    (shard,) = _parsed_together([table], kind)
+    return shard
+
+
+def _read_table(path: str, kind: str) -> pa.Table | InputError:
+    columns = [*READ_COLUMNS[kind], *(["hash"] if kind == "trades" else [])]
+    try:
+        # Reading ahead would hand these few kilobytes to another thread.
+        with pq.ParquetFile(pa.BufferReader(Path(path).read_bytes()), pre_buffer=False) as file:
+            # Columns that are not there are not read; the table's own schema tells which.
+            return file.read(columns=columns, use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return InputError(f"not a readable Parquet file ({first_line})")
+
+
+def _parsed_alone(table: pa.Table | InputError, kind: str) -> Shard | InputError:
+    if isinstance(table, InputError):
+        return table
+    try:
+        return shard_of(table, kind)
+    except InputError as error:
+        return error
+
+
+def _parsed_together(tables: Sequence[pa.Table], kind: str) -> list[Shard]:
+    """Parse tables of one schema (their metadata may differ).
+
+    Raises
+    ------
+    InputError
+        If one of them cannot be used.
+    """
+    check_columns(kind, tables[0].schema)
+    if not all(table.num_rows for table in tables):
         raise InputError("has no rows")
-    arrays, tick = _PARSERS[kind](table), tick_of(table.schema)
-    step = _common_step(arrays) if tick is None and kind != "orderbooks" else 0
-    return Shard(arrays, int(arrays["time_ms"].max()), tick, step)
+    ends = np.cumsum([table.num_rows for table in tables])
+    together = pa.concat_tables(tables) if len(tables) > 1 else tables[0]
+    arrays, ends = _PARSERS[kind](together, ends)
+    shards, first = [], 0
+    for table, end in zip(tables, ends.tolist(), strict=True):
+        own, tick = (
+            {name: array[first:end] for name, array in arrays.items()},
+            tick_of(table.schema),
+        )
+        step = _common_step(own) if tick is None and kind != "orderbooks" else 0
+        shards.append(Shard(own, int(own["time_ms"].max()), tick, step))
+        first = end
+    return shards
 
 
 def transaction_codes(hashes: pa.ChunkedArray) -> Int1D:
@@ -147,11 +192,15 @@ def _splitmix64(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return x ^ (x >> np.uint64(31))
 
 
-def _parse_books(table: pa.Table) -> dict[str, NDArray[Any]]:
-    return {"time_ms": _integers(table, "exchange_timestamp")}
+# Each parser takes the rows of one file after another and where those of each file end, and gives
+# arrays and where each file's part of them ends.
 
 
-def _parse_quotes(table: pa.Table) -> dict[str, NDArray[Any]]:
+def _parse_books(table: pa.Table, ends: Int1D) -> tuple[_Arrays, Int1D]:
+    return {"time_ms": _integers(table, "exchange_timestamp")}, ends
+
+
+def _parse_quotes(table: pa.Table, ends: Int1D) -> tuple[_Arrays, Int1D]:
     time_ms = _integers(table, "exchange_timestamp")
     local_s = _floats(table, "timestamp")
     price, size = _floats(table, "price"), _floats(table, "size")
@@ -162,24 +211,25 @@ def _parse_quotes(table: pa.Table) -> dict[str, NDArray[Any]]:
     completes[1:] = (
         is_bid[:-1] & ~is_bid[1:] & (time_ms[1:] == time_ms[:-1]) & (local_s[1:] == local_s[:-1])
     )
+    completes[ends[:-1]] = False  # a row of another file
     update = np.cumsum(~completes) - 1
     first = np.flatnonzero(~completes)
-    arrays: dict[str, NDArray[Any]] = {"time_ms": time_ms[first], "local_s": local_s[first]}
+    arrays: _Arrays = {"time_ms": time_ms[first], "local_s": local_s[first]}
     for name, rows in (("bid", is_bid), ("ask", ~is_bid)):
         prices, sizes = np.full(len(first), np.nan), np.zeros(len(first))
         prices[update[rows]] = price[rows]
         sizes[update[rows]] = np.where(np.isnan(price[rows]), 0.0, size[rows])
         arrays[name], arrays[f"{name}_size"] = prices, sizes
-    return arrays
+    return arrays, update[ends - 1] + 1
 
 
-def _parse_trades(table: pa.Table) -> dict[str, NDArray[Any]]:
+def _parse_trades(table: pa.Table, ends: Int1D) -> tuple[_Arrays, Int1D]:
     try:
         trade_id = table["trade_id"].cast(pa.int64())
     except pa.ArrowInvalid as error:
         raise InputError("column 'trade_id' has a value that is not a whole number") from error
     has_hash = "hash" in table.column_names
-    return {
+    arrays: _Arrays = {
         "time_ms": _integers(table, "exchange_timestamp"),
         "price": _floats(table, "price"),
         "size": _floats(table, "size"),
@@ -190,9 +240,10 @@ def _parse_trades(table: pa.Table) -> dict[str, NDArray[Any]]:
         else np.zeros(table.num_rows, dtype=np.int64),
         "local_s": _floats(table, "timestamp"),
     }
+    return arrays, ends
 
 
-_PARSERS: Final[Mapping[str, Callable[[pa.Table], dict[str, NDArray[Any]]]]] = {
+_PARSERS: Final[Mapping[str, Callable[[pa.Table, Int1D], tuple[_Arrays, Int1D]]]] = {
     "orderbooks": _parse_books,
     "prices": _parse_quotes,
     "trades": _parse_trades,

@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,7 +27,7 @@ from advanced_mm.marketdata.listing import ShardFile, shard_files
 from advanced_mm.marketdata.merging import merge_shards
 from advanced_mm.marketdata.records import Recording
 from advanced_mm.marketdata.schemas import DATA_KINDS, READ_COLUMNS, SCHEMAS
-from advanced_mm.marketdata.shards import Shard, read_shard
+from advanced_mm.marketdata.shards import Shard, read_shards
 from advanced_mm.marketdata.tail import CLOCK_MARGIN_MS, ShardTail
 
 __all__ = ["ConnectionEvent", "ShardStore"]
@@ -35,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 _REPLAY_MARGIN_MS: Final = 3_600_000
 """Rows may be this much older than their file's name (trades replayed on subscribing)."""
+_FILES_TOGETHER: Final = 60
+"""Files parsed at a time: enough to be cheap, few enough to hold their tables beside the rows."""
 _COIN_NAME: Final = re.compile(r"[A-Za-z0-9@][A-Za-z0-9_:@-]*")
 _TEMPORARY_NAME: Final = re.compile(rf"\.(?:{'|'.join(SCHEMAS)})_\d+\.parquet\.\d+\.tmp")
 
@@ -128,11 +131,10 @@ class ShardStore:
         low = 0 if start_ms is None else start_ms - CLOCK_MARGIN_MS
         high = sys.maxsize if end_ms is None else end_ms + _REPLAY_MARGIN_MS
         for kind in DATA_KINDS:
-            parsed = [
-                (file, self._shard(kind, file)) for file in shard_files(folder, kind, low, high)
-            ]
-            shards[kind] = [shard for _, shard in parsed if shard is not None]
-            skipped += [file.path for file, shard in parsed if shard is None]
+            files = shard_files(folder, kind, low, high)
+            parsed = self._shards(kind, files)
+            shards[kind] = [shard for shard in parsed if shard is not None]
+            skipped += [f.path for f, shard in zip(files, parsed, strict=True) if shard is None]
         return merge_shards(coin, shards, start_ms, end_ms, tuple(skipped))
 
     def newest_ms(self, coin: str) -> int | None:
@@ -149,7 +151,7 @@ class ShardStore:
             for file in reversed(shard_files(folder, kind)):
                 if newest is not None and file.name_ms + CLOCK_MARGIN_MS < newest:
                     break
-                shard = self._shard(kind, file)
+                (shard,) = self._shards(kind, [file])
                 if shard is not None:
                     newest = max(newest or 0, shard.newest_ms)
         return newest
@@ -162,7 +164,7 @@ class ShardStore:
         InputError
             If the data directory or the coin's folder does not exist.
         """
-        return ShardTail(self._coin_folder(coin), self._shard)
+        return ShardTail(self._coin_folder(coin), self._shards)
 
     def connections(self, coin: str) -> list[ConnectionEvent]:
         """Return the connection log of a coin in order; empty for recordings without one.
@@ -264,15 +266,20 @@ class ShardStore:
             )
         return folder
 
-    def _shard(self, kind: str, file: ShardFile) -> Shard | None:
-        """Parse a file; None, and one warning, if it cannot be used."""
-        try:
-            return read_shard(Path(file.path), kind)
-        except InputError as error:
-            level = logging.DEBUG if file.path in self._unreadable else logging.WARNING
-            logger.log(level, "skipping shard %s: %s", file.path, error)
-            self._unreadable.add(file.path)
-            return None
+    def _shards(self, kind: str, files: Sequence[ShardFile]) -> list[Shard | None]:
+        """Parse files of one kind; None, and one warning, for each that cannot be used."""
+        shards: list[Shard | None] = []
+        for first in range(0, len(files), _FILES_TOGETHER):
+            part = files[first : first + _FILES_TOGETHER]
+            for file, shard in zip(part, read_shards([f.path for f in part], kind), strict=True):
+                if isinstance(shard, InputError):
+                    level = logging.DEBUG if file.path in self._unreadable else logging.WARNING
+                    logger.log(level, "skipping shard %s: %s", file.path, shard)
+                    self._unreadable.add(file.path)
+                    shards.append(None)
+                else:
+                    shards.append(shard)
+        return shards
 
 
 def _newest_row_ms(table: pa.Table) -> int:

@@ -46,10 +46,14 @@ class ShardTail:
     coin_folder : Path
         The coin's folder.
     read : callable
-        Parses one file of a kind; None where it cannot be used.
+        Parses files of a kind; gives None for one that cannot be used.
     """
 
-    def __init__(self, coin_folder: Path, read: Callable[[str, ShardFile], Shard | None]) -> None:
+    def __init__(
+        self,
+        coin_folder: Path,
+        read: Callable[[str, Sequence[ShardFile]], list[Shard | None]],
+    ) -> None:
         self._folder = coin_folder
         self._read = read
         self._journal = JournalReader(coin_folder)
@@ -144,8 +148,10 @@ class ShardTail:
     def _parsed(self, files: Mapping[str, Sequence[ShardFile]]) -> Shards:
         shards = Shards({kind: [] for kind in DATA_KINDS}, [])
         for kind, group in files.items():
+            unread = [file for file in group if file.path not in self._told]
+            read = dict(zip(unread, self._read(kind, unread), strict=True))
             for file in group:
-                shard = self._told.get(file.path) or self._read(kind, file)
+                shard = self._told.get(file.path) or read[file]
                 if shard is None:
                     shards.skipped.append(file)
                 else:

@@ -8,6 +8,7 @@ more.
 
 import shutil
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -201,16 +202,16 @@ def test_only_new_shards_are_opened_and_no_folder_is_listed(scene, monkeypatch):
     window = RollingWindow(ShardStore(scene.data_dir), COIN, 1.0)
     window.update()
     opened = []
-    read_shard = store_module.read_shard
+    read_shards = store_module.read_shards
 
-    def spy(path, kind):
-        opened.append(path.name)
-        return read_shard(path, kind)
+    def spy(paths, kind):
+        opened.extend(Path(path).name for path in paths)
+        return read_shards(paths, kind)
 
     def listed(*_):
         raise AssertionError("a folder of shards was listed")
 
-    monkeypatch.setattr(store_module, "read_shard", spy)
+    monkeypatch.setattr(store_module, "read_shards", spy)
     monkeypatch.setattr(tail_module, "shard_files", listed)
     for _ in range(3):
         opened.clear()
@@ -250,7 +251,7 @@ def test_a_longer_window_reads_the_past_only_if_it_is_not_held(scene, monkeypatc
     assert_same(window.update(), full_read(scene.data_dir, 2.0))
     window.minutes, window.keep_minutes = 1.0, 2.0
     window.update()
-    monkeypatch.setattr(store_module, "read_shard", None)
+    monkeypatch.setattr(store_module, "read_shards", None)
     window.minutes = 2.0
     assert len(window.update().trades) == 73
     monkeypatch.undo()
