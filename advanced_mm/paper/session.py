@@ -217,6 +217,7 @@ class PaperSession:
             options.coin,
             "--history-dir",
             options.data_dir,
+            *(["--save", options.folder / "venue.json"] if options.live else []),
             *(["--limits"] if options.live and options.limits else []),
             *market,
         )

@@ -10,6 +10,7 @@ import time
 
 import ccxt
 import pytest
+import requests
 from eth_account import Account
 
 from advanced_mm.quoting.sure_orders import CLOID_PREFIX, PATIENCE_SECONDS
@@ -55,6 +56,8 @@ def test_it_trades_and_outlives_every_fault(live_session, bench_of, subtests):
             is_in_doubt(bench)
         with subtests.test("a quote that would take is refused and nothing is lost"):
             is_refused_as_post_only(bench)
+        with subtests.test("the venue restarts"):
+            survives_a_restart_of_the_venue(bench)
         with subtests.test("in parts, and replaced"):
             seen_parts_and_replacements(bench)
         with subtests.test("killed, and the account touched meanwhile"):
@@ -84,6 +87,29 @@ def trades_as_a_maker(bench) -> None:
     held = bench.info("clearinghouseState")["assetPositions"]
     assert all(one["position"]["leverage"]["type"] == "isolated" for one in held)
     assert all(one["position"]["leverage"]["value"] == 1 for one in held)
+    bench.assert_in_order()
+
+
+def survives_a_restart_of_the_venue(bench) -> None:
+    """It ends in order, and another process goes on where it ended, at the same address."""
+    session = bench.session
+    venue = session.parts.pop(0)
+    assert venue.name == "venue"
+    venue.stop()
+    saved, port = session.options.folder / "venue.json", bench.rest.rpartition(":")[2]
+    session._launch(
+        "venue_again",
+        session._script("paper_exchange.py", "--restore", saved, "--port", port, "--no-limits"),
+    )
+    session.parts.insert(0, session.parts.pop())  # parts are stopped last first
+
+    def answers() -> bool:
+        with contextlib.suppress(requests.RequestException):
+            return requests.get(f"{bench.rest}/health", timeout=1).ok
+        return False
+
+    bench.wait(answers, 60, "the venue answers again")
+    bench.goes_on()
     bench.assert_in_order()
 
 
