@@ -124,10 +124,18 @@ class MarketInfo:
         The markets.
     open_interest
         What accounts hold of a coin, base units as text; None where there are no accounts.
+    funding_rate
+        Paid by longs each hour, share of the position.
     """
 
-    def __init__(self, venue: Venue, open_interest: Callable[[str], str] | None = None) -> None:
+    def __init__(
+        self,
+        venue: Venue,
+        open_interest: Callable[[str], str] | None = None,
+        funding_rate: str = FUNDING_RATE,
+    ) -> None:
         self._venue = venue
+        self._funding_rate = funding_rate
         self._open_interest = open_interest or (lambda _: "0.0")
 
     def routes(self) -> dict[str, Route[Any]]:
@@ -158,7 +166,7 @@ class MarketInfo:
     def meta_and_contexts(self, request: PerpRequest) -> list[Json]:
         """The perpetuals, and in the same order their prices and figures."""
         contexts = [
-            {**asset_context(market), "openInterest": self._open_interest(coin)}
+            {**asset_context(market, self._funding_rate), "openInterest": self._open_interest(coin)}
             for coin, market in self._venue.markets.items()
         ]
         return [self.meta(request), contexts]
@@ -195,7 +203,7 @@ class MarketInfo:
         first_ms = -(-request.startTime // HOUR_MS) * HOUR_MS
         hours = range(first_ms, end_ms + 1, HOUR_MS)[:MAX_FUNDING_ENTRIES]
         return [
-            {"coin": coin, "fundingRate": FUNDING_RATE, "premium": "0.0", "time": time_ms}
+            {"coin": coin, "fundingRate": self._funding_rate, "premium": "0.0", "time": time_ms}
             for time_ms in hours
         ]
 

@@ -29,7 +29,7 @@ def universe_entry(spec: CoinSpec) -> dict[str, Json]:
     return {"name": spec.coin, "szDecimals": spec.size_decimals, "maxLeverage": spec.max_leverage}
 
 
-def asset_context(market: CoinMarket) -> dict[str, Json]:
+def asset_context(market: CoinMarket, funding: str = FUNDING_RATE) -> dict[str, Json]:
     """Prices, funding and the day's figures of a coin.
 
     Mark and oracle price are the last print's: the venue has no price source but its own market.
@@ -39,7 +39,7 @@ def asset_context(market: CoinMarket) -> dict[str, Json]:
     mark = price_text(market.last_price, spec)
     two_sided = touch.bid is not None and touch.ask is not None
     return {
-        "funding": FUNDING_RATE,
+        "funding": funding,
         "openInterest": "0.0",
         "prevDayPx": price_text(day.previous_price, spec),
         "dayNtlVlm": decimal_text(day.quote_volume),

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advanced_mm.paper.account_views import AccountViews
+from advanced_mm.paper.answers import Answers
 from advanced_mm.paper.exchange.engine import Exchange
+from advanced_mm.paper.exchange.orders import OrderRequest, TimeInForce
 from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.exchange.signers import Signers
 from advanced_mm.paper.info import InfoRequest, InfoRouter, RejectedRequest, Route, UnknownCoinError
@@ -173,3 +175,17 @@ def test_a_type_cannot_be_routed_twice():
     route = {"meta": Route(InfoRequest, lambda _: None)}
     with pytest.raises(ValueError, match="meta"):
         InfoRouter(route, route)
+
+
+def test_the_rate_that_is_told_is_the_one_that_is_paid():
+    rules = Rules(funding_rate="0.0003")
+    exchange = Exchange([SyntheticMarket(SyntheticParameters(), START_MS - 1_000, seed=1)], rules)
+    request = OrderRequest("ETH", True, 310_000, 10_000, tif=TimeInForce.IOC)
+    assert exchange.place(USER.lower(), [request])[0].error is None
+    exchange.advance(START_MS)
+    answers = Answers(exchange, lambda: START_MS)
+    context = answers.info({"type": "metaAndAssetCtxs"})[1][0]
+    (past,) = answers.info({"type": "fundingHistory", "coin": "ETH", "startTime": START_MS})
+    (paid,) = answers.info({"type": "userFunding", "user": USER, "startTime": 0})
+    rates = [context["funding"], past["fundingRate"], paid["delta"]["fundingRate"]]
+    assert rates == ["0.0003"] * 3
