@@ -4,8 +4,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import settings
 
 from advanced_mm.parameter_files import EpsilonEntry, KappaEntry, LambdaEntry, ParameterSet
+
+# Two busy cores say nothing about how long an example takes; pytest-timeout guards against hangs.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 PUBLISHED = datetime(2026, 11, 23, 12, 0, 15, tzinfo=UTC)
 FITTED = datetime(2026, 11, 23, 12, 0, 14, tzinfo=UTC)

@@ -15,6 +15,7 @@ POLICY_ITERATION = "policy iteration"
 SEULEX_ONE_DAY = "SEULEX over one day"
 
 _ONE_DAY_SECONDS = 86_400.0
+_DEAREST = 1e9  # κ·cost: beyond, the formulas' differences would have lost more than nine digits
 
 
 def solve_ergodic(problem: ScaledProblem) -> Solution:
@@ -42,7 +43,7 @@ def _solve_without_bell(problem: ScaledProblem) -> Solution | None:
     if (problem.sides[:, INTENSITY] == 0.0).any():
         return solve_run_off(problem)
     if problem.one_sided:
-        return solve_one_order(problem)
+        return None if _too_dear(problem) else solve_one_order(problem)
     if problem.q.size == 2 and (solution := _solve_two_inventories(problem)) is not None:
         return solution
     from advanced_mm.model._kernels import newton_ergodic  # numba: 60 MB that few problems need
@@ -56,13 +57,17 @@ def _solve_without_bell(problem: ScaledProblem) -> Solution | None:
 def _solve_two_inventories(problem: ScaledProblem) -> Solution | None:
     """Each of two inventories can have one order alone, so that the formula for those holds.
 
-    None where it does not: where fills are too rare, or so dear that F goes on as a straight line.
+    None where it does not: where fills are too rare or dear, or F goes on as a straight line.
     """
     costs, steepness = problem.sides[:, COST], problem.sides[:, STEEPNESS]
-    if (-costs * steepness > STEEPEST).any():
+    if (-costs * steepness > STEEPEST).any() or _too_dear(problem):
         return None
     solution = solve_one_order(problem)
     if solution is None:
         return None
     gains = np.array([solution.gaps[1], -solution.gaps[1]])
     return solution if ((gains - costs) * steepness <= STEEPEST).all() else None
+
+
+def _too_dear(problem: ScaledProblem) -> bool:
+    return bool((problem.sides[:, COST] * problem.sides[:, STEEPNESS] > _DEAREST).any())

@@ -68,7 +68,7 @@ class Settings(BaseModel):
         None, gt=0, description="oldest fitted_at; null is one window"
     )
     min_quote_age_seconds: float = Field(
-        5.0, ge=0, le=600, description="a quote rests so long before it is replaced"
+        1.0, ge=0, le=600, description="a quote rests so long before it is replaced"
     )
     max_quote_age_seconds: float = Field(
         15.0, ge=1, description="a resting quote is replaced after this time"

@@ -15,9 +15,21 @@ from advanced_mm.quoting.quoter import Quote, Refusal, Touch
 from advanced_mm.quoting.sparing import FundingMemory, SparingClient
 from advanced_mm.quoting.sure_orders import SureOrders
 
-__all__ = ["LiveTrading", "books_of"]
+__all__ = ["LiveTrading", "books_of", "spare_requests"]
 
 logger = logging.getLogger(__name__)
+
+
+def spare_requests(exchange: Any) -> None:
+    """Let a bot, a dry one too, ask the venue no more than it must; call it once.
+
+    Parameters
+    ----------
+    exchange
+        Freqtrade's exchange, whose synchronous ccxt client ``_api`` is changed.
+    """
+    SparingClient(exchange._api).install()
+    exchange.get_funding_fees = FundingMemory(exchange.get_funding_fees)
 
 
 class LiveTrading:
@@ -31,11 +43,9 @@ class LiveTrading:
 
     def __init__(self, exchange: Any) -> None:
         client = exchange._api
-        SparingClient(client).install()
         self._orders = SureOrders(client)
         self._orders.install()
         self._watch = AccountWatch(client)
-        exchange.get_funding_fees = FundingMemory(exchange.get_funding_fees)
         logger.info("live: orders carry a number and an expiry; the account is watched")
 
     def at_loop(self, pairs: Collection[str], trades: Iterable[Any]) -> None:

@@ -131,3 +131,17 @@ def test_two_inventories_come_out_as_policy_iteration_has_them(
 
 def test_fills_too_dear_for_the_formula_are_left_to_policy_iteration() -> None:
     assert solve(market(fee=-100.0, q_min=0, q_max=1)).method == POLICY_ITERATION
+
+
+@pytest.mark.parametrize("sides", ["both", "one"])
+@pytest.mark.parametrize("epsilon", [1e10, 1e18, 1e300])
+def test_an_absurd_cost_is_not_lost_in_rounding(sides, epsilon):
+    """Nobody sells for less than what the sale costs him."""
+    value = solve(
+        ModelParameters(
+            lambda_plus=0.28, lambda_minus=0.19, kappa_plus=2.6, kappa_minus=2.7,
+            epsilon_plus=epsilon, epsilon_minus=0.67, fee=0.45, phi=0.001,
+            q_min=0, q_max=1, sides=sides,
+        )
+    )  # fmt: skip
+    assert value.ask_depth[1] >= 0.9 * epsilon

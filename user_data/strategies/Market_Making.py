@@ -27,7 +27,7 @@ from advanced_mm.quoting import (
     own_sizes,
     touch_of,
 )
-from advanced_mm.quoting.live import LiveTrading
+from advanced_mm.quoting.live import LiveTrading, spare_requests
 
 logger = logging.getLogger(__name__)
 
@@ -115,9 +115,11 @@ class Market_Making(IStrategy):
             )
             return
         self._journal = QuoteJournal(Path(self.config["user_data_dir"]) / "logs" / "quotes.jsonl")
+        exchange = self.dp._exchange  # Freqtrade has no public way to it
+        spare_requests(exchange)
         if self.config["runmode"] == RunMode.LIVE:
             self.order_time_in_force = {"entry": "ALO", "exit": "ALO"}
-            self._live = LiveTrading(self.dp._exchange)  # Freqtrade has no public way to it
+            self._live = LiveTrading(exchange)
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
         """Lift the lock Freqtrade sets to the end of the candle after each closed trade.
