@@ -25,10 +25,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 
-paper: install   ## the whole system on a loopback venue: MINUTES=3, LIVE=1, BOTH=1, REPLAY=DIR, COIN=ETH
+paper: install   ## the whole system on a loopback venue: MINUTES=3, LIVE=1, BOTH=1, COIN=ETH, REPLAY=DIR, SCENARIO=FILE
 	$(BIN)/python scripts/paper_trading.py $(if $(MINUTES),--minutes $(MINUTES)) \
 	  $(if $(LIVE),--live) $(if $(BOTH),--both-sides) \
-	  $(if $(REPLAY),--replay $(REPLAY)) $(if $(COIN),--coin $(COIN)) $(if $(SUMMARY),--summary $(SUMMARY))
+	  $(if $(REPLAY),--replay $(REPLAY)) $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(COIN),--coin $(COIN)) $(if $(SUMMARY),--summary $(SUMMARY))
 
 test: install-dev   ## all tests
 	$(BIN)/python -m pytest -n 2

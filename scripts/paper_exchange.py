@@ -52,6 +52,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=1, help="of the synthetic market")
     parser.add_argument(
+        "--volatility",
+        type=float,
+        default=1.0,
+        help="of the synthetic market, as a factor on its usual one (default %(default)g)",
+    )
+    parser.add_argument(
         "--limits",
         action=argparse.BooleanOptionalAction,
         help="all rate limits, or none; by default all but the REST weight",
@@ -120,6 +126,7 @@ def open_markets(
         seed=args.seed,
         history_minutes=args.history_minutes,
         history_dir=args.history_dir,
+        volatility=args.volatility,
     )
     now_ms = _now_ms()
     recipes = market_recipes(options, now_ms)

@@ -28,8 +28,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, help="stop by itself after this time")
-    parser.add_argument(
+    market = parser.add_mutually_exclusive_group()
+    market.add_argument(
         "--replay", type=Path, metavar="DIR", help="replay a recording from this data folder"
+    )
+    market.add_argument(
+        "--scenario", type=Path, metavar="FILE", help="markets and faults from a YAML file"
     )
     parser.add_argument("--coin", default="ETH", help="coin to trade (default ETH)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the synthetic market")
@@ -70,6 +74,7 @@ def main(argv: list[str] | None = None) -> int:
             folder=_folder(options.folder),
             coin=options.coin,
             replay=None if options.replay is None else options.replay.resolve(),
+            scenario=None if options.scenario is None else options.scenario.resolve(),
             seed=options.seed,
             live=options.live,
             both_sides=options.both_sides,

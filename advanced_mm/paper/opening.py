@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 COIN_NAME = re.compile(r"[A-Za-z0-9]+")
 MAX_HISTORY_MINUTES = 24 * 60
+MAX_VOLATILITY = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,8 @@ class VenueOptions:
         them; None: nothing is written.
     rules
         The venue's settings.
+    volatility
+        Factor on the usual volatility of the synthetic markets.
 
     Raises
     ------
@@ -58,6 +61,7 @@ class VenueOptions:
     coins: tuple[str, ...] = ("ETH",)
     replay: Path | None = None
     seed: int = 1
+    volatility: float = 1.0
     history_minutes: float = 30.0
     history_dir: Path | None = None
     rules: Rules = field(default_factory=Rules)
@@ -74,6 +78,8 @@ class VenueOptions:
                 raise InputError(f"coin {coin} is named twice: name it once")
         if self.seed < 0:
             raise InputError(f"seed is {self.seed}: give zero or more")
+        if not 0 <= self.volatility <= MAX_VOLATILITY:
+            raise InputError(f"volatility is {self.volatility:g}: give 0 to {MAX_VOLATILITY}")
         if not 0 <= self.history_minutes <= MAX_HISTORY_MINUTES:
             raise InputError(
                 f"history minutes are {self.history_minutes:g}: give 0 to {MAX_HISTORY_MINUTES}"
@@ -109,6 +115,7 @@ def market_recipes(options: VenueOptions, now_ms: int) -> tuple[MarketRecipe, ..
         seed = coin_seed(options.seed, number, coin)
         if options.replay is None:
             market = SyntheticParameters.for_coin(coin)
+            market = replace(market, sigma=market.sigma * options.volatility)
             recipe = MarketRecipe(coin=coin, seed=seed, start_ms=now_ms - past_ms, synthetic=market)
         else:
             start_ms = now_ms - min(past_ms, replay_past_ms(options.replay, coin))

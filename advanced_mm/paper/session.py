@@ -14,10 +14,11 @@ from typing import Any, Self
 
 import requests
 
-from advanced_mm.errors import AdvancedMMError, VenueError
+from advanced_mm.errors import AdvancedMMError, InputError, VenueError
 from advanced_mm.paper.budget_log import BudgetLog
 from advanced_mm.paper.live_account import AdminClient, LiveAccount
 from advanced_mm.paper.parts import Part
+from advanced_mm.paper.scenario import load_scenario
 from advanced_mm.paper.session_bots import BotLook, SessionBot, bot_plans
 from advanced_mm.parameter_files import ParameterFileError, ParameterFiles, ParameterSet
 
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 _START_PATIENCE_SECONDS = 90.0
 _REPLAY_TOXICITY_LIMIT = 3.0
+_LIVE_VOLATILITY = 0.4  # about ETH's; a dry run needs the full one to be filled at all
 
 
 class PartDiedError(AdvancedMMError):
@@ -39,9 +41,15 @@ class SessionOptions:
 
     ``root`` is the project's folder, ``folder`` receives everything the session writes. With
     ``replay`` a recording in that data folder takes the place of the synthetic market, and
-    toxicity is allowed up to 3, since the recordings are toxic. ``live`` sends real orders to the
-    loopback venue, whose rate limits then hold unless ``limits`` is off; ``both_sides`` runs a
-    long-only and a short-only bot.
+    toxicity is allowed up to 3, since the recordings are toxic. ``scenario`` is a file that sets
+    the venue's markets and faults. ``live`` sends real orders to the loopback venue, whose rate
+    limits then hold unless ``limits`` is off; ``both_sides`` runs a long-only and a short-only bot.
+    ``volatility`` is a factor on the synthetic market's usual one; None: 1, but 0.4 when ``live``.
+
+    Raises
+    ------
+    InputError
+        If the scenario cannot be read or has no such coin.
     """
 
     root: Path
@@ -53,6 +61,17 @@ class SessionOptions:
     both_sides: bool = False
     limits: bool = True
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    scenario: Path | None = None
+    volatility: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.scenario is None:
+            return
+        coins = [market.coin for market in load_scenario(self.scenario).markets]
+        if self.coin not in coins:
+            raise InputError(
+                f"{self.scenario} has no market of {self.coin}: name one of {', '.join(coins)}."
+            )
 
     @property
     def data_dir(self) -> Path:
@@ -204,23 +223,25 @@ class PaperSession:
 
     def _venue_command(self) -> list[str]:
         options = self.options
-        market = (
-            ["--synthetic", "--seed", options.seed]
-            if options.replay is None
-            else ["--replay", options.replay]
-        )
+        if options.scenario is not None:
+            market: list[object] = ["--scenario", options.scenario]
+        elif options.replay is not None:
+            market = ["--replay", options.replay]
+        else:
+            usual = _LIVE_VOLATILITY if options.live else 1.0
+            volatility = usual if options.volatility is None else options.volatility
+            market = ["--synthetic", "--seed", options.seed, "--volatility", volatility]
+        limits: list[str] = []
+        if options.live and options.limits:
+            limits = ["--limits"]
+        elif options.scenario is not None:
+            limits = ["--no-limits"]  # a scenario has them all, which a dry run would run into
         return self._script(
             "paper_exchange.py",
-            "--port",
-            0,
-            "--coin",
-            options.coin,
-            "--history-dir",
-            options.data_dir,
+            "--port", 0, "--coin", options.coin, "--history-dir", options.data_dir,
             *(["--save", options.folder / "venue.json"] if options.live else []),
-            *(["--limits"] if options.live and options.limits else []),
-            *market,
-        )
+            *limits, *market,
+        )  # fmt: skip
 
     def _collector_command(self, websocket: str) -> list[str]:
         return self._script(

@@ -121,6 +121,9 @@ class LiveBench:
         self.wait(lambda: not self.admin("GET", "state")["faults"], seconds, "the fault is over")
 
 
+LIVELY = {"root": ROOT, "live": True, "volatility": 1.0}  # a fill every few seconds
+
+
 @pytest.fixture(scope="session")
 def live_session(tmp_path_factory):
     """Start a session with real orders; everything is stopped when the block ends."""
@@ -128,7 +131,7 @@ def live_session(tmp_path_factory):
     @contextlib.contextmanager
     def running(**options):
         folder = tmp_path_factory.mktemp("live")
-        with PaperSession(SessionOptions(root=ROOT, folder=folder, live=True, **options)) as one:
+        with PaperSession(SessionOptions(**LIVELY, folder=folder, **options)) as one:
             one.start(threading.Event())
             yield one
 

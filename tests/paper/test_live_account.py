@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from advanced_mm.errors import VenueError
+from advanced_mm.errors import InputError, VenueError
 from advanced_mm.paper.budget_log import BudgetLog
 from advanced_mm.paper.live_account import LiveAccount, require_loopback
+from advanced_mm.paper.session import SessionOptions
 from advanced_mm.paper.session_bots import SessionBot, bot_plans
 
 ROOT = Path(__file__).parents[2]
@@ -163,3 +164,12 @@ def test_the_budget_is_counted_from_the_second_minute_on():
         "rest_requests_refused": 1,
         "actions_a_minute": 15.0,
     }
+
+
+def test_a_scenario_without_the_coin_is_refused_before_anything_starts(tmp_path):
+    calm = ROOT / "tests" / "scenarios" / "calm.yaml"
+    assert SessionOptions(ROOT, tmp_path, "ETH", scenario=calm).scenario == calm
+    with pytest.raises(InputError, match=r"calm\.yaml has no market of BTC: name one of ETH"):
+        SessionOptions(ROOT, tmp_path, "BTC", scenario=calm)
+    with pytest.raises(InputError, match=r"nowhere\.yaml"):
+        SessionOptions(ROOT, tmp_path, scenario=tmp_path / "nowhere.yaml")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -116,11 +117,22 @@ def test_a_taken_port_and_other_bad_input_end_in_one_sentence_and_exit_code_2(tm
         ("history_minutes", -1.0),
         ("history_minutes", float("nan")),
         ("history_minutes", 1e6),
+        ("volatility", -0.1),
+        ("volatility", float("nan")),
     ],
 )
 def test_options_out_of_range_are_refused_by_name(field, value):
     with pytest.raises(InputError, match=field.partition("_")[0].rstrip("s")):
         VenueOptions(**{field: value})
+
+
+def test_volatility_scales_the_diffusion_alone():
+    usual, calm = (
+        market_recipes(VenueOptions(coins=("ETH", "BTC"), volatility=factor), NOW_MS)
+        for factor in (1.0, 0.25)
+    )
+    for one, other in zip(usual, calm, strict=True):
+        assert other.synthetic == replace(one.synthetic, sigma=one.synthetic.sigma / 4)
 
 
 def test_the_market_has_a_past_of_its_own_and_candles_reach_back_5000_minutes_before_it():
