@@ -82,6 +82,17 @@ class Book:
     bids: tuple[Level, ...]
     asks: tuple[Level, ...]
 
+    @property
+    def touch(self) -> Quote:
+        """The best level of each side."""
+        bid, ask = (side[0] if side else None for side in (self.bids, self.asks))
+        return Quote(
+            bid.price if bid else None,
+            bid.size if bid else 0.0,
+            ask.price if ask else None,
+            ask.size if ask else 0.0,
+        )
+
 
 class MarketSource(Protocol):
     """A market somebody else drives."""

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from advanced_mm.paper.candle_history import MinuteFlow, made_up_candles, measure_flow
 from advanced_mm.paper.candles import CandleSeries
-from advanced_mm.paper.market import Book, CoinSpec, MarketSource, MarketUpdate, Print, Quote
+from advanced_mm.paper.market import Book, CoinSpec, MarketSource, MarketUpdate, Print
 
 __all__ = ["CoinMarket", "DayFigures", "TimedPrint", "Venue"]
 
@@ -46,7 +46,7 @@ class CoinMarket:
         self.candles = CandleSeries(source.mid, source.now_ms)
         self.recent: deque[TimedPrint] = deque(maxlen=RECENT_PRINTS)
         self.touch_time_ms = source.now_ms
-        self.touch = self._touch_of_book()
+        self.touch = source.book(1).touch
 
     @property
     def spec(self) -> CoinSpec:
@@ -100,17 +100,6 @@ class CoinMarket:
             previous_price=bars[0].open,
             base_volume=sum(bar.volume for bar in bars),
             quote_volume=sum(bar.volume * (bar.high + bar.low) / 2 for bar in bars),
-        )
-
-    def _touch_of_book(self) -> Quote:
-        book = self._source.book(1)
-        bid = book.bids[0] if book.bids else None
-        ask = book.asks[0] if book.asks else None
-        return Quote(
-            bid.price if bid else None,
-            bid.size if bid else 0.0,
-            ask.price if ask else None,
-            ask.size if ask else 0.0,
         )
 
 

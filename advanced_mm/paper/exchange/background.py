@@ -8,7 +8,7 @@ from itertools import islice
 from advanced_mm.paper.exchange.units import CoinUnits
 from advanced_mm.paper.market import Book, Level, MarketSource, Quote
 
-__all__ = ["VISIBLE_LEVELS", "Background", "touch_of"]
+__all__ = ["VISIBLE_LEVELS", "Background"]
 
 VISIBLE_LEVELS = 20  # what a subscriber of the book sees of each side
 DEEPEST_LEVELS = 5_120  # how far an order may walk, if the source knows so much of its book
@@ -55,7 +55,7 @@ class Background:
         self._taken: dict[tuple[bool, int], int] = {}
         self._mark = units.price_units(source.mid)
         self._mark_known = True
-        self.show(touch_of(source.book(1)))
+        self.show(source.book(1).touch)
 
     @property
     def quote(self) -> Quote:
@@ -191,15 +191,3 @@ def _half(twice: int) -> int:
     """Half of a whole number, to the nearest even one."""
     half, odd = divmod(twice, 2)
     return half + (half & 1 if odd else 0)
-
-
-def touch_of(book: Book) -> Quote:
-    """The best level of each side."""
-    bid = book.bids[0] if book.bids else None
-    ask = book.asks[0] if book.asks else None
-    return Quote(
-        bid.price if bid else None,
-        bid.size if bid else 0.0,
-        ask.price if ask else None,
-        ask.size if ask else 0.0,
-    )

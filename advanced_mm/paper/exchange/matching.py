@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
 
-from advanced_mm.paper.exchange.background import VISIBLE_LEVELS, Background, touch_of
+from advanced_mm.paper.exchange.background import VISIBLE_LEVELS, Background
 from advanced_mm.paper.exchange.ledger import Ledger
 from advanced_mm.paper.exchange.orders import Order, OrderRequest, TimeInForce
 from advanced_mm.paper.exchange.queue import OwnSide, at_or_better
@@ -182,7 +182,7 @@ class MatchedMarket:
         self._stirred = True
         if not halted:
             self._background.refill()
-            self._meet_touch(touch_of(self._source.book(1)))
+            self._meet_touch(self._source.book(1).touch)
 
     def book(self, levels: int) -> Book:
         """The book as of the last ``advance``, ours among it, at most ``levels`` on each side."""
