@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 _START_PATIENCE_SECONDS = 90.0
 _REPLAY_TOXICITY_LIMIT = 3.0
+_AGE_OF_TWO_BOTS = 5.0  # seconds: both spend the 1200 of weight a minute of one IP address
 _LIVE_VOLATILITY = 0.4  # about ETH's; a dry run needs the full one to be filled at all
 
 
@@ -284,6 +285,8 @@ class PaperSession:
         market_making = dict(options.overrides)
         if options.replay is not None:
             market_making.setdefault("toxicity_limit", _REPLAY_TOXICITY_LIMIT)
+        if self.options.both_sides:
+            market_making.setdefault("min_quote_age_seconds", _AGE_OF_TWO_BOTS)
         for plan in plans:
             bot = SessionBot(plan, options.root, options.folder, len(plans) == 1, account)
             bot.write_overlay(addresses, options.coin, market_making)

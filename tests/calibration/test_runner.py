@@ -314,6 +314,13 @@ def test_a_thin_coin_s_window_is_grown_and_reported(runner, simulated, tmp_path,
     assert "window 30 min" in caplog.text
 
 
+def traced_bytes() -> int:
+    """Memory held by what is not a module: some are imported when they are first needed."""
+    everything = tracemalloc.take_snapshot()
+    modules = tracemalloc.Filter(False, "<frozen importlib._bootstrap*>")
+    return sum(one.size for one in everything.filter_traces([modules]).statistics("filename"))
+
+
 def test_memory_stays_flat_while_the_market_goes_on(runner, simulated, tmp_path):
     """What is held after every eighth round, just packed, does not rise over 60 of them."""
     recording = simulated.simulate(simulated.Market(seconds=1500), seed=9)

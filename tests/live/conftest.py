@@ -131,7 +131,7 @@ def live_session(tmp_path_factory):
     @contextlib.contextmanager
     def running(**options):
         folder = tmp_path_factory.mktemp("live")
-        with PaperSession(SessionOptions(**LIVELY, folder=folder, **options)) as one:
+        with PaperSession(SessionOptions(**{**LIVELY, "folder": folder, **options})) as one:
             one.start(threading.Event())
             yield one
 

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.bot, pytest.mark.timeout(180 + 60 * MINUTES)]
 
 def test_both_sides_are_quoted_at_once_without_an_error(live_session, bench_of):
     """Length: ``AMM_LIVE_MINUTES``, five by default."""
-    with live_session(both_sides=True) as session:
+    with live_session(both_sides=True, volatility=None) as session:
         benches = [bench_of(session, number) for number in range(2)]
         end = time.monotonic() + 60 * MINUTES
         looks = together = 0
@@ -24,7 +24,7 @@ def test_both_sides_are_quoted_at_once_without_an_error(live_session, bench_of):
             together += all(resting)
             assert abs(view.bots[0].record["money"]["value"] - 10_000) < 500
             time.sleep(1.0)
-        assert together > 0.5 * looks
+        assert together > 0.4 * looks, (together, looks)
         for bench in benches:
             bench.assert_in_order(30)
         long_only, short_only = (bench.record for bench in benches)
