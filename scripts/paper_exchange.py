@@ -29,6 +29,7 @@ from advanced_mm.paper.opening import OpenVenue, VenueOptions, market_recipes, o
 from advanced_mm.paper.scenario import Scenario, load_scenario, open_accounts
 from advanced_mm.paper.server import PaperServer
 
+DEFAULT_COINS = "ETH"
 DEFAULT_PORT = 8792  # the one that user_data/config.paper.json names
 
 
@@ -46,10 +47,13 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     market.add_argument(
         "--scenario", type=Path, metavar="FILE", help="markets, accounts, faults from a YAML file"
     )
-    market.add_argument("--restore", type=Path, metavar="FILE", help="go on where --save ended")
-    parser.add_argument(
-        "--coins", "--coin", default="ETH", help="what trades: ETH,BTC,SOL (default %(default)s)"
+    market.add_argument(
+        "--restore",
+        type=Path,
+        metavar="FILE",
+        help="go on where --save ended; the time since then passes first",
     )
+    parser.add_argument("--coins", "--coin", help="what trades: ETH,BTC,SOL (default ETH)")
     parser.add_argument("--seed", type=int, default=1, help="of the synthetic market")
     parser.add_argument(
         "--volatility",
@@ -60,7 +64,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--limits",
         action=argparse.BooleanOptionalAction,
-        help="all rate limits, or none; by default all but the REST weight",
+        help="all rate limits, or none; by default all but the REST weight, in a scenario all",
     )
     parser.add_argument(
         "--save", type=Path, metavar="FILE", help="write the venue's state into FILE at the end"
@@ -121,7 +125,7 @@ def open_markets(
         open_accounts(scenario.accounts, venue.exchange.accounts)
         return venue, None
     options = VenueOptions(
-        coins=tuple(args.coins.split(",")),
+        coins=tuple((args.coins or DEFAULT_COINS).split(",")),
         replay=args.replay,
         seed=args.seed,
         history_minutes=args.history_minutes,
@@ -144,6 +148,9 @@ def main(argv: list[str] | None = None) -> int:
     """Open the venue and serve it; the exit code."""
     args = parse(argv)
     configure_logging(args.verbose)
+    for option in ("scenario", "restore"):
+        if args.coins is not None and getattr(args, option) is not None:
+            raise InputError(f"--coins {args.coins} and --{option}: its file names the coins")
     minutes = args.duration_minutes
     if minutes is not None and not minutes > 0:
         raise InputError(f"--duration-minutes is {minutes:g}: give a positive number")

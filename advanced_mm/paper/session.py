@@ -239,7 +239,8 @@ class PaperSession:
             limits = ["--no-limits"]  # a scenario has them all, which a dry run would run into
         return self._script(
             "paper_exchange.py",
-            "--port", 0, "--coin", options.coin, "--history-dir", options.data_dir,
+            "--port", 0, "--history-dir", options.data_dir,
+            *(["--coin", options.coin] if options.scenario is None else []),
             *(["--save", options.folder / "venue.json"] if options.live else []),
             *limits, *market,
         )  # fmt: skip

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from advanced_mm.paper.bot_view import BotState
 from advanced_mm.paper.session import PaperSession, SessionView
+from advanced_mm.paper.session_bots import BotLook
 from advanced_mm.parameter_files import ParameterEntry, ParameterSet
 from advanced_mm.quoting import Side, expected_edge, toxicity, toxicity_regime
 from advanced_mm.report.trading_panel import trading_line, trading_table
@@ -64,6 +65,7 @@ def status_line(session: PaperSession, view: SessionView, elapsed_seconds: float
         parts += [
             *([look.name] if len(view.bots) > 1 else []),
             f"quote {_resting(bot, view.mid)}",
+            *([f"({_not_quoting(look)})"] if look.audit.refusal is not None else []),
             f"inventory {_number(None if bot is None else bot.inventory)}",
             f"fills {_DASH if bot is None else bot.fills}",
             f"P&L {_number(None if bot is None else bot.profit)}",
@@ -104,11 +106,15 @@ def _bot_table(view: SessionView) -> Table:
     return table
 
 
+def _not_quoting(look: BotLook) -> str:
+    return f"not quoting: {look.audit.refusal}"
+
+
 def _refusal(view: SessionView) -> Text:
     """Why a bot does not quote, while it does not."""
     several = len(view.bots) > 1
     reasons = [
-        f"{look.name + ': ' if several else ''}not quoting: {look.audit.refusal}"
+        f"{look.name + ': ' if several else ''}{_not_quoting(look)}"
         for look in view.bots
         if look.audit.refusal is not None
     ]

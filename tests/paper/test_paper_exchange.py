@@ -104,6 +104,7 @@ def test_a_taken_port_and_other_bad_input_end_in_one_sentence_and_exit_code_2(tm
         assert f"port {port} " in refused("--port", port, "--history-minutes", 0)
     missing = tmp_path / "nowhere"
     assert str(missing) in refused("--replay", missing)
+    assert "--coins BTC and --scenario" in refused("--coins", "BTC", "--scenario", missing)
 
 
 @pytest.mark.parametrize(

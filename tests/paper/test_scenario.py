@@ -15,6 +15,7 @@ from advanced_mm.errors import InputError
 from advanced_mm.paper.faults import DroppedReply, HaltedCoin, Latency, Maintenance
 from advanced_mm.paper.opening import open_venue
 from advanced_mm.paper.scenario import load_scenario, open_accounts
+from advanced_mm.parameter_files import Settings
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 NAMES = sorted(path.stem for path in SCENARIOS.glob("*.yaml"))
@@ -77,8 +78,9 @@ def test_the_trend_turns():
 def test_toxic_flow_is_toxic():
     (recipe,) = load_scenario(SCENARIOS / "toxic_flow.yaml").recipes(NOW_MS)
     truth = recipe.synthetic.truth()
-    assert truth.kappa_plus * truth.epsilon_plus == pytest.approx(1.2)
-    assert truth.kappa_minus * truth.epsilon_minus == pytest.approx(0.9)
+    limit = Settings().toxicity_limit
+    assert truth.kappa_plus * truth.epsilon_plus == pytest.approx(1.2 * limit)
+    assert truth.kappa_minus * truth.epsilon_minus == pytest.approx(1.2 * limit)
 
 
 def test_several_coins_with_accounts_and_rules():
