@@ -155,7 +155,7 @@ def test_a_session_that_is_killed_outright_takes_its_parts_with_it(tmp_path):
     wait_for_parts(folder, session)
     session.kill()
     session.communicate(timeout=30)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while processes_of(folder) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert processes_of(folder) == []

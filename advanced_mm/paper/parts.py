@@ -1,21 +1,16 @@
 """Child processes of a session: started with a log of their own, watched, ended by their own id."""
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
-__all__ = ["Part"]
-
-_LIBC = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG = 1  # Linux, <sys/prctl.h>
+__all__ = ["Part", "end_group"]
 
 
 class Part:
@@ -37,7 +32,7 @@ class Part:
         self.log_path = log_path
         self.peak_rss_bytes = 0
         with log_path.open("wb") as log:
-            self._process = subprocess.Popen(
+            self._process = psutil.Popen(
                 list(command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -45,18 +40,18 @@ class Part:
                 cwd=working_dir,
                 env=os.environ if environment is None else environment,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,
             )
 
     @property
     def pid(self) -> int:
         """Process id."""
-        return self._process.pid
+        return int(self._process.pid)
 
     @property
     def exit_code(self) -> int | None:
         """None while it runs; negative where a signal ended it."""
-        return self._process.poll()
+        code: int | None = self._process.poll()
+        return code
 
     def sample_memory(self) -> int:
         """Resident memory in bytes of the process and its children; keeps the peak."""
@@ -74,22 +69,19 @@ class Part:
         with self.log_path.open(encoding="utf-8", errors="replace") as log:
             return [line.rstrip("\n") for line in deque(log, maxlen=count)]
 
-    def stop(self, patience_seconds: float = 15.0) -> None:
+    def stop(self) -> None:
         """Ask it to end, then insist; returns when the process and its group are gone."""
-        if self.exit_code is None:
-            self._process.send_signal(signal.SIGINT)
-            try:
-                self._process.wait(patience_seconds)
-            except subprocess.TimeoutExpired:
-                self._process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(5)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait()
+        end_group(self._process)
 
 
-def _end_with_parent() -> None:
-    """Run in the child: a session that is killed outright takes its parts with it (Linux)."""
-    if sys.platform == "linux":
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def end_group(process: psutil.Process, patience_seconds: float = 15.0) -> None:
+    """Ask the first process of a group to end, then insist; the rest of the group goes with it."""
+    for number, seconds in ((signal.SIGINT, patience_seconds), (signal.SIGTERM, 5.0)):
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+            process.send_signal(number)
+            process.wait(seconds)
+            break
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(psutil.TimeoutExpired):  # another's child, which nobody collects
+        process.wait(5)

@@ -16,6 +16,7 @@ import requests
 
 from advanced_mm.errors import AdvancedMMError, InputError, VenueError
 from advanced_mm.paper.budget_log import BudgetLog
+from advanced_mm.paper.keeper import Keeper
 from advanced_mm.paper.live_account import AdminClient, LiveAccount
 from advanced_mm.paper.parts import Part
 from advanced_mm.paper.scenario import load_scenario
@@ -117,6 +118,7 @@ class PaperSession:
         self._admin: AdminClient | None = None
 
     def __enter__(self) -> Self:
+        self._keeper = Keeper()
         return self
 
     def __exit__(
@@ -147,6 +149,7 @@ class PaperSession:
         """Stop all parts, last started first."""
         for part in reversed(self.parts):
             part.stop()
+        self._keeper.close()
         if self._admin is not None:
             self._admin.close()
 
@@ -216,6 +219,7 @@ class PaperSession:
         log = self.options.folder / "logs" / f"{name}.log"
         part = Part(name, command, log, self.options.root, environment)
         self.parts.append(part)
+        self._keeper.watch(part.pid)
         return part
 
     def _script(self, name: str, *arguments: object) -> list[str]:

@@ -10,12 +10,13 @@ import logging
 import runpy
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import time
 import tracemalloc
 from dataclasses import replace
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import ClassVar
 
@@ -314,13 +315,6 @@ def test_a_thin_coin_s_window_is_grown_and_reported(runner, simulated, tmp_path,
     assert "window 30 min" in caplog.text
 
 
-def traced_bytes() -> int:
-    """Memory held by what is not a module: some are imported when they are first needed."""
-    everything = tracemalloc.take_snapshot()
-    modules = tracemalloc.Filter(False, "<frozen importlib._bootstrap*>")
-    return sum(one.size for one in everything.filter_traces([modules]).statistics("filename"))
-
-
 def test_memory_stays_flat_while_the_market_goes_on(runner, simulated, tmp_path):
     """What is held after every eighth round, just packed, does not rise over 60 of them."""
     recording = simulated.simulate(simulated.Market(seconds=1500), seed=9)
@@ -346,7 +340,10 @@ def test_memory_stays_flat_while_the_market_goes_on(runner, simulated, tmp_path)
     finally:
         tracemalloc.stop()
     assert len(held) >= 6
-    assert max(held[2:]) < 1.1 * held[1]
+    # A leak rises each time. What rises once is the process's own, such as the table of names that
+    # Python keeps and enlarges by 8 MB at a time after a thousand tests.
+    rises = [after - before for before, after in pairwise(held[1:])]
+    assert statistics.median(rises) < 0.02 * held[1]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
