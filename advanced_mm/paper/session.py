@@ -42,11 +42,12 @@ class SessionOptions:
     """What to run.
 
     ``root`` is the project's folder, ``folder`` receives everything the session writes. With
-    ``replay`` a recording in that data folder takes the place of the synthetic market, and
-    toxicity is allowed up to 3, since the recordings are toxic. ``scenario`` is a file that sets
-    the venue's markets and faults. ``live`` sends real orders to the loopback venue, whose rate
-    limits then hold unless ``limits`` is off; ``both_sides`` runs a long-only and a short-only bot.
-    ``volatility`` is a factor on the synthetic market's usual one; None: 1, but 0.4 when ``live``.
+    ``replay`` a recording in that data folder takes the place of the synthetic market, and toxicity
+    is allowed up to 3 and no edge asked for, since the recordings are toxic. ``scenario`` is a file
+    that sets the venue's markets and faults. ``live`` sends real orders to the loopback venue,
+    whose rate limits then hold unless ``limits`` is off; ``both_sides`` runs a long-only and a
+    short-only bot. ``volatility`` is a factor on the synthetic market's usual one; None: 1, but 0.4
+    when ``live``.
 
     Raises
     ------
@@ -290,6 +291,7 @@ class PaperSession:
         market_making = dict(options.overrides)
         if options.replay is not None:
             market_making.setdefault("toxicity_limit", _REPLAY_TOXICITY_LIMIT)
+            market_making.setdefault("min_edge_bp", None)
         if self.options.both_sides:
             market_making.setdefault("min_quote_age_seconds", _AGE_OF_TWO_BOTS)
         for plan in plans:

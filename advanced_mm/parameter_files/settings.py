@@ -61,6 +61,13 @@ class Settings(BaseModel):
     toxicity_limit: float = Field(
         2.0, gt=0, description="no entry where kappa*epsilon_fill reaches it"
     )
+    min_edge_bp: float | None = Field(
+        0.0,
+        ge=-100,
+        le=100,
+        description="no entry where a round trip is expected to earn less, bp of the mid; null "
+        "asks for nothing",
+    )
     max_published_age_seconds: float = Field(
         60.0, gt=0, description="oldest published_at a quote may rest on"
     )

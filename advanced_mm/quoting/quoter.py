@@ -106,7 +106,11 @@ class Quoter:
         refusal = entry_refusal(parameters, self.settings, now)
         if refusal is not None:
             return Refusal(refusal)
-        return self._at_optimal_depth(parameters, side, inventory, touch)
+        quote = self._at_optimal_depth(parameters, side, inventory, touch)
+        if isinstance(quote, Quote):
+            loss = self._too_little(parameters, quote)
+            return quote if loss is None else Refusal(loss)
+        return quote
 
     def exit(self, side: Side, inventory: int, touch: Touch, now: datetime) -> Quote | Refusal:
         """Quote to close a position at the optimal depth, without usable parameters at the touch.
@@ -180,6 +184,31 @@ class Quoter:
             tick=self._grid.tick(touch.mid),
             calibration_id=parameters.calibration_id,
             edge=expected_edge(parameters, side, depth, self.settings.fee_rate * touch.mid),
+        )
+
+    def _too_little(self, parameters: ParameterSet, entry: Quote) -> str | None:
+        """Why an entry's round trip is not worth it; None if it is.
+
+        The optimal depths assume one and the same move for every fill. Where it grows with the
+        depth, a fill at them may be expected to lose.
+        """
+        least_bp, mid = self.settings.min_edge_bp, entry.mid
+        if least_bp is None:
+            return None
+        buys = entry.side == "bid"
+        closing: Side = "ask" if buys else "bid"
+        depth = self._depth(parameters, closing, entry.inventory + (1 if buys else -1), mid)
+        fee = self.settings.fee_rate * mid
+        # Where the model offers nothing, the position is offered at the touch.
+        closed = expected_edge(parameters, closing, 0.0 if depth is None else depth, fee)
+        if entry.edge is None or closed is None:
+            return "no edge: what a fill costs was not fitted"
+        earned_bp = (entry.edge + closed) / mid * 1e4
+        if earned_bp >= least_bp:
+            return None
+        return (
+            f"no edge: a round trip at the optimal depths is expected to earn {earned_bp:.2f} bp, "
+            f"{least_bp:g} bp are asked for"
         )
 
     def _at_touch(self, side: Side, inventory: int, touch: Touch, why: str) -> Quote:

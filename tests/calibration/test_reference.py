@@ -5,6 +5,8 @@ epsilon_fill 3%), intervals to 5%, both the quick ones and the drawn ones.
 """
 
 from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +16,11 @@ from advanced_mm.calibration.calibrate import CalibrationOptions, CoinCalibratio
 from advanced_mm.calibration.estimate import Estimate, Status
 from advanced_mm.calibration.impact import ImpactEstimator
 from advanced_mm.calibration.pareto import hill_alpha
+from advanced_mm.calibration.publish import parameter_set
 from advanced_mm.calibration.window import Window
+from advanced_mm.parameter_files import Settings
+from advanced_mm.price_grid import PriceGrid
+from advanced_mm.quoting import Quoter, Refusal, Touch, entry_refusal
 
 pytestmark = pytest.mark.recorded
 
@@ -118,6 +124,21 @@ def test_move_given_a_fill_grows_with_depth(eth):
     assert at[0.55] == pytest.approx(1.19, abs=0.005)
     assert 0.7 < eth.fill_impact.profile.minus.slope.value < profile.slope.value < 1.05
     assert not profile.no_depth_pays  # the slope is near 1, and too uncertain to withdraw the side
+
+
+def test_the_bot_quotes_neither_side_of_a_market_whose_fills_lose(recorded):
+    """kappa*epsilon_fill is below 2 and no slope surely 1, but at any depth a fill costs more."""
+    fit = calibrate(recorded("ETH"), window_minutes=60)
+    now = datetime.fromtimestamp(fit.end_ms / 1000, UTC)
+    touch = Touch(fit.mid - 0.05, fit.mid + 0.05, now)
+    for side, q_min, q_max in (("bid", 0, 1), ("ask", -1, 0)):
+        settings = Settings(q_min=q_min, q_max=q_max)
+        parameters = parameter_set(fit, settings, None, now)
+        assert entry_refusal(parameters, settings, now) is None
+        feed = SimpleNamespace(latest=lambda parameters=parameters: parameters)
+        decision = Quoter(settings, feed, PriceGrid(4)).entry(side, 0, touch, now)
+        assert isinstance(decision, Refusal)
+        assert decision.reason.startswith("no edge")
 
 
 def test_tail_is_not_pareto_since_alpha_grows_with_the_threshold(recorded):

@@ -144,6 +144,49 @@ def test_an_absurd_depth_is_no_entry(make_set):
     assert "more than 10% of the mid" in refusal.reason
 
 
+SLOPED = {
+    "epsilon_fill_intercept_plus": 0.3,
+    "epsilon_fill_slope_plus": 0.6,
+    "epsilon_fill_intercept_minus": 0.25,
+    "epsilon_fill_slope_minus": 0.7,
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "quoted"),
+    [({}, False), ({"min_edge_bp": None}, True), ({"fee_rate": 0.0}, True)],
+)
+def test_a_round_trip_that_is_expected_to_lose_is_not_begun(make_set, settings, quoted):
+    """At 1.3 to 1.7 USDC a fill pays 1.1 to 1.4 and a fee of 0.45; without the fee it earns."""
+    parameters = make_set(**SLOPED)
+    entry = quoter(parameters, **settings).entry("bid", 0, TOUCH, NOW)
+    assert isinstance(entry, Quote) is quoted
+    assert quoted or entry.reason.startswith("no edge")
+    offer = quoter(parameters, **settings).exit("ask", 1, TOUCH, NOW)  # what is held must go
+    assert offer.calibration_id == "r1"
+
+
+@given(
+    slope=st.tuples(st.floats(0, 1.2), st.floats(0, 1.2)),
+    least_bp=st.floats(-5, 5),
+    opens=st.sampled_from([("bid", 0, 1), ("ask", -1, 0)]),
+)
+def test_the_edge_asked_for_is_that_of_both_fills(make_set, slope, least_bp, opens):
+    """Against depth (1 - b) - a - fee at the depths of the problem solved here."""
+    side, q_min, q_max = opens
+    steep = {"epsilon_fill_slope_plus": slope[0], "epsilon_fill_slope_minus": slope[1]}
+    parameters = make_set(**SLOPED | steep)
+    bounds = {"q_min": q_min, "q_max": q_max}
+    truth = solve(model_problem(parameters, Settings(**bounds)))
+    ask, bid = float(truth.ask_depth[1]), float(truth.bid_depth[0])
+    fee = 0.00015 * 3000
+    edge = ask * (1 - slope[0]) - 0.3 - fee + bid * (1 - slope[1]) - 0.25 - fee
+    entry = quoter(parameters, min_edge_bp=least_bp, **bounds).entry(side, 0, TOUCH, NOW)
+    clear = edge / 3000 * 1e4 - least_bp
+    if abs(clear) > 1e-6:
+        assert isinstance(entry, Quote) is (clear > 0)
+
+
 @pytest.mark.parametrize("later", [61, 3600])
 def test_with_stale_parameters_a_position_is_offered_at_the_touch(make_set, later, caplog):
     now = NOW + timedelta(seconds=later)
