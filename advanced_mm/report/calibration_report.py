@@ -100,7 +100,14 @@ def toxicity_gauge(fitted: CoinCalibration, found: Economics) -> Section:
         "",
         "toxicity (dimensionless)",
         [
-            Series("toxicity", [n for n, _ in known], [e.value for _, e in known], "bars"),
+            Series(
+                "toxicity, 95% interval",
+                [n for n, _ in known],
+                [e.value for _, e in known],
+                "bars",
+                low=[e.low for _, e in known],
+                high=[e.high for _, e in known],
+            ),
             Series("toxic from 2", [n for n, _ in known], [TOXIC_FROM] * count),
             Series("unprofitable from 1.5", [n for n, _ in known], [UNPROFITABLE_FROM] * count),
             Series(
@@ -131,7 +138,8 @@ def toxicity_gauge(fitted: CoinCalibration, found: Economics) -> Section:
         "Toxicity compares what a fill costs in adverse moves with the depth scale 1/κ. The number "
         "that decides is the edge: depth earned, less the move that comes with a fill that deep, "
         "less the fee.",
-        f"The bot that holds 0 or 1 unit is expected to earn {both} per hour and unit.",
+        f"The bot that holds 0 or 1 unit is expected to earn {both} per hour and "
+        "unit (quote currency).",
         "No depth pays: do not quote here." if found.bot.no_depth_pays else "Some depth pays.",
     ]
     return Section("toxicity", "Toxicity and income", paragraphs, [chart], [table])

@@ -24,7 +24,7 @@ _DOTS_PER_INCH = 120
 class Series:
     """Data of one name: ``x`` against ``y``, or for a histogram the sample ``x`` alone.
 
-    ``low`` and ``high`` draw a band around a line.
+    ``low`` and ``high`` draw a band around a line, and error bars on bars.
     """
 
     name: str
@@ -53,7 +53,7 @@ def chart_to_plotly(chart: Chart) -> go.Figure:
     figure = go.Figure()
     for number, series in enumerate(chart.series):
         colour = COLOURS[number % len(COLOURS)]
-        if len(series.low):
+        if len(series.low) and series.kind != "bars":
             figure.add_trace(_plotly_band(series, colour))
         figure.add_trace(_plotly_trace(series, colour))
     for name, place in chart.marks:
@@ -89,7 +89,10 @@ def chart_to_png(chart: Chart, path: Path) -> None:
             width = 0.8 / len(bars)
             shift = (bars.index(series) - (len(bars) - 1) / 2) * width
             places = [place + shift for place in range(len(series.x))]
-            axes.bar(places, series.y, width, label=series.name, color=colour)
+            errors = _reaches(series) if len(series.low) else None
+            axes.bar(
+                places, series.y, width, yerr=errors, label=series.name, color=colour, capsize=4
+            )
             labels = [str(label) for label in series.x]
             axes.set_xticks(range(len(labels)), labels, fontsize="small")
         elif series.kind == "histogram":
@@ -100,7 +103,7 @@ def chart_to_png(chart: Chart, path: Path) -> None:
             axes.step(series.x, series.y, style, where="mid", label=series.name, color=colour)
         else:
             axes.plot(series.x, series.y, style, label=series.name, color=colour)
-        if len(series.low):
+        if len(series.low) and series.kind != "bars":
             axes.fill_between(series.x, series.low, series.high, color=colour, alpha=0.15)
     for name, place in chart.marks:
         axes.axvline(place, linestyle=":", color="#64748b")
@@ -116,7 +119,13 @@ def chart_to_png(chart: Chart, path: Path) -> None:
 def _plotly_trace(series: Series, colour: str) -> go.Scatter | go.Bar | go.Histogram:
     if series.kind == "bars":
         labels = [str(label).replace("\n", "<br>") for label in series.x]
-        return go.Bar(x=labels, y=list(series.y), name=series.name, marker_color=colour)
+        errors = None
+        if len(series.low):
+            below, above = (reach.tolist() for reach in _reaches(series))
+            errors = {"type": "data", "symmetric": False, "array": above, "arrayminus": below}
+        return go.Bar(
+            x=labels, y=list(series.y), name=series.name, marker_color=colour, error_y=errors
+        )
     if series.kind == "histogram":
         return go.Histogram(
             x=list(series.x),
@@ -138,6 +147,14 @@ def _plotly_trace(series: Series, colour: str) -> go.Scatter | go.Bar | go.Histo
         },
         marker={"color": colour},
     )
+
+
+def _reaches(series: Series) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How far the interval reaches below and above each value; nothing where it is not known."""
+    value, low, high = (
+        np.asarray(v, dtype=np.float64) for v in (series.y, series.low, series.high)
+    )
+    return np.nan_to_num(value - low), np.nan_to_num(high - value)
 
 
 def _plotly_band(series: Series, colour: str) -> go.Scatter:

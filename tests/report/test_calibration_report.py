@@ -1,6 +1,7 @@
 """The calibration report and the screener: every panel drawn, every number that of the fits."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,20 +18,27 @@ from advanced_mm.report.calibration_panels import survival_of
 
 ROOT = Path(__file__).parents[2]
 START_MS = 1_790_000_000_000
-PANELS = (
-    "estimates",
-    "toxicity",
-    "reach",
-    "fill_impact",
-    "residuals",
-    "jumps",
-    "sizes",
-    "book",
-    "lengths",
-    "over_time",
-    "published",
-    "coverage",
-)
+PARAMETERS = ["kappa", "lambda", "epsilon_fill"]
+DRAWN = {
+    "toxicity": [
+        "toxicity, 95% interval",
+        "toxic from 2",
+        "unprofitable from 1.5",
+        "competitive from 1",
+    ],
+    "reach": ["observed +", "fit +", "observed −", "fit −"],
+    "fill_impact": ["mean move +", "a + bδ +", "mean move −", "a + bδ −", "move = depth"],
+    "residuals": ["residuals", "normal, same variance"],
+    "jumps": ["jumps +", "Pareto +", "jumps −", "Pareto −"],
+    "sizes": ["orders +", "orders −"],
+    "book": ["bids", "asks"],
+    "lengths": [f"{name}{side}" for name in PARAMETERS for side in "+−"],
+    "over_time": [f"{name}{side}" for name in PARAMETERS for side in "+−"],
+    "published": [f"{name}{side}" for name in PARAMETERS for side in "+-"],
+    "coverage": [],
+}
+"""Panels with a chart, and the names in their legends (one trace alone has no legend)."""
+BANDS = {"reach": 2, "lengths": 6, "over_time": 6, "published": 6}
 
 
 @pytest.fixture(scope="module")
@@ -74,19 +82,20 @@ def test_the_page_opens_and_every_panel_has_its_traces(tmp_path, data_dir, open_
     assert result.returncode == 0, result.stderr
     page = open_page(output)
     assert page.console == []
-    for key in PANELS:
-        start = page.dom.index(f'<section id="{key}">')
-        section = page.dom[start : page.dom.index("</section>", start)]
-        if key == "estimates":
-            assert section.count("<tr>") == 11
-            continue
-        assert "js-plotly-plot" in section, key
-        assert (
-            section.count('class="traces"')
-            + section.count("trace bars")
-            + section.count('class="trace scatter')
-            >= 1
-        ), key
+    sections = dict(re.findall(r'<section id="(\w+)">(.*?)</section>', page.dom, re.DOTALL))
+    assert list(sections) == ["estimates", *sorted(DRAWN, key=list(sections).index)]
+    assert sections["estimates"].count("<tr>") == 11
+    for key, names in DRAWN.items():
+        section = sections[key]
+        assert re.findall(r'class="legendtext"[^>]*>([^<]*)<', section) == names, key
+        traces = [
+            trace
+            for chart in section.split('class="infolayer"')
+            for trace in re.split(r'<g class="trace (?:scatter|bars)', chart)[1:]
+        ]
+        assert len(traces) == (len(names) or 1) + BANDS.get(key, 0), key
+        assert all(' d="M' in trace for trace in traces), key  # each has drawn something
+    assert sections["toxicity"].count('class="yerror"') == 4  # the intervals of four bars
 
 
 def test_a_coin_without_data_is_one_sentence(tmp_path, data_dir):
