@@ -24,7 +24,6 @@ from advanced_mm.parameter_files.files import (
 )
 from advanced_mm.parameter_files.problem import (
     configuration_of,
-    epsilon_in_depths,
     model_problem,
     published_solution,
     same_problem,
@@ -50,7 +49,6 @@ __all__ = [
     "coin_of",
     "configuration_of",
     "environment_overrides",
-    "epsilon_in_depths",
     "load_config",
     "load_settings",
     "model_problem",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from math import inf
+from typing import NamedTuple
 
 from advanced_mm.model import ModelParameters, ValueFunction, risk_aversion_to_phi
 from advanced_mm.parameter_files.entries import EpsilonEntry, ValueFunctionEntry
@@ -10,9 +11,10 @@ from advanced_mm.parameter_files.files import ParameterSet, UnusableParametersEr
 from advanced_mm.parameter_files.settings import EpsilonSource, Settings
 
 __all__ = [
+    "Move",
     "configuration_of",
-    "epsilon_in_depths",
     "model_problem",
+    "move_in_depths",
     "published_solution",
     "same_problem",
     "value_function_fields",
@@ -24,7 +26,7 @@ def model_problem(
 ) -> ModelParameters:
     """Build the problem the bot quotes from.
 
-    lambda in F is the fill intensity lambda0 of the hurdle fit and epsilon the jump that
+    lambda in F is the fill intensity lambda0 of the hurdle fit and epsilon the move that
     ``epsilon_source`` names; the drift, where not compensated, uses arrivals and the least-squares
     epsilon (model.md). The fee per unit is the rate times ``mid`` (default: the refit's mid).
 
@@ -38,7 +40,7 @@ def model_problem(
     lambda0_minus = _fitted(parameters, "lambda0-", lambda_.lambda0_minus)
     kappa_plus = _fitted(parameters, "kappa+", kappa.kappa_plus)
     kappa_minus = _fitted(parameters, "kappa-", kappa.kappa_minus)
-    epsilon_plus, epsilon_minus = epsilon_in_depths(parameters, settings.epsilon_source)
+    ask, bid = move_in_depths(parameters, settings.epsilon_source)
     at_mid = _fitted(parameters, "mid", kappa.mid) if mid is None else mid
     phi = settings.phi
     if phi is None:
@@ -49,8 +51,10 @@ def model_problem(
         lambda_minus=lambda0_minus,
         kappa_plus=kappa_plus,
         kappa_minus=kappa_minus,
-        epsilon_plus=epsilon_plus,
-        epsilon_minus=epsilon_minus,
+        epsilon_plus=ask.intercept,
+        epsilon_minus=bid.intercept,
+        impact_slope_plus=ask.slope,
+        impact_slope_minus=bid.slope,
         phi=phi,
         alpha=settings.alpha,
         fee=settings.fee_rate * at_mid,
@@ -65,20 +69,44 @@ def model_problem(
     )
 
 
-def epsilon_in_depths(parameters: ParameterSet, source: EpsilonSource) -> tuple[float, float]:
-    """Permanent jump (+, -) that the depths pay for, quote currency.
+class Move(NamedTuple):
+    """Permanent move of the mid that a fill at a depth pays, ``intercept + slope * depth``.
+
+    ``intercept`` is in the quote currency, ``slope`` a pure number.
+    """
+
+    intercept: float
+    slope: float = 0.0
+
+
+def move_in_depths(parameters: ParameterSet, source: EpsilonSource) -> tuple[Move, Move]:
+    """Move that the depths pay for, on the ask and on the bid.
+
+    "fill_slope" is the line of the move on depth; a side without one pays the same everywhere, its
+    ``epsilon_fill``, as it does with "fill".
 
     Raises
     ------
     UnusableParametersError
         That estimate was not published (the Pareto mean exists only where the tail allows it).
     """
+    e: EpsilonEntry = parameters.epsilon
+    if source == "fill_slope":
+        ask = _line(e.epsilon_fill_intercept_plus, e.epsilon_fill_slope_plus)
+        bid = _line(e.epsilon_fill_intercept_minus, e.epsilon_fill_slope_minus)
+        if ask and bid:
+            return ask, bid
+        flat = move_in_depths(parameters, "fill")
+        return ask or flat[0], bid or flat[1]
     name = {"fill": "epsilon_fill", "least_squares": "epsilon", "pareto": "pareto_mean"}[source]
-    entry: EpsilonEntry = parameters.epsilon
     return (
-        _fitted(parameters, f"{name}+", getattr(entry, f"{name}_plus")),
-        _fitted(parameters, f"{name}-", getattr(entry, f"{name}_minus")),
+        Move(_fitted(parameters, f"{name}+", getattr(e, f"{name}_plus"))),
+        Move(_fitted(parameters, f"{name}-", getattr(e, f"{name}_minus"))),
     )
+
+
+def _line(intercept: float | None, slope: float | None) -> Move | None:
+    return None if intercept is None or slope is None else Move(intercept, slope)
 
 
 def _arrival_drift(parameters: ParameterSet) -> float:

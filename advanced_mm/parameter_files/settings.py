@@ -11,7 +11,7 @@ from advanced_mm.parameter_files.config import load_config
 
 __all__ = ["EpsilonSource", "Settings", "coin_of", "load_settings"]
 
-EpsilonSource = Literal["fill", "least_squares", "pareto"]
+EpsilonSource = Literal["fill", "fill_slope", "least_squares", "pareto"]
 
 
 class Settings(BaseModel):
@@ -56,7 +56,9 @@ class Settings(BaseModel):
         True, description="treat the estimated drift of the jumps as noise, not alpha"
     )
     epsilon_source: EpsilonSource = Field(
-        "fill", description="which permanent jump the depths pay for"
+        "fill",
+        description="which permanent jump the depths pay for: fill, fill_slope (one that grows "
+        "with the depth), least_squares, pareto",
     )
     toxicity_limit: float = Field(
         2.0, gt=0, description="no entry where kappa*epsilon_fill reaches it"

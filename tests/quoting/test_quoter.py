@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import brentq
 
 from advanced_mm.model import ModelParameters, solve
 from advanced_mm.parameter_files import (
@@ -164,6 +165,41 @@ def test_a_round_trip_that_is_expected_to_lose_is_not_begun(make_set, settings, 
     assert quoted or entry.reason.startswith("no edge")
     offer = quoter(parameters, **settings).exit("ask", 1, TOUCH, NOW)  # what is held must go
     assert offer.calibration_id == "r1"
+
+
+def test_depths_that_pay_for_a_move_that_grows_with_them(make_set):
+    """delta = 1/kappa + (a + c -/+ D)/(1 - b) on {0, 1}, D where both incomes are equal."""
+    rate, kappa, fee = {"ask": 0.28, "bid": 0.19}, {"ask": 2.6, "bid": 2.7}, 0.45
+    line = {"ask": (0.3, 0.6), "bid": (0.25, 0.7)}
+    phi = 0.01 * 0.235 / 2.65
+
+    def depth(side, gain):
+        a, b = line[side]
+        return 1 / kappa[side] + (a + fee - gain) / (1 - b)
+
+    def income(side, gain):
+        at = depth(side, gain)
+        a, b = line[side]
+        return rate[side] * math.exp(-kappa[side] * at) * (at * (1 - b) - a - fee + gain)
+
+    gain = brentq(lambda d: income("bid", d) + phi - income("ask", -d), -3, 3, xtol=1e-14)
+    q = quoter(make_set(**SLOPED), epsilon_source="fill_slope")
+    bid, ask = q.entry("bid", 0, TOUCH, NOW), q.exit("ask", 1, TOUCH, NOW)
+    assert bid.depth == pytest.approx(depth("bid", gain), abs=1e-9)
+    assert ask.depth == pytest.approx(depth("ask", -gain), abs=1e-9)
+    assert bid.edge + ask.edge == pytest.approx(0.3 / 2.7 + 0.4 / 2.6)  # (1 - b)/kappa a fill
+
+
+def test_a_side_without_a_line_pays_the_same_at_any_depth(make_set):
+    flat = quoter(make_set()).entry("bid", 0, TOUCH, NOW)
+    assert quoter(make_set(), epsilon_source="fill_slope").entry("bid", 0, TOUCH, NOW) == flat
+
+
+def test_where_the_move_outgrows_the_depth_nothing_is_begun(make_set):
+    parameters = make_set(**SLOPED | {"epsilon_fill_slope_plus": 1.01})
+    q = quoter(parameters, epsilon_source="fill_slope")
+    assert isinstance(q.entry("bid", 0, TOUCH, NOW), Refusal)
+    assert q.exit("ask", 1, TOUCH, NOW).price == TOUCH.ask
 
 
 @given(
