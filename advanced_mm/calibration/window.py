@@ -27,8 +27,11 @@ class WindowOptions:
     """How silence is told from a hole, and how long the blocks are that errors rest on.
 
     ``max_gap_ms`` holds where L2 snapshots (every 0.5 s) beat beside the quotes,
-    ``max_gap_without_book_ms`` where there are quotes alone. Bursts of orders are over well within
-    ``block_ms``, so that blocks of that length are nearly independent.
+    ``max_gap_without_book_ms`` where there are quotes alone. Snapshots tell a quiet market from a
+    hole, but not from lost quotes: a trade always changes the touch, so where none shows for
+    ``max_gap_ms`` after one, the time between the quotes around it is a hole all the same. Bursts
+    of orders are over well within ``block_ms``, so that blocks of that length are nearly
+    independent.
     """
 
     max_gap_ms: int = 3000
@@ -123,8 +126,12 @@ class Window:
         quotes = quotes.rows(_between(quotes.time_ms, start_ms, end_ms))
         books = books[_between(books, start_ms, end_ms)]
         gap = options.max_gap_ms if len(books) else options.max_gap_without_book_ms
-        heartbeat = np.sort(np.concatenate((quotes.time_ms, books)), kind="stable")
-        stretches = covered_stretches(heartbeat, gap)
+        stretches = _stretches(quotes.time_ms, books, gap)
+        if len(books) and len(quotes):
+            printed = _sound(recording.trades, _MOST_TICKS * recording.tick).time_ms
+            kept = _vouching(books, quotes.time_ms, printed, stretches, gap)
+            if len(kept) < len(books):
+                stretches = _stretches(quotes.time_ms, kept, gap)
         path = MidPath.of(quotes, stretches, _MOST_TICKS * recording.tick)
         return cls(
             coin=recording.coin,
@@ -150,6 +157,26 @@ class Window:
     def sides(self) -> Sides[MarketOrders]:
         """Buy (+) and sell (-) market orders."""
         return Sides(self.orders.of_side(1), self.orders.of_side(-1))
+
+
+def _stretches(quotes: Int1D, books: Int1D, max_gap_ms: int) -> Stretches:
+    return covered_stretches(np.sort(np.concatenate((quotes, books)), kind="stable"), max_gap_ms)
+
+
+def _vouching(
+    books: Int1D, quotes: Int1D, trades: Int1D, stretches: Stretches, max_wait_ms: int
+) -> Int1D:
+    """Return the book times (all times but the trades' sorted) not lying where quotes were lost."""
+    stretch = stretches.index(trades)
+    inside = stretch >= 0
+    trades = trades[inside]
+    following = np.searchsorted(quotes, trades)  # a quote of the same millisecond comes after it
+    far = np.iinfo(np.int64).max
+    seen = np.minimum(np.append(quotes, far)[following], stretches.end_ms[stretch[inside]])
+    lost = np.unique(following[seen - trades > max_wait_ms])
+    if not len(lost):
+        return books
+    return books[~np.isin(np.searchsorted(quotes, books), lost)]
 
 
 def _in_order(quotes: Quotes) -> Quotes:

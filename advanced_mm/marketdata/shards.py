@@ -205,13 +205,12 @@ def _parse_quotes(table: pa.Table, ends: Int1D) -> tuple[_Arrays, Int1D]:
     local_s = _floats(table, "timestamp")
     price, size = _floats(table, "price"), _floats(table, "size")
     is_bid = _is_first(table, "bid", "ask")
-    # An ask row completes the bid row before it if both carry the same two times. Any other row
-    # is an update of its own, whose other side was empty.
-    completes = np.zeros(len(time_ms), dtype=np.bool_)
-    completes[1:] = (
-        is_bid[:-1] & ~is_bid[1:] & (time_ms[1:] == time_ms[:-1]) & (local_s[1:] == local_s[:-1])
-    )
-    completes[ends[:-1]] = False  # a row of another file
+    completes = _completes(time_ms, local_s, is_bid, ends)
+    if 2 * completes.sum() < len(completes):
+        order, ends = _paired_rows((time_ms, local_s, is_bid, price, size), completes, ends)
+        time_ms, local_s, is_bid = time_ms[order], local_s[order], is_bid[order]
+        price, size = price[order], size[order]
+        completes = _completes(time_ms, local_s, is_bid, ends)
     update = np.cumsum(~completes) - 1
     first = np.flatnonzero(~completes)
     arrays: _Arrays = {"time_ms": time_ms[first], "local_s": local_s[first]}
@@ -221,6 +220,63 @@ def _parse_quotes(table: pa.Table, ends: Int1D) -> tuple[_Arrays, Int1D]:
         sizes[update[rows]] = np.where(np.isnan(price[rows]), 0.0, size[rows])
         arrays[name], arrays[f"{name}_size"] = prices, sizes
     return arrays, update[ends - 1] + 1
+
+
+def _completes(
+    time_ms: Int1D, local_s: Float1D, is_bid: NDArray[np.bool_], ends: Int1D
+) -> NDArray[np.bool_]:
+    """Tell the ask rows that complete the bid row before them: both carry the same two times.
+
+    Any other row is an update of its own, whose other side was empty.
+    """
+    completes = np.zeros(len(time_ms), dtype=np.bool_)
+    completes[1:] = (
+        is_bid[:-1] & ~is_bid[1:] & (time_ms[1:] == time_ms[:-1]) & (local_s[1:] == local_s[:-1])
+    )
+    completes[ends[:-1]] = False  # a row of another file
+    return completes
+
+
+def _paired_rows(
+    columns: tuple[NDArray[Any], ...], completes: NDArray[np.bool_], ends: Int1D
+) -> tuple[Int1D, Int1D]:
+    """Return the rows in an order in which both sides of each update follow one another.
+
+    Recorders write them so; whatever has copied or shuffled rows since has torn them apart. Files
+    in which every row has its other side stay as they are. ``columns`` are exchange time, local
+    time, whether it is a bid, price and size.
+    """
+    rows, first = [], 0
+    for end in ends.tolist():
+        own = np.arange(first, end)
+        if 2 * completes[first:end].sum() < len(own):
+            own = own[_paired([column[first:end] for column in columns])]
+        rows.append(own)
+        first = end
+    return np.concatenate(rows), np.cumsum([len(own) for own in rows])
+
+
+def _paired(columns: list[NDArray[Any]]) -> Int1D:
+    """Return the rows of one file, copies left out, by time and in pairs."""
+    time_ms, local_s, is_bid, price, size = columns
+    order = np.lexsort((size, price, is_bid, local_s, time_ms))
+    rows = np.sort(order[_changes(columns, order)])  # each once, in order of arrival
+    by_side = rows[np.lexsort((is_bid[rows], local_s[rows], time_ms[rows]))]
+    # The first bid of a moment belongs to its first ask, the second to the second.
+    start = np.flatnonzero(_changes(columns[:3], by_side))
+    place = np.arange(len(by_side)) - np.repeat(start, np.diff(start, append=len(by_side)))
+    keys = (~is_bid[by_side], place, local_s[by_side], time_ms[by_side])
+    return np.asarray(by_side[np.lexsort(keys)])
+
+
+def _changes(columns: Sequence[NDArray[Any]], order: Int1D) -> NDArray[np.bool_]:
+    """Tell the rows, in this order, that differ from the one before; NaN is the same as NaN."""
+    changed = np.ones(len(order), dtype=np.bool_)
+    changed[1:] = False
+    for column in columns:
+        later, earlier = column[order[1:]], column[order[:-1]]
+        changed[1:] |= (later != earlier) & ~((later != later) & (earlier != earlier))
+    return changed
 
 
 def _parse_trades(table: pa.Table, ends: Int1D) -> tuple[_Arrays, Int1D]:
@@ -282,5 +338,22 @@ def _is_first(table: pa.Table, first: str, second: str) -> NDArray[np.bool_]:
 
 def _common_step(arrays: Mapping[str, NDArray[Any]]) -> int:
     prices = np.concatenate([arrays[name] for name in ("price", "bid", "ask") if name in arrays])
-    units = np.rint(prices[np.isfinite(prices)] * PRICE_UNITS).astype(np.int64)
+    units = np.rint(_credible(prices) * PRICE_UNITS).astype(np.int64)
     return int(np.gcd.reduce(units)) if len(units) else 0
+
+
+def _credible(prices: Float1D) -> Float1D:
+    """Return the prices that may tell the step: one that cannot be would make it a tiny one.
+
+    They are positive, within a factor of two of the median, and of no more than five significant
+    figures or whole, as the venue's are (unless most are otherwise: then it is another venue's).
+    """
+    prices = prices[np.isfinite(prices) & (prices > 0)]
+    if not len(prices):
+        return prices
+    median = np.median(prices)
+    prices = prices[(prices > median / 2) & (prices < 2 * median)]
+    figures = prices / 10.0 ** (np.floor(np.log10(prices)) - 4)
+    off_grid = np.minimum(np.abs(figures - np.rint(figures)), np.abs(prices - np.rint(prices)))
+    venue_s = off_grid < 1e-6
+    return prices[venue_s] if 2 * venue_s.sum() >= len(prices) else prices

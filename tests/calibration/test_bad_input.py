@@ -233,6 +233,37 @@ def test_a_leap_of_the_price_across_a_gap_is_nobody_s_move(clean):
     assert_same(found, before, rel=1e-6)
 
 
+def without_quotes(recording, low_ms, high_ms):
+    time_ms = recording.quotes.time_ms
+    return replace(
+        recording, quotes=taken(recording.quotes, (time_ms < low_ms) | (time_ms > high_ms))
+    )
+
+
+@pytest.mark.parametrize("lost_s", [5, 300])
+def test_quotes_that_are_lost_while_the_book_beats_on_are_a_gap(clean, lost_s):
+    """Against the same recording with that time cut out of all its streams."""
+    low = int(clean.quotes.time_ms[0]) + 700_000
+    high = low + lost_s * 1000
+    deaf = without_quotes(clean, low, high)
+    left, right = deaf.quotes.time_ms[deaf.quotes.time_ms < low][-1], high
+    books = clean.book_time_ms
+    cut = replace(deaf, book_time_ms=books[(books <= left) | (books > right)])
+    found = fit(deaf)
+    assert_same(found, fit(cut))
+    assert found.observed_seconds == pytest.approx(1800 - lost_s, abs=1.5)
+
+
+def test_a_quiet_market_is_no_gap(clean):
+    """Nothing trades and no quote changes for a minute: the book's beats tell that it is heard."""
+    low = int(clean.quotes.time_ms[0]) + 700_000
+    high = low + 60_000
+    trades = clean.trades.time_ms
+    quiet = without_quotes(clean, low, high)
+    quiet = replace(quiet, trades=taken(clean.trades, (trades < low - 3000) | (trades > high)))
+    assert fit(quiet).observed_seconds == fit(clean).observed_seconds
+
+
 def test_an_hour_without_trades_leaves_nothing_to_fit(clean):
     start = int(clean.quotes.time_ms[-1])
     silent = np.arange(start + 500, start + 3_600_001, 500)

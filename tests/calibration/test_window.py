@@ -30,6 +30,19 @@ def naive_stretches(beats, gap):
     return stretches
 
 
+def naive_vouching(quotes, trades, books, gap):
+    """Books but those between two quotes where a trade waited longer than the gap for a quote."""
+    stretches = naive_stretches(quotes + books, gap)
+    kept = list(books)
+    for ms in trades:
+        for start, end in stretches:
+            following = min((q for q in quotes if q >= ms), default=float("inf"))
+            if quotes and start <= ms <= end and min(following, end) - ms > gap:
+                before = max((q for q in quotes if q < ms), default=float("-inf"))
+                kept = [b for b in kept if not before < b <= following]
+    return kept
+
+
 def naive_orders(quotes, trades, stretches, tick):
     groups = {}
     for ms, side, px, code in trades:
@@ -89,7 +102,9 @@ def test_market_orders_agree_with_a_loop(make_recording, quotes, trades, books):
     window = Window.of(make_recording(quotes, trades, books))
     in_time = sorted(quotes, key=lambda q: q[0])
     gap = 3000 if books else 5000
-    stretches = naive_stretches([q[0] for q in quotes] + books, gap)
+    quoted = [q[0] for q in quotes]
+    books = naive_vouching(quoted, [t[0] for t in trades], books, gap)
+    stretches = naive_stretches(quoted + books, gap)
     orders = window.orders
     found = zip(
         orders.time_ms.tolist(),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.schemas import SCHEMAS, shard_metadata
-from advanced_mm.marketdata.shards import Shard, read_shards
+from advanced_mm.marketdata.shards import Shard, read_shards, shard_of
 
 # Few values, so that rows of two files often look like the sides of one update.
 quote_rows = st.lists(
@@ -92,6 +92,67 @@ def test_sides_of_two_files_are_no_update(tmp_path: Path) -> None:
     for shard in read_shards(paths, "prices"):
         assert isinstance(shard, Shard)
         assert np.isnan([shard.columns["bid"], shard.columns["ask"]]).sum() == 1
+
+
+updates = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(1, 30), st.integers(1, 30)),
+    min_size=1,
+    max_size=12,
+    unique_by=lambda update: update[:2],
+)
+
+
+def quotes_table(rows: list[tuple[int, int, str, float]], tick: float | None = 0.1) -> pa.Table:
+    """Rows of exchange time, local time, side and price."""
+    schema = SCHEMAS["prices"].with_metadata(shard_metadata("ETH", tick))
+    columns = {
+        "timestamp": [float(local_s) for _, local_s, _, _ in rows],
+        "price": [price for _, _, _, price in rows],
+        "size": [price / 100 for _, _, _, price in rows],
+        "side": [side for _, _, side, _ in rows],
+        "exchange_timestamp": [ms for ms, _, _, _ in rows],
+    }
+    return pa.table({name: columns[name] for name in schema.names}, schema=schema)
+
+
+@settings(deadline=None)
+@given(updates, st.randoms(use_true_random=False))
+def test_rows_copied_and_shuffled_are_the_same_quotes(made, random) -> None:
+    """Both sides of an update are found again by their two times, whatever lies between them."""
+    rows = [
+        row
+        for ms, local_s, bid, width in sorted(made)
+        for row in ((ms, local_s, "bid", 100.0 + bid), (ms, local_s, "ask", 100.0 + bid + width))
+    ]
+    (clean,) = _shards([quotes_table(rows)])
+    assert np.isfinite([clean.columns["bid"], clean.columns["ask"]]).all()
+    mixed = rows + random.choices(rows, k=random.randint(0, len(rows)))
+    random.shuffle(mixed)
+    (found,) = _shards([quotes_table(mixed)])
+    assert quotes_of(found) == quotes_of(clean)
+
+
+def quotes_of(shard: Shard) -> set[tuple[float, ...]]:
+    return set(zip(*(column.tolist() for column in shard.columns.values()), strict=True))
+
+
+def _shards(tables: list[pa.Table]) -> list[Shard]:
+    return [shard_of(one, "prices") for one in tables]
+
+
+@pytest.mark.parametrize("impossible", [1e12, 1e300, 3343.123456, -0.03, 0.0, float("nan")])
+def test_one_impossible_price_does_not_set_the_step(impossible: float) -> None:
+    """Not positive, nowhere near the others, or of more figures than a price of the venue has."""
+    prices = [3343.1, 3343.6, 3342.9, 3343.4, impossible]
+    rows = [(i, i, "bid", price) for i, price in enumerate(prices)]
+    (shard,) = _shards([quotes_table(rows, tick=None)])
+    assert shard.step == 10_000_000  # 0.1
+
+
+def test_a_step_finer_than_the_venue_s_is_believed_where_it_is_the_rule() -> None:
+    rows = [(i, i, "bid", 3343.0 + i * 0.005) for i in range(1, 10)]
+    (shard,) = _shards([quotes_table(rows, tick=None)])
+    assert shard.step == 500_000
 
 
 @pytest.mark.parametrize(
