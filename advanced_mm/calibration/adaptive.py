@@ -1,5 +1,6 @@
 """The window of a thin coin: as long as its gates need, as short as its data allow."""
 
+import logging
 import math
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Recording
 
 __all__ = ["AdaptiveWindow", "needed_growth"]
+
+logger = logging.getLogger(__name__)
 
 _LOOK_EVERY = 8
 """Fits between two looks whether a grown window may shrink: each look costs a fit."""
@@ -36,7 +39,8 @@ class AdaptiveWindow:
     """Fits one coin on ``base_minutes``, or on the shortest longer window that meets the gates.
 
     A window that held too little is doubled, at once as often as the rates ask for, up to
-    ``max_minutes`` and not beyond the recording's start, and its length is remembered. Now and then
+    ``max_minutes`` or 4 MB of rows and not beyond the recording's start, and its length is
+    remembered. Now and then
     a third of a grown window is tried; where that meets the gates the window is halved.
 
     Parameters
@@ -103,9 +107,17 @@ class AdaptiveWindow:
         if growth <= 1 or not self.rolling.has_older_rows(minutes):
             return minutes
         affordable = minutes * _MOST_BYTES / max(self.rolling.held_bytes, 1)
-        while minutes < min(growth * self.minutes, self.max_minutes) and 2 * minutes <= affordable:
-            minutes *= 2
-        return max(self.minutes, min(minutes, self.max_minutes))
+        while minutes < min(growth * self.minutes, self.max_minutes):
+            longer = min(2 * minutes, self.max_minutes)
+            if longer > affordable:
+                logger.debug(
+                    "%s: %g minutes hold too little, and twice as many are more rows than are read",
+                    self.rolling.coin,
+                    minutes,
+                )
+                break
+            minutes = longer
+        return max(self.minutes, minutes)
 
     def _shrink_if_enough(self, recording: Recording) -> None:
         """Halve a grown window, for the fits to come, where well under half meets the gates."""

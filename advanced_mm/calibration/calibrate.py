@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from math import nan
 from time import perf_counter
+
+import numpy as np
 
 from advanced_mm.calibration.arrivals import ArrivalEstimator, ArrivalFit
 from advanced_mm.calibration.bootstrap import BlockBootstrap
@@ -14,11 +17,16 @@ from advanced_mm.calibration.pareto import ParetoEstimator, ParetoFit
 from advanced_mm.calibration.volatility import VolatilityEstimator
 from advanced_mm.calibration.window import Window, WindowOptions
 from advanced_mm.errors import InputError
-from advanced_mm.marketdata.records import Recording
+from advanced_mm.marketdata.records import Quotes, Recording
 
 __all__ = ["CalibrationOptions", "CoinCalibration", "calibrate"]
 
 MAX_WINDOW_MINUTES = 100_000  # ten weeks; longer is a mistyped number
+
+_WHOLE = 0.95
+"""A window counts as covered from this share of it on: its first row comes after its start."""
+
+_LAST_ROWS = 100
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,7 @@ class CoinCalibration:
     pareto: Sides[ParetoFit]
     volatility: Estimate
     cost_ms: float
+    clock_offset_s: float = nan
 
     @property
     def kappa_status(self) -> Status:
@@ -194,17 +203,29 @@ def calibrate(
     end = newest if end_ms is None else min(end_ms, newest)
     window = Window.of(recording, end - round(window_minutes * 60_000), end, options.window)
     calibration = _fit(window, options, end, window_minutes * 60.0)
-    if window.observed_seconds < options.min_observed_seconds:
+    needed = min(options.min_observed_seconds, _WHOLE * calibration.window_seconds)
+    if window.observed_seconds < needed:
         calibration = calibration.rejected(
-            f"{window.observed_seconds:.0f} s covered, {options.min_observed_seconds:g} s needed"
+            f"{window.observed_seconds:.0f} s covered, {needed:g} s needed"
         )
-    return replace(calibration, cost_ms=(perf_counter() - started) * 1e3)
+    return replace(
+        calibration,
+        clock_offset_s=_clock_offset_s(recording.quotes),
+        cost_ms=(perf_counter() - started) * 1e3,
+    )
 
 
 def _newest_ms(recording: Recording) -> int | None:
     """Return the newest exchange time, whatever the order of the rows."""
     times = (recording.quotes.time_ms, recording.trades.time_ms, recording.book_time_ms)
     return max((int(t.max()) for t in times if len(t)), default=None)
+
+
+def _clock_offset_s(quotes: Quotes) -> float:
+    """Return the median of local less exchange time over the last quotes."""
+    apart = quotes.local_s[-_LAST_ROWS:] - quotes.time_ms[-_LAST_ROWS:] / 1000
+    known = apart[np.isfinite(apart)]
+    return float(np.median(known)) if len(known) else nan
 
 
 def _fit(

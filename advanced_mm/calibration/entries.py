@@ -12,6 +12,7 @@ from advanced_mm.parameter_files import EpsilonEntry, KappaEntry, LambdaEntry
 __all__ = ["calibration_id", "common_fields", "epsilon_entry", "kappa_entry", "lambda_entry"]
 
 Fields = dict[str, Any]
+_SIGNS = ("plus", "minus")
 
 
 def calibration_id(coin: str, published_at: datetime) -> str:
@@ -55,6 +56,10 @@ def epsilon_entry(calibration: CoinCalibration, published_at: datetime) -> Epsil
         fields |= _with_error("epsilon_fill_slope", fill.profile.map(lambda p: p.slope))
         fields |= _with_error("pareto_alpha", pareto.map(lambda side: side.alpha))
         fields |= _with_error("pareto_mean", pareto.map(lambda side: side.mean))
+        for sign, tail in zip(_SIGNS, pareto, strict=True):
+            if tail.mean.usable:
+                fields[f"pareto_truncated_{sign}"] = tail.truncated
+        fields |= _one("sigma", calibration.volatility)
         fitted = pareto.map(lambda side: side.threshold if side.alpha.usable else nan)
         fields |= _positive("pareto_threshold", fitted)
         of_order, of_fill = toxicity(calibration)
@@ -88,20 +93,25 @@ def _with_error(name: str, pair: Sides[Estimate], *, verdict: bool = False) -> F
     An end of the interval that is not above zero is left out.
     """
     fields: Fields = {}
-    for sign, estimate in zip(("plus", "minus"), pair, strict=True):
-        if not (estimate.usable and _publishable(estimate.value)):
-            continue
-        parts = {"se": estimate.se, "low": estimate.low, "high": estimate.high}
-        found = {f"{name}_{sign}_{part}": x for part, x in parts.items() if _publishable(x)}
-        fields |= {f"{name}_{sign}": estimate.value} | found
-        if verdict:
+    for sign, estimate in zip(_SIGNS, pair, strict=True):
+        fields |= (found := _one(f"{name}_{sign}", estimate))
+        if found and verdict:
             fields[f"{name}_{sign}_status"] = estimate.status.value
     return fields
 
 
+def _one(name: str, estimate: Estimate) -> Fields:
+    """Return one estimate's value, standard error and interval, nothing where it has no value."""
+    if not (estimate.usable and _publishable(estimate.value)):
+        return {}
+    parts = {"se": estimate.se, "low": estimate.low, "high": estimate.high}
+    found = {f"{name}_{part}": x for part, x in parts.items() if _publishable(x)}
+    return {name: estimate.value} | found
+
+
 def _positive(name: str, pair: Sides[float]) -> Fields:
     """Return the sides' publishable values; an absent value is left out, never null."""
-    signed = zip(("plus", "minus"), pair, strict=True)
+    signed = zip(_SIGNS, pair, strict=True)
     return {f"{name}_{sign}": value for sign, value in signed if _publishable(value)}
 
 

@@ -25,8 +25,9 @@ class ParetoFit:
     ``alpha`` is the tail index; ``threshold`` u and ``mean`` (of a jump of at least u) are in quote
     currency; the mean's error is that of alpha carried over. ``truncated`` tells that the mean is
     that on [u, largest jump seen], because alpha does not exceed 1 by two standard errors and the
-    full mean may not exist. ``by_threshold`` lists (u in half ticks, alpha) at other thresholds: a
-    Pareto tail shows the same alpha at each.
+    full mean may not exist; its error knows nothing of how that largest jump came about, so
+    ``sample_mean``, the plain mean of the same jumps, stands beside it. ``by_threshold`` lists (u
+    in half ticks, alpha) at other thresholds: a Pareto tail shows the same alpha at each.
     """
 
     alpha: Estimate
@@ -34,15 +35,16 @@ class ParetoFit:
     mean: Estimate
     truncated: bool
     by_threshold: tuple[tuple[int, float], ...]
+    sample_mean: float = np.nan
 
 
 @dataclass(frozen=True)
 class ParetoEstimator:
     """Maximum likelihood on jumps of at least ``threshold_half_ticks``.
 
-    ``min_jumps`` is the gate; ``other_thresholds`` (half ticks) are reported beside it. The error
-    is clustered by block of time, at least alpha / sqrt(n); a ``bootstrap`` replaces it by what it
-    draws.
+    ``min_jumps`` is the gate, a mean of more than ``max_bp`` of the mid is not believed;
+    ``other_thresholds`` (half ticks) are reported beside it. The error is clustered by block of
+    time, at least alpha / sqrt(n); a ``bootstrap`` replaces it by what it draws.
 
     Raises
     ------
@@ -52,6 +54,7 @@ class ParetoEstimator:
 
     threshold_half_ticks: int = 2
     min_jumps: int = 30
+    max_bp: float = 20.0
     other_thresholds: tuple[int, ...] = (2, 4, 6)
     bootstrap: BlockBootstrap | None = None
 
@@ -77,7 +80,10 @@ class ParetoEstimator:
         alpha = self._alpha(window, time_ms[tail], jumps[tail])
         truncated = bool(alpha.value - 2 * alpha.se <= 1)
         mean = _mean(alpha, u - 0.5, float(jumps.max()) if truncated else np.inf, half_tick)
-        return ParetoFit(alpha, u * half_tick, mean, truncated, others)
+        if mean.value >= self.max_bp * 1e-4 * window.path.last:
+            mean = mean.rejected(f"{mean.value:.4g} is more than {self.max_bp:g} bp of the mid")
+        sample_mean = float(jumps[tail].mean()) * half_tick
+        return ParetoFit(alpha, u * half_tick, mean, truncated, others, sample_mean)
 
     def _alpha(self, window: Window, time_ms: Int1D, jumps: Int1D) -> Estimate:
         """Return the tail index of jumps that are all beyond the threshold."""

@@ -7,13 +7,16 @@ stop the others; a data dir that is not there yet is waited for.
 
 import ctypes
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf, isfinite
 
 from advanced_mm.calibration.adaptive import AdaptiveWindow
 from advanced_mm.calibration.calibrate import CalibrationOptions, CoinCalibration
+from advanced_mm.calibration.estimate import Status
 from advanced_mm.calibration.publish import last_published, parameter_set
 from advanced_mm.calibration.rolling import RollingWindow
 from advanced_mm.errors import AdvancedMMError, InputError
@@ -26,6 +29,7 @@ __all__ = ["PeriodicRunner", "RunnerOptions"]
 logger = logging.getLogger(__name__)
 
 _NAP_SECONDS = 0.2  # how soon a stop is noticed
+_CLOCKS_APART_SECONDS = 8.0  # messages take up to 2 s
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,8 @@ class RunnerOptions:
             "interval_seconds",
             "max_data_age_seconds",
         ):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} = {getattr(self, name)!r} must be positive")
+            if not 0 < getattr(self, name) < inf:
+                raise InputError(f"{name} = {getattr(self, name)!r} must be positive and finite")
 
 
 class PeriodicRunner:
@@ -218,21 +222,41 @@ class PeriodicRunner:
         return entries
 
     def _judged_by_age(self, calibration: CoinCalibration) -> CoinCalibration:
-        """Reject a fit whose newest row is too old to quote from."""
+        """Reject a fit whose newest row is too old to quote from.
+
+        The exchange's times are first brought to this machine's clock, by which the recorder
+        received them: the two may differ by minutes.
+        """
         self._newest_seen_ms = max(self._newest_seen_ms, calibration.end_ms)
-        wall_ms = self._wall_clock() * 1000
-        now_ms = self._newest_seen_ms if self.options.market_clock else wall_ms
-        age = (now_ms - calibration.end_ms) / 1000
+        if self.options.market_clock:
+            age = (self._newest_seen_ms - calibration.end_ms) / 1000
+        else:
+            offset = calibration.clock_offset_s
+            age = self._wall_clock() - calibration.end_ms / 1000
+            if isfinite(offset):
+                age -= offset
+                self._watch_clocks(calibration.coin, offset)
         if age <= self.options.max_data_age_seconds:
             return calibration
         limit = self.options.max_data_age_seconds
         return calibration.rejected(f"newest row is {age:.0f} s old, at most {limit:g} s allowed")
 
-    def _complain(self, coin: str, message: str) -> None:
-        """Warn once while the trouble stays the same."""
-        level = logging.DEBUG if self._complaints.get(coin) == message else logging.WARNING
+    def _watch_clocks(self, coin: str, ahead_s: float) -> None:
+        """Warn where this machine's clock and the venue's disagree: the bot would not quote."""
+        if abs(ahead_s) > _CLOCKS_APART_SECONDS:
+            side = "ahead of" if ahead_s > 0 else "behind"
+            self._complain(
+                f"{coin} clock",
+                f"{coin}: this machine's clock is about {abs(ahead_s):.0f} s {side} the venue's; "
+                "set it (timedatectl set-ntp true), the bot does not quote so",
+            )
+
+    def _complain(self, about: str, message: str) -> None:
+        """Warn once while the trouble stays the same but for its numbers."""
+        kind = re.sub(r"[\d.]+", "#", message)
+        level = logging.DEBUG if self._complaints.get(about) == kind else logging.WARNING
         logger.log(level, "%s", message)
-        self._complaints[coin] = message
+        self._complaints[about] = kind
 
     def _report(self, calibration: CoinCalibration, entries: ParameterSet, total_ms: float) -> None:
         self._complaints.pop(calibration.coin, None)
@@ -251,6 +275,16 @@ class PeriodicRunner:
         )
         for reason in calibration.reasons():
             logger.debug("%s %s", calibration.coin, reason)
+        self._say_what_is_missing(calibration)
+
+    def _say_what_is_missing(self, calibration: CoinCalibration) -> None:
+        """Warn, once for each kind of it, why a coin cannot be fitted now."""
+        about = f"{calibration.coin} fit"
+        if calibration.status is not Status.INSUFFICIENT:
+            self._complaints.pop(about, None)
+            return
+        missing = next(why for why in calibration.reasons() if Status.INSUFFICIENT.value in why)
+        self._complain(about, f"{calibration.coin}: nothing new can be published: {missing}")
 
 
 def _pair(plus: float | None, minus: float | None) -> str:

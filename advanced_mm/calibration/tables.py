@@ -171,8 +171,8 @@ def _impact_notes(c: CoinCalibration) -> Iterator[str]:
         kind = "truncated" if tail.truncated else "fitted"
         yield (
             f"{sign}: alpha by threshold in half ticks: {by}; {kind} mean of a jump of at least "
-            f"{tail.threshold:g}: {_number(tail.mean.value)} ± {_number(tail.mean.se, 2)} "
-            "(a Pareto tail shows one alpha at each)"
+            f"{tail.threshold:g}: {_number(tail.mean.value)} ± {_number(tail.mean.se, 2)}, "
+            f"of the jumps seen {_number(tail.sample_mean)} (a Pareto tail shows one alpha at each)"
         )
 
 

@@ -128,7 +128,9 @@ class EpsilonEntry(ParameterEntry):
     """``epsilon.json``: permanent jump per market order and per fill, quote currency.
 
     ``epsilon_fill_intercept`` and ``_slope`` describe the move given a fill as a + b*depth;
-    ``kappa_epsilon`` and ``kappa_epsilon_fill`` are the toxicities, pure numbers.
+    ``kappa_epsilon`` and ``kappa_epsilon_fill`` are the toxicities, pure numbers;
+    ``pareto_truncated`` tells that the tail has no mean and ``pareto_mean`` is that up to the
+    largest jump; ``sigma`` is the mid's volatility, quote currency per square root of a second.
     """
 
     required_when_fitted = (
@@ -192,6 +194,12 @@ class EpsilonEntry(ParameterEntry):
     pareto_mean_minus_low: Positive | None = None
     pareto_mean_plus_high: Positive | None = None
     pareto_mean_minus_high: Positive | None = None
+    pareto_truncated_plus: bool | None = None
+    pareto_truncated_minus: bool | None = None
+    sigma: Positive | None = None
+    sigma_se: NonNegative | None = None
+    sigma_low: Positive | None = None
+    sigma_high: Positive | None = None
     kappa_epsilon_plus: Positive | None = None
     kappa_epsilon_minus: Positive | None = None
     kappa_epsilon_plus_se: Positive | None = None

@@ -43,12 +43,20 @@ def entry_refusal(parameters: ParameterSet, settings: Settings, now: datetime) -
 def _faults(parameters: ParameterSet, settings: Settings, now: datetime) -> Iterator[str]:
     for entry in parameters.entries:
         if entry.status == "insufficient" or entry.fitted_at is None:
-            yield f"insufficient data: {entry.n_plus} buy and {entry.n_minus} sell market orders"
+            yield (
+                f"insufficient data: {entry.n_plus} buy and {entry.n_minus} sell market orders in "
+                f"{entry.observed_seconds:.0f} s; the runner's log says what is missing"
+            )
             continue
         published_age = (now - entry.published_at).total_seconds()
         fitted_age = (now - entry.fitted_at).total_seconds()
-        if min(published_age, fitted_age) < -CLOCK_TOLERANCE_SECONDS:
+        if published_age < -CLOCK_TOLERANCE_SECONDS:
             yield "parameters from the future: the clocks of the two containers disagree"
+        if fitted_age < -CLOCK_TOLERANCE_SECONDS:
+            yield (
+                f"data from the future: this machine's clock is {-fitted_age:.0f} s behind the "
+                "venue's; set it"
+            )
         if published_age > settings.max_published_age_seconds:
             yield (
                 f"stale: published {published_age:.0f} s ago, "

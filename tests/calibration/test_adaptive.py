@@ -166,6 +166,30 @@ def test_dense_quotes_are_not_read_for_hours(thin, start_ms):
     assert rows.keep_minutes == 0.0
 
 
+def test_the_last_step_to_the_longest_window_need_not_be_a_doubling(simulated):
+    """3 MB at six hours are affordable; twice the four hours before would not be."""
+    market = simulated.Market(rate=0.015, seconds=7 * 3600, realistic=True, sweep_probability=0.4)
+    recording = simulated.simulate(market, seed=3)
+    rows = Rows(recording, recording.newest_ms)
+    rows.bytes_a_minute = 3_000_000 // 360
+    assert AdaptiveWindow(rows, 30.0, 360.0).fit().window_seconds == 360 * 60
+
+
+def test_a_window_of_five_minutes_can_be_whole(simulated):
+    """Its first row comes after its start, so that it never covers 300 s to the last."""
+    recording = simulated.simulate(simulated.Market(rate=5.0, seconds=900), seed=2)
+    later = recording.quotes.time_ms[::2] + 37
+    rare = replace(recording, quotes=replace(_every_second(recording.quotes), time_ms=later))
+    rare = replace(rare, book_time_ms=np.empty(0, np.int64))
+    fit = calibrate(rare, window_minutes=5)
+    assert 299 < fit.observed_seconds < 300
+    assert fit.kappa_status == "ok"
+
+
+def _every_second(records):
+    return type(records)(*(getattr(records, f.name)[::2] for f in fields(records)))
+
+
 def test_growth_is_told_from_the_scarcest_count(simulated):
     recording = simulated.simulate(simulated.Market(seconds=1800), seed=1)
     fit = calibrate(recording, window_minutes=30)

@@ -12,7 +12,7 @@ from advanced_mm.calibration.arrivals import ArrivalEstimator, garwood_interval
 from advanced_mm.calibration.bootstrap import percentile_interval
 from advanced_mm.calibration.calibrate import calibrate
 from advanced_mm.calibration.estimate import NORMAL_95, Estimate, Sides, Status, settle_pair
-from advanced_mm.calibration.fill_curve import FillCurveEstimator
+from advanced_mm.calibration.fill_curve import FillCurveEstimator, reach_ks_distance
 from advanced_mm.calibration.fill_impact import FillImpactEstimator, line_from_sums
 from advanced_mm.calibration.impact import ImpactEstimator, least_squares_hc1
 from advanced_mm.calibration.pareto import ParetoEstimator, hill_alpha, truncated_pareto_mean
@@ -87,6 +87,30 @@ def test_one_absurd_print_costs_neither_memory_nor_the_fit(market):
     before, after = (FillCurveEstimator().fit(w).plus for w in (window, absurd))
     assert after.kappa.value == pytest.approx(before.kappa.value, rel=0.2)
     assert FillImpactEstimator().fit(absurd).profile.plus.slope.usable
+
+
+@pytest.mark.parametrize(("q", "cap", "n1"), [(0.5, 34, 60), (0.77, 34, 204), (0.9, 100, 1000)])
+def test_one_good_fit_in_twenty_is_called_bad(market, q, cap, n1):
+    """Of samples drawn from the law itself, fitted as the estimator fits them."""
+    curve = replace(FillCurveEstimator().fit(market[1]).plus, q=q, cap=cap, n1=n1)
+    rng = np.random.default_rng(7)
+    rejected = []
+    for _ in range(1500):
+        reach = rng.geometric(1 - q, n1)
+        capped = np.minimum(reach, cap)
+        go, stop = capped.sum() - n1, (reach < cap).sum()
+        rejected.append(reach_ks_distance(reach, go / (go + stop), cap) > curve.ks_critical)
+    assert 0.03 < np.mean(rejected) < 0.07  # 3.5 standard errors of 1500 draws
+
+
+def test_a_tail_mean_beyond_belief_is_not_published(market):
+    window = market[1]
+    fit = ParetoEstimator(max_bp=1e-3).fit(window).plus
+    assert fit.alpha.usable
+    assert not fit.mean.usable
+    assert "bp of the mid" in fit.mean.reason
+    reach = window.orders.of_side(1).reach
+    assert fit.sample_mean == pytest.approx(reach[reach >= 1].mean() * window.tick)
 
 
 def test_lambda0_is_the_rate_beyond_the_touch_carried_back(market):

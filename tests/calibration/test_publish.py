@@ -45,6 +45,9 @@ def test_published_values_are_the_fitted_ones(tmp_path, good):
     assert found["lambda.json"]["lambda+"] == good.arrivals.plus.rate.value
     assert found["epsilon.json"]["epsilon_fill+"] == good.fill_impact.epsilon_fill.plus.value
     assert found["epsilon.json"]["epsilon-"] == good.impact.epsilon.minus.value
+    assert found["epsilon.json"]["sigma"] == good.volatility.value
+    assert found["epsilon.json"]["sigma_se"] == good.volatility.se
+    assert found["epsilon.json"]["pareto_truncated+"] is good.pareto.plus.truncated
     for entry in found.values():
         assert entry["status"] == "ok"
         assert (entry["n+"], entry["n1-"]) == (good.n.plus, good.n1.minus)

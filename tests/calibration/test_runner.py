@@ -161,6 +161,31 @@ def test_old_rows_are_no_ground_for_a_quote(runner, recording, tmp_path):
     assert status(tmp_path, "SIM") == "stale"
 
 
+@pytest.mark.parametrize("ahead_s", [180.0, -180.0])
+@pytest.mark.parametrize(("silent_s", "fitted"), [(20.0, True), (120.0, False)])
+def test_a_clock_that_is_minutes_off_is_named_and_changes_no_age(
+    runner, recording, tmp_path, caplog, ahead_s, silent_s, fitted
+):
+    quotes, trades = recording.quotes, recording.trades
+    received = replace(
+        recording,
+        quotes=replace(quotes, local_s=quotes.local_s + ahead_s),
+        trades=replace(trades, local_s=trades.local_s + ahead_s),
+    )
+    runner({"SIM": received}, age_s=ahead_s + silent_s).run_once()
+    assert (status(tmp_path, "SIM") == "ok") is fitted
+    side = "ahead of" if ahead_s > 0 else "behind"
+    assert f"clock is about 180 s {side} the venue's" in caplog.text
+    assert fitted or "newest row is 120 s old" in caplog.text
+
+
+@pytest.mark.parametrize("minutes", ["window_minutes", "max_window_minutes"])
+@pytest.mark.parametrize("length", [0.0, float("nan"), float("inf")])
+def test_a_length_of_time_is_a_number(minutes, length):
+    with pytest.raises(InputError, match=minutes):
+        RunnerOptions(coins=("A",), **{minutes: length})
+
+
 def test_fast_market_s_ages_count_against_the_newest_exchange_time(runner, recording, tmp_path):
     half = recording.trades.time_ms <= recording.quotes.time_ms[len(recording.quotes) // 2]
     middle = int(recording.trades.time_ms[half][-1])

@@ -22,7 +22,7 @@ def test_fresh_parameters_pass(make_set):
 
 @pytest.mark.parametrize(
     ("seconds", "reason"),
-    [(54, None), (56, "stale: published 61 s ago"), (-11, "from the future"), (-9, None)],
+    [(54, None), (56, "stale: published 61 s ago"), (-11, "two containers"), (-9, None)],
 )
 def test_the_age_of_the_refit_counts(make_set, seconds, reason):
     refusal = quote_refusal(make_set(), Settings(), NOW + timedelta(seconds=seconds))
@@ -33,6 +33,11 @@ def test_old_data_are_refused_even_if_published_now(make_set):
     old = make_set(fitted_at=NOW - timedelta(seconds=1801))
     assert "the data are 1801 s old" in quote_refusal(old, Settings(), NOW)
     assert quote_refusal(old, Settings(max_data_age_seconds=2000), NOW) is None
+
+
+def test_data_from_the_future_are_a_wrong_clock(make_set):
+    early = make_set(fitted_at=NOW + timedelta(seconds=180))
+    assert "180 s behind the venue's" in quote_refusal(early, Settings(), NOW)
 
 
 def test_insufficient_data_are_refused(make_set):
