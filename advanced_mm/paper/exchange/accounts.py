@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from advanced_mm.paper.exchange.orders import Fill, FundingPayment, Order
+from advanced_mm.paper.exchange.orders import Fill, FundingPayment, Order, OrderStatus
 from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.exchange.units import MICROS_PER_USDC
 
@@ -69,8 +69,9 @@ class Account:
     """One account. Amounts are micro-USDC, times exchange ms.
 
     ``orders`` are the live ones by number, sleeping stops among them; ``ended`` those before, the
-    newest last. ``volume`` is what was traded, ``fees`` what was paid for it. ``refused`` counts
-    orders that were never taken, by the first words of the sentence.
+    newest last, ``ended_counts`` how many there were in all, by what became of them. ``volume`` is
+    what was traded, ``fees`` what was paid for it. ``refused`` counts orders that were never taken,
+    by the first words of the sentence.
     """
 
     address: str
@@ -82,6 +83,7 @@ class Account:
     leverage: dict[str, Leverage] = field(default_factory=dict)
     orders: dict[int, Order] = field(default_factory=dict)
     ended: deque[Order] = field(default_factory=deque)
+    ended_counts: Counter[OrderStatus] = field(default_factory=Counter)
     fills: deque[Fill] = field(default_factory=lambda: deque(maxlen=KEPT_FILLS))
     funding: deque[FundingPayment] = field(default_factory=lambda: deque(maxlen=KEPT_FILLS))
     volume: int = 0
@@ -109,6 +111,7 @@ class Account:
         self.orders.pop(order.oid, None)
         self._known[order.oid] = order
         self.ended.append(order)
+        self.ended_counts[order.status] += 1
         if len(self.ended) > KEPT_ORDERS:
             oldest = self.ended.popleft()
             del self._known[oldest.oid]
@@ -117,10 +120,14 @@ class Account:
                 del self._cloids[cloid]
 
     def find(self, oid_or_cloid: int | str) -> Order | None:
-        """An order of any state by its number or the client's newest use of a name."""
+        """An order of any state by its number or the client's name: a live one before others."""
         if isinstance(oid_or_cloid, int):
             return self._known.get(oid_or_cloid)
-        return self._known.get(self._cloids.get(oid_or_cloid, -1))
+        newest = self._known.get(self._cloids.get(oid_or_cloid, -1))
+        if newest is None or newest.oid in self.orders:
+            return newest
+        live = (one for one in self.orders.values() if one.request.cloid == oid_or_cloid)
+        return max(live, key=lambda order: order.oid, default=newest)
 
     def history(self) -> list[Order]:
         """The orders still known, oldest first."""

@@ -194,7 +194,9 @@ class Desk:
         self._forced = None
 
     def end(self, order: Order, status: OrderStatus) -> None:
-        """Take an order out of the venue."""
+        """Take an order out of the venue, once: the end of a parent ends its children, too."""
+        if order.status.ended:
+            return
         if order.resting:
             self._markets[order.coin].remove(order)
         self.sleepers[order.coin].discard(order)
@@ -202,8 +204,7 @@ class Desk:
         self._accounts.open(order.account).end(order)
         self._tell(order)
         for child in self._children.pop(order.oid, []):
-            if not child.status.ended:
-                self.end(child, OrderStatus.CANCELED)
+            self.end(child, OrderStatus.CANCELED)
         self._siblings.pop(order.oid, None)
 
     # The book asks and tells
@@ -308,8 +309,7 @@ class Desk:
         self._tell(order)
         self.arm(order)
         for sibling in self._siblings.pop(order.oid, []):
-            if not sibling.status.ended:
-                self.end(sibling, OrderStatus.SIBLING_FILLED_CANCELED)
+            self.end(sibling, OrderStatus.SIBLING_FILLED_CANCELED)
 
     def _position_moved(self, account: Account, coin: str, start: int) -> None:
         """Keep reduce-only orders within what there is to be reduced."""

@@ -7,7 +7,7 @@ from advanced_mm.paper.exchange.clearing import Clearing
 from advanced_mm.paper.exchange.desk import Desk
 from advanced_mm.paper.exchange.margin import Margin
 from advanced_mm.paper.exchange.matching import MatchedMarket
-from advanced_mm.paper.exchange.orders import FundingPayment, Order, OrderStatus
+from advanced_mm.paper.exchange.orders import FundingPayment, OrderStatus
 from advanced_mm.paper.exchange.rules import Rules
 
 __all__ = ["Upkeep"]
@@ -82,7 +82,7 @@ class Upkeep:
                 account.scheduled_day, account.scheduled_used = now_ms // DAY_MS, 0
             account.scheduled_used += 1
             for order in tuple(account.orders.values()):
-                self._end(order, OrderStatus.SCHEDULED_CANCEL)
+                self._desk.end(order, OrderStatus.SCHEDULED_CANCEL)
 
     def _pay_funding(self, now_ms: int) -> None:
         rate = self._rules.funding_rate
@@ -127,12 +127,8 @@ class Upkeep:
         isolated = account.positions[coins[0]].isolated
         for order in tuple(account.orders.values()):
             if order.coin in coins or not isolated:
-                self._end(order, OrderStatus.LIQUIDATED_CANCELED)
+                self._desk.end(order, OrderStatus.LIQUIDATED_CANCELED)
         for coin in coins:
             if coin in self._desk.halted or not (isolated or self._below(account)):
                 continue
             self._desk.force(account, coin)
-
-    def _end(self, order: Order, status: OrderStatus) -> None:
-        if not order.status.ended:  # the end of a parent ends its children
-            self._desk.end(order, status)
