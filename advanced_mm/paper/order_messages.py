@@ -48,7 +48,7 @@ def full_order_data(order: Order, units: CoinUnits) -> dict[str, Json]:
         "isTrigger": trigger is not None,
         "triggerPx": "0.0",
         "children": [],
-        "isPositionTpsl": False,
+        "isPositionTpsl": order.request.whole_position,
         "reduceOnly": request.reduce_only,
         "orderType": "Limit",
         "tif": str(request.tif),

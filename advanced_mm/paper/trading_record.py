@@ -55,7 +55,7 @@ def _money(exchange: Exchange, account: Account, fills: Sequence[Fill]) -> dict[
 
 
 def _orders(account: Account) -> dict[str, Json]:
-    orders = account.history()
+    orders = [order for order in account.history() if not order.status.refused]
     by_status = Counter(order.status.value for order in orders)
     refused = dict(account.refused)
     cancelled = [order for order in orders if order.status is OrderStatus.CANCELED]

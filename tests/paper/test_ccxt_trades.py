@@ -84,6 +84,8 @@ async def test_a_post_only_order_that_would_match_is_refused_with_the_touch(trad
     client, _, _ = trading
     with pytest.raises(ccxt.InvalidOrder, match=r"bbo was 3000@3000\.1\. asset=0"):
         await client.create_order(PAIR, "limit", "buy", 0.1, 3000.1, {"postOnly": True})
+    (refused,) = await client.fetch_orders(PAIR)
+    assert (refused["status"], refused["info"]["status"]) == ("rejected", "badAloPxRejected")
     placed = await client.create_order(PAIR, "limit", "buy", 0.1, 3000.0, {"postOnly": True})
     found = await client.fetch_order(placed["id"], PAIR)
     assert (found["timeInForce"], found["postOnly"]) == ("ALO", True)
@@ -221,7 +223,10 @@ async def test_leverage_and_isolated_margin_are_set(trading):
 async def test_a_dead_mans_switch_cancels_everything_at_its_time(trading, scripted):
     client, _, server = trading
     await client.create_order(PAIR, "limit", "buy", 0.1, 2990.0)
-    with pytest.raises(ccxt.ExchangeError):
+    with pytest.raises(ccxt.ExchangeError, match="until enough volume traded"):
+        await client.cancel_all_orders_after(5_500)
+    server.exchange.accounts.open(client.walletAddress.lower()).volume = 10**12
+    with pytest.raises(ccxt.ExchangeError, match="too early"):
         await client.cancel_all_orders_after(1_000)
     reply = await client.cancel_all_orders_after(5_500)
     assert reply == {"status": "ok", "response": {"type": "default"}}

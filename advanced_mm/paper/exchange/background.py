@@ -1,7 +1,7 @@
 """The background of one market in whole numbers: its touch, its depth, what we took of it."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import islice
 
@@ -166,9 +166,16 @@ class Background:
         """An order of ours has taken lots of a level: they are gone until the next block."""
         self._taken[bids, price] = self._taken.get((bids, price), 0) + lots
 
-    def refill(self) -> None:
-        """The source's next block: what was taken is there again."""
-        self._taken.clear()
+    def refill(self) -> Mapping[tuple[bool, int], int]:
+        """The source's next block: what was taken is there again.
+
+        Returns
+        -------
+        Mapping
+            The lots that were taken, by side (whether bids) and price.
+        """
+        returned, self._taken = self._taken, {}
+        return returned
 
     def _side(self, bids: bool) -> tuple[Level, ...]:
         if self._visible is None:

@@ -31,6 +31,17 @@ MOST_EVENTS = 100_000
 TENTHS_OF_WHOLE = 100_000  # tenths of a basis point, in which a builder's fee is counted
 NO_MATCH = "Order could not immediately match against any resting orders."
 
+_REFUSALS = {
+    "Price must be divisible by tick size": OrderStatus.TICK_REJECTED,
+    "Order must have minimum value": OrderStatus.MIN_TRADE_NTL_REJECTED,
+    "Insufficient margin": OrderStatus.PERP_MARGIN_REJECTED,
+    "Reduce only": OrderStatus.REDUCE_ONLY_REJECTED,
+    "Post only": OrderStatus.BAD_ALO_PX_REJECTED,
+    NO_MATCH: OrderStatus.IOC_CANCEL_REJECTED,
+    "Invalid TP/SL price": OrderStatus.BAD_TRIGGER_PX_REJECTED,
+}
+"""What a refused order is called afterwards, by how the sentence begins."""
+
 
 class Desk:
     """Takes orders in and tells what becomes of them; the `Ledger` of all markets.
@@ -72,7 +83,7 @@ class Desk:
         """Take in one order."""
         error = self.refusal(account, request)
         if error is not None:
-            return Outcome(error=error)
+            return self._refuse(account, request, error)
         order = self._new(account, request)
         if request.trigger is not None:
             self.sleepers[order.coin].add(order)
@@ -84,7 +95,7 @@ class Desk:
         """Take in a trigger that begins to wait once its parent is filled."""
         error = self.refusal(account, request)
         if error is not None:
-            return Outcome(error=error)
+            return self._refuse(account, request, error)
         order = self._new(account, request)
         self._children.setdefault(parent.oid, []).append(order)
         self._tell(order)
@@ -127,6 +138,8 @@ class Desk:
             return "Reduce only order would increase position."
         crosses = market.crosses(request.is_buy, request.price)
         taken = self._taken_at_once(account, request) if crosses else NOTHING
+        if without is not None and taken is not NOTHING:
+            crosses = taken.lots > 0  # it may be the order itself that it would cross
         if not self._margin.allows(account, request, taken, without.oid if without else None):
             return "Insufficient margin to place order."
         if request.tif is TimeInForce.ALO and crosses:
@@ -153,10 +166,15 @@ class Desk:
             == (request.coin, request.is_buy, request.price, request.reduce_only)
             and request.lots <= old.remaining
         )
+        children = self._children.pop(old.oid, [])
         if not keeps:
             self.end(old, OrderStatus.CANCELED)
-            return self.place(account, request)
+            outcome = self.place(account, request)
+            if outcome.order is not None:
+                self._adopt(outcome.order.oid, children)
+            return outcome
         order = self._new(account, request)
+        self._children[order.oid] = children
         self._markets[order.coin].amend(old, order)
         self.end(old, OrderStatus.CANCELED)
         self._tell(order)
@@ -167,6 +185,8 @@ class Desk:
         account = self._accounts.open(order.account)
         self.sleepers[order.coin].discard(order)
         order.status = OrderStatus.TRIGGERED
+        if order.request.whole_position:
+            self._cut(order, abs(self._margin.held(account, order.coin)))
         self._tell(order)
         request = order.request
         if request.trigger is not None and request.trigger.is_market:
@@ -274,6 +294,22 @@ class Desk:
     def _taken_at_once(self, account: Account, request: OrderRequest) -> Taken:
         lots, value = self._markets[request.coin].takes(request, account.address)
         return Taken(lots, value, self._clearing.fee(value, 1, True))
+
+    def _refuse(self, account: Account, request: OrderRequest, error: str) -> Outcome:
+        """Note an order that is not taken in, so that its owner can ask what became of it."""
+        statuses = (one for start, one in _REFUSALS.items() if error.startswith(start))
+        order = self._new(account, request)
+        order.status = next(statuses, OrderStatus.REJECTED)
+        account.end(order)
+        self._tell(order)
+        return Outcome(error=error)
+
+    def _adopt(self, oid: int, children: list[Order]) -> None:
+        """Let triggers wait for another parent; where it is filled already, for the mark."""
+        self._children[oid] = children
+        parent = children and self._accounts.open(children[0].account).find(oid)
+        if parent and parent.status.ended:
+            self.arm(parent)
 
     def _new(self, account: Account, request: OrderRequest) -> Order:
         now_ms = self._markets[request.coin].time_ms

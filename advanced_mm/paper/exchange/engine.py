@@ -37,9 +37,10 @@ class Exchange:
     """The trading venue.
 
     Actions happen at ``now_ms``, after all that the markets did until then. What they change is
-    published by the next ``advance``, though ``venue`` shows it at once. Triggers, liquidations
-    and funding are looked at every 100 ms of market time, on whole multiples; scheduled cancels at
-    their own time. Same seed, times and actions: same fills, whatever the steps of ``advance``.
+    published by the next ``advance``, though ``venue`` shows it at once. Triggers, liquidations and
+    funding are looked at every 100 ms of market time, on whole multiples, and between them margins
+    count with the marks of the last; scheduled cancels at their own time. Same seed, times and
+    actions: same fills, whatever the steps of ``advance``.
 
     Parameters
     ----------
@@ -64,6 +65,7 @@ class Exchange:
         self.venue = Venue(list(self.books.values()))
         self._upkeep = Upkeep(self.desk, self.margin, self.clearing, self.books, rules)
         self._unpublished: dict[str, list[MarketUpdate]] = {}
+        self._grid_marks: dict[str, int] = {}
 
     @property
     def post_only(self) -> bool:
@@ -84,6 +86,7 @@ class Exchange:
             watched = self._watched()
             scheduled_ms = self._upkeep.next_scheduled_ms
             if not watched and scheduled_ms is None:
+                self._grid_marks = {}
                 break
             stop_ms = until_ms
             if watched:
@@ -91,13 +94,15 @@ class Exchange:
             if scheduled_ms is not None:
                 stop_ms = max(self.now_ms, min(stop_ms, scheduled_ms))
             reached = watched
-            for coin in watched:
-                updates[coin] += self.venue.markets[coin].advance(stop_ms)
+            with self.margin.marks_held(self._grid_marks):
+                for coin in watched:
+                    updates[coin] += self.venue.markets[coin].advance(stop_ms)
             self._set_time(stop_ms)
             if scheduled_ms is not None and scheduled_ms <= stop_ms:
                 self._upkeep.cancel_scheduled(stop_ms)
             if stop_ms % STEP_MS == 0:
                 self._upkeep.step(stop_ms)
+                self._grid_marks = {coin: self.books[coin].mark for coin in self._watched()}
         arrived = set(reached) if self.now_ms == until_ms else ()
         self._set_time(max(self.now_ms, until_ms))
         for coin, market in self.venue.markets.items():
@@ -114,9 +119,12 @@ class Exchange:
 
         With "normalTpsl" the first is the parent: the others, triggers, begin to wait when it is
         filled, and end when it is cancelled. They, as all orders of "positionTpsl", are siblings:
-        the first to be filled ends the others.
+        the first to be filled ends the others. Those of "positionTpsl" that are sent with size 0
+        close the whole position when they wake.
         """
         owner = self.accounts.open(account)
+        if grouping == "positionTpsl":
+            requests = [self._of_whole_position(owner, one) for one in requests]
         if grouping == "normalTpsl" and len(requests) > 1:
             outcomes = self._place_with_children(owner, requests)
         else:
@@ -262,9 +270,16 @@ class Exchange:
     def _settle(self, coins: Iterable[str]) -> None:
         """Let the venue see what actions have changed in these coins."""
         for coin in dict.fromkeys(coins):
+            self._grid_marks.setdefault(coin, self.books[coin].mark)
             if self.books[coin].changed:
                 market = self.venue.markets[coin]
                 self._unpublished.setdefault(coin, []).extend(market.advance(self.now_ms))
+
+    def _of_whole_position(self, owner: Account, request: OrderRequest) -> OrderRequest:
+        if request.lots or request.trigger is None or not request.reduce_only:
+            return request
+        held = abs(self.margin.held(owner, request.coin))
+        return replace(request, lots=held, whole_position=True)
 
     def _place_with_children(
         self, owner: Account, requests: Sequence[OrderRequest]

@@ -12,7 +12,8 @@
 - Liquidation price: price - side * margin_available / size / (1 - l * side), as documented.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 from advanced_mm.paper.exchange.accounts import Account, Leverage, Position
@@ -62,6 +63,7 @@ class Margin:
 
     def __init__(self, markets: Mapping[str, _Marked], rules: Rules) -> None:
         self._markets = markets
+        self._held_marks: Mapping[str, int] = {}
         self._maintenance = {
             coin: (rules.maintenance_share / market.spec.max_leverage).as_integer_ratio()
             for coin, market in markets.items()
@@ -69,7 +71,17 @@ class Margin:
 
     def mark(self, coin: str) -> int:
         """Mark price, price units."""
-        return self._markets[coin].mark
+        held = self._held_marks.get(coin)
+        return self._markets[coin].mark if held is None else held
+
+    @contextmanager
+    def marks_held(self, marks: Mapping[str, int]) -> Iterator[None]:
+        """Reckon with these marks, of some coins, while one market is ahead of another."""
+        self._held_marks = marks
+        try:
+            yield
+        finally:
+            self._held_marks = {}
 
     def leverage(self, account: Account, coin: str) -> Leverage:
         """The account's leverage in a coin."""

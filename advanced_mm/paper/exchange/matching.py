@@ -8,7 +8,8 @@ One rule for the synthetic market and for replays:
   front of them trade first, then ours, then what is behind; the printed size stays as it was.
 - A new touch whose bid is at or above one of our asks (the quote moved through it) fills that ask
   whole, at its price, by a transaction of its own, printed only with ``print_run_overs``: it is no
-  market order of the background's. Bids likewise.
+  market order of the background's. Bids likewise. Where the touch did not move but returned after
+  we had taken it, the rest of the order that took it gets what stands there and no more.
 - An order joins its level behind ``queue_position`` times the background's size shown there: none
   inside the spread, that of the last visible level beyond the visible depth. Where the level later
   shows less than before minus what was printed, the difference are cancels, and ``cancels_ahead``
@@ -21,7 +22,7 @@ One rule for the synthetic market and for replays:
 
 import heapq
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
 
@@ -182,7 +183,7 @@ class MatchedMarket:
         self._stirred = True
         if not halted:
             self._background.refill()
-            self._meet_touch(self._source.book(1).touch)
+            self._meet_touch(self._source.book(1).touch, {})
 
     def book(self, levels: int) -> Book:
         """The book as of the last ``advance``, ours among it, at most ``levels`` on each side."""
@@ -226,14 +227,13 @@ class MatchedMarket:
         """One block of the background's against our orders."""
         self._stirred = True
         self.time_ms = block.time_ms
-        refilled = not self._background.untouched
-        self._background.refill()
+        returned = self._background.refill()
         for one in block.prints:
             self._meet(one)
         if block.quote is not None:
-            self._meet_touch(block.quote)
-        elif refilled:  # what returns meets who rests where it stood
-            self._meet_touch(self._background.quote)
+            self._meet_touch(block.quote, returned)
+        elif returned:  # what returns meets who rests where it stood
+            self._meet_touch(self._background.quote, returned)
         updates += self._flush(quoted=block.quote is not None)
 
     def _meet(self, one: Print) -> None:
@@ -262,22 +262,33 @@ class MatchedMarket:
             level.trade(level.lots, 0, sweep)
         self._tape.copy(one)
 
-    def _meet_touch(self, quote: Quote) -> None:
-        """The background's new touch: what it runs over, and what it shows where we stand."""
+    def _meet_touch(self, quote: Quote, returned: Mapping[tuple[bool, int], int]) -> None:
+        """The background's new touch: what it runs over, and what it shows where we stand.
+
+        ``returned`` is what of it was missing before, by side and price.
+        """
         self._background.show(quote)
         for own in (self._bids, self._asks):
             facing = self._background.touch(not own.bids)
             if facing is not None and own.reaches(facing[0]):
-                self._run_over(own, facing[0])
+                price, lots = facing
+                came_back = (not own.bids, price) in returned
+                filled = self._run_over(own, price, lots if came_back else None)
+                if came_back and filled:
+                    self._background.take(not own.bids, price, filled)
             self._look_at_touch(own)
 
-    def _run_over(self, own: OwnSide, price: int) -> None:
+    def _run_over(self, own: OwnSide, price: int, most: int | None) -> int:
+        """Fill ours down to a price, at most so many lots if that is bounded; the lots filled."""
         sweep = self._sweep(-1 if own.bids else 1, printed=self._rules.print_run_overs)
+        filled = 0
         for level in own.levels():
-            if not at_or_better(own.bids, level.price, price):
+            if not at_or_better(own.bids, level.price, price) or filled == most:
                 break
             sweep.go_to(level.price)
-            level.trade(level.lots, 0, sweep)
+            lots = level.lots if most is None else min(level.lots, most - filled)
+            filled += lots - level.trade(lots, 0, sweep)
+        return filled
 
     def _look_at_touch(self, own: OwnSide) -> None:
         """Our levels at the touch or inside the spread; deeper ones are looked at more rarely."""

@@ -43,11 +43,23 @@ class OrderStatus(StrEnum):
     SIBLING_FILLED_CANCELED = "siblingFilledCanceled"
     LIQUIDATED_CANCELED = "liquidatedCanceled"
     SCHEDULED_CANCEL = "scheduledCancel"
+    TICK_REJECTED = "tickRejected"
+    MIN_TRADE_NTL_REJECTED = "minTradeNtlRejected"
+    PERP_MARGIN_REJECTED = "perpMarginRejected"
+    REDUCE_ONLY_REJECTED = "reduceOnlyRejected"
+    BAD_ALO_PX_REJECTED = "badAloPxRejected"
+    IOC_CANCEL_REJECTED = "iocCancelRejected"
+    BAD_TRIGGER_PX_REJECTED = "badTriggerPxRejected"
 
     @property
     def ended(self) -> bool:
         """Whether nothing more can happen to the order."""
         return self not in (OrderStatus.OPEN, OrderStatus.TRIGGERED)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the order was never taken in."""
+        return self.value.lower().endswith("rejected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,7 @@ class OrderRequest:
     """What a client asks for; validated for form, not yet against account and market.
 
     ``builder_tenths`` go to whoever brought the order, tenths of a basis point of what is traded.
+    ``whole_position`` marks a trigger that closes all there is when it wakes, however much.
     """
 
     coin: str
@@ -80,6 +93,7 @@ class OrderRequest:
     trigger: Trigger | None = None
     cloid: str | None = None
     builder_tenths: int = 0
+    whole_position: bool = False
 
 
 @dataclass(slots=True)

@@ -33,6 +33,8 @@ class Rules(BaseModel):
         trades finds more of them, with more impact, than on the same stream without.
     funding_rate
         Hourly, share of the position's value, paid by longs when positive.
+    schedule_cancel_volume
+        USDC an account must have traded before it may set a dead man's switch.
     maintenance_share
         Maintenance margin as a share of the initial margin at the coin's greatest leverage.
     """
@@ -47,6 +49,7 @@ class Rules(BaseModel):
     cancels_ahead: Literal["proportional"] | Annotated[float, Field(ge=0, le=1)] = "proportional"
     print_run_overs: bool = False
     funding_rate: Decimal = Field(default=Decimal("0.0000125"))
+    schedule_cancel_volume: Decimal = Field(default=Decimal(1_000_000), ge=0)
     maintenance_share: Decimal = Field(default=Decimal("0.5"), gt=0, le=1)
 
     @model_validator(mode="after")

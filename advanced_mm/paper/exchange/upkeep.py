@@ -9,6 +9,7 @@ from advanced_mm.paper.exchange.margin import Margin
 from advanced_mm.paper.exchange.matching import MatchedMarket
 from advanced_mm.paper.exchange.orders import FundingPayment, OrderStatus
 from advanced_mm.paper.exchange.rules import Rules
+from advanced_mm.paper.exchange.units import MICROS_PER_USDC
 
 __all__ = ["Upkeep"]
 
@@ -62,6 +63,12 @@ class Upkeep:
             self._scheduled.pop(account.address, None)
             account.scheduled_ms = None
             return None
+        needed = self._rules.schedule_cancel_volume
+        if account.volume < needed * MICROS_PER_USDC:
+            return (
+                "Cannot set scheduled cancel time until enough volume traded. "
+                f"Required: ${needed:f}. Traded: ${account.volume / MICROS_PER_USDC:.2f}."
+            )
         if time_ms < now_ms + SHORTEST_NOTICE_MS:
             return "Scheduled cancel time too early, must be at least 5 seconds from now."
         if now_ms // DAY_MS != account.scheduled_day:

@@ -8,8 +8,16 @@ from decimal import Decimal
 
 import pytest
 
-from advanced_mm.paper.exchange.orders import FundingPayment, OrderStatus, TimeInForce
+from advanced_mm.paper.exchange.engine import Exchange
+from advanced_mm.paper.exchange.orders import (
+    FundingPayment,
+    OrderRequest,
+    OrderStatus,
+    TimeInForce,
+)
 from advanced_mm.paper.exchange.rules import Rules
+from advanced_mm.paper.exchange.units import CoinUnits
+from advanced_mm.paper.market import CoinSpec
 
 ALICE, BOB = "0x" + "a1" * 20, "0x" + "b0" * 20
 IOC = TimeInForce.IOC
@@ -322,3 +330,26 @@ def test_the_insurance_pays_what_a_stop_beyond_a_gap_leaves_owing(deep):
     assert owing < 0
     assert usdc(deep, ALICE) == 0
     assert deep.exchange.clearing.insurance / USDC == pytest.approx(owing)
+
+
+@pytest.mark.parametrize("steps", [(100,), (50, 100), (5, 20, 79, 81, 100)])
+def test_a_fill_in_one_coin_is_afforded_alike_whatever_the_steps(make_market, steps):
+    """Bitcoin falls at 10 ms, ether runs over a bid at 80: both count with the marks of 0 ms."""
+    ether, bitcoin = (
+        make_market(CoinSpec(coin, 4, 25, 0.1), [(99.95, 1000.0)], [(100.05, 1000.0)])
+        for coin in ("ETH", "BTC")
+    )
+    exchange = Exchange([ether, bitcoin], Rules(play_money=1000))
+    units, start_ms = CoinUnits(4), exchange.now_ms
+    exchange.advance(start_ms)
+    for coin, price, size in (("BTC", 100.05, 90.0), ("ETH", 99.0, 2.0)):
+        request = OrderRequest(coin, True, units.price_units(price), units.lots(size))
+        assert exchange.place(ALICE, [request])[0].error is None
+    bitcoin.write(start_ms + 10, bids=[(40.0, 1000.0)], asks=[(40.1, 1000.0)])
+    ether.write(start_ms + 80, bids=[(50.0, 1000.0)], asks=[(50.1, 1000.0)])
+    for step in steps:
+        exchange.advance(start_ms + step)
+    assert [(one.coin, one.crossed) for one in exchange.fills(ALICE)[:2]] == [
+        ("BTC", True),
+        ("ETH", False),
+    ]

@@ -323,4 +323,21 @@ def test_what_returns_without_a_quote_meets_who_rests_where_it_stood(bench):
     assert bench.place(ALICE, 1, 100.1, 7.0).order.resting  # takes the 5.0 there, 2.0 rest
     updates = bench.block((100.1, 0.1, 1))  # a print, no quote: the touch is the same as ever
     assert bench.fills(ALICE) == [(100.1, 5.0, True), (100.1, 2.0, False)]
-    assert touches(updates)[-1] == (100.0, 5.0, 100.1, 5.0)
+    assert touches(updates)[-1] == (100.0, 5.0, 100.1, 3.0)
+
+
+def test_the_rest_of_a_crossing_order_gets_what_returns_and_no_more(bench):
+    """Whoever asks for six times what is shown gets it in six blocks, not in one."""
+    bench.place(ALICE, 1, 100.1, 28.0)
+    got = []
+    for _ in range(6):
+        bench.block(bids=[(100.0, 5.0)], asks=[(100.1, 5.0), (100.2, 4.0)])
+        got.append(bench.position(ALICE))
+    assert got == [10.0, 15.0, 20.0, 25.0, 28.0, 28.0]
+    assert all(price == 100.1 for price, _, _ in bench.fills(ALICE))
+
+
+def test_a_touch_that_moved_on_fills_the_rest_whole(bench):
+    bench.place(ALICE, 1, 100.1, 28.0)
+    bench.block(bids=[(99.8, 5.0)], asks=[(99.9, 1.0)])
+    assert bench.position(ALICE) == 28.0

@@ -11,6 +11,14 @@ IOC, ALO = TimeInForce.IOC, TimeInForce.ALO
 
 
 @pytest.fixture
+def veteran(deep):
+    """Alice and Bob have traded enough for a dead man's switch."""
+    for address in (ALICE, BOB):
+        deep.exchange.accounts.open(address).volume = 10**12
+    return deep
+
+
+@pytest.fixture
 def deep(bench):
     bench.mark(100.0)
     bench.wait(0)
@@ -173,6 +181,104 @@ def test_of_two_stops_of_a_position_the_first_filled_ends_the_other(deep):
     assert deep.position(ALICE) == 3.0
 
 
+def test_stops_of_no_size_close_whatever_is_held_when_they_wake(deep):
+    deep.place(ALICE, 1, 100.05, 2.0, IOC)
+    stop = deep.request(-1, 90.0, 0.0, trigger=(95.0, True, False), reduce_only=True)
+    (outcome,) = deep.exchange.place(ALICE, [stop], "positionTpsl")
+    assert outcome.order.request.lots == 20_000
+    deep.place(ALICE, 1, 100.05, 3.0, IOC)
+    deep.mark(95.0)
+    assert deep.position(ALICE) == 0
+    assert status(deep, outcome.order.oid) is OrderStatus.FILLED
+    assert deep.exchange.place(ALICE, [stop], "positionTpsl")[0].error is not None  # nothing held
+
+
+def test_a_changed_parent_keeps_its_stops(deep):
+    """Moved in price, made smaller in place, and changed into one that fills at once."""
+    requests = [
+        deep.request(1, 99.0, 5.0),
+        deep.request(-1, 90.0, 5.0, trigger=(95.0, True, False), reduce_only=True),
+    ]
+    parent, stop = (one.order.oid for one in deep.exchange.place(ALICE, requests, "normalTpsl"))
+    for changed in (deep.request(1, 99.5, 5.0), deep.request(1, 99.5, 4.0)):
+        (outcome,) = deep.exchange.modify(ALICE, [(parent, changed)])
+        parent = outcome.order.oid
+        assert status(deep, stop) is OrderStatus.OPEN
+    deep.exchange.modify(ALICE, [(parent, deep.request(1, 100.05, 4.0))])
+    assert deep.position(ALICE) == 4.0
+    deep.mark(95.0)
+    assert deep.position(ALICE) == 0
+    assert status(deep, stop) is OrderStatus.FILLED
+
+
+def test_an_order_is_not_lost_to_a_change_that_would_meet_itself_alone(bench):
+    oid = bench.resting(ALICE, 1, 100.05, 1.0)
+    (outcome,) = bench.exchange.modify(ALICE, [(oid, bench.request(-1, 100.05, 1.0, IOC))])
+    assert outcome.error is not None
+    assert status(bench, oid) is OrderStatus.OPEN
+
+
+def test_orders_of_ended_parents_end_once(deep):
+    """2000 later orders forget each of them, and none twice."""
+    deep.place(ALICE, 1, 100.05, 2.0, IOC)
+    requests = [
+        deep.request(-1, 101.0, 2.0, reduce_only=True),
+        deep.request(-1, 90.0, 2.0, trigger=(95.0, True, False), reduce_only=True),
+    ]
+    deep.exchange.place(ALICE, requests, "normalTpsl")
+    deep.place(ALICE, -1, 99.95, 2.0, IOC)  # ends the parent, and with it the child
+    account = deep.exchange.accounts.open(ALICE)
+    assert account.ended_counts.total() == len(account.ended) == len({o.oid for o in account.ended})
+    for _ in range(2001):
+        deep.cancel(ALICE, deep.resting(ALICE, 1, 99.0, 1.0))
+    assert account.ended_counts[OrderStatus.CANCELED] == 2002
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "size", "tif", "reduce_only", "called"),
+    [
+        (1, 100.05, 1.0, ALO, False, "badAloPxRejected"),
+        (1, 99.0, 1.0, IOC, False, "iocCancelRejected"),
+        (1, 100.0, 0.01, TimeInForce.GTC, False, "minTradeNtlRejected"),
+        (1, 100.0, 1e6, TimeInForce.GTC, False, "perpMarginRejected"),
+        (-1, 101.0, 1.0, TimeInForce.GTC, True, "reduceOnlyRejected"),
+    ],
+)
+def test_a_refused_order_can_be_asked_for(deep, side, price, size, tif, reduce_only, called):
+    deep.exchange.take_events()
+    outcome = deep.place(
+        ALICE, side, price, size, tif, reduce_only=reduce_only, cloid="0x" + "1" * 32
+    )
+    assert outcome.order is None
+    order = deep.exchange.order(ALICE, "0x" + "1" * 32)
+    assert (order.status.value, order.status.refused, order.filled) == (called, True, 0)
+    assert [one.order.status for one in deep.exchange.take_events()] == [order.status]
+    assert deep.exchange.open_orders(ALICE) == []
+
+
+def test_a_live_order_is_meant_before_one_that_has_ended(deep):
+    name = "0x" + "2" * 32
+    first = deep.resting(ALICE, 1, 99.0, 1.0, cloid=name)
+    second = deep.resting(ALICE, 1, 98.0, 1.0, cloid=name)
+    coin = deep.coin
+    for oid in (second, first):
+        (outcome,) = deep.exchange.cancel_by_cloid(ALICE, [(coin, name)])
+        assert outcome.order.oid == oid
+    assert deep.exchange.cancel_by_cloid(ALICE, [(coin, name)])[0].error is not None
+
+
+def test_a_dead_mans_switch_is_for_those_who_have_traded_a_million(deep):
+    """The venue's own sentence; small accounts must not count on the switch."""
+    exchange = deep.exchange
+    said = exchange.schedule_cancel(ALICE, exchange.now_ms + 6_000)
+    assert said == (
+        "Cannot set scheduled cancel time until enough volume traded. "
+        "Required: $1000000. Traded: $0.00."
+    )
+    exchange.accounts.open(ALICE).volume = 10**12
+    assert exchange.schedule_cancel(ALICE, exchange.now_ms + 6_000) is None
+
+
 def test_children_end_with_a_cancelled_parent(deep):
     requests = [
         deep.request(1, 99.0, 5.0),
@@ -183,7 +289,8 @@ def test_children_end_with_a_cancelled_parent(deep):
     assert deep.exchange.open_orders(ALICE) == []
 
 
-def test_the_dead_mans_switch(deep):
+def test_the_dead_mans_switch(veteran):
+    deep = veteran
     exchange = deep.exchange
     early = exchange.schedule_cancel(ALICE, exchange.now_ms + 4_999)
     assert early == "Scheduled cancel time too early, must be at least 5 seconds from now."
@@ -201,7 +308,8 @@ def test_the_dead_mans_switch(deep):
     assert status(deep, bobs, BOB) is OrderStatus.OPEN
 
 
-def test_the_switch_can_be_cleared_and_goes_off_ten_times_a_day(deep):
+def test_the_switch_can_be_cleared_and_goes_off_ten_times_a_day(veteran):
+    deep = veteran
     exchange = deep.exchange
     for _ in range(10):
         assert exchange.schedule_cancel(ALICE, exchange.now_ms + 5_000) is None
