@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from advanced_mm.errors import InputError
+from advanced_mm.paper.client_json import decode_json
 from advanced_mm.paper.exchange.engine import Exchange
 from advanced_mm.paper.faults import (
     ActiveFault,
@@ -309,7 +310,7 @@ def _error(status: int) -> web.Response:
 
 def _decoded(body: object) -> object:
     try:
-        return json.loads(body) if isinstance(body, bytes | bytearray) else None
+        return decode_json(bytes(body)) if isinstance(body, bytes | bytearray) else None
     except ValueError:
         return None
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import time
@@ -12,6 +11,7 @@ from aiohttp import web
 
 from advanced_mm.errors import InputError
 from advanced_mm.paper.answers import Answers
+from advanced_mm.paper.client_json import LARGEST_BYTES, decode_json, shortened
 from advanced_mm.paper.clock import MarketClock
 from advanced_mm.paper.exchange.engine import Exchange
 from advanced_mm.paper.gate_protocol import GateProtocol
@@ -91,7 +91,10 @@ class PaperServer:
         InputError
             If the port is taken.
         """
-        app = web.Application(middlewares=[self._gate.middleware] if self._gate else [])
+        app = web.Application(
+            middlewares=[self._gate.middleware] if self._gate else [],
+            client_max_size=LARGEST_BYTES,
+        )
         app.router.add_post("/info", self._answer_info)
         app.router.add_post("/exchange", self._answer_action)
         app.router.add_get("/ws", self._hub.handle)
@@ -168,14 +171,15 @@ class PaperServer:
 
     async def _answer(self, request: web.Request, answer: Callable[[object], Json]) -> web.Response:
         try:
-            body = json.loads(await request.read())
+            body = decode_json(await request.read())
         except ValueError as error:
             text = f"Failed to parse the request body as JSON: {error}"
             return web.Response(status=400, text=text)
         try:
             return web.json_response(answer(body))
         except RejectedRequest as error:
-            text = f"Failed to deserialize the JSON body into the target type: {error}"
+            reason = shortened(str(error))
+            text = f"Failed to deserialize the JSON body into the target type: {reason}"
             return web.Response(status=422, text=text)
         except UnknownCoinError:
             return web.json_response(None, status=500)

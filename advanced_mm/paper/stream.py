@@ -11,6 +11,7 @@ from aiohttp import ClientConnectionResetError, WSCloseCode, WSMsgType, web
 
 from advanced_mm.paper.answers import Answers
 from advanced_mm.paper.channels import CHANNELS, InvalidSubscriptionError, Subscription, WithFields
+from advanced_mm.paper.client_json import LARGEST_BYTES, decode_json, shortened
 from advanced_mm.paper.exchange.orders import AccountEvent, OrderEvent
 from advanced_mm.paper.gate_protocol import GateProtocol
 from advanced_mm.paper.info import RejectedRequest, UnknownCoinError
@@ -34,13 +35,14 @@ class StreamLimits:
     ----------
     idle_s
         Real seconds after which a connection is closed to which nothing was sent.
-    queue_messages
-        Messages that may wait for a client. One that lets more pile up is disconnected, as it
-        would otherwise make the venue grow without bound and see an ever older market.
+    queue_messages, queue_bytes
+        What may wait for a client. One that lets more pile up is disconnected, as it would
+        otherwise make the venue grow without bound and see an ever older market.
     """
 
     idle_s: float = 60.0
     queue_messages: int = 20_000
+    queue_bytes: int = 16 << 20
 
 
 class Client:
@@ -59,6 +61,7 @@ class Client:
         self._limits = limits
         self._gate = gate
         self._queue: deque[str] = deque()
+        self._queued_bytes = 0
         self._waiting = asyncio.Event()
 
     def send(self, texts: Iterable[str]) -> None:
@@ -77,21 +80,29 @@ class Client:
         """Queue messages; a client that cannot keep up is cut off at once."""
         if self._transport is None:
             return
-        self._queue.extend(texts)
+        for text in texts:
+            self._queue.append(text)
+            self._queued_bytes += len(text)  # what is encoded has a byte a character
         self._waiting.set()
-        if len(self._queue) > self._limits.queue_messages:
+        if (
+            len(self._queue) > self._limits.queue_messages
+            or self._queued_bytes > self._limits.queue_bytes
+        ):
             logger.warning("client %s does not keep up: disconnected", self.name)
             # No closing handshake: it would wait behind the messages that the client does not read.
             self._transport.abort()
             self._transport = None
             self._queue.clear()
+            self._queued_bytes = 0
 
     async def write(self) -> None:
         """Send what is queued until the connection ends or has been idle too long."""
         try:
             while True:
                 while self._queue:
-                    await self._socket.send_str(self._queue.popleft())
+                    text = self._queue.popleft()
+                    self._queued_bytes -= len(text)
+                    await self._socket.send_str(text)
                 self._waiting.clear()
                 async with asyncio.timeout(self._limits.idle_s):
                     await self._waiting.wait()
@@ -186,7 +197,9 @@ class StreamHub:
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         """Serve one connection until it ends."""
-        socket = web.WebSocketResponse(compress=False, timeout=CLOSING_S)
+        socket = web.WebSocketResponse(
+            compress=False, timeout=CLOSING_S, max_msg_size=LARGEST_BYTES
+        )
         await socket.prepare(request)
         client = Client(socket, request, self._limits, self._gate)
         self._clients[client] = socket
@@ -196,6 +209,7 @@ class StreamHub:
                 if message.type is WSMsgType.TEXT:
                     client.send([_encode(reply) for reply in self._replies(client, message.data)])
                     self.publish_events()
+                    await asyncio.sleep(0)  # one with much to say lets the others have a turn
         finally:
             writer.cancel()
             del self._clients[client]
@@ -225,21 +239,21 @@ class StreamHub:
             return [self._post(request)]
         if method in ("subscribe", "unsubscribe") and "subscription" in request:
             return self._subscription(client, str(method), request["subscription"])
-        return [_error(f"Error parsing JSON into valid websocket request: {text}")]
+        return [_error(f"Error parsing JSON into valid websocket request: {shortened(text)}")]
 
     def _subscription(self, client: Client, method: str, raw: object) -> list[Message]:
         """Begin or end a subscription: the acknowledgement, and what a new subscriber gets."""
         try:
             subscription = Subscription.parse(raw, self._venue, ALL_CHANNELS)
         except InvalidSubscriptionError:
-            return [_error(f"Invalid subscription {_encode(raw)}")]
+            return [_error(f"Invalid subscription {_quoted(raw)}")]
         kind = subscription.type
         clients = self._subscribers[kind].get(subscription, set())
         if (client in clients) == (method == "subscribe"):
-            return [_error(f"Already {method}d: {_encode(raw)}")]
+            return [_error(f"Already {method}d: {_quoted(raw)}")]
         acknowledgement = {
             "channel": "subscriptionResponse",
-            "data": {"method": method, "subscription": raw},
+            "data": {"method": method, "subscription": _understood(raw, kind)},
         }
         if method == "unsubscribe":
             self._remove(client, subscription)
@@ -267,7 +281,8 @@ class StreamHub:
                 raise RejectedRequest("unknown variant of `type`")
         except RejectedRequest as error:
             kind = "error"
-            payload = f"422 Failed to deserialize the JSON body into the target type: {error}"
+            reason = shortened(str(error))
+            payload = f"422 Failed to deserialize the JSON body into the target type: {reason}"
         except UnknownCoinError:
             kind, payload = "error", "500 null"
         response = {"type": kind, "payload": payload}
@@ -299,10 +314,24 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: dumps mak
 def _decode(text: str) -> dict[str, object]:
     """The object in a client's message, an empty one if there is none."""
     try:
-        decoded = json.loads(text)
-    except json.JSONDecodeError:
+        decoded = decode_json(text)
+    except ValueError:
         return {}
     return decoded if isinstance(decoded, dict) else {}
+
+
+def _understood(raw: object, kind: str) -> dict[str, object]:
+    """A subscription as it was sent, without what means nothing to its kind: it may be anything."""
+    sent = raw if isinstance(raw, dict) else {}
+    return {name: sent[name] for name in ("type", *ALL_CHANNELS[kind].fields) if name in sent}
+
+
+def _quoted(raw: object) -> str:
+    """The beginning of what was asked for."""
+    try:
+        return shortened(_encode(raw))
+    except RecursionError:
+        return "(nested too deeply)"
 
 
 def _error(text: str) -> Message:
