@@ -16,6 +16,7 @@ from advanced_mm.paper.clock import MarketClock
 from advanced_mm.paper.exchange.engine import Exchange
 from advanced_mm.paper.gate_protocol import GateProtocol
 from advanced_mm.paper.info import RejectedRequest, UnknownCoinError
+from advanced_mm.paper.loopback import loopback_only
 from advanced_mm.paper.step import CADENCE_GRID_MS, Step
 from advanced_mm.paper.stream import StreamHub, StreamLimits
 from advanced_mm.paper.views import Json
@@ -32,6 +33,8 @@ LAG_WARNING_S = 5.0
 
 class PaperServer:
     """A loopback Hyperliquid: POST /info and /exchange, GET /ws, and GET /health for a watchman.
+
+    It answers this machine alone, see `loopback`.
 
     Parameters
     ----------
@@ -92,7 +95,7 @@ class PaperServer:
             If the port is taken.
         """
         app = web.Application(
-            middlewares=[self._gate.middleware] if self._gate else [],
+            middlewares=[loopback_only, *([self._gate.middleware] if self._gate else [])],
             client_max_size=LARGEST_BYTES,
         )
         app.router.add_post("/info", self._answer_info)

@@ -1,7 +1,8 @@
 """Clients that send anything: the venue answers what is wrong, keeps little of it, and goes on.
 
 - what is no JSON, nested deeply, too large or full of odd characters, over REST and the websocket;
-- how much of it comes back, and how much may wait for a client that does not read.
+- how much of it comes back, and how much may wait for a client that does not read;
+- pages of other sites and other names than this machine's are refused, whatever they ask for.
 """
 
 import asyncio
@@ -149,3 +150,49 @@ async def test_a_client_that_does_not_read_is_cut_off_at_some_bytes(scripted, ca
                 await socket.send_json({"method": "post", "id": asked, "request": request})
                 await asyncio.sleep(0)
         assert await lives((server, session))
+
+
+FOREIGN = [
+    {"Host": "evil.example"},
+    {"Host": "127.0.0.1.evil.example:80"},
+    {"Host": "[127.0.0.1"},
+    {"Origin": "https://evil.example"},
+    {"Origin": "http://localhost.evil.example"},
+    {"Origin": "null"},
+]
+OWN = [{}, {"Host": "localhost:1234"}, {"Host": "127.0.0.1"}, {"Origin": "http://localhost:3000"}]
+
+
+@pytest.mark.parametrize(
+    ("headers", "refused"), [(one, True) for one in FOREIGN] + [(one, False) for one in OWN]
+)
+async def test_only_this_machine_and_its_pages_are_answered(venue, headers, refused):
+    server, session = venue
+    state = {"type": "clearinghouseState", "user": USER}
+    for method, path, body in (
+        ("POST", "/info", state), ("POST", "/exchange", {}), ("GET", "/health", None),
+        ("GET", "/nowhere", None),
+    ):  # fmt: skip
+        url = server.rest_url + path
+        async with session.request(method, url, json=body, headers=headers) as answer:
+            assert (answer.status == 403) == refused
+            assert ("only this machine" in await answer.text()) == refused
+    assert (server.exchange.accounts.get(USER) is None) == refused
+    if refused:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as handshake:
+            await session.ws_connect(server.ws_url, headers=headers)
+        assert handshake.value.status == 403
+    else:
+        async with session.ws_connect(server.ws_url, headers=headers) as socket:
+            await socket.send_json({"method": "ping"})
+            assert await socket.receive_json(timeout=5) == {"channel": "pong"}
+
+
+async def test_a_request_without_a_name_is_refused(venue):
+    server, _ = venue
+    host, port = server.rest_url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET /health HTTP/1.0\r\n\r\n")
+    assert b" 403 " in await reader.readline()
+    writer.close()
+    await writer.wait_closed()
