@@ -5,9 +5,8 @@ a trading address in market time. A request that a limit refuses meets no fault.
 """
 
 import asyncio
-import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -49,6 +48,7 @@ WITHHELD_S = 120.0  # clients give up long before
 BEHIND_S = 0.0002  # between delayed messages: timers of one moment would go off in any order
 STREAM_PATH = "/ws"
 REST_PATHS = ("/info", "/exchange")
+POST_REPLY = '{"channel":"post"'  # how an encoded reply to a post begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +196,8 @@ class Gate:
         return response
 
     async def _stream(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not web.WebSocketResponse().can_prepare(request):
+            return await handler(request)  # no handshake: refused there, and no connection
         if any(cut.refuse for cut, _ in self.faults.strike(CutConnections)):
             return _error(503)
         client = client_name(request)
@@ -216,44 +218,54 @@ class Gate:
 
     # Messages of the websocket
 
-    def incoming(self, client: str, request: Mapping[str, object]) -> str | None:
+    def incoming(self, client: str) -> str | None:
         """Count a client's message; a sentence if it is one too many."""
         if not self.switches.websocket:
             return None
-        counter = self._counter(client)
-        refusal = counter.message(client, self.clock())
-        if refusal is not None:
-            return refusal
-        method = request.get("method")
-        if method == "post":
-            return counter.post(client)
-        subscription = request.get("subscription")
-        if method not in ("subscribe", "unsubscribe") or not isinstance(subscription, dict):
+        return self._counter(client).message(client, self.clock())
+
+    def subscribe(self, client: str, subscription: str, user: str | None) -> str | None:
+        """Count a subscription; a sentence if it is one too many."""
+        if not self.switches.websocket:
             return None
-        text = json.dumps(subscription, sort_keys=True)
-        if method == "unsubscribe":
-            counter.unsubscribe(client, text)
+        return self._counter(client).subscribe(client, subscription, user)
+
+    def unsubscribe(self, client: str, subscription: str) -> None:
+        """Count a subscription no longer."""
+        if self.switches.websocket:
+            self._counter(client).unsubscribe(client, subscription)
+
+    def post(self, client: str) -> str | None:
+        """Count a post until it is answered; a sentence if too many are under way."""
+        if not self.switches.websocket:
             return None
-        user = subscription.get("user")
-        return counter.subscribe(client, text, user.lower() if isinstance(user, str) else None)
+        return self._counter(client).post(client)
+
+    def sent(self, client: str, text: str) -> None:
+        """Give a post back whose reply was written, or will never be."""
+        if self.switches.websocket and text.startswith(POST_REPLY):
+            self._counter(client).answered(client)
 
     def outgoing(self, client: str, text: str) -> Iterable[tuple[float, str]]:
         """What becomes of a message to a client: (delay in real seconds, text)."""
-        channel = _channel(text)
-        if channel == "post" and self.switches.websocket:
-            self._counter(client).answered(client)
         if self.faults.quiet and client not in self._due_s:
             return ((0.0, text),)
-        silences = self.faults.strike(Silence)
-        if any(channel != "pong" or not silence.pongs for silence, _ in silences):
-            return ()
-        if self.faults.strike(DroppedMessages, channel):
+        channel = _channel(text)
+        if self._lost(channel):
+            self.sent(client, text)
             return ()
         delay_s = sum(
             fault.draw_s(source) for fault, source in self.faults.strike(DelayedMessages, channel)
         )
         copies = 1 + len(self.faults.strike(DuplicatedMessages, channel))
         return tuple((self._in_order(client, delay_s), text) for _ in range(copies))
+
+    def _lost(self, channel: str) -> bool:
+        """Whether a message never comes."""
+        silences = self.faults.strike(Silence)
+        if any(channel != "pong" or not silence.pongs for silence, _ in silences):
+            return True
+        return bool(self.faults.strike(DroppedMessages, channel))
 
     def _in_order(self, client: str, delay_s: float) -> float:
         """A delay that lets no message overtake the one before it."""

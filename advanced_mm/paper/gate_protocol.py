@@ -1,10 +1,11 @@
 """What may stand between the venue and its clients: rate limits and faults.
 
-The server and the stream know only this; `gate.Gate` is the one implementation. A client of the
-websocket is known by its name, unique among the open connections ("127.0.0.1:50514").
+The server and the stream know only this; `gate.Gate` is the implementation that limits and fails. A
+client of the websocket is known by its name, unique among the open connections
+("127.0.0.1:50514").
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Protocol
 
 from aiohttp import web
@@ -32,12 +33,35 @@ class GateProtocol(Protocol):
         """Add the admin interface and what must run beside the application."""
         ...
 
-    def incoming(self, client: str, request: Mapping[str, object]) -> str | None:
-        """A websocket client has sent ``request``; a sentence if it is not to be served.
+    def incoming(self, client: str) -> str | None:
+        """A websocket client has sent something; a sentence if it is one message too many.
 
-        Call it for every message before anything is done about it. The sentence goes back on
-        channel ``error``.
+        Call it for every message before anything is done about it. This sentence, as those of
+        `subscribe` and `post`, goes back on channel ``error``.
         """
+        ...
+
+    def subscribe(self, client: str, subscription: str, user: str | None) -> str | None:
+        """A subscription that the venue serves is to begin; a sentence if it is one too many.
+
+        Where the answer is None it counts, by its text, until `unsubscribe` or the connection's
+        end. ``user`` is the account it is about, None for market data.
+        """
+        ...
+
+    def unsubscribe(self, client: str, subscription: str) -> None:
+        """A subscription has ended."""
+        ...
+
+    def post(self, client: str) -> str | None:
+        """A client has posted a request; a sentence if there are too many under way.
+
+        Where the answer is None it counts until its reply was `sent`, or dropped by `outgoing`.
+        """
+        ...
+
+    def sent(self, client: str, text: str) -> None:
+        """A message has been written to a client."""
         ...
 
     def outgoing(self, client: str, text: str) -> Iterable[tuple[float, str]]:

@@ -13,7 +13,7 @@ from advanced_mm.paper.answers import Answers
 from advanced_mm.paper.channels import CHANNELS, InvalidSubscriptionError, Subscription, WithFields
 from advanced_mm.paper.client_json import LARGEST_BYTES, decode_json, shortened
 from advanced_mm.paper.exchange.orders import AccountEvent, OrderEvent
-from advanced_mm.paper.gate_protocol import GateProtocol
+from advanced_mm.paper.gate_protocol import GateProtocol, client_name
 from advanced_mm.paper.info import RejectedRequest, UnknownCoinError
 from advanced_mm.paper.step import Message, Step
 from advanced_mm.paper.user_channels import USER_CHANNELS
@@ -55,7 +55,7 @@ class Client:
         limits: StreamLimits,
         gate: GateProtocol | None,
     ) -> None:
-        self.name = _name(request)
+        self.name = client_name(request)
         self._socket = socket
         self._transport = request.transport
         self._limits = limits
@@ -103,6 +103,8 @@ class Client:
                     text = self._queue.popleft()
                     self._queued_bytes -= len(text)
                     await self._socket.send_str(text)
+                    if self._gate is not None:
+                        self._gate.sent(self.name, text)
                 self._waiting.clear()
                 async with asyncio.timeout(self._limits.idle_s):
                     await self._waiting.wait()
@@ -227,15 +229,15 @@ class StreamHub:
 
     def _replies(self, client: Client, text: str) -> list[Message]:
         """What the client gets for a message of its own."""
+        if self._gate is not None and (refusal := self._gate.incoming(client.name)):
+            return [_error(refusal)]
         request = _decode(text)
-        if self._gate is not None:
-            refusal = self._gate.incoming(client.name, request)
-            if refusal is not None:
-                return [_error(refusal)]
         method = request.get("method")
         if method == "ping":
             return [{"channel": "pong"}]
         if method == "post" and isinstance(request.get("id"), int):
+            if self._gate is not None and (refusal := self._gate.post(client.name)):
+                return [_error(refusal)]
             return [self._post(request)]
         if method in ("subscribe", "unsubscribe") and "subscription" in request:
             return self._subscription(client, str(method), request["subscription"])
@@ -257,7 +259,13 @@ class StreamHub:
         }
         if method == "unsubscribe":
             self._remove(client, subscription)
+            if self._gate is not None:
+                self._gate.unsubscribe(client.name, str(subscription))
             return [acknowledgement]
+        if self._gate is not None:
+            user = subscription.user or None
+            if refusal := self._gate.subscribe(client.name, str(subscription), user):
+                return [_error(refusal)]
         self._subscribers[kind].setdefault(subscription, set()).add(client)
         if kind in CHANNELS:
             return [acknowledgement, *CHANNELS[kind].on_subscribe(self._venue, subscription)]
@@ -300,12 +308,6 @@ class StreamHub:
                 key for key, clients in subscriptions.items() if client in clients
             ]:
                 self._remove(client, subscription)
-
-
-def _name(request: web.Request) -> str:
-    """Address and port, by which connections are told apart."""
-    peer = request.transport and request.transport.get_extra_info("peername")
-    return f"{peer[0]}:{peer[1]}" if peer else str(request.remote)
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: dumps makes one a message

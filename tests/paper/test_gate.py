@@ -152,6 +152,65 @@ async def test_websocket_limits(behind_a_gate):
         assert counter.subscriptions == 0
 
 
+async def test_what_is_refused_uses_up_no_limit(behind_a_gate):
+    async with behind_a_gate(LimitSwitches()) as (server, gate, session, _):
+        for _ in range(40):  # no handshakes: no new connections
+            async with session.get(f"{server.rest_url}/ws") as answer:
+                assert answer.status == 400
+        async with session.ws_connect(server.ws_url) as rude:
+            for number in range(110):
+                await rude.send_json({"method": "post", "id": str(number), "request": {}})
+                assert "Error parsing" in (await read(rude, "error"))["data"]
+                user = f"0x{number:040x}"
+                await rude.send_json(subscribe("noSuchStream", user=user))
+                await rude.send_json(subscribe("activeAssetData", user=user, coin="NOPE"))
+                for _ in range(2):
+                    assert "Invalid subscription" in (await read(rude, "error"))["data"]
+            counter = gate.streams["127.0.0.1"]
+            assert (counter.posts, counter.subscriptions, len(counter.users)) == (0, 0, 0)
+            assert (counter.refused, counter.messages(time.monotonic())) == (0, 330)
+            async with session.ws_connect(server.ws_url) as socket:
+                await socket.send_json(subscribe("userFills", user=USER))
+                assert (await read(socket, "subscriptionResponse"))["data"]["method"]
+                request = {"type": "info", "payload": {"type": "allMids"}}
+                await socket.send_json({"method": "post", "id": 1, "request": request})
+                assert (await read(socket, "post"))["data"]["id"] == 1
+                for variant in ({}, {"more": 1}, {"coin": "BTC"}):  # one and the same
+                    await socket.send_json(subscribe("userFills", user=USER, **variant))
+                    assert "Already subscribed" in (await read(socket, "error"))["data"]
+                assert counter.subscriptions == 1
+            async with asyncio.timeout(5):
+                while counter.subscriptions:
+                    await asyncio.sleep(0.01)
+
+
+async def test_posts_are_under_way_until_they_are_answered_or_lost(behind_a_gate):
+    async with (
+        behind_a_gate(LimitSwitches()) as (server, gate, session, _),
+        session.ws_connect(server.ws_url) as socket,
+    ):
+        request = {"type": "info", "payload": {"type": "allMids"}}
+
+        async def post(first, last):
+            for number in range(first, last):
+                await socket.send_json({"method": "post", "id": number, "request": request})
+
+        late = gate.set_fault(fault("delayed_messages", milliseconds=500, channels=["post"]))
+        await post(0, 101)
+        answered = [(await read(socket, "post"))["data"]["id"] for _ in range(100)]
+        assert answered == list(range(100))
+        refusal = (await read(socket, "error"))["data"]
+        assert refusal == "Cannot have more than 100 posts under way."
+        counter = gate.streams["127.0.0.1"]
+        assert counter.posts == 0
+        gate.faults.clear(late.number)
+        gate.set_fault(fault("dropped_messages", channels=["post"], count=150))
+        await post(0, 150)
+        await post(150, 151)
+        assert (await read(socket, "post"))["data"]["id"] == 150
+        assert (counter.posts, counter.refused) == (0, 1)
+
+
 async def test_latency_of_some_requests(behind_a_gate):
     async with behind_a_gate() as (server, gate, session, _):
         gate.set_fault(fault("latency", milliseconds=200, requests=["allMids"], count=2))
