@@ -1,6 +1,5 @@
 """What an account did and what queueing cost it, in figures that no client is told."""
 
-from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
@@ -18,7 +17,8 @@ POST_ONLY = "Post only order would have immediately matched"
 def trading_record(exchange: Exchange, account: Account) -> dict[str, Json]:
     """Money, orders and queues of an account; USDC, base units and ms.
 
-    Orders and fills are those that the venue still knows: the last 2000 and 10 000.
+    Numbers of orders are those of all times. What is told of fills, and which cancelled orders were
+    part-filled, is of those that the venue still knows: the last 10 000 and 2000.
     """
     fills = list(account.fills)
     units = {coin: book.units for coin, book in exchange.books.items()}
@@ -55,15 +55,15 @@ def _money(exchange: Exchange, account: Account, fills: Sequence[Fill]) -> dict[
 
 
 def _orders(account: Account) -> dict[str, Json]:
-    orders = [order for order in account.history() if not order.status.refused]
-    by_status = Counter(order.status.value for order in orders)
-    refused = dict(account.refused)
-    cancelled = [order for order in orders if order.status is OrderStatus.CANCELED]
+    """How many orders there were, all but the part-filled ones since the account was opened."""
+    ended, refused = account.ended_counts, dict(account.refused)
+    taken_in = sum(count for status, count in ended.items() if not status.refused)
+    known = [one for one in account.history() if one.status is OrderStatus.CANCELED]
     return {
-        "placed": len(orders),
-        "filled": by_status[OrderStatus.FILLED.value],
-        "cancelled": len(cancelled),
-        "cancelled_partly_filled": sum(order.filled > 0 for order in cancelled),
+        "placed": len(account.orders) + taken_in,
+        "filled": ended[OrderStatus.FILLED],
+        "cancelled": ended[OrderStatus.CANCELED],
+        "cancelled_partly_filled": sum(order.filled > 0 for order in known),
         "post_only_refused": refused.pop(POST_ONLY, 0),
         "otherwise_refused": refused,
     }

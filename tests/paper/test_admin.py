@@ -91,6 +91,23 @@ async def test_accounts_are_opened():
         assert money == {"0x" + "2" * 40: "10000.0"}
 
 
+async def test_orders_are_counted_beyond_those_that_the_venue_remembers():
+    async with administered() as (venue, _, session):
+        exchange = venue.exchange
+        far = OrderRequest("ETH", True, 290_000, 10_000, tif=TimeInForce.ALO)
+        crossing = OrderRequest("ETH", True, 310_000, 10_000, tif=TimeInForce.ALO)
+        for _ in range(2_100):
+            (outcome,) = exchange.place(USER, [far])
+            exchange.cancel(USER, [("ETH", outcome.order.oid)])
+        exchange.place(USER, [crossing, far])
+        exchange.place(USER, [OrderRequest("ETH", True, 310_000, 100, tif=TimeInForce.IOC)])
+        status, record = await ask(session, "GET", f"/admin/accounts/{USER}")
+        assert status == 200
+        found = [record["orders"][name] for name in ("placed", "filled", "cancelled")]
+        assert found == [2_102, 1, 2_100]
+        assert record["orders"]["post_only_refused"] == 1
+
+
 async def test_the_price_jumps_and_fills_what_it_jumps_over_at_its_own_price():
     async with administered() as (venue, _, session):
         exchange = venue.exchange
