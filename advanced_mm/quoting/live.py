@@ -54,6 +54,10 @@ class LiveTrading:
         books = books_of(trades)
         self._watch.look({*pairs, *books.positions}, books)
 
+    def close(self) -> None:
+        """Leave no order behind whose fate is unknown; call it when the bot ends."""
+        self._orders.close()
+
     def entry(
         self, pair: str, side: Side, touch: Touch, tick: float, wanted: Quote | Refusal
     ) -> Quote | Refusal:

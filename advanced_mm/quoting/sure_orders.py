@@ -2,8 +2,10 @@
 
 A reply can be lost after the order was accepted. Who then believes that nothing was placed places
 again: two orders rest, and the fills of one are nobody's. So every order carries a number of ours,
-by which the venue can be asked, and a time after which the venue refuses it, so that "unknown" is
-final once that time has passed on the venue's own clock.
+by which the venue can be asked. Where it knows nothing, its nonce is used up by an action that does
+nothing: either that succeeds, and the order can never come into being, or it is refused because the
+order has come. Each order also has a time after which the venue refuses it, so that "unknown" is
+final once that has passed on the venue's own clock, should the venue know no such action.
 """
 
 import logging
@@ -29,7 +31,12 @@ LIFETIME_MS = 10_000
 MARGIN_MS = 2_000
 """What is waited beyond: the clock asked and the one that refuses need not be the same."""
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS, CLOSING_PATIENCE_SECONDS = 20.0, 5.0
+"""How long an order is asked for at once; while one that closes is, the stop must wait."""
+
+LAST_PATIENCE_SECONDS = 15.0
+"""How long orders in doubt hold up the end of the bot."""
+
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 2.0
 
 CcxtOrder = dict[str, Any]
@@ -41,12 +48,19 @@ class OrderInDoubtError(ccxt.OperationFailed):  # type: ignore[misc]
 
 @dataclass
 class _Doubt:
-    """An order whose reply was lost; ``order`` is set once the venue is known to have it."""
+    """An order whose reply was lost; ``order`` is set once the venue is known to have it.
+
+    ``nonce`` is that of its message, where one was made, signed for the account ``vault``;
+    ``used_s`` by our clock when the venue was first known to have used it up.
+    """
 
     cloid: str
     kind: tuple[str, str, str, bool]
     expires_ms: int
-    fault: Exception
+    fault: BaseException
+    nonce: int | None = None
+    vault: str | None = None
+    used_s: float | None = None
     order: CcxtOrder | None = None
 
     @property
@@ -73,7 +87,7 @@ class SureOrders:
     client
         A ccxt client of Hyperliquid, changed by `install`.
     patience_seconds
-        How long one order may be asked for, in seconds.
+        How long one order may be asked for, in seconds; one that closes, 5 s at most.
     clock, sleep, new_id
         For tests: seconds that only increase, how to wait, 24 hexadecimal digits.
     """
@@ -92,6 +106,7 @@ class SureOrders:
         self._create = client.create_order
         self._build = client.create_orders_request
         self._doubts: dict[str, _Doubt] = {}
+        self._message: tuple[int, str | None] | None = None  # nonce and account of the last order
         self._lock = threading.RLock()  # a forced exit comes from a thread of Freqtrade's own
 
     def install(self) -> None:
@@ -135,16 +150,20 @@ class SureOrders:
             cloid = CLOID_PREFIX + self._new_id()
             expires_ms = int(self._client.milliseconds()) + LIFETIME_MS
             numbered = {**params, "clientOrderId": cloid, "expiresAfter": expires_ms}
+            self._message = None
             try:
                 order = self._create(symbol, type, side, amount, price, numbered)
                 if order and order.get("id"):
                     return dict(order)
-                fault: Exception = ccxt.BadResponse(f"no order in the venue's reply: {order}")
-            except Exception as error:  # whatever it was: once sent, the order may exist
-                if _is_the_venues_answer(error):
+                fault: BaseException = ccxt.BadResponse(f"no order in the venue's reply: {order}")
+            except BaseException as error:  # whatever it was: once sent, the order may exist
+                if isinstance(error, Exception) and _is_the_venues_answer(error):
                     raise
                 fault = error
-            doubt = self._doubts[cloid] = _Doubt(cloid, kind, expires_ms, fault)
+            nonce, vault = self._message or (None, None)
+            doubt = self._doubts[cloid] = _Doubt(cloid, kind, expires_ms, fault, nonce, vault)
+            if not isinstance(fault, Exception):  # the bot is told to end: `close` will ask
+                raise fault
             return self._wait_for(doubt)
 
     def tend(self) -> None:
@@ -160,6 +179,25 @@ class SureOrders:
                     self._withdraw(doubt)
                 except ccxt.BaseError as error:
                     logger.warning("order %s: %s", doubt.cloid, _short(error))
+
+    def close(self) -> None:
+        """Settle what is in doubt before the bot ends, and say what cannot be settled."""
+        deadline = self._clock() + LAST_PATIENCE_SECONDS
+        while (unsolved := self.doubt) is not None and self._clock() < deadline:
+            logger.warning("before the end: %s", unsolved)
+            self.tend()
+            if self.doubt is not None:
+                self._sleep(FIRST_PAUSE_SECONDS)
+        self.tend()
+        for doubt in self._doubts.values():
+            known = doubt.order or {}
+            logger.error(
+                "order %s of %s is in nobody's books: %s, filled %s; look at the venue's page",
+                known.get("id", doubt.cloid),
+                doubt.symbol,
+                known.get("status", "perhaps resting"),
+                known.get("filled", "unknown"),
+            )
 
     def filled_entry(self, symbol: str, side: str) -> CcxtOrder | None:
         """An order that opened a position unknown to Freqtrade: place its like to take it over."""
@@ -192,7 +230,10 @@ class SureOrders:
     def _wait_for(self, doubt: _Doubt) -> CcxtOrder:
         """Ask until the venue knows; the pauses grow."""
         logger.warning("%s: the reply to an order was lost (%s)", doubt.symbol, _short(doubt.fault))
-        deadline = self._clock() + self._patience_seconds
+        patience = self._patience_seconds
+        if not doubt.is_entry:
+            patience = min(patience, CLOSING_PATIENCE_SECONDS)
+        deadline = self._clock() + patience
         pause = FIRST_PAUSE_SECONDS
         while self._clock() < deadline:
             try:
@@ -214,13 +255,11 @@ class SureOrders:
     def _ask(self, doubt: _Doubt) -> bool:
         """Whether the venue has the order; forgets a doubt that is settled by its absence."""
         # Only a time read before the question tells that the answer came after it.
-        over = self._client.milliseconds() > doubt.expires_ms and self._venue_ms() > (
-            doubt.expires_ms + MARGIN_MS
-        )
+        over = self._can_no_longer_come(doubt)
         try:
             order = self._fetch(doubt)
         except ccxt.OrderNotFound:
-            if over:
+            if over or self._forestalled(doubt):
                 del self._doubts[doubt.cloid]
             return False
         if order.get("status") == "rejected":
@@ -229,6 +268,34 @@ class SureOrders:
             return False
         doubt.order = order
         return True
+
+    def _can_no_longer_come(self, doubt: _Doubt) -> bool:
+        """Whether an order unknown from now on is one that does not exist."""
+        if doubt.used_s is not None:
+            return self._clock() > doubt.used_s + MARGIN_MS / 1000
+        expired = self._client.milliseconds() > doubt.expires_ms
+        return expired and self._venue_ms() > doubt.expires_ms + MARGIN_MS
+
+    def _forestalled(self, doubt: _Doubt) -> bool:
+        """Use up the order's nonce: whether the order has not come, and so never will."""
+        if doubt.nonce is None or doubt.used_s is not None:
+            return False
+        action = {"type": "noop"}
+        signature = self._client.sign_l1_action(action, doubt.nonce, doubt.vault)
+        request = {"action": action, "nonce": doubt.nonce, "signature": signature}
+        if doubt.vault is not None:
+            request["vaultAddress"] = doubt.vault
+        try:
+            answer = self._client.privatePostExchange(request)
+        except ccxt.BaseError as error:
+            if not _is_the_venues_answer(error, of_nonces=True):
+                raise
+            if "nonce" in str(error).lower():
+                doubt.used_s = self._clock()  # the order has come, or an action of this kind before
+            else:
+                doubt.nonce = None  # the venue knows no such action: the expiry must do
+            return False
+        return bool(isinstance(answer, dict) and answer.get("status") == "ok")
 
     def _fetch(self, doubt: _Doubt) -> CcxtOrder:
         """The order as the venue has it; a reply that makes no sense is no answer."""
@@ -266,6 +333,7 @@ class SureOrders:
     ) -> dict[str, Any]:
         """ccxt's request, signed anew with ``expiresAfter``, which it does not know for orders."""
         request: dict[str, Any] = self._build(orders, params or {})
+        self._message = (int(request["nonce"]), request.get("vaultAddress"))
         expires_ms = orders[0].get("params", {}).get("expiresAfter")
         if expires_ms is not None:
             request["expiresAfter"] = expires_ms
@@ -275,20 +343,23 @@ class SureOrders:
         return request
 
 
-def _is_the_venues_answer(error: Exception) -> bool:
+def _is_the_venues_answer(error: Exception, *, of_nonces: bool = False) -> bool:
     """Whether the venue itself said that there is no order.
 
     ccxt raises what it read in a reply directly, and what the connection said from its cause. A 429
-    is answered before anything is looked at.
+    is answered before anything is looked at. What it says ``of_nonces`` is an answer, too, though
+    ccxt counts it among the troubles of the connection.
     """
     if isinstance(error, ccxt.RateLimitExceeded):
+        return not of_nonces
+    if of_nonces and isinstance(error, ccxt.InvalidNonce):
         return True
     if isinstance(error, ccxt.OperationFailed):
         return False
     return isinstance(error, ccxt.BaseError) and error.__cause__ is None
 
 
-def _as_ccxt(error: Exception) -> Exception:
+def _as_ccxt(error: BaseException) -> Exception:
     """Freqtrade catches ccxt's errors only."""
     known: Exception = (
         error if isinstance(error, ccxt.BaseError) else ccxt.NetworkError(_short(error))
@@ -296,5 +367,5 @@ def _as_ccxt(error: Exception) -> Exception:
     return known
 
 
-def _short(error: Exception) -> str:
+def _short(error: BaseException) -> str:
     return f"{type(error).__name__} {error}"[:200]

@@ -1,6 +1,7 @@
 """Orders whose reply is lost: found, handed over or known not to exist; never placed twice."""
 
 import json
+from collections import defaultdict
 from contextlib import suppress
 
 import ccxt
@@ -13,14 +14,20 @@ from hypothesis import strategies as st
 from advanced_mm.quoting.sure_orders import CLOID_PREFIX, OrderInDoubtError, SureOrders
 
 PAIR = "ETH/USDC:USDC"
-FATES = ("ok", "lost", "reply lost", "late", "refused", "garbage", "broken pipe")
+FATES = ("ok", "lost", "reply lost", "late", "refused", "garbage", "broken pipe", "interrupted")
 
 
 class Venue:
-    """A client that is the venue: orders by number, and a plan of what goes wrong."""
+    """A client that is the venue: orders by number, and a plan of what goes wrong.
 
-    def __init__(self, fates=(), silences=(), offset_ms=0):
+    One that ``counts_nonces`` takes each message once and knows an action that does nothing. What
+    it says of orders may be ``lag_s`` seconds old.
+    """
+
+    def __init__(self, fates=(), silences=(), offset_ms=0, counts_nonces=False, lag_s=0.0):
         self.now = 1_000.0  # s
+        self.counts_nonces, self.lag_s = counts_nonces, lag_s
+        self.nonces, self.noops, self.accepted_at = set(), [], {}
         self.fates, self.silences = list(fates), list(silences)
         self.offset_ms = offset_ms  # the venue's clock less ours
         self.orders, self.on_the_way, self.sent, self.cancelled = {}, [], [], []
@@ -34,28 +41,36 @@ class Venue:
     def _venue_ms(self):
         return self.milliseconds() + self.offset_ms
 
-    def _accept(self, cloid, expires_ms, at=None):
+    def _accept(self, cloid, expires_ms, nonce, at=None):
         arrival_ms = self._venue_ms() if at is None else int(at * 1000) + self.offset_ms
+        if nonce in self.nonces:
+            return
+        if self.counts_nonces:
+            self.nonces.add(nonce)
         if arrival_ms <= expires_ms:
+            self.accepted_at[cloid] = self.now if at is None else at
             self.orders[cloid] = {"id": str(len(self.orders) + 1), "status": "open", "filled": 0.0}
 
     def _arrivals(self):
         due = [order for order in self.on_the_way if order[0] <= self.now]
         self.on_the_way = [order for order in self.on_the_way if order[0] > self.now]
-        for at, cloid, expires_ms in due:
-            self._accept(cloid, expires_ms, at)
+        for at, cloid, expires_ms, nonce in due:
+            self._accept(cloid, expires_ms, nonce, at)
 
     def create_order(self, symbol, kind, side, amount, price, params):
         self._arrivals()
         cloid, expires_ms = params["clientOrderId"], params["expiresAfter"]
+        nonce = self.create_orders_request([{}])["nonce"] if self.counts_nonces else None
         self.sent.append(cloid)
         fate = self.fates.pop(0) if self.fates else "ok"
         if fate == "refused":
             raise ccxt.InvalidOrder("hyperliquid Post only order would have matched")
         if fate == "late":
-            self.on_the_way.append((self.now + 3, cloid, expires_ms))
+            self.on_the_way.append((self.now + 3, cloid, expires_ms, nonce))
         elif fate != "lost":
-            self._accept(cloid, expires_ms)
+            self._accept(cloid, expires_ms, nonce)
+        if fate == "interrupted":
+            raise KeyboardInterrupt
         if fate == "garbage":
             return None
         if fate == "broken pipe":
@@ -66,8 +81,22 @@ class Venue:
             raise ccxt.ExchangeError("the order has expired")
         return {"id": self.orders[cloid]["id"]}
 
-    def create_orders_request(self, orders, params):
-        raise NotImplementedError
+    def create_orders_request(self, orders, params=None):
+        return {"nonce": len(self.sent)}
+
+    def sign_l1_action(self, action, nonce, vault):
+        assert action == {"type": "noop"}
+        return {"of": nonce}
+
+    def privatePostExchange(self, request):
+        self._arrivals()
+        assert request["signature"] == {"of": request["nonce"]}
+        self._silent()
+        self.noops.append(request["nonce"])
+        if request["nonce"] in self.nonces:
+            raise ccxt.InvalidNonce("hyperliquid Invalid nonce: duplicate nonce")
+        self.nonces.add(request["nonce"])
+        return {"status": "ok", "response": {"type": "default"}}
 
     def _silent(self):
         if self.silences and self.silences.pop(0):
@@ -80,7 +109,7 @@ class Venue:
     def fetch_order(self, cloid, symbol):
         self._arrivals()
         self._silent()
-        if cloid not in self.orders:
+        if cloid not in self.orders or self.accepted_at[cloid] > self.now - self.lag_s:
             raise ccxt.OrderNotFound("unknownOid")
         return dict(self.orders[cloid])
 
@@ -94,7 +123,10 @@ class Venue:
 
 
 def sure(venue, patience=40.0):
-    return SureOrders(venue, patience, clock=lambda: venue.now, sleep=venue.sleep)
+    orders = SureOrders(venue, patience, clock=lambda: venue.now, sleep=venue.sleep)
+    if venue.counts_nonces:
+        venue.create_orders_request = orders._request_with_expiry
+    return orders
 
 
 def buy(orders, **params):
@@ -130,6 +162,88 @@ def test_an_order_that_can_no_longer_arrive_raises_what_ate_it():
         buy(orders)
     assert 12 < venue.now - 1_000 < 16
     assert orders.doubt is None
+
+
+@pytest.mark.parametrize("fate", ["lost", "late"])
+def test_an_order_that_has_not_come_is_forestalled_at_once(fate):
+    """Its nonce is used up: should it still be on its way, the venue takes it for a copy."""
+    venue = Venue([fate], counts_nonces=True)
+    orders = sure(venue)
+    with pytest.raises(ccxt.RequestTimeout):
+        buy(orders)
+    assert venue.now - 1_000 < 0.5
+    assert len(venue.noops) == 1
+    venue.now += 10
+    venue._arrivals()
+    assert (venue.orders, orders.doubt) == ({}, None)
+    assert buy(orders)["id"] == "1"
+
+
+@pytest.mark.parametrize("lag_s", [0.0, 0.4, 1.9])
+def test_an_order_that_has_come_is_found_though_the_venue_is_slow_to_tell(lag_s):
+    venue = Venue(["reply lost"], counts_nonces=True, lag_s=lag_s)
+    assert buy(sure(venue))["id"] == "1"
+    assert len(venue.noops) == (lag_s > 0)
+
+
+def test_a_lost_answer_to_the_forestalling_is_asked_for_again():
+    """The first "nothing" was done unheard: its second copy is refused, and no order ever comes."""
+    venue = Venue(["lost"], counts_nonces=True)
+    act = venue.privatePostExchange
+
+    def deaf(request):
+        venue.privatePostExchange = act
+        act(request)
+        raise ccxt.RequestTimeout("hyperliquid POST")
+
+    venue.privatePostExchange = deaf
+    orders = sure(venue)
+    with pytest.raises(ccxt.RequestTimeout):
+        buy(orders)
+    assert venue.now - 1_000 < 5
+    assert orders.doubt is None
+
+
+def test_a_closing_order_does_not_hold_up_the_stop_for_long():
+    venue = Venue(["reply lost"], silences=[True] * 400, counts_nonces=True)
+    orders = sure(venue)
+    with pytest.raises(OrderInDoubtError):
+        orders.create_order(PAIR, "limit", "sell", 1.0, 3000.0, {"reduceOnly": True})
+    assert venue.now - 1_000 < 8
+
+
+@pytest.mark.parametrize("counts_nonces", [False, True])
+@pytest.mark.parametrize("fate", ["interrupted", "late and interrupted"])
+def test_an_order_cut_short_by_the_end_of_the_bot_is_cancelled(fate, counts_nonces):
+    venue = Venue([fate], counts_nonces=counts_nonces)
+    create = venue.create_order
+
+    def interrupted(*asked):
+        venue.fates = ["late"]
+        with suppress(ccxt.RequestTimeout):
+            create(*asked)
+        raise KeyboardInterrupt
+
+    if fate.startswith("late"):
+        venue.create_order = interrupted
+    orders = sure(venue)
+    with pytest.raises(KeyboardInterrupt):
+        buy(orders)
+    orders.close()
+    assert orders.doubt is None
+    venue.now += 20
+    venue._arrivals()
+    assert all(order["status"] == "canceled" for order in venue.orders.values())
+
+
+def test_the_end_of_the_bot_names_what_it_cannot_settle(caplog):
+    venue = Venue(["interrupted"], silences=[True] * 400)
+    orders = sure(venue)
+    with pytest.raises(KeyboardInterrupt):
+        buy(orders)
+    orders.close()
+    assert venue.now - 1_000 < 20
+    assert f"{venue.sent[0]} of {PAIR} is in nobody's books" in caplog.text
 
 
 @pytest.mark.parametrize("offset_s", [-30, -8, 6])
@@ -205,10 +319,15 @@ def test_an_order_the_venue_refused_unheard_is_no_doubt():
     venue = Venue(["reply lost"])
     refused = {"id": "9", "status": "rejected"}
     venue._accept = lambda cloid, *_: venue.orders.update({cloid: refused})
+    venue.accepted_at = defaultdict(float)
     orders = sure(venue)
     with pytest.raises(ccxt.InvalidOrder, match="refused"):
         buy(orders)
     assert orders.doubt is None
+
+
+def in_doubt(orders):
+    return {cloid for cloid, doubt in orders._doubts.items() if doubt.order is None}
 
 
 @settings(max_examples=300, deadline=None)
@@ -217,10 +336,14 @@ def test_an_order_the_venue_refused_unheard_is_no_doubt():
     st.lists(st.tuples(st.booleans(), st.integers(1, 60)), max_size=6),
     st.integers(-20_000, 9_000),
     st.lists(st.sampled_from(["entry", "offer", "tend"]), min_size=1, max_size=12),
+    st.booleans(),
 )
-def test_whatever_is_lost_every_order_is_known_once(fates, silences, offset_ms, steps):
+def test_whatever_is_lost_every_order_is_known_once(
+    fates, silences, offset_ms, steps, counts_nonces
+):
     """Law: an order at the venue was returned exactly once, was withdrawn, or is in doubt."""
-    venue = Venue(fates, [silent for silent, count in silences for _ in range(count)], offset_ms)
+    silent = [silent for silent, count in silences for _ in range(count)]
+    venue = Venue(fates, silent, offset_ms, counts_nonces)
     orders = sure(venue)
     returned = []
 
@@ -229,15 +352,15 @@ def test_whatever_is_lost_every_order_is_known_once(fates, silences, offset_ms, 
             orders.tend()
             return
         asked = ("limit", "buy", {}) if kind == "entry" else ("limit", "sell", {"reduceOnly": True})
-        with suppress(ccxt.BaseError):
+        with suppress(ccxt.BaseError, KeyboardInterrupt):
             order = orders.create_order(PAIR, asked[0], asked[1], 1.0, 3000.0, asked[2])
             returned.append(order["id"])
 
     for kind in steps:
         before = len(venue.sent)
-        had_doubt = orders.doubt is not None
+        unsolved = in_doubt(orders)
         step(kind)
-        assert len(venue.sent) - before <= (0 if had_doubt and orders.doubt else 1)
+        assert len(venue.sent) - before <= (0 if unsolved & in_doubt(orders) else 1)
     venue.silences.clear()
     venue.now += 60
     orders.tend()

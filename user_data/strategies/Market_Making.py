@@ -133,6 +133,12 @@ class Market_Making(IStrategy):
         ):
             self.unlock_reason("Auto lock")
 
+    def ft_bot_cleanup(self) -> None:
+        """Called by Freqtrade at the end, after it has cancelled the orders that it knows."""
+        super().ft_bot_cleanup()
+        if self._live is not None:
+            self._live.close()
+
     # ---- signals: always willing; whether a quote goes out is decided when its price is known
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
