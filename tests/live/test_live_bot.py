@@ -64,6 +64,8 @@ def test_it_trades_and_outlives_every_fault(live_session, bench_of, subtests):
             is_killed_and_comes_back(bench)
         with subtests.test("the stop"):
             is_stopped_by_a_gap(bench)
+        with subtests.test("told to end while an order's reply is on its way"):
+            leaves_nothing_at_rest(bench)
         log = (session.options.folder / "logs" / "bot.log").read_text().splitlines()
     errors = [line for line in log if " - ERROR - " in line or " - CRITICAL - " in line]
     # Freqtrade's stream of candles reports a broken socket so, and connects again.
@@ -235,3 +237,18 @@ def is_stopped_by_a_gap(bench) -> None:
         "the stop is on the books",
     )
     bench.wait(bench.positions_agree, 20, "the positions agree")
+
+
+def leaves_nothing_at_rest(bench) -> None:
+    """The venue has the order, the bot does not know it yet."""
+    bench.wait(lambda: bench.position == 0, 60, "nothing is held")
+    known = {one["order"]["oid"] for one in bench.info("historicalOrders")}
+    slow = {"kind": "latency", "requests": ["order"], "milliseconds": 1500, "where": "reply"}
+    bench.admin("POST", "faults", **slow)
+    on_its_way = lambda: [o for o in bench.info("openOrders") if o["oid"] not in known]  # noqa: E731
+    bench.wait(on_its_way, 60, "a new order is at the venue")
+    part = next(part for part in bench.session.parts if part.name == "bot_again")
+    part.stop()
+    bench.session.parts.remove(part)
+    bench.admin("DELETE", "faults")
+    assert bench.info("openOrders") == []
