@@ -14,17 +14,28 @@ __all__ = ["Chart", "Series", "chart_to_plotly", "chart_to_png"]
 
 Values = Sequence[float] | NDArray[np.float64] | NDArray[np.int64]
 Kind = Literal["line", "step", "points", "bars", "histogram"]
+Symbol = Literal["circle", "ring", "triangle", "square", "cross"]
 
 COLOURS = ("#2563eb", "#dc2626", "#059669", "#d97706", "#7c3aed", "#0891b2", "#64748b", "#be185d")
 _SIZE_INCHES = (8.0, 4.5)
 _DOTS_PER_INCH = 120
+_SYMBOLS: dict[Symbol, tuple[str, str, Literal["full", "none"]]] = {
+    "circle": ("circle", "o", "full"),
+    "ring": ("circle-open", "o", "none"),
+    "triangle": ("triangle-up", "^", "full"),
+    "square": ("square-open", "s", "none"),
+    "cross": ("x", "x", "full"),
+}
+"""Plotly's name, matplotlib's and its filling."""
 
 
 @dataclass(frozen=True)
 class Series:
     """Data of one name: ``x`` against ``y``, or for a histogram the sample ``x`` alone.
 
-    ``low`` and ``high`` draw a band around a line, and error bars on bars.
+    ``low`` and ``high`` draw a band around a line, and error bars on bars. ``colour`` is a place in
+    ``COLOURS``, by default the series' own in its chart: what belongs together shares one.
+    ``symbol`` is that of points.
     """
 
     name: str
@@ -34,6 +45,8 @@ class Series:
     dashed: bool = False
     low: Values = ()
     high: Values = ()
+    colour: int | None = None
+    symbol: Symbol = "circle"
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,7 @@ def chart_to_plotly(chart: Chart) -> go.Figure:
     """Draw for a page: hover text, zoom, legend that hides series."""
     figure = go.Figure()
     for number, series in enumerate(chart.series):
-        colour = COLOURS[number % len(COLOURS)]
+        colour = _colour(series, number)
         if len(series.low) and series.kind != "bars":
             figure.add_trace(_plotly_band(series, colour))
         figure.add_trace(_plotly_trace(series, colour))
@@ -62,9 +75,12 @@ def chart_to_plotly(chart: Chart) -> go.Figure:
         title=chart.title,
         template="plotly_white",
         barmode="overlay" if any(s.kind == "histogram" for s in chart.series) else "group",
-        xaxis_title=chart.x_label,
-        yaxis_title=chart.y_label,
-        yaxis_type="log" if chart.log_y else "linear",
+        xaxis={"title": chart.x_label, "exponentformat": "power"},
+        yaxis={
+            "title": chart.y_label,
+            "type": "log" if chart.log_y else "linear",
+            "exponentformat": "power",
+        },
         legend={"orientation": "h", "y": -0.2},
         height=460,
     )
@@ -83,7 +99,7 @@ def chart_to_png(chart: Chart, path: Path) -> None:
     axes = figure.subplots()
     bars = [series for series in chart.series if series.kind == "bars"]
     for number, series in enumerate(chart.series):
-        colour = COLOURS[number % len(COLOURS)]
+        colour = _colour(series, number)
         style = "--" if series.dashed else "-"
         if series.kind == "bars":
             width = 0.8 / len(bars)
@@ -98,7 +114,10 @@ def chart_to_png(chart: Chart, path: Path) -> None:
         elif series.kind == "histogram":
             axes.hist(series.x, bins=80, density=True, alpha=0.55, label=series.name, color=colour)
         elif series.kind == "points":
-            axes.plot(series.x, series.y, "o", label=series.name, color=colour)
+            _, marker, filling = _SYMBOLS[series.symbol]
+            axes.plot(
+                series.x, series.y, marker, label=series.name, color=colour, fillstyle=filling
+            )
         elif series.kind == "step":
             axes.step(series.x, series.y, style, where="mid", label=series.name, color=colour)
         else:
@@ -145,8 +164,12 @@ def _plotly_trace(series: Series, colour: str) -> go.Scatter | go.Bar | go.Histo
             "dash": "dash" if series.dashed else "solid",
             "shape": "hvh" if series.kind == "step" else "linear",
         },
-        marker={"color": colour},
+        marker={"color": colour, "symbol": _SYMBOLS[series.symbol][0], "size": 7},
     )
+
+
+def _colour(series: Series, place: int) -> str:
+    return COLOURS[(place if series.colour is None else series.colour) % len(COLOURS)]
 
 
 def _reaches(series: Series) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -161,6 +184,7 @@ def _plotly_band(series: Series, colour: str) -> go.Scatter:
     return go.Scatter(
         x=[*series.x, *reversed(series.x)],
         y=[*series.high, *reversed(series.low)],
+        mode="lines",
         fill="toself",
         fillcolor=colour,
         opacity=0.15,

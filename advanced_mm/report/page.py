@@ -18,6 +18,7 @@ h1, h2 { line-height: 1.2; } h2 { margin-top: 3rem; }
 table { border-collapse: collapse; margin: 1rem 0; } caption { text-align: left; color: #475569; }
 th, td { padding: .25rem .8rem; border-bottom: 1px solid #e2e8f0; text-align: right; }
 th:first-child, td:first-child { text-align: left; }
+td:not(:first-child):not(:last-child) { white-space: nowrap; }
 pre { background: #f1f5f9; padding: .8rem 1rem; overflow-x: auto; }
 """
 
@@ -33,7 +34,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, paragraphs (one that starts with a space is set as a formula), pictures."""
+    """A heading, paragraphs (one that starts with a space is set as a formula), pictures.
+
+    In place of a chart without series the page says that there is nothing to draw.
+    """
 
     key: str
     title: str
@@ -60,6 +64,9 @@ def write_page(path: Path, title: str, lead: str, sections: Sequence[Section]) -
         parts.append(f'<section id="{section.key}"><h2>{html.escape(section.title)}</h2>')
         parts += [_paragraph(text) for text in section.paragraphs]
         for chart in section.charts:
+            if not chart.series:
+                parts.append(_paragraph(f"{chart.title}: nothing to draw yet."))
+                continue
             figure = chart_to_plotly(chart)
             parts.append(plotly.io.to_html(figure, full_html=False, include_plotlyjs=plotly_js))
             plotly_js = False
