@@ -1,5 +1,7 @@
 """Panels of the calibration report that look at one window: what was fitted, and how well."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,6 +10,7 @@ from advanced_mm.calibration import (
     Estimate,
     ImpactEstimator,
     MarketOrders,
+    ParetoFit,
     Sides,
     Window,
 )
@@ -30,6 +33,8 @@ __all__ = [
 ]
 
 SIDES = ((1, "+", "buy market orders (ask side)"), (-1, "−", "sell market orders (bid side)"))
+GREY = 6
+"""Place in ``charts.COLOURS``, of what belongs to no side; those of the sides are 0 and 1."""
 Float1D = NDArray[np.float64]
 
 
@@ -49,8 +54,9 @@ def estimates_table(calibration: CoinCalibration) -> Section:
                     estimate.reason,
                 ]
             )
+    until = datetime.fromtimestamp(calibration.end_ms / 1000, UTC)
     table = Table(
-        f"Window of {calibration.window_seconds / 60:.0f} min, "
+        f"Window of {calibration.window_seconds / 60:.0f} min until {until:%Y-%m-%d %H:%M} UTC, "
         f"{calibration.observed_seconds:.0f} s covered; mid {calibration.mid:g}, "
         f"tick {calibration.tick:g}",
         ["", "estimate", "standard error", "95% interval", "n", "status", "why"],
@@ -78,21 +84,27 @@ def named_estimates(calibration: CoinCalibration) -> dict[str, Sides[Estimate]]:
 def reach_survival(window: Window, calibration: CoinCalibration) -> Section:
     """How far market orders reach, with the fitted tail and its band."""
     series, verdicts = [], []
-    for (side, sign, name), fit in zip(SIDES, calibration.fill_curve, strict=True):
+    for colour, ((side, sign, name), fit) in enumerate(
+        zip(SIDES, calibration.fill_curve, strict=True)
+    ):
         reach = window.orders.of_side(side).with_quote().reach
         if not len(reach):
             continue
         ticks = np.arange(0, int(reach.max()) + 1)
         beyond = np.array([(reach >= k).mean() for k in ticks])
-        series.append(Series(f"observed {sign}", ticks, beyond, "step"))
+        series.append(Series(f"observed {sign}", ticks, beyond, "step", colour=colour))
         if fit.kappa.usable:
             tail = ticks[1:]
             curve, low, high = (
                 fit.n1 / fit.n * np.exp(-k * window.tick * (tail - 1))
                 for k in (fit.kappa.value, fit.kappa.high, fit.kappa.low)
             )
-            series.append(Series(f"fit {sign}", tail, curve, dashed=True, low=low, high=high))
+            series.append(
+                Series(f"fit {sign}", tail, curve, dashed=True, low=low, high=high, colour=colour)
+            )
         verdict = "fits" if fit.ks <= fit.ks_critical else "does not fit"
+        if not fit.kappa.usable:
+            verdict = "too few to tell"
         verdicts.append([name, str(fit.n1), number(fit.ks), number(fit.ks_critical), verdict])
         verdicts[-1].append(number(fit.r2))
     chart = Chart(
@@ -144,23 +156,22 @@ def regression_residuals(window: Window, estimator: ImpactEstimator) -> Section:
 def jump_tail(window: Window, calibration: CoinCalibration) -> Section:
     """Jumps' survival on logarithmic scales with the fitted Pareto tail."""
     series, rows = [], []
-    for (side, sign, name), fit in zip(SIDES, calibration.pareto, strict=True):
+    for colour, ((side, sign, name), fit) in enumerate(zip(SIDES, calibration.pareto, strict=True)):
         jumps = np.asarray(window.orders.of_side(side).reach * window.tick, dtype=np.float64)
         jumps = np.sort(jumps[jumps > 0])
         if not len(jumps):
             continue
         sizes, survival = survival_of(jumps)
-        series.append(Series(f"jumps {sign}", np.log10(sizes), survival, "points"))
+        series.append(Series(f"jumps {sign}", np.log10(sizes), survival, "points", colour=colour))
         if fit.alpha.usable:
-            scale = fit.threshold - window.tick / 4
             grid = np.geomspace(fit.threshold, jumps[-1], 60)
             at_threshold = float((jumps >= fit.threshold).mean())
-            tail = at_threshold * (grid / scale) ** -fit.alpha.value
-            series.append(Series(f"Pareto {sign}", np.log10(grid), tail, dashed=True))
-        others = ", ".join(f"{u}: {number(alpha)}" for u, alpha in fit.by_threshold)
-        mean = "truncated" if fit.truncated else "full"
-        rows.append([name, number(fit.alpha.value), number(fit.alpha.se), number(fit.threshold)])
-        rows[-1] += [f"{number(fit.mean.value)} ({mean})", others]
+            half = window.tick / 4  # the continuity correction of the fit: half a half tick
+            tail = at_threshold * ((grid - half) / (fit.threshold - half)) ** -fit.alpha.value
+            series.append(
+                Series(f"Pareto {sign}", np.log10(grid), tail, dashed=True, colour=colour)
+            )
+        rows.append([name, *_tail_cells(fit)])
     chart = Chart(
         "Jumps at least so large",
         "log₁₀ of the jump (quote currency)",
@@ -169,7 +180,9 @@ def jump_tail(window: Window, calibration: CoinCalibration) -> Section:
         log_y=True,
     )
     table = Table(
-        "Pareto tail", ["side", "α", "se", "threshold", "mean", "α at other thresholds"], rows
+        "Pareto tail",
+        ["side", "α", "se", "threshold", "mean", "α at thresholds in half ticks"],
+        rows,
     )
     paragraphs = [
         "A Pareto tail is a straight line here and shows the same α at every threshold. Where α "
@@ -179,33 +192,52 @@ def jump_tail(window: Window, calibration: CoinCalibration) -> Section:
     return Section("jumps", "Jumps and their tail", paragraphs, [chart], [table])
 
 
+def _tail_cells(fit: ParetoFit) -> list[str]:
+    """What the tail's table says of one side; no number of a tail that must not be used."""
+    if not fit.alpha.usable:
+        return ["–", "–", number(fit.threshold), "–", fit.alpha.reason]
+    others = ", ".join(f"{u}: {number(alpha)}" for u, alpha in fit.by_threshold)
+    kind = "truncated" if fit.truncated else "full"
+    mean = f"{number(fit.mean.value)} ({kind})" if fit.mean.usable else f"– ({fit.mean.reason})"
+    return [number(fit.alpha.value), number(fit.alpha.se), number(fit.threshold), mean, others]
+
+
 def fill_impact(calibration: CoinCalibration) -> Section:
     """Move given a fill against the depth of the fill."""
     series, rows = [], []
-    for (_, sign, name), profile in zip(SIDES, calibration.fill_impact.profile, strict=True):
+    for colour, ((_, sign, name), profile) in enumerate(
+        zip(SIDES, calibration.fill_impact.profile, strict=True)
+    ):
         if not len(profile.depth):
+            rows.append([name, "–", "–", "–", "too few fills to tell"])
             continue
-        series.append(Series(f"mean move {sign}", profile.depth, profile.mean_move, "points"))
-        if profile.slope.usable:
-            line = profile.intercept.value + profile.slope.value * profile.depth
-            series.append(Series(f"a + bδ {sign}", profile.depth, line, dashed=True))
+        series.append(
+            Series(f"mean move {sign}", profile.depth, profile.mean_move, "points", colour=colour)
+        )
+        if not profile.slope.usable:
+            rows.append([name, "–", "–", "–", profile.slope.reason])
+            continue
+        line = profile.intercept.value + profile.slope.value * profile.depth
+        series.append(Series(f"a + bδ {sign}", profile.depth, line, dashed=True, colour=colour))
         verdict = "withdrawn: b is 1 or more" if profile.no_depth_pays else "b may be below 1"
         rows.append([name, number(profile.intercept.value), number(profile.slope.value)])
         rows[-1] += [f"{number(profile.slope.low)} … {number(profile.slope.high)}", verdict]
-    deepest = max((float(s.x[-1]) for s in series), default=1.0)
-    series.append(Series("move = depth", [0.0, deepest], [0.0, deepest]))
+    paragraphs = [
+        "A quote at depth δ earns δ and pays this move. Where the points lie above the line "
+        "move = depth, a fill loses before any fee; where the slope b is 1 or more, going deeper "
+        "never helps.",
+    ]
+    table = Table("Slope", ["side", "a", "b", "95% interval of b", "verdict"], rows)
+    if not series:
+        return Section("fill_impact", "What a fill pays", paragraphs, (), [table])
+    deepest = max(float(s.x[-1]) for s in series)
+    series.append(Series("move = depth", [0.0, deepest], [0.0, deepest], colour=GREY))
     chart = Chart(
         "Mean move of the mid in the second after an order that reached beyond δ",
         "depth δ (quote currency)",
         "move (quote currency)",
         series,
     )
-    table = Table("Slope", ["side", "a", "b", "95% interval of b", "verdict"], rows)
-    paragraphs = [
-        "A quote at depth δ earns δ and pays this move. Where the points lie above the line "
-        "move = depth, a fill loses before any fee; where the slope b is 1 or more, going deeper "
-        "never helps.",
-    ]
     return Section("fill_impact", "What a fill pays", paragraphs, [chart], [table])
 
 
@@ -228,25 +260,29 @@ def order_sizes(orders: MarketOrders) -> Section:
     return Section("sizes", "Sizes of market orders", ["All prints of an order together."], [chart])
 
 
-def book_depth(books: RecordedBooks) -> Section:
-    """Mean size resting at each level of the recorded books."""
-    if not len(books):
-        return Section("book", "Book", ["No L2 snapshot was recorded."])
+def book_depth(books: RecordedBooks, start_ms: int, end_ms: int) -> Section:
+    """Mean size resting at each level of the books between two exchange times, ends included."""
+    first, end = np.searchsorted(books.time_ms, (start_ms, end_ms + 1))
+    if first == end:
+        return Section("book", "Book", ["No L2 snapshot was recorded in this window."])
     levels = np.arange(1, books.bid.shape[1] + 1)
     series = []
-    for name, sizes in (("bids", books.bid_size), ("asks", books.ask_size)):
+    for name, every in (("bids", books.bid_size), ("asks", books.ask_size)):
+        sizes = every[first:end]
         known = np.isfinite(sizes) & (sizes > 0)
         counted = known.sum(axis=0)
         mean = np.where(known, sizes, 0.0).sum(axis=0) / np.maximum(counted, 1)
         shown = counted > 0
         series.append(Series(name, levels[shown], mean[shown], "bars"))
     chart = Chart(
-        f"Mean size by level, {len(books)} snapshots",
+        f"Mean size by level, {end - first} snapshots",
         "level, best first",
         "size (base currency)",
         series,
     )
-    return Section("book", "Book", ["What rests where, on average over the window."], [chart])
+    return Section(
+        "book", "Book", ["What rests where, on average over the window's snapshots."], [chart]
+    )
 
 
 def coverage(window: Window) -> Section:

@@ -1,7 +1,8 @@
 """The calibration report: one page on what a recording says about a coin, and how surely."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,6 @@ from advanced_mm.calibration import (
     CalibrationOptions,
     CoinCalibration,
     Estimate,
-    Sides,
     Window,
     calibrate,
 )
@@ -19,13 +19,16 @@ from advanced_mm.calibration.toxicity import (
     TOXIC_FROM,
     UNPROFITABLE_FROM,
     Economics,
+    Regime,
+    SideEconomics,
     economics,
 )
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata import Recording
+from advanced_mm.marketdata.records import Float1D
 from advanced_mm.paper.recorded_books import RecordedBooks
 from advanced_mm.report import calibration_panels as panels
-from advanced_mm.report.charts import Chart, Series
+from advanced_mm.report.charts import Chart, Series, Symbol
 from advanced_mm.report.page import Section, Table
 
 Track = Callable[[Sequence[float], str], Iterable[float]]
@@ -34,11 +37,31 @@ __all__ = ["ReportInput", "report_sections"]
 
 WINDOW_LENGTHS_MINUTES = (5.0, 10.0, 15.0, 30.0, 60.0, 120.0)
 REFITS_OVER_TIME = 40
-_UNITS = {
-    "kappa": "κ (1 / quote currency)",
+PARAMETERS = {
     "lambda": "λ (market orders per second)",
+    "lambda0": "λ₀ (fills per second at depth 0)",
+    "kappa": "κ (1 / quote currency)",
+    "epsilon": "ε per market order (quote currency)",
     "epsilon_fill": "ε_fill (quote currency)",
 }
+"""What is drawn over time, by its key in the parameter files."""
+_FILE_OF = {
+    "lambda": "lambda",
+    "lambda0": "lambda",
+    "kappa": "kappa",
+    "epsilon": "epsilon",
+    "epsilon_fill": "epsilon",
+}
+_STATUS_SYMBOLS: dict[str, Symbol] = {
+    "pooled": "ring",
+    "bound": "triangle",
+    "stale": "square",
+    "insufficient": "cross",
+}
+_STATUS_MARKS = (
+    "Bands are 95% intervals. Points mark what is not ok: rings are pooled with the other side, "
+    "triangles upper bounds, squares stale; a cross on the axis says that there was no estimate."
+)
 
 
 @dataclass(frozen=True)
@@ -70,13 +93,13 @@ def report_sections(data: ReportInput, track: Track) -> list[Section]:
     window = Window.of(data.recording, start_ms, fitted.end_ms, data.options.window)
     return [
         panels.estimates_table(fitted),
-        toxicity_gauge(fitted, economics(fitted, fee_rate=data.fee_rate)),
+        toxicity_gauge(fitted, economics(fitted, fee_rate=data.fee_rate), data.fee_rate),
         panels.reach_survival(window, fitted),
         panels.fill_impact(fitted),
         panels.regression_residuals(window, data.options.impact),
         panels.jump_tail(window, fitted),
         panels.order_sizes(window.orders),
-        panels.book_depth(data.books),
+        panels.book_depth(data.books, start_ms, fitted.end_ms),
         against_window_length(data, track),
         over_time(data, track),
         published(data.history),
@@ -84,7 +107,7 @@ def report_sections(data: ReportInput, track: Track) -> list[Section]:
     ]
 
 
-def toxicity_gauge(fitted: CoinCalibration, found: Economics) -> Section:
+def toxicity_gauge(fitted: CoinCalibration, found: Economics, fee_rate: float) -> Section:
     """kappa*epsilon and kappa*epsilon_fill against the three regimes, and what a fill earns."""
     names = ["κ·ε per order +", "κ·ε per order −", "κ·ε_fill +", "κ·ε_fill −"]
     estimates = [
@@ -95,54 +118,109 @@ def toxicity_gauge(fitted: CoinCalibration, found: Economics) -> Section:
     ]
     known = [(n, e) for n, e in zip(names, estimates, strict=True) if np.isfinite(e.value)]
     count = len(known)
+    series = [
+        Series(
+            "toxicity, 95% interval",
+            [n for n, _ in known],
+            [e.value for _, e in known],
+            "bars",
+            low=[e.low for _, e in known],
+            high=[e.high for _, e in known],
+        ),
+        Series("toxic from 2", [n for n, _ in known], [TOXIC_FROM] * count),
+        Series("unprofitable from 1.5", [n for n, _ in known], [UNPROFITABLE_FROM] * count),
+        Series(
+            "competitive from 1", [n for n, _ in known], [COMPETITIVE_FROM] * count, dashed=True
+        ),
+    ]
     chart = Chart(
         "Toxicity: below 1 profitable, 1 to 2 competitive, 2 and above toxic",
         "",
         "toxicity (dimensionless)",
-        [
-            Series(
-                "toxicity, 95% interval",
-                [n for n, _ in known],
-                [e.value for _, e in known],
-                "bars",
-                low=[e.low for _, e in known],
-                high=[e.high for _, e in known],
-            ),
-            Series("toxic from 2", [n for n, _ in known], [TOXIC_FROM] * count),
-            Series("unprofitable from 1.5", [n for n, _ in known], [UNPROFITABLE_FROM] * count),
-            Series(
-                "competitive from 1", [n for n, _ in known], [COMPETITIVE_FROM] * count, dashed=True
-            ),
-        ],
+        series if known else [],
     )
-    rows = []
-    for (_, _, name), side in zip(panels.SIDES, found.sides, strict=True):
-        rows.append(
-            [
-                name,
-                interval(side.kappa_epsilon_fill),
-                str(side.regime or "–"),
-                panels.number(side.optimal_depth),
-                interval(side.expected_edge),
-                interval(side.income_per_hour),
-            ]
-        )
+    worth = [_side_cells(side) for side in found.sides]
     table = Table(
-        "What a side earns at its optimal depth, after fee and with the impact slope "
+        "What each side alone earns after fee and move, at the best depth that was measured "
         "(quote currency; income per hour for one unit of the base currency)",
-        ["side", "κ·ε_fill", "regime", "optimal depth", "edge per fill", "income per hour"],
-        rows,
+        ["", *(name for _, _, name in panels.SIDES)],
+        [[name, *(cells[name] for cells in worth)] for name in worth[0]],
     )
-    both = interval(found.income_per_hour)
     paragraphs = [
         "Toxicity compares what a fill costs in adverse moves with the depth scale 1/κ. The number "
         "that decides is the edge: depth earned, less the move that comes with a fill that deep, "
         "less the fee.",
-        f"The bot that holds 0 or 1 unit is expected to earn {both} per hour and "
-        "unit (quote currency).",
-        "No depth pays: do not quote here." if found.bot.no_depth_pays else "Some depth pays.",
+        f"The fee is {panels.number(1e4 * fee_rate)} bp of the mid of {fitted.mid:.7g}: "
+        f"{panels.number(found.fee)} a fill and unit (quote currency).",
+        *_judgement(found),
     ]
     return Section("toxicity", "Toxicity and income", paragraphs, [chart], [table])
+
+
+def _judgement(found: Economics) -> Iterator[str]:
+    """Say in words whether to quote, or why that cannot be told."""
+    bot = found.bot
+    income = f"{interval(bot.income_per_hour)} per hour and unit (quote currency)"
+    if not bot.income_per_hour.usable:
+        missing = [
+            f"{name}, {side.expected_edge.reason}"
+            for (_, _, name), side in zip(panels.SIDES, found.sides, strict=True)
+            if not side.expected_edge.usable
+        ]
+        yield f"There is not enough data to tell what quoting earns: {'; '.join(missing)}."
+        return
+    depths = (
+        f"with the ask at {panels.number(bot.ask_depth)} and the bid at "
+        f"{panels.number(bot.bid_depth)} from the mid"
+    )
+    if not bot.no_depth_pays:
+        yield f"The bot that holds 0 or 1 unit is expected to earn {income}, {depths}."
+        if bot.income_per_hour.low <= 0:
+            yield "Its interval includes a loss."
+    else:
+        yield f"The bot that holds 0 or 1 unit is expected to lose, {depths}: {income}."
+        if bot.income_per_hour.high > 0:
+            yield "Its interval includes a gain."
+        if found.no_depth_pays:
+            yield "No depth that was measured pays: do not quote this market at this fee."
+        else:
+            yield "One side alone has a depth that pays, a round trip has none: do not quote here."
+    yield (
+        "These depths allow for a move that grows with the depth, as the bot's do with "
+        "epsilon_source fill_slope; by default it takes the one ε_fill for every depth. With "
+        "either it opens nothing where a round trip at its depths is expected to earn less than "
+        "min_edge_bp."
+    )
+
+
+def _side_cells(side: SideEconomics) -> dict[str, str]:
+    """What the table says of one side, by the names of its rows."""
+    regime = str(side.regime or "–")
+    if side.regime is Regime.COMPETITIVE and side.unprofitable:
+        regime += f", unprofitable from {UNPROFITABLE_FROM:g} on"
+    return {
+        "κ·ε per order": interval(side.kappa_epsilon),
+        "κ·ε_fill": interval(side.kappa_epsilon_fill),
+        "regime": regime,
+        "optimal depth": (
+            "none (∞): b is 1 or more"
+            if np.isinf(side.optimal_depth)
+            else panels.number(side.optimal_depth)
+        ),
+        "deepest measured": panels.number(side.measured_depth),
+        "depth of edge and income": panels.number(side.depth),
+        "edge per fill": interval(side.expected_edge),
+        "income per hour": interval(side.income_per_hour),
+        "verdict": _side_verdict(side),
+    }
+
+
+def _side_verdict(side: SideEconomics) -> str:
+    if not side.expected_edge.usable:
+        return "not enough data to tell"
+    if side.no_depth_pays:
+        return "no measured depth pays"
+    return "pays" if side.expected_edge.low > 0 else "may pay: the interval includes a loss"
 
 
 def against_window_length(data: ReportInput, track: Track) -> Section:
@@ -157,12 +235,15 @@ def against_window_length(data: ReportInput, track: Track) -> Section:
         calibrate(data.recording, window_minutes=m, options=data.options)
         for m in track(lengths, "window lengths")
     ]
-    charts = _parameter_charts(lengths, "window (minutes)", fits)
+    charts, tracks = _parameter_charts(lengths, "window (minutes)", fits)
     paragraphs = [
         "Longer windows are surer and older. Where the estimates drift with the length beyond "
         "their bands, the market has changed within the window.",
+        _STATUS_MARKS,
     ]
-    return Section("lengths", "Estimates by the window's length", paragraphs, charts)
+    title = "Estimates by the window's length"
+    tables = [_status_table("Statuses of the fits, shortest window first", tracks)]
+    return Section("lengths", title, paragraphs, charts, tables)
 
 
 def over_time(data: ReportInput, track: Track) -> Section:
@@ -178,16 +259,14 @@ def over_time(data: ReportInput, track: Track) -> Section:
         for end in track(ends, "refits over time")
     ]
     minutes = [(end - newest) / 60_000 for end in ends]
-    charts = _parameter_charts(minutes, "minutes before the newest row", fits)
-    counted: dict[str, int] = {}
-    for fit in fits:
-        counted[str(fit.status)] = counted.get(str(fit.status), 0) + 1
-    table = Table(
-        f"Verdicts of {len(fits)} refits on {window:.0f} minutes each",
-        ["status", "refits"],
-        [[status, str(count)] for status, count in counted.items()],
+    charts, tracks = _parameter_charts(minutes, "minutes before the newest row", fits)
+    table = _status_table(
+        f"Statuses of {len(fits)} refits on {window:.0f} minutes each, oldest first", tracks
     )
-    paragraphs = ["Each point is a fit that looks at nothing newer than itself."]
+    paragraphs = [
+        "Each point is a fit that looks at nothing newer than itself.",
+        _STATUS_MARKS,
+    ]
     return Section("over_time", "Estimates over time", paragraphs, charts, [table])
 
 
@@ -198,63 +277,114 @@ def published(history: pa.Table) -> Section:
         return Section("published", title, ["The runner has published nothing for this coin yet."])
     columns = history.to_pydict()
     newest = columns["published_at"][-1]
-    hours = np.array([(at - newest).total_seconds() / 3600 for at in columns["published_at"]])
+    hours = [(at - newest).total_seconds() / 3600 for at in columns["published_at"]]
     charts = []
-    for name, label in _UNITS.items():
-        series = []
-        for sign in "+-":
-            value, low, high = (
-                np.array(columns[f"{name}{sign}{end}"], dtype=np.float64)
-                for end in ("", "_low", "_high")
-            )
-            known = np.isfinite(value) & np.isfinite(low) & np.isfinite(high)
-            series.append(
-                Series(
-                    f"{name}{sign}", hours[known], value[known], low=low[known], high=high[known]
-                )
-            )
-        shown = [one for one in series if len(one.x)]
-        charts.append(Chart(label, "hours before the newest refit", label, shown))
+    for name, label in PARAMETERS.items():
+        pair = [_published_track(f"{name}{sign}", hours, columns) for sign in "+-"]
+        charts.append(_track_chart(label, "hours before the newest refit", pair))
     rows = []
     for file in ("lambda", "kappa", "epsilon", "value_function"):
-        statuses = columns[f"{file}_status"]
-        counts = ", ".join(f"{s}: {statuses.count(s)}" for s in dict.fromkeys(statuses))
-        rows.append([file, counts])
+        rows.append([file, _counted(columns[f"{file}_status"])])
     table = Table(f"Statuses of {history.num_rows} refits", ["file", "refits by status"], rows)
-    return Section("published", title, ["As the bot found them in its files."], charts, [table])
+    paragraphs = ["As the bot found them in its files.", _STATUS_MARKS]
+    return Section("published", title, paragraphs, charts, [table])
 
 
 def interval(estimate: Estimate) -> str:
     """An estimate with its 95% interval."""
-    if not np.isfinite(estimate.value):
+    if not (estimate.usable and np.isfinite(estimate.value)):
         return "–"
     low, high = panels.number(estimate.low), panels.number(estimate.high)
     return f"{panels.number(estimate.value)} [{low}, {high}]"
 
 
+@dataclass(frozen=True)
+class _Track:
+    """One parameter's estimates along ``x``, NaN where there was none; shapes (n,)."""
+
+    name: str
+    x: Float1D
+    value: Float1D
+    low: Float1D
+    high: Float1D
+    status: Sequence[str]
+
+
 def _parameter_charts(
     x: Sequence[float], x_label: str, fits: Sequence[CoinCalibration]
-) -> list[Chart]:
-    charts = []
-    for name, label in _UNITS.items():
-        pairs: list[Sides[Estimate]] = [panels.named_estimates(fit)[name] for fit in fits]
-        series = [
-            _with_band(f"{name}{sign}", x, [getattr(pair, side) for pair in pairs])
-            for sign, side in (("+", "plus"), ("−", "minus"))
+) -> tuple[list[Chart], list[_Track]]:
+    charts, tracks = [], []
+    for name, label in PARAMETERS.items():
+        pairs = [panels.named_estimates(fit)[name] for fit in fits]
+        pair = [
+            _fitted_track(f"{name}+", x, [estimates.plus for estimates in pairs]),
+            _fitted_track(f"{name}−", x, [estimates.minus for estimates in pairs]),
         ]
-        charts.append(Chart(label, x_label, label, [s for s in series if len(s.x)]))
-    return charts
+        charts.append(_track_chart(label, x_label, pair))
+        tracks += pair
+    return charts, tracks
 
 
-def _with_band(name: str, x: Sequence[float], estimates: Sequence[Estimate]) -> Series:
-    usable = [(at, e) for at, e in zip(x, estimates, strict=True) if e.usable]
-    return Series(
-        name,
-        [at for at, _ in usable],
-        [e.value for _, e in usable],
-        low=[e.low for _, e in usable],
-        high=[e.high for _, e in usable],
+def _fitted_track(name: str, x: Sequence[float], estimates: Sequence[Estimate]) -> _Track:
+    value, low, high = np.array(
+        [(e.value, e.low, e.high) if e.usable else (np.nan,) * 3 for e in estimates]
+    ).T
+    return _Track(name, np.array(x), value, low, high, [str(e.status) for e in estimates])
+
+
+def _published_track(
+    name: str, hours: Sequence[float], columns: Mapping[str, Sequence[Any]]
+) -> _Track:
+    """One parameter of the history; ``name`` is its key in the files."""
+    value, low, high = (
+        np.array(columns[f"{name}{end}"], dtype=np.float64) for end in ("", "_low", "_high")
     )
+    # The files leave out an end that is not above zero.
+    low = np.where(np.isfinite(value), np.nan_to_num(low), np.nan)
+    high = np.where(np.isfinite(high), high, value)
+    of_file = columns[f"{_FILE_OF[name[:-1]]}_status"]
+    statuses = [
+        "insufficient" if np.isnan(number) else "stale" if whole == "stale" else own or whole
+        for number, whole, own in zip(value, of_file, columns[f"{name}_status"], strict=True)
+    ]
+    return _Track(name, np.array(hours), value, low, high, statuses)
+
+
+def _track_chart(label: str, x_label: str, pair: Sequence[_Track]) -> Chart:
+    """Draw both sides with their bands; marks where the status is not ok.
+
+    Without any estimate there are no series.
+    """
+    series = []
+    for colour, track in enumerate(pair):
+        known = np.isfinite(track.value)
+        if known.any():
+            x, value, low, high = (
+                each[known] for each in (track.x, track.value, track.low, track.high)
+            )
+            series.append(Series(track.name, x, value, low=low, high=high, colour=colour))
+        status = np.array(track.status)
+        for name, symbol in _STATUS_SYMBOLS.items():
+            marked = status == name
+            if marked.any():
+                height = np.nan_to_num(track.value[marked])
+                mark = f"{track.name} {name}"
+                series.append(
+                    Series(mark, track.x[marked], height, "points", colour=colour, symbol=symbol)
+                )
+    nothing = not any(np.isfinite(track.value).any() for track in pair)
+    return Chart(label, x_label, label, [] if nothing else series)
+
+
+def _status_table(caption: str, tracks: Sequence[_Track]) -> Table:
+    """How often each parameter had which status; ``tracks`` holds two of each, + and −."""
+    pairs = zip(PARAMETERS, tracks[::2], tracks[1::2], strict=True)
+    rows = [[name, _counted(plus.status), _counted(minus.status)] for name, plus, minus in pairs]
+    return Table(caption, ["status: fits", "+", "−"], rows)
+
+
+def _counted(statuses: Sequence[str]) -> str:
+    return ", ".join(f"{s}: {statuses.count(s)}" for s in dict.fromkeys(statuses))
 
 
 def _first_ms(recording: Recording) -> int:

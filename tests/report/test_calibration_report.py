@@ -1,132 +1,82 @@
-"""The calibration report and the screener: every panel drawn, every number that of the fits."""
+"""The calibration report's script: the page opens, and the browser draws what the sections hold.
 
-import json
+What they hold is checked in ``test_report_sections.py``.
+"""
+
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from advanced_mm.calibration import calibrate
-from advanced_mm.calibration.toxicity import economics
-from advanced_mm.marketdata import Recorder, ShardStore
-from advanced_mm.paper.history import lay_history
-from advanced_mm.paper.synthetic import SyntheticMarket, SyntheticParameters
+from advanced_mm.calibration import CalibrationOptions
+from advanced_mm.marketdata import ShardStore
+from advanced_mm.paper.recorded_books import read_books
+from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
 from advanced_mm.report.calibration_panels import survival_of
-
-ROOT = Path(__file__).parents[2]
-START_MS = 1_790_000_000_000
-PARAMETERS = ["kappa", "lambda", "epsilon_fill"]
-DRAWN = {
-    "toxicity": [
-        "toxicity, 95% interval",
-        "toxic from 2",
-        "unprofitable from 1.5",
-        "competitive from 1",
-    ],
-    "reach": ["observed +", "fit +", "observed −", "fit −"],
-    "fill_impact": ["mean move +", "a + bδ +", "mean move −", "a + bδ −", "move = depth"],
-    "residuals": ["residuals", "normal, same variance"],
-    "jumps": ["jumps +", "Pareto +", "jumps −", "Pareto −"],
-    "sizes": ["orders +", "orders −"],
-    "book": ["bids", "asks"],
-    "lengths": [f"{name}{side}" for name in PARAMETERS for side in "+−"],
-    "over_time": [f"{name}{side}" for name in PARAMETERS for side in "+−"],
-    "published": [f"{name}{side}" for name in PARAMETERS for side in "+-"],
-    "coverage": [],
-}
-"""Panels with a chart, and the names in their legends (one trace alone has no legend)."""
-BANDS = {"reach": 2, "lengths": 6, "over_time": 6, "published": 6}
+from advanced_mm.report.calibration_report import ReportInput, report_sections
 
 
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    """Twenty minutes of two synthetic coins, and two minutes of a third."""
-    folder = tmp_path_factory.mktemp("data")
-    for coin, minutes, sell_kappa in (("GOOD", 20, 2.0), ("DEEP", 20, 8.0), ("THIN", 2, 2.0)):
-        parameters = SyntheticParameters(coin=coin, kappa_plus=sell_kappa, kappa_minus=sell_kappa)
-        market = SyntheticMarket(parameters, START_MS, seed=4)
-        recorder = Recorder(ShardStore(folder), [coin], {coin: market.spec.tick})
-        lay_history(market, recorder, START_MS + minutes * 60_000)
+@pytest.fixture
+def parameters(tmp_path, monkeypatch):
+    folder = tmp_path / "parameters"
+    monkeypatch.setenv("FREQTRADE__MARKET_MAKING__PARAMETER_DIR", str(folder))
     return folder
 
 
-def run(script: str, *options: object) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / script), *map(str, options)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
-
-
-def test_the_page_opens_and_every_panel_has_its_traces(tmp_path, data_dir, open_page, monkeypatch):
+def test_the_page_opens_and_every_series_is_drawn(
+    tmp_path, data_dir, run_script, open_page, parameters
+):
     output = tmp_path / "report.html"
-    parameters = tmp_path / "parameters"
-    monkeypatch.setenv("FREQTRADE__MARKET_MAKING__PARAMETER_DIR", str(parameters))
-    refit = run(
-        "periodic_test_runner.py",
-        "--once",
-        "--crypto",
-        "GOOD",
-        "--data-dir",
-        data_dir,
-        "--market-clock",
-    )
+    of_coin = ("--crypto", "GOOD", "--data-dir", data_dir)
+    refit = run_script("periodic_test_runner.py", "--once", "--market-clock", *of_coin)
     assert refit.returncode == 0, refit.stderr
-    result = run(
-        "calibration_report.py", "--crypto", "GOOD", "--data-dir", data_dir, "--output", output
-    )
+    result = run_script("calibration_report.py", *of_coin, "--output", output)
     assert result.returncode == 0, result.stderr
     page = open_page(output)
     assert page.console == []
-    sections = dict(re.findall(r'<section id="(\w+)">(.*?)</section>', page.dom, re.DOTALL))
-    assert list(sections) == ["estimates", *sorted(DRAWN, key=list(sections).index)]
-    assert sections["estimates"].count("<tr>") == 11
-    for key, names in DRAWN.items():
-        section = sections[key]
-        assert re.findall(r'class="legendtext"[^>]*>([^<]*)<', section) == names, key
-        traces = [
-            trace
-            for chart in section.split('class="infolayer"')
-            for trace in re.split(r'<g class="trace (?:scatter|bars)', chart)[1:]
-        ]
-        assert len(traces) == (len(names) or 1) + BANDS.get(key, 0), key
-        assert all(' d="M' in trace for trace in traces), key  # each has drawn something
-    assert sections["toxicity"].count('class="yerror"') == 4  # the intervals of four bars
+    described = report_sections(
+        ReportInput(
+            recording=ShardStore(data_dir).read("GOOD"),
+            books=read_books(data_dir, "GOOD"),
+            window_minutes=30.0,
+            fee_rate=0.00015,
+            options=CalibrationOptions(),
+            history=CalibrationHistory(parameters / HISTORY_FOLDER).read("GOOD"),
+        ),
+        lambda steps, _title: steps,
+    )
+    shown = dict(re.findall(r'<section id="(\w+)">(.*?)</section>', page.dom, re.DOTALL))
+    assert list(shown) == [section.key for section in described]
+    assert page.drawn_charts == sum(len(section.charts) for section in described) == 23
+    for section in described:
+        html = shown[section.key]
+        charts = html.split('class="infolayer"')
+        assert html.count("<tr>") == sum(len(table.rows) + 1 for table in section.tables)
+        for chart, drawn in zip(section.charts, charts, strict=False):
+            traces = re.split(r'<g class="trace (?:scatter|bars)', drawn)[1:]
+            bands = sum(len(one.low) > 0 and one.kind != "bars" for one in chart.series)
+            assert len(traces) == len(chart.series) + bands > 0, chart.title
+            assert all(' d="M' in trace for trace in traces), chart.title  # each drew something
+        names = [one.name for chart in section.charts for one in chart.series]
+        if len(names) > 1:  # one series alone has no legend
+            assert re.findall(r'class="legendtext"[^>]*>([^<]*)<', html) == names, section.key
+    assert shown["toxicity"].count('class="yerror"') == 4  # the intervals of four bars
 
 
-def test_a_coin_without_data_is_one_sentence(tmp_path, data_dir):
-    result = run("calibration_report.py", "--crypto", "NONE", "--data-dir", data_dir)
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--crypto", "NONE"), "'NONE'"),
+        (("--crypto", "GOOD", "--time-range", "nan"), "nan minutes"),
+        (("--crypto", "GOOD", "--time-range", "inf"), "inf minutes"),
+        (("--crypto", "GOOD", "--time-range", "0"), "0 minutes"),
+    ],
+)
+def test_what_cannot_be_reported_on_is_one_sentence(data_dir, run_script, options, told):
+    result = run_script("calibration_report.py", "--data-dir", data_dir, *options)
     assert result.returncode == 2
-    assert "'NONE'" in result.stderr
+    assert told in result.stderr
     assert "Traceback" not in result.stderr
-
-
-def test_the_screener_ranks_by_income_and_says_what_it_does_not_know(data_dir):
-    result = run("market_screener.py", "--data-dir", data_dir, "--json", "--stake", 2000)
-    assert result.returncode == 0, result.stderr
-    rows = {row["coin"]: row for row in json.loads(result.stdout)}
-    assert list(rows) == ["GOOD", "DEEP", "THIN"]
-    assert rows["GOOD"]["income_per_hour"] > rows["DEEP"]["income_per_hour"]
-    assert rows["GOOD"]["verdict"] == "pays"
-    assert rows["THIN"]["income_per_hour"] is None
-    assert rows["THIN"]["status"] == "insufficient"
-
-    fitted = calibrate(ShardStore(data_dir).read("GOOD"), window_minutes=30)
-    income = economics(fitted, fee_rate=0.00015).income_per_hour
-    assert rows["GOOD"]["income_per_hour"] == pytest.approx(income.value * 2000 / fitted.mid)
-    assert rows["GOOD"]["spread_bp"] == pytest.approx(0.1 / 3000 * 1e4, rel=0.02)
-    assert rows["GOOD"]["volatility_bp"] == pytest.approx(3.33, rel=0.15)
-
-
-def test_the_screener_prints_a_table(data_dir):
-    result = run("market_screener.py", "--data-dir", data_dir)
-    assert result.returncode == 0
-    assert "GOOD" in result.stdout
-    assert run("market_screener.py", "--data-dir", data_dir, "--stake", 0).returncode == 2
 
 
 def test_survival_counts_ties_once():
