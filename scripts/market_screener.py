@@ -2,19 +2,25 @@
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.progress import track
+from rich.text import Text
 
 from advanced_mm.calibration import CalibrationOptions
 from advanced_mm.calibration.command import add_source_options
 from advanced_mm.cli import configure_logging, run
-from advanced_mm.errors import InputError
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.parameter_files import load_settings
-from advanced_mm.report.screener import screen_coins, screen_table
+from advanced_mm.report.screener import ScreenOptions, age_warnings, screen_coins, screen_table
+
+logger = logging.getLogger("market_screener")
+
+TABLE_WIDTH = 160  # columns the table needs
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -24,9 +30,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--time-range",
         type=float,
-        default=30.0,
         metavar="MINUTES",
-        help="minutes before each coin's newest row (default: %(default)g)",
+        help="minutes before each coin's newest row (default: the setting window_minutes)",
+    )
+    parser.add_argument(
+        "--max-time-range",
+        type=float,
+        metavar="MINUTES",
+        help="a thin coin's window is grown up to this, as the runner does; below --time-range it "
+        "is not (default: the setting max_window_minutes)",
     )
     parser.add_argument(
         "--stake", type=float, default=1000.0, help="USDC in one unit (default: %(default)g)"
@@ -34,23 +46,31 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print the rows as JSON, nothing else")
     options = parser.parse_args(argv)
     configure_logging()
-    if not options.stake > 0:
-        raise InputError(f"--stake {options.stake:g} must be above 0.")
     settings, _ = load_settings(options.config)
-    rows = screen_coins(
-        ShardStore(options.data_dir),
-        window_minutes=options.time_range,
+    minutes, longest = options.time_range, options.max_time_range
+    screen = ScreenOptions(
+        window_minutes=settings.window_minutes if minutes is None else minutes,
+        max_window_minutes=settings.max_window_minutes if longest is None else longest,
         fee_rate=settings.fee_rate,
         stake=options.stake,
+    )
+    rows = screen_coins(
+        ShardStore(options.data_dir),
+        screen,
         track=_progress,
         options=CalibrationOptions().unmerged(settings.block_seconds),
     )
+    warnings = list(age_warnings(rows, datetime.now(UTC), settings.data_age_limit_seconds))
     if options.json:
         print(json.dumps([row.to_json() for row in rows], indent=1, allow_nan=False))
+        for warning in warnings:
+            logger.warning("%s", warning)
         return 0
     console = Console()
-    console.width = max(console.width, 130)
-    console.print(screen_table(rows, options.stake))
+    console.width = max(console.width, TABLE_WIDTH)
+    console.print(screen_table(rows, screen))
+    for warning in warnings:
+        console.print(Text(warning, style="yellow"))
     return 0
 
 

@@ -1,19 +1,53 @@
 """Which coin pays: every recorded coin fitted, valued and ranked by expected income."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 from rich.table import Table
 
-from advanced_mm.calibration import CalibrationOptions, CoinCalibration, Estimate, calibrate
+from advanced_mm.calibration import CalibrationOptions, Estimate, Window
+from advanced_mm.calibration.adaptive import AdaptiveWindow
+from advanced_mm.calibration.calibrate import MAX_WINDOW_MINUTES
+from advanced_mm.calibration.rolling import RollingWindow
 from advanced_mm.calibration.toxicity import Economics, economics
-from advanced_mm.errors import AdvancedMMError
-from advanced_mm.marketdata import Recording, ShardStore
+from advanced_mm.errors import AdvancedMMError, InputError
+from advanced_mm.marketdata import ShardStore
 
-__all__ = ["CoinScreen", "screen_coins", "screen_table"]
+__all__ = ["CoinScreen", "ScreenOptions", "age_warnings", "screen_coins", "screen_table"]
 
 _BASIS_POINT = 1e-4
+
+
+@dataclass(frozen=True)
+class ScreenOptions:
+    """What the coins are compared on.
+
+    Each is fitted on its newest ``window_minutes``, or where these hold too little on a longer
+    window up to ``max_window_minutes``, as the runner would; a longest one below the usual means
+    that windows are not grown. ``fee_rate`` is the maker fee as a share of the price, ``stake`` the
+    money in one unit (quote currency).
+
+    Raises
+    ------
+    InputError
+        A window or the stake is not a positive number.
+    """
+
+    window_minutes: float
+    max_window_minutes: float
+    fee_rate: float
+    stake: float
+
+    def __post_init__(self) -> None:
+        for minutes in (self.window_minutes, self.max_window_minutes):
+            if not 0 < minutes <= MAX_WINDOW_MINUTES:
+                raise InputError(
+                    f"window of {minutes:g} minutes: it must lie between 0 and {MAX_WINDOW_MINUTES}"
+                )
+        if not 0 < self.stake < np.inf:
+            raise InputError(f"stake of {self.stake:g}: it must be a number above 0")
 
 
 @dataclass(frozen=True)
@@ -22,9 +56,11 @@ class CoinScreen:
 
     ``income_per_hour`` is what the bot that holds 0 or 1 unit is expected to earn in an hour on a
     stake of ``stake`` (both quote currency) at the optimal depths, after fee and adverse moves;
-    ``toxicity`` the larger kappa*epsilon_fill of the two sides; ``spread_bp`` the mean spread and
-    ``volatility_bp`` the deviation of the mid in one second, basis points; ``coverage`` the
-    observed share of the window. ``verdict`` says in words whether to quote.
+    ``toxicity`` the larger kappa*epsilon_fill of the two sides; ``spread_bp`` the mean spread of
+    the valid quotes and ``volatility_bp`` the deviation of the mid in one second, basis points;
+    ``coverage`` the observed share of the window, which is ``window_minutes`` long and ends with
+    the newest row, at ``fitted_at``, None where there is no row. ``verdict`` says in words whether
+    to quote.
     """
 
     coin: str
@@ -34,6 +70,8 @@ class CoinScreen:
     spread_bp: float
     volatility_bp: float
     coverage: float
+    window_minutes: float
+    fitted_at: datetime | None
     status: str
 
     def to_json(self) -> dict[str, object]:
@@ -49,16 +87,16 @@ class CoinScreen:
             "spread_bp": _known(self.spread_bp),
             "volatility_bp": _known(self.volatility_bp),
             "coverage": _known(self.coverage),
+            "window_minutes": _known(self.window_minutes),
+            "fitted_at": None if self.fitted_at is None else self.fitted_at.isoformat(),
             "status": self.status,
         }
 
 
 def screen_coins(
     store: ShardStore,
+    screen: ScreenOptions,
     *,
-    window_minutes: float,
-    fee_rate: float,
-    stake: float,
     track: Callable[[Sequence[str]], Iterable[str]],
     options: CalibrationOptions | None = None,
 ) -> list[CoinScreen]:
@@ -75,22 +113,47 @@ def screen_coins(
     rows = []
     for coin in track(store.coins()):
         try:
-            recording = store.read(coin)
-            fitted = calibrate(recording, window_minutes=window_minutes, options=options)
-            found = economics(fitted, fee_rate=fee_rate)
+            rows.append(_screened(store, coin, screen, options or CalibrationOptions()))
         except AdvancedMMError as error:
             rows.append(_unreadable(coin, str(error)))
-            continue
-        rows.append(_screened(recording, fitted, found, stake))
     return sorted(rows, key=_rank)
 
 
-def screen_table(rows: Sequence[CoinScreen], stake: float) -> Table:
+def age_warnings(rows: Sequence[CoinScreen], now: datetime, limit_seconds: float) -> Iterator[str]:
+    """Say which coins' data are old, and when they are not of one time.
+
+    Parameters
+    ----------
+    limit_seconds
+        Data older than this are old; so far apart, the coins' data are not of one market.
+    """
+    ends = {row.coin: row.fitted_at for row in rows if row.fitted_at is not None}
+    old = {coin: (now - end).total_seconds() for coin, end in ends.items()}
+    told = [f"{coin} {_length(age)}" for coin, age in old.items() if age > limit_seconds]
+    if told:
+        yield f"old data, the bot would not quote from them: {', '.join(told)} old"
+    if not ends:
+        return
+    first, last = min(ends, key=ends.__getitem__), max(ends, key=ends.__getitem__)
+    apart = (ends[last] - ends[first]).total_seconds()
+    if apart > limit_seconds:
+        yield (
+            f"the coins' data are not of one time, so their incomes cannot be compared: {first}'s "
+            f"end {ends[first]:%Y-%m-%d %H:%M}, {last}'s {ends[last]:%Y-%m-%d %H:%M} UTC, "
+            f"{_length(apart)} later"
+        )
+
+
+def screen_table(rows: Sequence[CoinScreen], screen: ScreenOptions) -> Table:
     """The ranking as a table for the terminal."""
-    table = Table(title=f"Expected income per hour on a stake of {stake:g} USDC, best first")
+    fee_bp = screen.fee_rate / _BASIS_POINT
+    table = Table(
+        title=f"Expected income per hour on a stake of {screen.stake:g} USDC at a maker fee of "
+        f"{fee_bp:g} bp, best first"
+    )
     for name in ("coin", "income / h", "95% interval", "toxicity", "spread bp", "σ bp/√s"):
         table.add_column(name, justify="left" if name == "coin" else "right", no_wrap=True)
-    for name in ("covered", "status"):
+    for name in ("covered", "data until (UTC)", "status"):
         table.add_column(name, no_wrap=True)
     table.add_column("verdict", min_width=30)
     for row in rows:
@@ -102,7 +165,8 @@ def screen_table(rows: Sequence[CoinScreen], stake: float) -> Table:
             _shown(row.toxicity),
             _shown(row.spread_bp),
             _shown(row.volatility_bp),
-            _shown(100 * row.coverage) + " %",
+            f"{_shown(100 * row.coverage)}% of {_shown(row.window_minutes)} min",
+            "–" if row.fitted_at is None else f"{row.fitted_at:%Y-%m-%d %H:%M}",
             row.status,
             row.verdict,
         )
@@ -110,48 +174,51 @@ def screen_table(rows: Sequence[CoinScreen], stake: float) -> Table:
 
 
 def _screened(
-    recording: Recording, fitted: CoinCalibration, found: Economics, stake: float
+    store: ShardStore, coin: str, screen: ScreenOptions, options: CalibrationOptions
 ) -> CoinScreen:
-    per_stake = stake / fitted.mid if fitted.mid > 0 else np.nan
-    income = found.income_per_hour
-    scaled = Estimate(
-        income.value * per_stake,
-        income.se * per_stake,
-        income.low * per_stake,
-        income.high * per_stake,
-        income.n,
-        income.status,
-        income.reason,
-    )
-    poisons = [side.kappa_epsilon_fill.value for side in found.sides]
-    quotes = recording.quotes
-    recent = quotes.time_ms >= fitted.end_ms - 1000 * fitted.window_seconds
-    spread = (quotes.ask - quotes.bid)[recent]
-    spread = spread[np.isfinite(spread)]
+    rolling = RollingWindow(store, coin, screen.window_minutes)
+    adaptive = AdaptiveWindow(rolling, screen.window_minutes, screen.max_window_minutes, options)
+    fitted = adaptive.fit()
+    found = economics(fitted, fee_rate=screen.fee_rate)
+    start_ms = fitted.end_ms - round(1000 * fitted.window_seconds)
+    window = Window.of(rolling.update(), start_ms, fitted.end_ms, options.window)
+    volatility = fitted.volatility.value if fitted.volatility.usable else float("nan")
+    income, poisons = found.income_per_hour, [s.kappa_epsilon_fill.value for s in found.sides]
     return CoinScreen(
-        coin=fitted.coin,
-        verdict=_verdict(found, income),
-        income_per_hour=scaled,
+        coin=coin,
+        verdict=_verdict(found),
+        income_per_hour=income.scaled(screen.stake / fitted.mid if fitted.mid > 0 else np.nan),
         toxicity=max(poisons) if np.isfinite(poisons).all() else float("nan"),
-        spread_bp=float(spread.mean()) / fitted.mid / _BASIS_POINT if len(spread) else np.nan,
-        volatility_bp=fitted.volatility.value / fitted.mid / _BASIS_POINT,
+        spread_bp=_mean_spread(window) / fitted.mid / _BASIS_POINT,
+        volatility_bp=volatility / fitted.mid / _BASIS_POINT,
         coverage=fitted.observed_seconds / fitted.window_seconds,
+        window_minutes=fitted.window_seconds / 60,
+        fitted_at=datetime.fromtimestamp(fitted.end_ms / 1000, UTC),
         status=str(fitted.status),
     )
 
 
-def _verdict(found: Economics, income: Estimate) -> str:
-    if not np.isfinite(income.value):
-        return income.reason or "not enough data"
-    if found.no_depth_pays or income.value <= 0:
-        return "no depth pays: do not quote"
+def _mean_spread(window: Window) -> float:
+    """Mean spread of the valid quotes, quote currency; crossed and one-sided books say nothing."""
+    half = window.path.half_spread[np.isfinite(window.path.half_spread)]
+    return 2 * float(half.mean()) if len(half) else float("nan")
+
+
+def _verdict(found: Economics) -> str:
+    income = found.income_per_hour
+    if not (income.usable and np.isfinite(income.value)):
+        return f"not enough data: {income.reason}" if income.reason else "not enough data"
+    if found.no_depth_pays:
+        return "no depth that was measured pays: do not quote at this fee"
+    if income.value <= 0:
+        return "a round trip loses: do not quote at this fee"
     return "pays" if income.low > 0 else "may pay: the interval includes a loss"
 
 
 def _unreadable(coin: str, reason: str) -> CoinScreen:
     nan = float("nan")
     nothing = Estimate(nan, nan, nan, nan, 0)
-    return CoinScreen(coin, reason, nothing, nan, nan, nan, nan, "insufficient")
+    return CoinScreen(coin, reason, nothing, nan, nan, nan, nan, nan, None, "insufficient")
 
 
 def _rank(row: CoinScreen) -> tuple[bool, float]:
@@ -165,3 +232,11 @@ def _known(value: float) -> float | None:
 
 def _shown(value: float) -> str:
     return f"{value:.3g}" if np.isfinite(value) else "–"
+
+
+def _length(seconds: float) -> str:
+    """A length of time in the unit a person would take."""
+    for unit, name in ((86_400, "days"), (3600, "h")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds / 60:.0f} min"
