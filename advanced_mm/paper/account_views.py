@@ -2,8 +2,10 @@
 
 from advanced_mm.paper.exchange.accounts import Account, Leverage, Position
 from advanced_mm.paper.exchange.engine import Exchange
-from advanced_mm.paper.exchange.units import CoinUnits, micros_text
-from advanced_mm.paper.order_messages import fill_data
+from advanced_mm.paper.exchange.units import micros_text
+from advanced_mm.paper.market_views import MarketViews
+from advanced_mm.paper.order_messages import fill_data, full_order_data
+from advanced_mm.paper.spot import SPOT_CONTEXTS, SPOT_STATE
 from advanced_mm.paper.views import Json, decimal_text
 
 __all__ = ["AccountViews"]
@@ -22,10 +24,8 @@ class AccountViews:
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
-        self._markets = exchange.venue.markets
-        self.units: dict[str, CoinUnits] = {
-            coin: CoinUnits(market.spec.size_decimals) for coin, market in self._markets.items()
-        }
+        self.markets = MarketViews(exchange)
+        self.units = self.markets.units
 
     def account(self, address: str) -> Account:
         """The account of an address, with play money if nobody has heard of it before; to read."""
@@ -37,12 +37,33 @@ class AccountViews:
         newest = list(self.exchange.fills(address))[-MAX_FILLS:]
         return [fill_data(one, self.units[one.coin]) for one in reversed(newest)]
 
-    def open_interest(self, coin: str) -> str:
-        """What the accounts hold of a coin; the background's part of it is not known."""
-        holders = self.exchange.desk.holders.values()
-        held = (account.positions.get(coin) for account in holders)
-        lots = sum(position.lots for position in held if position and position.lots > 0)
-        return self.units[coin].size_text(lots)
+    def open_orders(self, address: str) -> list[Json]:
+        """The live orders with their types and triggers, newest first."""
+        orders = self.exchange.open_orders(address)
+        return [full_order_data(one, self.units[one.coin]) for one in reversed(orders)]
+
+    def web_data(self, address: str) -> dict[str, Json]:
+        """All that the venue's own page shows of an account and the markets, ``webData2``.
+
+        There are no vaults, and agents are told of by ``extraAgents`` alone.
+        """
+        return {
+            "clearinghouseState": self.clearinghouse(address),
+            "leadingVaults": [],
+            "totalVaultEquity": "0.0",
+            "openOrders": self.open_orders(address),
+            "agentAddress": None,
+            "agentValidUntil": None,
+            "cumLedger": "0.0",
+            "meta": self.markets.meta(),
+            "assetCtxs": self.markets.contexts(),
+            "serverTime": self.exchange.now_ms,
+            "isVault": False,
+            "user": address,
+            "twapStates": [],
+            "spotState": SPOT_STATE,
+            "spotAssetCtxs": SPOT_CONTEXTS,
+        }
 
     def clearinghouse(self, address: str) -> dict[str, Json]:
         """Margin and positions."""
@@ -88,7 +109,7 @@ class AccountViews:
             "leverage": _leverage(leverage, None),
             "maxTradeSzs": [units.size_text(lots) for lots in most],
             "availableToTrade": [micros_text(lots * mark // leverage.value) for lots in most],
-            "markPx": units.price_text(mark),
+            "markPx": self.markets.mark(coin),
         }
 
     def _position(self, account: Account, position: Position) -> dict[str, Json]:
@@ -112,7 +133,7 @@ class AccountViews:
             "returnOnEquity": decimal_text(gain * leverage.value / abs(position.entry_cost)),
             "liquidationPx": None if liquidation is None else decimal_text(liquidation),
             "marginUsed": micros_text(used),
-            "maxLeverage": self._markets[coin].spec.max_leverage,
+            "maxLeverage": self.markets.venue.markets[coin].spec.max_leverage,
             # The venue counts funding paid as positive.
             "cumFunding": {
                 "allTime": micros_text(funding),

@@ -33,8 +33,7 @@ class Answers:
         self.exchange = exchange
         self.views = AccountViews(exchange)
         self.requests = Requests(exchange, wall_ms, gate)
-        rate = f"{exchange.rules.funding_rate:f}"
-        market = MarketInfo(exchange.venue, self.views.open_interest, rate)
+        market = MarketInfo(self.views.markets)
         account = AccountInfo(self.views, self.requests.signers)
         self._info = InfoRouter(market.routes(), account.routes())
 

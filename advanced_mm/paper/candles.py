@@ -4,12 +4,24 @@ import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
 
-__all__ = ["INTERVALS", "MAX_SNAPSHOT", "MINUTE_MS", "Candle", "CandleSeries"]
+__all__ = [
+    "INTERVALS",
+    "MAX_SNAPSHOT",
+    "MINUTE_MS",
+    "Candle",
+    "CandleSeries",
+    "bar_end",
+    "bar_start",
+]
 
 MINUTE_MS = 60_000
+DAY_MS = 1440 * MINUTE_MS
+EPOCH = date(1970, 1, 1)
 
-INTERVALS: dict[str, int] = {
+LENGTHS_MS: dict[str, int] = {
     "1m": MINUTE_MS,
     "3m": 3 * MINUTE_MS,
     "5m": 5 * MINUTE_MS,
@@ -20,9 +32,16 @@ INTERVALS: dict[str, int] = {
     "4h": 240 * MINUTE_MS,
     "8h": 480 * MINUTE_MS,
     "12h": 720 * MINUTE_MS,
-    "1d": 1440 * MINUTE_MS,
+    "1d": DAY_MS,
+    "3d": 3 * DAY_MS,
+    "1w": 7 * DAY_MS,
 }
-"""Length in ms of the intervals offered, by Hyperliquid's names; all start at the epoch."""
+"""All are counted from the epoch, as on Hyperliquid, so that weeks begin on Thursdays."""
+
+MONTH = "1M"  # of the calendar, UTC
+
+INTERVALS = (*LENGTHS_MS, MONTH)
+"""The intervals offered, by Hyperliquid's names."""
 
 MAX_SNAPSHOT = 5000  # candles in one answer, Hyperliquid's limit
 
@@ -55,6 +74,28 @@ class Candle:
             self.volume + size,
             self.prints + 1,
         )
+
+
+def bar_start(interval: str, time_ms: int) -> int:
+    """The first millisecond of the bar of an interval in which a time lies, exchange ms."""
+    if interval == MONTH:
+        return _month(time_ms // DAY_MS)[0]
+    return _floor(time_ms, LENGTHS_MS[interval])
+
+
+def bar_end(interval: str, start_ms: int) -> int:
+    """The last millisecond of the bar of an interval that starts at ``start_ms``."""
+    if interval == MONTH:
+        return _month(start_ms // DAY_MS)[1] - 1
+    return start_ms + LENGTHS_MS[interval] - 1
+
+
+@lru_cache(maxsize=64)
+def _month(day: int) -> tuple[int, int]:
+    """Where the month of a day begins and the next one does; days count from the epoch."""
+    first = (EPOCH + timedelta(days=day)).replace(day=1)
+    following = (first + timedelta(days=31)).replace(day=1)
+    return (first - EPOCH).days * DAY_MS, (following - EPOCH).days * DAY_MS
 
 
 def merge(bars: Iterable[Candle], open_ms: int) -> Candle:
@@ -95,6 +136,8 @@ class CandleSeries:
     def __init__(self, last_price: float, now_ms: int, capacity: int = 20_000) -> None:
         first = Candle(_floor(now_ms, MINUTE_MS), last_price, last_price, last_price, last_price)
         self._minutes: deque[Candle] = deque([first], maxlen=capacity)
+        self._finished: dict[str, Candle | None] = {}
+        """By interval, the minutes of its open bar but the newest, merged once a minute."""
 
     def __len__(self) -> int:
         return len(self._minutes)
@@ -117,10 +160,13 @@ class CandleSeries:
         limit = self._minutes.maxlen
         room = len(bars) if limit is None else limit - len(self._minutes)
         self._minutes.extendleft(reversed(bars[-room:] if room else []))
+        self._finished.clear()
 
     def roll(self, now_ms: int) -> None:
         """Open the bar of ``now_ms``, and flat ones for the minutes skipped."""
         last = self._minutes[-1]
+        if last.open_ms + MINUTE_MS <= now_ms:
+            self._finished.clear()
         for open_ms in range(last.open_ms + MINUTE_MS, _floor(now_ms, MINUTE_MS) + 1, MINUTE_MS):
             self._minutes.append(Candle(open_ms, last.close, last.close, last.close, last.close))
 
@@ -131,10 +177,14 @@ class CandleSeries:
 
     def current(self, interval: str) -> Candle:
         """The bar of ``interval`` that is still open."""
-        length_ms = INTERVALS[interval]
-        start_ms = _floor(self._minutes[-1].open_ms, length_ms)
-        parts = list(itertools.takewhile(lambda b: b.open_ms >= start_ms, reversed(self._minutes)))
-        return merge(reversed(parts), start_ms)
+        newest = self._minutes[-1]
+        start_ms = bar_start(interval, newest.open_ms)
+        if interval not in self._finished:
+            before = itertools.islice(reversed(self._minutes), 1, None)
+            parts = list(itertools.takewhile(lambda bar: bar.open_ms >= start_ms, before))
+            self._finished[interval] = merge(reversed(parts), start_ms) if parts else None
+        finished = self._finished[interval]
+        return merge([newest] if finished is None else [finished, newest], start_ms)
 
     def snapshot(self, interval: str, start_ms: int, end_ms: int) -> list[Candle]:
         """Bars that start in [``start_ms``, ``end_ms``], oldest first, the newest 5000 at most."""
@@ -149,10 +199,9 @@ class CandleSeries:
         return reversed(list(newest_first))
 
     def _aggregate(self, interval: str) -> Iterable[Candle]:
-        length_ms = INTERVALS[interval]
-        if length_ms == MINUTE_MS:
+        if LENGTHS_MS.get(interval) == MINUTE_MS:
             return self._minutes
-        groups = itertools.groupby(self._minutes, key=lambda bar: _floor(bar.open_ms, length_ms))
+        groups = itertools.groupby(self._minutes, key=lambda bar: bar_start(interval, bar.open_ms))
         return (merge(bars, open_ms) for open_ms, bars in groups)
 
 

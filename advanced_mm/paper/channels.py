@@ -5,7 +5,8 @@ from typing import Annotated, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from advanced_mm.paper.candles import INTERVALS
+from advanced_mm.paper.candles import INTERVALS, bar_start
+from advanced_mm.paper.market_views import MarketViews
 from advanced_mm.paper.messages import bbo_message, book_message, trades_message
 from advanced_mm.paper.step import Message, Step
 from advanced_mm.paper.venue import Venue
@@ -16,6 +17,7 @@ __all__ = ["CHANNELS", "Channel", "InvalidSubscriptionError", "Subscription", "W
 SLOW_BOOK = (20, 5_000)  # levels, ms of market time
 FAST_BOOK = (5, 500)
 MIDS_CADENCE_MS = 1_000
+CONTEXT_CADENCE_MS = 1_000
 
 
 class InvalidSubscriptionError(Exception):
@@ -76,11 +78,11 @@ class WithFields(Protocol):
 class Channel(WithFields, Protocol):
     """One kind of subscription to the market."""
 
-    def on_subscribe(self, venue: Venue, subscription: Subscription) -> list[Message]:
+    def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
         """What a new subscriber gets at once."""
         ...
 
-    def on_step(self, venue: Venue, subscription: Subscription, step: Step) -> list[Message]:
+    def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
         """What subscribers get after a step of the market."""
         ...
 
@@ -90,15 +92,15 @@ class TradesChannel:
 
     fields: ClassVar[tuple[str, ...]] = ("coin",)
 
-    def on_subscribe(self, venue: Venue, subscription: Subscription) -> list[Message]:
+    def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
         """The recent prints in one message, none if nothing was printed yet."""
-        market = venue.markets[subscription.coin]
+        market = views.venue.markets[subscription.coin]
         prints = [(one.time_ms, one.print) for one in market.recent]
         return [trades_message(market.spec, prints)] if prints else []
 
-    def on_step(self, venue: Venue, subscription: Subscription, step: Step) -> list[Message]:
+    def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
         """A message for each block with prints."""
-        spec = venue.markets[subscription.coin].spec
+        spec = views.venue.markets[subscription.coin].spec
         return [
             trades_message(spec, [(update.time_ms, one) for one in update.prints])
             for update in step.updates[subscription.coin]
@@ -111,14 +113,14 @@ class BboChannel:
 
     fields: ClassVar[tuple[str, ...]] = ("coin",)
 
-    def on_subscribe(self, venue: Venue, subscription: Subscription) -> list[Message]:
+    def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
         """The touch as it stands."""
-        market = venue.markets[subscription.coin]
+        market = views.venue.markets[subscription.coin]
         return [bbo_message(market.spec, market.touch_time_ms, market.touch)]
 
-    def on_step(self, venue: Venue, subscription: Subscription, step: Step) -> list[Message]:
+    def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
         """A message for each block that changed it."""
-        spec = venue.markets[subscription.coin].spec
+        spec = views.venue.markets[subscription.coin].spec
         return [
             bbo_message(spec, update.time_ms, update.quote)
             for update in step.updates[subscription.coin]
@@ -131,16 +133,16 @@ class BookChannel:
 
     fields: ClassVar[tuple[str, ...]] = ("coin", "fast")
 
-    def on_subscribe(self, venue: Venue, subscription: Subscription) -> list[Message]:
+    def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
         """The book as it stands."""
         levels, _ = FAST_BOOK if subscription.fast else SLOW_BOOK
-        market = venue.markets[subscription.coin]
+        market = views.venue.markets[subscription.coin]
         return [book_message(market.spec, market.book(levels))]
 
-    def on_step(self, venue: Venue, subscription: Subscription, step: Step) -> list[Message]:
+    def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
         """The book, when its time has come."""
         _, cadence_ms = FAST_BOOK if subscription.fast else SLOW_BOOK
-        return self.on_subscribe(venue, subscription) if step.crosses(cadence_ms) else []
+        return self.on_subscribe(views, subscription) if step.crosses(cadence_ms) else []
 
 
 class CandleChannel:
@@ -148,18 +150,18 @@ class CandleChannel:
 
     fields: ClassVar[tuple[str, ...]] = ("coin", "interval")
 
-    def on_subscribe(self, venue: Venue, subscription: Subscription) -> list[Message]:
+    def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
         """The bar as it stands."""
-        market, interval = venue.markets[subscription.coin], subscription.interval
+        market, interval = views.venue.markets[subscription.coin], subscription.interval
         bar = market.candles.current(interval)
         return [{"channel": "candle", "data": candle_wire(market, interval, bar)}]
 
-    def on_step(self, venue: Venue, subscription: Subscription, step: Step) -> list[Message]:
+    def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
         """The bar, if it changed."""
+        interval = subscription.interval
         printed = any(update.prints for update in step.updates[subscription.coin])
-        if not printed and not step.crosses(INTERVALS[subscription.interval]):
-            return []
-        return self.on_subscribe(venue, subscription)
+        begun = bar_start(interval, step.now_ms) > bar_start(interval, step.previous_ms)
+        return self.on_subscribe(views, subscription) if printed or begun else []
 
 
 class MidsChannel:
@@ -167,13 +169,28 @@ class MidsChannel:
 
     fields: ClassVar[tuple[str, ...]] = ()
 
-    def on_subscribe(self, venue: Venue, subscription: Subscription) -> list[Message]:
+    def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
         """The mids as they stand."""
-        return [{"channel": "allMids", "data": {"mids": all_mids(venue)}}]
+        return [{"channel": "allMids", "data": {"mids": all_mids(views.venue)}}]
 
-    def on_step(self, venue: Venue, subscription: Subscription, step: Step) -> list[Message]:
+    def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
         """The mids, when their time has come."""
-        return self.on_subscribe(venue, subscription) if step.crosses(MIDS_CADENCE_MS) else []
+        return self.on_subscribe(views, subscription) if step.crosses(MIDS_CADENCE_MS) else []
+
+
+class AssetContextChannel:
+    """The figures of a coin that ``metaAndAssetCtxs`` gives, once a second."""
+
+    fields: ClassVar[tuple[str, ...]] = ("coin",)
+
+    def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
+        """The figures as they stand."""
+        data = {"coin": subscription.coin, "ctx": views.context(subscription.coin)}
+        return [{"channel": "activeAssetCtx", "data": data}]
+
+    def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
+        """The figures, when their time has come."""
+        return self.on_subscribe(views, subscription) if step.crosses(CONTEXT_CADENCE_MS) else []
 
 
 CHANNELS: dict[str, Channel] = {
@@ -183,4 +200,5 @@ CHANNELS: dict[str, Channel] = {
     "l2Book": BookChannel(),
     "candle": CandleChannel(),
     "allMids": MidsChannel(),
+    "activeAssetCtx": AssetContextChannel(),
 }

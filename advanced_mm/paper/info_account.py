@@ -3,23 +3,21 @@
 An address that is asked about has an account from then on, with play money.
 """
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
 from advanced_mm.paper.account_views import AccountViews
-from advanced_mm.paper.exchange.orders import Order
 from advanced_mm.paper.exchange.signers import Signers
 from advanced_mm.paper.exchange.units import micros_text
 from advanced_mm.paper.info import InfoRequest, Route, UnknownCoinError
 from advanced_mm.paper.order_messages import (
     fill_data,
-    full_order_data,
     funding_entry,
     order_data,
     order_entry,
 )
+from advanced_mm.paper.spot import SPOT_STATE
 from advanced_mm.paper.views import Json, decimal_text
 
 __all__ = ["AccountInfo"]
@@ -91,15 +89,16 @@ class AccountInfo:
             "clearinghouseState": Route(
                 AccountRequest, lambda request: self._views.clearinghouse(request.user)
             ),
-            "spotClearinghouseState": Route(AccountRequest, lambda _: {"balances": []}),
-            "openOrders": Route(AccountRequest, lambda r: self._open_orders(r.user, order_data)),
-            "frontendOpenOrders": Route(
-                AccountRequest, lambda r: self._open_orders(r.user, full_order_data)
-            ),
+            "spotClearinghouseState": Route(AccountRequest, lambda _: SPOT_STATE),
+            "openOrders": Route(AccountRequest, self.open_orders),
+            "frontendOpenOrders": Route(AccountRequest, lambda r: self._views.open_orders(r.user)),
+            "webData2": Route(AccountRequest, lambda request: self._views.web_data(request.user)),
             "historicalOrders": Route(AccountRequest, self.history),
             "userFills": Route(AccountRequest, lambda request: self._views.fills(request.user)),
             "userFillsByTime": Route(FillsByTimeRequest, self.fills_by_time),
             "userFunding": Route(RangeRequest, self.funding),
+            # Of what moves money without trading only transfers to sub-accounts are possible here.
+            "userNonFundingLedgerUpdates": Route(RangeRequest, lambda _: []),
             "orderStatus": Route(OrderStatusRequest, self.order_status),
             "activeAssetData": Route(CoinRequest, self.active_asset),
             "userAbstraction": Route(AccountRequest, lambda _: "disabled"),
@@ -111,6 +110,11 @@ class AccountInfo:
             "maxBuilderFee": Route(BuilderRequest, self.max_builder_fee),
         }
         return {name: self._opening(route) for name, route in routes.items()}
+
+    def open_orders(self, request: AccountRequest) -> list[Json]:
+        """The live orders in short, newest first."""
+        orders = self._exchange.open_orders(request.user)
+        return [order_data(one, self._views.units[one.coin]) for one in reversed(orders)]
 
     def history(self, request: AccountRequest) -> list[Json]:
         """The orders of all times that are still known, newest first."""
@@ -189,7 +193,7 @@ class AccountInfo:
                 "subAccountUser": address,
                 "master": request.user,
                 "clearinghouseState": self._views.clearinghouse(address),
-                "spotState": {"balances": []},
+                "spotState": SPOT_STATE,
             }
             for address in accounts.subs(request.user)
         ] or None
@@ -215,10 +219,6 @@ class AccountInfo:
     def max_builder_fee(self, request: BuilderRequest) -> int:
         """What a builder may take, tenths of a basis point."""
         return self._signers.builders.get((request.user, request.builder), 0)
-
-    def _open_orders(self, user: str, data: Callable[[Order, Any], dict[str, Json]]) -> list[Json]:
-        orders = self._exchange.open_orders(user)
-        return [data(one, self._views.units[one.coin]) for one in reversed(orders)]
 
     def _opening(self, route: Route[Any]) -> Route[Any]:
         """The route, but that the address has an account before it is answered."""

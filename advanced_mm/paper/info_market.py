@@ -1,68 +1,22 @@
 """The request types of /info that concern markets and need no account."""
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from advanced_mm.paper.candles import INTERVALS
 from advanced_mm.paper.info import InfoRequest, Route, UnknownCoinError
+from advanced_mm.paper.market_views import MarketViews
 from advanced_mm.paper.messages import book_data, trade_data
-from advanced_mm.paper.venue import CoinMarket, Venue
-from advanced_mm.paper.views import (
-    FUNDING_RATE,
-    Json,
-    all_mids,
-    asset_context,
-    candle_wire,
-    universe_entry,
-)
+from advanced_mm.paper.spot import SPOT_CONTEXTS, SPOT_META
+from advanced_mm.paper.venue import CoinMarket
+from advanced_mm.paper.views import Json, all_mids, candle_wire
 
 __all__ = ["MarketInfo"]
 
 BOOK_LEVELS = 20
 HOUR_MS = 3_600_000
 MAX_FUNDING_ENTRIES = 500
-
-# Clients build their list of spot markets at start and fail on an empty one: the one pair that
-# every Hyperliquid has stands here at a fixed price. It is listed, and does not trade.
-SPOT_META: dict[str, Json] = {
-    "tokens": [
-        {
-            "name": "USDC",
-            "szDecimals": 8,
-            "weiDecimals": 8,
-            "index": 0,
-            "tokenId": "0x6d1e7cde53ba9467b783cb7c530ce054",
-            "isCanonical": True,
-            "evmContract": None,
-            "fullName": None,
-        },
-        {
-            "name": "PURR",
-            "szDecimals": 0,
-            "weiDecimals": 5,
-            "index": 1,
-            "tokenId": "0xc1fb593aeffbeb02f85e0308e9956a90",
-            "isCanonical": True,
-            "evmContract": None,
-            "fullName": None,
-        },
-    ],
-    "universe": [{"name": "PURR/USDC", "tokens": [1, 0], "index": 0, "isCanonical": True}],
-}
-SPOT_CONTEXTS: list[Json] = [
-    {
-        "coin": "PURR/USDC",
-        "prevDayPx": "0.2",
-        "dayNtlVlm": "0.0",
-        "dayBaseVlm": "0.0",
-        "markPx": "0.2",
-        "midPx": "0.2",
-        "circulatingSupply": "0.0",
-        "totalSupply": "0.0",
-    }
-]
 
 
 class PerpRequest(InfoRequest):
@@ -120,29 +74,21 @@ class MarketInfo:
 
     Parameters
     ----------
-    venue
-        The markets.
-    open_interest
-        What accounts hold of a coin, base units as text; None where there are no accounts.
-    funding_rate
-        Paid by longs each hour, share of the position.
+    views
+        The markets in the venue's words.
     """
 
-    def __init__(
-        self,
-        venue: Venue,
-        open_interest: Callable[[str], str] | None = None,
-        funding_rate: str = FUNDING_RATE,
-    ) -> None:
-        self._venue = venue
-        self._funding_rate = funding_rate
-        self._open_interest = open_interest or (lambda _: "0.0")
+    def __init__(self, views: MarketViews) -> None:
+        self._views = views
+        self._venue = views.venue
 
     def routes(self) -> dict[str, Route[Any]]:
         """The request types answered here."""
         return {
-            "meta": Route(PerpRequest, self.meta),
-            "metaAndAssetCtxs": Route(PerpRequest, self.meta_and_contexts),
+            "meta": Route(PerpRequest, lambda _: self._views.meta()),
+            "metaAndAssetCtxs": Route(
+                PerpRequest, lambda _: [self._views.meta(), self._views.contexts()]
+            ),
             "spotMeta": Route(InfoRequest, lambda _: SPOT_META),
             "spotMetaAndAssetCtxs": Route(InfoRequest, lambda _: [SPOT_META, SPOT_CONTEXTS]),
             "perpDexs": Route(InfoRequest, lambda _: [None]),
@@ -153,23 +99,6 @@ class MarketInfo:
             "candleSnapshot": Route(CandleRequest, self.candles),
             "fundingHistory": Route(FundingRequest, self.funding),
         }
-
-    def meta(self, request: PerpRequest) -> dict[str, Json]:
-        """The perpetuals that trade here."""
-        markets = self._venue.markets.values()
-        return {
-            "universe": [universe_entry(market.spec) for market in markets],
-            "marginTables": [],
-            "collateralToken": 0,
-        }
-
-    def meta_and_contexts(self, request: PerpRequest) -> list[Json]:
-        """The perpetuals, and in the same order their prices and figures."""
-        contexts = [
-            {**asset_context(market, self._funding_rate), "openInterest": self._open_interest(coin)}
-            for coin, market in self._venue.markets.items()
-        ]
-        return [self.meta(request), contexts]
 
     def status(self, request: InfoRequest) -> dict[str, Json]:
         """Market time, by which clients set theirs."""
@@ -201,9 +130,10 @@ class MarketInfo:
         now_ms = self._venue.now_ms
         end_ms = now_ms if request.endTime is None else min(request.endTime, now_ms)
         first_ms = -(-request.startTime // HOUR_MS) * HOUR_MS
+        rate = self._views.funding_rate
         hours = range(first_ms, end_ms + 1, HOUR_MS)[:MAX_FUNDING_ENTRIES]
         return [
-            {"coin": coin, "fundingRate": self._funding_rate, "premium": "0.0", "time": time_ms}
+            {"coin": coin, "fundingRate": rate, "premium": "0.0", "time": time_ms}
             for time_ms in hours
         ]
 

@@ -172,7 +172,7 @@ class StreamHub:
         """What a step means to a subscription."""
         kind = subscription.type
         if kind in CHANNELS:
-            return CHANNELS[kind].on_step(self._venue, subscription, step)
+            return CHANNELS[kind].on_step(self._answers.views.markets, subscription, step)
         return USER_CHANNELS[kind].on_step(self._answers.views, subscription, step)
 
     def publish_events(self) -> None:
@@ -267,9 +267,9 @@ class StreamHub:
             if refusal := self._gate.subscribe(client.name, str(subscription), user):
                 return [_error(refusal)]
         self._subscribers[kind].setdefault(subscription, set()).add(client)
-        if kind in CHANNELS:
-            return [acknowledgement, *CHANNELS[kind].on_subscribe(self._venue, subscription)]
         views = self._answers.views
+        if kind in CHANNELS:
+            return [acknowledgement, *CHANNELS[kind].on_subscribe(views.markets, subscription)]
         views.account(subscription.user)
         return [acknowledgement, *USER_CHANNELS[kind].on_subscribe(views, subscription)]
 

@@ -7,6 +7,7 @@ from advanced_mm.paper.account_views import AccountViews
 from advanced_mm.paper.channels import Subscription, WithFields
 from advanced_mm.paper.exchange.orders import AccountEvent, Fill, FundingPayment, OrderEvent
 from advanced_mm.paper.order_messages import fill_data, funding_data, order_update
+from advanced_mm.paper.spot import SPOT_STATE
 from advanced_mm.paper.step import Message, Step
 
 __all__ = ["USER_CHANNELS", "UserChannel"]
@@ -150,6 +151,43 @@ class ActiveAssetDataChannel(StateChannel):
         return [{"channel": "activeAssetData", "data": data}]
 
 
+class WebDataChannel(StateChannel):
+    """All that the venue's own page shows."""
+
+    def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
+        """Everything as it stands."""
+        return [{"channel": "webData2", "data": views.web_data(subscription.user)}]
+
+
+class NothingEver(EventsAlone):
+    """A subscription to what does not happen here: it begins with that."""
+
+    def on_events(
+        self, views: AccountViews, subscription: Subscription, events: Sequence[AccountEvent]
+    ) -> list[Message]:
+        """Nothing."""
+        return []
+
+
+class LedgerChannel(NothingEver):
+    """Deposits, withdrawals and the like."""
+
+    def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
+        """An empty snapshot."""
+        user = subscription.user
+        data = {"isSnapshot": True, "user": user, "nonFundingLedgerUpdates": []}
+        return [{"channel": "userNonFundingLedgerUpdates", "data": data}]
+
+
+class SpotStateChannel(NothingEver):
+    """What an account holds on the spot market."""
+
+    def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
+        """Nothing is held."""
+        data = {"user": subscription.user, "spotState": SPOT_STATE}
+        return [{"channel": "spotState", "data": data}]
+
+
 USER_CHANNELS: dict[str, UserChannel] = {
     # In this order within a moment: an order is known before its fills are.
     "orderUpdates": OrderUpdatesChannel(),
@@ -158,6 +196,9 @@ USER_CHANNELS: dict[str, UserChannel] = {
     "userFundings": UserFundingsChannel(),
     "clearinghouseState": StateChannel(),
     "activeAssetData": ActiveAssetDataChannel(),
+    "webData2": WebDataChannel(),
+    "userNonFundingLedgerUpdates": LedgerChannel(),
+    "spotState": SpotStateChannel(),
 }
 
 

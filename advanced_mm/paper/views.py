@@ -3,55 +3,26 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from advanced_mm.paper.candles import INTERVALS, Candle
+from advanced_mm.paper.candles import Candle, bar_end
 from advanced_mm.paper.market import CoinSpec
 from advanced_mm.paper.messages import price_text, size_text
 from advanced_mm.paper.venue import CoinMarket, Venue
 
 __all__ = [
-    "FUNDING_RATE",
     "Json",
     "all_mids",
-    "asset_context",
     "candle_wire",
     "decimal_text",
+    "mid_text",
     "universe_entry",
 ]
 
 Json: TypeAlias = "Mapping[str, object] | Sequence[Json] | str | int | float | bool | None"
 
-FUNDING_RATE = "0.0000125"
-"""Funding an hour as a share of the position: Hyperliquid's rate where mark equals oracle price."""
-
 
 def universe_entry(spec: CoinSpec) -> dict[str, Json]:
     """The coin's line in ``meta``; its place in the list is its asset number."""
     return {"name": spec.coin, "szDecimals": spec.size_decimals, "maxLeverage": spec.max_leverage}
-
-
-def asset_context(market: CoinMarket, funding: str = FUNDING_RATE) -> dict[str, Json]:
-    """Prices, funding and the day's figures of a coin.
-
-    Mark and oracle price are the last print's: the venue has no price source but its own market.
-    Clients read the number of decimals of a price from ``markPx``, so it lies on the tick grid.
-    """
-    spec, touch, day = market.spec, market.touch, market.day()
-    mark = price_text(market.last_price, spec)
-    two_sided = touch.bid is not None and touch.ask is not None
-    return {
-        "funding": funding,
-        "openInterest": "0.0",
-        "prevDayPx": price_text(day.previous_price, spec),
-        "dayNtlVlm": decimal_text(day.quote_volume),
-        "dayBaseVlm": decimal_text(day.base_volume),
-        "premium": "0.0",
-        "oraclePx": mark,
-        "markPx": mark,
-        "midPx": mid_text(market),
-        "impactPxs": [price_text(p, spec) for p in (touch.bid, touch.ask) if p is not None]
-        if two_sided
-        else None,
-    }
 
 
 def all_mids(venue: Venue) -> dict[str, Json]:
@@ -64,7 +35,7 @@ def candle_wire(market: CoinMarket, interval: str, candle: Candle) -> dict[str, 
     spec = market.spec
     return {
         "t": candle.open_ms,
-        "T": candle.open_ms + INTERVALS[interval] - 1,
+        "T": bar_end(interval, candle.open_ms),
         "s": spec.coin,
         "i": interval,
         "o": price_text(candle.open, spec),

@@ -1,6 +1,7 @@
 """Candles against a naive twin that groups all prints anew, and the made-up past's laws."""
 
 import itertools
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advanced_mm.paper.candle_history import MinuteFlow, made_up_candles, measure_flow
-from advanced_mm.paper.candles import INTERVALS, MINUTE_MS, Candle, CandleSeries
+from advanced_mm.paper.candles import LENGTHS_MS, MINUTE_MS, Candle, CandleSeries, bar_end
 
 START_MS = 1_800_000_000_000 - 1_800_000_000_000 % (1440 * MINUTE_MS)
 START_PRICE = 50.0
@@ -42,11 +43,43 @@ def test_bars_of_every_interval_are_those_of_grouping_the_prints_anew(trades, in
     series = CandleSeries(START_PRICE, START_MS)
     for time_ms, price, size in trades:
         series.add(START_MS + time_ms, price, float(size))
+        assert series.current(interval).close == price  # a stream asks after each print
     until_ms = START_MS + 200 * MINUTE_MS
     series.roll(until_ms)
-    expected = twin(trades, INTERVALS[interval], until_ms)
+    expected = twin(trades, LENGTHS_MS[interval], until_ms)
     assert series.snapshot(interval, START_MS, until_ms) == expected
     assert series.current(interval) == expected[-1]
+
+
+CALENDAR = {
+    "3d": lambda day: day.toordinal() - (day.toordinal() - date(1970, 1, 1).toordinal()) % 3,
+    "1w": lambda day: day.toordinal() - (day.weekday() - 3) % 7,  # the venue's weeks: Thursdays
+    "1M": lambda day: day.replace(day=1).toordinal(),
+}
+
+
+@pytest.mark.parametrize("interval", CALENDAR)
+def test_long_bars_begin_where_the_calendar_says(interval):
+    begin = datetime(2027, 12, 20, tzinfo=UTC)
+    series = CandleSeries(START_PRICE, int(begin.timestamp() * 1000), capacity=100_000)
+    expected = {}
+    for hour in range(55 * 24):  # over the turn of the year and a leap day
+        time = begin + timedelta(hours=hour, minutes=7)
+        series.add(int(time.timestamp() * 1000), 100.0 + hour, 1.0)
+        start = date.fromordinal(CALENDAR[interval](time.date()))
+        expected.setdefault(start, []).append(100.0 + hour)
+        if hour % 10 == 0:
+            bar = series.current(interval)
+            assert (bar.close, bar.prints) == (100.0 + hour, len(expected[start]))
+    bars = series.snapshot(interval, 0, 10**13)
+    assert series.current(interval) == bars[-1]
+    found = {datetime.fromtimestamp(bar.open_ms / 1000, UTC).date(): bar for bar in bars}
+    assert list(found) == list(expected)
+    for start, prices in expected.items():
+        bar = found[start]
+        assert (bar.open, bar.close, bar.prints) == (prices[0], prices[-1], len(prices))
+    for earlier, later in itertools.pairwise(bars):
+        assert bar_end(interval, earlier.open_ms) == later.open_ms - 1
 
 
 def test_a_snapshot_is_bounded_by_its_range_and_by_5000_bars():

@@ -25,9 +25,9 @@ HOUR_MS = 3_600_000
 def router_at(until_ms):
     exchange = Exchange([SyntheticMarket(SyntheticParameters(), START_MS, seed=1)], Rules())
     exchange.advance(until_ms)
-    account = AccountInfo(AccountViews(exchange), Signers())
-    venue = exchange.venue
-    return InfoRouter(MarketInfo(venue).routes(), account.routes()), venue
+    views = AccountViews(exchange)
+    account = AccountInfo(views, Signers())
+    return InfoRouter(MarketInfo(views.markets).routes(), account.routes()), exchange.venue
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +67,12 @@ def test_the_context_agrees_with_book_and_prints(router):
     (eth,) = meta["universe"]
     assert (eth["name"], eth["szDecimals"], eth["maxLeverage"]) == ("ETH", 4, 25)
     (context,) = contexts
-    newest = router.answer({"type": "recentTrades", "coin": "ETH"})[0]
     bids, asks = router.answer({"type": "l2Book", "coin": "ETH"})["levels"]
-    assert float(context["markPx"]) == float(newest["px"])
     assert context["impactPxs"] == [bids[0]["px"], asks[0]["px"]]
     mid = (float(bids[0]["px"]) + float(asks[0]["px"])) / 2
     assert float(context["midPx"]) == pytest.approx(mid, abs=1e-9)
+    assert context["markPx"] == context["oraclePx"]
+    assert abs(float(context["markPx"]) - mid) <= 0.05 + 1e-9  # nobody else is in the book
     assert router.answer({"type": "allMids"}) == {"ETH": context["midPx"]}
     assert all(is_venue_price(context[key]) for key in ("markPx", "oraclePx", "prevDayPx"))
 
@@ -189,3 +189,47 @@ def test_the_rate_that_is_told_is_the_one_that_is_paid():
     (paid,) = answers.info({"type": "userFunding", "user": USER, "startTime": 0})
     rates = [context["funding"], past["fundingRate"], paid["delta"]["fundingRate"]]
     assert rates == ["0.0003"] * 3
+
+
+def test_the_mark_that_is_told_is_the_one_that_margins_and_stops_go_by():
+    exchange = Exchange([SyntheticMarket(SyntheticParameters(), START_MS, seed=1)], Rules())
+    answers = Answers(exchange, lambda: START_MS)
+    user = USER.lower()
+    opened = OrderRequest("ETH", True, 310_000, 10_000, tif=TimeInForce.IOC)
+    assert exchange.place(user, [opened])[0].error is None
+    moved = 0
+    for seconds in range(1, 60):
+        exchange.advance(START_MS + seconds * 1000)
+        state = answers.info({"type": "clearinghouseState", "user": user})
+        (entry,) = state["assetPositions"]
+        position = entry["position"]
+        reckoned = float(position["positionValue"]) / float(position["szi"])
+        context = answers.info({"type": "metaAndAssetCtxs"})[1][0]
+        own = answers.info({"type": "activeAssetData", "user": user, "coin": "ETH"})
+        assert context["markPx"] == context["oraclePx"] == own["markPx"]
+        assert is_venue_price(context["markPx"])
+        assert round(float(context["markPx"]) * 10) == pytest.approx(
+            float(context["markPx"]) * 10, abs=1e-9
+        )
+        assert abs(float(context["markPx"]) - reckoned) <= 0.05 + 1e-9
+        newest = answers.info({"type": "recentTrades", "coin": "ETH"})[0]
+        moved += abs(float(newest["px"]) - reckoned) > 0.1
+    assert moved  # the last print is another price
+
+
+def test_there_is_no_ledger_and_the_page_gets_everything_at_once():
+    exchange = Exchange([SyntheticMarket(SyntheticParameters(), START_MS, seed=1)], Rules())
+    answers = Answers(exchange, lambda: START_MS)
+    for more in ({}, {"startTime": 0}, {"startTime": 0, "endTime": None}):
+        body = {"type": "userNonFundingLedgerUpdates", "user": USER, **more}
+        assert answers.info(body) == []
+    exchange.place(USER.lower(), [OrderRequest("ETH", True, 290_000, 10_000)])
+    page = answers.info({"type": "webData2", "user": USER})
+    for kind, name in (
+        ("clearinghouseState", "clearinghouseState"),
+        ("frontendOpenOrders", "openOrders"),
+    ):
+        assert page[name] == answers.info({"type": kind, "user": USER})
+    assert [page["meta"], page["assetCtxs"]] == answers.info({"type": "metaAndAssetCtxs"})
+    assert page["user"] == USER.lower()
+    assert len(page["openOrders"]) == 1

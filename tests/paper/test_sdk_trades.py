@@ -304,3 +304,36 @@ async def test_the_sdks_websocket_tells_of_orders_fills_and_events(trade, wallet
         return True
 
     assert await trade(work)
+
+
+async def test_the_sdks_websocket_tells_of_what_its_other_subscriptions_promise(trade, wallet):
+    def work(trader, market, server):
+        user, kinds = {"user": wallet.address}, ("userNonFundingLedgerUpdates", "webData2")
+        told = {kind: queue.Queue() for kind in ("activeAssetCtx", *kinds)}
+        info = Info(server.rest_url)
+        try:
+            info.subscribe({"type": "activeAssetCtx", "coin": "ETH"}, told["activeAssetCtx"].put)
+            for kind in kinds:
+                info.subscribe({"type": kind, **user}, told[kind].put)
+            for _ in range(2):  # at once, and again
+                data = told["activeAssetCtx"].get(timeout=5)["data"]
+                assert (data["coin"], data["ctx"]["midPx"]) == ("ETH", "3000.05")
+            assert trader.info.meta_and_asset_ctxs()[1] == [data["ctx"]]
+            ledger = told["userNonFundingLedgerUpdates"].get(timeout=5)["data"]
+            assert (ledger["isSnapshot"], ledger["nonFundingLedgerUpdates"]) == (True, [])
+            page = told["webData2"].get(timeout=5)["data"]
+            assert (page["openOrders"], page["clearinghouseState"]["withdrawable"]) == (
+                [],
+                "10000.0",
+            )
+            oid = trader.buy(0.1, 2990.0)["resting"]["oid"]
+            while not page["openOrders"]:
+                page = told["webData2"].get(timeout=5)["data"]
+            assert [order["oid"] for order in page["openOrders"]] == [oid]
+            assert info.user_non_funding_ledger_updates(wallet.address, 0) == []
+        finally:
+            info.disconnect_websocket()
+            info.session.close()
+        return True
+
+    assert await trade(work)

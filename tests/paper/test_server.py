@@ -101,7 +101,7 @@ async def test_ccxt_reads_candles_of_all_intervals_without_a_gap():
         assert {b - a for a, b in itertools.pairwise(times)} == {60_000}
         assert len(times) >= 119
         assert times[-1] == pytest.approx(time.time() * 1000, abs=61_000)
-        for interval in ("5m", "15m", "1h", "4h", "1d"):
+        for interval in ("5m", "15m", "1h", "4h", "1d", "3d", "1w", "1M"):
             bars = await client.fetch_ohlcv(PAIR, interval, limit=10)
             assert bars[-1][4] == pytest.approx(minutes[-1][4], rel=0.01)
 
@@ -114,6 +114,9 @@ async def test_ccxt_sees_an_account_with_play_money_and_no_orders():
         assert await client.fetch_open_orders(PAIR) == []
         assert await client.fetch_my_trades(PAIR) == []
         assert await client.fetch_trades(PAIR) == []
+        assert await client.fetch_ledger() == []
+        assert await client.fetch_deposits() == []
+        assert await client.fetch_withdrawals() == []
         fee = await client.fetch_trading_fee(PAIR)
         assert (fee["maker"], fee["taker"]) == (0.00015, 0.00045)
         with pytest.raises(ccxt.OrderNotFound):
@@ -129,11 +132,21 @@ async def test_ccxt_pro_streams_trades_book_and_candles():
             book = await client.watch_order_book(PAIR)
             bars = await client.watch_ohlcv(PAIR, "1m")
             tickers = await client.watch_tickers([PAIR])
+            ticker = await client.watch_ticker(PAIR)
+            again = await client.watch_ticker(PAIR)
+            months = await client.watch_ohlcv(PAIR, "1M")
+            spot = await client.watch_balance({"type": "spot"})
+            await client.un_watch_ticker(PAIR)
             await client.un_watch_trades(PAIR)
         assert more[-1]["timestamp"] >= trades[-1]["timestamp"]
         assert {one["side"] for one in trades} <= {"buy", "sell"}
         assert book["asks"][0][0] > book["bids"][0][0]
         assert bars[-1][0] == pytest.approx(time.time() * 1000, abs=61_000)
+        for one in (ticker, again):
+            assert one["bid"] < one["close"] < one["ask"]
+            assert (one["symbol"], one["quoteVolume"] > 0) == (PAIR, True)
+        assert spot["total"] == {}
+        assert months[-1][5] >= bars[-1][5]
         assert tickers[PAIR]["last"] == pytest.approx(book["bids"][0][0], rel=0.01)
 
 

@@ -169,6 +169,21 @@ async def test_all_mids_come_each_market_second():
         assert 3 <= len(messages) <= 9
 
 
+async def test_the_figures_of_a_coin_come_each_market_second():
+    async with serving(ScriptedMarket(), speed=10.0) as server, connected(server) as socket:
+        await subscribe(socket, type="activeAssetCtx", coin="ETH")
+        messages = await receive_for(socket, 0.75)
+        assert 3 <= len(messages) <= 9
+        for message in messages:
+            assert message["channel"] == "activeAssetCtx"
+            assert message["data"] == {
+                "coin": "ETH",
+                "ctx": server.answers.views.markets.context("ETH"),
+            }
+        assert messages[0]["data"]["ctx"]["midPx"] == "100.05"
+        assert messages[0]["data"]["ctx"]["impactPxs"] == ["100.0", "100.1"]
+
+
 @pytest.mark.parametrize(
     "subscription",
     [
