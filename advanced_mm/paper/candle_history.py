@@ -17,6 +17,7 @@ __all__ = ["MinuteFlow", "made_up_candles", "measure_flow"]
 
 MAX_PRICE_DECIMALS = 6  # perpetuals: at most 6 - szDecimals decimals
 SIGNIFICANT_FIGURES = 5
+MOST_VOLATILITY = 0.03  # a minute; beyond, days of it lead to nothing or to infinity
 STEPS_A_MINUTE = 20  # of the walk inside a bar, so that high and low stand off open and close
 
 
@@ -61,7 +62,7 @@ def made_up_candles(
     end_price
         Close of the last bar, quote currency.
     flow
-        Volatility, volume and number of prints of a minute.
+        Volatility (0.03 at most is used), volume and number of prints of a minute.
     size_decimals
         The coin's, for the venue's price and size rules.
     seed
@@ -70,7 +71,8 @@ def made_up_candles(
     if minutes <= 0:
         return []
     rng = np.random.default_rng(seed)
-    steps = rng.normal(0.0, flow.volatility / np.sqrt(STEPS_A_MINUTE), minutes * STEPS_A_MINUTE)
+    deviation = min(flow.volatility, MOST_VOLATILITY) / np.sqrt(STEPS_A_MINUTE)
+    steps = rng.normal(0.0, deviation, minutes * STEPS_A_MINUTE)
     to_the_end = np.concatenate([np.cumsum(steps[::-1])[::-1], [0.0]])
     path = _on_grid(end_price * np.exp(-to_the_end), size_decimals)
     # Row i holds the points of bar i with both its ends: a bar opens where the last one closed.

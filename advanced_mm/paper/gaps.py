@@ -4,17 +4,17 @@ The gap is a shift of every price by whole ticks. The market goes on as it would
 level: book, touch and prints alike, nothing is printed on the way.
 """
 
+import logging
 from bisect import insort
 from dataclasses import dataclass, replace
 
 from advanced_mm.errors import InputError
-from advanced_mm.paper.grid import StepGrid
+from advanced_mm.paper.grid import FEWEST_TICKS, MOST_TICKS, StepGrid
 from advanced_mm.paper.market import Book, CoinSpec, Level, MarketSource, MarketUpdate, Print, Quote
 
-__all__ = ["Gap", "GapMarket"]
+__all__ = ["Gap", "GapMarket", "after_gap"]
 
-FEWEST_TICKS = 100  # below, a tick is more than a percent of the price
-MOST_TICKS = 10**5  # above, a price on the tick grid has more than five significant figures
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -23,6 +23,23 @@ class Gap:
 
     time_ms: int
     percent: float
+
+
+def after_gap(spec: CoinSpec, price: float, percent: float) -> float:
+    """The price after a jump of ``percent`` from ``price``, quote currency.
+
+    Raises
+    ------
+    InputError
+        If the coin's tick does not fit there.
+    """
+    after = price * (1 + percent / 100)
+    if not FEWEST_TICKS <= after / spec.tick <= MOST_TICKS:
+        raise InputError(
+            f"price gap of {spec.coin}: {percent:g}% of {price:g} leads to {after:g}, where its "
+            f"tick of {spec.tick:g} does not fit: give a smaller gap"
+        )
+    return after
 
 
 class GapMarket:
@@ -80,18 +97,8 @@ class GapMarket:
         """
         if gap.time_ms <= self.now_ms:
             raise InputError(f"price gap of {self.spec.coin}: its time is in the past")
-        self.check(gap.percent)
+        after_gap(self.spec, self.mid, gap.percent)
         insort(self._ahead, gap)
-
-    def check(self, percent: float) -> None:
-        """Whether the price may jump by so much from where it is now (InputError)."""
-        ticks = self.mid * (1 + percent / 100) / self._grid.step
-        if not FEWEST_TICKS <= ticks <= MOST_TICKS:
-            raise InputError(
-                f"price gap of {self.spec.coin}: {percent:g}% of {self.mid:g} leads to "
-                f"{ticks * self._grid.step:g}, where its tick of {self._grid.step:g} does not fit: "
-                "give a smaller gap"
-            )
 
     def advance(self, until_ms: int) -> list[MarketUpdate]:
         """All blocks with ``time_ms <= until_ms`` not given yet, in time order."""
@@ -116,9 +123,15 @@ class GapMarket:
 
     def _jump(self, gap: Gap) -> MarketUpdate:
         """Move the market; the touch it then has."""
-        ticks = self.mid / self._grid.step
-        wanted = min(max(ticks * (1 + gap.percent / 100), FEWEST_TICKS), MOST_TICKS)
+        before, ticks = self.mid, self.mid / self._grid.step
+        asked = ticks * (1 + gap.percent / 100)
+        wanted = min(max(asked, FEWEST_TICKS), MOST_TICKS)
         self._shift += round(wanted - ticks)
+        if wanted != asked:  # when it was asked for, the price was another one
+            logger.warning(
+                "%s: a price gap of %g%% from %g ends at %g, where its tick still fits",
+                self.spec.coin, gap.percent, before, self.mid,
+            )  # fmt: skip
         book = self.book(1)
         bid = book.bids[0] if book.bids else None
         ask = book.asks[0] if book.asks else None

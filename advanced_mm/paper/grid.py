@@ -6,7 +6,10 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["StepGrid"]
+__all__ = ["FEWEST_TICKS", "MOST_TICKS", "StepGrid"]
+
+FEWEST_TICKS = 100  # below, a tick is more than a percent of the price
+MOST_TICKS = 10**5  # above, a price on the tick grid has more than five significant figures
 
 
 @dataclass(frozen=True, slots=True)

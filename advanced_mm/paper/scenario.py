@@ -5,7 +5,8 @@ comes at its time to the block; faults begin by the computer's clock. Examples w
 ``tests/scenarios``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -26,11 +27,12 @@ from pydantic import (
 
 from advanced_mm.errors import InputError
 from advanced_mm.paper.candles import MINUTE_MS
+from advanced_mm.paper.client_json import shortened
 from advanced_mm.paper.exchange.accounts import Accounts
 from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.exchange.units import MICROS_PER_USDC
-from advanced_mm.paper.faults import Fault
-from advanced_mm.paper.gaps import Gap
+from advanced_mm.paper.faults import Fault, HaltedCoin
+from advanced_mm.paper.gaps import Gap, GapMarket, after_gap
 from advanced_mm.paper.gate import TimedFault
 from advanced_mm.paper.limits import LimitSwitches
 from advanced_mm.paper.opening import MAX_HISTORY_MINUTES, replay_past_ms
@@ -43,6 +45,8 @@ __all__ = ["AccountPlan", "Scenario", "SubAccountPlan", "load_scenario", "open_a
 Address = Annotated[
     str, StringConstraints(pattern=r"^0[xX][0-9a-fA-F]{40}$", to_lower=True, strict=True)
 ]
+MOST_MONEY = 10**12  # USDC
+Money = Annotated[Decimal, Field(ge=0, le=MOST_MONEY)]
 CoinName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+$")]
 
 
@@ -65,12 +69,20 @@ class FlowSettings(_Form):
     jump_minimum: float | None = None
     level_size: float | None = None
 
+    @field_validator("*")
+    @classmethod
+    def _given(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None and info.field_name not in _MAY_BE_EMPTY:
+            raise ValueError("give a number, or leave the field out")
+        return value
+
     def on(self, base: SyntheticParameters) -> SyntheticParameters:
         """These settings in place of those of ``base``."""
         return replace(base, **self.model_dump(exclude_unset=True, exclude=_NOT_PARAMETERS))
 
 
 _NOT_PARAMETERS = {"at_seconds", "for_seconds"}
+_MAY_BE_EMPTY = {"jump_minimum", "for_seconds"}  # a tick; until the next regime
 
 
 class SyntheticSettings(FlowSettings):
@@ -127,14 +139,14 @@ class SubAccountPlan(_Form):
     """A sub-account and the play money it begins with, USDC."""
 
     name: str
-    play_money: Decimal = Field(default=Decimal(0), ge=0)
+    play_money: Money = Decimal(0)
 
 
 class AccountPlan(_Form):
     """An account that exists from the start; ``play_money`` in USDC, None: as the rules say."""
 
     address: Address
-    play_money: Decimal | None = Field(default=None, ge=0)
+    play_money: Money | None = None
     sub_accounts: tuple[SubAccountPlan, ...] = ()
 
 
@@ -178,11 +190,22 @@ class Scenario(_Form):
     faults: tuple[Annotated[FaultTime, BeforeValidator(_split_time)], ...] = ()
 
     @model_validator(mode="after")
-    def _coins_once(self) -> "Scenario":
+    def _nothing_twice(self) -> "Scenario":
+        if doubled := _doubled(market.coin for market in self.markets):
+            raise ValueError(f"coin {doubled} has two markets: leave one out")
+        if doubled := _doubled(account.address for account in self.accounts):
+            raise ValueError(f"account {doubled} is listed twice: leave one out")
+        return self
+
+    @model_validator(mode="after")
+    def _coins_of_faults(self) -> "Scenario":
         coins = [market.coin for market in self.markets]
-        doubled = {coin for coin in coins if coins.count(coin) > 1}
-        if doubled:
-            raise ValueError(f"coin {min(doubled)} has two markets: leave one out")
+        for number, one in enumerate(self.faults):
+            if isinstance(one.fault, HaltedCoin) and one.fault.coin not in coins:
+                raise ValueError(
+                    f"faults.{number}.coin = {one.fault.coin!r} has no market: give one of "
+                    f"{', '.join(coins)}"
+                )
         return self
 
     @property
@@ -203,9 +226,33 @@ class Scenario(_Form):
         InputError
             If parameters do not fit together or a recording cannot be used.
         """
-        return tuple(
-            self._recipe(number, market, now_ms) for number, market in enumerate(self.markets)
-        )
+        recipes = []
+        for number, market in enumerate(self.markets):
+            with _of_field(f"markets.{number}"):
+                recipes.append(self._recipe(number, market, now_ms))
+        return tuple(recipes)
+
+    def check(self) -> None:
+        """Whether what is in range by itself also fits together (InputError)."""
+        if self.rules.play_money > MOST_MONEY:
+            raise InputError(
+                f"rules.play_money = {self.rules.play_money}: give {MOST_MONEY} or less"
+            )
+        for number, recipe in enumerate(self.recipes(10**12)):
+            gaps = self.markets[number].gaps
+            with _of_field(f"markets.{number}"):
+                if recipe.synthetic is not None:
+                    self._check_leverage(recipe.synthetic)
+                if gaps or recipe.regimes:
+                    _check_gaps(recipe.make(), gaps)
+
+    def _check_leverage(self, market: SyntheticParameters) -> None:
+        share, leverage = self.rules.maintenance_share, market.max_leverage
+        if share >= leverage:
+            raise InputError(
+                f"max_leverage = {leverage} with rules.maintenance_share = {share} leaves nothing "
+                "between a position's margin and its liquidation: give more leverage or less share"
+            )
 
     def _recipe(self, number: int, market: MarketSettings, now_ms: int) -> MarketRecipe:
         past_ms = int(self.history_minutes * MINUTE_MS)
@@ -224,6 +271,33 @@ class Scenario(_Form):
         return replace(recipe, synthetic=base, regimes=_regimes(market.regimes, base, past_ms))
 
 
+def _doubled(names: Iterable[str]) -> str | None:
+    """The first name that comes twice."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
+@contextmanager
+def _of_field(name: str) -> Iterator[None]:
+    """Let errors of the user say which field they are about."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+
+
+def _check_gaps(market: GapMarket, gaps: tuple[GapSettings, ...]) -> None:
+    """Whether the tick fits after each gap, were nothing else to move the price."""
+    price = market.mid
+    for number, gap in sorted(enumerate(gaps), key=lambda one: one[1].at_seconds):
+        with _of_field(f"gaps.{number}.percent = {gap.percent:g}"):
+            price = after_gap(market.spec, price, gap.percent)
+
+
 def _regimes(
     settings: tuple[RegimeSettings, ...], base: SyntheticParameters, past_ms: int
 ) -> tuple[Regime, ...]:
@@ -232,7 +306,10 @@ def _regimes(
     def block_ms(seconds: float) -> int:
         return round((past_ms + 1000 * seconds) / base.block_ms) * base.block_ms
 
-    begins = {block_ms(one.at_seconds): one.on(base) for one in settings}
+    begins: dict[int, SyntheticParameters] = {}
+    for number, one in enumerate(settings):
+        with _of_field(f"regimes.{number}"):
+            begins[block_ms(one.at_seconds)] = one.on(base)
     if len(begins) < len(settings):
         raise InputError(f"market {base.coin}: two regimes begin at the same time")
     ends = {
@@ -254,18 +331,25 @@ def open_accounts(plans: tuple[AccountPlan, ...], accounts: Accounts) -> None:
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which no key may appear twice: the first would be lost without a word."""
+    """YAML whose keys are words, none of them given twice: the first would be lost silently."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=deep)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key!r} is given twice", key_node.start_mark
-                )
+            key = self.construct_object(key_node, deep=True)
+            complaint = None
+            if not isinstance(key, str):
+                complaint = f"{key!r} is no name of a field: write it as a word"
+            elif key in seen:
+                complaint = f"{key!r} is given twice"
+            if complaint is not None:
+                raise yaml.constructor.ConstructorError(None, None, complaint, key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+_NO_VALUES = (ValueError, LookupError, TypeError, AttributeError)
+"""What the YAML library raises for impossible dates, numbers without a digit and the like."""
 
 
 def load_scenario(path: Path) -> Scenario:
@@ -280,13 +364,18 @@ def load_scenario(path: Path) -> Scenario:
         content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
     except OSError as error:
         raise InputError(f"scenario {path} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"scenario {path} is no YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise InputError(f"scenario {path} is no YAML: it is nested too deeply") from None
+    except (yaml.YAMLError, *_NO_VALUES) as error:
+        reason = " ".join(str(error).split())
+        if not isinstance(error, yaml.YAMLError | UnicodeDecodeError):
+            reason = f"it has a value that cannot be read ({reason})"
+        raise InputError(f"scenario {path} is no YAML: {reason}") from None
     if not isinstance(content, dict):
         raise InputError(f"scenario {path} must be a mapping with at least `markets`")
     try:
         scenario = Scenario.model_validate(content, context={"folder": path.parent})
-        scenario.recipes(10**12)  # parameters that do not fit together show only here
+        scenario.check()
     except ValidationError as error:
         raise InputError(f"scenario {path}: {_first_error(error)}") from None
     except InputError as error:
@@ -301,4 +390,7 @@ def _first_error(error: ValidationError) -> str:
         return f"{field} is unknown: look at tests/scenarios for the fields there are"
     if first["type"] == "missing":
         return f"{field} is missing"
-    return f"{field} = {first['input']!r}: {first['msg']}"
+    if first["type"] == "value_error" and isinstance(first["input"], Mapping):
+        reason = str(first["ctx"]["error"])  # it names the fields that do not fit together
+        return f"{field}: {reason}" if first["loc"] else reason
+    return f"{field} = {shortened(repr(first['input']))}: {first['msg']}"

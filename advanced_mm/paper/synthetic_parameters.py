@@ -5,13 +5,18 @@ from dataclasses import dataclass
 from typing import Self
 
 from advanced_mm.errors import InputError
-from advanced_mm.paper.grid import StepGrid
+from advanced_mm.paper.grid import FEWEST_TICKS, MOST_TICKS, StepGrid
 from advanced_mm.paper.market import CoinSpec
 
 __all__ = ["ObservableTruth", "SyntheticParameters"]
 
-_SIGNIFICANT_FIGURES = 5
 _PERPETUAL_DECIMALS = 6
+_LONGEST_BLOCK_MS = 60_000
+_GREATEST_LEVERAGE = 1_000
+_FURTHEST_MOVE = 10  # start prices, of the price in a second
+_FURTHEST_REACH = 10_000  # ticks a market order walks on average
+_MOST_LEVELS = 2_000  # that one side's market orders trade in a block on average
+_MOST_LOTS = 10**15  # at a price
 
 _LEVELS = {
     "BTC": (60_000.0, 1.0, 5),
@@ -105,31 +110,69 @@ class SyntheticParameters:
     block_ms: int = 100
 
     def __post_init__(self) -> None:
-        """Refuse what the model or the venue's price rules cannot carry (InputError)."""
-        for name in ("tick", "start_price", "kappa_plus", "kappa_minus", "level_size", "block_ms"):
+        """Refuse what model, price rules or a computer cannot carry (InputError)."""
+        for name in ("tick", "start_price", "kappa_plus", "kappa_minus", "level_size"):
             self._require(name, getattr(self, name) > 0, "a positive number")
-        for name in ("sigma", "lambda_plus", "lambda_minus", "size_decimals"):
-            self._require(name, getattr(self, name) >= 0, "zero or more")
         for name in ("jump_probability_plus", "jump_probability_minus"):
             self._require(name, 0 <= getattr(self, name) <= 1, "between 0 and 1")
-        self._require("drift", True, "a finite number")
         self._require("band", 0 < self.band < 1, "between 0 and 1")
-        self._require("max_leverage", self.max_leverage >= 1, "1 or more")
         self._require("jump_alpha", self.jump_alpha > 1, "above 1, where the mean jump exists")
-        self._require(
-            "jump_minimum", self.jump_minimum is None or self.jump_minimum > 0, "positive or None"
-        )
+        for name, least, most in (
+            ("block_ms", 1, _LONGEST_BLOCK_MS),
+            ("size_decimals", 0, _PERPETUAL_DECIMALS),
+            ("max_leverage", 1, _GREATEST_LEVERAGE),
+        ):
+            self._require(name, least <= getattr(self, name) <= most, f"{least} to {most}")
+        self._check_grid()
+        self._check_moves()
+        self._check_flow()
+
+    def _check_moves(self) -> None:
+        most = _FURTHEST_MOVE * self.start_price
+        within = f"{most:g}, {_FURTHEST_MOVE} times the start price"
+        self._require("sigma", self.sigma >= 0, "zero or more")
+        self._require("sigma", self.sigma <= most, f"at most {within}")
+        self._require("drift", abs(self.drift) <= most, f"no further from zero than {within}")
+        smallest = self.jump_minimum
+        self._require("jump_minimum", smallest is None or smallest > 0, "positive or None")
+        self._require("jump_minimum", self.smallest_jump <= most, f"at most {within}")
+
+    def _check_grid(self) -> None:
         self._require(
             "tick",
-            self.start_price * (1 + self.band) <= self.tick * 10**_SIGNIFICANT_FIGURES
+            self.start_price * (1 + self.band) <= self.tick * MOST_TICKS
             and StepGrid(self.tick).decimals <= _PERPETUAL_DECIMALS - self.size_decimals,
             "coarse enough for 5 significant figures and 6 - size_decimals decimals",
         )
+        lowest = FEWEST_TICKS * self.tick / (1 - self.band)
         self._require(
-            "level_size",
-            self.level_size * 10**self.size_decimals >= 1,
-            "at least one size step, 10**-size_decimals",
+            "start_price",
+            self.start_price >= lowest,
+            f"at least {lowest:g}: {FEWEST_TICKS} ticks at the lower end of its band",
         )
+        narrowest = self.tick / self.start_price
+        self._require("band", self.band >= narrowest, f"at least {narrowest:g}: a tick of room")
+        lots = self.level_size * 10**self.size_decimals
+        self._require("level_size", lots >= 1, "at least one size step, 10**-size_decimals")
+        self._require("level_size", lots <= _MOST_LOTS, f"at most {_MOST_LOTS:g} size steps")
+
+    def _check_flow(self) -> None:
+        for side in ("plus", "minus"):
+            name, rate = f"lambda_{side}", getattr(self, f"lambda_{side}")
+            self._require(name, rate >= 0, "zero or more")
+            if rate == 0:
+                continue
+            reach = 1 / (getattr(self, f"kappa_{side}") * self.tick)
+            least = 1 / (_FURTHEST_REACH * self.tick)
+            self._require(
+                f"kappa_{side}",
+                reach <= _FURTHEST_REACH,
+                f"at least {least:g}, or market orders walk {_FURTHEST_REACH} ticks",
+            )
+            most = _MOST_LEVELS / (1 + reach) / (self.block_ms / 1000)
+            self._require(
+                name, rate <= most, f"at most {most:g} with its block_ms, kappa_{side} and tick"
+            )
 
     def _require(self, name: str, holds: bool, wanted: str) -> None:
         value = getattr(self, name)

@@ -137,6 +137,17 @@ def test_gaps_that_cannot_be():
     assert gapped.mid == pytest.approx(1500, rel=0.01)
 
 
+def test_a_gap_that_the_price_has_made_too_far_is_cut_short_and_logged(caplog):
+    gapped = GapMarket(market(), (Gap(START_MS + 1000, -99.0), Gap(START_MS + 2000, -90.0)))
+    gapped.advance(START_MS + 1500)
+    assert gapped.mid == pytest.approx(30, abs=1)
+    assert caplog.text == ""
+    gapped.advance(START_MS + 2000)
+    assert gapped.mid == pytest.approx(10, abs=0.1)  # 100 ticks
+    assert "ETH: a price gap of -90% from 30" in caplog.text
+    assert "ends at 9.95" in caplog.text
+
+
 @pytest.mark.parametrize("coin", ["BTC", "SOL", "BNB", "HYPE", "AVAX", "LINK", "XRP", "DOGE"])
 def test_coins_are_alike_but_for_their_scale(coin):
     ours, default = SyntheticParameters.for_coin(coin), SyntheticParameters()

@@ -112,6 +112,16 @@ def test_faults_keep_their_times():
 
 
 MARKET = "markets: [{coin: ETH}]\n"
+SOMEBODY = "0x" + "a" * 40
+
+
+def synthetic(fields: str) -> str:
+    return f"markets: [{{coin: ETH, synthetic: {{{fields}}}}}]\n"
+
+
+def gaps(*percents: float) -> str:
+    jumps = [f"{{at_seconds: {i + 1}, percent: {one}}}" for i, one in enumerate(percents)]
+    return f"markets: [{{coin: ETH, gaps: [{', '.join(jumps)}]}}]\n"
 
 
 @pytest.mark.parametrize(
@@ -146,6 +156,50 @@ MARKET = "markets: [{coin: ETH}]\n"
         (MARKET + "accounts: [{address: me}]", "accounts.0.address = 'me'"),
         (MARKET + "rules: {maker_fee: 5}", "rules.maker_fee = 5"),
         (MARKET + "limits: {rest: maybe}", "limits.rest = 'maybe'"),
+        # What broke the venue, or opened a broken one:
+        (
+            synthetic("lambda_plus: 1.0e+9"),
+            "markets.0: .*lambda_plus = 1000000000.0 .*at most 3333",
+        ),
+        (synthetic("kappa_minus: 1.0e-9"), "markets.0: .*kappa_minus = 1e-09 must be at least"),
+        (synthetic("start_price: 0.00001"), "start_price = 1e-05 must be at least 14.2857"),
+        (synthetic("sigma: 1.0e+300"), r"sigma = 1e\+300 must be at most 30000"),
+        (
+            synthetic("drift: -1.0e+300"),
+            r"drift = -1e\+300 must be no further from zero than 30000",
+        ),
+        (synthetic("jump_minimum: 1.0e+300"), r"jump_minimum = 1e\+300 must be at most 30000"),
+        (synthetic("level_size: 1.0e+300"), r"level_size = 1e\+300 must be at most"),
+        (synthetic("band: 1.0e-300"), "band = 1e-300 must be at least"),
+        (synthetic("block_ms: 1000000000"), "block_ms = 1000000000 must be 1 to 60000"),
+        (synthetic("max_leverage: 1" + "0" * 30), "max_leverage = 10+ must be 1 to 1000"),
+        (synthetic("sigma: null"), "markets.0.synthetic.sigma = None: .*leave the field out"),
+        (
+            "markets: [{coin: ETH, regimes: [{at_seconds: 1, sigma: -1}]}]",
+            "markets.0: regimes.0: .*sigma = -1",
+        ),
+        (
+            synthetic("max_leverage: 1") + "rules: {maintenance_share: 1}",
+            "markets.0: max_leverage = 1 with rules.maintenance_share = 1 .*give more leverage",
+        ),
+        (gaps(-99.99), "gaps.0.percent = -99.99: .*3000.05 leads to 0.3.*give a smaller gap"),
+        (gaps(-95, -95), "gaps.1.percent = -95: .*-95% of 150.* leads to 7.5"),
+        (gaps(100, 100), "gaps.1.percent = 100: "),
+        (
+            MARKET + f"accounts: [{{address: '{SOMEBODY}'}}, {{address: '{'0x' + 'A' * 40}'}}]",
+            "account 0xa{40} is listed twice: leave one out",
+        ),
+        (MARKET + f"accounts: [{{address: '{SOMEBODY}', play_money: 1.0e+20}}]", "play_money = 1e"),
+        (
+            MARKET + "rules: {play_money: 1.0e+20}",
+            "rules.play_money = .*give 1000000000000 or less",
+        ),
+        (MARKET + "faults: [{kind: halt, coin: BTC}]", "faults.0.coin = 'BTC' .*give one of ETH"),
+        (MARKET + "? [a]\n: 1", r"\['a'\] is no name of a field"),
+        (MARKET + "3: 1", "3 is no name of a field"),
+        (MARKET + "about: 2001-99-99", "a value that cannot be read .*month"),
+        (MARKET + "seed: 1" + "0" * 5000, "a value that cannot be read"),
+        ("[" * 5000, "nested too deeply"),
     ],
 )
 def test_bad_files_are_explained(tmp_path, text, message):

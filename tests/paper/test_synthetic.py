@@ -213,6 +213,9 @@ def test_the_price_is_reflected_at_its_band():
         ({"start_price": 9_000.0}, "tick"),
         ({"tick": 0.001}, "tick"),
         ({"level_size": 1e-5}, "level_size"),
+        ({"lambda_plus": 1e9}, "lambda_plus"),
+        ({"kappa_minus": 1e-6}, "kappa_minus"),
+        ({"start_price": 1e-5}, "start_price"),
     ],
 )
 def test_parameters_out_of_range_are_named(changes, field):
