@@ -15,6 +15,7 @@ import json
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from advanced_mm.cli import configure_logging, run
@@ -91,8 +92,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-async def serve(server: PaperServer, duration_s: float | None) -> None:
-    """Serve until a signal comes or ``duration_s`` real seconds are over."""
+async def serve(server: PaperServer, duration_s: float | None, at_end: Callable[[], None]) -> None:
+    """Serve until a signal comes or ``duration_s`` real seconds are over.
+
+    ``at_end`` is called whatever ends a venue that has listened, an error of a market too; a venue
+    that never listened has nothing to save, and would write over what an earlier one did.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -107,7 +112,10 @@ async def serve(server: PaperServer, duration_s: float | None) -> None:
     print(json.dumps(addresses), flush=True)
     if duration_s is not None:
         loop.call_later(duration_s, stop.set)
-    await server.serve_until(stop)
+    try:
+        await server.serve_until(stop)
+    finally:
+        at_end()
 
 
 def open_markets(
@@ -173,9 +181,12 @@ def main(argv: list[str] | None = None) -> int:
         keys.into(signers)
     # What opening has made stays: searching it for garbage would stop the venue for 0.1 s.
     gc.freeze()
-    asyncio.run(serve(server, None if minutes is None else minutes * 60 / args.speed))
-    if args.save is not None:
-        save_state(args.save, venue, signers)
+
+    def save() -> None:
+        if args.save is not None:
+            save_state(args.save, venue, signers)
+
+    asyncio.run(serve(server, None if minutes is None else minutes * 60 / args.speed, save))
     return 0
 
 

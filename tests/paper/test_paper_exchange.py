@@ -242,6 +242,51 @@ def test_a_saved_venue_goes_on_where_it_was(tmp_path):
     assert "folder does not exist" in refused("--save", tmp_path / "no" / "file")
 
 
+BREAKING = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import paper_exchange
+from advanced_mm.paper.exchange.journal import JournaledExchange
+
+
+class Breaking(paper_exchange.PaperServer):
+    async def start(self):
+        await super().start()
+        steps = iter(range(5))
+        advance = JournaledExchange.advance
+
+        def until_it_breaks(exchange, now_ms):
+            if next(steps, None) is None:
+                raise ArithmeticError("the market broke")
+            return advance(exchange, now_ms)
+
+        JournaledExchange.advance = until_it_breaks
+
+
+paper_exchange.PaperServer = Breaking
+paper_exchange.main(sys.argv[2:])
+"""
+
+
+def test_a_market_that_fails_still_leaves_its_state_and_one_that_never_opened_writes_none(tmp_path):
+    file = tmp_path / "venue.json"
+    options = ["--port", "0", "--history-minutes", "1", "--save", str(file)]
+    done = subprocess.run(
+        [sys.executable, "-c", BREAKING, str(SCRIPT.parent), *options],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1 and "the market broke" in done.stderr
+    saved = json.loads(file.read_text())
+    with venue_process("--restore", file) as (_, addresses):
+        assert health(addresses)["market_time_ms"] > saved["saved_ms"] > saved["opened_ms"]
+    before = file.read_bytes()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused("--port", taken.getsockname()[1], "--history-minutes", 0, "--save", file)
+    assert file.read_bytes() == before
+
+
 def freqtrade(folder, addresses, *command):
     """Run an unmodified Freqtrade on the venue by configuration alone; its log."""
     api = {
