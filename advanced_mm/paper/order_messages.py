@@ -3,7 +3,13 @@
 Numbers are strings, times exchange ms; "B" buys, "A" sells.
 """
 
-from advanced_mm.paper.exchange.orders import Fill, FundingPayment, Order, OrderEvent
+from advanced_mm.paper.exchange.orders import (
+    Fill,
+    FundingPayment,
+    Liquidation,
+    Order,
+    OrderEvent,
+)
 from advanced_mm.paper.exchange.units import CoinUnits, micros_text
 from advanced_mm.paper.views import Json
 
@@ -12,12 +18,14 @@ __all__ = [
     "full_order_data",
     "funding_data",
     "funding_entry",
+    "liquidation_data",
     "order_data",
     "order_entry",
     "order_update",
 ]
 
 NO_HASH = "0x" + "0" * 64
+NO_ADDRESS = "0x" + "0" * 40
 
 
 def order_data(order: Order, units: CoinUnits) -> dict[str, Json]:
@@ -134,6 +142,17 @@ def funding_entry(payment: FundingPayment, units: CoinUnits) -> dict[str, Json]:
     data = funding_data(payment, units)
     time_ms = data.pop("time")
     return {"time": time_ms, "hash": NO_HASH, "delta": {"type": "funding", **data}}
+
+
+def liquidation_data(event: Liquidation) -> dict[str, Json]:
+    """A liquidation, as ``userEvents`` tells it; the venue's book closes, nobody takes over."""
+    return {
+        "lid": event.lid,
+        "liquidator": NO_ADDRESS,
+        "liquidated_user": event.account,
+        "liquidated_ntl_pos": micros_text(event.notional),
+        "liquidated_account_value": micros_text(event.value),
+    }
 
 
 def _direction(fill: Fill) -> str:

@@ -5,8 +5,14 @@ from typing import ClassVar, Protocol
 
 from advanced_mm.paper.account_views import AccountViews
 from advanced_mm.paper.channels import Subscription, WithFields
-from advanced_mm.paper.exchange.orders import AccountEvent, Fill, FundingPayment, OrderEvent
-from advanced_mm.paper.order_messages import fill_data, funding_data, order_update
+from advanced_mm.paper.exchange.orders import (
+    AccountEvent,
+    Fill,
+    FundingPayment,
+    Liquidation,
+    OrderEvent,
+)
+from advanced_mm.paper.order_messages import fill_data, funding_data, liquidation_data, order_update
 from advanced_mm.paper.spot import SPOT_STATE
 from advanced_mm.paper.step import Message, Step
 
@@ -81,20 +87,24 @@ class UserFillsChannel(EventsAlone):
 
 
 class UserEventsChannel(EventsAlone):
-    """Fills and funding, on channel ``user``."""
+    """Fills, funding, liquidations and what the venue itself cancels, on channel ``user``."""
 
     def on_events(
         self, views: AccountViews, subscription: Subscription, events: Sequence[AccountEvent]
     ) -> list[Message]:
-        """One message with the fills, one for each payment."""
-        messages: list[Message] = [
-            {"channel": "user", "data": {"funding": funding_data(event, views.units[event.coin])}}
-            for event in events
-            if isinstance(event, FundingPayment)
-        ]
+        """One message for each kind, but one for each payment and liquidation."""
+        told: list[Message] = []
+        for event in events:
+            if isinstance(event, FundingPayment):
+                told.append({"funding": funding_data(event, views.units[event.coin])})
+            elif isinstance(event, Liquidation):
+                told.append({"liquidation": liquidation_data(event)})
         if fills := _fills(views, events):
-            messages.append({"channel": "user", "data": {"fills": fills}})
-        return messages
+            told.append({"fills": fills})
+        orders = (event.order for event in events if isinstance(event, OrderEvent))
+        if ended := [{"coin": one.coin, "oid": one.oid} for one in orders if one.status.by_venue]:
+            told.append({"nonUserCancel": ended})
+        return [{"channel": "user", "data": data} for data in told]
 
 
 class UserFundingsChannel(EventsAlone):

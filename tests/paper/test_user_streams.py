@@ -130,6 +130,37 @@ async def test_funding_comes_on_its_streams(venue, wallet):
         assert (data["isSnapshot"], len(data["fundings"])) == (True, 1)
 
 
+async def test_a_liquidation_and_what_the_venue_cancels_are_told(venue, wallet):
+    market, *_ = venue
+    user = wallet.address
+    async with connected(venue, {"type": "userEvents", "user": user}) as events:
+        withdrawn, resting = [
+            (await act(venue, wallet, buy(price)))["response"]["data"]["statuses"][0]["resting"]
+            for price in ("2000", "2001")
+        ]
+        cancel = {"a": 0, "o": withdrawn["oid"]}  # by its owner, which is no news of this kind
+        await act(venue, wallet, {"type": "cancel", "cancels": [cancel]})
+        await act(venue, wallet, buy("3002", size="20", tif="Ioc"))
+        assert (await events.receive_json(timeout=2))["data"]["fills"]
+        # 20 levels of 1 from 3000.1 on: 3001.05 on the average. 9000 are lost at 2551.
+        market.quote(2500.0, 2500.1)
+        told = {}
+        while "nonUserCancel" not in told:
+            message = await events.receive_json(timeout=2)
+            assert message["channel"] == "user"
+            told |= message["data"]
+        assert told["nonUserCancel"] == [{"coin": "ETH", **resting}]
+        liquidation = told["liquidation"]
+        assert liquidation["liquidated_user"] == user.lower()
+        assert liquidation["lid"] == told["fills"][0]["oid"]
+        assert told["fills"][0]["liquidation"]["liquidatedUser"] == user.lower()
+        worth = float(liquidation["liquidated_ntl_pos"])
+        assert worth == pytest.approx(20 * 2500.05, rel=0.02)
+        fee = 20 * 3001.05 * 0.00045
+        expected = 10_000 + worth - 20 * 3001.05 - fee
+        assert float(liquidation["liquidated_account_value"]) == pytest.approx(expected, abs=0.01)
+
+
 async def test_posts_answer_as_rest_does(venue, wallet):
     async with connected(venue) as socket:
 

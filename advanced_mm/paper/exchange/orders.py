@@ -11,6 +11,7 @@ __all__ = [
     "AccountEvent",
     "Fill",
     "FundingPayment",
+    "Liquidation",
     "Order",
     "OrderEvent",
     "OrderRequest",
@@ -57,9 +58,26 @@ class OrderStatus(StrEnum):
         return self not in (OrderStatus.OPEN, OrderStatus.TRIGGERED)
 
     @property
+    def by_venue(self) -> bool:
+        """Whether the venue took the order out again, unasked."""
+        return self in _BY_VENUE
+
+    @property
     def refused(self) -> bool:
         """Whether the order was never taken in."""
         return self.value.lower().endswith("rejected")
+
+
+_BY_VENUE = frozenset(
+    {
+        OrderStatus.MARGIN_CANCELED,
+        OrderStatus.REDUCE_ONLY_CANCELED,
+        OrderStatus.SELF_TRADE_CANCELED,
+        OrderStatus.SIBLING_FILLED_CANCELED,
+        OrderStatus.LIQUIDATED_CANCELED,
+        OrderStatus.SCHEDULED_CANCEL,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +189,21 @@ class FundingPayment:
 
 
 @dataclass(frozen=True, slots=True)
+class Liquidation:
+    """An account's positions begin to be closed by force.
+
+    ``lid`` is the number of the first order that closes, ``notional`` what all the positions it
+    may close are worth at the mark and ``value`` what the account is, both micro-USDC.
+    """
+
+    time_ms: int
+    account: str
+    lid: int
+    notional: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
 class OrderEvent:
     """An order has changed: a copy of it as it then was."""
 
@@ -178,7 +211,7 @@ class OrderEvent:
     order: Order
 
 
-AccountEvent = OrderEvent | Fill | FundingPayment
+AccountEvent = OrderEvent | Fill | FundingPayment | Liquidation
 """What user streams tell; in the order in which it happened."""
 
 

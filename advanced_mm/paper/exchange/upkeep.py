@@ -7,7 +7,7 @@ from advanced_mm.paper.exchange.clearing import Clearing
 from advanced_mm.paper.exchange.desk import Desk
 from advanced_mm.paper.exchange.margin import Margin
 from advanced_mm.paper.exchange.matching import MatchedMarket
-from advanced_mm.paper.exchange.orders import FundingPayment, OrderStatus
+from advanced_mm.paper.exchange.orders import FundingPayment, Liquidation, OrderStatus
 from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.exchange.units import MICROS_PER_USDC
 
@@ -135,7 +135,22 @@ class Upkeep:
         for order in tuple(account.orders.values()):
             if order.coin in coins or not isolated:
                 self._desk.end(order, OrderStatus.LIQUIDATED_CANCELED)
+        told = False
         for coin in coins:
             if coin in self._desk.halted or not (isolated or self._below(account)):
                 continue
+            if not told:
+                told = True
+                self._tell(account, coins)
             self._desk.force(account, coin)
+
+    def _tell(self, account: Account, coins: list[str]) -> None:
+        marks = {coin: self._margin.mark(coin) for coin in coins}
+        event = Liquidation(
+            time_ms=self._markets[coins[0]].time_ms,
+            account=account.address,
+            lid=self._desk.next_oid,
+            notional=sum(abs(account.positions[coin].value(mark)) for coin, mark in marks.items()),
+            value=self._margin.value(account),
+        )
+        self._desk.events.append(event)
