@@ -10,7 +10,7 @@ from rich.text import Text
 
 from advanced_mm.calibration.calibrate import CoinCalibration
 from advanced_mm.calibration.estimate import Estimate, Sides, Status
-from advanced_mm.calibration.toxicity import UNPROFITABLE_FROM, Economics, SideEconomics, economics
+from advanced_mm.calibration.toxicity import Economics, SideEconomics, economics
 
 __all__ = ["WIDTH", "epsilon_table", "kappa_table"]
 
@@ -151,13 +151,10 @@ def _worth_notes(c: CoinCalibration, worth: Economics) -> Iterator[str]:
 
 def _verdict(side: SideEconomics) -> str:
     """Say where a side stands and where its best depth lies."""
-    regime = str(side.regime)
-    if side.unprofitable and regime == "competitive":
-        regime += f", unprofitable from {UNPROFITABLE_FROM:g} on"
     best = (
         f"best depth {_number(side.optimal_depth)}" if isfinite(side.optimal_depth) else "no best"
     )
-    return f"{regime}; {best}, measured up to {_number(side.measured_depth)}" + (
+    return f"{side.regime_text}; {best}, measured up to {_number(side.measured_depth)}" + (
         ": no measured depth pays" if side.no_depth_pays else ""
     )
 

@@ -93,6 +93,13 @@ class SideEconomics:
         """Whether kappa*epsilon_fill has reached 1.5, from where on quoting does not pay."""
         return bool(self.kappa_epsilon_fill.value >= UNPROFITABLE_FROM)
 
+    @property
+    def regime_text(self) -> str:
+        """The regime in words, with the line at 1.5 where it was crossed; empty if not known."""
+        beyond = self.regime is Regime.COMPETITIVE and self.unprofitable
+        line = f", unprofitable from {UNPROFITABLE_FROM:g} on" if beyond else ""
+        return f"{self.regime or ''}{line}"
+
 
 @dataclass(frozen=True)
 class BotEconomics:

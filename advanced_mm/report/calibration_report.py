@@ -19,7 +19,6 @@ from advanced_mm.calibration.toxicity import (
     TOXIC_FROM,
     UNPROFITABLE_FROM,
     Economics,
-    Regime,
     SideEconomics,
     economics,
 )
@@ -107,6 +106,13 @@ def report_sections(data: ReportInput, track: Track) -> list[Section]:
     ]
 
 
+LINES = (
+    ("toxic from 2", TOXIC_FROM, 1),
+    ("unprofitable from 1.5", UNPROFITABLE_FROM, 3),
+    ("competitive from 1", COMPETITIVE_FROM, 2),
+)  # red, orange, green of `charts.COLOURS`
+
+
 def toxicity_gauge(fitted: CoinCalibration, found: Economics, fee_rate: float) -> Section:
     """kappa*epsilon and kappa*epsilon_fill against the three regimes, and what a fill earns."""
     names = ["κ·ε per order +", "κ·ε per order −", "κ·ε_fill +", "κ·ε_fill −"]
@@ -127,10 +133,9 @@ def toxicity_gauge(fitted: CoinCalibration, found: Economics, fee_rate: float) -
             low=[e.low for _, e in known],
             high=[e.high for _, e in known],
         ),
-        Series("toxic from 2", [n for n, _ in known], [TOXIC_FROM] * count),
-        Series("unprofitable from 1.5", [n for n, _ in known], [UNPROFITABLE_FROM] * count),
-        Series(
-            "competitive from 1", [n for n, _ in known], [COMPETITIVE_FROM] * count, dashed=True
+        *(
+            Series(name, [n for n, _ in known], [at] * count, dashed=True, colour=colour)
+            for name, at, colour in LINES
         ),
     ]
     chart = Chart(
@@ -195,13 +200,10 @@ def _judgement(found: Economics) -> Iterator[str]:
 
 def _side_cells(side: SideEconomics) -> dict[str, str]:
     """What the table says of one side, by the names of its rows."""
-    regime = str(side.regime or "–")
-    if side.regime is Regime.COMPETITIVE and side.unprofitable:
-        regime += f", unprofitable from {UNPROFITABLE_FROM:g} on"
     return {
         "κ·ε per order": interval(side.kappa_epsilon),
         "κ·ε_fill": interval(side.kappa_epsilon_fill),
-        "regime": regime,
+        "regime": side.regime_text or "–",
         "optimal depth": (
             "none (∞): b is 1 or more"
             if np.isinf(side.optimal_depth)
