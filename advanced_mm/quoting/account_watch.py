@@ -3,14 +3,14 @@
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ccxt
 
 from advanced_mm.quoting.sure_orders import CLOID_PREFIX
 
-__all__ = ["AccountWatch", "Books"]
+__all__ = ["AccountWatch", "Books", "OpenOrder"]
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +21,8 @@ BUDGET_FIRST_SECONDS = 60.0  # a start costs enough
 RECHECK_SECONDS = 1.0
 
 LOOKS, LASTING_SECONDS = 3, 5.0
-"""A difference stands when it was the same in so many looks over that time: the books are some
-seconds behind the venue, but by another amount each time."""
+"""A difference stands when it was the same in so many looks over that time: what is filled between
+two answers of the venue differs by another amount each time."""
 
 YOUNG_ORDER_MS = 15_000
 """An order may be younger than its entry in the books."""
@@ -32,11 +32,24 @@ RESERVED_REQUESTS = 300
 
 
 @dataclass(frozen=True)
+class OpenOrder:
+    """An order that the bot believes open, and how much of it (base currency) it knows filled."""
+
+    pair: str
+    buys: bool
+    filled: float
+
+
+@dataclass(frozen=True)
 class Books:
-    """What the bot believes: signed position (base currency) by pair, ids of its open orders."""
+    """What the bot believes: signed position (base currency) by pair, and its orders.
+
+    ``orders`` are the ids of all orders of open positions, ``open_orders`` those still open by id.
+    """
 
     positions: Mapping[str, float]
     orders: Collection[str]
+    open_orders: Mapping[str, OpenOrder] = field(default_factory=dict)
 
 
 @dataclass
@@ -52,7 +65,8 @@ class AccountWatch:
 
     Orders of ours (by their number) that the books do not know are cancelled. A person's orders are
     left alone and told of. A position that lastingly differs, or an address that has spent almost
-    all of its requests, is a refusal. Freqtrade itself finds the orders that closed a position it
+    all of its requests, is a refusal. What an order has filled since the books heard of it is no
+    difference: the venue is asked. Freqtrade itself finds the orders that closed a position it
     still has on its books; nobody but a person can say what a position it never had is for.
 
     Parameters
@@ -131,17 +145,30 @@ class AccountWatch:
                 sign = -1.0 if position["side"] == "short" else 1.0
                 held[position["symbol"]] = sign * float(position["contracts"] or 0.0)
         for pair, amount in held.items():
-            self._judge(pair, amount - books.positions.get(pair, 0.0), amount, now)
+            difference, noise = amount - books.positions.get(pair, 0.0), 1e-9 * max(1, abs(amount))
+            if abs(difference) > noise:
+                difference -= self._not_booked(pair, books)
+            self._judge(pair, difference, noise, now)
 
-    def _judge(self, pair: str, amount: float, held: float, now: float) -> None:
+    def _not_booked(self, pair: str, books: Books) -> float:
+        """What the pair's open orders have filled beyond what the books say, signed."""
+        total = 0.0
+        for oid, order in books.open_orders.items():
+            if order.pair == pair:
+                filled = float(self._client.fetch_order(oid, pair)["filled"] or 0.0)
+                total += (filled - order.filled) * (1 if order.buys else -1)
+        return total
+
+    def _judge(self, pair: str, amount: float, noise: float, now: float) -> None:
         known = self._differences.get(pair)
-        noise = 1e-9 * max(1.0, abs(held))
         if abs(amount) <= noise:
             if known is not None and known.stands:
                 logger.warning("%s: the books agree with the venue again", pair)
             self._differences.pop(pair, None)
         elif known is None or abs(known.amount - amount) > noise:
-            self._differences[pair] = _Difference(amount, now)
+            # It stands until the books agree again, whatever it grows to meanwhile.
+            stands = known is not None and known.stands
+            self._differences[pair] = _Difference(amount, now, stands=stands)
         elif not known.stands:
             known.looks += 1
             known.stands = known.looks >= LOOKS and now - known.since >= LASTING_SECONDS

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from advanced_mm.quoting.account_watch import AccountWatch, Books
+from advanced_mm.quoting.account_watch import AccountWatch, Books, OpenOrder
 from advanced_mm.quoting.edge import Side
 from advanced_mm.quoting.quoter import Quote, Refusal, Touch
 from advanced_mm.quoting.sparing import FundingMemory, SparingClient
@@ -75,19 +75,23 @@ class LiveTrading:
 
 
 def books_of(trades: Iterable[Any]) -> Books:
-    """Positions and order ids of Freqtrade's open trades.
+    """Positions and orders of Freqtrade's open trades.
 
     Freqtrade counts an order into ``trade.amount`` when it has ended; what an open one has filled
     is added here.
     """
     positions: dict[str, float] = {}
     orders: set[str] = set()
+    open_orders: dict[str, OpenOrder] = {}
     for trade in trades:
         amount = float(trade.amount or 0.0)
         for order in trade.open_orders:
             entering = order.ft_order_side == trade.entry_side
             amount += order.safe_filled if entering else -order.safe_filled
+            open_orders[str(order.order_id)] = OpenOrder(
+                trade.pair, order.ft_order_side == "buy", float(order.safe_filled)
+            )
         signed = -amount if trade.is_short else amount
         positions[trade.pair] = positions.get(trade.pair, 0.0) + signed
         orders.update(str(order.order_id) for order in trade.orders)
-    return Books(positions, orders)
+    return Books(positions, orders, open_orders)

@@ -7,7 +7,7 @@ import ccxt
 import pytest
 
 from advanced_mm.quoting import Quote, Refusal, Touch
-from advanced_mm.quoting.account_watch import AccountWatch, Books
+from advanced_mm.quoting.account_watch import AccountWatch, Books, OpenOrder
 from advanced_mm.quoting.live import LiveTrading, books_of
 from advanced_mm.quoting.sure_orders import CLOID_PREFIX
 
@@ -22,6 +22,7 @@ class Client:
         self.now = 0.0
         self.asked, self.cancelled = [], []
         self.orders, self.positions = [], []
+        self.filled = {}
         self.limit = {"nRequestsUsed": 100, "nRequestsCap": 10_000}
         self.failing = False
 
@@ -40,6 +41,10 @@ class Client:
     def fetch_positions(self):
         self._count("positions")
         return self.positions
+
+    def fetch_order(self, oid, symbol):
+        self._count("orderStatus")
+        return {"id": oid, "filled": self.filled[oid]}
 
     def handle_public_address(self, method, params):
         return "0x1", params
@@ -100,6 +105,45 @@ def test_books_that_lag_behind_are_no_difference(watch, client):
         assert watch.refusal(PAIR) is None
 
 
+def busy(watch, client, unknown, loops):
+    """A bot that is filled between any two looks; each order is booked at the look after."""
+    for number in range(loops):
+        oid, buys = str(number), number % 2 == 0
+        client.filled = {oid: 3.1}
+        client.hold((3.1 if buys else 0.0) + unknown)
+        booked = 0.0 if buys else 3.1
+        client.now += 1.0
+        open_orders = {oid: OpenOrder(PAIR, buys, 0.0), "8": OpenOrder(OTHER, True, 0.0)}
+        watch.look([PAIR], Books({PAIR: booked}, [oid], open_orders))
+
+
+def test_fills_that_the_books_have_not_heard_of_hide_no_difference_and_are_none(watch, client):
+    busy(watch, client, 0.02, loops=8)
+    assert "+0.02" in watch.refusal(PAIR)
+    busy(watch, client, 0.0, loops=1)
+    assert watch.refusal(PAIR) is None
+    busy(watch, client, 0.0, loops=200)
+    assert watch.refusal(PAIR) is None
+
+
+def test_nothing_is_asked_of_orders_while_the_books_agree(watch, client):
+    client.hold(1.0)
+    orders = {"1": OpenOrder(PAIR, False, 0.0)}
+    for _ in range(200):
+        client.now += 1.0
+        watch.look([PAIR], Books({PAIR: 1.0}, ["1"], orders))
+    assert "orderStatus" not in client.asked
+
+
+def test_a_difference_that_grows_goes_on_standing(watch, client):
+    client.hold(0.02)
+    look(watch, client, loops=10)
+    assert "+0.02" in watch.refusal(PAIR)
+    client.hold(0.07)
+    look(watch, client)
+    assert "+0.07" in watch.refusal(PAIR)
+
+
 @pytest.mark.parametrize("side", ["long", "short"])
 def test_a_lasting_difference_refuses_until_it_is_gone(watch, client, side, caplog):
     client.hold(1.5, side)
@@ -151,6 +195,9 @@ def test_the_books_count_what_an_open_order_has_filled():
     books = books_of([short])
     assert books.positions == {PAIR: -1.75}
     assert set(books.orders) == {"1", "2", "3"}
+    assert books.open_orders == {
+        "1": OpenOrder(PAIR, False, 0.25), "2": OpenOrder(PAIR, True, 0.5)
+    }  # fmt: skip
 
 
 def time_passes(live, seconds):
