@@ -86,6 +86,8 @@ def main(argv: list[str] | None = None) -> int:
             if options.live:
                 console.print("real orders, but on this machine's venue and for play money")
             console.print("starting the venue, the collector, the runner and the bot …")
+            if options.live and options.both_sides:
+                console.print("the second bot follows half a minute after the first …")
             session.start(ended)
             last = _watch(session, console, options.minutes, ended)
             summary = session.summary(last)

@@ -29,7 +29,10 @@ logger = logging.getLogger(__name__)
 
 _START_PATIENCE_SECONDS = 90.0
 _REPLAY_TOXICITY_LIMIT = 3.0
-_AGE_OF_TWO_BOTS = 5.0  # seconds: both spend the 1200 of weight a minute of one IP address
+_AGE_OF_TWO_BOTS = 2.0  # seconds: both spend the 1200 of weight a minute of one IP address
+_SECONDS_BETWEEN_STARTS = (
+    30.0  # where limits count: a start weighs as much as half a minute's quotes
+)
 _LIVE_VOLATILITY = 0.4  # about ETH's; a dry run needs the full one to be filled at all
 
 
@@ -131,7 +134,10 @@ class PaperSession:
         self.stop()
 
     def start(self, ended: threading.Event) -> None:
-        """Start all parts; returns when the bots answer over REST, or when ``ended`` is set."""
+        """Start all parts; returns when the bots answer over REST, or when ``ended`` is set.
+
+        With real orders and limits a second bot follows half a minute after the first.
+        """
         (self.options.folder / "logs").mkdir(parents=True, exist_ok=True)
         venue = self._launch("venue", self._venue_command())
         addresses = self._wait_for_venue(venue, ended)
@@ -141,7 +147,13 @@ class PaperSession:
         self._launch("collector", self._collector_command(addresses["ws"]))
         self._make_bots(addresses)
         self._launch("runner", self._runner_command(self.bots[0].overlay))
-        for bot in self.bots:
+        spaced = self.options.live and self.options.limits
+        for number, bot in enumerate(self.bots):
+            if number and spaced:
+                self._wait_for_bot(self.bots[number - 1], ended)
+                ended.wait(_SECONDS_BETWEEN_STARTS)
+            if ended.is_set():
+                return
             self._launch(bot.plan.name, bot.command, bot.environment)
         for bot in self.bots:
             self._wait_for_bot(bot, ended)
