@@ -15,6 +15,7 @@ from advanced_mm.paper.exchange.engine import Exchange
 from advanced_mm.paper.exchange.orders import (
     Fill,
     FundingPayment,
+    Liquidation,
     OrderEvent,
     OrderRequest,
     OrderStatus,
@@ -90,6 +91,7 @@ class Tally:
         self.last_tid: dict[str, int] = defaultdict(int)
         self.printed: dict[tuple[str, int, str], int] = defaultdict(int)
         self.told: dict[tuple[str, int, str], int] = defaultdict(int)
+        self.liquidation: dict[str, int] = {}
 
     # Actions
 
@@ -169,6 +171,9 @@ class Tally:
                 self.hear_fill(event)
             elif isinstance(event, OrderEvent):
                 self.hear_order(event)
+            elif isinstance(event, Liquidation):
+                assert event.notional > 0
+                self.liquidation[event.account] = event.lid
             else:
                 self.hear_funding(event)
         self.compare()
@@ -201,7 +206,8 @@ class Tally:
         self.fees += fill.fee
         assert fill.oid not in self.ended
         self.filled[fill.oid] += fill.lots
-        if fill.liquidation:
+        if fill.liquidation:  # it was told beforehand, with the number of the first order
+            assert self.liquidation[fill.account] <= fill.oid
             return
         limit = self.limits.get(fill.oid)
         if limit is None:  # filled at once: its answer came with the events
