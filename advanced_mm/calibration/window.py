@@ -167,6 +167,12 @@ def _vouching(
     books: Int1D, quotes: Int1D, trades: Int1D, stretches: Stretches, max_wait_ms: int
 ) -> Int1D:
     """Return the book times (all times but the trades' sorted) not lying where quotes were lost."""
+    # Only trades beyond the quotes' ends, or where quotes are far apart, can have waited so long.
+    holes = np.flatnonzero(np.diff(quotes) > max_wait_ms)
+    suspect = (trades <= quotes[0]) | (trades > quotes[-1])
+    if len(holes):
+        suspect |= Stretches(quotes[holes], quotes[holes + 1]).index(trades) >= 0
+    trades = trades[suspect]
     stretch = stretches.index(trades)
     inside = stretch >= 0
     trades = trades[inside]
