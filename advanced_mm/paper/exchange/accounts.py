@@ -124,7 +124,7 @@ class Account:
         if isinstance(oid_or_cloid, int):
             return self._known.get(oid_or_cloid)
         newest = self._known.get(self._cloids.get(oid_or_cloid, -1))
-        if newest is None or newest.oid in self.orders:
+        if newest is not None and newest.oid in self.orders:
             return newest
         live = (one for one in self.orders.values() if one.request.cloid == oid_or_cloid)
         return max(live, key=lambda order: order.oid, default=newest)

@@ -82,24 +82,14 @@ class Desk:
     def place(self, account: Account, request: OrderRequest) -> Outcome:
         """Take in one order."""
         error = self.refusal(account, request)
-        if error is not None:
-            return self._refuse(account, request, error)
-        order = self._new(account, request)
-        if request.trigger is not None:
-            self.sleepers[order.coin].add(order)
-            self._tell(order)
-            return Outcome(order=copy.copy(order))
-        return self._send(account, order)
+        return self._refuse(account, request, error) if error else self._enter(account, request)
 
     def place_child(self, account: Account, request: OrderRequest, parent: Order) -> Outcome:
         """Take in a trigger that begins to wait once its parent is filled."""
         error = self.refusal(account, request)
         if error is not None:
             return self._refuse(account, request, error)
-        order = self._new(account, request)
-        self._children.setdefault(parent.oid, []).append(order)
-        self._tell(order)
-        return Outcome(order=copy.copy(order))
+        return self._wait(account, request, self._children.setdefault(parent.oid, []))
 
     def arm(self, parent: Order) -> None:
         """The parent is filled: its children wait for the mark from now on."""
@@ -136,17 +126,17 @@ class Desk:
             return "Invalid TP/SL price." if trigger_wakes(request, market.mark) else None
         if request.reduce_only and not _closes(request, held):
             return "Reduce only order would increase position."
-        crosses = market.crosses(request.is_buy, request.price)
+        crosses = market.crosses(request.is_buy, request.price, without)
         taken = self._taken_at_once(account, request) if crosses else NOTHING
-        if without is not None and taken is not NOTHING:
-            crosses = taken.lots > 0  # it may be the order itself that it would cross
         if not self._margin.allows(account, request, taken, without.oid if without else None):
             return "Insufficient margin to place order."
         if request.tif is TimeInForce.ALO and crosses:
             bid, ask = (market.best(bids) for bids in (True, False))
             bbo = "@".join(_plain(market, side) for side in (bid, ask))
             return f"Post only order would have immediately matched, bbo was {bbo}."
-        if request.tif is TimeInForce.IOC and not crosses:
+        # In place of another it must find somebody else's: the other would be gone for nothing.
+        finds = crosses if without is None else taken.lots > 0
+        if request.tif is TimeInForce.IOC and not finds:
             return NO_MATCH
         return None
 
@@ -167,18 +157,22 @@ class Desk:
             and request.lots <= old.remaining
         )
         children = self._children.pop(old.oid, [])
-        if not keeps:
+        siblings = self._siblings.get(old.oid, [])
+        waiting = next((one for one in self._children.values() if old in one), None)
+        if keeps:
+            order = self._new(account, request)
+            self._markets[order.coin].amend(old, order)
+            self._tell(order)
+            outcome = Outcome(order=copy.copy(order))
             self.end(old, OrderStatus.CANCELED)
-            outcome = self.place(account, request)
-            if outcome.order is not None:
-                self._adopt(outcome.order.oid, children)
-            return outcome
-        order = self._new(account, request)
-        self._children[order.oid] = children
-        self._markets[order.coin].amend(old, order)
-        self.end(old, OrderStatus.CANCELED)
-        self._tell(order)
-        return Outcome(order=copy.copy(order))
+        else:
+            self.end(old, OrderStatus.CANCELED)
+            if waiting is not None and request.trigger is not None:
+                outcome = self._wait(account, request, waiting)
+            else:
+                outcome = self._enter(account, request)
+        self._inherit(account, outcome, children, siblings)
+        return outcome
 
     def wake(self, order: Order) -> None:
         """A sleeping order's time has come."""
@@ -304,12 +298,41 @@ class Desk:
         self._tell(order)
         return Outcome(error=error)
 
-    def _adopt(self, oid: int, children: list[Order]) -> None:
-        """Let triggers wait for another parent; where it is filled already, for the mark."""
-        self._children[oid] = children
-        parent = children and self._accounts.open(children[0].account).find(oid)
-        if parent and parent.status.ended:
-            self.arm(parent)
+    def _enter(self, account: Account, request: OrderRequest) -> Outcome:
+        """Take in an order that nothing speaks against."""
+        order = self._new(account, request)
+        if request.trigger is None:
+            return self._send(account, order)
+        self.sleepers[order.coin].add(order)
+        self._tell(order)
+        return Outcome(order=copy.copy(order))
+
+    def _wait(self, account: Account, request: OrderRequest, children: list[Order]) -> Outcome:
+        """Let a trigger wait for its parent, among the others that do."""
+        order = self._new(account, request)
+        children.append(order)
+        self._tell(order)
+        return Outcome(order=copy.copy(order))
+
+    def _inherit(
+        self, account: Account, outcome: Outcome, children: list[Order], siblings: list[Order]
+    ) -> None:
+        """Give a changed order what depended on the old one; without it, children end."""
+        order = None if outcome.order is None else account.find(outcome.order.oid)
+        if order is None:
+            for child in children:
+                self.end(child, OrderStatus.CANCELED)
+            return
+        if children:
+            self._children[order.oid] = children
+            if order.status.ended:
+                self.arm(order)
+        others = [one for one in siblings if not one.status.ended]
+        if order.status is OrderStatus.FILLED:
+            for one in others:
+                self.end(one, OrderStatus.SIBLING_FILLED_CANCELED)
+        elif others and not order.status.ended:
+            self.join([order, *others])
 
     def _new(self, account: Account, request: OrderRequest) -> Order:
         now_ms = self._markets[request.coin].time_ms

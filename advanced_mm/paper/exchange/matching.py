@@ -122,12 +122,18 @@ class MatchedMarket:
             return ours.price, ours.lots + more
         return theirs
 
-    def crosses(self, is_buy: bool, price: int) -> bool:
-        """Whether an order would match at once."""
+    def crosses(self, is_buy: bool, price: int, without: Order | None = None) -> bool:
+        """Whether an order would match at once; ``without`` is one that would be gone by then."""
         best = self.best(not is_buy)
         if best is None:
             return False
-        return price >= best[0] if is_buy else price <= best[0]
+        if without is None or not without.resting or without.request.is_buy == is_buy:
+            return price >= best[0] if is_buy else price <= best[0]
+        for facing, theirs in self._facing(not is_buy, price):
+            level = self._own(not is_buy).level(facing)
+            if theirs or (level is not None and any(one is not without for one in level.orders)):
+                return True
+        return False
 
     def takes(self, request: OrderRequest, account: str) -> tuple[int, int]:
         """What an account's order would match at once: lots and their value, micro-USDC."""

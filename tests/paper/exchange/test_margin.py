@@ -209,6 +209,33 @@ def test_a_maker_who_cannot_afford_his_fill_any_more_is_cancelled(deep):
     assert deep.position(ALICE) == 9.0
 
 
+@pytest.mark.parametrize("switch", [False, True])
+def test_what_may_be_filled_does_not_depend_on_the_steps_that_led_there(make_bench, switch):
+    """A mark that margins were once reckoned with is not held on when nothing is held any more."""
+
+    def end_of(steps):
+        bench = make_bench(Rules(play_money=1_000, schedule_cancel_volume=0))
+        bench.mark(100.0)
+        exchange = bench.exchange
+        exchange.update_leverage(ALICE, "ETH", True, 20)
+        if switch:
+            assert exchange.schedule_cancel(ALICE, exchange.now_ms + 100_000_000) is None
+        bench.place(ALICE, 1, 100.05, 1.0, IOC)
+        bench.resting(ALICE, -1, 100.2, 1.0)
+        bench.wait(100 - exchange.now_ms % 100)
+        start = exchange.now_ms
+        bench.market.write(start + 20, (), [(100.3, 1000.0)], [(100.4, 1000.0)])
+        bench.market.write(start + 40, (), [(199.9, 1000.0)], [(200.1, 1000.0)])
+        bench.market.write(start + 80, (), [(199.0, 1000.0)], [(199.1, 1000.0)])
+        for step in steps:
+            exchange.advance(start + step)
+        oid = bench.resting(ALICE, 1, 199.8, 70.0)
+        exchange.advance(start + 90)
+        return exchange.order(ALICE, oid).status
+
+    assert end_of([30, 60]) is end_of([60]) is end_of([25, 41, 60]) is OrderStatus.FILLED
+
+
 def test_leverage_has_its_bounds(deep):
     exchange = deep.exchange
     for leverage in (0, 26):

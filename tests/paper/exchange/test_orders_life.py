@@ -4,6 +4,7 @@ import pytest
 
 from advanced_mm.paper.exchange.checks import is_tick
 from advanced_mm.paper.exchange.orders import Fill, OrderEvent, OrderStatus, TimeInForce
+from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.exchange.units import CoinUnits
 
 ALICE, BOB = "0x" + "a1" * 20, "0x" + "b0" * 20
@@ -218,6 +219,74 @@ def test_an_order_is_not_lost_to_a_change_that_would_meet_itself_alone(bench):
     assert status(bench, oid) is OrderStatus.OPEN
 
 
+def test_a_post_only_change_towards_the_own_other_quote_keeps_the_order(bench):
+    bid = bench.resting(ALICE, 1, 100.0, 1.0, tif=ALO)
+    ask = bench.resting(ALICE, -1, 100.05, 1.0, tif=ALO)
+    up = [(bid, bench.request(1, 100.05, 1.0, ALO)), (ask, bench.request(-1, 100.1, 1.0, ALO))]
+    refused, moved = bench.exchange.modify(ALICE, up)
+    assert refused.error.startswith("Post only")
+    assert status(bench, bid) is OrderStatus.OPEN
+    assert moved.error is None
+    (moved,) = bench.exchange.modify(ALICE, up[:1])  # the ask has made room
+    assert moved.error is None
+    # An order may take the place where it stands itself.
+    (turned,) = bench.exchange.modify(
+        ALICE, [(moved.order.oid, bench.request(-1, 100.05, 1.0, ALO))]
+    )
+    assert turned.error is None
+
+
+def test_a_change_that_was_accepted_is_not_refused_once_the_order_is_gone(make_bench):
+    """The account is short of margin: what lessens it may be sent, though a new order may not."""
+    bench = make_bench(Rules(play_money=1_000))
+    bench.mark(100.0)
+    bench.exchange.update_leverage(ALICE, "ETH", True, 20)
+    bench.place(ALICE, 1, 100.05, 100.0, IOC)
+    requests = [
+        bench.request(1, 95.0, 80.0),
+        bench.request(-1, 80.0, 80.0, trigger=(90.0, True, False), reduce_only=True),
+    ]
+    parent, stop = (one.order.oid for one in bench.exchange.place(ALICE, requests, "normalTpsl"))
+    bench.mark(97.0)
+    (outcome,) = bench.exchange.modify(ALICE, [(parent, bench.request(1, 94.5, 80.0))])
+    assert outcome.error is None
+    assert bench.place(ALICE, 1, 94.5, 80.0).error is not None
+    assert status(bench, stop) is OrderStatus.OPEN
+    bench.cancel(ALICE, outcome.order.oid)
+    assert status(bench, stop) is OrderStatus.CANCELED
+
+
+def test_a_changed_stop_goes_on_waiting_for_its_parent(deep):
+    requests = [
+        deep.request(1, 99.0, 5.0),
+        deep.request(-1, 90.0, 5.0, trigger=(95.0, True, False), reduce_only=True),
+    ]
+    parent, stop = (one.order.oid for one in deep.exchange.place(ALICE, requests, "normalTpsl"))
+    closer = deep.request(-1, 90.0, 5.0, trigger=(99.5, True, False), reduce_only=True)
+    (outcome,) = deep.exchange.modify(ALICE, [(stop, closer)])
+    deep.mark(99.4)
+    assert status(deep, outcome.order.oid) is OrderStatus.OPEN
+    deep.mark(98.0)
+    assert status(deep, parent) is OrderStatus.FILLED
+    assert status(deep, outcome.order.oid) is OrderStatus.FILLED
+    assert deep.position(ALICE) == 0
+
+
+def test_a_changed_stop_stays_a_sibling(deep):
+    deep.place(ALICE, 1, 100.05, 2.0, IOC)
+    stop = deep.request(-1, 90.0, 2.0, trigger=(95.0, True, False), reduce_only=True)
+    profit = deep.request(-1, 101.0, 2.0, trigger=(105.0, True, True), reduce_only=True)
+    first, second = (
+        o.order.oid for o in deep.exchange.place(ALICE, [stop, profit], "positionTpsl")
+    )
+    part = deep.request(-1, 90.0, 1.0, trigger=(96.0, True, False), reduce_only=True)
+    (outcome,) = deep.exchange.modify(ALICE, [(first, part)])
+    deep.mark(96.0)
+    assert status(deep, outcome.order.oid) is OrderStatus.FILLED
+    assert deep.position(ALICE) == 1.0
+    assert status(deep, second) is OrderStatus.SIBLING_FILLED_CANCELED
+
+
 def test_orders_of_ended_parents_end_once(deep):
     """2000 later orders forget each of them, and none twice."""
     deep.place(ALICE, 1, 100.05, 2.0, IOC)
@@ -265,6 +334,15 @@ def test_a_live_order_is_meant_before_one_that_has_ended(deep):
         (outcome,) = deep.exchange.cancel_by_cloid(ALICE, [(coin, name)])
         assert outcome.order.oid == oid
     assert deep.exchange.cancel_by_cloid(ALICE, [(coin, name)])[0].error is not None
+
+
+def test_a_live_order_is_found_though_a_later_one_of_its_name_is_forgotten(deep):
+    name = "0x" + "2" * 32
+    live = deep.resting(ALICE, 1, 98.0, 1.0, cloid=name)
+    assert deep.place(ALICE, 1, 100.05, 1.0, ALO, cloid=name).error is not None
+    for _ in range(2001):
+        deep.cancel(ALICE, deep.resting(ALICE, 1, 99.0, 1.0))
+    assert deep.exchange.order(ALICE, name).oid == live
 
 
 def test_a_dead_mans_switch_is_for_those_who_have_traded_a_million(deep):

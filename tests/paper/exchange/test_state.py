@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from advanced_mm.errors import InputError
 from advanced_mm.paper.exchange.orders import OrderRequest, TimeInForce, Trigger
+from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.exchange.signers import RefusedError, Signers
 from advanced_mm.paper.exchange.state import load_state, restore, save_state, summary
 from advanced_mm.paper.gaps import Gap
@@ -100,7 +101,8 @@ def perform(exchange, kind, user, coin, is_buy, depth, size, tif, number):
 
 
 def opened(money: int = 20_000_000_000):
-    venue = open_venue(recipes(), OPENED_MS, journaled=True)
+    rules = Rules(schedule_cancel_volume=0)  # or nobody here could set the switch
+    venue = open_venue(recipes(), OPENED_MS, rules, journaled=True)
     accounts = venue.exchange.accounts
     accounts.open(MASTER, money)
     sub = accounts.add_sub(MASTER, "a")
@@ -254,6 +256,6 @@ def test_files_that_are_not_there_or_not_whole(tmp_path):
         load_state(path)
     with pytest.raises(InputError, match="cannot be written"):
         save_state(tmp_path / "no" / "file", venue, Signers())
-    plain = open_venue(recipes(), OPENED_MS)
+    plain = open_venue(recipes(), OPENED_MS, Rules(schedule_cancel_volume=0))
     with pytest.raises(InputError, match="start it with --save"):
         save_state(path, plain, Signers())
