@@ -3,8 +3,10 @@
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
+from pyarrow import Table
 from rich.console import Console
 from rich.progress import track
 
@@ -50,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         window_minutes=options.time_range,
         fee_rate=settings.fee_rate,
         options=CalibrationOptions().unmerged(settings.block_seconds),
-        history=CalibrationHistory(parameters / HISTORY_FOLDER).read(coin),
+        history=_last_week(CalibrationHistory(parameters / HISTORY_FOLDER), coin),
     )
     sections = report_sections(data, _progress)
     lead = f"{coin}, from {options.data_dir}. Times are the exchange's, prices in USDC."
@@ -61,6 +63,15 @@ def main(argv: list[str] | None = None) -> int:
         raise InputError(f"--output {output} cannot be written: {error.strerror}.") from None
     print(f"written to {output}")
     return 0
+
+
+def _last_week(history: CalibrationHistory, coin: str) -> Table:
+    """Return the refits of the last seven days that there may be any of."""
+    newest = history.newest_day(coin)
+    if newest is None:
+        return history.read(coin)
+    start = datetime.combine(newest - timedelta(days=6), time.min, UTC)
+    return history.read(coin, start=start)
 
 
 def _progress(steps: Sequence[float], title: str) -> Iterable[float]:

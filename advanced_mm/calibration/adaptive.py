@@ -28,7 +28,8 @@ def needed_growth(calibration: CoinCalibration, options: CalibrationOptions) -> 
     needs and those beyond the touch that kappa needs. Significance is no gate here, or a market
     without adverse selection would never have enough. Infinite where there is nothing to count.
     """
-    gates = [(options.min_observed_seconds, calibration.observed_seconds)]
+    needed = options.needed_seconds(calibration.window_seconds)
+    gates = [(needed, calibration.observed_seconds)]
     gates += [(float(options.impact.min_orders), float(n)) for n in calibration.n]
     gates += [(float(options.fill_curve.min_walked), float(n1)) for n1 in calibration.n1]
     return max(need / found if found > 0 else math.inf for need, found in gates)

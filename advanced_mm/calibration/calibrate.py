@@ -55,6 +55,14 @@ class CalibrationOptions:
             pareto=ParetoEstimator(bootstrap=drawing),
         )
 
+    def needed_seconds(self, window_seconds: float) -> float:
+        """Return the least covered time for a window of that length.
+
+        A window of just that length never covers it to the last second.
+        """
+        least = self.min_observed_seconds
+        return _WHOLE * least if window_seconds <= least / _WHOLE else least
+
     def unmerged(self, block_seconds: float | None) -> "CalibrationOptions":
         """Return the same options, undoing the merging of orders within a block of that length.
 
@@ -203,7 +211,7 @@ def calibrate(
     end = newest if end_ms is None else min(end_ms, newest)
     window = Window.of(recording, end - round(window_minutes * 60_000), end, options.window)
     calibration = _fit(window, options, end, window_minutes * 60.0)
-    needed = min(options.min_observed_seconds, _WHOLE * calibration.window_seconds)
+    needed = options.needed_seconds(calibration.window_seconds)
     if window.observed_seconds < needed:
         calibration = calibration.rejected(
             f"{window.observed_seconds:.0f} s covered, {needed:g} s needed"

@@ -242,14 +242,19 @@ class PeriodicRunner:
         return calibration.rejected(f"newest row is {age:.0f} s old, at most {limit:g} s allowed")
 
     def _watch_clocks(self, coin: str, ahead_s: float) -> None:
-        """Warn where this machine's clock and the venue's disagree: the bot would not quote."""
-        if abs(ahead_s) > _CLOCKS_APART_SECONDS:
-            side = "ahead of" if ahead_s > 0 else "behind"
-            self._complain(
-                f"{coin} clock",
-                f"{coin}: this machine's clock is about {abs(ahead_s):.0f} s {side} the venue's; "
-                "set it (timedatectl set-ntp true), the bot does not quote so",
-            )
+        """Warn where this machine's clock and the venue's disagree: the bot may not quote."""
+        about = f"{coin} clock"
+        if abs(ahead_s) <= _CLOCKS_APART_SECONDS:
+            self._complaints.pop(about, None)
+            return
+        side = "ahead of" if ahead_s > 0 else "behind"
+        late = ", or its messages come late" if ahead_s > 0 else ""
+        self._complain(
+            about,
+            f"{coin}: this machine's clock is about {abs(ahead_s):.0f} s {side} the venue's{late}; "
+            "set it (timedatectl set-ntp true): the bot refuses to quote on a book that seems old "
+            "or from the future",
+        )
 
     def _complain(self, about: str, message: str) -> None:
         """Warn once while the trouble stays the same but for its numbers."""

@@ -127,7 +127,8 @@ class LambdaEntry(ParameterEntry):
 class EpsilonEntry(ParameterEntry):
     """``epsilon.json``: permanent jump per market order and per fill, quote currency.
 
-    ``epsilon_fill_intercept`` and ``_slope`` describe the move given a fill as a + b*depth;
+    ``epsilon_fill_intercept`` and ``_slope`` describe the move given a fill as a + b*depth (a slope
+    without an intercept begins at the origin, no slope means the one ``epsilon_fill``);
     ``kappa_epsilon`` and ``kappa_epsilon_fill`` are the toxicities, pure numbers;
     ``pareto_truncated`` tells that the tail has no mean and ``pareto_mean`` is that up to the
     largest jump; ``sigma`` is the mid's volatility, quote currency per square root of a second.

@@ -111,6 +111,10 @@ class CalibrationHistory:
         """Return the coins that have a history, sorted."""
         return sorted(folder.name for folder in self._folders())
 
+    def newest_day(self, coin: str) -> date | None:
+        """Return the last day (UTC) that a coin has refits of, None without any."""
+        return next(reversed(_days(self.directory / coin)), None)
+
     def read(
         self, coin: str, start: datetime | None = None, end: datetime | None = None
     ) -> pa.Table:

@@ -106,7 +106,8 @@ def move_in_depths(parameters: ParameterSet, source: EpsilonSource) -> tuple[Mov
 
 
 def _line(intercept: float | None, slope: float | None) -> Move | None:
-    return None if intercept is None or slope is None else Move(intercept, slope)
+    # An intercept that is not above zero is not published: the line is taken to begin at zero.
+    return None if slope is None else Move(intercept or 0.0, slope)
 
 
 def _arrival_drift(parameters: ParameterSet) -> float:

@@ -1,5 +1,6 @@
 """What the venue has on the account against what the bot's books say, looked at now and then."""
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -155,8 +156,9 @@ class AccountWatch:
         total = 0.0
         for oid, order in books.open_orders.items():
             if order.pair == pair:
-                filled = float(self._client.fetch_order(oid, pair)["filled"] or 0.0)
-                total += (filled - order.filled) * (1 if order.buys else -1)
+                with contextlib.suppress(ccxt.OrderNotFound):  # nothing of it can be filled
+                    filled = float(self._client.fetch_order(oid, pair)["filled"] or 0.0)
+                    total += (filled - order.filled) * (1 if order.buys else -1)
         return total
 
     def _judge(self, pair: str, amount: float, noise: float, now: float) -> None:

@@ -68,10 +68,10 @@ def expected_edge(parameters: ParameterSet, side: Side, depth: float, fee: float
     """Expected profit of one fill at ``depth``, quote currency per unit of the base currency.
 
     ``depth - (a + b*depth) - fee``: the distance earned, less the permanent move that comes with a
-    fill that deep (a, b from the regression of the move on depth; the plain mean epsilon_fill
-    where no slope was fitted), less the fee. None where nothing was fitted.
+    fill that deep (a, b from the regression of the move on depth, a at least 0; the plain mean
+    epsilon_fill where no slope was fitted), less the fee. None where nothing was fitted.
     """
     e = _estimates(parameters, side)
-    if e.intercept is not None and e.slope is not None:
-        return depth - (e.intercept + e.slope * depth) - fee
+    if e.slope is not None:
+        return depth - ((e.intercept or 0.0) + e.slope * depth) - fee
     return None if e.epsilon_fill is None else depth - e.epsilon_fill - fee

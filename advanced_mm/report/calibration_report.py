@@ -36,6 +36,7 @@ __all__ = ["ReportInput", "report_sections"]
 
 WINDOW_LENGTHS_MINUTES = (5.0, 10.0, 15.0, 30.0, 60.0, 120.0)
 REFITS_OVER_TIME = 40
+MOST_DRAWN = 1_500  # published refits: a page of all of a month's would be 100 MB
 PARAMETERS = {
     "lambda": "λ (market orders per second)",
     "lambda0": "λ₀ (fills per second at depth 0)",
@@ -191,10 +192,10 @@ def _judgement(found: Economics) -> Iterator[str]:
         else:
             yield "One side alone has a depth that pays, a round trip has none: do not quote here."
     yield (
-        "These depths allow for a move that grows with the depth, as the bot's do with "
-        "epsilon_source fill_slope; by default it takes the one ε_fill for every depth. With "
-        "either it opens nothing where a round trip at its depths is expected to earn less than "
-        "min_edge_bp."
+        "These depths allow for a move that grows with the depth, no deeper than was measured. The "
+        "bot's do so with epsilon_source fill_slope, and beyond what was measured; by default it "
+        "takes the one ε_fill for every depth. With either it opens nothing where a round trip at "
+        "its depths is expected to earn less than min_edge_bp."
     )
 
 
@@ -277,7 +278,8 @@ def published(history: pa.Table) -> Section:
     title = "Published refits"
     if history.num_rows == 0:
         return Section("published", title, ["The runner has published nothing for this coin yet."])
-    columns = history.to_pydict()
+    drawn = np.unique(np.linspace(0, history.num_rows - 1, MOST_DRAWN).astype(np.int64))
+    columns = history.take(drawn).to_pydict()
     newest = columns["published_at"][-1]
     hours = [(at - newest).total_seconds() / 3600 for at in columns["published_at"]]
     charts = []
@@ -286,9 +288,12 @@ def published(history: pa.Table) -> Section:
         charts.append(_track_chart(label, "hours before the newest refit", pair))
     rows = []
     for file in ("lambda", "kappa", "epsilon", "value_function"):
-        rows.append([file, _counted(columns[f"{file}_status"])])
+        rows.append([file, _counted(history[f"{file}_status"].to_pylist())])
     table = Table(f"Statuses of {history.num_rows} refits", ["file", "refits by status"], rows)
-    paragraphs = ["As the bot found them in its files.", _STATUS_MARKS]
+    found = "As the bot found them in its files, over a week at most."
+    if len(drawn) < history.num_rows:
+        found += f" One in {history.num_rows / len(drawn):.1f} is drawn."
+    paragraphs = [found, _STATUS_MARKS]
     return Section("published", title, paragraphs, charts, [table])
 
 

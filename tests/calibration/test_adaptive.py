@@ -184,6 +184,18 @@ def test_a_window_of_five_minutes_can_be_whole(simulated):
     fit = calibrate(rare, window_minutes=5)
     assert 299 < fit.observed_seconds < 300
     assert fit.kappa_status == "ok"
+    window = AdaptiveWindow(Rows(rare, rare.newest_ms), 5.0, 360.0)
+    assert [window.fit().window_seconds for _ in range(12)] == [300.0] * 12
+
+
+@pytest.mark.parametrize("minutes", [2.0, 4.7])
+def test_less_than_five_minutes_are_never_enough(simulated, minutes):
+    """However many orders: two blocks of time say nothing of an error."""
+    recording = simulated.simulate(simulated.Market(rate=5.0, seconds=900), seed=2)
+    fit = calibrate(recording, window_minutes=minutes)
+    assert min(fit.n) > 200
+    assert fit.kappa_status == fit.lambda_status == fit.epsilon_status == "insufficient"
+    assert "needed" in next(iter(fit.reasons()))
 
 
 def _every_second(records):

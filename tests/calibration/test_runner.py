@@ -179,6 +179,15 @@ def test_a_clock_that_is_minutes_off_is_named_and_changes_no_age(
     assert fitted or "newest row is 120 s old" in caplog.text
 
 
+def test_a_clock_that_is_wrong_again_is_warned_of_again(runner, recording, caplog):
+    periodic = runner({"SIM": recording})
+    for ahead_s, warnings in ((20.0, 1), (20.0, 1), (0.1, 1), (-20.0, 2), (0.0, 2), (20.0, 3)):
+        periodic._watch_clocks("SIM", ahead_s)
+        told = [r for r in caplog.records if "clock is about" in r.message and r.levelno >= 30]
+        assert len(told) == warnings
+    assert "messages come late" in told[0].message and "late" not in told[1].message
+
+
 @pytest.mark.parametrize("minutes", ["window_minutes", "max_window_minutes"])
 @pytest.mark.parametrize("length", [0.0, float("nan"), float("inf")])
 def test_a_length_of_time_is_a_number(minutes, length):

@@ -44,6 +44,8 @@ class Client:
 
     def fetch_order(self, oid, symbol):
         self._count("orderStatus")
+        if oid not in self.filled:
+            raise ccxt.OrderNotFound(oid)
         return {"id": oid, "filled": self.filled[oid]}
 
     def handle_public_address(self, method, params):
@@ -124,6 +126,14 @@ def test_fills_that_the_books_have_not_heard_of_hide_no_difference_and_are_none(
     assert watch.refusal(PAIR) is None
     busy(watch, client, 0.0, loops=200)
     assert watch.refusal(PAIR) is None
+
+
+def test_an_order_that_the_venue_does_not_know_hides_no_difference(watch, client):
+    client.hold(4.0)
+    for _ in range(10):
+        client.now += 1.0
+        watch.look([PAIR], Books({}, ["1"], {"1": OpenOrder(PAIR, True, 0.0)}))
+    assert "+4" in watch.refusal(PAIR)
 
 
 def test_nothing_is_asked_of_orders_while_the_books_agree(watch, client):

@@ -195,6 +195,20 @@ def test_a_side_without_a_line_pays_the_same_at_any_depth(make_set):
     assert quoter(make_set(), epsilon_source="fill_slope").entry("bid", 0, TOUCH, NOW) == flat
 
 
+def test_a_line_without_an_intercept_begins_at_the_origin(make_set):
+    """One that is not above zero is not published; the slope must not be forgotten with it."""
+    steep = {"epsilon_fill_slope_plus": 0.9, "epsilon_fill_slope_minus": 0.9}
+    almost = steep | {"epsilon_fill_intercept_plus": 1e-9, "epsilon_fill_intercept_minus": 1e-9}
+    refused = quoter(make_set(**steep)).entry("bid", 0, TOUCH, NOW)
+    assert refused.reason.startswith("no edge")
+    assert refused == quoter(make_set(**almost)).entry("bid", 0, TOUCH, NOW)
+    for unasked in ({"min_edge_bp": None}, {"min_edge_bp": None, "epsilon_source": "fill_slope"}):
+        none, tiny = (quoter(make_set(**one), **unasked) for one in (steep, almost))
+        quote = none.entry("bid", 0, TOUCH, NOW)
+        assert quote.depth == pytest.approx(tiny.entry("bid", 0, TOUCH, NOW).depth, abs=1e-6)
+        assert quote.edge == pytest.approx(0.1 * quote.depth - 0.45)
+
+
 def test_where_the_move_outgrows_the_depth_nothing_is_begun(make_set):
     parameters = make_set(**SLOPED | {"epsilon_fill_slope_plus": 1.01})
     q = quoter(parameters, epsilon_source="fill_slope")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from advanced_mm.calibration import CoinCalibration, calibrate
@@ -141,3 +142,21 @@ def test_a_refit_without_values_is_marked_and_drawn_nowhere_else(tmp_path, make_
     assert list(series_of(section, "kappa+").x) == [0.0]
     mark = series_of(section, "kappa+ insufficient")
     assert (list(mark.x), list(mark.y)) == ([-1.0], [0.0])
+
+
+def test_of_many_refits_some_are_drawn_and_all_are_counted(tmp_path, make_set, series_of, table_of):
+    store = CalibrationHistory(tmp_path)
+    newest = make_set().kappa.published_at
+    for number in range(10):
+        at = newest - timedelta(minutes=9 - number)
+        store.append({"ETH": make_set(f"r{number}", published_at=at)})
+    few = store.read("ETH")
+    many = pa.concat_tables([few] * 400).sort_by("published_at")
+    section = published(many)
+    drawn = list(series_of(section, "kappa+").x)
+    assert len(drawn) == 1500
+    assert (drawn[0], drawn[-1]) == (pytest.approx(-0.15), 0.0)
+    assert table_of(section)["kappa"] == ["ok: 4000"]
+    assert "One in 2.7 is drawn" in section.paragraphs[0]
+    assert store.newest_day("ETH") == newest.date()
+    assert store.newest_day("BTC") is None
