@@ -151,6 +151,18 @@ def test_without_parameters_nothing_is_opened_and_entries_are_cancelled(build, t
     assert leave(strategy, trade()) == "at_touch"
 
 
+@pytest.mark.parametrize(("runmode", "lines"), [(RunMode.DRY_RUN, 5), (RunMode.BACKTEST, 1)])
+def test_why_nothing_is_quoted_is_said_each_minute_but_once_in_a_backtest(
+    build, caplog, runmode, lines
+):
+    """Candles are a minute apart: a backtest of three days would say it 4320 times."""
+    strategy = build(runmode=runmode)
+    for minute in range(5):
+        at = datetime(2026, 1, 1, 0, minute, tzinfo=UTC)
+        strategy._note_refusal(PAIR, at, "toxic: 2.5")
+    assert caplog.text.count("not quoting: toxic") == lines
+
+
 @pytest.mark.parametrize("fault", [OSError("stale handle"), KeyError(1), ExchangeError("429")])
 def test_whatever_goes_wrong_is_a_refusal(build, fault):
     """Freqtrade swallows a callback's exception and keeps the order: none may escape."""

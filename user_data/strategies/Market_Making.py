@@ -400,10 +400,11 @@ class Market_Making(IStrategy):
         return Touch(bid=rate - half, ask=rate + half, at=at), at
 
     def _note_refusal(self, pair: str, now: datetime, reason: str) -> None:
-        """Say why nothing is quoted when the reason is new, then once a minute."""
+        """Say why nothing is quoted when the reason is new, then once a minute while trading."""
         kind = kind_of(reason)
         last = self._refusals.get(pair)
-        if last is None or last[1] != kind or now - last[0] >= REFUSAL_REPEAT:
+        again = self._trading and last is not None and now - last[0] >= REFUSAL_REPEAT
+        if last is None or last[1] != kind or again:
             logger.warning("%s: not quoting: %s", pair, reason)
             if self._journal is not None:
                 self._journal.record_refusal(coin_of(pair), reason, now)
