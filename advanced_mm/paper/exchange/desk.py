@@ -158,13 +158,14 @@ class Desk:
         )
         children = self._children.pop(old.oid, [])
         siblings = self._siblings.get(old.oid, [])
-        waiting = next((one for one in self._children.values() if old in one), None)
+        families = self._children.values()
+        waiting = next((one for one in families if any(child is old for child in one)), None)
         if keeps:
             order = self._new(account, request)
             self._markets[order.coin].amend(old, order)
+            self.end(old, OrderStatus.CANCELED)
             self._tell(order)
             outcome = Outcome(order=copy.copy(order))
-            self.end(old, OrderStatus.CANCELED)
         else:
             self.end(old, OrderStatus.CANCELED)
             if waiting is not None and request.trigger is not None:
