@@ -32,6 +32,9 @@ rests. Spaced, its repetitions outlast most outages and spend less."""
 
 LATE_FUNDING = timedelta(minutes=3)
 """An hour's funding is on record some time after it was paid."""
+FUNDING_AGAIN = timedelta(seconds=30)
+"""While it may not be, it is asked for so often: it weighs 40, and an offer may be replaced each
+second or two, for each of which Freqtrade wants it."""
 
 
 class SparingClient:
@@ -148,8 +151,8 @@ class FundingMemory:
     """Freqtrade's ``get_funding_fees``, asked of the venue only when an hour has struck.
 
     Funding is paid at whole hours. A position without one since it was opened has paid none; for
-    any other the venue is asked once after each hour, again while that hour may not yet be on
-    record, and whenever the position's size differs.
+    any other the venue is asked once after each hour, now and then while that hour may not yet be
+    on record, and whenever the position's size differs.
     """
 
     def __init__(
@@ -159,7 +162,8 @@ class FundingMemory:
     ) -> None:
         self._ask = ask
         self._now = now
-        self._known: dict[str, tuple[object, float]] = {}
+        self._known: dict[str, tuple[object, float, datetime | None]] = {}
+        """What was asked for, the answer, and when to ask again."""
 
     def __call__(self, pair: str, amount: float, is_short: bool, open_date: datetime) -> float:
         """Funding received (negative: paid) since ``open_date``, quote currency."""
@@ -169,9 +173,10 @@ class FundingMemory:
             return 0.0
         key = (amount, is_short, open_date, last_hour)
         known = self._known.get(pair)
-        if known is not None and known[0] == key:
+        if known is not None and known[0] == key and (known[2] is None or now < known[2]):
             return known[1]
         fees = self._ask(pair=pair, amount=amount, is_short=is_short, open_date=open_date)
-        if fees and now - last_hour >= LATE_FUNDING:  # 0 is its answer to a venue's silence, too
-            self._known[pair] = (key, fees)
+        # 0 is its answer to a venue's silence, too.
+        settled = fees and now - last_hour >= LATE_FUNDING
+        self._known[pair] = (key, fees, None if settled else now + FUNDING_AGAIN)
         return fees

@@ -1,6 +1,7 @@
 """What is not asked twice, and what is asked nevertheless."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from types import SimpleNamespace
 
 import ccxt
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas import DataFrame
 
-from advanced_mm.quoting.sparing import FundingMemory, SparingClient
+from advanced_mm.quoting.sparing import FUNDING_AGAIN, FundingMemory, SparingClient
 
 PAIR = "ETH/USDC:USDC"
 
@@ -203,7 +204,7 @@ def test_no_hour_no_question():
     st.booleans(),
 )
 def test_what_is_remembered_is_what_freqtrade_would_compute(opened_s, steps, delay_s, short):
-    """At every moment later than the venue's delay after the hour, the fees are Freqtrade's own."""
+    """Half a minute after the venue has them on record, the fees are Freqtrade's own."""
     opened = datetime(2026, 11, 23, tzinfo=UTC) + timedelta(seconds=opened_s)
     delay = timedelta(seconds=delay_s)
     now = [opened]
@@ -216,9 +217,21 @@ def test_what_is_remembered_is_what_freqtrade_would_compute(opened_s, steps, del
     memory = FundingMemory(ask, lambda: now[0])
     for step in steps:
         now[0] += timedelta(seconds=step)
-        if now[0] - now[0].replace(minute=0, second=0) < delay:
-            continue
         truth = reference(opened, now[0], 1.5, short, delay)
-        assert memory(PAIR, 1.5, short, opened) == pytest.approx(truth)
+        found = memory(PAIR, 1.5, short, opened)
+        if now[0] - now[0].replace(minute=0, second=0) >= delay + FUNDING_AGAIN:
+            assert found == pytest.approx(truth)
     settled = [at for at in asked if at.minute >= 3]
     assert len(settled) == len({(at.date(), at.hour) for at in settled})
+    assert all(b - a >= FUNDING_AGAIN or b.hour != a.hour for a, b in pairwise(asked))
+
+
+def test_just_after_the_hour_a_busy_bot_asks_twice_a_minute():
+    """Each question weighs 40 of the 1200 a minute that all bots of an address share."""
+    struck = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    now, asked = [struck], []
+    memory = FundingMemory(lambda **_: asked.append(now[0]) or 0.0, lambda: now[0])
+    for second in range(180):
+        now[0] = struck + timedelta(seconds=second)
+        memory(PAIR, 1.0, False, struck - timedelta(minutes=5))
+    assert len(asked) == 6
