@@ -30,9 +30,7 @@ logger = logging.getLogger(__name__)
 _START_PATIENCE_SECONDS = 90.0
 _REPLAY_TOXICITY_LIMIT = 3.0
 _AGE_OF_TWO_BOTS = 3.0  # seconds: both spend the 1200 of weight a minute of one IP address
-_SECONDS_BETWEEN_STARTS = (
-    30.0  # where limits count: a start weighs as much as half a minute's quotes
-)
+_SECONDS_BETWEEN_STARTS = 30.0  # a start weighs as much as half a minute of quoting
 _LIVE_VOLATILITY = 0.4  # about ETH's; a dry run needs the full one to be filled at all
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "configuration_of",
     "model_problem",
     "move_in_depths",
+    "move_line",
     "published_solution",
     "same_problem",
     "value_function_fields",
@@ -92,8 +93,8 @@ def move_in_depths(parameters: ParameterSet, source: EpsilonSource) -> tuple[Mov
     """
     e: EpsilonEntry = parameters.epsilon
     if source == "fill_slope":
-        ask = _line(e.epsilon_fill_intercept_plus, e.epsilon_fill_slope_plus)
-        bid = _line(e.epsilon_fill_intercept_minus, e.epsilon_fill_slope_minus)
+        ask = move_line(e.epsilon_fill_intercept_plus, e.epsilon_fill_slope_plus)
+        bid = move_line(e.epsilon_fill_intercept_minus, e.epsilon_fill_slope_minus)
         if ask and bid:
             return ask, bid
         flat = move_in_depths(parameters, "fill")
@@ -105,8 +106,11 @@ def move_in_depths(parameters: ParameterSet, source: EpsilonSource) -> tuple[Mov
     )
 
 
-def _line(intercept: float | None, slope: float | None) -> Move | None:
-    # An intercept that is not above zero is not published: the line is taken to begin at zero.
+def move_line(intercept: float | None, slope: float | None) -> Move | None:
+    """Return the published line of the move on depth, None where none was fitted.
+
+    An intercept that is not above zero is not published: the line is taken to begin at zero.
+    """
     return None if slope is None else Move(intercept or 0.0, slope)
 
 

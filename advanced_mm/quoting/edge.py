@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from advanced_mm.parameter_files import ParameterSet
+from advanced_mm.parameter_files.problem import move_line
 
 __all__ = ["Side", "expected_edge", "no_depth_pays", "toxicity", "toxicity_regime"]
 
@@ -72,6 +73,7 @@ def expected_edge(parameters: ParameterSet, side: Side, depth: float, fee: float
     epsilon_fill where no slope was fitted), less the fee. None where nothing was fitted.
     """
     e = _estimates(parameters, side)
-    if e.slope is not None:
-        return depth - ((e.intercept or 0.0) + e.slope * depth) - fee
+    line = move_line(e.intercept, e.slope)
+    if line is not None:
+        return depth - (line.intercept + line.slope * depth) - fee
     return None if e.epsilon_fill is None else depth - e.epsilon_fill - fee

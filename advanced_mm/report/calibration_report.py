@@ -36,6 +36,11 @@ __all__ = ["ReportInput", "report_sections"]
 
 WINDOW_LENGTHS_MINUTES = (5.0, 10.0, 15.0, 30.0, 60.0, 120.0)
 REFITS_OVER_TIME = 40
+REGIME_LINES = (
+    ("toxic from 2", TOXIC_FROM, 1),
+    ("unprofitable from 1.5", UNPROFITABLE_FROM, 3),
+    ("competitive from 1", COMPETITIVE_FROM, 2),
+)  # red, orange, green of `charts.COLOURS`
 MOST_DRAWN = 1_500  # published refits: a page of all of a month's would be 100 MB
 PARAMETERS = {
     "lambda": "λ (market orders per second)",
@@ -107,13 +112,6 @@ def report_sections(data: ReportInput, track: Track) -> list[Section]:
     ]
 
 
-LINES = (
-    ("toxic from 2", TOXIC_FROM, 1),
-    ("unprofitable from 1.5", UNPROFITABLE_FROM, 3),
-    ("competitive from 1", COMPETITIVE_FROM, 2),
-)  # red, orange, green of `charts.COLOURS`
-
-
 def toxicity_gauge(fitted: CoinCalibration, found: Economics, fee_rate: float) -> Section:
     """kappa*epsilon and kappa*epsilon_fill against the three regimes, and what a fill earns."""
     names = ["κ·ε per order +", "κ·ε per order −", "κ·ε_fill +", "κ·ε_fill −"]
@@ -136,7 +134,7 @@ def toxicity_gauge(fitted: CoinCalibration, found: Economics, fee_rate: float) -
         ),
         *(
             Series(name, [n for n, _ in known], [at] * count, dashed=True, colour=colour)
-            for name, at, colour in LINES
+            for name, at, colour in REGIME_LINES
         ),
     ]
     chart = Chart(

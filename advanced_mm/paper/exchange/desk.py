@@ -158,8 +158,6 @@ class Desk:
         )
         children = self._children.pop(old.oid, [])
         siblings = self._siblings.get(old.oid, [])
-        families = self._children.values()
-        waiting = next((one for one in families if any(child is old for child in one)), None)
         if keeps:
             order = self._new(account, request)
             self._markets[order.coin].amend(old, order)
@@ -168,10 +166,12 @@ class Desk:
             outcome = Outcome(order=copy.copy(order))
         else:
             self.end(old, OrderStatus.CANCELED)
-            if waiting is not None and request.trigger is not None:
-                outcome = self._wait(account, request, waiting)
-            else:
+            families = self._children.values() if request.trigger is not None else ()
+            family = next((one for one in families if any(child is old for child in one)), None)
+            if family is None:
                 outcome = self._enter(account, request)
+            else:
+                outcome = self._wait(account, request, family)
         self._inherit(account, outcome, children, siblings)
         return outcome
 

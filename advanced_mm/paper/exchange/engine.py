@@ -83,7 +83,7 @@ class Exchange:
         updates = {coin: self._unpublished.pop(coin, []) for coin in self.books}
         reached: list[str] = []
         while self.now_ms < until_ms:
-            watched = self._drop_marks()
+            watched = self._watched()
             scheduled_ms = self._upkeep.next_scheduled_ms
             if not watched and scheduled_ms is None:
                 break
@@ -102,7 +102,9 @@ class Exchange:
             if stop_ms % STEP_MS == 0:
                 self._upkeep.step(stop_ms)
                 self._grid_marks = {coin: self.books[coin].mark for coin in self._watched()}
-        self._drop_marks()
+        # A mark of a coin in which nothing is left would be old by the time something is again.
+        watched = self._watched()
+        self._grid_marks = {c: mark for c, mark in self._grid_marks.items() if c in watched}
         arrived = set(reached) if self.now_ms == until_ms else ()
         self._set_time(max(self.now_ms, until_ms))
         for coin, market in self.venue.markets.items():
@@ -263,12 +265,6 @@ class Exchange:
         return [
             coin for coin, book in self.books.items() if book.busy or coin in held or sleepers[coin]
         ]
-
-    def _drop_marks(self) -> list[str]:
-        """Return the watched coins, and hold no mark of another: its next one begins anew."""
-        watched = self._watched()
-        self._grid_marks = {c: mark for c, mark in self._grid_marks.items() if c in watched}
-        return watched
 
     def _set_time(self, now_ms: int) -> None:
         self.now_ms = self.accounts.now_ms = now_ms
