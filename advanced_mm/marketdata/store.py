@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,7 @@ from advanced_mm.marketdata.merging import merge_shards
 from advanced_mm.marketdata.records import Recording
 from advanced_mm.marketdata.schemas import DATA_KINDS, READ_COLUMNS, SCHEMAS
 from advanced_mm.marketdata.shards import Shard, read_shards
+from advanced_mm.marketdata.silence_log import SilenceLog
 from advanced_mm.marketdata.tail import CLOCK_MARGIN_MS, ShardTail
 
 __all__ = ["ConnectionEvent", "ShardStore"]
@@ -51,11 +52,12 @@ class ConnectionEvent:
     local_s : float
         Local time, seconds.
     event : str
-        ``connect``, ``disconnect`` or ``gap``.
+        ``connect``, ``disconnect`` or ``gap``; ``silent`` or ``speaks`` of one channel.
     detail : str
         The reason in words.
     exchange_ms : int or None
-        Exchange time (ms) of the coin's last row before the event, None before the first.
+        Exchange time (ms) of the coin's last row before the event, None before the first; of one
+        channel the time of its last row before it fell silent, or of the one it speaks with.
     """
 
     local_s: float
@@ -135,7 +137,8 @@ class ShardStore:
             parsed = self._shards(kind, files)
             shards[kind] = [shard for shard in parsed if shard is not None]
             skipped += [f.path for f, shard in zip(files, parsed, strict=True) if shard is None]
-        return merge_shards(coin, shards, start_ms, end_ms, tuple(skipped))
+        recording = merge_shards(coin, shards, start_ms, end_ms, tuple(skipped))
+        return replace(recording, silences=SilenceLog(folder).between(start_ms, end_ms))
 
     def newest_ms(self, coin: str) -> int | None:
         """Return the exchange time (ms) of the coin's newest row, None where there is none.
@@ -165,6 +168,16 @@ class ShardStore:
             If the data directory or the coin's folder does not exist.
         """
         return ShardTail(self._coin_folder(coin), self._shards)
+
+    def silence_log(self, coin: str) -> SilenceLog:
+        """Return a follower of what the connection log says of the coin's silent channels.
+
+        Raises
+        ------
+        InputError
+            If the data directory or the coin's folder does not exist.
+        """
+        return SilenceLog(self._coin_folder(coin))
 
     def connections(self, coin: str) -> list[ConnectionEvent]:
         """Return the connection log of a coin in order; empty for recordings without one.

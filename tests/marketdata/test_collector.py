@@ -251,6 +251,9 @@ async def test_feed_stamps_messages_with_its_clock(venue: Any, wire: SimpleNames
         def handle(self, message: Any, received_s: float) -> None:
             self.times.append(received_s)
 
+        def look(self, now_s: float) -> list[Any]:
+            return []
+
     taker, ticking = Taker(), iter(range(100))
     venue.behaviours = [says(wire.bbo(1000), wire.bbo(1001))]
     settings = replace(QUICK, silence_seconds=5)

@@ -55,6 +55,7 @@ class FakeListener:
     def __init__(self) -> None:
         self.heard: list[str] = []
         self.reasons: list[str] = []
+        self.wanted: list[str | OSError] = []
 
     def opened(self) -> Sequence[str]:
         return ["subscribe"]
@@ -64,6 +65,13 @@ class FakeListener:
         if text == "refuse":
             raise VenueError("no such coin")
         return {"data": Heard.DATA, "pong": Heard.PONG}.get(text, Heard.OTHER)
+
+    def look(self) -> Sequence[str]:
+        wanted, self.wanted = self.wanted, []
+        for one in wanted:
+            if isinstance(one, OSError):
+                raise one
+        return [str(one) for one in wanted]
 
     def closed(self, reason: str) -> None:
         self.reasons.append(reason)
