@@ -10,12 +10,13 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import inf, isfinite
 
 from advanced_mm.calibration.adaptive import AdaptiveWindow
 from advanced_mm.calibration.calibrate import CalibrationOptions, CoinCalibration
+from advanced_mm.calibration.channels import ALL_CHANNELS
 from advanced_mm.calibration.estimate import Status
 from advanced_mm.calibration.publish import last_published, parameter_set
 from advanced_mm.calibration.rolling import RollingWindow
@@ -222,14 +223,17 @@ class PeriodicRunner:
         return entries
 
     def _judged_by_age(self, calibration: CoinCalibration) -> CoinCalibration:
-        """Reject a fit whose newest row is too old to quote from.
+        """Reject a fit whose newest row is too old to quote from; in doubt if only this coin's is.
 
         The exchange's times are first brought to this machine's clock, by which the recorder
         received them: the two may differ by minutes.
         """
         self._newest_seen_ms = max(self._newest_seen_ms, calibration.end_ms)
+        behind = (self._newest_seen_ms - calibration.end_ms) / 1000
+        if behind > self.options.max_data_age_seconds:  # that of other coins is younger
+            calibration = replace(calibration, silent=ALL_CHANNELS)
         if self.options.market_clock:
-            age = (self._newest_seen_ms - calibration.end_ms) / 1000
+            age = behind
         else:
             offset = calibration.clock_offset_s
             age = self._wall_clock() - calibration.end_ms / 1000
@@ -266,8 +270,9 @@ class PeriodicRunner:
     def _report(self, calibration: CoinCalibration, entries: ParameterSet, total_ms: float) -> None:
         self._complaints.pop(calibration.coin, None)
         lambda_, kappa, epsilon = entries.lambda_, entries.kappa, entries.epsilon
+        not_heard = f" (not heard: {calibration.silence})" if calibration.quiet else ""
         logger.info(
-            "%s lambda %s kappa %s epsilon_fill %s status %s window %g min "
+            "%s lambda %s kappa %s epsilon_fill %s status %s window %g min observed %.0f s%s "
             "cost %.1f ms, of it fit %.1f",
             calibration.coin,
             _pair(lambda_.lambda_plus, lambda_.lambda_minus),
@@ -275,12 +280,29 @@ class PeriodicRunner:
             _pair(epsilon.epsilon_fill_plus, epsilon.epsilon_fill_minus),
             "/".join(dict.fromkeys(e.status for e in (lambda_, kappa, epsilon))),
             calibration.window_seconds / 60,
+            calibration.observed_seconds,
+            not_heard,
             total_ms,
             calibration.cost_ms,
         )
+        self._say_what_is_silent(calibration)
         for reason in calibration.reasons():
             logger.debug("%s %s", calibration.coin, reason)
         self._say_what_is_missing(calibration)
+
+    def _say_what_is_silent(self, calibration: CoinCalibration) -> None:
+        """Warn, once, that a coin's newest data are in doubt, and tell of the end of it."""
+        about, coin = f"{calibration.coin} channels", calibration.coin
+        if calibration.silent:
+            channels = ", ".join(calibration.silent)
+            since = datetime.fromtimestamp(calibration.sound_ms / 1000, UTC)
+            self._complain(
+                about,
+                f"{coin}: nothing heard of {channels} since {since:%H:%M:%S} UTC while other "
+                "channels speak: the newest data are in doubt, nothing is opened on them",
+            )
+        elif self._complaints.pop(about, None) is not None:
+            logger.warning("%s: all channels speak again", coin)
 
     def _say_what_is_missing(self, calibration: CoinCalibration) -> None:
         """Warn, once for each kind of it, why a coin cannot be fitted now."""
