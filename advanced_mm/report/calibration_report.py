@@ -66,7 +66,8 @@ _STATUS_SYMBOLS: dict[str, Symbol] = {
 }
 _STATUS_MARKS = (
     "Bands are 95% intervals. Points mark what is not ok: rings are pooled with the other side, "
-    "triangles upper bounds, diamonds of a curve that fails its own test, squares stale; a cross on the axis says that there was no estimate."
+    "triangles upper bounds, diamonds curves that fail their own test, squares stale; a cross on "
+    "the axis says that there was no estimate."
 )
 
 
