@@ -46,6 +46,8 @@ def _fault(files: ParameterFiles, coin: str, max_age: float, max_data_age: float
         fitted = (now - entry.fitted_at).total_seconds()
         if published > max_age or fitted > max_data_age:
             return f"{entry.status}: published {published:.0f} s ago on data {fitted:.0f} s old"
+        if entry.silent is not None:
+            return f"{entry.status}: {entry.silent} silent for {fitted:.0f} s, others are heard"
     return None
 
 

@@ -86,7 +86,7 @@ def test_each_refit_over_time_ends_where_it_is_drawn(sections, recording, table_
     fits = refits(recording)
     assert len({fit.fill_curve.plus.kappa.value for fit in fits.values()}) > 30
     assert_tracks(sections["over_time"], fits)
-    # The simulated reach is nearly geometric but not quite, and its own test finds out now and then.
+    # The simulated reach is nearly geometric, not quite: its own test finds out now and then.
     for counts, side in zip(
         table_of(sections["over_time"])["kappa"], ("plus", "minus"), strict=True
     ):
