@@ -15,6 +15,7 @@ from advanced_mm.marketdata.recorder import Recorder
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.marketdata.ticks import price_step
 from advanced_mm.marketdata.venue_meta import fetch_size_decimals
+from advanced_mm.marketdata.watchdog import Watchdog, WatchdogSettings
 
 __all__ = ["Collector"]
 
@@ -39,6 +40,8 @@ class Collector:
         Longest time a row waits in memory.
     settings : ConnectionSettings or None
         Times of the reconnect policy.
+    watchdog : WatchdogSettings or None
+        Times after which a channel is silent.
 
     Raises
     ------
@@ -53,9 +56,17 @@ class Collector:
         url: str,
         flush_seconds: float = 5.0,
         settings: ConnectionSettings | None = None,
+        watchdog: WatchdogSettings | None = None,
     ) -> None:
         self._store = store
-        self._recorder = Recorder(store, coins, ticks=None, flush_seconds=flush_seconds)
+        coins = tuple(dict.fromkeys(coins))
+        self._recorder = Recorder(
+            store,
+            coins,
+            ticks=None,
+            flush_seconds=flush_seconds,
+            watchdog=Watchdog(coins, watchdog),
+        )
         self._feed = HyperliquidFeed(url, self._recorder.coins, self._recorder, settings)
         self._check_seconds = flush_seconds / _CHECKS_PER_FLUSH
         self._size_decimals: dict[str, int] = {}

@@ -18,6 +18,7 @@ from advanced_mm.marketdata.collector import Collector
 from advanced_mm.marketdata.connection import ConnectionSettings
 from advanced_mm.marketdata.feed import HyperliquidFeed
 from advanced_mm.marketdata.venue_meta import fetch_size_decimals, info_address
+from advanced_mm.marketdata.watchdog import WatchdogSettings
 
 QUICK = ConnectionSettings(
     first_delay_seconds=0.02, longest_delay_seconds=0.05, silence_seconds=0.4, ping_seconds=0.1
@@ -126,6 +127,61 @@ async def test_garbage_is_named_once_and_the_rest_recorded(
     assert sum("'time'" in message for message in messages) == 1
 
 
+def speaks_without_trades(until_subscribed_anew: bool) -> Any:
+    """Make a behaviour: all channels, then no trades, until they are subscribed a second time.
+
+    A venue that ignores that speaks of trades again on its next connection only.
+    """
+
+    async def behave(venue: Any, socket: web.WebSocketResponse) -> None:
+        mine, wire = venue.connections - 1, venue.wire
+        muted = False
+        for number in range(10_000):
+            asked = sum(s["type"] == "trades" for s in venue.subscriptions[mine])
+            time_ms = 1_000_000 * (mine + 1) + 10 * number
+            await socket.send_json(wire.bbo(time_ms))
+            await socket.send_json(wire.book(time_ms))
+            muted = mine == 0 and number > 60 and (asked < 3 or not until_subscribed_anew)
+            if not muted:
+                await socket.send_json(wire.trades((time_ms, time_ms)))
+            await asyncio.sleep(0.01)
+
+    return behave
+
+
+@pytest.mark.parametrize("helps", [True, False])
+async def test_a_silent_channel_is_subscribed_anew_or_the_connection_made_anew(
+    venue: Any,
+    store: ShardStore,
+    wire: SimpleNamespace,
+    caplog: pytest.LogCaptureFixture,
+    helps: bool,
+) -> None:
+    venue.wire, venue.behaviours = wire, [speaks_without_trades(helps)]
+    settings = replace(QUICK, silence_seconds=5, ping_seconds=5, pong_seconds=5, look_seconds=0.05)
+    watchdog = WatchdogSettings(
+        least_seconds=0.4, first_word_seconds=2, first_retry_seconds=0.3, longest_retry_seconds=0.3
+    )
+    stop = asyncio.Event()
+    collector = Collector(store, ("ETH",), venue.url, 0.1, settings, watchdog)
+    running = asyncio.create_task(collector.run(stop))
+    async with asyncio.timeout(20):
+        while "speaks again" not in caplog.text and "speak again" not in caplog.text:
+            await asyncio.sleep(0.02)
+    stop.set()
+    await running
+    asked = [s["type"] for s in venue.subscriptions[0]]
+    assert asked[:4] == ["bbo", "trades", "l2Book", "l2Book"]
+    assert asked[4:6] == ["trades", "trades"]  # unsubscribed and subscribed
+    assert set(asked[4:]) == {"trades"}
+    assert venue.connections == (1 if helps else 2)
+    silent = [m for m in caplog.messages if "trades of ETH silent for" in m and "anew" in m]
+    assert len([m for m in silent if "while other channels speak" in m]) == 1
+    assert helps or any("subscribing anew did not help" in m for m in caplog.messages)
+    assert [s.channel for s in store.read("ETH").silences] == ["trades"]
+    assert store.read("ETH").silences[0].end_ms is not None
+
+
 async def test_refused_subscription_ends_with_a_sentence(
     venue: Any, store: ShardStore, wire: SimpleNamespace
 ) -> None:
@@ -142,6 +198,7 @@ async def test_passing_complaints_do_not_end_the_recording(
 ) -> None:
     complaints = [
         'Already subscribed: {"type":"bbo","coin":"ETH"}',
+        'Already unsubscribed: {"type":"bbo","coin":"ETH"}',
         "Cannot send more than 2000 messages per minute.",
     ]
     errors = [{"channel": "error", "data": complaint} for complaint in complaints]
