@@ -85,12 +85,20 @@ def silent_channels(holes: Iterable[ChannelHole]) -> tuple[str, ...]:
 
 
 def quiet_seconds(holes: Iterable[ChannelHole], heard: Stretches) -> dict[str, float]:
-    """Return for how long each channel was silent in the time in which anything was heard."""
+    """Return for how long each channel was silent in the time in which anything was heard.
+
+    What is not half a second in all is left out: an end of the window, or trades that were sent
+    again.
+    """
     ends: dict[str, list[tuple[int, int]]] = {}
-    for hole in holes:
+    for hole in sorted(holes, key=lambda hole: hole.channel):
         ends.setdefault(hole.channel, []).append((hole.start_ms, hole.end_ms))
-    left = {c: heard.without(*np.array(pairs, dtype=np.int64).T) for c, pairs in ends.items()}
-    return {c: heard.observed_seconds - s.observed_seconds for c, s in sorted(left.items())}
+    lost = {
+        channel: heard.observed_seconds
+        - heard.without(*np.array(pairs, dtype=np.int64).T).observed_seconds
+        for channel, pairs in ends.items()
+    }
+    return {channel: seconds for channel, seconds in lost.items() if seconds >= 0.5}
 
 
 def _holes(
