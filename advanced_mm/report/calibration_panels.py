@@ -324,7 +324,8 @@ def coverage(window: Window) -> Section:
             silent,
         ),
     ]
-    share = window.observed_seconds / max((int(end[-1]) - origin) / 1e3, 1e-9)
+    heard = window.heard
+    share = window.observed_seconds * 1e3 / max(int(heard.end_ms[-1] - heard.start_ms[0]), 1)
     paragraphs = [
         f"{window.observed_seconds:.0f} s observed, {100 * share:.1f}% of the time between the "
         "first and the last row. Rates divide by observed time.",

@@ -7,6 +7,7 @@ it is published; many coins cost little and memory stays flat.
 import gc
 import json
 import logging
+import re
 import runpy
 import shutil
 import signal
@@ -208,6 +209,49 @@ def test_fast_market_s_ages_count_against_the_newest_exchange_time(runner, recor
     runner({"SIM": recording, "OLD": early}, age_s=1e6, market_clock=True).run_once()
     assert status(tmp_path, "SIM") == "ok"
     assert status(tmp_path, "OLD") == "insufficient"
+
+
+def test_a_channel_that_falls_silent_is_told_of_once_and_heals(runner, recording, tmp_path, caplog):
+    trades = recording.trades
+    kept = trades.time_ms < recording.newest_ms - 300_000
+    deaf = replace(recording, trades=type(trades)(*(a[kept] for a in vars(trades).values())))
+    caplog.set_level(logging.INFO)
+    refitting = runner({"SIM": deaf})
+    for _ in range(3):
+        refitting.refit_all()
+    entry = ParameterFiles(tmp_path).read("SIM").lambda_
+    assert (entry.status, entry.silent) == ("stale", "trades")
+    assert entry.observed_seconds == pytest.approx(1500, abs=5)
+    assert entry.fitted_at.timestamp() == pytest.approx(recording.newest_ms / 1000 - 300, abs=5)
+    told = [r.getMessage() for r in caplog.records if "nothing heard of trades since" in r.message]
+    assert len(told) == 1
+    line = next(m for m in caplog.messages if "status stale" in m)
+    assert re.search(r"observed 1[45]\d\d s \(not heard: trades (299|30\d) s\)", line)
+    lay(ShardStore(tmp_path / "data"), "SIM", recording)
+    again = runner({"SIM": recording})
+    again._complaints = refitting._complaints
+    again.refit_all()
+    assert ParameterFiles(tmp_path).read("SIM").lambda_.silent is None
+    assert status(tmp_path, "SIM") == "ok"
+    assert "SIM: all channels speak again" in caplog.text
+
+
+def test_a_coin_whose_rows_end_while_another_s_go_on_is_in_doubt(runner, recording, tmp_path):
+    """Without a record of it: three minutes behind the other coin's."""
+    both = {"SIM": recording, "BTC": recording}
+    runner(both).run_once()
+    assert ParameterFiles(tmp_path).read("BTC").kappa.silent is None
+    early = between(recording, 0, recording.newest_ms - 180_000)
+    runner({"SIM": recording, "BTC": early}).run_once()
+    files = ParameterFiles(tmp_path)
+    assert files.read("SIM").kappa.silent is None
+    assert (files.read("BTC").kappa.status, files.read("BTC").kappa.silent) == (
+        "stale",
+        "bbo, l2Book, trades",
+    )
+    runner({"SIM": early, "BTC": early}).run_once()  # nothing comes at all: stale, not in doubt
+    assert files.read("BTC").kappa.silent is None
+    assert status(tmp_path, "BTC") == "stale"
 
 
 def _until(records, end_ms):
