@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from advanced_mm.paper.candles import INTERVALS, bar_start
+from advanced_mm.paper.listing import MAIN_DEX
 from advanced_mm.paper.market_views import MarketViews
 from advanced_mm.paper.messages import bbo_message, book_message, trades_message
 from advanced_mm.paper.step import Message, Step
@@ -31,6 +32,7 @@ class Subscription(BaseModel):
 
     type: str
     coin: str = ""
+    dex: str = MAIN_DEX
     interval: str = ""
     fast: bool = False
     nSigFigs: Literal[5] | None = None
@@ -63,6 +65,7 @@ class Subscription(BaseModel):
             ("coin" in channel.fields and own.coin not in venue.markets)
             or ("interval" in channel.fields and own.interval not in INTERVALS)
             or ("user" in channel.fields and not own.user)
+            or own.dex not in venue.listing.dexs
         ):
             raise InvalidSubscriptionError
         return own
@@ -165,17 +168,49 @@ class CandleChannel:
 
 
 class MidsChannel:
-    """The mids of all coins, once a second."""
+    """The mids of all coins of an exchange, once a second."""
 
-    fields: ClassVar[tuple[str, ...]] = ()
+    fields: ClassVar[tuple[str, ...]] = ("dex",)
 
     def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
-        """The mids as they stand."""
-        return [{"channel": "allMids", "data": {"mids": all_mids(views.venue)}}]
+        """The mids as they stand; the main exchange is not named in the message."""
+        dex = subscription.dex
+        data = {"mids": all_mids(views.venue, dex)}
+        return [{"channel": "allMids", "data": {"dex": dex, **data} if dex else data}]
 
     def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
         """The mids, when their time has come."""
         return self.on_subscribe(views, subscription) if step.crosses(MIDS_CADENCE_MS) else []
+
+
+class DexContextsChannel:
+    """The figures of all coins of an exchange, once a second."""
+
+    fields: ClassVar[tuple[str, ...]] = ("dex",)
+
+    def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
+        """The figures as they stand."""
+        data = {"dex": subscription.dex, "ctxs": views.contexts(subscription.dex)}
+        return [{"channel": "assetCtxs", "data": data}]
+
+    def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
+        """The figures, when their time has come."""
+        return self.on_subscribe(views, subscription) if step.crosses(CONTEXT_CADENCE_MS) else []
+
+
+class AllContextsChannel:
+    """The figures of all coins of all exchanges, once a second."""
+
+    fields: ClassVar[tuple[str, ...]] = ()
+
+    def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
+        """The figures as they stand."""
+        data = {"ctxs": [[dex, views.contexts(dex)] for dex in views.venue.listing.dexs]}
+        return [{"channel": "allDexsAssetCtxs", "data": data}]
+
+    def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
+        """The figures, when their time has come."""
+        return self.on_subscribe(views, subscription) if step.crosses(CONTEXT_CADENCE_MS) else []
 
 
 class AssetContextChannel:
@@ -201,4 +236,6 @@ CHANNELS: dict[str, Channel] = {
     "candle": CandleChannel(),
     "allMids": MidsChannel(),
     "activeAssetCtx": AssetContextChannel(),
+    "assetCtxs": DexContextsChannel(),
+    "allDexsAssetCtxs": AllContextsChannel(),
 }

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -26,8 +27,10 @@ from pydantic import (
 )
 
 from advanced_mm.errors import InputError
+from advanced_mm.instruments import is_coin_name
 from advanced_mm.paper.candles import MINUTE_MS
 from advanced_mm.paper.client_json import shortened
+from advanced_mm.paper.coin_figures import KNOWN_COINS, CoinFigures, margin_mode_of
 from advanced_mm.paper.exchange.accounts import Accounts
 from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.exchange.units import MICROS_PER_USDC
@@ -47,7 +50,15 @@ Address = Annotated[
 ]
 MOST_MONEY = 10**12  # USDC
 Money = Annotated[Decimal, Field(ge=0, le=MOST_MONEY)]
-CoinName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+$")]
+
+
+def _coin_name(value: str) -> str:
+    if not is_coin_name(value):
+        raise ValueError("give the name of a coin, as ETH, kPEPE or xyz:XYZ100")
+    return value
+
+
+CoinName = Annotated[str, AfterValidator(_coin_name)]
 
 
 class _Form(BaseModel):
@@ -86,7 +97,11 @@ _MAY_BE_EMPTY = {"jump_minimum", "for_seconds"}  # a tick; until the next regime
 
 
 class SyntheticSettings(FlowSettings):
-    """A synthetic market; what is left out is the default of the coin."""
+    """A synthetic market; what is left out is the default of the coin, or of its figures.
+
+    A coin that the venue has no figures of needs start_price, size_decimals and max_leverage; its
+    flow is then of their scale.
+    """
 
     size_decimals: int | None = None
     max_leverage: int | None = None
@@ -262,13 +277,32 @@ class Scenario(_Form):
         gaps = tuple(Gap(now_ms + round(1000 * g.at_seconds), g.percent) for g in market.gaps)
         recipe = MarketRecipe(
             coin=market.coin, seed=seed, start_ms=now_ms - past_ms, replay=market.replay,
-            synthetic=None if market.replay else SyntheticParameters.for_coin(market.coin),
-            gaps=gaps,
+            synthetic=None if market.replay else _synthetic(market), gaps=gaps,
         )  # fmt: skip
         if recipe.synthetic is None:
             return recipe
-        base = (market.synthetic or SyntheticSettings()).on(recipe.synthetic)
-        return replace(recipe, synthetic=base, regimes=_regimes(market.regimes, base, past_ms))
+        regimes = _regimes(market.regimes, recipe.synthetic, past_ms)
+        return replace(recipe, regimes=regimes)
+
+
+def _synthetic(market: MarketSettings) -> SyntheticParameters:
+    """The parameters of a market: those of the coin, known or given, and the settings on them."""
+    settings, figures = market.synthetic or SyntheticSettings(), None
+    price, decimals = settings.start_price, settings.size_decimals
+    leverage = settings.max_leverage
+    if (
+        market.coin not in KNOWN_COINS
+        and price is not None
+        and decimals is not None
+        and leverage is not None
+    ):
+        figures = CoinFigures(
+            price=price,
+            size_decimals=decimals,
+            max_leverage=leverage,
+            margin_mode=margin_mode_of(market.coin),
+        )
+    return settings.on(SyntheticParameters.for_coin(market.coin, figures))
 
 
 def _doubled(names: Iterable[str]) -> str | None:

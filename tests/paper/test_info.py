@@ -153,7 +153,6 @@ def test_an_account_has_play_money_and_nothing_else(router):
         {"type": "l2Book", "coin": "ETH", "nSigFigs": 3},
         {"type": "candleSnapshot", "coin": "ETH"},
         {"type": "candleSnapshot", "req": {"coin": "ETH", "interval": "7m", "startTime": 0}},
-        {"type": "metaAndAssetCtxs", "dex": "xyz"},
         {"type": "openOrders", "user": "0x12"},
         {"type": "orderStatus", "user": USER},
         {"type": "fundingHistory", "coin": "ETH", "startTime": -1},

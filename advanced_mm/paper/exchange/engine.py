@@ -45,7 +45,7 @@ class Exchange:
     Parameters
     ----------
     sources
-        The background of one market a coin; their order gives the asset numbers.
+        The background of one market a coin; their order gives the asset numbers, see `Listing`.
     rules
         The venue's rules.
     """
