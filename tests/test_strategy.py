@@ -14,6 +14,11 @@ from advanced_mm.parameter_files import ParameterFiles
 
 ROOT = Path(__file__).parents[1]
 PAIR = "ETH/USDC:USDC"
+VENUE_NAMES = {
+    PAIR: "ETH",
+    "KPEPE/USDC:USDC": "kPEPE",
+    "XYZ-XYZ100/USDC:USDC": "xyz:XYZ100",
+}
 
 
 CLIENT_METHODS = (
@@ -48,7 +53,8 @@ class Market:
         }
 
     def market(self, pair):
-        return {"info": {"szDecimals": "4"}, "precision": {"price": 0.1}}
+        info = {"szDecimals": "4", "name": VENUE_NAMES[pair]}
+        return {"symbol": pair, "info": info, "precision": {"price": 0.1}}
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from advanced_mm.quoting import (
     own_sizes,
     touch_of,
 )
+from advanced_mm.quoting.builder_markets import unnamed_exchanges
 from advanced_mm.quoting.live import LiveTrading, spare_requests
 
 logger = logging.getLogger(__name__)
@@ -81,6 +82,8 @@ class Market_Making(IStrategy):
                 f"market_making.q_min = {self.settings.q_min}, q_max = {self.settings.q_max}: one "
                 "Freqtrade bot holds one unit; set 0 and 1 (long-only) or -1 and 0 (short-only)."
             )
+        if (unnamed := unnamed_exchanges(config)) is not None:
+            raise OperationalException(unnamed)
         self.can_short = self.settings.q_min < 0
         self._coins: dict[str, str] = {}
         """The venue's names of the pairs, as far as they were asked for."""
