@@ -74,11 +74,12 @@ def main(argv: list[str] | None = None) -> int:
     configure_logging(options.verbose)
     logging.getLogger("ft_rest_client").setLevel(logging.ERROR)
     console = Console()
+    coin = session_coin(options.coin, options.replay, options.scenario)
     session = PaperSession(
         SessionOptions(
             root=ROOT,
             folder=_folder(options.folder),
-            coin=session_coin(options.coin, options.replay, options.scenario),
+            coin=coin,
             replay=None if options.replay is None else options.replay.resolve(),
             scenario=None if options.scenario is None else options.scenario.resolve(),
             seed=options.seed,
