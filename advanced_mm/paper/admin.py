@@ -131,6 +131,8 @@ class Admin:
         books = self._exchange.books
         return {
             "usdc": micros_text(account.usdc),
+            "dex_usdc": {dex: micros_text(usdc) for dex, usdc in account.dex_usdc.items()},
+            "dex_abstraction": account.dex_abstraction,
             "master": account.master,
             "name": account.name,
             "volume": micros_text(account.volume),

@@ -3,6 +3,7 @@
 An address that is asked about has an account from then on, with play money.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
@@ -11,6 +12,7 @@ from advanced_mm.paper.account_views import AccountViews
 from advanced_mm.paper.exchange.signers import Signers
 from advanced_mm.paper.exchange.units import micros_text
 from advanced_mm.paper.info import InfoRequest, Route, UnknownCoinError
+from advanced_mm.paper.listing import MAIN_DEX
 from advanced_mm.paper.order_messages import (
     fill_data,
     funding_entry,
@@ -34,6 +36,12 @@ class AccountRequest(InfoRequest):
     """A request of an address."""
 
     user: UserAddress
+
+
+class DexRequest(AccountRequest):
+    """A request of an address at an exchange, the main one where none is named."""
+
+    dex: str = MAIN_DEX
 
 
 class RangeRequest(AccountRequest):
@@ -86,12 +94,10 @@ class AccountInfo:
     def routes(self) -> dict[str, Route[Any]]:
         """The request types answered here."""
         routes: dict[str, Route[Any]] = {
-            "clearinghouseState": Route(
-                AccountRequest, lambda request: self._views.clearinghouse(request.user)
-            ),
+            "clearinghouseState": self._of_dex(self._views.clearinghouse),
             "spotClearinghouseState": Route(AccountRequest, lambda _: SPOT_STATE),
-            "openOrders": Route(AccountRequest, self.open_orders),
-            "frontendOpenOrders": Route(AccountRequest, lambda r: self._views.open_orders(r.user)),
+            "openOrders": self._of_dex(self.open_orders),
+            "frontendOpenOrders": self._of_dex(self._views.open_orders),
             "webData2": Route(AccountRequest, lambda request: self._views.web_data(request.user)),
             "historicalOrders": Route(AccountRequest, self.history),
             "userFills": Route(AccountRequest, lambda request: self._views.fills(request.user)),
@@ -101,7 +107,10 @@ class AccountInfo:
             "userNonFundingLedgerUpdates": Route(RangeRequest, lambda _: []),
             "orderStatus": Route(OrderStatusRequest, self.order_status),
             "activeAssetData": Route(CoinRequest, self.active_asset),
-            "userAbstraction": Route(AccountRequest, lambda _: "disabled"),
+            "userAbstraction": Route(AccountRequest, self.abstraction),
+            "userDexAbstraction": Route(
+                AccountRequest, lambda request: self._views.account(request.user).dex_abstraction
+            ),
             "userFees": Route(AccountRequest, self.fees),
             "userRateLimit": Route(AccountRequest, self.rate_limit),
             "subAccounts": Route(AccountRequest, self.sub_accounts),
@@ -111,10 +120,10 @@ class AccountInfo:
         }
         return {name: self._opening(route) for name, route in routes.items()}
 
-    def open_orders(self, request: AccountRequest) -> list[Json]:
-        """The live orders in short, newest first."""
-        orders = self._exchange.open_orders(request.user)
-        return [order_data(one, self._views.units[one.coin]) for one in reversed(orders)]
+    def open_orders(self, user: str, dex: str) -> list[Json]:
+        """The live orders at an exchange in short, newest first."""
+        orders = self._views.live_orders(user, dex)
+        return [order_data(one, self._views.units[one.coin]) for one in orders]
 
     def history(self, request: AccountRequest) -> list[Json]:
         """The orders of all times that are still known, newest first."""
@@ -146,6 +155,11 @@ class AccountInfo:
         if request.coin not in self._views.units:
             raise UnknownCoinError(request.coin)
         return self._views.active_asset(request.user, request.coin)
+
+    def abstraction(self, request: AccountRequest) -> str:
+        """Whether an account's money is one for all exchanges: nobody has set it, no, or yes."""
+        words = {None: "default", False: "disabled", True: "dexAbstraction"}
+        return words[self._views.account(request.user).dex_abstraction]
 
     def fees(self, request: AccountRequest) -> dict[str, Json]:
         """The venue's rates; nobody has a better tier."""
@@ -219,6 +233,14 @@ class AccountInfo:
     def max_builder_fee(self, request: BuilderRequest) -> int:
         """What a builder may take, tenths of a basis point."""
         return self._signers.builders.get((request.user, request.builder), 0)
+
+    def _of_dex(self, answer: Callable[[str, str], Json]) -> Route[DexRequest]:
+        """A route that answers null where the exchange asked for is not here."""
+        dexs = self._views.markets.venue.listing.dexs
+        return Route(
+            DexRequest,
+            lambda request: answer(request.user, request.dex) if request.dex in dexs else None,
+        )
 
     def _opening(self, route: Route[Any]) -> Route[Any]:
         """The route, but that the address has an account before it is answered."""

@@ -3,6 +3,10 @@
 An account's cross value is exactly ``usdc`` plus lots times mark of its cross positions, since
 the signed cost of a position is taken from ``usdc`` when it is traded. An isolated position has
 such a purse of its own, ``Position.usdc``.
+
+Each builder-deployed exchange keeps money of its own, ``Account.dex_usdc``. With DEX abstraction
+(``Account.dex_abstraction``) there is one purse for all: what an order or a position there needs is
+taken out of ``usdc``, and comes back to it.
 """
 
 import hashlib
@@ -68,6 +72,9 @@ class Position:
 class Account:
     """One account. Amounts are micro-USDC, times exchange ms.
 
+    ``dex_usdc`` is what lies at builder-deployed exchanges, ``dex_abstraction`` None until it is
+    set for the first time, which is as good as False.
+
     ``orders`` are the live ones by number, sleeping stops among them; ``ended`` those before, the
     newest last, ``ended_counts`` how many there were in all, by what became of them. ``volume`` is
     what was traded, ``fees`` what was paid for it. ``refused`` counts orders that were never taken,
@@ -77,6 +84,8 @@ class Account:
     address: str
     created_ms: int
     usdc: int = 0
+    dex_usdc: dict[str, int] = field(default_factory=dict)
+    dex_abstraction: bool | None = None
     master: str | None = None
     name: str = ""
     positions: dict[str, Position] = field(default_factory=dict)
@@ -96,9 +105,21 @@ class Account:
     _known: dict[int, Order] = field(default_factory=dict)
     _cloids: dict[str, int] = field(default_factory=dict)
 
-    def leverage_of(self, coin: str, greatest: int) -> Leverage:
+    def money(self, dex: str) -> int:
+        """The purse of an exchange."""
+        return self.dex_usdc.get(dex, 0) if dex else self.usdc
+
+    def add_money(self, dex: str, micros: int) -> None:
+        """Put money into the purse of an exchange, or take it out if negative."""
+        if dex:
+            self.dex_usdc[dex] = self.dex_usdc.get(dex, 0) + micros
+        else:
+            self.usdc += micros
+
+    def leverage_of(self, coin: str, greatest: int, *, only_isolated: bool = False) -> Leverage:
         """The leverage set for a coin, or what an account begins with."""
-        return self.leverage.get(coin) or Leverage(min(DEFAULT_LEVERAGE, greatest))
+        usual = Leverage(min(DEFAULT_LEVERAGE, greatest), not only_isolated)
+        return self.leverage.get(coin) or usual
 
     def add(self, order: Order) -> None:
         """Take in a new live order."""

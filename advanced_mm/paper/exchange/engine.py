@@ -163,14 +163,20 @@ class Exchange:
     def update_leverage(self, account: str, coin: str, is_cross: bool, leverage: int) -> str | None:
         """Set a coin's leverage; the venue's sentence if it cannot be set."""
         owner = self.accounts.open(account)
-        if not 1 <= leverage <= self.books[coin].spec.max_leverage:
+        spec = self.books[coin].spec
+        if not 1 <= leverage <= spec.max_leverage:
             return "Invalid leverage value"
+        if is_cross and spec.only_isolated:
+            return "Cross margin is not allowed for this asset."
         old, position = self.margin.leverage(owner, coin), owner.positions.get(coin)
         if position is not None and position.isolated == is_cross:
             return "Cannot switch leverage type with open position."
-        needed = self.margin.required(owner)
+        purse = self.margin.purse(owner, coin)
+        needed = self.margin.required(owner, purse=purse)
         owner.leverage[coin] = Leverage(leverage, is_cross)
-        enough = self.margin.required(owner) <= max(needed, self.margin.equity(owner))
+        enough = self.margin.required(owner, purse=purse) <= max(
+            needed, self.margin.equity(owner, purse)
+        )
         if position is not None and position.isolated and leverage < old.value:
             worth = position.equity(self.margin.mark(coin))
             enough = enough and worth >= self.margin.of_position(owner, position)
@@ -190,15 +196,21 @@ class Exchange:
         position = owner.positions.get(coin)
         if position is None or not position.isolated:
             return "No isolated position to update margin for."
+        if micros < 0 and self.books[coin].spec.margin_mode == "strictIsolated":
+            return (
+                "Cannot remove isolated margin for this asset. "
+                "To remove margin, reduce the position."
+            )
+        purse = self.margin.purse(owner, coin)
         mark = self.margin.mark(coin)
         least = max(
             self.margin.of_position(owner, position), ceil_div(abs(position.lots) * mark, 10)
         )
-        if micros > self.margin.withdrawable(owner) or (
+        if micros > self.margin.withdrawable(owner, purse) or (
             micros < 0 and position.equity(mark) + micros < least
         ):
             return "Insufficient margin for isolated margin update."
-        owner.usdc -= micros
+        owner.add_money(purse, -micros)
         position.usdc += micros
         return None
 
