@@ -172,6 +172,7 @@ class Accounts:
 
     def __init__(self, rules: Rules, now_ms: int) -> None:
         self._play_money = int(rules.play_money * MICROS_PER_USDC)
+        self._dex_abstraction = True if rules.dex_abstraction else None
         self.now_ms = now_ms
         self._accounts: dict[str, Account] = {}
         self._subs: dict[str, list[str]] = {}
@@ -200,7 +201,7 @@ class Accounts:
             if len(self._asked) >= KEPT_ADDRESSES:
                 del self._asked[next(iter(self._asked))]
             self._asked[address] = self.now_ms
-        return Account(address, self._asked[address], self._play_money)
+        return self._new(address, self._asked[address], self._play_money)
 
     def open(self, address: str, play_money_micros: int | None = None) -> Account:
         """The account of an address, opened with play money if it has none yet."""
@@ -209,9 +210,12 @@ class Accounts:
             if play_money_micros is None:
                 play_money_micros = self._play_money
             created_ms = self._asked.pop(address, self.now_ms)
-            account = Account(address, created_ms, play_money_micros)
+            account = self._new(address, created_ms, play_money_micros)
             self._accounts[address] = account
         return account
+
+    def _new(self, address: str, created_ms: int, micros: int) -> Account:
+        return Account(address, created_ms, micros, dex_abstraction=self._dex_abstraction)
 
     def put(self, account: Account) -> None:
         """Take in an account as it is, e.g. one that was saved."""

@@ -20,6 +20,7 @@ from advanced_mm.paper.exchange.orders import (
 )
 from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.exchange.upkeep import Upkeep
+from advanced_mm.paper.listing import MAIN_DEX
 from advanced_mm.paper.market import MarketSource, MarketUpdate
 from advanced_mm.paper.venue import Venue
 
@@ -228,6 +229,43 @@ class Exchange:
         giver.usdc -= micros
         taker.usdc += micros
         return None
+
+    def send_asset(
+        self, sender: str, source: str, receiver: str, destination: str, micros: int
+    ) -> str | None:
+        """Move money from an account's purse at one exchange to one's at another.
+
+        Purses are named by their exchange, the main one by the empty string.
+        """
+        giver, taker = self.accounts.open(sender), self.accounts.open(receiver)
+        if micros <= 0:
+            return "Invalid transfer amount."
+        for owner, dex in ((giver, source), (taker, destination)):
+            if dex not in self.venue.listing.dexs:
+                return f"Invalid perp dex: {dex}"
+            if dex and owner.dex_abstraction:
+                return "Action disabled when DEX abstraction is active"
+        if micros > self.margin.withdrawable(giver, source):
+            return "Insufficient balance for transfer."
+        giver.add_money(source, -micros)
+        taker.add_money(destination, micros)
+        return None
+
+    def set_dex_abstraction(self, account: str, enabled: bool) -> None:
+        """Make one purse of an account's, or let each exchange have its own again.
+
+        What is held for orders at an exchange stays there then.
+        """
+        owner = self.accounts.open(account)
+        if owner.dex_abstraction and not enabled:
+            held = {dex: self.margin.money_at(owner, dex) for dex in self.venue.listing.dexs if dex}
+            for dex, micros in held.items():
+                owner.add_money(MAIN_DEX, -micros)
+                owner.add_money(dex, micros)
+        elif enabled and not owner.dex_abstraction:
+            owner.add_money(MAIN_DEX, sum(owner.dex_usdc.values()))
+            owner.dex_usdc.clear()
+        owner.dex_abstraction = enabled
 
     def halt(self, coin: str, halted: bool) -> None:
         """Stop trading in a coin, or let it go on."""
