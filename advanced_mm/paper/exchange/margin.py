@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
-from advanced_mm.paper.exchange.accounts import Account, Leverage, Position
+from advanced_mm.paper.exchange.accounts import Account, Leverage, Position, Sample
 from advanced_mm.paper.exchange.orders import OrderRequest
 from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.exchange.units import CoinUnits
@@ -98,6 +98,11 @@ class Margin:
         return self.equity(account) + sum(
             p.equity(self.mark(p.coin)) for p in positions if p.isolated
         )
+
+    def sample(self, account: Account, now_ms: int) -> Sample:
+        """What the account is worth now, and what it has gained."""
+        value, spot = self.value(account), account.spot_usdc
+        return Sample(now_ms, value, spot, value + spot - account.deposited, account.volume)
 
     def held(self, account: Account, coin: str) -> int:
         """Signed lots of the account's position."""
