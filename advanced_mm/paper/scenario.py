@@ -38,7 +38,7 @@ from advanced_mm.paper.faults import Fault, HaltedCoin
 from advanced_mm.paper.gaps import Gap, GapMarket, after_gap
 from advanced_mm.paper.gate import TimedFault
 from advanced_mm.paper.limits import LimitSwitches
-from advanced_mm.paper.listing import Listing
+from advanced_mm.paper.listing import MAIN_DEX, Listing
 from advanced_mm.paper.opening import MAX_HISTORY_MINUTES, replay_past_ms
 from advanced_mm.paper.recipes import MarketRecipe, coin_seed
 from advanced_mm.paper.synthetic import SyntheticParameters
@@ -176,7 +176,7 @@ class _Purse(_Form):
     def fill(self, account: Account) -> None:
         """Put this into a new account."""
         for dex, money in self.dex_money.items():
-            account.add_money(dex, int(money * MICROS_PER_USDC))
+            account.deposit(dex, int(money * MICROS_PER_USDC))
         if self.dex_abstraction is not None or self.dex_money:
             account.dex_abstraction = self.dex_abstraction
 
@@ -413,7 +413,7 @@ def open_accounts(plans: tuple[AccountPlan, ...], accounts: Accounts) -> None:
             plan.fill(account)
         for sub in plan.sub_accounts:
             account = accounts.open(accounts.add_sub(plan.address, sub.name))
-            account.usdc = int(sub.play_money * MICROS_PER_USDC)
+            account.deposit(MAIN_DEX, int(sub.play_money * MICROS_PER_USDC))
             sub.fill(account)
 
 

@@ -14,14 +14,18 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from advanced_mm.paper.exchange.money import MoneyMoved
 from advanced_mm.paper.exchange.orders import Fill, FundingPayment, Order, OrderStatus
 from advanced_mm.paper.exchange.rules import Rules
+from advanced_mm.paper.exchange.twap_orders import TwapEvent
 from advanced_mm.paper.exchange.units import MICROS_PER_USDC
 
-__all__ = ["Account", "Accounts", "Leverage", "Position"]
+__all__ = ["Account", "Accounts", "Leverage", "Position", "Sample"]
 
 KEPT_ORDERS = 2_000
 KEPT_FILLS = 10_000
+KEPT_TWAPS = 2_000
+KEPT_SAMPLES = 24 * 100
 KEPT_ADDRESSES = 10_000  # that were asked about and have done nothing yet
 DEFAULT_LEVERAGE = 20  # or the coin's greatest, where that is less
 
@@ -68,6 +72,17 @@ class Position:
         return self.usdc + self.lots * mark
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What an account was worth at a time (ms), micro-USDC: with what it had gained, and traded."""
+
+    time_ms: int
+    value: int
+    spot: int
+    gain: int
+    volume: int
+
+
 @dataclass(slots=True)
 class Account:
     """One account. Amounts are micro-USDC, times exchange ms.
@@ -78,7 +93,9 @@ class Account:
     ``orders`` are the live ones by number, sleeping stops among them; ``ended`` those before, the
     newest last, ``ended_counts`` how many there were in all, by what became of them. ``volume`` is
     what was traded, ``fees`` what was paid for it. ``refused`` counts orders that were never taken,
-    by the first words of the sentence.
+    by the first words of the sentence. ``spot_usdc`` lies in its spot part, ``deposited`` is what
+    was brought in less what was taken out. ``requests_reserved`` were bought. ``money`` and
+    ``twaps`` tell what happened, ``samples`` what it was worth, once an hour.
     """
 
     address: str
@@ -98,6 +115,12 @@ class Account:
     volume: int = 0
     fees: int = 0
     requests_used: int = 0
+    requests_reserved: int = 0
+    spot_usdc: int = 0
+    deposited: int = 0
+    money: deque[MoneyMoved] = field(default_factory=lambda: deque(maxlen=KEPT_FILLS))
+    twaps: deque[TwapEvent] = field(default_factory=lambda: deque(maxlen=KEPT_TWAPS))
+    samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=KEPT_SAMPLES))
     refused: Counter[str] = field(default_factory=Counter)
     scheduled_ms: int | None = None
     scheduled_day: int = 0
@@ -105,11 +128,28 @@ class Account:
     _known: dict[int, Order] = field(default_factory=dict)
     _cloids: dict[str, int] = field(default_factory=dict)
 
-    def money(self, dex: str) -> int:
+    def __post_init__(self) -> None:
+        brought = self.usdc + sum(self.dex_usdc.values())
+        if brought > 0:
+            self._note_deposit(brought)
+
+    def deposit(self, dex: str, micros: int) -> None:
+        """Bring money to an exchange."""
+        self.add_to_purse(dex, micros)
+        if micros > 0:
+            self._note_deposit(micros)
+
+    def _note_deposit(self, micros: int) -> None:
+        self.deposited += micros
+        self.money.append(
+            MoneyMoved(self.created_ms, self.address, "deposit", micros, self.address, self.address)
+        )
+
+    def in_purse(self, dex: str) -> int:
         """The purse of an exchange."""
         return self.dex_usdc.get(dex, 0) if dex else self.usdc
 
-    def add_money(self, dex: str, micros: int) -> None:
+    def add_to_purse(self, dex: str, micros: int) -> None:
         """Put money into the purse of an exchange, or take it out if negative."""
         if dex:
             self.dex_usdc[dex] = self.dex_usdc.get(dex, 0) + micros

@@ -55,7 +55,7 @@ class Clearing:
             self._open(account, position, opening, price, leverage.value)
         if position.lots == 0:
             del account.positions[coin]
-        account.add_money(self._margin.purse(account, coin), -fee)
+        account.add_to_purse(self._margin.purse(account, coin), -fee)
         account.fees += fee
         account.volume += abs(lots) * price
         self.fees += fee
@@ -69,7 +69,7 @@ class Clearing:
         if position.isolated:
             position.usdc += received
         else:
-            account.add_money(self._margin.purse(account, position.coin), received)
+            account.add_to_purse(self._margin.purse(account, position.coin), received)
         return received
 
     def cover(self, account: Account) -> None:
@@ -77,9 +77,9 @@ class Clearing:
         cross = [p.coin for p in account.positions.values() if not p.isolated]
         backed = {self._margin.purse(account, coin) for coin in cross}
         for dex in (MAIN_DEX, *account.dex_usdc):
-            if account.money(dex) < 0 and dex not in backed:
-                self.insurance += account.money(dex)
-                account.add_money(dex, -account.money(dex))
+            if account.in_purse(dex) < 0 and dex not in backed:
+                self.insurance += account.in_purse(dex)
+                account.add_to_purse(dex, -account.in_purse(dex))
 
     def _close(self, account: Account, position: Position, lots: int, price: int) -> int:
         """Trade ``lots`` (signed, against the position) that make it smaller."""
@@ -91,7 +91,7 @@ class Clearing:
         proceeds = -lots * price
         purse = self._margin.purse(account, position.coin)
         if not position.isolated:
-            account.add_money(purse, proceeds)
+            account.add_to_purse(purse, proceeds)
             return proceeds - released
         position.usdc += proceeds
         back = max(0, worth * abs(lots) // abs(before))
@@ -101,7 +101,7 @@ class Clearing:
         if back < 0:
             self.insurance += back
         else:
-            account.add_money(purse, back)
+            account.add_to_purse(purse, back)
         return proceeds - released
 
     def _open(
@@ -111,11 +111,11 @@ class Clearing:
         position.entry_cost += lots * price
         purse = self._margin.purse(account, position.coin)
         if not position.isolated:
-            account.add_money(purse, -lots * price)
+            account.add_to_purse(purse, -lots * price)
             return
         needed = ceil_div(abs(lots) * price, leverage)
         moved = min(needed, max(0, self._margin.equity(account, purse)))
-        account.add_money(purse, -moved)
+        account.add_to_purse(purse, -moved)
         position.usdc += moved - lots * price
 
 

@@ -6,6 +6,7 @@ whole state, places in queues among it.
 """
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -14,6 +15,7 @@ from advanced_mm.paper.exchange.accounts import Account
 from advanced_mm.paper.exchange.engine import Exchange, Grouping
 from advanced_mm.paper.exchange.orders import OrderRequest, Outcome
 from advanced_mm.paper.exchange.rules import Rules
+from advanced_mm.paper.exchange.twap_orders import Twap, TwapRequest
 from advanced_mm.paper.market import MarketSource
 
 __all__ = ["JOURNAL", "Entry", "JournaledExchange"]
@@ -35,9 +37,17 @@ _ARGUMENTS: dict[str, TypeAdapter[Any]] = {
     "update_leverage": TypeAdapter(tuple[str, str, bool, int]),
     "update_isolated_margin": TypeAdapter(tuple[str, str, bool, int]),
     "schedule_cancel": TypeAdapter(tuple[str, int | None]),
+    "top_up_isolated_margin": TypeAdapter(tuple[str, str, Decimal]),
     "transfer": TypeAdapter(tuple[str, str, int]),
     "send_asset": TypeAdapter(tuple[str, str, str, str, int]),
     "set_dex_abstraction": TypeAdapter(tuple[str, bool]),
+    "send": TypeAdapter(tuple[str, str, int]),
+    "change_class": TypeAdapter(tuple[str, int, bool]),
+    "withdraw": TypeAdapter(tuple[str, str, int, int]),
+    "reserve_requests": TypeAdapter(tuple[str, str, int]),
+    "rename": TypeAdapter(tuple[str, str]),
+    "place_twap": TypeAdapter(tuple[str, TwapRequest]),
+    "cancel_twap": TypeAdapter(tuple[str, str, int]),
     "halt": TypeAdapter(tuple[str, bool]),
     "post_only": TypeAdapter(tuple[bool]),
 }
@@ -179,6 +189,48 @@ class JournaledExchange(Exchange):
         """See `Exchange.set_dex_abstraction`."""
         self._note("set_dex_abstraction", account, enabled)
         super().set_dex_abstraction(account, enabled)
+
+    def top_up_isolated_margin(self, account: str, coin: str, leverage: Decimal) -> str | None:
+        """See `Exchange.top_up_isolated_margin`."""
+        self._note("top_up_isolated_margin", account, coin, leverage)
+        return super().top_up_isolated_margin(account, coin, leverage)
+
+    def send(self, sender: str, receiver: str, micros: int) -> str | None:
+        """See `Exchange.send`."""
+        self.accounts.open(receiver)
+        self._note("send", sender, receiver, micros)
+        return super().send(sender, receiver, micros)
+
+    def change_class(self, account: str, micros: int, to_perp: bool) -> str | None:
+        """See `Exchange.change_class`."""
+        self._note("change_class", account, micros, to_perp)
+        return super().change_class(account, micros, to_perp)
+
+    def withdraw(self, account: str, receiver: str, micros: int, nonce: int) -> str | None:
+        """See `Exchange.withdraw`."""
+        self._note("withdraw", account, receiver, micros, nonce)
+        return super().withdraw(account, receiver, micros, nonce)
+
+    def reserve_requests(self, account: str, receiver: str, requests: int) -> str | None:
+        """See `Exchange.reserve_requests`."""
+        self.accounts.open(receiver)
+        self._note("reserve_requests", account, receiver, requests)
+        return super().reserve_requests(account, receiver, requests)
+
+    def rename(self, account: str, name: str) -> None:
+        """See `Exchange.rename`."""
+        self._note("rename", account, name)
+        super().rename(account, name)
+
+    def place_twap(self, account: str, request: TwapRequest) -> Twap | str:
+        """See `Exchange.place_twap`."""
+        self._note("place_twap", account, request)
+        return super().place_twap(account, request)
+
+    def cancel_twap(self, account: str, coin: str, twap_id: int) -> str | None:
+        """See `Exchange.cancel_twap`."""
+        self._note("cancel_twap", account, coin, twap_id)
+        return super().cancel_twap(account, coin, twap_id)
 
     def halt(self, coin: str, halted: bool) -> None:
         """See `Exchange.halt`."""

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 from advanced_mm.instruments import dex_of
-from advanced_mm.paper.exchange.accounts import Account, Leverage, Position
+from advanced_mm.paper.exchange.accounts import Account, Leverage, Position, Sample
 from advanced_mm.paper.exchange.orders import OrderRequest
 from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.exchange.units import CoinUnits
@@ -100,7 +100,7 @@ class Margin:
     def equity(self, account: Account, purse: str = MAIN_DEX) -> int:
         """Value of a cross account, micro-USDC."""
         cross = (p.lots * self.mark(p.coin) for p in self._cross(account, purse))
-        return account.money(purse) + sum(cross)
+        return account.in_purse(purse) + sum(cross)
 
     def value(self, account: Account) -> int:
         """Value of the account at all exchanges, with its isolated positions, micro-USDC."""
@@ -117,7 +117,7 @@ class Margin:
         With DEX abstraction a builder-deployed one has what is held for the orders there.
         """
         if not account.dex_abstraction:
-            return account.money(dex)
+            return account.in_purse(dex)
         pending = self._pending(account, MAIN_DEX, None, None)
         held = {
             coin: self._of_coin(account, coin, orders)
@@ -127,6 +127,11 @@ class Margin:
         if dex:
             return sum(micros for coin, micros in held.items() if self._dexs[coin] == dex)
         return account.usdc - sum(held.values())
+
+    def sample(self, account: Account, now_ms: int) -> Sample:
+        """What the account is worth now, and what it has gained."""
+        value, spot = self.value(account), account.spot_usdc
+        return Sample(now_ms, value, spot, value + spot - account.deposited, account.volume)
 
     def held(self, account: Account, coin: str) -> int:
         """Signed lots of the account's position."""
