@@ -4,6 +4,7 @@ from fractions import Fraction
 
 from advanced_mm.paper.exchange.engine import Exchange
 from advanced_mm.paper.exchange.units import CoinUnits
+from advanced_mm.paper.margin_tables import margin_tables
 from advanced_mm.paper.messages import price_text
 from advanced_mm.paper.views import Json, decimal_text, mid_text, universe_entry
 
@@ -34,7 +35,7 @@ class MarketViews:
         markets = self.venue.markets.values()
         return {
             "universe": [universe_entry(market.spec) for market in markets],
-            "marginTables": [],
+            "marginTables": margin_tables(market.spec for market in markets),
             "collateralToken": 0,
         }
 
