@@ -5,10 +5,13 @@ from advanced_mm.paper.exchange.accounts import Account, Leverage, Position
 from advanced_mm.paper.exchange.engine import Exchange
 from advanced_mm.paper.exchange.orders import Order
 from advanced_mm.paper.exchange.units import micros_text
+from advanced_mm.paper.fill_messages import fills_data
 from advanced_mm.paper.listing import MAIN_DEX
 from advanced_mm.paper.market_views import MarketViews
-from advanced_mm.paper.order_messages import fill_data, full_order_data
-from advanced_mm.paper.spot import SPOT_CONTEXTS, SPOT_STATE
+from advanced_mm.paper.money_messages import spot_state
+from advanced_mm.paper.order_messages import full_order_data
+from advanced_mm.paper.spot import SPOT_CONTEXTS
+from advanced_mm.paper.twap_messages import twap_state
 from advanced_mm.paper.views import Json, decimal_text
 
 __all__ = ["AccountViews"]
@@ -34,11 +37,16 @@ class AccountViews:
         """The account of an address, with play money if nobody has heard of it before; to read."""
         return self.exchange.accounts.look(address)
 
-    def fills(self, address: str) -> list[Json]:
+    def fills(self, address: str, aggregate: bool = False) -> list[Json]:
         """The newest fills of an account, newest first."""
         self.account(address)
         newest = list(self.exchange.fills(address))[-MAX_FILLS:]
-        return [fill_data(one, self.units[one.coin]) for one in reversed(newest)]
+        return fills_data(reversed(newest), self.units, aggregate)
+
+    def twap_states(self, address: str) -> list[Json]:
+        """The TWAPs that are under way, by their numbers."""
+        twaps = self.exchange.twaps.of(address)
+        return [[one.twap_id, twap_state(one, self.units[one.coin])] for one in twaps]
 
     def live_orders(self, address: str, dex: str = MAIN_DEX) -> list[Order]:
         """The live orders at an exchange, newest first."""
@@ -73,8 +81,8 @@ class AccountViews:
             "serverTime": self.exchange.now_ms,
             "isVault": False,
             "user": address,
-            "twapStates": [],
-            "spotState": SPOT_STATE,
+            "twapStates": self.twap_states(address),
+            "spotState": spot_state(self.account(address)),
             "spotAssetCtxs": SPOT_CONTEXTS,
         }
 

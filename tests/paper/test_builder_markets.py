@@ -409,3 +409,28 @@ async def test_streams_of_an_exchange_and_of_all(venue, subscription, channel, t
         while (refusal := await socket.receive_json(timeout=2))["channel"] != "error":
             pass
         assert refusal["data"].startswith("Invalid subscription")
+
+
+async def test_limits_and_status_of_an_exchange(venue):
+    _, limits = await ask(venue, {"type": "perpDexLimits", "dex": "xyz"})
+    assert [coin for coin, _ in limits["coinToOiCap"]] == [COIN, "xyz:TSLA"]
+    assert await ask(venue, {"type": "perpDexLimits", "dex": "nope"}) == (200, None)
+    account = venue.exchange.accounts.open(USER)
+    account.deposit("xyz", 250_000_000)
+    _, status = await ask(venue, {"type": "perpDexStatus", "dex": "xyz"})
+    assert status == {"totalNetDeposit": "250.0"}
+    _, main = await ask(venue, {"type": "perpDexStatus", "dex": ""})
+    assert main == {"totalNetDeposit": "10000.0"}
+    _, funding = await ask(venue, {"type": "predictedFundings"})
+    assert [coin for coin, _ in funding] == ["ETH", "kPEPE"]
+    assert await ask(venue, {"type": "perpsAtOpenInterestCap", "dex": "xyz"}) == (200, [])
+
+
+async def test_what_was_sent_is_in_the_ledger(venue):
+    venue.exchange.accounts.open(USER)
+    assert venue.exchange.send_asset(USER, "", USER, "xyz", 5_000_000) is None
+    body = {"type": "userNonFundingLedgerUpdates", "user": USER, "startTime": 0}
+    _, ledger = await ask(venue, body)
+    (sent,) = [one["delta"] for one in ledger if one["delta"]["type"] == "send"]
+    assert (sent["sourceDex"], sent["destinationDex"]) == ("", "xyz")
+    assert (sent["amount"], sent["token"]) == ("5.0", "USDC")
