@@ -1,18 +1,19 @@
 """The request types of /info that concern markets and need no account."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from advanced_mm.paper.book_merging import Mantissa, SignificantFigures
 from advanced_mm.paper.candles import INTERVALS
 from advanced_mm.paper.info import InfoRequest, Route, UnknownCoinError
 from advanced_mm.paper.listing import MAIN_DEX
 from advanced_mm.paper.market_views import MarketViews
-from advanced_mm.paper.messages import book_data, trade_data
+from advanced_mm.paper.messages import trade_data
 from advanced_mm.paper.spot import SPOT_CONTEXTS, SPOT_META
 from advanced_mm.paper.venue import CoinMarket
-from advanced_mm.paper.views import Json, all_mids, candle_wire
+from advanced_mm.paper.views import Json, all_mids, candle_wire, shown_book
 
 __all__ = ["MarketInfo"]
 
@@ -28,11 +29,17 @@ class PerpRequest(InfoRequest):
 
 
 class BookRequest(InfoRequest):
-    """``nSigFigs`` may be left out or be 5, which every price has anyway: books come unmerged."""
+    """The book, in coarser levels where significant figures are given."""
 
     coin: str
-    nSigFigs: Literal[5] | None = None
-    mantissa: Literal[1] | None = None
+    nSigFigs: SignificantFigures | None = None
+    mantissa: Mantissa | None = None
+
+    @model_validator(mode="after")
+    def _of_five(self) -> "BookRequest":
+        if self.mantissa is not None and self.nSigFigs != 5:
+            raise ValueError("a mantissa goes with nSigFigs 5 alone")
+        return self
 
 
 class TradesRequest(InfoRequest):
@@ -115,7 +122,7 @@ class MarketInfo:
         if request.coin not in self._venue.markets:
             return None
         market = self._venue.markets[request.coin]
-        return book_data(market.spec, market.book(BOOK_LEVELS))
+        return shown_book(market, BOOK_LEVELS, request.nSigFigs, request.mantissa)
 
     def recent_trades(self, request: TradesRequest) -> list[Json]:
         """The newest prints, newest first."""

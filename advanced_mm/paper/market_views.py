@@ -5,6 +5,7 @@ from fractions import Fraction
 from advanced_mm.paper.exchange.engine import Exchange
 from advanced_mm.paper.exchange.units import CoinUnits
 from advanced_mm.paper.listing import MAIN_DEX
+from advanced_mm.paper.margin_tables import margin_tables
 from advanced_mm.paper.messages import price_text
 from advanced_mm.paper.views import Json, decimal_text, dex_entry, mid_text, universe_entry
 
@@ -33,9 +34,10 @@ class MarketViews:
     def meta(self, dex: str = MAIN_DEX) -> dict[str, Json]:
         """The perpetuals that trade at an exchange."""
         coins = self.venue.listing.coins_of(dex)
+        specs = [self.venue.markets[coin].spec for coin in coins]
         return {
-            "universe": [universe_entry(self.venue.markets[coin].spec) for coin in coins],
-            "marginTables": [],
+            "universe": [universe_entry(spec) for spec in specs],
+            "marginTables": margin_tables(specs),
             "collateralToken": 0,
         }
 

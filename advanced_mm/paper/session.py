@@ -316,7 +316,8 @@ class PaperSession:
         if options.live:
             self._admin = AdminClient(addresses["admin"])
             names = [plan.name for plan in plans] if options.both_sides else []
-            account = LiveAccount.open(self._admin, names)
+            abstraction = dex_of(options.coin) != ""
+            account = LiveAccount.open(self._admin, names, dex_abstraction=abstraction)
         market_making = dict(options.overrides)
         if options.replay is not None:
             market_making.setdefault("toxicity_limit", _REPLAY_TOXICITY_LIMIT)

@@ -4,19 +4,22 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from advanced_mm.paper.book_merging import merged_book, true_spread
 from advanced_mm.paper.candles import Candle, bar_end
 from advanced_mm.paper.listing import MAIN_DEX
 from advanced_mm.paper.market import CoinSpec
-from advanced_mm.paper.messages import price_text, size_text
+from advanced_mm.paper.messages import book_data, price_text, size_text
 from advanced_mm.paper.venue import CoinMarket, Venue
 
 __all__ = [
+    "OPEN_INTEREST_CAP",
     "Json",
     "all_mids",
     "candle_wire",
     "decimal_text",
     "dex_entry",
     "mid_text",
+    "shown_book",
     "universe_entry",
 ]
 
@@ -31,6 +34,7 @@ def universe_entry(spec: CoinSpec) -> dict[str, Json]:
         "name": spec.coin,
         "szDecimals": spec.size_decimals,
         "maxLeverage": spec.max_leverage,
+        "marginTableId": spec.max_leverage,
     }
     if spec.only_isolated:
         entry |= {"onlyIsolated": True, "marginMode": spec.margin_mode}
@@ -76,6 +80,17 @@ def candle_wire(market: CoinMarket, interval: str, candle: Candle) -> dict[str, 
         "v": size_text(candle.volume, spec),
         "n": candle.prints,
     }
+
+
+def shown_book(
+    market: CoinMarket, levels: int, figures: int | None, mantissa: int | None
+) -> dict[str, object]:
+    """The book as ``l2Book`` gives it: whole, or in coarser levels with the spread beside them."""
+    if figures is None:
+        return {**book_data(market.spec, market.book(levels))}
+    data = book_data(market.spec, merged_book(market, levels, figures, mantissa or 1))
+    spread = true_spread(market)
+    return {**data} if spread is None else {**data, "spread": decimal_text(spread)}
 
 
 def mid_text(market: CoinMarket) -> str:

@@ -136,7 +136,7 @@ def test_an_account_has_play_money_and_nothing_else(router):
     assert ask("userFillsByTime", startTime=0) == []
     assert ask("orderStatus", oid=7) == {"status": "unknownOid"}
     assert ask("orderStatus", oid="0x" + "0" * 32) == {"status": "unknownOid"}
-    assert ask("userAbstraction") == "disabled"
+    assert ask("userAbstraction") == "default"
     assert ask("userRateLimit")["nRequestsCap"] == 10_000
     assert ask("spotClearinghouseState") == {"balances": []}
 
