@@ -123,7 +123,7 @@ class Collector:
         coins = coins_among(self._names, self._known, self._url)
         if coins != self._recorder.coins:
             self._open(coins)
-            logger.info("%s: %s at the venue", ", ".join(self._names), ", ".join(coins))
+            logger.info("%s: called %s by the venue", ", ".join(self._names), ", ".join(coins))
 
     async def _flush_regularly(self) -> None:
         while True:
