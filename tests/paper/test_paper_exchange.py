@@ -100,9 +100,11 @@ def test_speed_runs_the_market_faster_and_the_duration_counts_market_time():
 
 def test_coins_of_every_spelling_and_exchange_are_served():
     coins = "KPEPE,XYZ-XYZ100/USDC:USDC,eth"
-    with venue_process("--coins", coins, "--history-minutes", 1) as (_, addresses):
-        with urllib.request.urlopen(addresses["rest"] + "/health", timeout=5) as answer:
-            assert json.load(answer)["coins"] == ["kPEPE", "xyz:XYZ100", "ETH"]
+    with (
+        venue_process("--coins", coins, "--history-minutes", 1) as (_, addresses),
+        urllib.request.urlopen(addresses["rest"] + "/health", timeout=5) as answer,
+    ):
+        assert json.load(answer)["coins"] == ["kPEPE", "xyz:XYZ100", "ETH"]
 
 
 def test_a_taken_port_and_other_bad_input_end_in_one_sentence_and_exit_code_2(tmp_path):
