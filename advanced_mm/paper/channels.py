@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from advanced_mm.paper.book_merging import Mantissa, SignificantFigures
 from advanced_mm.paper.candles import INTERVALS, bar_start
+from advanced_mm.paper.fast_contexts import FastContextsChannel
+from advanced_mm.paper.listing import MAIN_DEX
 from advanced_mm.paper.market_views import MarketViews
 from advanced_mm.paper.messages import bbo_message, trades_message
 from advanced_mm.paper.step import Message, Step
@@ -32,6 +34,7 @@ class Subscription(BaseModel):
 
     type: str
     coin: str = ""
+    dex: str = MAIN_DEX
     interval: str = ""
     fast: bool = False
     nSigFigs: SignificantFigures | None = None
@@ -66,6 +69,7 @@ class Subscription(BaseModel):
             or ("interval" in channel.fields and own.interval not in INTERVALS)
             or ("user" in channel.fields and not own.user)
             or (own.mantissa is not None and own.nSigFigs != 5)
+            or own.dex not in venue.listing.dexs
         ):
             raise InvalidSubscriptionError
         return own
@@ -171,17 +175,49 @@ class CandleChannel:
 
 
 class MidsChannel:
-    """The mids of all coins, once a second."""
+    """The mids of all coins of an exchange, once a second."""
 
-    fields: ClassVar[tuple[str, ...]] = ()
+    fields: ClassVar[tuple[str, ...]] = ("dex",)
 
     def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
-        """The mids as they stand."""
-        return [{"channel": "allMids", "data": {"mids": all_mids(views.venue)}}]
+        """The mids as they stand; the main exchange is not named in the message."""
+        dex = subscription.dex
+        data = {"mids": all_mids(views.venue, dex)}
+        return [{"channel": "allMids", "data": {"dex": dex, **data} if dex else data}]
 
     def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
         """The mids, when their time has come."""
         return self.on_subscribe(views, subscription) if step.crosses(MIDS_CADENCE_MS) else []
+
+
+class DexContextsChannel:
+    """The figures of all coins of an exchange, once a second."""
+
+    fields: ClassVar[tuple[str, ...]] = ("dex",)
+
+    def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
+        """The figures as they stand."""
+        data = {"dex": subscription.dex, "ctxs": views.contexts(subscription.dex)}
+        return [{"channel": "assetCtxs", "data": data}]
+
+    def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
+        """The figures, when their time has come."""
+        return self.on_subscribe(views, subscription) if step.crosses(CONTEXT_CADENCE_MS) else []
+
+
+class AllContextsChannel:
+    """The figures of all coins of all exchanges, once a second."""
+
+    fields: ClassVar[tuple[str, ...]] = ()
+
+    def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
+        """The figures as they stand."""
+        data = {"ctxs": [[dex, views.contexts(dex)] for dex in views.venue.listing.dexs]}
+        return [{"channel": "allDexsAssetCtxs", "data": data}]
+
+    def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
+        """The figures, when their time has come."""
+        return self.on_subscribe(views, subscription) if step.crosses(CONTEXT_CADENCE_MS) else []
 
 
 class AssetContextChannel:
@@ -207,4 +243,7 @@ CHANNELS: dict[str, Channel] = {
     "candle": CandleChannel(),
     "allMids": MidsChannel(),
     "activeAssetCtx": AssetContextChannel(),
+    "assetCtxs": DexContextsChannel(),
+    "allDexsAssetCtxs": AllContextsChannel(),
+    "fastAssetCtxs": FastContextsChannel(),
 }

@@ -3,14 +3,14 @@
 An address that is asked about has an account from then on, with play money.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from advanced_mm.paper.account_views import AccountViews
 from advanced_mm.paper.exchange.signers import Signers
 from advanced_mm.paper.exchange.units import micros_text
 from advanced_mm.paper.info import Route, UnknownCoinError
-from advanced_mm.paper.info_forms import AccountRequest, UserAddress
+from advanced_mm.paper.info_forms import AccountDexRequest, AccountRequest, UserAddress
 from advanced_mm.paper.money_messages import spot_state
 from advanced_mm.paper.order_messages import order_data, order_entry
 from advanced_mm.paper.views import Json, decimal_text
@@ -59,18 +59,19 @@ class AccountInfo:
     def routes(self) -> dict[str, Route[Any]]:
         """The request types answered here."""
         return {
-            "clearinghouseState": Route(
-                AccountRequest, lambda request: self._views.clearinghouse(request.user)
-            ),
+            "clearinghouseState": self._of_dex(self._views.clearinghouse),
             "spotClearinghouseState": Route(
                 AccountRequest, lambda request: spot_state(self._views.account(request.user))
             ),
-            "openOrders": Route(AccountRequest, self.open_orders),
-            "frontendOpenOrders": Route(AccountRequest, lambda r: self._views.open_orders(r.user)),
+            "openOrders": self._of_dex(self.open_orders),
+            "frontendOpenOrders": self._of_dex(self._views.open_orders),
             "webData2": Route(AccountRequest, lambda request: self._views.web_data(request.user)),
             "orderStatus": Route(OrderStatusRequest, self.order_status),
             "activeAssetData": Route(CoinRequest, self.active_asset),
-            "userAbstraction": Route(AccountRequest, lambda _: "disabled"),
+            "userAbstraction": Route(AccountRequest, self.abstraction),
+            "userDexAbstraction": Route(
+                AccountRequest, lambda request: self._views.account(request.user).dex_abstraction
+            ),
             "userFees": Route(AccountRequest, self.fees),
             "userRateLimit": Route(AccountRequest, self.rate_limit),
             "subAccounts": Route(AccountRequest, self.sub_accounts),
@@ -80,10 +81,10 @@ class AccountInfo:
             "approvedBuilders": Route(AccountRequest, self.builders),
         }
 
-    def open_orders(self, request: AccountRequest) -> list[Json]:
-        """The live orders in short, newest first."""
-        orders = self._exchange.open_orders(request.user)
-        return [order_data(one, self._views.units[one.coin]) for one in reversed(orders)]
+    def open_orders(self, user: str, dex: str) -> list[Json]:
+        """The live orders at an exchange in short, newest first."""
+        orders = self._views.live_orders(user, dex)
+        return [order_data(one, self._views.units[one.coin]) for one in orders]
 
     def order_status(self, request: OrderStatusRequest) -> dict[str, Json]:
         """What has become of an order."""
@@ -98,6 +99,11 @@ class AccountInfo:
         if request.coin not in self._views.units:
             raise UnknownCoinError(request.coin)
         return self._views.active_asset(request.user, request.coin)
+
+    def abstraction(self, request: AccountRequest) -> str:
+        """Whether an account's money is one for all exchanges: nobody has set it, no, or yes."""
+        words = {None: "default", False: "disabled", True: "dexAbstraction"}
+        return words[self._views.account(request.user).dex_abstraction]
 
     def fees(self, request: AccountRequest) -> dict[str, Json]:
         """The venue's rates; nobody has a better tier."""
@@ -162,9 +168,9 @@ class AccountInfo:
         return {"role": "user"}
 
     def agents(self, request: AccountRequest) -> list[Json]:
-        """The agents with a name that an owner has approved; they never expire."""
+        """The agents with a name that an owner has approved."""
         return [
-            {"name": agent.name, "address": address, "validUntil": None}
+            {"name": agent.name, "address": address, "validUntil": agent.valid_until}
             for address, agent in self._signers.agents.items()
             if agent.owner == request.user and agent.name
         ]
@@ -177,6 +183,14 @@ class AccountInfo:
         """The builders that may take something."""
         approved = self._signers.builders.items()
         return [builder for (user, builder), tenths in approved if user == request.user and tenths]
+
+    def _of_dex(self, answer: Callable[[str, str], Json]) -> Route[AccountDexRequest]:
+        """A route that answers null where the exchange asked for is not here."""
+        dexs = self._views.markets.venue.listing.dexs
+        return Route(
+            AccountDexRequest,
+            lambda request: answer(request.user, request.dex) if request.dex in dexs else None,
+        )
 
 
 def opening(views: AccountViews, routes: Mapping[str, Route[Any]]) -> dict[str, Route[Any]]:

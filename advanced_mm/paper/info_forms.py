@@ -5,8 +5,9 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from advanced_mm.paper.info import InfoRequest
+from advanced_mm.paper.listing import MAIN_DEX
 
-__all__ = ["AccountRequest", "RangeRequest", "UserAddress"]
+__all__ = ["AccountDexRequest", "AccountRequest", "RangeRequest", "UserAddress"]
 
 UserAddress = Annotated[str, StringConstraints(pattern=r"^0[xX][0-9a-fA-F]{40}$", to_lower=True)]
 
@@ -15,6 +16,12 @@ class AccountRequest(InfoRequest):
     """A request of an address."""
 
     user: UserAddress
+
+
+class AccountDexRequest(AccountRequest):
+    """A request of an address at an exchange, the main one where none is named."""
+
+    dex: str = MAIN_DEX
 
 
 class RangeRequest(AccountRequest):

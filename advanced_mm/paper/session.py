@@ -15,6 +15,7 @@ from typing import Any, Self
 import requests
 
 from advanced_mm.errors import AdvancedMMError, InputError, VenueError
+from advanced_mm.instruments import dex_of
 from advanced_mm.paper.budget_log import BudgetLog
 from advanced_mm.paper.keeper import Keeper
 from advanced_mm.paper.live_account import AdminClient, LiveAccount
@@ -297,7 +298,8 @@ class PaperSession:
         if options.live:
             self._admin = AdminClient(addresses["admin"])
             names = [plan.name for plan in plans] if options.both_sides else []
-            account = LiveAccount.open(self._admin, names)
+            abstraction = dex_of(options.coin) != ""
+            account = LiveAccount.open(self._admin, names, dex_abstraction=abstraction)
         market_making = dict(options.overrides)
         if options.replay is not None:
             market_making.setdefault("toxicity_limit", _REPLAY_TOXICITY_LIMIT)
@@ -324,8 +326,9 @@ class PaperSession:
         if state is not None:
             mid = state["markets"].get(self.options.coin, {}).get("mid")
             return None if mid is None else float(mid)
+        asked = {"type": "allMids", "dex": dex_of(self.options.coin)}
         try:
-            answer = requests.post(f"{self.rest_address}/info", json={"type": "allMids"}, timeout=2)
+            answer = requests.post(f"{self.rest_address}/info", json=asked, timeout=2)
             return float(answer.json()[self.options.coin])
         except (requests.RequestException, ValueError, KeyError):
             return None

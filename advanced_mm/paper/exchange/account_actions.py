@@ -20,12 +20,15 @@ from advanced_mm.paper.exchange.signing import Address
 
 __all__ = [
     "AccountAction",
+    "AgentEnableDexAbstraction",
+    "AgentSetAbstraction",
     "ApproveAgent",
     "ApproveBuilderFee",
     "CreateSubAccount",
     "Noop",
     "ReserveRequestWeight",
     "ScheduleCancel",
+    "SendAsset",
     "SetReferrer",
     "SubAccountModify",
     "SubAccountTransfer",
@@ -34,12 +37,15 @@ __all__ = [
     "UpdateLeverage",
     "UsdClassTransfer",
     "UsdSend",
+    "UserDexAbstraction",
+    "UserSetAbstraction",
     "UserSigned",
     "Withdraw",
     "signed_nonce",
 ]
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=16)]
+DexName = Annotated[str, StringConstraints(max_length=20)]
 Amount = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?$", max_length=40)]
 
 
@@ -144,6 +150,50 @@ class UsdClassTransfer(UserSigned):
     nonce: TimeMs
 
 
+class SendAsset(UserSigned):
+    """Moves a token between exchanges ("" the main one), spot ("spot"), accounts."""
+
+    type: Literal["sendAsset"]
+    destination: Address
+    sourceDex: DexName
+    destinationDex: DexName
+    token: Annotated[str, StringConstraints(min_length=1, max_length=60)]
+    amount: Amount
+    fromSubAccount: Address | Literal[""]
+    nonce: TimeMs
+
+
+class UserDexAbstraction(UserSigned):
+    """Makes one purse of those at all exchanges, of oneself or a sub-account, or ends that."""
+
+    type: Literal["userDexAbstraction"]
+    user: Address
+    enabled: bool
+    nonce: TimeMs
+
+
+class UserSetAbstraction(UserSigned):
+    """How the purses of oneself or a sub-account belong together."""
+
+    type: Literal["userSetAbstraction"]
+    user: Address
+    abstraction: Literal["disabled", "dexAbstraction", "unifiedAccount", "portfolioMargin"]
+    nonce: TimeMs
+
+
+class AgentEnableDexAbstraction(Form):
+    """Makes one purse of those at all exchanges, if that was never decided."""
+
+    type: Literal["agentEnableDexAbstraction"]
+
+
+class AgentSetAbstraction(Form):
+    """How the purses belong together: disabled, unified, or portfolio margin."""
+
+    type: Literal["agentSetAbstraction"]
+    abstraction: Literal["i", "u", "p"]
+
+
 class SetReferrer(Form):
     """Whoever brought the account: nothing follows from it here."""
 
@@ -192,6 +242,11 @@ AccountAction = (
     | UsdSend
     | Withdraw
     | UsdClassTransfer
+    | SendAsset
+    | UserDexAbstraction
+    | UserSetAbstraction
+    | AgentEnableDexAbstraction
+    | AgentSetAbstraction
     | SetReferrer
     | CreateSubAccount
     | SubAccountModify
@@ -207,7 +262,9 @@ def signed_nonce(action: UserSigned) -> int | None:
             return nonce
         case ApproveAgent(nonce=nonce) | ApproveBuilderFee(nonce=nonce):
             return nonce
-        case UsdClassTransfer(nonce=nonce):
+        case UsdClassTransfer(nonce=nonce) | SendAsset(nonce=nonce):
+            return nonce
+        case UserDexAbstraction(nonce=nonce) | UserSetAbstraction(nonce=nonce):
             return nonce
         case _:
             return None

@@ -8,10 +8,16 @@ from advanced_mm.paper.exchange.engine import Exchange
 from advanced_mm.paper.exchange.replies import done, settled
 from advanced_mm.paper.exchange.signers import RefusedError, Signers
 from advanced_mm.paper.exchange.signing import plain_address
-from advanced_mm.paper.exchange.units import parse_micros
+from advanced_mm.paper.exchange.treasury import NO_TOKENS
+from advanced_mm.paper.exchange.units import MICROS_PER_USDC, dollars_text, parse_micros
 from advanced_mm.paper.views import Json
 
 __all__ = ["AccountRequests"]
+
+MOST_SUB_ACCOUNTS = 10
+NAMED_AGENTS, AGENTS_A_SUB_ACCOUNT = 3, 2
+
+AGENT_MODES = {"i": "disabled", "u": "unifiedAccount", "p": "portfolioMargin"}
 
 
 class AccountRequests:
@@ -48,20 +54,25 @@ class AccountRequests:
                 return settled(self._margin(account, action))
             case (
                 forms.SubAccountTransfer() | forms.UsdSend() | forms.Withdraw()
-                | forms.UsdClassTransfer() | forms.ReserveRequestWeight()
+                | forms.UsdClassTransfer() | forms.SendAsset() | forms.ReserveRequestWeight()
             ):  # fmt: skip
                 return settled(self._money(account, action))
+            case (
+                forms.UserDexAbstraction() | forms.UserSetAbstraction()
+                | forms.AgentEnableDexAbstraction() | forms.AgentSetAbstraction()
+            ):  # fmt: skip
+                self._abstraction(account, action)
             case forms.ScheduleCancel(time=time_ms):
                 return settled(self._exchange.schedule_cancel(account, time_ms))
             case forms.CreateSubAccount(name=name):
-                return done("createSubAccount", self._exchange.accounts.add_sub(account, name))
+                return self._open_sub_account(account, name)
             case forms.SubAccountModify(subAccountUser=sub_account, name=name):
                 self._own(account, sub_account)
                 self._exchange.rename(sub_account, name)
             case forms.ApproveBuilderFee(builder=builder, maxFeeRate=rate):
                 self._signers.approve_builder(account, plain_address(builder), rate)
             case forms.ApproveAgent(agentAddress=address, agentName=name):
-                self._signers.approve_agent(account, plain_address(address), name or "")
+                self._approve_agent(account, address, name or "")
             case forms.SetReferrer() | forms.Noop():
                 pass  # nothing is left behind
         return done()
@@ -87,6 +98,7 @@ class AccountRequests:
         | forms.UsdSend
         | forms.Withdraw
         | forms.UsdClassTransfer
+        | forms.SendAsset
         | forms.ReserveRequestWeight,
     ) -> str | None:
         exchange = self._exchange
@@ -105,8 +117,72 @@ class AccountRequests:
                 if sub_account:
                     account = self._own(account, sub_account.lower())
                 return exchange.change_class(account, parse_micros(number.strip()), to_perp)
+            case forms.SendAsset():
+                return self._send_asset(account, action)
             case forms.ReserveRequestWeight(weight=weight, destination=destination):
                 return exchange.reserve_requests(account, destination or account, weight)
+
+    def _send_asset(self, account: str, action: forms.SendAsset) -> str | None:
+        sender = account
+        if action.fromSubAccount:
+            sender = self._own(account, plain_address(action.fromSubAccount))
+        if action.token.partition(":")[0] != "USDC":
+            return NO_TOKENS  # nobody holds anything else
+        receiver = plain_address(action.destination)
+        return self._exchange.send_asset(
+            sender,
+            action.sourceDex,
+            receiver,
+            action.destinationDex,
+            parse_micros(action.amount),
+        )
+
+    def _abstraction(
+        self,
+        account: str,
+        action: forms.UserDexAbstraction
+        | forms.UserSetAbstraction
+        | forms.AgentEnableDexAbstraction
+        | forms.AgentSetAbstraction,
+    ) -> None:
+        user, wanted = account, "dexAbstraction"
+        match action:
+            case forms.UserDexAbstraction(user=user, enabled=enabled):
+                wanted = "dexAbstraction" if enabled else "disabled"
+            case forms.UserSetAbstraction(user=user, abstraction=wanted):
+                pass
+            case forms.AgentSetAbstraction(abstraction=letter):
+                wanted = AGENT_MODES[letter]
+            case forms.AgentEnableDexAbstraction():
+                if self._exchange.accounts.open(account).dex_abstraction is not None:
+                    raise RefusedError("DEX abstraction was set before: the owner must change it")
+        if wanted not in ("dexAbstraction", "disabled"):
+            raise RefusedError(f"This venue has no {wanted}: only dexAbstraction or disabled")
+        owner = plain_address(user)
+        if owner != account:
+            self._own(account, owner)
+        self._exchange.set_dex_abstraction(owner, wanted == "dexAbstraction")
+
+    def _open_sub_account(self, account: str, name: str) -> dict[str, Json]:
+        accounts, needed = self._exchange.accounts, self._exchange.rules.sub_account_volume
+        traded = accounts.open(account).volume
+        if traded < needed * MICROS_PER_USDC:
+            raise RefusedError(
+                "Cannot create sub-accounts until enough volume traded. "
+                f"Required: ${needed:f}. Traded: ${dollars_text(traded)}."
+            )
+        if len(accounts.subs(account)) >= MOST_SUB_ACCOUNTS:
+            raise RefusedError("Too many sub-accounts")
+        return done("createSubAccount", accounts.add_sub(account, name))
+
+    def _approve_agent(self, account: str, address: str, name: str) -> None:
+        sub_accounts = len(self._exchange.accounts.subs(account))
+        self._signers.approve_agent(
+            account,
+            plain_address(address),
+            name,
+            most_named=NAMED_AGENTS + AGENTS_A_SUB_ACCOUNT * sub_accounts,
+        )
 
     def _own(self, account: str, sub_account: str) -> str:
         if self._exchange.accounts.master_of(sub_account) != account:

@@ -20,10 +20,11 @@ from advanced_mm.paper.exchange.orders import (
     Outcome,
 )
 from advanced_mm.paper.exchange.rules import Rules
-from advanced_mm.paper.exchange.treasury import Treasury
+from advanced_mm.paper.exchange.treasury import SPOT, Treasury
 from advanced_mm.paper.exchange.twap_orders import Twap, TwapRequest
 from advanced_mm.paper.exchange.twaps import Twaps
 from advanced_mm.paper.exchange.upkeep import Upkeep
+from advanced_mm.paper.listing import MAIN_DEX
 from advanced_mm.paper.market import MarketSource, MarketUpdate
 from advanced_mm.paper.venue import Venue
 
@@ -49,7 +50,7 @@ class Exchange:
     Parameters
     ----------
     sources
-        The background of one market a coin; their order gives the asset numbers.
+        The background of one market a coin; their order gives the asset numbers, see `Listing`.
     rules
         The venue's rules.
     """
@@ -172,14 +173,20 @@ class Exchange:
     def update_leverage(self, account: str, coin: str, is_cross: bool, leverage: int) -> str | None:
         """Set a coin's leverage; the venue's sentence if it cannot be set."""
         owner = self.accounts.open(account)
-        if not 1 <= leverage <= self.books[coin].spec.max_leverage:
+        spec = self.books[coin].spec
+        if not 1 <= leverage <= spec.max_leverage:
             return "Invalid leverage value"
+        if is_cross and spec.only_isolated:
+            return "Cross margin is not allowed for this asset."
         old, position = self.margin.leverage(owner, coin), owner.positions.get(coin)
         if position is not None and position.isolated == is_cross:
             return "Cannot switch leverage type with open position."
-        needed = self.margin.required(owner)
+        purse = self.margin.purse(owner, coin)
+        needed = self.margin.required(owner, purse=purse)
         owner.leverage[coin] = Leverage(leverage, is_cross)
-        enough = self.margin.required(owner) <= max(needed, self.margin.equity(owner))
+        enough = self.margin.required(owner, purse=purse) <= max(
+            needed, self.margin.equity(owner, purse)
+        )
         if position is not None and position.isolated and leverage < old.value:
             worth = position.equity(self.margin.mark(coin))
             enough = enough and worth >= self.margin.of_position(owner, position)
@@ -199,15 +206,21 @@ class Exchange:
         position = owner.positions.get(coin)
         if position is None or not position.isolated:
             return "No isolated position to update margin for."
+        if micros < 0 and self.books[coin].spec.margin_mode == "strictIsolated":
+            return (
+                "Cannot remove isolated margin for this asset. "
+                "To remove margin, reduce the position."
+            )
+        purse = self.margin.purse(owner, coin)
         mark = self.margin.mark(coin)
         least = max(
             self.margin.of_position(owner, position), ceil_div(abs(position.lots) * mark, 10)
         )
-        if micros > self.margin.withdrawable(owner) or (
+        if micros > self.margin.withdrawable(owner, purse) or (
             micros < 0 and position.equity(mark) + micros < least
         ):
             return "Insufficient margin for isolated margin update."
-        owner.usdc -= micros
+        owner.add_to_purse(purse, -micros)
         position.usdc += micros
         return None
 
@@ -258,6 +271,36 @@ class Exchange:
     def cancel_twap(self, account: str, coin: str, twap_id: int) -> str | None:
         """End a TWAP; the venue's sentence if there is none."""
         return self.twaps.cancel(self.accounts.open(account), coin, twap_id)
+
+    def send_asset(
+        self, sender: str, source: str, receiver: str, destination: str, micros: int
+    ) -> str | None:
+        """Move money from one purse of an account to one of the same or of another.
+
+        Purses are named by their exchange, the main one by the empty string, or are "spot".
+        """
+        for address, place in ((sender, source), (receiver, destination)):
+            if place not in (*self.venue.listing.dexs, SPOT):
+                return f"Invalid perp dex: {place}"
+            if place not in (MAIN_DEX, SPOT) and self.accounts.open(address).dex_abstraction:
+                return "Action disabled when DEX abstraction is active"
+        return self.treasury.send_asset(sender, source, receiver, destination, micros)
+
+    def set_dex_abstraction(self, account: str, enabled: bool) -> None:
+        """Make one purse of an account's, or let each exchange have its own again.
+
+        What is held for orders at an exchange stays there then.
+        """
+        owner = self.accounts.open(account)
+        if owner.dex_abstraction and not enabled:
+            held = {dex: self.margin.money_at(owner, dex) for dex in self.venue.listing.dexs if dex}
+            for dex, micros in held.items():
+                owner.add_to_purse(MAIN_DEX, -micros)
+                owner.add_to_purse(dex, micros)
+        elif enabled and not owner.dex_abstraction:
+            owner.add_to_purse(MAIN_DEX, sum(owner.dex_usdc.values()))
+            owner.dex_usdc.clear()
+        owner.dex_abstraction = enabled
 
     def halt(self, coin: str, halted: bool) -> None:
         """Stop trading in a coin, or let it go on."""

@@ -5,7 +5,7 @@ whenever the same is asked of it at the same times. Recipe, rules and journal th
 whole state, places in queues among it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -26,7 +26,10 @@ Entry = tuple[int, str, list[Any]]
 JOURNAL = TypeAdapter(list[Entry])
 
 _ARGUMENTS: dict[str, TypeAdapter[Any]] = {
-    "open": TypeAdapter(tuple[str, int, str | None, str]),
+    "open": TypeAdapter(
+        tuple[str, int, str | None, str]
+        | tuple[str, int, str | None, str, dict[str, int], bool | None]
+    ),
     "place": TypeAdapter(tuple[str, list[OrderRequest], Grouping]),
     "cancel": TypeAdapter(tuple[str, list[tuple[str, int]]]),
     "cancel_by_cloid": TypeAdapter(tuple[str, list[tuple[str, str]]]),
@@ -36,6 +39,8 @@ _ARGUMENTS: dict[str, TypeAdapter[Any]] = {
     "schedule_cancel": TypeAdapter(tuple[str, int | None]),
     "top_up_isolated_margin": TypeAdapter(tuple[str, str, Decimal]),
     "transfer": TypeAdapter(tuple[str, str, int]),
+    "send_asset": TypeAdapter(tuple[str, str, str, str, int]),
+    "set_dex_abstraction": TypeAdapter(tuple[str, bool]),
     "send": TypeAdapter(tuple[str, str, int]),
     "change_class": TypeAdapter(tuple[str, int, bool]),
     "withdraw": TypeAdapter(tuple[str, str, int, int]),
@@ -92,8 +97,18 @@ class JournaledExchange(Exchange):
             self.advance(min(until_ms, self.now_ms + step_ms))
             self.take_events()
 
-    def _reopen(self, address: str, usdc: int, master: str | None, name: str) -> None:
-        account = Account(address, self.now_ms, usdc, master=master, name=name)
+    def _reopen(
+        self,
+        address: str,
+        usdc: int,
+        master: str | None,
+        name: str,
+        dex_usdc: Mapping[str, int] | None = None,
+        dex_abstraction: bool | None = None,
+    ) -> None:
+        account = Account(
+            address, self.now_ms, usdc, dict(dex_usdc or {}), dex_abstraction, master, name
+        )
         self.accounts.put(account)
 
     def _note_accounts(self) -> None:
@@ -103,7 +118,9 @@ class JournaledExchange(Exchange):
         for one in self.accounts:
             if one.address not in self._noted:
                 self._noted.add(one.address)
-                opening = (one.address, one.usdc, one.master, one.name)
+                opening: tuple[Any, ...] = (one.address, one.usdc, one.master, one.name)
+                if one.dex_usdc or one.dex_abstraction is not None:
+                    opening = (*opening, dict(one.dex_usdc), one.dex_abstraction)
                 self._journal.append((self.now_ms, "open", opening))
 
     def _note(self, name: str, *arguments: Any) -> None:
@@ -159,6 +176,19 @@ class JournaledExchange(Exchange):
         self.accounts.open(receiver)
         self._note("transfer", sender, receiver, micros)
         return super().transfer(sender, receiver, micros)
+
+    def send_asset(
+        self, sender: str, source: str, receiver: str, destination: str, micros: int
+    ) -> str | None:
+        """See `Exchange.send_asset`."""
+        self.accounts.open(receiver)
+        self._note("send_asset", sender, source, receiver, destination, micros)
+        return super().send_asset(sender, source, receiver, destination, micros)
+
+    def set_dex_abstraction(self, account: str, enabled: bool) -> None:
+        """See `Exchange.set_dex_abstraction`."""
+        self._note("set_dex_abstraction", account, enabled)
+        super().set_dex_abstraction(account, enabled)
 
     def top_up_isolated_margin(self, account: str, coin: str, leverage: Decimal) -> str | None:
         """See `Exchange.top_up_isolated_margin`."""

@@ -6,7 +6,7 @@ from typing import Literal
 __all__ = ["MoneyKind", "MoneyMoved"]
 
 MoneyKind = Literal[
-    "deposit", "subAccountTransfer", "internalTransfer", "accountClassTransfer", "withdraw"
+    "deposit", "subAccountTransfer", "internalTransfer", "accountClassTransfer", "withdraw", "send"
 ]
 
 
@@ -16,7 +16,8 @@ class MoneyMoved:
 
     ``sender`` and ``receiver`` are addresses; both are the account's own where nobody else is
     concerned. ``to_perp`` is the direction of an ``accountClassTransfer``: out of the spot account
-    or into it. ``fee`` was paid on top.
+    or into it. ``fee`` was paid on top. A ``send`` goes from ``source_dex`` to
+    ``destination_dex``: the name of an exchange, empty for the main one, or "spot".
     """
 
     time_ms: int
@@ -28,3 +29,5 @@ class MoneyMoved:
     fee: int = 0
     to_perp: bool = True
     nonce: int = 0
+    source_dex: str = ""
+    destination_dex: str = ""

@@ -61,9 +61,9 @@ class Requests:
         self._exchange = exchange
         self._wall_ms = wall_ms
         self._gate = gate
-        specs = [market.spec for market in exchange.venue.markets.values()]
+        self._listing = exchange.venue.listing
+        self._units = {coin: book.units for coin, book in exchange.books.items()}
         self._account_requests = AccountRequests(exchange, self.signers, self._coin)
-        self._coins = [(spec.coin, CoinUnits(spec.size_decimals)) for spec in specs]
 
     def answer(self, body: object) -> dict[str, Json]:
         """Execute what was posted, and tell what became of it.
@@ -143,7 +143,8 @@ class Requests:
         """The account a key signs for: an agent's owner, or its own."""
         agent = self.signers.agents.get(signer)
         if agent is not None:
-            return agent.owner
+            valid = agent.valid_until is None or self._wall_ms() < agent.valid_until
+            return agent.owner if valid else None
         if signer in self.signers.retired or self._exchange.accounts.get(signer) is None:
             return None
         return signer
@@ -221,19 +222,21 @@ class Requests:
         self, orders: Sequence[forms.WireOrder], outcomes: Sequence[Outcome], grouping: Grouping
     ) -> dict[str, Json]:
         assets = [one.a for one in orders]
-        units = [self._coins[asset][1] if asset < len(self._coins) else None for asset in assets]
+        units = [self._units.get(self._listing.coin_of(asset) or "") for asset in assets]
         return statuses_reply("order", order_statuses(outcomes, assets, units, grouping))
 
     def _coin(self, asset: int) -> str:
-        if asset >= len(self._coins):
+        coin = self._listing.coin_of(asset)
+        if coin is None:
             raise RefusedError(f"Invalid asset: {asset}")
-        return self._coins[asset][0]
+        return coin
 
     def _request(self, order: forms.WireOrder, builder_tenths: int = 0) -> OrderRequest | Outcome:
         """The order in whole numbers, or why there is none."""
-        if order.a >= len(self._coins):
+        coin = self._listing.coin_of(order.a)
+        if coin is None:
             return Outcome(error="Invalid asset.")
-        coin, units = self._coins[order.a]
+        units = self._units[coin]
         try:
             price = units.parse_price(order.p)
             trigger = _trigger(order.t.trigger, units)

@@ -71,6 +71,37 @@ USER_SIGNED: dict[str, tuple[str, list[dict[str, str]]]] = {
     ),
     "usdSend": ("HyperliquidTransaction:UsdSend", _PAYMENT),
     "withdraw3": ("HyperliquidTransaction:Withdraw", _PAYMENT),
+    "sendAsset": (
+        "HyperliquidTransaction:SendAsset",
+        [
+            {"name": "hyperliquidChain", "type": "string"},
+            {"name": "destination", "type": "string"},
+            {"name": "sourceDex", "type": "string"},
+            {"name": "destinationDex", "type": "string"},
+            {"name": "token", "type": "string"},
+            {"name": "amount", "type": "string"},
+            {"name": "fromSubAccount", "type": "string"},
+            {"name": "nonce", "type": "uint64"},
+        ],
+    ),
+    "userDexAbstraction": (
+        "HyperliquidTransaction:UserDexAbstraction",
+        [
+            {"name": "hyperliquidChain", "type": "string"},
+            {"name": "user", "type": "address"},
+            {"name": "enabled", "type": "bool"},
+            {"name": "nonce", "type": "uint64"},
+        ],
+    ),
+    "userSetAbstraction": (
+        "HyperliquidTransaction:UserSetAbstraction",
+        [
+            {"name": "hyperliquidChain", "type": "string"},
+            {"name": "user", "type": "address"},
+            {"name": "abstraction", "type": "string"},
+            {"name": "nonce", "type": "uint64"},
+        ],
+    ),
     "usdClassTransfer": (
         "HyperliquidTransaction:UsdClassTransfer",
         [

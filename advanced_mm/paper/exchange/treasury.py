@@ -10,7 +10,10 @@ from advanced_mm.paper.exchange.money import MoneyMoved
 from advanced_mm.paper.exchange.orders import AccountEvent
 from advanced_mm.paper.exchange.units import MICROS_PER_USDC
 
-__all__ = ["REQUEST_PRICE", "Treasury"]
+__all__ = ["NO_TOKENS", "REQUEST_PRICE", "SPOT", "Treasury"]
+
+SPOT = "spot"
+NO_TOKENS = "Insufficient balance for token transfer"
 
 WITHDRAWAL_FEE = MICROS_PER_USDC
 REQUEST_PRICE = 500  # micro-USDC for each request beyond those that were earned
@@ -63,7 +66,7 @@ class Treasury:
         if micros <= 0:
             return "Invalid transfer amount."
         if to_perp and micros > owner.spot_usdc:
-            return "Insufficient balance for token transfer"
+            return NO_TOKENS
         if not to_perp and micros > self._margin.withdrawable(owner):
             return "Insufficient balance for transfer."
         change = micros if to_perp else -micros
@@ -83,11 +86,43 @@ class Treasury:
         )
         return None
 
+    def send_asset(
+        self, sender: str, source: str, receiver: str, destination: str, micros: int
+    ) -> str | None:
+        """Move money from a purse of one account to one of another: of an exchange, or "spot"."""
+        giver, taker = self._accounts.open(sender), self._accounts.open(receiver)
+        if micros <= 0:
+            return "Invalid transfer amount."
+        if source == SPOT and micros > giver.spot_usdc:
+            return NO_TOKENS
+        if source != SPOT and micros > self._margin.withdrawable(giver, source):
+            return "Insufficient balance for transfer."
+        for owner, place, change in ((giver, source, -micros), (taker, destination, micros)):
+            if place == SPOT:
+                owner.spot_usdc += change
+            else:
+                owner.add_to_purse(place, change)
+            owner.deposited += change
+        moved = MoneyMoved(
+            self._accounts.now_ms,
+            sender,
+            "send",
+            micros,
+            sender,
+            receiver,
+            source_dex=source,
+            destination_dex=destination,
+        )
+        self._note(giver, moved)
+        if taker is not giver:
+            self._note(taker, replace(moved, account=receiver))
+        return None
+
     def withdraw(self, account: str, receiver: str, micros: int, nonce: int) -> str | None:
         """Take money off the venue; the fee is part of the amount."""
         owner = self._accounts.open(account)
         if micros <= WITHDRAWAL_FEE or micros > self._margin.withdrawable(owner):
-            return "Insufficient balance for withdrawal"
+            return "Insufficient balance for withdrawal."
         owner.usdc -= micros
         owner.deposited -= micros
         moved = MoneyMoved(

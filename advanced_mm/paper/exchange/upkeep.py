@@ -10,6 +10,7 @@ from advanced_mm.paper.exchange.matching import MatchedMarket
 from advanced_mm.paper.exchange.orders import FundingPayment, Liquidation, OrderStatus
 from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.exchange.units import MICROS_PER_USDC, dollars_text
+from advanced_mm.paper.listing import MAIN_DEX
 
 __all__ = ["Upkeep"]
 
@@ -136,6 +137,8 @@ class Upkeep:
             if coins:
                 self._liquidate(account, [p.coin for p in coins])
             self._clearing.cover(account)
+        elif any(micros < 0 for micros in account.dex_usdc.values()):
+            self._clearing.cover(account)
 
     def _below(self, account: Account) -> bool:
         return self._margin.equity(account) < self._margin.cross_maintenance(account)
@@ -144,7 +147,9 @@ class Upkeep:
         """Cancel the coins' orders and close the positions, a cross one only while it must be."""
         isolated = account.positions[coins[0]].isolated
         for order in tuple(account.orders.values()):
-            if order.coin in coins or not isolated:
+            if order.coin in coins or (
+                not isolated and self._margin.purse(account, order.coin) == MAIN_DEX
+            ):
                 self._desk.end(order, OrderStatus.LIQUIDATED_CANCELED)
         told = False
         for coin in coins:
