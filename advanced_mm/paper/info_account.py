@@ -10,7 +10,7 @@ from advanced_mm.paper.account_views import AccountViews
 from advanced_mm.paper.exchange.signers import Signers
 from advanced_mm.paper.exchange.units import micros_text
 from advanced_mm.paper.info import Route, UnknownCoinError
-from advanced_mm.paper.info_forms import AccountRequest, DexRequest, UserAddress
+from advanced_mm.paper.info_forms import AccountDexRequest, AccountRequest, UserAddress
 from advanced_mm.paper.money_messages import spot_state
 from advanced_mm.paper.order_messages import order_data, order_entry
 from advanced_mm.paper.views import Json, decimal_text
@@ -168,9 +168,9 @@ class AccountInfo:
         return {"role": "user"}
 
     def agents(self, request: AccountRequest) -> list[Json]:
-        """The agents with a name that an owner has approved; they never expire."""
+        """The agents with a name that an owner has approved."""
         return [
-            {"name": agent.name, "address": address, "validUntil": None}
+            {"name": agent.name, "address": address, "validUntil": agent.valid_until}
             for address, agent in self._signers.agents.items()
             if agent.owner == request.user and agent.name
         ]
@@ -184,11 +184,11 @@ class AccountInfo:
         approved = self._signers.builders.items()
         return [builder for (user, builder), tenths in approved if user == request.user and tenths]
 
-    def _of_dex(self, answer: Callable[[str, str], Json]) -> Route[DexRequest]:
+    def _of_dex(self, answer: Callable[[str, str], Json]) -> Route[AccountDexRequest]:
         """A route that answers null where the exchange asked for is not here."""
         dexs = self._views.markets.venue.listing.dexs
         return Route(
-            DexRequest,
+            AccountDexRequest,
             lambda request: answer(request.user, request.dex) if request.dex in dexs else None,
         )
 
