@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from advanced_mm.paper.info import InfoRequest, Route, UnknownCoinError
+from advanced_mm.paper.listing import MAIN_DEX
 from advanced_mm.paper.margin_tables import margin_table
 from advanced_mm.paper.market_views import MarketViews
 from advanced_mm.paper.views import Json
@@ -29,7 +30,7 @@ LARGEST_MARKET_ORDERS: tuple[tuple[int, str], ...] = (
 class DexRequest(InfoRequest):
     """A request of a perpetual exchange."""
 
-    dex: str = ""
+    dex: str = MAIN_DEX
 
 
 class MarginTableRequest(DexRequest):
@@ -64,14 +65,15 @@ class PerpetualsInfo:
         }
 
     def predicted_fundings(self, request: InfoRequest) -> list[Json]:
-        """The next funding of each coin; other venues' is not known here."""
+        """The next funding of the main exchange's coins; other venues' is not known here."""
         next_ms = (self._venue.now_ms // HOUR_MS + 1) * HOUR_MS
         funding = {
             "fundingRate": self._views.funding_rate,
             "nextFundingTime": next_ms,
             "fundingIntervalHours": 1,
         }
-        return [[coin, [["HlPerp", funding]]] for coin in self._venue.markets]
+        coins = self._venue.listing.coins_of(MAIN_DEX)
+        return [[coin, [["HlPerp", funding]]] for coin in coins]
 
     def margin_table(self, request: MarginTableRequest) -> Json:
         """The one tier that each coin has: its table is numbered by the greatest leverage."""
