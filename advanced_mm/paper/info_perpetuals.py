@@ -7,11 +7,12 @@ from typing import Any
 
 from pydantic import Field
 
+from advanced_mm.paper.exchange.units import micros_text
 from advanced_mm.paper.info import InfoRequest, Route, UnknownCoinError
 from advanced_mm.paper.listing import MAIN_DEX
 from advanced_mm.paper.margin_tables import margin_table
 from advanced_mm.paper.market_views import MarketViews
-from advanced_mm.paper.views import Json
+from advanced_mm.paper.views import OPEN_INTEREST_CAP, Json
 
 __all__ = ["PerpetualsInfo"]
 
@@ -28,7 +29,7 @@ LARGEST_MARKET_ORDERS: tuple[tuple[int, str], ...] = (
 
 
 class DexRequest(InfoRequest):
-    """A request of a perpetual exchange."""
+    """A request of a perpetual exchange, the main one where none is named."""
 
     dex: str = MAIN_DEX
 
@@ -37,6 +38,18 @@ class MarginTableRequest(DexRequest):
     """A margin table by its number."""
 
     id: int = Field(ge=0)
+
+
+class NamedDexRequest(InfoRequest):
+    """A request of a perpetual exchange that must be named."""
+
+    dex: str
+
+
+class BuilderDexRequest(InfoRequest):
+    """A request of a builder-deployed exchange."""
+
+    dex: str = Field(min_length=1)
 
 
 class PerpetualsInfo:
@@ -57,7 +70,11 @@ class PerpetualsInfo:
         return {
             "predictedFundings": Route(InfoRequest, self.predicted_fundings),
             "marginTable": Route(MarginTableRequest, self.margin_table),
-            "perpsAtOpenInterestCap": Route(DexRequest, lambda _: []),
+            "perpsAtOpenInterestCap": Route(
+                DexRequest, lambda asked: [] if asked.dex in self._venue.listing.dexs else None
+            ),
+            "perpDexLimits": Route(BuilderDexRequest, self.dex_limits),
+            "perpDexStatus": Route(NamedDexRequest, self.dex_status),
             "perpDeployAuctionStatus": Route(InfoRequest, self.auction),
             "maxMarketOrderNtls": Route(
                 InfoRequest, lambda _: [list(one) for one in LARGEST_MARKET_ORDERS]
@@ -72,14 +89,34 @@ class PerpetualsInfo:
             "nextFundingTime": next_ms,
             "fundingIntervalHours": 1,
         }
-        coins = self._venue.listing.coins_of(MAIN_DEX)
-        return [[coin, [["HlPerp", funding]]] for coin in coins]
+        return [[coin, [["HlPerp", funding]]] for coin in self._venue.listing.coins_of(MAIN_DEX)]
 
     def margin_table(self, request: MarginTableRequest) -> Json:
         """The one tier that each coin has: its table is numbered by the greatest leverage."""
-        if all(one.spec.max_leverage != request.id for one in self._venue.markets.values()):
+        coins = self._venue.listing.coins_of(request.dex)
+        if all(self._venue.markets[coin].spec.max_leverage != request.id for coin in coins):
             raise UnknownCoinError(f"margin table {request.id}")
         return margin_table(request.id)
+
+    def dex_limits(self, request: BuilderDexRequest) -> Json:
+        """What may be held at a builder-deployed exchange: more than anybody here can."""
+        coins = self._venue.listing.coins_of(request.dex)
+        if not coins:
+            return None
+        return {
+            "totalOiCap": OPEN_INTEREST_CAP,
+            "oiSzCapPerPerp": "1000000000.0",
+            "maxTransferNtl": OPEN_INTEREST_CAP,
+            "coinToOiCap": [[coin, OPEN_INTEREST_CAP] for coin in coins],
+        }
+
+    def dex_status(self, request: NamedDexRequest) -> Json:
+        """What lies at an exchange."""
+        if request.dex not in self._venue.listing.dexs:
+            return None
+        exchange = self._views.exchange
+        held = sum(exchange.margin.value_at(one, request.dex) for one in exchange.accounts)
+        return {"totalNetDeposit": micros_text(held)}
 
     def auction(self, request: InfoRequest) -> dict[str, Json]:
         """The auction of the right to deploy a coin, which nobody can take part in here."""

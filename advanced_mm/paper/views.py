@@ -12,6 +12,7 @@ from advanced_mm.paper.messages import book_data, price_text, size_text
 from advanced_mm.paper.venue import CoinMarket, Venue
 
 __all__ = [
+    "OPEN_INTEREST_CAP",
     "Json",
     "all_mids",
     "candle_wire",

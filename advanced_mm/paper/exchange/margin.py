@@ -111,6 +111,15 @@ class Margin:
             for mark in [self.mark(p.coin)]
         )
 
+    def value_at(self, account: Account, dex: str) -> int:
+        """Value of what lies at an exchange, with its isolated positions, micro-USDC."""
+        return self.money_at(account, dex) + sum(
+            p.equity(mark) if p.isolated else p.value(mark)
+            for p in account.positions.values()
+            if self._dexs[p.coin] == dex
+            for mark in [self.mark(p.coin)]
+        )
+
     def money_at(self, account: Account, dex: str) -> int:
         """What is shown as the purse of an exchange, micro-USDC.
 

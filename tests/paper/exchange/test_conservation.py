@@ -37,14 +37,19 @@ MARKETS = [
         coin="MINOR", size_decimals=0, start_price=0.05, tick=0.0001, level_size=500.0, sigma=0.001,
         jump_minimum=None, kappa_plus=3000.0, kappa_minus=3000.0, max_leverage=3, block_ms=250,
     ),
+    SyntheticParameters(
+        coin="dex:OTHER", size_decimals=3, start_price=100.0, tick=0.1, level_size=2.0, sigma=0.5,
+        margin_mode="strictIsolated",
+    ),
 ]  # fmt: skip
 COINS = [one.coin for one in MARKETS]
 DECIMALS = {one.coin: (6 - one.size_decimals, one.size_decimals) for one in MARKETS}
-TICK_UNITS = {"MAJOR": 100, "MINOR": 100}  # of prices in the units of the venue
+TICK_UNITS = {"MAJOR": 100, "MINOR": 100, "dex:OTHER": 100}  # of prices in the units of the venue
 FEES = {False: Decimal("0.00015"), True: Decimal("0.00045")}
 
 who = st.integers(0, len(ACCOUNTS) - 1)
 coin = st.sampled_from(COINS)
+dex = st.sampled_from(["", "dex", "spot"])
 order = st.tuples(
     coin,
     st.booleans(),
@@ -64,6 +69,8 @@ action = st.one_of(
     st.tuples(st.just("leverage"), who, coin, st.booleans(), st.sampled_from([1, 3, 25])),
     st.tuples(st.just("margin"), who, coin, st.integers(-(10**8), 10**8)),
     st.tuples(st.just("transfer"), who, who, st.integers(0, 10**8)),
+    st.tuples(st.just("send"), who, dex, who, dex, st.integers(0, 10**10)),
+    st.tuples(st.just("abstraction"), who, st.booleans()),
     st.tuples(st.just("schedule"), who, st.sampled_from([None, 5_000, 5_555])),
     st.tuples(st.just("twap"), who, coin, st.booleans(), st.booleans(), st.integers(1, 20)),
     st.tuples(st.just("end_twap"), who),
@@ -182,6 +189,17 @@ class Tally:
             assert self.exchange.cancel_twap(ACCOUNTS[i], one.coin, one.twap_id) is None
             assert self.exchange.cancel_twap(ACCOUNTS[i], one.coin, one.twap_id) is not None
 
+    def send(self, i: int, source: str, j: int, destination: str, micros: int) -> None:
+        sent = (ACCOUNTS[i], source, ACCOUNTS[j], destination, micros)
+        refusal = self.exchange.send_asset(*sent)
+        if source != "spot":
+            self.leave(i, micros, refusal)
+        if destination != "spot":
+            self.leave(j, -micros, refusal)
+
+    def abstraction(self, i: int, enabled: bool) -> None:
+        self.exchange.set_dex_abstraction(ACCOUNTS[i], enabled)
+
     def schedule(self, i: int, delay_ms: int | None) -> None:
         time_ms = None if delay_ms is None else self.exchange.now_ms + delay_ms
         self.exchange.schedule_cancel(ACCOUNTS[i], time_ms)
@@ -299,6 +317,10 @@ class Tally:
         for address in ACCOUNTS:
             account = exchange.accounts.get(address)
             purses = account.usdc + sum(p.usdc for p in account.positions.values())
+            purses += sum(account.dex_usdc.values())
+            if account.dex_abstraction:
+                assert not any(account.dex_usdc.values())
+            assert all(p.isolated for p in account.positions.values() if ":" in p.coin)
             owned += purses
             if exchange.clearing.insurance == 0:
                 assert purses == self.money[address]
