@@ -11,7 +11,7 @@ from advanced_mm.paper.views import mid_text
 
 __all__ = ["FastContextsChannel"]
 
-CADENCE_MS = 500
+CADENCE_MS = 1_000
 
 
 class FastContextsChannel:

@@ -10,7 +10,7 @@ from advanced_mm.paper.account_views import AccountViews
 from advanced_mm.paper.exchange.signers import Signers
 from advanced_mm.paper.exchange.units import micros_text
 from advanced_mm.paper.info import Route, UnknownCoinError
-from advanced_mm.paper.info_forms import AccountDexRequest, AccountRequest, UserAddress
+from advanced_mm.paper.info_forms import AccountRequest, DexRequest, UserAddress
 from advanced_mm.paper.money_messages import spot_state
 from advanced_mm.paper.order_messages import order_data, order_entry
 from advanced_mm.paper.views import Json, decimal_text
@@ -184,11 +184,11 @@ class AccountInfo:
         approved = self._signers.builders.items()
         return [builder for (user, builder), tenths in approved if user == request.user and tenths]
 
-    def _of_dex(self, answer: Callable[[str, str], Json]) -> Route[AccountDexRequest]:
+    def _of_dex(self, answer: Callable[[str, str], Json]) -> Route[DexRequest]:
         """A route that answers null where the exchange asked for is not here."""
         dexs = self._views.markets.venue.listing.dexs
         return Route(
-            AccountDexRequest,
+            DexRequest,
             lambda request: answer(request.user, request.dex) if request.dex in dexs else None,
         )
 

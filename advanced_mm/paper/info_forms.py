@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 from advanced_mm.paper.info import InfoRequest
 from advanced_mm.paper.listing import MAIN_DEX
 
-__all__ = ["AccountDexRequest", "AccountRequest", "RangeRequest", "UserAddress"]
+__all__ = ["AccountRequest", "DexRequest", "RangeRequest", "UserAddress"]
 
 UserAddress = Annotated[str, StringConstraints(pattern=r"^0[xX][0-9a-fA-F]{40}$", to_lower=True)]
 
@@ -18,7 +18,7 @@ class AccountRequest(InfoRequest):
     user: UserAddress
 
 
-class AccountDexRequest(AccountRequest):
+class DexRequest(AccountRequest):
     """A request of an address at an exchange, the main one where none is named."""
 
     dex: str = MAIN_DEX

@@ -34,9 +34,10 @@ class MarketViews:
     def meta(self, dex: str = MAIN_DEX) -> dict[str, Json]:
         """The perpetuals that trade at an exchange."""
         coins = self.venue.listing.coins_of(dex)
+        specs = [self.venue.markets[coin].spec for coin in coins]
         return {
-            "universe": [universe_entry(self.venue.markets[coin].spec) for coin in coins],
-            "marginTables": margin_tables(self.venue.markets[coin].spec for coin in coins),
+            "universe": [universe_entry(spec) for spec in specs],
+            "marginTables": margin_tables(specs),
             "collateralToken": 0,
         }
 
