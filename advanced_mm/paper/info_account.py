@@ -168,9 +168,9 @@ class AccountInfo:
         return {"role": "user"}
 
     def agents(self, request: AccountRequest) -> list[Json]:
-        """The agents with a name that an owner has approved; they never expire."""
+        """The agents with a name that an owner has approved."""
         return [
-            {"name": agent.name, "address": address, "validUntil": None}
+            {"name": agent.name, "address": address, "validUntil": agent.valid_until}
             for address, agent in self._signers.agents.items()
             if agent.owner == request.user and agent.name
         ]

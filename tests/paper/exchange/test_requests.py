@@ -102,7 +102,10 @@ def test_a_wallet_without_an_account_is_named(client, exchange):
 
 
 def test_a_sub_account_is_its_masters_alone(client, exchange):
-    sub = client.send({"type": "createSubAccount", "name": "one"})["response"]["data"]
+    creation = {"type": "createSubAccount", "name": "one"}
+    assert refusal(client.send(creation)).endswith("Required: $100000. Traded: $0.")
+    exchange.accounts.open(ADDRESS).volume = 10**11
+    sub = client.send(creation)["response"]["data"]
     exchange.accounts.open(OTHER.address.lower())
     stranger = Client(client.requests, OTHER)
     assert refusal(stranger.send(order(), vault=sub)) == f"Vault not registered: {sub}"
