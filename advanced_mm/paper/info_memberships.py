@@ -44,6 +44,7 @@ class MembershipsInfo:
             "preTransferCheck": Route(TransferRequest, self.transfer_check),
             "userToMultiSigSigners": Route(AccountRequest, lambda _: None),
             "userVaultEquities": Route(AccountRequest, lambda _: []),
+            "leadingVaults": Route(AccountRequest, lambda _: []),
             "delegations": Route(AccountRequest, lambda _: []),
             "delegatorHistory": Route(AccountRequest, lambda _: []),
             "delegatorRewards": Route(AccountRequest, lambda _: []),

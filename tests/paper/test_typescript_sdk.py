@@ -11,12 +11,9 @@ Needs Node 20 or newer with npm, and npm's registry the first time; skipped wher
 """
 
 import asyncio
-import hashlib
 import json
-import os
 import shutil
 import subprocess
-import tempfile
 from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
@@ -25,43 +22,8 @@ import pytest
 
 pytestmark = pytest.mark.node
 
-HERE = Path(__file__).parent / "node"
-LEAST_NODE = 20
+CLIENT = Path(__file__).parent / "node" / "client.mjs"
 SPEED = 100.0
-
-
-def run(command, folder, seconds):
-    return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=seconds, check=False
-    )
-
-
-@pytest.fixture(scope="session")
-def modules():
-    """A folder with the SDK installed, made once for each state of the lock file."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("needs Node and npm")
-    version = run([node, "--version"], HERE, 30).stdout.strip()
-    if int(version.lstrip("v").partition(".")[0] or 0) < LEAST_NODE:
-        pytest.skip(f"needs Node {LEAST_NODE} or newer, here is {version}")
-    wanted = ("package.json", "package-lock.json")
-    digest = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in wanted)).hexdigest()
-    folder = Path(tempfile.gettempdir()) / f"advanced-mm-node-{os.getuid()}-{digest[:16]}"
-    if not folder.exists():
-        with tempfile.TemporaryDirectory(dir=folder.parent) as name:
-            for one in wanted:
-                shutil.copy(HERE / one, name)
-            install = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            try:
-                done = run(install, name, 120)
-            except subprocess.TimeoutExpired:
-                pytest.skip("npm's registry does not answer")
-            if done.returncode:
-                pytest.skip(f"npm cannot install the SDK: {done.stderr.strip()[-300:]}")
-            Path(name).rename(folder)
-            Path(name).mkdir()  # for the temporary folder's own end
-    return folder
 
 
 class Told:
@@ -91,18 +53,18 @@ class Told:
 
 
 @pytest.fixture(scope="session")
-def told(modules, scripted, tmp_path_factory):
+def told(node_modules, scripted, tmp_path_factory):
     """The client's run, once for all tests."""
     out = tmp_path_factory.mktemp("typescript") / "told.jsonl"
 
     async def serve():
         markets = (scripted.Market(), scripted.Market("xyz:XYZ100"))
         async with scripted.serving(*markets, speed=SPEED) as server:
-            shutil.copy(HERE / "client.mjs", modules / "client.mjs")
+            shutil.copy(CLIENT, node_modules / "client.mjs")
             key = "0x" + "21" * 32
             client = await asyncio.create_subprocess_exec(
                 "node", "client.mjs", server.rest_url, server.ws_url, key, str(out),
-                cwd=modules, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+                cwd=node_modules, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
             )  # fmt: skip
             try:
                 async with asyncio.timeout(90):
@@ -168,15 +130,17 @@ def typescript(lines):
     return "\n".join([*head, *values, "export {};"]) + "\n", len(values)
 
 
-def test_every_answer_is_of_the_type_that_the_sdk_declares(told, modules):
+def test_every_answer_is_of_the_type_that_the_sdk_declares(told, node_modules):
     text, count = typescript(told.lines)
     assert count > 100
-    (modules / "answers.ts").write_text(text)
+    (node_modules / "answers.ts").write_text(text)
     command = [
         "node", "node_modules/typescript/bin/tsc", "--noEmit", "--strict", "--skipLibCheck",
         "--target", "es2022", "--lib", "es2022,dom", "--module", "nodenext", "answers.ts",
     ]  # fmt: skip
-    done = run(command, modules, 120)
+    done = subprocess.run(
+        command, cwd=node_modules, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.stdout[-3000:] == ""
     assert done.returncode == 0
 

@@ -66,6 +66,11 @@ async function information() {
   await ask("perpDeployAuctionStatus");
   await ask("maxMarketOrderNtls");
   await ask("predictedFundings");
+  await ask("perpCategories");
+  await ask("perpConciseAnnotations");
+  await ask("perpAnnotation", { coin: "ETH" });
+  await ask("perpDexLimits", { dex: "xyz" });
+  await ask("perpDexStatus", { dex: "xyz" });
   await ask("exchangeStatus");
   await ask("spotMeta");
   await ask("spotMetaAndAssetCtxs");
@@ -87,7 +92,8 @@ async function account() {
   for (const name of [
     "clearinghouseState", "spotClearinghouseState", "openOrders", "frontendOpenOrders",
     "historicalOrders", "userFills", "userTwapSliceFills", "twapHistory", "portfolio", "userFees",
-    "userRateLimit", "userRole", "extraAgents", "approvedBuilders", "subAccounts", "referral",
+    "userRateLimit", "userRole", "extraAgents", "approvedBuilders", "subAccounts", "subAccounts2",
+    "referral", "leadingVaults",
     "webData2", "userAbstraction", "userDexAbstraction", "legalCheck", "isVip",
     "userToMultiSigSigners", "userVaultEquities", "delegations", "delegatorHistory",
     "delegatorRewards", "delegatorSummary", "userNonFundingLedgerUpdates", "userFunding",
