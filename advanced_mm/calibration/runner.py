@@ -37,6 +37,8 @@ _CLOCKS_APART_SECONDS = 8.0  # messages take up to 2 s
 class RunnerOptions:
     """Which coins to fit, on what window, how often.
 
+    ``coins`` are names in any spelling (the venue's, ccxt's code or a pair); which coin is meant is
+    told by the recording, once it is there.
     ``max_window_minutes`` bounds the window of a coin whose usual one holds too little; one below
     ``window_minutes`` means that windows are not grown. ``max_data_age_seconds`` is the oldest
     newest row a fresh fit may rest on. ``market_clock`` counts that age against the newest exchange
@@ -100,15 +102,10 @@ class PeriodicRunner:
         self._history = history
         self._wall_clock = wall_clock
         self._newest_seen_ms = 0
-        self._windows = {
-            coin: AdaptiveWindow(
-                RollingWindow(store, coin, options.window_minutes),
-                options.window_minutes,
-                options.max_window_minutes,
-                CalibrationOptions().unmerged(settings.block_seconds),
-            )
-            for coin in options.coins
-        }
+        self._store = store
+        self._coins: dict[str, str] = {}
+        """The recorded coin by the name that was asked for, once it is known."""
+        self._windows: dict[str, AdaptiveWindow] = {}
         self._good: dict[str, ParameterSet | None] = {}
         self._complaints: dict[str, str] = {}
         self._stopping = False
@@ -156,21 +153,25 @@ class PeriodicRunner:
         """
         ready: dict[str, ParameterSet] = {}
         errors: list[AdvancedMMError] = []
+        tried: set[str] = set()
         began = published = time.monotonic()
-        for coin in self._coins_until_stopped():
+        for name in self._names_until_stopped():
             now = time.monotonic()
             if ready and now - published > self.options.interval_seconds:
                 errors += self._publish(ready)
                 ready, published = {}, now
             may_grow = not hurried or now - began < self.options.interval_seconds / 2
             try:
-                ready[coin] = self._refit(coin, may_grow)
+                coin = self._coin(name)
+                if coin not in tried:  # it may have been named twice
+                    tried.add(coin)
+                    ready[coin] = self._refit(coin, may_grow)
             except AdvancedMMError as error:
                 errors.append(error)
-                self._complain(coin, str(error))
+                self._complain(self._coins.get(name, name), str(error))
             except (ArithmeticError, ValueError, OSError) as error:
-                logger.exception("%s: refit failed", coin)
-                errors.append(AdvancedMMError(f"{coin}: refit failed: {error}"))
+                logger.exception("%s: refit failed", name)
+                errors.append(AdvancedMMError(f"{name}: refit failed: {error}"))
         errors += self._publish(ready)
         _give_back_memory()
         return errors
@@ -201,11 +202,29 @@ class PeriodicRunner:
             except (InputError, OSError) as error:
                 logger.error("the history stays in two parts: %s", error)
 
-    def _coins_until_stopped(self) -> Iterator[str]:
-        for coin in self.options.coins:
+    def _names_until_stopped(self) -> Iterator[str]:
+        for name in self.options.coins:
             if self._stopping:
                 return
-            yield coin
+            yield name
+
+    def _coin(self, name: str) -> str:
+        """Return the recorded coin of a name, and follow it from now on."""
+        coin = self._coins.get(name)
+        if coin is None:
+            coin = self._coins[name] = self._store.resolve(name)
+            self._complaints.pop(name, None)
+            if coin != name:
+                logger.info("%s is %s at the venue", name, coin)
+        if coin not in self._windows:
+            options = self.options
+            self._windows[coin] = AdaptiveWindow(
+                RollingWindow(self._store, coin, options.window_minutes),
+                options.window_minutes,
+                options.max_window_minutes,
+                CalibrationOptions().unmerged(self.settings.block_seconds),
+            )
+        return coin
 
     def _refit(self, coin: str, may_grow: bool) -> ParameterSet:
         """Read what is new of one coin, fit and solve."""

@@ -295,7 +295,7 @@ class Gate:
                 address,
                 requests,
                 cancels=cancels,
-                used=account.requests_used,
+                used=account.requests_used - account.requests_reserved,
                 traded_micros=account.volume,
                 now_ms=self.exchange.now_ms,
             )

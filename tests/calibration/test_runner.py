@@ -139,6 +139,35 @@ def test_repeated_trouble_is_told_once(runner, caplog):
     assert caplog.text.count("'A' has no recording") == 1
 
 
+@pytest.mark.parametrize("name", ["KPEPE", "KPEPE/USDC:USDC", "kPEPE"])
+def test_the_recording_tells_which_coin_is_meant_once_it_is_there(
+    runner, recording, tmp_path, caplog, name
+):
+    waiting = runner({"kPEPE": None}, coins=(name, "SIM"))
+    lay(ShardStore(tmp_path / "data"), "SIM", recording)
+    for _ in range(2):
+        (error,) = waiting.refit_all()
+        assert f"{name!r} has no recording" in str(error)
+    lay(ShardStore(tmp_path / "data"), "kPEPE", recording)
+    assert waiting.refit_all() == []
+    assert set(json.loads((tmp_path / "kappa.json").read_text())) == {"SIM", "kPEPE"}
+    shutil.rmtree(tmp_path / "data" / "kPEPE")  # known once, known for good
+    lay(ShardStore(tmp_path / "data"), "KPEPE", recording)
+    waiting.refit_all()
+    assert set(json.loads((tmp_path / "kappa.json").read_text())) == {"SIM", "kPEPE"}
+
+
+def test_a_coin_named_twice_is_fitted_once(runner, recording, caplog):
+    caplog.set_level(logging.INFO)
+    assert runner({"kPEPE": recording}, coins=("kPEPE", "KPEPE/USDC:USDC")).refit_all() == []
+    assert caplog.text.count("kPEPE lambda") == 1
+
+
+def test_a_wrong_name_gets_the_right_one_in_the_answer(runner, recording):
+    (error,) = runner({"kPEPE": recording}, coins=("PEPE",)).refit_all()
+    assert "did you mean kPEPE" in str(error)
+
+
 def test_missing_data_is_waited_for(tmp_path, recording, caplog):
     files = ParameterFiles(tmp_path / "out")
     store = ShardStore(tmp_path / "not yet")

@@ -215,6 +215,137 @@ async def test_coin_unknown_to_meta_ends_with_a_sentence(
         await collect(store, venue.url, lambda: False, ("NOPE",))
 
 
+@pytest.fixture
+def many(venue: Any) -> Any:
+    """A venue with a coin of a thousand tokens and two builder-deployed exchanges."""
+    venue.meta["universe"].append({"name": "kPEPE", "szDecimals": 0})
+    venue.dexs = {
+        dex: {"universe": [{"name": f"{dex}:{coin}", "szDecimals": 3} for coin in coins]}
+        for dex, coins in {"xyz": ["XYZ100", "TSLA"], "flx": ["TSLA", "CRCL"]}.items()
+    }
+    return venue
+
+
+@pytest.mark.parametrize(
+    ("name", "coin", "dexs_asked"),
+    [
+        ("kPEPE", "kPEPE", []),
+        ("KPEPE", "kPEPE", []),
+        ("KPEPE/USDC:USDC", "kPEPE", []),
+        ("xyz:XYZ100", "xyz:XYZ100", ["xyz"]),
+        ("XYZ-XYZ100/USDC:USDC", "xyz:XYZ100", ["xyz"]),
+        ("FLX-TSLA", "flx:TSLA", ["flx"]),
+        ("@107", "@107", []),
+    ],
+)
+async def test_any_spelling_is_recorded_by_the_venue_s_name(
+    many: Any, store: ShardStore, wire: SimpleNamespace, name: str, coin: str, dexs_asked: list[str]
+) -> None:
+    many.behaviours = [says(wire.bbo(1000, coin=coin), wire.bbo(1000, coin="KPEPE"))]
+    shard = f"{coin.replace(':', '-')}/prices/*.parquet"
+    await collect(store, many.url, lambda: list(store.data_dir.glob(shard)) != [], (name, "ETH"))
+    assert {one["coin"] for one in many.subscriptions[0]} == {coin, "ETH"}
+    assert store.coins() == sorted((coin, "ETH"))
+    assert len(store.read(coin).quotes) == 1
+    assert [asked["dex"] for asked in many.asked if "dex" in asked] == dexs_asked
+
+
+async def test_two_spellings_of_one_coin_are_recorded_once(
+    many: Any, store: ShardStore, wire: SimpleNamespace
+) -> None:
+    many.behaviours = [says(wire.bbo(1000, coin="kPEPE"))]
+    names = ("kPEPE", "KPEPE/USDC:USDC")
+    await collect(
+        store, many.url, lambda: any(store.data_dir.glob("kPEPE/prices/*.parquet")), names
+    )
+    assert store.coins() == ["kPEPE"]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("PEPE", "kPEPE"),
+        ("PEPE/USDC:USDC", "kPEPE"),
+        ("XYZ100", "xyz:XYZ100"),
+        ("abc:XYZ100", "xyz:XYZ100"),
+        ("xyz:XYZ10", "xyz:XYZ100"),
+        ("TSLA", "flx:TSLA or xyz:TSLA"),
+    ],
+)
+async def test_a_wrong_name_gets_the_right_one_in_the_answer(
+    many: Any, store: ShardStore, name: str, meant: str
+) -> None:
+    many.behaviours = [says()]
+    with pytest.raises(VenueError, match=rf"no coin '{name}'.*did you mean {meant}"):
+        await collect(store, many.url, lambda: False, ("ETH", name))
+    assert many.subscriptions == []
+    assert not store.data_dir.exists()
+
+
+async def test_a_pair_waits_for_the_venue_s_list(
+    many: Any,
+    store: ShardStore,
+    wire: SimpleNamespace,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its coin's name cannot be told from the spelling; the venue's own name need not wait."""
+    monkeypatch.setattr("advanced_mm.marketdata.collector._META_RETRY_SECONDS", (0.01, 0.05))
+    meta, many.meta = many.meta, None
+    many.behaviours = [says(wire.bbo(1000, coin="kPEPE"))]
+    stop = asyncio.Event()
+    collector = Collector(store, ["KPEPE/USDC:USDC"], many.url, 0.1, settings=QUICK)
+    running = asyncio.create_task(collector.run(stop))
+    async with asyncio.timeout(10):
+        while len(many.asked) < 3:
+            await asyncio.sleep(0.01)
+        assert many.connections == 0
+        many.meta = meta
+        while not list(store.data_dir.glob("kPEPE/prices/*.parquet")):
+            await asyncio.sleep(0.01)
+        stop.set()
+        await running
+    assert "waiting for the venue, to learn what KPEPE/USDC:USDC is" in caplog.text
+
+
+async def test_a_name_taken_as_it_stands_is_compared_once_the_list_is_there(
+    many: Any, store: ShardStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("advanced_mm.marketdata.collector._META_RETRY_SECONDS", (0.05, 0.05))
+    meta, many.meta = many.meta, None
+    many.behaviours = [says()]
+    collector = Collector(store, ["KPEPE"], many.url, 0.1, settings=QUICK)
+    running = asyncio.create_task(collector.run(asyncio.Event()))
+    async with asyncio.timeout(10):
+        while many.connections == 0:
+            await asyncio.sleep(0.01)
+        many.meta = meta
+        with pytest.raises(VenueError, match="no coin 'KPEPE': did you mean kPEPE"):
+            await running
+
+
+async def test_waiting_for_a_list_ends_at_once(store: ShardStore, unused_tcp_port: int) -> None:
+    stop = asyncio.Event()
+    collector = Collector(store, ["KPEPE/USDC:USDC"], f"ws://127.0.0.1:{unused_tcp_port}/ws")
+    running = asyncio.create_task(collector.run(stop))
+    await asyncio.sleep(0.05)
+    stop.set()
+    async with asyncio.timeout(1):
+        await running
+    assert not store.data_dir.exists()
+
+
+async def test_a_builder_s_coin_carries_its_tick(
+    many: Any, store: ShardStore, wire: SimpleNamespace
+) -> None:
+    many.behaviours = [says(wire.bbo(1000, 25000.0, 25001.0, coin="xyz:XYZ100"))]
+    path = "xyz-XYZ100/prices/*.parquet"
+    await collect(store, many.url, lambda: list(store.data_dir.glob(path)) != [], ("XYZ-XYZ100",))
+    (file,) = store.data_dir.glob(path)
+    assert pq.read_schema(file).metadata[b"tick"] == b"1.0"
+    assert pq.read_schema(file).metadata[b"coin"] == b"xyz:XYZ100"
+
+
 async def test_tick_follows_from_meta_and_mid(
     venue: Any, store: ShardStore, wire: SimpleNamespace
 ) -> None:
