@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 _CHECKS_PER_FLUSH: Final = 10
 _META_RETRY_SECONDS: Final = (1.0, 60.0)
+_TELL_SECONDS: Final = 60.0
+"""Longest time that bad rows are left out untold."""
 
 
 class Collector:
@@ -76,19 +78,27 @@ class Collector:
             asyncio.create_task(self._feed.run()),
             asyncio.create_task(self._flush_regularly()),
             asyncio.create_task(self._learn_decimals()),
+            asyncio.create_task(self._tell_bad_rows()),
             asyncio.create_task(_wait(stop)),
         ]
         try:
             await _first_end(jobs)
         finally:
             self._flush()
-            logger.info("stopped, everything received is on disk")
+            logger.info("stopped, everything received is on disk; %s", self._recorder.bad_rows)
 
     async def _flush_regularly(self) -> None:
         while True:
             await asyncio.sleep(self._check_seconds)
             if self._recorder.flush_due(time.time() + self._check_seconds):
                 self._flush()
+
+    async def _tell_bad_rows(self) -> None:
+        while True:
+            await asyncio.sleep(_TELL_SECONDS)
+            news = self._recorder.bad_rows.news()
+            if news is not None:
+                logger.warning("left out of the venue's messages so far: %s", news)
 
     def _flush(self) -> None:
         for coin, decimals in self._size_decimals.items():
@@ -102,7 +112,7 @@ class Collector:
         backoff = Backoff(*_META_RETRY_SECONDS, random.Random())
         while True:
             try:
-                known = await fetch_size_decimals(self._feed.url)
+                known = await fetch_size_decimals(self._feed.url, self._recorder.bad_rows)
                 break
             except VenueError as error:
                 logger.warning("shards carry no tick for now: %s", error)

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from advanced_mm.errors import InputError
+from advanced_mm.bad_rows import BadRows
+from advanced_mm.errors import InputError, VenueError
 from advanced_mm.marketdata.schemas import SCHEMAS, shard_metadata
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.marketdata.wire import DecodedRows, decode
@@ -62,6 +63,8 @@ class Recorder:
         self._replay_expected: set[str] = set()
         self._last_received_s: dict[str, float] = {}
         self._last_exchange_ms: dict[str, int] = {}
+        self.bad_rows = BadRows()
+        """What was left out of messages."""
 
     def handle(self, message: Mapping[str, Any], received_s: float) -> None:
         """Take one decoded message; channels without market data are ignored.
@@ -76,10 +79,15 @@ class Recorder:
         Raises
         ------
         VenueError
-            If the message is malformed; nothing of it is kept.
+            If the message is malformed as a whole; nothing of it is kept.
         """
         self._sequence += 1
-        for decoded in decode(message):
+        try:
+            rows = decode(message, self.bad_rows)
+        except VenueError as error:
+            self.bad_rows.add(f"{message.get('channel')} message's", str(error))
+            raise
+        for decoded in rows:
             if decoded.coin in self.coins:
                 self._note_gap(decoded.coin, received_s)
                 self._take(decoded, received_s)

@@ -1,15 +1,17 @@
 """What the venue's REST side says about its coins."""
 
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 
+from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import VenueError
 
 __all__ = ["fetch_size_decimals", "info_address"]
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=10.0)
+_MOST_DECIMALS: Final = 6
 
 
 def info_address(websocket_url: str) -> str:
@@ -19,13 +21,15 @@ def info_address(websocket_url: str) -> str:
     return urlunsplit((scheme, parts.netloc, f"{parts.path.removesuffix('/ws')}/info", "", ""))
 
 
-async def fetch_size_decimals(websocket_url: str) -> dict[str, int]:
-    """Ask the venue for ``szDecimals`` of each perpetual.
+async def fetch_size_decimals(websocket_url: str, bad_rows: BadRows) -> dict[str, int]:
+    """Ask the venue for ``szDecimals`` of each perpetual; coins it tells badly are left out.
 
     Parameters
     ----------
     websocket_url : str
         Address of the venue's websocket; the REST address follows from it.
+    bad_rows : BadRows
+        Counts what was left out.
 
     Returns
     -------
@@ -44,9 +48,22 @@ async def fetch_size_decimals(websocket_url: str) -> dict[str, int]:
             session.post(address, json={"type": "meta"}) as reply,
         ):
             reply.raise_for_status()
-            universe = (await reply.json())["universe"]
-            return {str(coin["name"]): int(coin["szDecimals"]) for coin in universe}
+            universe = list((await reply.json())["universe"])
     except (aiohttp.ClientError, TimeoutError) as error:
         raise VenueError(f"{address} does not answer: {error or 'no reply in time'}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise VenueError(f"{address} sent a meta reply that is not one: {error!r}") from error
+    return _size_decimals(universe, bad_rows)
+
+
+def _size_decimals(universe: list[Any], bad_rows: BadRows) -> dict[str, int]:
+    decimals: dict[str, int] = {}
+    for coin in universe:
+        try:
+            found = int(coin["szDecimals"])
+            if not (isinstance(coin["name"], str) and 0 <= found <= _MOST_DECIMALS):
+                raise ValueError(f"szDecimals must be 0 to {_MOST_DECIMALS}")
+            decimals[coin["name"]] = found
+        except (LookupError, TypeError, ValueError) as error:
+            bad_rows.add("meta", f"{error!r} in {coin!r}")
+    return decimals

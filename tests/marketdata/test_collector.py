@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from aiohttp import web
 
+from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import InputError, VenueError
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.marketdata.collector import Collector
@@ -234,7 +235,7 @@ def test_rest_address_follows_from_the_websocket() -> None:
 
 async def test_unreachable_meta_is_a_sentence(unused_tcp_port: int) -> None:
     with pytest.raises(VenueError, match="does not answer"):
-        await fetch_size_decimals(f"ws://127.0.0.1:{unused_tcp_port}/ws")
+        await fetch_size_decimals(f"ws://127.0.0.1:{unused_tcp_port}/ws", BadRows())
 
 
 async def test_feed_stamps_messages_with_its_clock(venue: Any, wire: SimpleNamespace) -> None:
