@@ -118,8 +118,11 @@ class Collector:
                 logger.warning("shards carry no tick for now: %s", error)
                 await asyncio.sleep(backoff.next_delay())
         for coin in self._recorder.coins:
-            if coin in known:
-                self._size_decimals[coin] = known[coin]
+            decimals = known.get(coin)
+            if decimals is not None:
+                self._size_decimals[coin] = decimals
+            elif coin in known:
+                logger.warning("shards of %s carry no tick: the venue's meta has none for it", coin)
             elif coin.isalnum():
                 raise VenueError(
                     f"the venue at {self._feed.url} has no coin {coin!r}: check the spelling "

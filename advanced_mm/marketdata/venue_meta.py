@@ -21,20 +21,20 @@ def info_address(websocket_url: str) -> str:
     return urlunsplit((scheme, parts.netloc, f"{parts.path.removesuffix('/ws')}/info", "", ""))
 
 
-async def fetch_size_decimals(websocket_url: str, bad_rows: BadRows) -> dict[str, int]:
-    """Ask the venue for ``szDecimals`` of each perpetual; coins it tells badly are left out.
+async def fetch_size_decimals(websocket_url: str, bad_rows: BadRows) -> dict[str, int | None]:
+    """Ask the venue for ``szDecimals`` of each perpetual.
 
     Parameters
     ----------
     websocket_url : str
         Address of the venue's websocket; the REST address follows from it.
     bad_rows : BadRows
-        Counts what was left out.
+        Counts what it tells badly.
 
     Returns
     -------
     dict
-        Decimals of the size by coin.
+        Decimals of the size by coin, None where the venue tells them badly.
 
     Raises
     ------
@@ -56,14 +56,17 @@ async def fetch_size_decimals(websocket_url: str, bad_rows: BadRows) -> dict[str
     return _size_decimals(universe, bad_rows)
 
 
-def _size_decimals(universe: list[Any], bad_rows: BadRows) -> dict[str, int]:
-    decimals: dict[str, int] = {}
+def _size_decimals(universe: list[Any], bad_rows: BadRows) -> dict[str, int | None]:
+    known: dict[str, int | None] = {}
     for coin in universe:
-        try:
-            found = int(coin["szDecimals"])
-            if not (isinstance(coin["name"], str) and 0 <= found <= _MOST_DECIMALS):
-                raise ValueError(f"szDecimals must be 0 to {_MOST_DECIMALS}")
-            decimals[coin["name"]] = found
-        except (LookupError, TypeError, ValueError) as error:
-            bad_rows.add("meta", f"{error!r} in {coin!r}")
-    return decimals
+        name = coin.get("name") if isinstance(coin, dict) else None
+        if not isinstance(name, str):
+            bad_rows.add("meta", f"no name in {coin!r}")
+            continue
+        decimals = coin.get("szDecimals")
+        if isinstance(decimals, int) and 0 <= decimals <= _MOST_DECIMALS:
+            known[name] = decimals
+        else:
+            bad_rows.add("meta", f"szDecimals {decimals!r} of {name}")
+            known[name] = None
+    return known

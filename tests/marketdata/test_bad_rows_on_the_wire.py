@@ -166,4 +166,3 @@ async def test_the_collectors_log_tells_of_bad_rows_of_messages_and_of_meta(
     await recording
     assert "everything received is on disk; 3 bad meta rows" in caplog.text
     assert ShardStore(tmp_path).read("ETH").trades.trade_id.tolist() == [2]
-    assert ShardStore(tmp_path).read("ETH").tick != ShardStore(tmp_path).read("ETH").tick  # no mid
