@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.book_notes import book_note
 from advanced_mm.marketdata.journal import ShardJournal
@@ -118,7 +120,8 @@ class ShardStore:
         -------
         Recording
             One row for each ``trade_id`` (the earliest received), all sorted stably by exchange
-            time. Shards that cannot be read are named in ``skipped_files`` and logged once.
+            time. Shards that cannot be read are named in ``skipped_files`` and logged once; bad
+            rows of the others are left out, counted in ``bad_rows`` and logged.
 
         Raises
         ------
@@ -135,7 +138,10 @@ class ShardStore:
             parsed = self._shards(kind, files)
             shards[kind] = [shard for shard in parsed if shard is not None]
             skipped += [f.path for f, shard in zip(files, parsed, strict=True) if shard is None]
-        return merge_shards(coin, shards, start_ms, end_ms, tuple(skipped))
+        recording = merge_shards(coin, shards, start_ms, end_ms, tuple(skipped))
+        if recording.bad_rows:
+            logger.warning("%s: left out of its shards: %s", coin, BadRows(recording.bad_rows))
+        return recording
 
     def newest_ms(self, coin: str) -> int | None:
         """Return the exchange time (ms) of the coin's newest row, None where there is none.
@@ -181,9 +187,12 @@ class ShardStore:
                 table = pq.read_table(file.path, columns=list(READ_COLUMNS["connections"]))
             except (pa.ArrowException, OSError) as error:
                 raise InputError(f"connection log {file.path!r} cannot be read: {error}") from error
-            events += [
-                ConnectionEvent(*row) for row in zip(*table.to_pydict().values(), strict=True)
-            ]
+            rows = [ConnectionEvent(*row) for row in zip(*table.to_pydict().values(), strict=True)]
+            good = [row for row in rows if _is_event(row)]
+            if len(good) < len(rows):
+                bad = len(rows) - len(good)
+                logger.warning("%s: %d bad connections rows are left out", file.path, bad)
+            events += good
         return sorted(events, key=lambda event: event.local_s)
 
     def write(self, coin: str, kind: str, table: pa.Table) -> Path:
@@ -280,6 +289,10 @@ class ShardStore:
                 else:
                     shards.append(shard)
         return shards
+
+
+def _is_event(row: ConnectionEvent) -> bool:
+    return row.local_s is not None and isfinite(row.local_s) and isinstance(row.event, str)
 
 
 def _newest_row_ms(table: pa.Table) -> int:
