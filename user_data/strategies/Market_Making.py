@@ -12,6 +12,7 @@ from freqtrade.persistence import Order, PairLocks, Trade
 from freqtrade.strategy import DecimalParameter, IStrategy
 from pandas import DataFrame
 
+from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import AdvancedMMError, InputError
 from advanced_mm.parameter_files import ParameterFiles, Settings, coin_of
 from advanced_mm.price_grid import PriceGrid
@@ -88,6 +89,8 @@ class Market_Making(IStrategy):
         self._refusals: dict[str, tuple[datetime, str]] = {}
         self._journal: QuoteJournal | None = None
         self._live: LiveTrading | None = None
+        self._bad_rows = BadRows()
+        self._told_at = datetime.min.replace(tzinfo=UTC)
 
     @property
     def protections(self) -> list[dict[str, Any]]:
@@ -116,16 +119,17 @@ class Market_Making(IStrategy):
             return
         self._journal = QuoteJournal(Path(self.config["user_data_dir"]) / "logs" / "quotes.jsonl")
         exchange = self.dp._exchange  # Freqtrade has no public way to it
-        spare_requests(exchange)
+        spare_requests(exchange, self._bad_rows)
         if self.config["runmode"] == RunMode.LIVE:
             self.order_time_in_force = {"entry": "ALO", "exit": "ALO"}
-            self._live = LiveTrading(exchange)
+            self._live = LiveTrading(exchange, self._bad_rows)
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
         """Lift the lock Freqtrade sets to the end of the candle after each closed trade.
 
         Live, find out about orders in doubt and compare the account with the books.
         """
+        self._tell_bad_rows(current_time)
         if self._live is not None:
             self._live.at_loop(self.dp.current_whitelist(), Trade.get_open_trades())
         if self._trading and any(
@@ -362,7 +366,9 @@ class Market_Making(IStrategy):
     def _feed(self, pair: str) -> ParameterFeed:
         if pair not in self._feeds:
             directory = self.settings.parameter_folder(Path(self.config["user_data_dir"]))
-            self._feeds[pair] = ParameterFeed(ParameterFiles(directory), coin_of(pair))
+            self._feeds[pair] = ParameterFeed(
+                ParameterFiles(directory, self._bad_rows), coin_of(pair)
+            )
         return self._feeds[pair]
 
     def _quoter(self, pair: str) -> Quoter:
@@ -398,6 +404,17 @@ class Market_Making(IStrategy):
         at = self._feed(pair).latest().kappa.published_at
         half = self._grid(pair).tick(rate) / 2
         return Touch(bid=rate - half, ask=rate + half, at=at), at
+
+    def _tell_bad_rows(self, now: datetime) -> None:
+        """Say at most once a minute what was left out of lists of the venue and of the files."""
+        if now - self._told_at < REFUSAL_REPEAT:
+            return
+        news = self._bad_rows.news()
+        if news is not None:
+            self._told_at = now
+            logger.warning("left out so far: %s", news)
+            if self._journal is not None:
+                self._journal.record_bad_rows(news, now)
 
     def _note_refusal(self, pair: str, now: datetime, reason: str) -> None:
         """Say why nothing is quoted when the reason is new, then once a minute while trading."""
