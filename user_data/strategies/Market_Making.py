@@ -28,7 +28,17 @@ from advanced_mm.quoting import (
     own_sizes,
     touch_of,
 )
+from advanced_mm.quoting.freqtrade_settings import (
+    MODES,
+    UNIT_OVER_MINIMUM,
+    USUAL_SPREAD,
+    ConfiguredBot,
+    find_contradictions,
+    quoted_spread,
+    told,
+)
 from advanced_mm.quoting.live import LiveTrading, spare_requests
+from advanced_mm.quoting.settings_rules import RULES
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +47,6 @@ AT_TOUCH, OPTIMAL_DEPTH = "at_touch", "optimal_depth"
 
 BOOK_REUSE = timedelta(milliseconds=250)
 REFUSAL_REPEAT = timedelta(seconds=60)
-UNIT_OVER_MINIMUM = 3
-"""A unit is at least three venue minimums, so that a partly filled one can still be closed."""
 
 
 class Market_Making(IStrategy):
@@ -107,6 +115,38 @@ class Market_Making(IStrategy):
         ]
 
     # ---- life cycle
+
+    def ft_bot_start(self, **kwargs: Any) -> None:
+        """Called by Freqtrade once its whole configuration is merged: judge it first."""
+        if self.config["runmode"].value in MODES:
+            self._judge_settings()
+        super().ft_bot_start(**kwargs)
+
+    def _judge_settings(self) -> None:
+        """Refuse settings of Freqtrade with which quoting loses money, warn of what hinders it."""
+        mode = self.config["runmode"].value
+        spreads = [self._spread(pair) for pair in self.config["exchange"].get("pair_whitelist", [])]
+        known = [spread for spread in spreads if spread is not None]
+        wallets = self.wallets if mode == "live" else None
+        bot = ConfiguredBot(
+            self.config,
+            self.settings,
+            mode,
+            max(known, default=USUAL_SPREAD),
+            None if wallets is None else wallets.get_total_stake_amount(),
+        )
+        findings = find_contradictions(bot, RULES)
+        if any(finding.refused for finding in findings):
+            raise OperationalException(told(findings))
+        if findings:
+            logger.warning("%s", told(findings))
+
+    def _spread(self, pair: str) -> float | None:
+        """Share of the price between the quotes of both sides, if parameters tell it yet."""
+        try:
+            return quoted_spread(self._feed(pair).latest(), self.settings.fee_rate)
+        except AdvancedMMError:
+            return None
 
     def bot_start(self, **kwargs: Any) -> None:
         """Open the quote journal; live, send orders post-only and never without knowing."""
