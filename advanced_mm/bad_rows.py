@@ -39,6 +39,11 @@ class BadRows:
             self._counts[kind] = self._counts.get(kind, 0) + count
             self._last[kind] = reason[:_LONGEST_REASON]
 
+    def take(self, others: "BadRows") -> None:
+        """Count what another one has counted, too."""
+        for kind, count in others._counts.items():
+            self.add(kind, others._last[kind], count)
+
     @property
     def total(self) -> int:
         """How many rows of any kind."""
