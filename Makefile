@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install install-dev paper test lint clean
+.PHONY: help install install-dev paper test lint image image-check clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -37,6 +37,12 @@ lint: install-dev   ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+image: install   ## the container image, built with Docker or, for root on Linux, with buildah
+	$(BIN)/python docker/check_image.py --build-only
+
+image-check: install   ## build it (or take IMAGE=NAME), run its services on a loopback venue until quotes are sent
+	$(BIN)/python docker/check_image.py $(if $(IMAGE),--image $(IMAGE))
 
 clean:           ## remove .venv and caches, never data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import inf, isfinite
 
+import schedule
+
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.calibration.adaptive import AdaptiveWindow
 from advanced_mm.calibration.calibrate import CalibrationOptions, CoinCalibration
@@ -121,15 +123,15 @@ class PeriodicRunner:
         Rounds are counted on the monotonic clock: local time repeats an hour when summer time ends,
         and any wall clock may be set back. A round that took too long leaves out the ones missed.
         """
-        interval, due = self.options.interval_seconds, time.monotonic()
+        rounds = schedule.Scheduler()
+        refit = _MonotonicJob(self.options.interval_seconds, rounds)
+        refit.do(self.refit_all)
         while not self._stopping:
-            wait = due - time.monotonic()
+            wait = refit.seconds_left
             if wait > 0:
                 time.sleep(min(_NAP_SECONDS, wait))
-                continue
-            self.refit_all()
-            late = max(time.monotonic() - due, 0.0)
-            due += interval * (late // interval + 1)
+            else:
+                rounds.run_pending()
         self._end_history()
 
     def run_once(self) -> None:
@@ -343,6 +345,35 @@ class PeriodicRunner:
             return
         missing = next(why for why in calibration.reasons() if Status.INSUFFICIENT.value in why)
         self._complain(about, f"{calibration.coin}: nothing new can be published: {missing}")
+
+
+class _MonotonicJob(schedule.Job):
+    """A job due now and then every ``seconds``, on the monotonic clock.
+
+    ``schedule`` itself counts from the end of the last run, in local time: rounds would drift, and
+    stop for an hour when summer time ends. A run that took too long leaves out those it missed.
+    """
+
+    def __init__(self, seconds: float, scheduler: schedule.Scheduler) -> None:
+        super().__init__(seconds, scheduler)  # type: ignore[arg-type]  # fractions are fine
+        self.unit = "seconds"
+        self._every_seconds = seconds
+        self._due = time.monotonic()
+
+    @property
+    def seconds_left(self) -> float:
+        """How long until the job is due; zero or less once it is."""
+        return self._due - time.monotonic()
+
+    @property
+    def should_run(self) -> bool:
+        return self.seconds_left <= 0
+
+    def run(self) -> object:
+        result: object = super().run()  # type: ignore[no-untyped-call]
+        late = max(-self.seconds_left, 0.0)
+        self._due += self._every_seconds * (late // self._every_seconds + 1)
+        return result
 
 
 def _pair(plus: float | None, minus: float | None) -> str:
