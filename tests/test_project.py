@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+import advanced_mm
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -78,7 +80,8 @@ def test_no_address_or_key_is_committed():
 
 
 def test_the_version_is_the_same_wherever_it_stands():
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    version = project.get("version") or advanced_mm.__version__
     changes = re.findall(r"^## (\d\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M)
     assert changes[0] == version
     tags = re.findall(r"image: advanced-mm:(\S+)", (ROOT / "docker-compose.yml").read_text())

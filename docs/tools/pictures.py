@@ -6,6 +6,7 @@ python docs/tools/pictures.py report --crypto ETH       # the report on a record
 """
 
 import argparse
+import logging
 import shutil
 import subprocess
 import sys
@@ -59,7 +60,7 @@ SVG_WITHOUT_FOREIGN_FONTS = """\
 
 def screen(seconds: float) -> Path:
     """Trade on the loopback venue for a while and keep the last screen."""
-    folder = ROOT / "user_data" / "paper" / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}"
+    folder = ROOT / "user_data" / "paper" / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}_picture"
     folder.mkdir(parents=True)
     console = Console(record=True, width=130, file=sys.stderr)
     with PaperSession(SessionOptions(root=ROOT, folder=folder)) as session:
@@ -115,6 +116,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     options = parser.parse_args(argv)
     configure_logging()
+    logging.getLogger("ft_rest_client").setLevel(logging.ERROR)  # the bot is not up at once
     if options.picture == "screen":
         path = screen(options.seconds)
     elif options.picture == "mistakes":
