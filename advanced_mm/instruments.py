@@ -29,6 +29,8 @@ __all__ = [
     "dex_of",
     "folder_of",
     "is_coin_name",
+    "nearest",
+    "pair_of",
     "resolve_coin",
     "resolve_coins",
 ]
@@ -60,6 +62,11 @@ def code_of_pair(pair: str) -> str:
     if not (code and slash):
         raise InputError(f"exchange.pair_whitelist has {pair!r}; a pair looks like ETH/USDC:USDC.")
     return code
+
+
+def pair_of(coin: str, stake: str = "USDC") -> str:
+    """Freqtrade's pair of a coin whose collateral is ``stake``: ``kPEPE`` is KPEPE/USDC:USDC."""
+    return f"{code_of(coin)}/{stake}:{stake}"
 
 
 def coin_of_market(market: Mapping[str, Any]) -> str:
@@ -144,15 +151,19 @@ def resolve_coins(names: Iterable[str], known: Iterable[str], where: str) -> tup
     return tuple(dict.fromkeys(resolve_coin(name, coins, where) for name in names))
 
 
-def _proposal(name: str, coins: Sequence[str]) -> str:
+def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Return the known coins, three at most, that a name which is none of them may mean."""
     by_code: dict[str, list[str]] = {}
-    for coin in coins:
+    for coin in sorted(set(known)):
         for alias in (code_of(coin), code_of(coin.rpartition(":")[2])):
             by_code.setdefault(alias, []).append(coin)
     close = difflib.get_close_matches(code_of(name), by_code, n=_SUGGESTIONS)
-    meant = list(dict.fromkeys(coin for code in close for coin in by_code[code]))[:_SUGGESTIONS]
-    if meant:
-        return f"did you mean {' or '.join(meant)}?".removesuffix("?")
+    return tuple(dict.fromkeys(coin for code in close for coin in by_code[code]))[:_SUGGESTIONS]
+
+
+def _proposal(name: str, coins: Sequence[str]) -> str:
+    if meant := nearest(name, coins):
+        return f"did you mean {' or '.join(meant)}"
     if not coins:
         return "it has none"
     listed = ", ".join(coins[:_LISTED])

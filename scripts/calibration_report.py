@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.progress import track
 
 from advanced_mm.calibration import CalibrationOptions
-from advanced_mm.calibration.command import add_source_options, configured_coin
+from advanced_mm.calibration.command import add_source_options, asked_coin
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
+from advanced_mm.instruments import folder_of
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.paper.recorded_books import read_books
 from advanced_mm.parameter_files import load_settings
@@ -25,7 +26,9 @@ from advanced_mm.report.page import write_page
 def main(argv: list[str] | None = None) -> int:
     """Fit, describe and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--crypto", help="coin, such as ETH; default: the configured pair")
+    parser.add_argument(
+        "--crypto", help="coin, such as ETH, kPEPE or a pair; default: the configured pair"
+    )
     parser.add_argument(
         "--time-range",
         type=float,
@@ -42,10 +45,10 @@ def main(argv: list[str] | None = None) -> int:
     add_source_options(parser)
     options = parser.parse_args(argv)
     configure_logging()
-    settings, _ = load_settings(options.config)
-    coin = options.crypto or configured_coin(options.config)
+    settings, configured = load_settings(options.config)
+    coin = asked_coin(options, configured)
     parameters = settings.parameter_folder(Path("user_data"))
-    output = options.output or Path("user_data/plot") / f"calibration_{coin}.html"
+    output = options.output or Path("user_data/plot") / f"calibration_{folder_of(coin)}.html"
     data = ReportInput(
         recording=ShardStore(options.data_dir).read(coin),
         books=read_books(options.data_dir, coin),

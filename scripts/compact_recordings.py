@@ -32,16 +32,12 @@ def main(argv: list[str] | None = None) -> int:
             f"--older-than-hours is {options.older_than_hours:g}: give at least 1, "
             "the newest shards are still being read"
         )
-    recorded = ShardStore(options.data_dir).coins()
-    named = [coin.strip() for coin in (options.crypto or "").split(",") if coin.strip()]
-    if absent := [coin for coin in named if coin not in recorded]:
-        raise InputError(
-            f"{', '.join(absent)} has no recording in {str(options.data_dir)!r} "
-            f"(there: {', '.join(recorded) or 'none'})"
-        )
+    store = ShardStore(options.data_dir)
+    named = [name.strip() for name in (options.crypto or "").split(",") if name.strip()]
+    coins = list(dict.fromkeys(map(store.resolve, named))) if named else store.coins()
     before_ms = round((time.time() - options.older_than_hours * 3600) * 1000)
-    for coin in named or recorded:
-        print(_told(coin, compact_coin(options.data_dir / coin, before_ms)))
+    for coin in coins:
+        print(_told(coin, compact_coin(store.folder(coin), before_ms)))
     return 0
 
 

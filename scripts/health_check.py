@@ -25,17 +25,17 @@ def main(argv: list[str] | None = None) -> int:
     files = ParameterFiles(options.output_dir or settings.parameter_folder(Path("user_data")))
     max_age = settings.max_published_age_seconds if options.max_age is None else options.max_age
     healthy = True
-    for coin in options.crypto.split(","):
-        fault = _fault(files, coin.strip(), max_age, settings.data_age_limit_seconds)
-        print(f"{coin.strip()}: {fault or 'fresh'}")
+    for name in options.crypto.split(","):
+        fault = _fault(files, name.strip(), max_age, settings.data_age_limit_seconds)
+        print(f"{name.strip()}: {fault or 'fresh'}")
         healthy = healthy and fault is None
     return 0 if healthy else 1
 
 
-def _fault(files: ParameterFiles, coin: str, max_age: float, max_data_age: float) -> str | None:
+def _fault(files: ParameterFiles, name: str, max_age: float, max_data_age: float) -> str | None:
     """Say what keeps the coin's parameters from being quoted; None where nothing does."""
     try:
-        entries = files.read(coin).entries
+        entries = files.read(files.resolve(name)).entries
     except ParameterFileError as error:
         return str(error)
     now = datetime.now(UTC)
@@ -46,6 +46,8 @@ def _fault(files: ParameterFiles, coin: str, max_age: float, max_data_age: float
         fitted = (now - entry.fitted_at).total_seconds()
         if published > max_age or fitted > max_data_age:
             return f"{entry.status}: published {published:.0f} s ago on data {fitted:.0f} s old"
+        if entry.silent is not None:
+            return f"{entry.status}: {entry.silent} silent for {fitted:.0f} s, others are heard"
     return None
 
 

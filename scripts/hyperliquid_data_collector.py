@@ -39,8 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--crypto",
         required=True,
-        metavar="ETH[,WLFI]",
-        help="coins to record, as the venue spells them",
+        metavar="ETH[,kPEPE]",
+        help="coins to record, by the venue's names or as pairs (KPEPE/USDC:USDC)",
     )
     venue = parser.add_mutually_exclusive_group()
     venue.add_argument(

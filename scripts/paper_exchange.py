@@ -26,7 +26,13 @@ from advanced_mm.paper.clock import MarketClock
 from advanced_mm.paper.exchange.state import SavedKeys, restore, save_state
 from advanced_mm.paper.gate import Gate
 from advanced_mm.paper.limits import LimitSwitches
-from advanced_mm.paper.opening import OpenVenue, VenueOptions, market_recipes, open_venue
+from advanced_mm.paper.opening import (
+    OpenVenue,
+    VenueOptions,
+    market_recipes,
+    open_venue,
+    venue_coins,
+)
 from advanced_mm.paper.scenario import Scenario, load_scenario, open_accounts
 from advanced_mm.paper.server import PaperServer
 
@@ -54,7 +60,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         metavar="FILE",
         help="go on where --save ended; the time since then passes first",
     )
-    parser.add_argument("--coins", "--coin", help="what trades: ETH,BTC,SOL (default ETH)")
+    parser.add_argument("--coins", "--coin", help="what trades: ETH,kPEPE,xyz:XYZ100 (default ETH)")
     parser.add_argument("--seed", type=int, default=1, help="of the synthetic market")
     parser.add_argument(
         "--volatility",
@@ -133,7 +139,7 @@ def open_markets(
         open_accounts(scenario.accounts, venue.exchange.accounts)
         return venue, None
     options = VenueOptions(
-        coins=tuple((args.coins or DEFAULT_COINS).split(",")),
+        coins=venue_coins((args.coins or DEFAULT_COINS).split(","), args.replay),
         replay=args.replay,
         seed=args.seed,
         history_minutes=args.history_minutes,

@@ -16,7 +16,13 @@ from rich.live import Live
 
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
-from advanced_mm.paper.session import PaperSession, PartDiedError, SessionOptions, SessionView
+from advanced_mm.paper.session import (
+    PaperSession,
+    PartDiedError,
+    SessionOptions,
+    SessionView,
+    session_coin,
+)
 from advanced_mm.parameter_files import write_json_atomically
 from advanced_mm.report.live_screen import live_screen, status_line
 
@@ -35,7 +41,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     market.add_argument(
         "--scenario", type=Path, metavar="FILE", help="markets and faults from a YAML file"
     )
-    parser.add_argument("--coin", default="ETH", help="coin to trade (default ETH)")
+    parser.add_argument(
+        "--coin", default="ETH", help="coin to trade: ETH, kPEPE, xyz:XYZ100 … (default ETH)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="seed of the synthetic market")
     parser.add_argument(
         "--live",
@@ -51,8 +59,6 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--verbose", action="store_true", help="log what the session does")
     options = parser.parse_args(argv)
-    if options.replay is None and options.coin != options.coin.upper():
-        raise InputError(f"--coin {options.coin}: write {options.coin.upper()}, as the venue does.")
     if options.minutes is not None and options.minutes <= 0:
         raise InputError(f"--minutes {options.minutes:g} must be above 0.")
     if options.summary is not None and not options.summary.parent.is_dir():
@@ -68,11 +74,12 @@ def main(argv: list[str] | None = None) -> int:
     configure_logging(options.verbose)
     logging.getLogger("ft_rest_client").setLevel(logging.ERROR)
     console = Console()
+    coin = session_coin(options.coin, options.replay, options.scenario)
     session = PaperSession(
         SessionOptions(
             root=ROOT,
             folder=_folder(options.folder),
-            coin=options.coin,
+            coin=coin,
             replay=None if options.replay is None else options.replay.resolve(),
             scenario=None if options.scenario is None else options.scenario.resolve(),
             seed=options.seed,

@@ -26,7 +26,9 @@ def _parser() -> argparse.ArgumentParser:
         "--window", type=float, metavar="MINUTES", help="of data to fit; default: the settings'"
     )
     parser.add_argument(
-        "--crypto", metavar="ETH,WLFI", help="coins to fit; default: the configured pairs"
+        "--crypto",
+        metavar="ETH,kPEPE",
+        help="coins to fit, by the venue's names or as pairs; default: the configured pairs",
     )
     add_folder_options(parser)
     parser.add_argument(

@@ -12,6 +12,7 @@ from typing import get_args
 import pytest
 import yaml
 
+from advanced_mm.calibration import Status
 from advanced_mm.paper.faults import Fault
 from advanced_mm.parameter_files import Settings
 
@@ -119,6 +120,17 @@ def test_every_kind_of_fault_is_described():
     described = [row[0].strip("`") for row in table_after(DOCS / "venue.md", "fault kinds:")]
     union, _ = get_args(Fault)
     assert described == [kind.model_fields["kind"].default for kind in get_args(union)]
+
+
+def test_every_scenario_is_described():
+    described = [row[0].strip("`") for row in table_after(DOCS / "venue.md", "## Scenarios")]
+    there = (path.name for path in (ROOT / "tests" / "scenarios").glob("*.yaml"))
+    assert sorted(described) == sorted(there)
+
+
+def test_every_status_is_explained():
+    explained = [row[0].strip("`") for row in table_after(DOCS / "calibration.md", "## Statuses")]
+    assert explained == list(Status)
 
 
 # ---- architecture

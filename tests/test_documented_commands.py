@@ -62,6 +62,8 @@ SCRATCH = [
     """-d '{"kind":"dropped_reply","requests":["order"],"count":1}'""",
     f"curl -X POST http://127.0.0.1:{PORT}/admin/faults "
     """-d '{"kind":"latency","distribution":"exponential","milliseconds":200,"seconds":60}'""",
+    f"curl -X POST http://127.0.0.1:{PORT}/admin/faults "
+    """-d '{"kind":"dropped_messages","channels":["trades"],"coins":["ETH"],"seconds":120}'""",
     f"curl -X POST http://127.0.0.1:{PORT}/admin/price_gap "
     """-d '{"coin":"ETH","percent":-5}'""",
     "ls scripts/HL_data/ETH/trades",
@@ -96,6 +98,10 @@ SESSIONS = {
 VENUE_TESTS = "tests/paper/test_paper_exchange.py"
 ELSEWHERE = {
     "make paper": "tests/test_paper_session.py::test_an_interrupt_ends_every_part",
+    "make paper COIN=kPEPE": "tests/test_coins_by_other_names.py::"
+    "test_a_bot_quotes_coins_whose_names_freqtrade_does_not_know",
+    "make paper COIN=xyz:XYZ100": "tests/test_coins_by_other_names.py::"
+    "test_a_bot_quotes_coins_whose_names_freqtrade_does_not_know",
     "make paper MINUTES=3": "tests/test_paper_session.py::"
     "test_a_minute_of_trading_on_the_loopback_venue",
     "make paper SUMMARY=FILE": "tests/test_paper_session.py::"
@@ -150,6 +156,7 @@ NEEDS = {
     "a network": [
         "python scripts/hyperliquid_data_collector.py --crypto ETH",
         "python scripts/hyperliquid_data_collector.py --crypto ETH,WLFI --data-dir scripts/HL_data",
+        "python scripts/hyperliquid_data_collector.py --crypto kPEPE,XYZ-XYZ100/USDC:USDC",
         "python scripts/hyperliquid_data_collector.py --crypto ETH --testnet "
         "--data-dir user_data/testnet/HL_data",
         "freqtrade trade --dry-run --strategy Market_Making --config user_data/config.json "
@@ -217,8 +224,7 @@ def documented() -> dict[str, str]:
 
 def normal(command: str) -> str:
     """A paper session for some minutes is the same command; so is a benchmark made quick."""
-    command = re.sub(r" MINUTES=\S+", "", command) if "=1" in command else command
-    if command.startswith("make paper") and "MINUTES=3" not in command:
+    if command.startswith("make paper") and command != "make paper MINUTES=3":
         command = re.sub(r" MINUTES=\S+", "", command)
     if command.startswith("make paper LIVE=1 SCENARIO="):
         command = command.replace("LIVE=1 ", "")

@@ -14,6 +14,8 @@ from advanced_mm.instruments import (
     dex_of,
     folder_of,
     is_coin_name,
+    nearest,
+    pair_of,
     resolve_coin,
     resolve_coins,
 )
@@ -36,6 +38,7 @@ def test_the_code_is_the_one_ccxt_makes(name):
     assert code_of(name) == market["base"]
     assert code_of(market["symbol"]) == code_of_pair(market["symbol"]) == market["base"]
     assert coin_of_market(market) == name
+    assert pair_of(name) == market["symbol"]
 
 
 @given(NAME)
@@ -73,6 +76,12 @@ def test_a_wrong_name_gets_the_right_one_in_the_answer(name, nearest):
     assert nearest in str(error.value)
     assert name in str(error.value)
     assert "the recording" in str(error.value)
+
+
+def test_the_nearest_are_three_at_most_and_named_once():
+    assert nearest("PEPE", KNOWN) == ("PEPE2", "kPEPE")
+    assert nearest("QQQQQQQ", KNOWN) == ()
+    assert len(nearest("COIN", [f"COIN{n}" for n in range(9)])) == 3
 
 
 def test_a_name_like_no_other_gets_the_list():

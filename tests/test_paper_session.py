@@ -15,6 +15,7 @@ import pytest
 from scipy.optimize import brentq
 
 ROOT = Path(__file__).parents[1]
+SEVERAL_COINS = ROOT / "tests" / "scenarios" / "several_coins.yaml"
 SCRIPT = ROOT / "scripts" / "paper_trading.py"
 
 pytestmark = pytest.mark.bot
@@ -165,7 +166,8 @@ def test_a_session_that_is_killed_outright_takes_its_parts_with_it(tmp_path):
     ("options", "complaint"),
     [
         (["--minutes", "0"], "--minutes 0"),
-        (["--coin", "eth"], "write ETH"),
+        (["--coin", "PEPE"], "kPEPE"),
+        (["--scenario", str(SEVERAL_COINS), "--coin", "BTCC"], "did you mean BTC"),
         (["--replay", "/nowhere"], "/nowhere"),
         (["--summary", "/nowhere/summary.json"], "/nowhere"),
     ],

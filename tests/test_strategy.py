@@ -1,5 +1,6 @@
 """The strategy: Freqtrade's callbacks, where a wrong default would cost money."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,11 @@ from advanced_mm.parameter_files import ParameterFiles
 
 ROOT = Path(__file__).parents[1]
 PAIR = "ETH/USDC:USDC"
+VENUE_NAMES = {
+    PAIR: "ETH",
+    "KPEPE/USDC:USDC": "kPEPE",
+    "XYZ-XYZ100/USDC:USDC": "xyz:XYZ100",
+}
 
 
 CLIENT_METHODS = (
@@ -48,14 +54,15 @@ class Market:
         }
 
     def market(self, pair):
-        return {"info": {"szDecimals": "4"}, "precision": {"price": 0.1}}
+        info = {"szDecimals": "4", "name": VENUE_NAMES[pair]}
+        return {"symbol": pair, "info": info, "precision": {"price": 0.1}}
 
 
 @pytest.fixture
 def build(tmp_path, make_set, monkeypatch):
     """A strategy as Freqtrade loads it, on fresh parameters."""
 
-    def built(runmode=RunMode.DRY_RUN, **settings):
+    def built(runmode=RunMode.DRY_RUN, exchange=None, **settings):
         now = datetime.now(UTC)
         files = ParameterFiles(tmp_path)
         files.publish({"ETH": make_set(published_at=now, fitted_at=now)})
@@ -66,7 +73,7 @@ def build(tmp_path, make_set, monkeypatch):
             "runmode": runmode,
             "stake_currency": "USDC",
             "trading_mode": TradingMode.FUTURES,
-            "exchange": {"name": "hyperliquid"},
+            "exchange": {"name": "hyperliquid", **(exchange or {})},
             "market_making": settings,
         }
         strategy = StrategyResolver.load_strategy(config)
@@ -98,13 +105,13 @@ def order(price, side="buy", age=10.0, remaining=1.0):
     )
 
 
-def enter(strategy, proposed=2999.9):
+def enter(strategy, proposed=2999.9, pair=PAIR):
     """Price, stake and consent in the order in which Freqtrade asks for them."""
     now = datetime.now(UTC)
     side = "short" if strategy.can_short else "long"
-    price = strategy.custom_entry_price(PAIR, None, now, proposed, None, side)
-    stake = strategy.custom_stake_amount(PAIR, now, price, 9000.0, 11.0, 9000.0, 1.0, None, side)
-    agreed = strategy.confirm_trade_entry(PAIR, "limit", 3.0, price, "GTC", now, None, side)
+    price = strategy.custom_entry_price(pair, None, now, proposed, None, side)
+    stake = strategy.custom_stake_amount(pair, now, price, 9000.0, 11.0, 9000.0, 1.0, None, side)
+    agreed = strategy.confirm_trade_entry(pair, "limit", 3.0, price, "GTC", now, None, side)
     return price, stake, agreed
 
 
@@ -120,6 +127,51 @@ def test_a_flat_bot_bids_below_the_mid_and_a_long_one_offers_above_it(build):
     assert leave(strategy, trade()) == "optimal_depth"
     ask = strategy.custom_exit_price(PAIR, trade(), datetime.now(UTC), 3000.1, 0.0, "optimal_depth")
     assert ask > 3000.5
+
+
+@pytest.mark.parametrize(("pair", "coin"), [*VENUE_NAMES.items()][1:])
+@pytest.mark.parametrize("runmode", [RunMode.DRY_RUN, RunMode.BACKTEST])
+def test_parameters_and_journal_are_kept_by_the_venue_s_name_of_a_pair(
+    build, make_set, tmp_path, pair, coin, runmode
+):
+    """Not by ccxt's code, which no spelling leads back from."""
+    strategy = build(runmode=runmode)
+    now = datetime.now(UTC)
+    wrong = make_set(published_at=now, fitted_at=now, kappa_plus=99.0, kappa_minus=99.0)
+    right = make_set(published_at=now, fitted_at=now, kappa_plus=0.5, kappa_minus=0.5)
+    ParameterFiles(tmp_path).publish({pair.partition("/")[0]: wrong, coin: right})
+    strategy.bot_start()
+    price, stake, agreed = enter(strategy, pair=pair)
+    assert (stake, agreed) == (9000.0, True)
+    assert price < 2999  # 1/kappa of the right set; the wrong one's is a hundredth
+    if runmode is RunMode.DRY_RUN:
+        strategy.dp.error = OSError("no book")
+        strategy._touches.clear()
+        enter(strategy, pair=pair)
+        strategy._journal.close()
+        lines = (tmp_path / "logs" / "quotes.jsonl").read_text().splitlines()
+        assert [json.loads(line)["coin"] for line in lines] == [coin, coin]
+
+
+def test_a_pair_that_is_no_market_is_refused_by_its_own_name(build, tmp_path):
+    strategy = build()
+    strategy.bot_start()
+    strategy.dp.market = lambda pair: None
+    assert enter(strategy, pair="NOPE/USDC:USDC") == (2999.9, 0.0, False)
+    strategy._journal.close()
+    (line,) = (tmp_path / "logs" / "quotes.jsonl").read_text().splitlines()
+    assert json.loads(line)["coin"] == "NOPE/USDC:USDC"
+    assert "not traded on this exchange" in json.loads(line)["refusal"]
+
+
+@pytest.mark.parametrize("named", [{}, {"hip3_dexes": ["flx"]}])
+def test_a_pair_whose_exchange_freqtrade_would_drop_is_refused_at_start(build, named):
+    pairs = [PAIR, "KPEPE/USDC:USDC", "XYZ-XYZ100/USDC:USDC"]
+    with pytest.raises(OperationalException, match=r'hip3_dexes": \[("flx", )?"xyz"\]') as refusal:
+        build(exchange={"pair_whitelist": pairs, **named})
+    assert str(refusal.value).startswith("XYZ-XYZ100/USDC:USDC: ")
+    build(exchange={"pair_whitelist": pairs, "hip3_dexes": ["xyz", "flx"]})
+    build(exchange={"pair_whitelist": [".*-.*/USDC:USDC", *pairs[:2]]})
 
 
 def test_the_short_only_bot_is_the_mirror_image(build):

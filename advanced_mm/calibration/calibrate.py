@@ -1,6 +1,6 @@
 """All estimators on one coin's window."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import nan
 from time import perf_counter
@@ -9,7 +9,8 @@ import numpy as np
 
 from advanced_mm.calibration.arrivals import ArrivalEstimator, ArrivalFit
 from advanced_mm.calibration.bootstrap import BlockBootstrap
-from advanced_mm.calibration.estimate import Estimate, Sides, Status, worst_status
+from advanced_mm.calibration.channels import quiet_seconds, silent_channels
+from advanced_mm.calibration.estimate import Estimate, Sides, Status, worse, worst_status
 from advanced_mm.calibration.fill_curve import FillCurveEstimator, FillCurveFit
 from advanced_mm.calibration.fill_impact import DepthProfile, FillImpactEstimator, FillImpactFit
 from advanced_mm.calibration.impact import ImpactEstimator, ImpactFit
@@ -85,9 +86,11 @@ class CalibrationOptions:
 class CoinCalibration:
     """What one window says about one coin.
 
-    ``end_ms`` is the newest exchange time the fit rests on; ``mid`` the newest valid mid and
-    ``tick`` the price step (quote currency); ``n`` and ``n1`` count market orders and those beyond
-    the touch. ``cost_ms`` is the time the fit took, without reading.
+    ``end_ms`` is the exchange time at which the window ends, ``sound_ms`` the newest one the fit
+    rests on: it is older where some channels are ``silent`` now, while others speak. ``quiet``
+    holds, by channel, the seconds of the window in which it was silent. ``mid`` is the newest valid
+    mid and ``tick`` the price step (quote currency); ``n`` and ``n1`` count market orders and those
+    beyond the touch. ``cost_ms`` is the time the fit took, without reading.
     """
 
     coin: str
@@ -106,30 +109,41 @@ class CoinCalibration:
     volatility: Estimate
     cost_ms: float
     clock_offset_s: float = nan
+    sound_ms: int = 0
+    silent: tuple[str, ...] = ()
+    quiet: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def kappa_status(self) -> Status:
         """Status of ``kappa.json``'s entry: the worse of the two sides."""
-        return worst_status(side.kappa for side in self.fill_curve)
+        return self._in_doubt(worst_status(side.kappa for side in self.fill_curve))
 
     @property
     def lambda_status(self) -> Status:
         """Status of ``lambda.json``'s entry: the worst of lambda and lambda0."""
-        return worst_status(
-            [*(s.rate for s in self.arrivals), *(s.lambda0 for s in self.fill_curve)]
+        return self._in_doubt(
+            worst_status([*(s.rate for s in self.arrivals), *(s.lambda0 for s in self.fill_curve)])
         )
 
     @property
     def epsilon_status(self) -> Status:
         """Status of ``epsilon.json``'s entry: the worst of epsilon and epsilon_fill."""
-        return worst_status([*self.impact.epsilon, *self.fill_impact.epsilon_fill])
+        return self._in_doubt(worst_status([*self.impact.epsilon, *self.fill_impact.epsilon_fill]))
+
+    def _in_doubt(self, status: Status) -> Status:
+        """Return ``stale`` for what was fitted while a channel is silent."""
+        return worse(status, Status.STALE) if self.silent else status
 
     @property
     def status(self) -> Status:
         """The worst of all that a quote needs."""
-        return max(
-            (self.kappa_status, self.lambda_status, self.epsilon_status), key=list(Status).index
-        )
+        return worse(self.kappa_status, self.lambda_status, self.epsilon_status)
+
+    @property
+    def silence(self) -> str:
+        """Say which channels were silent for how much of the window; nothing where none was."""
+        told = [f"{channel} {seconds:.0f} s" for channel, seconds in self.quiet.items()]
+        return ", ".join(told)
 
     def rejected(self, reason: str) -> "CoinCalibration":
         """Return the same numbers with every estimate marked insufficient."""
@@ -162,6 +176,11 @@ class CoinCalibration:
 
     def reasons(self) -> Iterator[str]:
         """Say, once each, why something is not ``ok``."""
+        if self.quiet:
+            yield (
+                f"silent while other channels spoke: {self.silence}; fitted on the "
+                f"{self.observed_seconds:.0f} s in which all were heard"
+            )
         named = {
             "lambda": [s.rate for s in self.arrivals],
             "kappa": [s.kappa for s in self.fill_curve],
@@ -239,9 +258,14 @@ def _clock_offset_s(quotes: Quotes) -> float:
 def _fit(
     window: Window, options: CalibrationOptions, end_ms: int, window_seconds: float
 ) -> CoinCalibration:
+    silent = silent_channels(window.holes)
+    sound_ms = int(window.stretches.end_ms[-1]) if silent and len(window.stretches) else end_ms
     return CoinCalibration(
         coin=window.coin,
         end_ms=end_ms,
+        sound_ms=sound_ms,
+        silent=silent,
+        quiet=quiet_seconds(window.holes, window.heard),
         window_seconds=window_seconds,
         observed_seconds=window.observed_seconds,
         mid=window.path.last,

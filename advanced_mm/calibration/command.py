@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from advanced_mm.errors import InputError
-from advanced_mm.parameter_files import ParameterFiles, Settings, load_settings
+from advanced_mm.marketdata.store import ShardStore
+from advanced_mm.parameter_files import ParameterFiles, Settings
 
 __all__ = [
     "DEFAULT_CONFIG",
     "add_folder_options",
     "add_source_options",
-    "configured_coin",
-    "first_coin",
+    "asked_coin",
     "output_files",
 ]
 
@@ -55,27 +55,25 @@ def output_files(args: argparse.Namespace, settings: Settings) -> ParameterFiles
     return ParameterFiles(args.output_dir or settings.parameter_folder(DEFAULT_OUTPUT_DIR))
 
 
-def configured_coin(config: Sequence[Path]) -> str:
-    """Return the coin of the first configured pair.
+def asked_coin(args: argparse.Namespace, configured: Sequence[str]) -> str:
+    """Return the recorded coin that ``--crypto`` names, or else the first configured pair does.
+
+    Parameters
+    ----------
+    args
+        Parsed options, with ``crypto``, ``data_dir`` and ``config``.
+    configured
+        The names in the configuration, as `load_settings` returns them.
 
     Raises
     ------
     InputError
-        If no pair is configured.
+        If no name is given, or no recorded coin has it.
     """
-    return first_coin(load_settings(config)[1], config)
-
-
-def first_coin(coins: Sequence[str], config: Sequence[Path]) -> str:
-    """Return the first of the coins that ``config`` names.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    if not coins:
+    name = args.crypto or next(iter(configured), None)
+    if name is None:
         raise InputError(
-            f"{config[-1]}: exchange.pair_whitelist is empty; name a pair there or use --crypto"
+            f"{args.config[-1]}: exchange.pair_whitelist is empty; name a pair there or use "
+            "--crypto"
         )
-    return coins[0]
+    return ShardStore(args.data_dir).resolve(name)

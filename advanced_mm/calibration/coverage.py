@@ -39,6 +39,33 @@ class Stretches:
         inside = (k >= 0) & (time_ms <= self.end_ms[np.maximum(k, 0)])
         return np.where(inside, k, -1).astype(np.int64)
 
+    def covered_ms(self, time_ms: Int1D) -> Int1D:
+        """Return how much of the stretches lies before each time, in ms; at least one stretch."""
+        length = self.end_ms - self.start_ms
+        before = np.cumsum(length) - length
+        k = np.maximum(np.searchsorted(self.start_ms, time_ms, side="right") - 1, 0)
+        inside = np.clip(time_ms - self.start_ms[k], 0, length[k])
+        return np.asarray(before[k] + inside, dtype=np.int64)
+
+    def without(self, start_ms: Int1D, end_ms: Int1D) -> "Stretches":
+        """Return what is left without the open intervals between two times; they may overlap.
+
+        Their ends stay where they lie in a stretch, so that one without length may be left.
+        """
+        holes = sorted(zip(start_ms.tolist(), end_ms.tolist(), strict=True))
+        left: list[tuple[int, int]] = []
+        for low, high in zip(self.start_ms.tolist(), self.end_ms.tolist(), strict=True):
+            at = low
+            for begins, ends in holes:
+                if ends > at and begins < high:
+                    if begins >= at:
+                        left.append((at, begins))
+                    at = ends
+            if at <= high:
+                left.append((at, high))
+        pairs = np.array(left, dtype=np.int64).reshape(-1, 2)
+        return Stretches(pairs[:, 0].copy(), pairs[:, 1].copy())
+
     def bins_inside(self, width_ms: int) -> tuple[Int1D, Int1D]:
         """Return the whole bins ``[k w, (k+1) w)`` on epoch multiples, and each one's stretch.
 

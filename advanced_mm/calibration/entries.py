@@ -28,6 +28,7 @@ def kappa_entry(calibration: CoinCalibration, published_at: datetime) -> KappaEn
         curve = calibration.fill_curve
         fields |= _with_error("kappa", curve.map(lambda side: side.kappa), verdict=True)
         fields |= _positive("ks", curve.map(lambda side: side.ks))
+        fields |= _positive("ks_critical", curve.map(lambda side: side.ks_critical))
         fields |= _positive("r2", curve.map(lambda side: side.r2))
     return KappaEntry(**fields)
 
@@ -81,8 +82,12 @@ def common_fields(calibration: CoinCalibration, published_at: datetime, status: 
         "n1_plus": calibration.n1.plus,
         "n1_minus": calibration.n1.minus,
     }
+    if calibration.silent:
+        fields["silent"] = ", ".join(calibration.silent)
+    if calibration.quiet:
+        fields["not_heard"] = calibration.silence
     if status is not Status.INSUFFICIENT:
-        fitted_at = datetime.fromtimestamp(calibration.end_ms / 1000, UTC)
+        fitted_at = datetime.fromtimestamp(calibration.sound_ms / 1000, UTC)
         fields |= {"fitted_at": fitted_at, "mid": calibration.mid, "tick": calibration.tick}
     return fields
 

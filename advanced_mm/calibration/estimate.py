@@ -16,6 +16,7 @@ __all__ = [
     "Status",
     "insufficient",
     "settle_pair",
+    "worse",
     "worst_status",
 ]
 
@@ -31,7 +32,8 @@ class Status(StrEnum):
     OK = "ok"  # fitted on this side alone
     POOLED = "pooled"  # too weak alone: both sides together, weighted by precision
     BOUND = "bound"  # not different from zero: the upper 95% bound instead, to be cautious
-    STALE = "stale"  # the last good fit of an earlier window
+    MISFIT = "misfit"  # fitted, but its own test says that the law does not hold
+    STALE = "stale"  # the last good fit of an earlier window, or of before a channel fell silent
     INSUFFICIENT = "insufficient"  # not to be used
 
 
@@ -106,8 +108,12 @@ def insufficient(n: int, reason: str) -> Estimate:
 
 def worst_status(estimates: Iterable[Estimate]) -> Status:
     """Return the least trusted status among the estimates."""
-    order = list(Status)
-    return max((e.status for e in estimates), key=order.index)
+    return worse(*(e.status for e in estimates))
+
+
+def worse(*statuses: Status) -> Status:
+    """Return the least trusted of some statuses."""
+    return max(statuses, key=list(Status).index)
 
 
 def settle_pair(raw: Sides[Estimate], *, min_n: int, min_n_bound: int) -> Sides[Estimate]:

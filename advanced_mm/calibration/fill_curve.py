@@ -3,6 +3,14 @@
 Most market orders take the best level and stop there; the rest have an exponential tail. A hurdle
 model says so: with probability p1 an order walks beyond the touch, and then its reach in whole
 ticks is geometric with continuation probability q. Its maximum likelihood has a closed form.
+
+A curve whose reach fails its own test (a Kolmogorov-Smirnov distance above the 5% critical value)
+is published with the status ``misfit`` and quoted all the same. No real law is exactly geometric,
+so with enough orders every market fails: of the whole ETH recording (24 minutes) one side does,
+0.079 against 0.062, and none of its ten-minute parts. Nor does it follow that kappa is wrong: with
+five orders a second in a feed without transaction codes eight of ten simulated curves fail while
+kappa is 8% low. Of simulated markets that are geometric it rejects one in twenty, as it should.
+What a fill earns is guarded by itself, through the moves that came with fills (``fill_impact``).
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +21,7 @@ from numpy.typing import NDArray
 
 from advanced_mm.calibration.blocks import TimeBlocks, clustered_estimate
 from advanced_mm.calibration.bootstrap import BlockBootstrap
-from advanced_mm.calibration.estimate import Estimate, Sides, insufficient
+from advanced_mm.calibration.estimate import Estimate, Sides, Status, insufficient
 from advanced_mm.calibration.merging import check_block_seconds, merged_within, unmerged_counts
 from advanced_mm.calibration.window import MarketOrders, Window
 from advanced_mm.marketdata.records import Float1D, Int1D
@@ -22,6 +30,7 @@ __all__ = ["FillCurveEstimator", "FillCurveFit", "log_survival_r2", "reach_ks_di
 
 Float2D = NDArray[np.float64]
 _KS_DRAWS, _KS_SAMPLE, _KS_SEED = 2000, 400, 1933
+_KS_RARE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,9 @@ class FillCurveFit:
         """
         if not (self.kappa.usable and 0 < self.q < 1):
             return float("nan")
-        return _ks_critical_root_n(round(self.q, 2), self.cap) / float(np.sqrt(self.n1))
+        q = min(max(round(self.q, 2), 0.01), 0.99)
+        deep = 1 + int(np.ceil(np.log(_KS_RARE) / np.log(q)))  # few reach it: one law for all caps
+        return _ks_critical_root_n(q, max(2, min(self.cap, deep))) / float(np.sqrt(self.n1))
 
 
 @dataclass(frozen=True)
@@ -171,16 +182,18 @@ class FillCurveEstimator:
             reason = "too few blocks of time to judge its error by"
         if reason:
             fitted = fitted[0].rejected(reason), fitted[1].rejected(reason)
-        return FillCurveFit(
-            *fitted,
-            kappa_formula_se=float(formula_se),
-            n=n,
-            n1=n1,
-            half_spread=float(orders.half_spread.mean()),
-            cap=cap,
-            ks=reach_ks_distance(walked, q, cap),
-            r2=log_survival_r2(walked, q, cap),
-            q=q,
+        return _tested(
+            FillCurveFit(
+                *fitted,
+                kappa_formula_se=float(formula_se),
+                n=n,
+                n1=n1,
+                half_spread=float(orders.half_spread.mean()),
+                cap=cap,
+                ks=reach_ks_distance(walked, q, cap),
+                r2=log_survival_r2(walked, q, cap),
+                q=q,
+            )
         )
 
     def _with_errors(
@@ -219,6 +232,21 @@ class FillCurveEstimator:
         return "" if np.isfinite(lambda0) else f"lambda0 = {lambda0:.4g} is not a rate"
 
 
+def _tested(fit: FillCurveFit) -> FillCurveFit:
+    """Return a fit that says so where the orders' reach is not of its law."""
+    if not fit.ks > fit.ks_critical:  # also where there is no critical value
+        return fit
+    reason = (
+        f"the reach's KS distance of {fit.ks:.3f} from its fit is above the 5% critical value of "
+        f"{fit.ks_critical:.3f}: orders do not reach as this curve says"
+    )
+    kappa, lambda0 = (
+        replace(estimate, status=Status.MISFIT, reason=reason)
+        for estimate in (fit.kappa, fit.lambda0)
+    )
+    return replace(fit, kappa=kappa, lambda0=lambda0)
+
+
 def _nothing(n: int, reason: str) -> FillCurveFit:
     absent = insufficient(0, reason)
     return FillCurveFit(absent, absent, np.nan, n, 0, np.nan, 0, np.nan, np.nan)
@@ -247,17 +275,19 @@ def _unmerged(
 
 
 @lru_cache(maxsize=256)
-def _ks_critical_root_n(q: float, cap: int) -> float:
-    """95% quantile of sqrt(n) times the KS distance of geometric samples from their own fits."""
+def _ks_critical_root_n(q: float, depths: int) -> float:
+    """95% quantile of sqrt(n) times the KS distance of geometric samples from their own fits.
+
+    Reaches below ``depths`` are told apart, the others are taken together.
+    """
     rng = np.random.default_rng(_KS_SEED)
-    q = min(max(q, 0.01), 0.99)
-    reach = np.minimum(rng.geometric(1 - q, (_KS_DRAWS, _KS_SAMPLE)), cap)
-    go, stop = reach.sum(axis=1) - _KS_SAMPLE, (reach < cap).sum(axis=1)
+    depth = np.arange(1, depths)
+    share = np.append((1 - q) * q ** (depth - 1), q ** (depths - 1))
+    counts = rng.multinomial(_KS_SAMPLE, share, _KS_DRAWS)
+    go, stop = counts @ np.arange(depths), counts[:, :-1].sum(axis=1)
     fitted = go / (go + stop)
-    distance = np.zeros(_KS_DRAWS)
-    for depth in range(1, min(cap, int(reach.max()) + 1)):
-        below = (reach <= depth).mean(axis=1)
-        np.maximum(distance, np.abs(below - (1.0 - fitted**depth)), out=distance)
+    below = np.cumsum(counts[:, :-1], axis=1) / _KS_SAMPLE
+    distance = np.abs(below - (1.0 - fitted[:, None] ** depth)).max(axis=1)
     return float(np.quantile(distance, 0.95) * np.sqrt(_KS_SAMPLE))
 
 

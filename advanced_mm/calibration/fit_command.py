@@ -15,7 +15,7 @@ from advanced_mm.calibration.calibrate import CalibrationOptions, CoinCalibratio
 from advanced_mm.calibration.command import (
     DEFAULT_CONFIG,
     add_folder_options,
-    first_coin,
+    asked_coin,
     output_files,
 )
 from advanced_mm.calibration.publish import publish
@@ -110,9 +110,8 @@ def fit_as_asked(args: argparse.Namespace) -> FittedWindow:
         If the configuration, the data dir, the coin or its rows are missing, or the range is not
         positive.
     """
-    settings, coins = _settings_as_asked(args)
-    coin = args.crypto or first_coin(coins, args.config)
-    recording = ShardStore(args.data_dir).read(coin)
+    settings, configured = _settings_as_asked(args)
+    recording = ShardStore(args.data_dir).read(asked_coin(args, configured))
     calibration = calibrate(
         recording,
         window_minutes=args.time_range,
@@ -124,7 +123,7 @@ def fit_as_asked(args: argparse.Namespace) -> FittedWindow:
 
 
 def _settings_as_asked(args: argparse.Namespace) -> tuple[Settings, list[str]]:
-    """Return the settings and the configured coins.
+    """Return the settings and the names of the configured pairs.
 
     A coin can be looked at without any configuration, with the defaults and the environment's
     overrides; a fit that is published needs the very settings the bot reads.
@@ -136,7 +135,9 @@ def _settings_as_asked(args: argparse.Namespace) -> tuple[Settings, list[str]]:
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--crypto", help="coin to fit, such as ETH; default: the configured pair")
+    parser.add_argument(
+        "--crypto", help="coin to fit, such as ETH, kPEPE or a pair; default: the configured pair"
+    )
     parser.add_argument(
         "--time-range",
         type=float,

@@ -102,6 +102,7 @@ def _kept(new: Entry, old: Entry | None, window_grown: bool) -> Entry:
             "status": Status.STALE.value,
             "calibration_id": new.calibration_id,
             "published_at": new.published_at,
+            "silent": new.silent,
         }
     )
 

@@ -11,6 +11,7 @@ from advanced_mm.marketdata.merging import TickNotes, extended, merge_shards
 from advanced_mm.marketdata.packing import Packed
 from advanced_mm.marketdata.records import Int1D, Quotes, Recording, Trades
 from advanced_mm.marketdata.schemas import DATA_KINDS
+from advanced_mm.marketdata.silence_log import SilenceLog
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.marketdata.tail import CLOCK_MARGIN_MS, Shards, ShardTail
 
@@ -107,6 +108,7 @@ class RollingWindow:
         self.keep_minutes = 0.0
         self._store = store
         self._held: _Held | None = None
+        self._silence_log: SilenceLog | None = None
 
     def update(self) -> Recording:
         """Take in what was recorded since the last update.
@@ -187,10 +189,14 @@ class RollingWindow:
     def _window(self, held: _Held, recording: Recording) -> Recording:
         low_ms = held.newest_ms - _ms(self.minutes) - CLOCK_MARGIN_MS
         skipped = sorted((f for f in held.skipped if f.name_ms >= low_ms), key=_by_kind)
+        if self._silence_log is None:
+            self._silence_log = self._store.silence_log(self.coin)
+        start_ms = held.newest_ms - _ms(self.minutes)
         return replace(
             last_minutes(recording, self.minutes),
             tick=held.notes.since(low_ms).price_step(),
             skipped_files=tuple(file.path for file in skipped),
+            silences=self._silence_log.between(start_ms, None),
         )
 
     def _merged(self, shards: Shards) -> Recording:

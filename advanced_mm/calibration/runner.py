@@ -10,12 +10,13 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import inf, isfinite
 
 from advanced_mm.calibration.adaptive import AdaptiveWindow
 from advanced_mm.calibration.calibrate import CalibrationOptions, CoinCalibration
+from advanced_mm.calibration.channels import ALL_CHANNELS
 from advanced_mm.calibration.estimate import Status
 from advanced_mm.calibration.publish import last_published, parameter_set
 from advanced_mm.calibration.rolling import RollingWindow
@@ -36,6 +37,8 @@ _CLOCKS_APART_SECONDS = 8.0  # messages take up to 2 s
 class RunnerOptions:
     """Which coins to fit, on what window, how often.
 
+    ``coins`` are names in any spelling (the venue's, ccxt's code or a pair); which coin is meant is
+    told by the recording, once it is there.
     ``max_window_minutes`` bounds the window of a coin whose usual one holds too little; one below
     ``window_minutes`` means that windows are not grown. ``max_data_age_seconds`` is the oldest
     newest row a fresh fit may rest on. ``market_clock`` counts that age against the newest exchange
@@ -99,15 +102,10 @@ class PeriodicRunner:
         self._history = history
         self._wall_clock = wall_clock
         self._newest_seen_ms = 0
-        self._windows = {
-            coin: AdaptiveWindow(
-                RollingWindow(store, coin, options.window_minutes),
-                options.window_minutes,
-                options.max_window_minutes,
-                CalibrationOptions().unmerged(settings.block_seconds),
-            )
-            for coin in options.coins
-        }
+        self._store = store
+        self._coins: dict[str, str] = {}
+        """The recorded coin by the name that was asked for, once it is known."""
+        self._windows: dict[str, AdaptiveWindow] = {}
         self._good: dict[str, ParameterSet | None] = {}
         self._complaints: dict[str, str] = {}
         self._stopping = False
@@ -155,21 +153,25 @@ class PeriodicRunner:
         """
         ready: dict[str, ParameterSet] = {}
         errors: list[AdvancedMMError] = []
+        tried: set[str] = set()
         began = published = time.monotonic()
-        for coin in self._coins_until_stopped():
+        for name in self._names_until_stopped():
             now = time.monotonic()
             if ready and now - published > self.options.interval_seconds:
                 errors += self._publish(ready)
                 ready, published = {}, now
             may_grow = not hurried or now - began < self.options.interval_seconds / 2
             try:
-                ready[coin] = self._refit(coin, may_grow)
+                coin = self._coin(name)
+                if coin not in tried:  # it may have been named twice
+                    tried.add(coin)
+                    ready[coin] = self._refit(coin, may_grow)
             except AdvancedMMError as error:
                 errors.append(error)
-                self._complain(coin, str(error))
+                self._complain(self._coins.get(name, name), str(error))
             except (ArithmeticError, ValueError, OSError) as error:
-                logger.exception("%s: refit failed", coin)
-                errors.append(AdvancedMMError(f"{coin}: refit failed: {error}"))
+                logger.exception("%s: refit failed", name)
+                errors.append(AdvancedMMError(f"{name}: refit failed: {error}"))
         errors += self._publish(ready)
         _give_back_memory()
         return errors
@@ -200,11 +202,29 @@ class PeriodicRunner:
             except (InputError, OSError) as error:
                 logger.error("the history stays in two parts: %s", error)
 
-    def _coins_until_stopped(self) -> Iterator[str]:
-        for coin in self.options.coins:
+    def _names_until_stopped(self) -> Iterator[str]:
+        for name in self.options.coins:
             if self._stopping:
                 return
-            yield coin
+            yield name
+
+    def _coin(self, name: str) -> str:
+        """Return the recorded coin of a name, and follow it from now on."""
+        coin = self._coins.get(name)
+        if coin is None:
+            coin = self._coins[name] = self._store.resolve(name)
+            self._complaints.pop(name, None)
+            if coin != name:
+                logger.info("%s is %s at the venue", name, coin)
+        if coin not in self._windows:
+            options = self.options
+            self._windows[coin] = AdaptiveWindow(
+                RollingWindow(self._store, coin, options.window_minutes),
+                options.window_minutes,
+                options.max_window_minutes,
+                CalibrationOptions().unmerged(self.settings.block_seconds),
+            )
+        return coin
 
     def _refit(self, coin: str, may_grow: bool) -> ParameterSet:
         """Read what is new of one coin, fit and solve."""
@@ -222,14 +242,17 @@ class PeriodicRunner:
         return entries
 
     def _judged_by_age(self, calibration: CoinCalibration) -> CoinCalibration:
-        """Reject a fit whose newest row is too old to quote from.
+        """Reject a fit whose newest row is too old to quote from; in doubt if only this coin's is.
 
         The exchange's times are first brought to this machine's clock, by which the recorder
         received them: the two may differ by minutes.
         """
         self._newest_seen_ms = max(self._newest_seen_ms, calibration.end_ms)
+        behind = (self._newest_seen_ms - calibration.end_ms) / 1000
+        if behind > self.options.max_data_age_seconds:  # that of other coins is younger
+            calibration = replace(calibration, silent=ALL_CHANNELS)
         if self.options.market_clock:
-            age = (self._newest_seen_ms - calibration.end_ms) / 1000
+            age = behind
         else:
             offset = calibration.clock_offset_s
             age = self._wall_clock() - calibration.end_ms / 1000
@@ -266,8 +289,9 @@ class PeriodicRunner:
     def _report(self, calibration: CoinCalibration, entries: ParameterSet, total_ms: float) -> None:
         self._complaints.pop(calibration.coin, None)
         lambda_, kappa, epsilon = entries.lambda_, entries.kappa, entries.epsilon
+        not_heard = f" (not heard: {calibration.silence})" if calibration.quiet else ""
         logger.info(
-            "%s lambda %s kappa %s epsilon_fill %s status %s window %g min "
+            "%s lambda %s kappa %s epsilon_fill %s status %s window %g min observed %.0f s%s "
             "cost %.1f ms, of it fit %.1f",
             calibration.coin,
             _pair(lambda_.lambda_plus, lambda_.lambda_minus),
@@ -275,12 +299,29 @@ class PeriodicRunner:
             _pair(epsilon.epsilon_fill_plus, epsilon.epsilon_fill_minus),
             "/".join(dict.fromkeys(e.status for e in (lambda_, kappa, epsilon))),
             calibration.window_seconds / 60,
+            calibration.observed_seconds,
+            not_heard,
             total_ms,
             calibration.cost_ms,
         )
+        self._say_what_is_silent(calibration)
         for reason in calibration.reasons():
             logger.debug("%s %s", calibration.coin, reason)
         self._say_what_is_missing(calibration)
+
+    def _say_what_is_silent(self, calibration: CoinCalibration) -> None:
+        """Warn, once, that a coin's newest data are in doubt, and tell of the end of it."""
+        about, coin = f"{calibration.coin} channels", calibration.coin
+        if calibration.silent:
+            channels = ", ".join(calibration.silent)
+            since = datetime.fromtimestamp(calibration.sound_ms / 1000, UTC)
+            self._complain(
+                about,
+                f"{coin}: nothing heard of {channels} since {since:%H:%M:%S} UTC while other "
+                "channels speak: the newest data are in doubt, nothing is opened on them",
+            )
+        elif self._complaints.pop(about, None) is not None:
+            logger.warning("%s: all channels speak again", coin)
 
     def _say_what_is_missing(self, calibration: CoinCalibration) -> None:
         """Warn, once for each kind of it, why a coin cannot be fitted now."""

@@ -21,6 +21,7 @@ _COLOURS = {
     Status.OK: "green",
     Status.POOLED: "yellow",
     Status.BOUND: "yellow",
+    Status.MISFIT: "yellow",
     Status.STALE: "red",
     Status.INSUFFICIENT: "red",
 }

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advanced_mm.calibration.blocks import TimeBlocks
+from advanced_mm.calibration.channels import ChannelHole, channel_holes
 from advanced_mm.calibration.coverage import Stretches, covered_stretches
 from advanced_mm.calibration.estimate import Sides
 from advanced_mm.calibration.mid_path import MidPath
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Float1D, Int1D, Quotes, Recording, Trades
+from advanced_mm.marketdata.silence import PROBABILITY
 
 __all__ = ["MarketOrders", "Window", "WindowOptions"]
 
@@ -29,14 +31,17 @@ class WindowOptions:
     ``max_gap_ms`` holds where L2 snapshots (every 0.5 s) beat beside the quotes,
     ``max_gap_without_book_ms`` where there are quotes alone. Snapshots tell a quiet market from a
     hole, but not from lost quotes: a trade always changes the touch, so where none shows for
-    ``max_gap_ms`` after one, the time between the quotes around it is a hole all the same. Bursts
-    of orders are over well within ``block_ms``, so that blocks of that length are nearly
-    independent.
+    ``max_gap_ms`` after one, the time between the quotes around it is a hole all the same. Where a
+    channel is silent for longer than that, and with no more than ``silence_probability`` by chance
+    (`channels`), the time between its messages is one too; 0 leaves the silences that the recorder
+    noted. Bursts of orders are over well within ``block_ms``, so that blocks of that length are
+    nearly independent.
     """
 
     max_gap_ms: int = 3000
     max_gap_without_book_ms: int = 5000
     block_ms: int = 30_000
+    silence_probability: float = PROBABILITY
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,8 @@ class Window:
 
     ``tick`` is the price step in quote currency. ``has_transactions`` tells whether prints carry a
     transaction code, which separates orders of one block. ``block_ms`` is the length of the blocks
-    of time that standard errors rest on.
+    of time that standard errors rest on. ``holes`` are the silences of single channels, which no
+    stretch reaches into, and ``heard`` the stretches with them: the time in which anything spoke.
     """
 
     coin: str
@@ -98,6 +104,8 @@ class Window:
     path: MidPath
     orders: MarketOrders
     has_transactions: bool
+    heard: Stretches
+    holes: tuple[ChannelHole, ...] = ()
     block_ms: int = WindowOptions.block_ms
 
     @classmethod
@@ -126,12 +134,23 @@ class Window:
         quotes = quotes.rows(_between(quotes.time_ms, start_ms, end_ms))
         books = books[_between(books, start_ms, end_ms)]
         gap = options.max_gap_ms if len(books) else options.max_gap_without_book_ms
-        stretches = _stretches(quotes.time_ms, books, gap)
+        beats = np.sort(np.concatenate((quotes.time_ms, books)), kind="stable")
+        heard = covered_stretches(beats, gap)
+        printed = np.sort(_sound(recording.trades, _MOST_TICKS * recording.tick).time_ms)
+        holes = channel_holes(
+            {"bbo": quotes.time_ms, "trades": printed, "l2Book": books},
+            heard,
+            [one for one in recording.silences if end_ms is None or one.start_ms <= end_ms],
+            least_ms=gap,
+            probability=options.silence_probability,
+        )
         if len(books) and len(quotes):
-            printed = _sound(recording.trades, _MOST_TICKS * recording.tick).time_ms
-            kept = _vouching(books, quotes.time_ms, printed, stretches, gap)
-            if len(kept) < len(books):
-                stretches = _stretches(quotes.time_ms, kept, gap)
+            holes += _lost_quotes(quotes.time_ms, printed, heard, gap)
+        stretches = heard
+        if holes:
+            ends = np.array([(hole.start_ms, hole.end_ms) for hole in holes], dtype=np.int64)
+            stretches = heard.without(ends[:, 0], ends[:, 1])
+            quotes = quotes.rows(np.flatnonzero(stretches.index(quotes.time_ms) >= 0))
         path = MidPath.of(quotes, stretches, _MOST_TICKS * recording.tick)
         return cls(
             coin=recording.coin,
@@ -140,6 +159,8 @@ class Window:
             path=path,
             orders=_market_orders(recording.trades, path, recording.tick),
             has_transactions=bool(np.any(recording.trades.transaction != 0)),
+            heard=heard,
+            holes=tuple(holes),
             block_ms=options.block_ms,
         )
 
@@ -159,30 +180,28 @@ class Window:
         return Sides(self.orders.of_side(1), self.orders.of_side(-1))
 
 
-def _stretches(quotes: Int1D, books: Int1D, max_gap_ms: int) -> Stretches:
-    return covered_stretches(np.sort(np.concatenate((quotes, books)), kind="stable"), max_gap_ms)
-
-
-def _vouching(
-    books: Int1D, quotes: Int1D, trades: Int1D, stretches: Stretches, max_wait_ms: int
-) -> Int1D:
-    """Return the book times (all times but the trades' sorted) not lying where quotes were lost."""
+def _lost_quotes(
+    quotes: Int1D, trades: Int1D, heard: Stretches, max_wait_ms: int
+) -> list[ChannelHole]:
+    """Return where a trade waited too long for the quote that it must have changed."""
     # Only trades beyond the quotes' ends, or where quotes are far apart, can have waited so long.
-    holes = np.flatnonzero(np.diff(quotes) > max_wait_ms)
+    apart = np.flatnonzero(np.diff(quotes) > max_wait_ms)
     suspect = (trades <= quotes[0]) | (trades > quotes[-1])
-    if len(holes):
-        suspect |= Stretches(quotes[holes], quotes[holes + 1]).index(trades) >= 0
+    if len(apart):
+        suspect |= Stretches(quotes[apart], quotes[apart + 1]).index(trades) >= 0
     trades = trades[suspect]
-    stretch = stretches.index(trades)
+    stretch = heard.index(trades)
     inside = stretch >= 0
     trades = trades[inside]
     following = np.searchsorted(quotes, trades)  # a quote of the same millisecond comes after it
     far = np.iinfo(np.int64).max
-    seen = np.minimum(np.append(quotes, far)[following], stretches.end_ms[stretch[inside]])
+    seen = np.minimum(np.append(quotes, far)[following], heard.end_ms[stretch[inside]])
     lost = np.unique(following[seen - trades > max_wait_ms])
-    if not len(lost):
-        return books
-    return books[~np.isin(np.searchsorted(quotes, books), lost)]
+    edges = np.concatenate(([heard.start_ms[0] - 1], quotes, [heard.end_ms[-1] + 1]))
+    return [
+        ChannelHole("bbo", int(edges[k]), int(edges[k + 1]), open=k == len(quotes))
+        for k in lost.tolist()
+    ]
 
 
 def _in_order(quotes: Quotes) -> Quotes:

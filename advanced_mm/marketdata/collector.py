@@ -9,12 +9,14 @@ from collections.abc import Iterable
 from typing import Final
 
 from advanced_mm.errors import VenueError
+from advanced_mm.instruments import code_of, folder_of, is_coin_name
 from advanced_mm.marketdata.connection import Backoff, ConnectionSettings
 from advanced_mm.marketdata.feed import HyperliquidFeed
 from advanced_mm.marketdata.recorder import Recorder
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.marketdata.ticks import price_step
-from advanced_mm.marketdata.venue_meta import fetch_size_decimals
+from advanced_mm.marketdata.venue_meta import coins_among, fetch_size_decimals, is_spot
+from advanced_mm.marketdata.watchdog import Watchdog, WatchdogSettings
 
 __all__ = ["Collector"]
 
@@ -32,13 +34,16 @@ class Collector:
     store : ShardStore
         Where the shards go.
     coins : iterable of str
-        Names as the venue spells them.
+        Names in any spelling (``kPEPE``, ``KPEPE/USDC:USDC``); the venue is asked which are meant,
+        and its own names are what is subscribed to and recorded.
     url : str
         ``ws://`` or ``wss://`` address of the venue.
     flush_seconds : float
         Longest time a row waits in memory.
     settings : ConnectionSettings or None
         Times of the reconnect policy.
+    watchdog : WatchdogSettings or None
+        Times after which a channel is silent.
 
     Raises
     ------
@@ -53,12 +58,18 @@ class Collector:
         url: str,
         flush_seconds: float = 5.0,
         settings: ConnectionSettings | None = None,
+        watchdog: WatchdogSettings | None = None,
     ) -> None:
         self._store = store
-        self._recorder = Recorder(store, coins, ticks=None, flush_seconds=flush_seconds)
-        self._feed = HyperliquidFeed(url, self._recorder.coins, self._recorder, settings)
-        self._check_seconds = flush_seconds / _CHECKS_PER_FLUSH
+        self._url = url
+        self._flush_seconds = flush_seconds
+        self._settings = settings
+        self._watchdog = watchdog
+        self._names = tuple(map(_checked, coins))
+        self._known: dict[str, int] | None = None
         self._size_decimals: dict[str, int] = {}
+        self._open(self._names)
+        self._check_seconds = flush_seconds / _CHECKS_PER_FLUSH
 
     async def run(self, stop: asyncio.Event) -> None:
         """Record until ``stop`` is set; what came until then is on disk afterwards.
@@ -66,10 +77,15 @@ class Collector:
         Raises
         ------
         VenueError
-            If the venue does not know a coin.
+            If the venue does not know a coin; the message tells the nearest one.
         InputError
-            If the disk refuses.
+            If the disk refuses, or several coins could be meant.
         """
+        await _first_end(
+            [asyncio.create_task(self._find_coins()), asyncio.create_task(_wait(stop))]
+        )
+        if stop.is_set():
+            return
         for coin in self._recorder.coins:
             self._store.prepare(coin)
         jobs = [
@@ -83,6 +99,43 @@ class Collector:
         finally:
             self._flush()
             logger.info("stopped, everything received is on disk")
+
+    def _open(self, coins: Iterable[str]) -> None:
+        coins = tuple(dict.fromkeys(coins))
+        self._recorder = Recorder(
+            self._store,
+            coins,
+            ticks=None,
+            flush_seconds=self._flush_seconds,
+            watchdog=Watchdog(coins, self._watchdog),
+        )
+        self._feed = HyperliquidFeed(
+            self._url, self._recorder.coins, self._recorder, self._settings
+        )
+
+    async def _find_coins(self) -> None:
+        """Learn from the venue which of its coins the names mean.
+
+        While it does not answer, names that could be its own are taken as they stand: its websocket
+        refuses wrong ones, and they are compared with its list once that comes. Other spellings
+        have to wait for the list.
+        """
+        backoff = Backoff(*_META_RETRY_SECONDS, random.Random())
+        while True:
+            try:
+                self._known = await fetch_size_decimals(self._url, self._names)
+                break
+            except VenueError as error:
+                if all(map(is_coin_name, self._names)):
+                    logger.warning("coins' names are not checked for now: %s", error)
+                    return
+                names = ", ".join(name for name in self._names if not is_coin_name(name))
+                logger.warning("waiting for the venue, to learn what %s is there: %s", names, error)
+                await asyncio.sleep(backoff.next_delay())
+        coins = coins_among(self._names, self._known, self._url)
+        if coins != self._recorder.coins:
+            self._open(coins)
+            logger.info("%s: called %s by the venue", ", ".join(self._names), ", ".join(coins))
 
     async def _flush_regularly(self) -> None:
         while True:
@@ -100,26 +153,33 @@ class Collector:
     async def _learn_decimals(self) -> None:
         """Ask for the coins' size decimals until the venue answers, then sleep for good."""
         backoff = Backoff(*_META_RETRY_SECONDS, random.Random())
-        while True:
+        known = self._known
+        while known is None:
             try:
-                known = await fetch_size_decimals(self._feed.url)
-                break
+                known = await fetch_size_decimals(self._url, self._recorder.coins)
             except VenueError as error:
                 logger.warning("shards carry no tick for now: %s", error)
                 await asyncio.sleep(backoff.next_delay())
         for coin in self._recorder.coins:
             if coin in known:
                 self._size_decimals[coin] = known[coin]
-            elif coin.isalnum():
-                raise VenueError(
-                    f"the venue at {self._feed.url} has no coin {coin!r}: check the spelling "
-                    f"({len(known)} coins there, such as {', '.join(list(known)[:3])})"
-                )
-            else:  # spot pairs and other dexes are not in the list of the venue's own perpetuals
+            elif is_spot(coin):
                 logger.warning(
                     "shards of %s carry no tick: the venue's meta does not list it", coin
                 )
+            else:
+                (meant,) = coins_among([coin], known, self._url)
+                raise VenueError(
+                    f"the venue at {self._url} has no coin {coin!r}: did you mean {meant}"
+                )
         await asyncio.Event().wait()
+
+
+def _checked(name: str) -> str:
+    """Return a name that may mean a coin of the venue, InputError for any other text."""
+    if not is_coin_name(code_of(name).replace("-", ":", 1)):
+        folder_of(name)  # it raises the sentence
+    return name
 
 
 async def _wait(stop: asyncio.Event) -> None:

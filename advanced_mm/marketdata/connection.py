@@ -53,6 +53,9 @@ class Listener(Protocol):
     def received(self, text: str) -> Heard:
         """Take one message and say what it was."""
 
+    def look(self) -> Sequence[str]:
+        """Return what to send now; asked every ``look_seconds``. An OSError gives it up."""
+
     def closed(self, reason: str) -> None:
         """Note the end of a connection that was opened."""
 
@@ -72,6 +75,8 @@ class ConnectionSettings:
         Without data for so long the connection is given up.
     ping_seconds, pong_seconds : float
         A ping goes out that often, at most 50; its answer is due within ``pong_seconds``.
+    look_seconds : float
+        How often the listener is asked whether it misses anything.
     """
 
     first_delay_seconds: float = 2.0
@@ -80,6 +85,7 @@ class ConnectionSettings:
     silence_seconds: float = 15.0
     ping_seconds: float = 30.0
     pong_seconds: float = 10.0
+    look_seconds: float = 1.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -193,15 +199,15 @@ class StayConnected:
         """Receive, ping and watch; every end of the connection is an OSError."""
         times, now = self._settings, asyncio.get_running_loop().time
         silent_at = now() + times.silence_seconds
-        ping_at = now() + times.ping_seconds
+        ping_at, look_at = now() + times.ping_seconds, now() + times.look_seconds
         pong_at = float("inf")
         while True:
             text: str | None = None
             try:
-                async with asyncio.timeout_at(min(silent_at, ping_at, pong_at)):
+                async with asyncio.timeout_at(min(silent_at, ping_at, pong_at, look_at)):
                     text = await transport.receive()
             except TimeoutError:
-                pass  # one of the three deadlines below
+                pass  # one of the deadlines below
             heard = Heard.OTHER if text is None else self._listener.received(text)
             if heard is Heard.DATA:
                 silent_at = now() + times.silence_seconds
@@ -212,6 +218,10 @@ class StayConnected:
                 raise TimeoutError(f"no data for {times.silence_seconds:g} s")
             if now() >= pong_at:
                 raise TimeoutError(f"no answer to a ping for {times.pong_seconds:g} s")
+            if now() >= look_at:
+                for wanted in self._listener.look():
+                    await transport.send(wanted)
+                look_at = now() + times.look_seconds
             if now() >= ping_at:
                 await transport.send(self._ping)
                 ping_at = now() + times.ping_seconds

@@ -11,6 +11,7 @@ import aiohttp
 
 from advanced_mm.errors import InputError, VenueError
 from advanced_mm.marketdata.connection import ConnectionSettings, Heard, StayConnected
+from advanced_mm.marketdata.watchdog import Remedy, SilentChannel
 from advanced_mm.marketdata.wire import DATA_CHANNELS
 
 __all__ = ["MAINNET_URL", "TESTNET_URL", "FeedListener", "HyperliquidFeed"]
@@ -21,8 +22,20 @@ MAINNET_URL: Final = "wss://api.hyperliquid.xyz/ws"
 TESTNET_URL: Final = "wss://api.hyperliquid-testnet.xyz/ws"
 
 _PING: Final = json.dumps({"method": "ping"})
+_SUBSCRIPTIONS: Final[tuple[dict[str, Any], ...]] = (
+    {"type": "bbo"},
+    {"type": "trades"},
+    {"type": "l2Book"},
+    {"type": "l2Book", "fast": True},
+)
+"""Of every coin."""
 _CLOSE_TIMEOUT: Final = aiohttp.ClientWSTimeout(ws_close=2.0)
-_PASSING_ERRORS: Final = ("already subscribed", "cannot send more", "cannot subscribe to more")
+_PASSING_ERRORS: Final = (
+    "already subscribed",
+    "already unsubscribed",
+    "cannot send more",
+    "cannot subscribe to more",
+)
 """Beginnings of the venue's error messages that do not say that a subscription is wrong."""
 
 
@@ -37,6 +50,9 @@ class FeedListener(Protocol):
 
     def handle(self, message: Mapping[str, Any], received_s: float) -> None:
         """Take a data message; a VenueError says that it is malformed."""
+
+    def look(self, now_s: float) -> Sequence[SilentChannel]:
+        """Return the channels about which something is to be done now."""
 
 
 class HyperliquidFeed:
@@ -104,15 +120,31 @@ class HyperliquidFeed:
         self._listener.connected(self._clock())
         logger.info("connected to %s", self.url)
         return [
-            json.dumps({"method": "subscribe", "subscription": {**subscription, "coin": coin}})
+            _request("subscribe", subscription, coin)
             for coin in self._coins
-            for subscription in (
-                {"type": "bbo"},
-                {"type": "trades"},
-                {"type": "l2Book"},
-                {"type": "l2Book", "fast": True},
-            )
+            for subscription in _SUBSCRIPTIONS
         ]
+
+    def look(self) -> Sequence[str]:
+        """Return what subscribes silent channels anew.
+
+        Raises
+        ------
+        ConnectionError
+            If that did not help one of them, so that a new connection is to be tried.
+        """
+        texts: list[str] = []
+        for silent in self._listener.look(self._clock()):
+            if silent.remedy is Remedy.RECONNECT:
+                raise ConnectionError(f"{silent}, subscribing anew did not help")
+            if silent.remedy is Remedy.SUBSCRIBE:
+                texts += [
+                    _request(method, subscription, silent.coin)
+                    for subscription in _SUBSCRIPTIONS
+                    if subscription["type"] == silent.channel
+                    for method in ("unsubscribe", "subscribe")
+                ]
+        return texts
 
     def closed(self, reason: str) -> None:
         """Tell the listener."""
@@ -173,6 +205,10 @@ class HyperliquidFeed:
         level = logging.DEBUG if channel in self._channels_blamed else logging.WARNING
         self._channels_blamed.add(channel)
         logger.log(level, "%s", sentence)
+
+
+def _request(method: str, subscription: Mapping[str, Any], coin: str) -> str:
+    return json.dumps({"method": method, "subscription": {**subscription, "coin": coin}})
 
 
 class _Socket:

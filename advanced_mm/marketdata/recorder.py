@@ -7,13 +7,17 @@ import pyarrow as pa
 
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.schemas import SCHEMAS, shard_metadata
+from advanced_mm.marketdata.silence_log import SILENT, SPEAKS, silence_detail
 from advanced_mm.marketdata.store import ShardStore
+from advanced_mm.marketdata.watchdog import Remedy, SilentChannel, Watchdog
 from advanced_mm.marketdata.wire import DecodedRows, decode
 
 __all__ = ["GAP_SECONDS", "Recorder"]
 
 GAP_SECONDS: Final = 3.0
 """A coin without a message for longer than this has a gap in its connection log."""
+
+_CHANNELS: Final = {"orderbooks": "l2Book", "prices": "bbo", "trades": "trades"}
 
 
 class Recorder:
@@ -33,6 +37,8 @@ class Recorder:
         one are written without. See also `set_tick`.
     flush_seconds : float
         How long a row may wait in memory, seconds of the times passed in.
+    watchdog : Watchdog or None
+        Tells silent channels; one with the usual times by default.
 
     Raises
     ------
@@ -46,6 +52,7 @@ class Recorder:
         coins: Iterable[str],
         ticks: Mapping[str, float] | None,
         flush_seconds: float = 5.0,
+        watchdog: Watchdog | None = None,
     ) -> None:
         self.coins = tuple(dict.fromkeys(coins))
         if not self.coins:
@@ -53,6 +60,7 @@ class Recorder:
         if not flush_seconds > 0.0:
             raise InputError(f"flush_seconds is {flush_seconds!r}: give a positive number")
         self._store = store
+        self._watchdog = watchdog or Watchdog(self.coins)
         self._flush_seconds = flush_seconds
         self._ticks = dict(ticks or {})
         self._mids: dict[str, float] = {}
@@ -88,14 +96,28 @@ class Recorder:
         """Note a new connection; each coin's next ``trades`` message is the venue's replay."""
         self._replay_expected = set(self.coins)
         self._last_received_s = dict.fromkeys(self.coins, received_s)
+        self._watchdog.connected(received_s)
         for coin in self.coins:
             self._log(coin, received_s, "connect", "")
 
     def disconnected(self, received_s: float, reason: str) -> None:
         """Note the end of the connection and its reason in words."""
         self._last_received_s = {}
+        self._watchdog.disconnected()
         for coin in self.coins:
             self._log(coin, received_s, "disconnect", reason)
+
+    def look(self, now_s: float) -> list[SilentChannel]:
+        """Return the silent channels about which something is to be done, and log new ones."""
+        found = self._watchdog.look(now_s)
+        for silent in found:
+            coin, channel = silent.coin, silent.channel
+            if silent.remedy is Remedy.SUBSCRIBE and channel == "trades":
+                self._replay_expected.add(coin)
+            if silent.begins:
+                detail = silence_detail(channel, silent.seconds)
+                self._log(coin, now_s, SILENT, detail, silent.newest_ms)
+        return found
 
     def mid(self, coin: str) -> float | None:
         """Return the newest mid price (quote currency) of a coin, None before the first."""
@@ -138,17 +160,32 @@ class Recorder:
             self._replay_expected.discard(coin)
         self._add(coin, kind, [(*before, *row, *after) for row in decoded.rows], received_s)
         self._last_received_s[coin] = received_s
+        self._watch(coin, _CHANNELS[kind], decoded.time_ms, received_s)
         self._last_exchange_ms[coin] = decoded.time_ms
         if decoded.mid is not None:
             self._mids[coin] = decoded.mid
+
+    def _watch(self, coin: str, channel: str, time_ms: int, received_s: float) -> None:
+        ended = self._watchdog.heard(coin, channel, time_ms, received_s)
+        if ended is not None:
+            detail = silence_detail(channel, ended.seconds)
+            self._log(coin, received_s, SPEAKS, detail, time_ms)
 
     def _note_gap(self, coin: str, received_s: float) -> None:
         silent_s = received_s - self._last_received_s.get(coin, received_s)
         if silent_s > GAP_SECONDS:
             self._log(coin, received_s, "gap", f"no data for {silent_s:.1f} s")
 
-    def _log(self, coin: str, received_s: float, event: str, detail: str) -> None:
-        row = (received_s, event, detail, self._last_exchange_ms.get(coin))
+    def _log(
+        self,
+        coin: str,
+        received_s: float,
+        event: str,
+        detail: str,
+        exchange_ms: int | None = None,
+    ) -> None:
+        newest_ms = self._last_exchange_ms.get(coin)
+        row = (received_s, event, detail, newest_ms if exchange_ms is None else exchange_ms)
         self._add(coin, "connections", [row], received_s)
 
     def _add(self, coin: str, kind: str, rows: list[tuple[Any, ...]], received_s: float) -> None:

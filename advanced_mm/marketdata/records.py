@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Float1D", "Int1D", "Quotes", "Recording", "Trades"]
+__all__ = ["Float1D", "Int1D", "Quotes", "Recording", "Silence", "Trades"]
 
 Float1D = NDArray[np.float64]
 Int1D = NDArray[np.int64]
@@ -59,12 +59,26 @@ class Trades:
 
 
 @dataclass(frozen=True)
+class Silence:
+    """A stretch in which one channel was silent while others spoke, as the recorder noted it.
+
+    ``channel`` is ``bbo``, ``trades`` or ``l2Book``; ``start_ms`` the exchange time of its last
+    message before, ``end_ms`` that of its first one after, None where the recorder heard of none.
+    """
+
+    channel: str
+    start_ms: int
+    end_ms: int | None
+
+
+@dataclass(frozen=True)
 class Recording:
     """A coin's records over some stretch of time.
 
     ``book_time_ms`` holds the exchange times of the L2 snapshots (the heartbeat), sorted; ``tick``
     is the price step in quote currency, from the shards' metadata or, without it, the greatest
-    common step of the prices; ``skipped_files`` names shards that could not be read.
+    common step of the prices; ``skipped_files`` names shards that could not be read;
+    ``silences`` what the recorder noted of silent channels, none in recordings of other tools.
     """
 
     coin: str
@@ -73,6 +87,7 @@ class Recording:
     book_time_ms: Int1D
     tick: float
     skipped_files: tuple[str, ...] = field(default=())
+    silences: tuple[Silence, ...] = field(default=())
 
     @property
     def newest_ms(self) -> int | None:

@@ -9,7 +9,7 @@ kind       row
 orderbooks one L2 snapshot: 20 levels a side, best first, NaN where the venue sent fewer
 prices     one side of a best-bid-offer update; the bid row, then the ask row of the same update
 trades     one print
-connections one event of the connection: connect, disconnect or gap
+connections one event of the connection: connect, disconnect, gap, or a channel silent or speaking
 ========== ======================================================================================
 
 ``timestamp`` is the local receive time in seconds since the epoch, ``exchange_timestamp`` the

@@ -1,9 +1,10 @@
 """The folder of shards: the only module that knows how recordings lie on disk.
 
-``<data_dir>/<COIN>/{orderbooks,prices,trades,connections}/<kind>_<epoch ms>.parquet``, each file
-written whole under a temporary name and renamed. A file's time is that of its newest row in
-exchange time (older recorders: of the flush), or later where that name was taken. Beside the kinds'
-folders lie the files of the coin's journal (see `journal`).
+``<data_dir>/<COIN>/{orderbooks,prices,trades,connections}/<kind>_<epoch ms>.parquet`` (the colon of
+``xyz:XYZ100`` is a dash there, see `coin_folders`), each file written whole under a temporary name
+and renamed. A file's time is that of its newest row in exchange time (older recorders: of the
+flush), or later where that name was taken. Beside the kinds' folders lie the files of the coin's
+journal (see `journal`).
 """
 
 import contextlib
@@ -12,7 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from advanced_mm.coin_folders import coin_folder, coins_below, writable_coin_folder
 from advanced_mm.errors import InputError
+from advanced_mm.instruments import code_of, folder_of, nearest, resolve_coin
 from advanced_mm.marketdata.book_notes import book_note
 from advanced_mm.marketdata.journal import ShardJournal
 from advanced_mm.marketdata.listing import ShardFile, shard_files
@@ -28,6 +31,7 @@ from advanced_mm.marketdata.merging import merge_shards
 from advanced_mm.marketdata.records import Recording
 from advanced_mm.marketdata.schemas import DATA_KINDS, READ_COLUMNS, SCHEMAS
 from advanced_mm.marketdata.shards import Shard, read_shards
+from advanced_mm.marketdata.silence_log import SilenceLog
 from advanced_mm.marketdata.tail import CLOCK_MARGIN_MS, ShardTail
 
 __all__ = ["ConnectionEvent", "ShardStore"]
@@ -38,7 +42,6 @@ _REPLAY_MARGIN_MS: Final = 3_600_000
 """Rows may be this much older than their file's name (trades replayed on subscribing)."""
 _FILES_TOGETHER: Final = 60
 """Files parsed at a time: enough to be cheap, few enough to hold their tables beside the rows."""
-_COIN_NAME: Final = re.compile(r"[A-Za-z0-9@][A-Za-z0-9_:@-]*")
 _TEMPORARY_NAME: Final = re.compile(rf"\.(?:{'|'.join(SCHEMAS)})_\d+\.parquet\.\d+\.tmp")
 
 
@@ -51,11 +54,12 @@ class ConnectionEvent:
     local_s : float
         Local time, seconds.
     event : str
-        ``connect``, ``disconnect`` or ``gap``.
+        ``connect``, ``disconnect`` or ``gap``; ``silent`` or ``speaks`` of one channel.
     detail : str
         The reason in words.
     exchange_ms : int or None
-        Exchange time (ms) of the coin's last row before the event, None before the first.
+        Exchange time (ms) of the coin's last row before the event, None before the first; of one
+        channel the time of its last row before it fell silent, or of the one it speaks with.
     """
 
     local_s: float
@@ -83,7 +87,7 @@ class ShardStore:
         self._unreadable: set[str] = set()
 
     def coins(self) -> list[str]:
-        """Return the recorded coins, sorted.
+        """Return the recorded coins by their names at the venue, sorted.
 
         Raises
         ------
@@ -91,17 +95,43 @@ class ShardStore:
             If the data directory does not exist.
         """
         try:
-            with os.scandir(self.data_dir) as entries:
-                return sorted(
-                    entry.name
-                    for entry in entries
-                    if _COIN_NAME.fullmatch(entry.name) and entry.is_dir()
-                )
+            return coins_below(self.data_dir)
         except OSError as error:
             raise InputError(
                 f"data directory {str(self.data_dir)!r} cannot be read ({error.strerror}): "
                 "record first with scripts/hyperliquid_data_collector.py or pass another --data-dir"
             ) from error
+
+    def resolve(self, name: str) -> str:
+        """Return the recorded coin that is meant by a name in whichever spelling.
+
+        Parameters
+        ----------
+        name : str
+            The venue's name, ccxt's code or a Freqtrade pair.
+
+        Raises
+        ------
+        InputError
+            If the data directory does not exist, or no recorded coin has the name, or several.
+        """
+        coins = self.coins()
+        if code_of(name) not in map(code_of, coins):
+            raise self._not_recorded(name)
+        return resolve_coin(name, coins, f"the recording in {str(self.data_dir)!r}")
+
+    def folder(self, coin: str) -> Path:
+        """Return the folder of a recorded coin.
+
+        Raises
+        ------
+        InputError
+            If the data directory or the coin's folder does not exist.
+        """
+        folder = coin_folder(self.data_dir, coin)
+        if not folder.is_dir():
+            raise self._not_recorded(coin)
+        return folder
 
     def read(self, coin: str, start_ms: int | None = None, end_ms: int | None = None) -> Recording:
         """Read a coin's records.
@@ -125,7 +155,7 @@ class ShardStore:
         InputError
             If the data directory or the coin's folder does not exist.
         """
-        folder = self._coin_folder(coin)
+        folder = self.folder(coin)
         shards: dict[str, list[Shard]] = {}
         skipped: list[str] = []
         low = 0 if start_ms is None else start_ms - CLOCK_MARGIN_MS
@@ -135,7 +165,8 @@ class ShardStore:
             parsed = self._shards(kind, files)
             shards[kind] = [shard for shard in parsed if shard is not None]
             skipped += [f.path for f, shard in zip(files, parsed, strict=True) if shard is None]
-        return merge_shards(coin, shards, start_ms, end_ms, tuple(skipped))
+        recording = merge_shards(coin, shards, start_ms, end_ms, tuple(skipped))
+        return replace(recording, silences=SilenceLog(folder).between(start_ms, end_ms))
 
     def newest_ms(self, coin: str) -> int | None:
         """Return the exchange time (ms) of the coin's newest row, None where there is none.
@@ -145,7 +176,7 @@ class ShardStore:
         InputError
             If the data directory or the coin's folder does not exist.
         """
-        folder = self._coin_folder(coin)
+        folder = self.folder(coin)
         newest: int | None = None
         for kind in DATA_KINDS:
             for file in reversed(shard_files(folder, kind)):
@@ -164,7 +195,17 @@ class ShardStore:
         InputError
             If the data directory or the coin's folder does not exist.
         """
-        return ShardTail(self._coin_folder(coin), self._shards)
+        return ShardTail(self.folder(coin), self._shards)
+
+    def silence_log(self, coin: str) -> SilenceLog:
+        """Return a follower of what the connection log says of the coin's silent channels.
+
+        Raises
+        ------
+        InputError
+            If the data directory or the coin's folder does not exist.
+        """
+        return SilenceLog(self._coin_folder(coin))
 
     def connections(self, coin: str) -> list[ConnectionEvent]:
         """Return the connection log of a coin in order; empty for recordings without one.
@@ -176,7 +217,7 @@ class ShardStore:
             be read.
         """
         events: list[ConnectionEvent] = []
-        for file in shard_files(self._coin_folder(coin), "connections"):
+        for file in shard_files(self.folder(coin), "connections"):
             try:
                 table = pq.read_table(file.path, columns=list(READ_COLUMNS["connections"]))
             except (pa.ArrowException, OSError) as error:
@@ -207,13 +248,13 @@ class ShardStore:
         InputError
             If the coin's name or the table does not fit, or the disk refuses.
         """
-        _check_coin(coin)
+        folder = self.data_dir / folder_of(coin) / kind
         if table.num_rows == 0 or not table.schema.equals(SCHEMAS[kind]):
             raise InputError(f"a {kind} shard needs rows and the columns of its schema")
-        folder = self.data_dir / coin / kind
         name_ms = max(_newest_row_ms(table), self._last_written_ms.get(folder, -1) + 1)
         temporary = None
         try:
+            writable_coin_folder(self.data_dir, coin)
             folder.mkdir(parents=True, exist_ok=True)
             while (target := folder / f"{kind}_{name_ms}.parquet").exists():
                 name_ms += 1
@@ -243,9 +284,9 @@ class ShardStore:
         InputError
             If the coin's name does not fit or the disk refuses.
         """
-        _check_coin(coin)
-        folder = self.data_dir / coin
+        folder = self.data_dir / folder_of(coin)
         try:
+            writable_coin_folder(self.data_dir, coin)
             folder.mkdir(parents=True, exist_ok=True)
             for path in folder.glob("*/.*.tmp"):
                 if _TEMPORARY_NAME.fullmatch(path.name) and not _writer_alive(path):
@@ -255,16 +296,15 @@ class ShardStore:
         except OSError as error:
             raise _unwritable(folder, error) from error
 
-    def _coin_folder(self, coin: str) -> Path:
-        _check_coin(coin)
-        folder = self.data_dir / coin
-        if not folder.is_dir():
-            known = ", ".join(self.coins()) or "none"
-            raise InputError(
-                f"coin {coin!r} has no recording in {str(self.data_dir)!r} (there: {known}): "
-                "record it with scripts/hyperliquid_data_collector.py or check the name"
-            )
-        return folder
+    def _not_recorded(self, name: str) -> InputError:
+        coins = self.coins()
+        there = f"there: {', '.join(coins) or 'none'}"
+        if meant := nearest(name, coins):
+            there += f"; did you mean {' or '.join(meant)}"
+        return InputError(
+            f"coin {name!r} has no recording in {str(self.data_dir)!r} ({there}): "
+            "record it with scripts/hyperliquid_data_collector.py or check the name"
+        )
 
     def _shards(self, kind: str, files: Sequence[ShardFile]) -> list[Shard | None]:
         """Parse files of one kind; None, and one warning, for each that cannot be used."""
@@ -330,8 +370,3 @@ def _unwritable(folder: Path, error: OSError) -> InputError:
         f"cannot write into {str(folder)!r} ({error.strerror or error}): "
         "make room there or give another --data-dir"
     )
-
-
-def _check_coin(coin: str) -> None:
-    if not _COIN_NAME.fullmatch(coin):
-        raise InputError(f"coin {coin!r} is not a coin's name: use one such as ETH or kPEPE")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from advanced_mm.coin_folders import has_been_renamed
 from advanced_mm.marketdata.book_notes import shard_of_note
 from advanced_mm.marketdata.journal import JournalReader
 from advanced_mm.marketdata.listing import ShardFile, shard_files, shard_time_ms
@@ -89,8 +90,10 @@ class ShardTail:
         -------
         Shards or None
             None where one of them belongs between those already read (a second recorder, files
-            copied in by hand): start again.
+            copied in by hand), or a recorder has renamed the coin's folder: start again.
         """
+        if has_been_renamed(self._folder):
+            return None
         appeared = self._appeared()
         if any(
             files and self._known[kind] and files[0].name_ms < max(self._known[kind])

@@ -1,15 +1,19 @@
 """What the venue's REST side says about its coins."""
 
-from typing import Final
+import contextlib
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 
 from advanced_mm.errors import VenueError
+from advanced_mm.instruments import code_of, nearest, resolve_coin
 
-__all__ = ["fetch_size_decimals", "info_address"]
+__all__ = ["coins_among", "fetch_size_decimals", "info_address", "is_spot"]
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=10.0)
+_EXAMPLES: Final = 3
 
 
 def info_address(websocket_url: str) -> str:
@@ -19,18 +23,26 @@ def info_address(websocket_url: str) -> str:
     return urlunsplit((scheme, parts.netloc, f"{parts.path.removesuffix('/ws')}/info", "", ""))
 
 
-async def fetch_size_decimals(websocket_url: str) -> dict[str, int]:
-    """Ask the venue for ``szDecimals`` of each perpetual.
+def is_spot(coin: str) -> bool:
+    """Whether a coin is a spot pair, such as ``@107``, which no list of perpetuals has."""
+    return coin.startswith("@")
+
+
+async def fetch_size_decimals(websocket_url: str, wanted: Iterable[str] = ()) -> dict[str, int]:
+    """Ask the venue for ``szDecimals`` of its perpetuals.
 
     Parameters
     ----------
     websocket_url : str
         Address of the venue's websocket; the REST address follows from it.
+    wanted : iterable of str
+        Coins, in any spelling, that are looked for. Builder-deployed exchanges are only asked where
+        one of these could be theirs, or is nowhere else.
 
     Returns
     -------
     dict
-        Decimals of the size by coin.
+        Decimals of the size by coin: of the main exchange, and of those others that were asked.
 
     Raises
     ------
@@ -38,15 +50,79 @@ async def fetch_size_decimals(websocket_url: str) -> dict[str, int]:
         If the venue does not answer, or not as it should.
     """
     address = info_address(websocket_url)
+    codes = {code_of(name) for name in wanted if not is_spot(name)}
+    async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
+        known = await _decimals(session, address, "")
+        if not (absent := codes - set(map(code_of, known))):
+            return known
+        theirs = {code.partition("-")[0] for code in absent if "-" in code}
+        # A name without an exchange's is wrong; what the others list is then for the answer alone.
+        with contextlib.nullcontext() if theirs else contextlib.suppress(VenueError):
+            dexs = await _dexs(session, address)
+            for dex in dexs:
+                if dex.upper() in theirs:
+                    known |= await _decimals(session, address, dex)
+            if absent - set(map(code_of, known)):
+                for dex in dexs:
+                    if dex.upper() not in theirs:
+                        known |= await _decimals(session, address, dex)
+    return known
+
+
+def coins_among(names: Iterable[str], known: Mapping[str, int], url: str) -> tuple[str, ...]:
+    """Return the venue's coins that are meant by names in any spelling, each once.
+
+    Raises
+    ------
+    VenueError
+        If the venue has no such coin; the message tells the nearest one.
+    InputError
+        If several coins of the venue could be meant.
+    """
+    codes = set(map(code_of, known))
+    coins = []
+    for name in names:
+        if is_spot(name):
+            coins.append(name)
+        elif code_of(name) in codes:
+            coins.append(resolve_coin(name, known, f"the venue at {url}"))
+        else:
+            meant = nearest(name, known)
+            hint = (
+                f"did you mean {' or '.join(meant)}"
+                if meant
+                else f"{len(known)} coins there, such as {', '.join(list(known)[:_EXAMPLES])}"
+            )
+            raise VenueError(
+                f"the venue at {url} has no coin {name!r}: check the spelling ({hint})"
+            )
+    return tuple(dict.fromkeys(coins))
+
+
+async def _dexs(session: aiohttp.ClientSession, address: str) -> list[str]:
+    """Names of the builder-deployed exchanges; the main one is null in the venue's list."""
+    reply = await _ask(session, address, {"type": "perpDexs"})
     try:
-        async with (
-            aiohttp.ClientSession(timeout=_TIMEOUT) as session,
-            session.post(address, json={"type": "meta"}) as reply,
-        ):
-            reply.raise_for_status()
-            universe = (await reply.json())["universe"]
-            return {str(coin["name"]): int(coin["szDecimals"]) for coin in universe}
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise VenueError(f"{address} does not answer: {error or 'no reply in time'}") from error
+        return [str(dex["name"]) for dex in reply if dex is not None]
+    except (KeyError, TypeError) as error:
+        raise VenueError(f"{address} sent a perpDexs reply that is not one: {error!r}") from error
+
+
+async def _decimals(session: aiohttp.ClientSession, address: str, dex: str) -> dict[str, int]:
+    reply = await _ask(session, address, {"type": "meta", **({"dex": dex} if dex else {})})
+    try:
+        return {str(coin["name"]): int(coin["szDecimals"]) for coin in reply["universe"]}
     except (KeyError, TypeError, ValueError) as error:
         raise VenueError(f"{address} sent a meta reply that is not one: {error!r}") from error
+
+
+async def _ask(session: aiohttp.ClientSession, address: str, request: Mapping[str, str]) -> Any:
+    try:
+        async with session.post(address, json=request) as reply:
+            reply.raise_for_status()
+            return await reply.json()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise VenueError(f"{address} does not answer: {error or 'no reply in time'}") from error
+    except ValueError as error:
+        kind = request["type"]
+        raise VenueError(f"{address} sent a {kind} reply that is not JSON: {error}") from error

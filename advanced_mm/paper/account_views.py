@@ -1,11 +1,17 @@
 """An account in Hyperliquid's words: margin, positions, and how much more it could trade."""
 
+from advanced_mm.instruments import dex_of
 from advanced_mm.paper.exchange.accounts import Account, Leverage, Position
 from advanced_mm.paper.exchange.engine import Exchange
+from advanced_mm.paper.exchange.orders import Order
 from advanced_mm.paper.exchange.units import micros_text
+from advanced_mm.paper.fill_messages import fills_data
+from advanced_mm.paper.listing import MAIN_DEX
 from advanced_mm.paper.market_views import MarketViews
-from advanced_mm.paper.order_messages import fill_data, full_order_data
-from advanced_mm.paper.spot import SPOT_CONTEXTS, SPOT_STATE
+from advanced_mm.paper.money_messages import spot_state
+from advanced_mm.paper.order_messages import full_order_data
+from advanced_mm.paper.spot import SPOT_CONTEXTS
+from advanced_mm.paper.twap_messages import twap_state
 from advanced_mm.paper.views import Json, decimal_text
 
 __all__ = ["AccountViews"]
@@ -31,20 +37,35 @@ class AccountViews:
         """The account of an address, with play money if nobody has heard of it before; to read."""
         return self.exchange.accounts.look(address)
 
-    def fills(self, address: str) -> list[Json]:
+    def fills(self, address: str, aggregate: bool = False) -> list[Json]:
         """The newest fills of an account, newest first."""
         self.account(address)
         newest = list(self.exchange.fills(address))[-MAX_FILLS:]
-        return [fill_data(one, self.units[one.coin]) for one in reversed(newest)]
+        return fills_data(reversed(newest), self.units, aggregate)
 
-    def open_orders(self, address: str) -> list[Json]:
-        """The live orders with their types and triggers, newest first."""
+    def twap_states(self, address: str) -> list[Json]:
+        """The TWAPs that are under way, by their numbers."""
+        twaps = self.exchange.twaps.of(address)
+        return [[one.twap_id, twap_state(one, self.units[one.coin])] for one in twaps]
+
+    def live_orders(self, address: str, dex: str = MAIN_DEX) -> list[Order]:
+        """The live orders at an exchange, newest first."""
         orders = self.exchange.open_orders(address)
-        return [full_order_data(one, self.units[one.coin]) for one in reversed(orders)]
+        return [one for one in reversed(orders) if dex_of(one.coin) == dex]
+
+    def open_orders(self, address: str, dex: str = MAIN_DEX) -> list[Json]:
+        """The live orders at an exchange with their types and triggers, newest first."""
+        orders = self.live_orders(address, dex)
+        return [full_order_data(one, self.units[one.coin]) for one in orders]
+
+    def states(self, address: str) -> list[tuple[str, dict[str, Json]]]:
+        """Margin and positions at every exchange, by its name."""
+        return [(dex, self.clearinghouse(address, dex)) for dex in self.markets.venue.listing.dexs]
 
     def web_data(self, address: str) -> dict[str, Json]:
         """All that the venue's own page shows of an account and the markets, ``webData2``.
 
+        It is of the main exchange alone.
         There are no vaults, and agents are told of by ``extraAgents`` alone.
         """
         return {
@@ -60,33 +81,39 @@ class AccountViews:
             "serverTime": self.exchange.now_ms,
             "isVault": False,
             "user": address,
-            "twapStates": [],
-            "spotState": SPOT_STATE,
+            "twapStates": self.twap_states(address),
+            "spotState": spot_state(self.account(address)),
             "spotAssetCtxs": SPOT_CONTEXTS,
         }
 
-    def clearinghouse(self, address: str) -> dict[str, Json]:
-        """Margin and positions."""
+    def clearinghouse(self, address: str, dex: str = MAIN_DEX) -> dict[str, Json]:
+        """Margin and positions at an exchange: each has a clearinghouse of its own."""
         account, margin = self.account(address), self.exchange.margin
-        positions = list(account.positions.values())
+        positions = [one for one in account.positions.values() if dex_of(one.coin) == dex]
         isolated = [one for one in positions if one.isolated]
-        cross_used = margin.of_positions(account)
+        cross = [one for one in positions if not one.isolated]
+        money = margin.money_at(account, dex)
+        cross_value = money + sum(one.value(margin.mark(one.coin)) for one in cross)
+        cross_used = sum(margin.of_position(account, one) for one in cross)
         isolated_used = sum(one.equity(margin.mark(one.coin)) for one in isolated)
+        # With DEX abstraction all that is free lies at the main exchange.
+        elsewhere = bool(account.dex_abstraction and dex)
+        withdrawable = 0 if elsewhere else margin.withdrawable(account, dex)
         return {
             "marginSummary": _summary(
-                margin.value(account),
+                cross_value + isolated_used,
                 sum(abs(one.value(margin.mark(one.coin))) for one in positions),
-                account.usdc + sum(one.usdc for one in isolated),
+                money + sum(one.usdc for one in isolated),
                 cross_used + isolated_used,
             ),
             "crossMarginSummary": _summary(
-                margin.equity(account),
-                sum(abs(o.value(margin.mark(o.coin))) for o in positions if not o.isolated),
-                account.usdc,
+                cross_value,
+                sum(abs(one.value(margin.mark(one.coin))) for one in cross),
+                money,
                 cross_used,
             ),
-            "crossMaintenanceMarginUsed": micros_text(margin.cross_maintenance(account)),
-            "withdrawable": micros_text(margin.withdrawable(account)),
+            "crossMaintenanceMarginUsed": micros_text(sum(map(margin.maintenance, cross))),
+            "withdrawable": micros_text(withdrawable),
             "assetPositions": [
                 {"type": "oneWay", "position": self._position(account, one)}
                 for one in sorted(positions, key=lambda one: list(self.units).index(one.coin))
@@ -98,7 +125,8 @@ class AccountViews:
         """An account's leverage in a coin, and how much it could buy and sell of it."""
         account, margin = self.account(address), self.exchange.margin
         leverage, mark, units = margin.leverage(account, coin), margin.mark(coin), self.units[coin]
-        free = max(0, margin.equity(account) - margin.required(account))
+        purse = margin.purse(account, coin)
+        free = max(0, margin.equity(account, purse) - margin.required(account, purse=purse))
         # Closing a position frees its margin, which opens as much again on the other side.
         held = margin.held(account, coin)
         extra = {True: 2 * max(0, -held), False: 2 * max(0, held)}
@@ -106,7 +134,7 @@ class AccountViews:
         return {
             "user": address,
             "coin": coin,
-            "leverage": _leverage(leverage, None),
+            "leverage": _leverage(leverage, None if leverage.is_cross else 0),
             "maxTradeSzs": [units.size_text(lots) for lots in most],
             "availableToTrade": [micros_text(lots * mark // leverage.value) for lots in most],
             "markPx": self.markets.mark(coin),

@@ -4,8 +4,9 @@
 - GET /admin/accounts/0x…: an account's trading record, see `trading_record`.
 - POST /admin/faults, a fault such as ``{"kind": "latency", "milliseconds": 80, "seconds": 10}``:
   ``{"id": 1}``. DELETE /admin/faults/1 ends it, DELETE /admin/faults all: ``{"cleared": 1}``.
-- POST /admin/accounts, ``{"address": "0x…", "play_money": 500, "sub_accounts": [{"name": "a"}]}``,
-  of which only the address must be given: the money of each address.
+- POST /admin/accounts, ``{"address": "0x…", "play_money": 500, "sub_accounts": [{"name": "a"}],
+  "dex_money": {"xyz": 100}, "dex_abstraction": false}``, of which only the address must be given:
+  the money of each address at the main exchange.
 - POST /admin/price_gap, ``{"coin": "ETH", "percent": -5}``: ``{"time": …}``, when it comes.
 - POST /admin/save, ``{"file": "venue.json"}`` or nothing: ``{"file": …, "market_time_ms": …}``.
 
@@ -32,7 +33,7 @@ from advanced_mm.paper.gaps import Gap
 from advanced_mm.paper.gate import Gate
 from advanced_mm.paper.limits import REST_WEIGHT_A_MINUTE
 from advanced_mm.paper.opening import OpenVenue
-from advanced_mm.paper.scenario import AccountPlan, open_accounts
+from advanced_mm.paper.scenario import AccountPlan, check_dexs, open_accounts
 from advanced_mm.paper.server import PaperServer
 from advanced_mm.paper.trading_record import trading_record
 from advanced_mm.paper.views import Json
@@ -131,6 +132,8 @@ class Admin:
         books = self._exchange.books
         return {
             "usdc": micros_text(account.usdc),
+            "dex_usdc": {dex: micros_text(usdc) for dex, usdc in account.dex_usdc.items()},
+            "dex_abstraction": account.dex_abstraction,
             "master": account.master,
             "name": account.name,
             "volume": micros_text(account.volume),
@@ -174,11 +177,14 @@ class Admin:
     async def _open_account(self, request: web.Request) -> web.Response:
         plan = await _body(request, _ACCOUNT)
         accounts = self._exchange.accounts
-        if accounts.get(plan.address) is not None and plan.play_money is not None:
+        if accounts.get(plan.address) is not None and (
+            plan.play_money is not None or plan.dex_money or plan.dex_abstraction is not None
+        ):
             raise InputError(
                 f"account {plan.address} is open already: its money cannot be set any more; "
-                "leave play_money out"
+                "leave play_money, dex_money and dex_abstraction out"
             )
+        check_dexs(plan, self._exchange.venue.listing)
         open_accounts((plan,), accounts)
         opened = [plan.address, *accounts.subs(plan.address)]
         return web.json_response(

@@ -7,8 +7,11 @@ from advanced_mm.paper.exchange.engine import Exchange
 from advanced_mm.paper.exchange.requests import Requests
 from advanced_mm.paper.gate_protocol import GateProtocol
 from advanced_mm.paper.info import InfoRouter
-from advanced_mm.paper.info_account import AccountInfo
+from advanced_mm.paper.info_account import AccountInfo, opening
 from advanced_mm.paper.info_market import MarketInfo
+from advanced_mm.paper.info_memberships import MembershipsInfo
+from advanced_mm.paper.info_perpetuals import PerpetualsInfo
+from advanced_mm.paper.info_records import RecordsInfo
 from advanced_mm.paper.views import Json
 
 __all__ = ["Answers"]
@@ -35,7 +38,21 @@ class Answers:
         self.requests = Requests(exchange, wall_ms, gate)
         market = MarketInfo(self.views.markets)
         account = AccountInfo(self.views, self.requests.signers)
-        self._info = InfoRouter(market.routes(), account.routes())
+        of_accounts = [
+            account.routes(),
+            RecordsInfo(self.views).routes(),
+            MembershipsInfo(self.views).routes(),
+        ]
+        self._info = InfoRouter(
+            market.routes(),
+            PerpetualsInfo(self.views.markets).routes(),
+            *(opening(self.views, routes) for routes in of_accounts),
+        )
+
+    @property
+    def info_types(self) -> list[str]:
+        """The request types for information that are answered."""
+        return self._info.types
 
     def info(self, body: object) -> Json:
         """The answer to a request for information; raises what `InfoRouter.answer` raises."""

@@ -1,16 +1,18 @@
 """What can be subscribed to on the websocket, and the messages of each kind of subscription."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, Protocol
+from typing import Annotated, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
+from advanced_mm.paper.book_merging import Mantissa, SignificantFigures
 from advanced_mm.paper.candles import INTERVALS, bar_start
+from advanced_mm.paper.listing import MAIN_DEX
 from advanced_mm.paper.market_views import MarketViews
-from advanced_mm.paper.messages import bbo_message, book_message, trades_message
+from advanced_mm.paper.messages import bbo_message, trades_message
 from advanced_mm.paper.step import Message, Step
 from advanced_mm.paper.venue import Venue
-from advanced_mm.paper.views import all_mids, candle_wire
+from advanced_mm.paper.views import all_mids, candle_wire, shown_book
 
 __all__ = ["CHANNELS", "Channel", "InvalidSubscriptionError", "Subscription", "WithFields"]
 
@@ -31,10 +33,12 @@ class Subscription(BaseModel):
 
     type: str
     coin: str = ""
+    dex: str = MAIN_DEX
     interval: str = ""
     fast: bool = False
-    nSigFigs: Literal[5] | None = None
-    """Books come unmerged: only what leaves every price as it is may be asked for."""
+    nSigFigs: SignificantFigures | None = None
+    mantissa: Mantissa | None = None
+    aggregateByTime: bool = False
     user: Annotated[str, StringConstraints(pattern=r"^(0[xX][0-9a-fA-F]{40})?$", to_lower=True)] = (
         ""
     )
@@ -63,6 +67,8 @@ class Subscription(BaseModel):
             ("coin" in channel.fields and own.coin not in venue.markets)
             or ("interval" in channel.fields and own.interval not in INTERVALS)
             or ("user" in channel.fields and not own.user)
+            or own.dex not in venue.listing.dexs
+            or (own.mantissa is not None and own.nSigFigs != 5)
         ):
             raise InvalidSubscriptionError
         return own
@@ -129,15 +135,18 @@ class BboChannel:
 
 
 class BookChannel:
-    """The whole visible book: 20 levels every 5 s, or with ``fast`` 5 levels every 0.5 s."""
+    """The visible book: 20 levels every 5 s, or with ``fast`` 5 levels every 0.5 s."""
 
-    fields: ClassVar[tuple[str, ...]] = ("coin", "fast")
+    fields: ClassVar[tuple[str, ...]] = ("coin", "nSigFigs", "mantissa", "fast")
 
     def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
         """The book as it stands."""
         levels, _ = FAST_BOOK if subscription.fast else SLOW_BOOK
         market = views.venue.markets[subscription.coin]
-        return [book_message(market.spec, market.book(levels))]
+        data = shown_book(market, levels, subscription.nSigFigs, subscription.mantissa)
+        return [
+            {"channel": "l2Book", "data": {**data, "fast": True} if subscription.fast else data}
+        ]
 
     def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
         """The book, when its time has come."""
@@ -165,17 +174,49 @@ class CandleChannel:
 
 
 class MidsChannel:
-    """The mids of all coins, once a second."""
+    """The mids of all coins of an exchange, once a second."""
 
-    fields: ClassVar[tuple[str, ...]] = ()
+    fields: ClassVar[tuple[str, ...]] = ("dex",)
 
     def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
-        """The mids as they stand."""
-        return [{"channel": "allMids", "data": {"mids": all_mids(views.venue)}}]
+        """The mids as they stand; the main exchange is not named in the message."""
+        dex = subscription.dex
+        data = {"mids": all_mids(views.venue, dex)}
+        return [{"channel": "allMids", "data": {"dex": dex, **data} if dex else data}]
 
     def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
         """The mids, when their time has come."""
         return self.on_subscribe(views, subscription) if step.crosses(MIDS_CADENCE_MS) else []
+
+
+class DexContextsChannel:
+    """The figures of all coins of an exchange, once a second."""
+
+    fields: ClassVar[tuple[str, ...]] = ("dex",)
+
+    def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
+        """The figures as they stand."""
+        data = {"dex": subscription.dex, "ctxs": views.contexts(subscription.dex)}
+        return [{"channel": "assetCtxs", "data": data}]
+
+    def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
+        """The figures, when their time has come."""
+        return self.on_subscribe(views, subscription) if step.crosses(CONTEXT_CADENCE_MS) else []
+
+
+class AllContextsChannel:
+    """The figures of all coins of all exchanges, once a second."""
+
+    fields: ClassVar[tuple[str, ...]] = ()
+
+    def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
+        """The figures as they stand."""
+        data = {"ctxs": [[dex, views.contexts(dex)] for dex in views.venue.listing.dexs]}
+        return [{"channel": "allDexsAssetCtxs", "data": data}]
+
+    def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
+        """The figures, when their time has come."""
+        return self.on_subscribe(views, subscription) if step.crosses(CONTEXT_CADENCE_MS) else []
 
 
 class AssetContextChannel:
@@ -201,4 +242,6 @@ CHANNELS: dict[str, Channel] = {
     "candle": CandleChannel(),
     "allMids": MidsChannel(),
     "activeAssetCtx": AssetContextChannel(),
+    "assetCtxs": DexContextsChannel(),
+    "allDexsAssetCtxs": AllContextsChannel(),
 }

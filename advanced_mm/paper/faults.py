@@ -53,9 +53,17 @@ class _RestFault(_Fault):
 class _StreamFault(_Fault):
     channels: tuple[str, ...] = ()
     """Channels of messages ("bbo", "userFills", "post", "pong"); none: every message."""
+    coins: tuple[str, ...] = ()
+    """Coins whose market data ("bbo", "trades", "l2Book", "candle", …) are meant; none: of all.
+
+    With coins named, messages that are not of one coin are left alone.
+    """
 
     def concerns(self, names: Iterable[str]) -> bool:
-        return not self.channels or any(name in self.channels for name in names)
+        channel, coin = names
+        return (not self.channels or channel in self.channels) and (
+            not self.coins or coin in self.coins
+        )
 
 
 class _Delay(BaseModel):

@@ -5,6 +5,7 @@ a trading address in market time. A request that a limit refuses meets no fault.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ WITHHELD_S = 120.0  # clients give up long before
 BEHIND_S = 0.0002  # between delayed messages: timers of one moment would go off in any order
 STREAM_PATH = "/ws"
 REST_PATHS = ("/info", "/exchange")
+COIN_CHANNELS = frozenset({"bbo", "trades", "l2Book", "candle", "activeAssetCtx"})
+_COIN = re.compile(r'"(?:coin|s)":"([^"]*)"')  # bars have it as s
 POST_REPLY = '{"channel":"post"'  # how an encoded reply to a post begins
 
 
@@ -127,8 +130,10 @@ class Gate:
 
     def _check(self, fault: Fault) -> None:
         coins = self.exchange.venue.markets
-        if isinstance(fault, HaltedCoin) and fault.coin not in coins:
-            raise InputError(f"fault: coin {fault.coin!r} is not one of {', '.join(coins)}")
+        named = (fault.coin,) if isinstance(fault, HaltedCoin) else getattr(fault, "coins", ())
+        for coin in named:
+            if coin not in coins:
+                raise InputError(f"fault: coin {coin!r} is not one of {', '.join(coins)}")
 
     def _apply(self) -> None:
         """Tell the engine what it must refuse."""
@@ -251,21 +256,22 @@ class Gate:
         if self.faults.quiet and client not in self._due_s:
             return ((0.0, text),)
         channel = _channel(text)
-        if self._lost(channel):
+        names = channel, _coin(channel, text)
+        if self._lost(*names):
             self.sent(client, text)
             return ()
         delay_s = sum(
-            fault.draw_s(source) for fault, source in self.faults.strike(DelayedMessages, channel)
+            fault.draw_s(source) for fault, source in self.faults.strike(DelayedMessages, *names)
         )
-        copies = 1 + len(self.faults.strike(DuplicatedMessages, channel))
+        copies = 1 + len(self.faults.strike(DuplicatedMessages, *names))
         return tuple((self._in_order(client, delay_s), text) for _ in range(copies))
 
-    def _lost(self, channel: str) -> bool:
+    def _lost(self, channel: str, coin: str) -> bool:
         """Whether a message never comes."""
         silences = self.faults.strike(Silence)
         if any(channel != "pong" or not silence.pongs for silence, _ in silences):
             return True
-        return bool(self.faults.strike(DroppedMessages, channel))
+        return bool(self.faults.strike(DroppedMessages, channel, coin))
 
     def _in_order(self, client: str, delay_s: float) -> float:
         """A delay that lets no message overtake the one before it."""
@@ -289,7 +295,7 @@ class Gate:
                 address,
                 requests,
                 cancels=cancels,
-                used=account.requests_used,
+                used=account.requests_used - account.requests_reserved,
                 traded_micros=account.volume,
                 now_ms=self.exchange.now_ms,
             )
@@ -340,3 +346,9 @@ def _channel(text: str) -> str:
     if not text.startswith('{"channel":"'):
         return ""
     return text[12 : text.index('"', 12)]
+
+
+def _coin(channel: str, text: str) -> str:
+    """The coin of an encoded message of market data, empty for any other message."""
+    found = _COIN.search(text) if channel in COIN_CHANNELS else None
+    return "" if found is None else found[1]

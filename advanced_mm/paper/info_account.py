@@ -3,50 +3,23 @@
 An address that is asked about has an account from then on, with play money.
 """
 
-from typing import Annotated, Any
-
-from pydantic import Field, StringConstraints
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from advanced_mm.paper.account_views import AccountViews
 from advanced_mm.paper.exchange.signers import Signers
 from advanced_mm.paper.exchange.units import micros_text
-from advanced_mm.paper.info import InfoRequest, Route, UnknownCoinError
-from advanced_mm.paper.order_messages import (
-    fill_data,
-    funding_entry,
-    order_data,
-    order_entry,
-)
-from advanced_mm.paper.spot import SPOT_STATE
+from advanced_mm.paper.info import Route, UnknownCoinError
+from advanced_mm.paper.info_forms import AccountRequest, DexRequest, UserAddress
+from advanced_mm.paper.money_messages import spot_state
+from advanced_mm.paper.order_messages import order_data, order_entry
 from advanced_mm.paper.views import Json, decimal_text
 
-__all__ = ["AccountInfo"]
+__all__ = ["AccountInfo", "opening"]
 
 SPOT_MAKER_FEE = "0.0004"
 SPOT_TAKER_FEE = "0.0007"
 FREE_ACTIONS = 10_000  # an address may send so many before it has traded anything
-MAX_ENTRIES = {"fills": 2_000, "funding": 500}
-
-UserAddress = Annotated[str, StringConstraints(pattern=r"^0[xX][0-9a-fA-F]{40}$", to_lower=True)]
-
-
-class AccountRequest(InfoRequest):
-    """A request of an address."""
-
-    user: UserAddress
-
-
-class RangeRequest(AccountRequest):
-    """What happened to an address in [startTime, endTime], exchange ms."""
-
-    startTime: int = Field(default=0, ge=0)
-    endTime: int | None = None
-
-
-class FillsByTimeRequest(RangeRequest):
-    """Fills of an address in [startTime, endTime], exchange ms."""
-
-    startTime: int = Field(ge=0)
 
 
 class OrderStatusRequest(AccountRequest):
@@ -85,53 +58,33 @@ class AccountInfo:
 
     def routes(self) -> dict[str, Route[Any]]:
         """The request types answered here."""
-        routes: dict[str, Route[Any]] = {
-            "clearinghouseState": Route(
-                AccountRequest, lambda request: self._views.clearinghouse(request.user)
+        return {
+            "clearinghouseState": self._of_dex(self._views.clearinghouse),
+            "spotClearinghouseState": Route(
+                AccountRequest, lambda request: spot_state(self._views.account(request.user))
             ),
-            "spotClearinghouseState": Route(AccountRequest, lambda _: SPOT_STATE),
-            "openOrders": Route(AccountRequest, self.open_orders),
-            "frontendOpenOrders": Route(AccountRequest, lambda r: self._views.open_orders(r.user)),
+            "openOrders": self._of_dex(self.open_orders),
+            "frontendOpenOrders": self._of_dex(self._views.open_orders),
             "webData2": Route(AccountRequest, lambda request: self._views.web_data(request.user)),
-            "historicalOrders": Route(AccountRequest, self.history),
-            "userFills": Route(AccountRequest, lambda request: self._views.fills(request.user)),
-            "userFillsByTime": Route(FillsByTimeRequest, self.fills_by_time),
-            "userFunding": Route(RangeRequest, self.funding),
-            # Of what moves money without trading only transfers to sub-accounts are possible here.
-            "userNonFundingLedgerUpdates": Route(RangeRequest, lambda _: []),
             "orderStatus": Route(OrderStatusRequest, self.order_status),
             "activeAssetData": Route(CoinRequest, self.active_asset),
-            "userAbstraction": Route(AccountRequest, lambda _: "disabled"),
+            "userAbstraction": Route(AccountRequest, self.abstraction),
+            "userDexAbstraction": Route(
+                AccountRequest, lambda request: self._views.account(request.user).dex_abstraction
+            ),
             "userFees": Route(AccountRequest, self.fees),
             "userRateLimit": Route(AccountRequest, self.rate_limit),
             "subAccounts": Route(AccountRequest, self.sub_accounts),
             "userRole": Route(AccountRequest, self.role),
             "extraAgents": Route(AccountRequest, self.agents),
             "maxBuilderFee": Route(BuilderRequest, self.max_builder_fee),
+            "approvedBuilders": Route(AccountRequest, self.builders),
         }
-        return {name: self._opening(route) for name, route in routes.items()}
 
-    def open_orders(self, request: AccountRequest) -> list[Json]:
-        """The live orders in short, newest first."""
-        orders = self._exchange.open_orders(request.user)
-        return [order_data(one, self._views.units[one.coin]) for one in reversed(orders)]
-
-    def history(self, request: AccountRequest) -> list[Json]:
-        """The orders of all times that are still known, newest first."""
-        orders = self._exchange.history(request.user)
-        return [order_entry(one, self._views.units[one.coin]) for one in reversed(orders)]
-
-    def fills_by_time(self, request: RangeRequest) -> list[Json]:
-        """Fills from a time on, oldest first."""
-        fills = self._exchange.fills(request.user, request.startTime, request.endTime)
-        first = list(fills)[: MAX_ENTRIES["fills"]]
-        return [fill_data(one, self._views.units[one.coin]) for one in first]
-
-    def funding(self, request: RangeRequest) -> list[Json]:
-        """Funding from a time on, oldest first."""
-        payments = self._exchange.funding(request.user, request.startTime, request.endTime)
-        first = list(payments)[: MAX_ENTRIES["funding"]]
-        return [funding_entry(one, self._views.units[one.coin]) for one in first]
+    def open_orders(self, user: str, dex: str) -> list[Json]:
+        """The live orders at an exchange in short, newest first."""
+        orders = self._views.live_orders(user, dex)
+        return [order_data(one, self._views.units[one.coin]) for one in orders]
 
     def order_status(self, request: OrderStatusRequest) -> dict[str, Json]:
         """What has become of an order."""
@@ -146,6 +99,11 @@ class AccountInfo:
         if request.coin not in self._views.units:
             raise UnknownCoinError(request.coin)
         return self._views.active_asset(request.user, request.coin)
+
+    def abstraction(self, request: AccountRequest) -> str:
+        """Whether an account's money is one for all exchanges: nobody has set it, no, or yes."""
+        words = {None: "default", False: "disabled", True: "dexAbstraction"}
+        return words[self._views.account(request.user).dex_abstraction]
 
     def fees(self, request: AccountRequest) -> dict[str, Json]:
         """The venue's rates; nobody has a better tier."""
@@ -177,11 +135,12 @@ class AccountInfo:
     def rate_limit(self, request: AccountRequest) -> dict[str, Json]:
         """The budget of requests: one for each USDC traded beside those everybody has."""
         account = self._views.account(request.user)
+        beyond_reserved = account.requests_used - account.requests_reserved
         return {
             "cumVlm": micros_text(account.volume),
-            "nRequestsUsed": account.requests_used,
+            "nRequestsUsed": max(0, beyond_reserved),
             "nRequestsCap": FREE_ACTIONS + account.volume // 1_000_000,
-            "nRequestsSurplus": 0,
+            "nRequestsSurplus": max(0, -beyond_reserved),
         }
 
     def sub_accounts(self, request: AccountRequest) -> list[Json] | None:
@@ -193,7 +152,7 @@ class AccountInfo:
                 "subAccountUser": address,
                 "master": request.user,
                 "clearinghouseState": self._views.clearinghouse(address),
-                "spotState": SPOT_STATE,
+                "spotState": spot_state(self._views.account(address)),
             }
             for address in accounts.subs(request.user)
         ] or None
@@ -220,11 +179,28 @@ class AccountInfo:
         """What a builder may take, tenths of a basis point."""
         return self._signers.builders.get((request.user, request.builder), 0)
 
-    def _opening(self, route: Route[Any]) -> Route[Any]:
-        """The route, but that the address has an account before it is answered."""
+    def builders(self, request: AccountRequest) -> list[Json]:
+        """The builders that may take something."""
+        approved = self._signers.builders.items()
+        return [builder for (user, builder), tenths in approved if user == request.user and tenths]
 
+    def _of_dex(self, answer: Callable[[str, str], Json]) -> Route[DexRequest]:
+        """A route that answers null where the exchange asked for is not here."""
+        dexs = self._views.markets.venue.listing.dexs
+        return Route(
+            DexRequest,
+            lambda request: answer(request.user, request.dex) if request.dex in dexs else None,
+        )
+
+
+def opening(views: AccountViews, routes: Mapping[str, Route[Any]]) -> dict[str, Route[Any]]:
+    """The routes, but that the address has an account before it is answered."""
+
+    def opened(route: Route[Any]) -> Route[Any]:
         def answer(request: Any) -> Json:
-            self._views.account(request.user)
+            views.account(request.user)
             return route.answer(request)
 
         return Route(route.form, answer)
+
+    return {name: opened(route) for name, route in routes.items()}

@@ -1,16 +1,19 @@
 """The request types of /info that concern markets and need no account."""
 
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from advanced_mm.paper.book_merging import Mantissa, SignificantFigures
 from advanced_mm.paper.candles import INTERVALS
 from advanced_mm.paper.info import InfoRequest, Route, UnknownCoinError
+from advanced_mm.paper.listing import MAIN_DEX
 from advanced_mm.paper.market_views import MarketViews
-from advanced_mm.paper.messages import book_data, trade_data
+from advanced_mm.paper.messages import trade_data
 from advanced_mm.paper.spot import SPOT_CONTEXTS, SPOT_META
 from advanced_mm.paper.venue import CoinMarket
-from advanced_mm.paper.views import Json, all_mids, candle_wire
+from advanced_mm.paper.views import Json, all_mids, candle_wire, shown_book
 
 __all__ = ["MarketInfo"]
 
@@ -20,17 +23,23 @@ MAX_FUNDING_ENTRIES = 500
 
 
 class PerpRequest(InfoRequest):
-    """A request of a perpetual exchange: only the main one, named by the empty string, is here."""
+    """A request of a perpetual exchange, named by the empty string where it is the main one."""
 
-    dex: Literal[""] = ""
+    dex: str = MAIN_DEX
 
 
 class BookRequest(InfoRequest):
-    """``nSigFigs`` may be left out or be 5, which every price has anyway: books come unmerged."""
+    """The book, in coarser levels where significant figures are given."""
 
     coin: str
-    nSigFigs: Literal[5] | None = None
-    mantissa: Literal[1] | None = None
+    nSigFigs: SignificantFigures | None = None
+    mantissa: Mantissa | None = None
+
+    @model_validator(mode="after")
+    def _of_five(self) -> "BookRequest":
+        if self.mantissa is not None and self.nSigFigs != 5:
+            raise ValueError("a mantissa goes with nSigFigs 5 alone")
+        return self
 
 
 class TradesRequest(InfoRequest):
@@ -81,19 +90,23 @@ class MarketInfo:
     def __init__(self, views: MarketViews) -> None:
         self._views = views
         self._venue = views.venue
+        self._listing = views.venue.listing
 
     def routes(self) -> dict[str, Route[Any]]:
         """The request types answered here."""
         return {
-            "meta": Route(PerpRequest, lambda _: self._views.meta()),
-            "metaAndAssetCtxs": Route(
-                PerpRequest, lambda _: [self._views.meta(), self._views.contexts()]
+            "meta": self._of_dex(self._views.meta),
+            "metaAndAssetCtxs": self._of_dex(
+                lambda dex: [self._views.meta(dex), self._views.contexts(dex)]
+            ),
+            "allPerpMetas": Route(
+                InfoRequest, lambda _: [self._views.meta(dex) for dex in self._listing.dexs]
             ),
             "spotMeta": Route(InfoRequest, lambda _: SPOT_META),
             "spotMetaAndAssetCtxs": Route(InfoRequest, lambda _: [SPOT_META, SPOT_CONTEXTS]),
-            "perpDexs": Route(InfoRequest, lambda _: [None]),
+            "perpDexs": Route(InfoRequest, lambda _: self._views.dexs()),
             "exchangeStatus": Route(InfoRequest, self.status),
-            "allMids": Route(PerpRequest, lambda _: all_mids(self._venue)),
+            "allMids": self._of_dex(lambda dex: all_mids(self._venue, dex)),
             "l2Book": Route(BookRequest, self.book),
             "recentTrades": Route(TradesRequest, self.recent_trades),
             "candleSnapshot": Route(CandleRequest, self.candles),
@@ -109,7 +122,7 @@ class MarketInfo:
         if request.coin not in self._venue.markets:
             return None
         market = self._venue.markets[request.coin]
-        return book_data(market.spec, market.book(BOOK_LEVELS))
+        return shown_book(market, BOOK_LEVELS, request.nSigFigs, request.mantissa)
 
     def recent_trades(self, request: TradesRequest) -> list[Json]:
         """The newest prints, newest first."""
@@ -136,6 +149,13 @@ class MarketInfo:
             {"coin": coin, "fundingRate": rate, "premium": "0.0", "time": time_ms}
             for time_ms in hours
         ]
+
+    def _of_dex(self, answer: Callable[[str], Json]) -> Route[PerpRequest]:
+        """A route that answers null where the exchange asked for is not here, as the venue does."""
+        return Route(
+            PerpRequest,
+            lambda request: answer(request.dex) if request.dex in self._listing.dexs else None,
+        )
 
     def _market(self, coin: str) -> CoinMarket:
         try:

@@ -23,7 +23,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from advanced_mm.paper.exchange.units import MICROS_PER_USDC, micros_text
+from advanced_mm.paper.exchange.units import MICROS_PER_USDC, dollars_text
 
 __all__ = [
     "REST_WEIGHT_A_MINUTE",
@@ -296,12 +296,6 @@ class AddressBudget:
         self.refused += 1
         return (
             f"Too many cumulative requests sent ({used + requests} > {allowed}) for cumulative "
-            f"volume traded ${_dollars(traded_micros)}. "
+            f"volume traded ${dollars_text(traded_micros)}. "
             "Place taker orders to free up 1 request per USDC traded."
         )
-
-
-def _dollars(micros: int) -> str:
-    """Whole cents, none where there are none: 87457.46, 4643."""
-    cents = micros - micros % (MICROS_PER_USDC // 100)
-    return micros_text(cents).removesuffix(".0")

@@ -42,16 +42,21 @@ class AdminClient:
         """An account's trading record; None while there is none."""
         return self._get(f"accounts/{account}")
 
-    def open_account(self, address: str, sub_accounts: Sequence[str]) -> None:
+    def open_account(
+        self, address: str, sub_accounts: Sequence[str], *, dex_abstraction: bool = False
+    ) -> None:
         """Open an account with play money, and sub-accounts with as much each.
+
+        With ``dex_abstraction`` the money is good at builder-deployed exchanges, too.
 
         Raises
         ------
         VenueError
             The venue refuses or does not answer.
         """
-        subs = [{"name": name, "play_money": PLAY_MONEY} for name in sub_accounts]
-        plan: dict[str, Any] = {"address": address, "sub_accounts": subs}
+        money = {"dex_abstraction": True} if dex_abstraction else {}
+        subs = [{"name": name, "play_money": PLAY_MONEY, **money} for name in sub_accounts]
+        plan: dict[str, Any] = {"address": address, "sub_accounts": subs, **money}
         try:
             answer = self._session.post(
                 f"{self._address}/accounts", json=plan, timeout=_TIMEOUT_SECONDS
@@ -78,7 +83,9 @@ class LiveAccount:
     _key: str = field(repr=False)
 
     @classmethod
-    def open(cls, admin: AdminClient, sub_accounts: Sequence[str] = ()) -> "LiveAccount":
+    def open(
+        cls, admin: AdminClient, sub_accounts: Sequence[str] = (), *, dex_abstraction: bool = False
+    ) -> "LiveAccount":
         """Make a key and open its account, with sub-accounts of these names.
 
         Raises
@@ -88,7 +95,7 @@ class LiveAccount:
         """
         made = Account.create()
         address = made.address.lower()
-        admin.open_account(address, sub_accounts)
+        admin.open_account(address, sub_accounts, dex_abstraction=dex_abstraction)
         accounts = (admin.state() or {}).get("accounts", {})
         subs = {one["name"]: sub for sub, one in accounts.items() if one.get("master") == address}
         return cls(address, subs, made.key.to_0x_hex())

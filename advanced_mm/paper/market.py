@@ -6,9 +6,21 @@ Prices are in the quote currency, sizes in the base currency, times in exchange 
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
-__all__ = ["Book", "CoinSpec", "Level", "MarketSource", "MarketUpdate", "Print", "Quote"]
+__all__ = [
+    "Book",
+    "CoinSpec",
+    "Level",
+    "MarginMode",
+    "MarketSource",
+    "MarketUpdate",
+    "Print",
+    "Quote",
+]
+
+MarginMode: TypeAlias = Literal["", "noCross", "strictIsolated"]
+"""Of a coin: every margin; isolated alone; isolated, and it stays until the position is reduced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +35,12 @@ class CoinSpec:
     size_decimals: int
     max_leverage: int
     tick: float
+    margin_mode: MarginMode = ""
+
+    @property
+    def only_isolated(self) -> bool:
+        """Whether positions must have a margin of their own."""
+        return self.margin_mode != ""
 
 
 @dataclass(frozen=True, slots=True)

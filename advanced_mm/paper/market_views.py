@@ -4,8 +4,10 @@ from fractions import Fraction
 
 from advanced_mm.paper.exchange.engine import Exchange
 from advanced_mm.paper.exchange.units import CoinUnits
+from advanced_mm.paper.listing import MAIN_DEX
+from advanced_mm.paper.margin_tables import margin_tables
 from advanced_mm.paper.messages import price_text
-from advanced_mm.paper.views import Json, decimal_text, mid_text, universe_entry
+from advanced_mm.paper.views import Json, decimal_text, dex_entry, mid_text, universe_entry
 
 __all__ = ["MarketViews"]
 
@@ -29,12 +31,13 @@ class MarketViews:
             for coin, market in self.venue.markets.items()
         }
 
-    def meta(self) -> dict[str, Json]:
-        """The perpetuals that trade here."""
-        markets = self.venue.markets.values()
+    def meta(self, dex: str = MAIN_DEX) -> dict[str, Json]:
+        """The perpetuals that trade at an exchange."""
+        coins = self.venue.listing.coins_of(dex)
+        specs = [self.venue.markets[coin].spec for coin in coins]
         return {
-            "universe": [universe_entry(market.spec) for market in markets],
-            "marginTables": [],
+            "universe": [universe_entry(spec) for spec in specs],
+            "marginTables": margin_tables(specs),
             "collateralToken": 0,
         }
 
@@ -71,9 +74,17 @@ class MarketViews:
             "impactPxs": impact,
         }
 
-    def contexts(self) -> list[Json]:
-        """The contexts of all coins, in the order of their asset numbers."""
-        return [self.context(coin) for coin in self.venue.markets]
+    def contexts(self, dex: str = MAIN_DEX) -> list[Json]:
+        """The contexts of the coins of an exchange, in the order of their asset numbers."""
+        return [self.context(coin) for coin in self.venue.listing.coins_of(dex)]
+
+    def dexs(self) -> list[Json]:
+        """The exchanges; the main one, which is first, is null."""
+        listing = self.venue.listing
+        return [
+            None if dex == MAIN_DEX else dex_entry(dex, listing.coins_of(dex))
+            for dex in listing.dexs
+        ]
 
     def open_interest(self, coin: str) -> str:
         """What the accounts hold of a coin; the background's part of it is not known."""

@@ -1,14 +1,16 @@
 """How the venue opens: its markets, a stretch of their past, and candles for the days before."""
 
 import logging
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from advanced_mm.errors import InputError
+from advanced_mm.instruments import is_coin_name, resolve_coins
 from advanced_mm.marketdata.recorder import Recorder
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.paper.candles import MAX_SNAPSHOT, MINUTE_MS
+from advanced_mm.paper.coin_figures import named_coins
 from advanced_mm.paper.exchange.engine import Exchange
 from advanced_mm.paper.exchange.journal import JournaledExchange
 from advanced_mm.paper.exchange.rules import Rules
@@ -20,11 +22,17 @@ from advanced_mm.paper.replay import ReplayMarket
 from advanced_mm.paper.synthetic import SyntheticParameters
 from advanced_mm.paper.venue import CoinMarket
 
-__all__ = ["OpenVenue", "VenueOptions", "make_up_past", "market_recipes", "open_venue"]
+__all__ = [
+    "OpenVenue",
+    "VenueOptions",
+    "make_up_past",
+    "market_recipes",
+    "open_venue",
+    "venue_coins",
+]
 
 logger = logging.getLogger(__name__)
 
-COIN_NAME = re.compile(r"[A-Za-z0-9]+")
 MAX_HISTORY_MINUTES = 24 * 60
 MAX_VOLATILITY = 10
 
@@ -70,9 +78,9 @@ class VenueOptions:
         if not self.coins:
             raise InputError("no coin is named: give at least one, as ETH")
         for coin in self.coins:
-            if not COIN_NAME.fullmatch(coin):
+            if not is_coin_name(coin):
                 raise InputError(
-                    f"coin {coin!r} is no coin's name: give letters and digits, as ETH"
+                    f"coin {coin!r} is no coin's name: give one as ETH, kPEPE or xyz:XYZ100"
                 )
             if self.coins.count(coin) > 1:
                 raise InputError(f"coin {coin} is named twice: name it once")
@@ -84,6 +92,19 @@ class VenueOptions:
             raise InputError(
                 f"history minutes are {self.history_minutes:g}: give 0 to {MAX_HISTORY_MINUTES}"
             )
+
+
+def venue_coins(names: Iterable[str], replay: Path | None = None) -> tuple[str, ...]:
+    """The venue's names of coins that a person has named, in whichever spelling.
+
+    Raises
+    ------
+    InputError
+        There are no figures of a coin, or no recording where ``replay`` names their folder.
+    """
+    if replay is None:
+        return named_coins(names)
+    return resolve_coins(names, ShardStore(replay).coins(), f"the recording in {str(replay)!r}")
 
 
 @dataclass(frozen=True, slots=True)

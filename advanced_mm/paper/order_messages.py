@@ -14,6 +14,7 @@ from advanced_mm.paper.exchange.units import CoinUnits, micros_text
 from advanced_mm.paper.views import Json
 
 __all__ = [
+    "NO_HASH",
     "fill_data",
     "full_order_data",
     "funding_data",
@@ -58,10 +59,12 @@ def full_order_data(order: Order, units: CoinUnits) -> dict[str, Json]:
         "children": [],
         "isPositionTpsl": order.request.whole_position,
         "reduceOnly": request.reduce_only,
-        "orderType": "Limit",
-        "tif": str(request.tif),
+        "orderType": "Market" if request.is_market else "Limit",
+        "tif": "FrontendMarket" if request.is_market else str(request.tif),
         "cloid": request.cloid,
     }
+    if request.twap_id is not None:
+        data["orderType"] = "Twap Slice"
     if trigger is not None:
         kind = "Take Profit" if trigger.take_profit else "Stop"
         price = units.price_text(trigger.price)
@@ -110,7 +113,7 @@ def fill_data(fill: Fill, units: CoinUnits) -> dict[str, Json]:
         "fee": micros_text(fill.fee),
         "tid": fill.tid,
         "feeToken": "USDC",
-        "twapId": None,
+        "twapId": fill.twap_id,
     }
     if fill.cloid is not None:
         data["cloid"] = fill.cloid

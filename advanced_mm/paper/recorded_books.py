@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from advanced_mm.coin_folders import coin_folder
 from advanced_mm.marketdata.schemas import BOOK_LEVELS
 
 __all__ = ["RecordedBooks", "read_books"]
@@ -52,7 +53,7 @@ def read_books(data_dir: Path, coin: str) -> RecordedBooks:
     Shards that cannot be read are skipped with a warning.
     """
     tables = []
-    for path in sorted((data_dir / coin / "orderbooks").glob("orderbooks_*.parquet")):
+    for path in sorted((coin_folder(data_dir, coin) / "orderbooks").glob("orderbooks_*.parquet")):
         try:
             tables.append(_read_levels(path))
         except (pa.ArrowException, OSError, KeyError) as error:

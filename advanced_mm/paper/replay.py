@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Recording, Trades
 from advanced_mm.marketdata.store import ShardStore
+from advanced_mm.paper.coin_figures import KNOWN_COINS, margin_mode_of
 from advanced_mm.paper.grid import StepGrid
 from advanced_mm.paper.identifiers import first_trade_id, transaction_hash
 from advanced_mm.paper.market import Book, CoinSpec, Level, MarketUpdate, Print, Quote
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 _PHASE_MS = 500  # calibration bins lie on multiples of this; their phase alone moves epsilon by 2%
 _SEAM_MS = 100  # at least one block of silence between the end of a pass and the next
 _PRICE_BAND = 0.3  # passes drift at most this far from the recorded prices, as a share of them
-_MAX_LEVERAGE = 25  # no recording says what the venue allowed
+_MAX_LEVERAGE = 10  # of a coin without figures: no recording says what the venue allowed
 _MOST_SIZE_DECIMALS = 8
 
 _Ints = NDArray[np.int64]
@@ -96,8 +97,13 @@ class ReplayMarket:
         self._now_ms = start_ms
         self._tick = recording.tick
         self._grid = StepGrid(recording.tick)
+        known = KNOWN_COINS.get(recording.coin)
         self._spec = CoinSpec(
-            recording.coin, _size_decimals(recording), _MAX_LEVERAGE, recording.tick
+            recording.coin,
+            _size_decimals(recording),
+            _MAX_LEVERAGE if known is None else known.max_leverage,
+            recording.tick,
+            margin_mode_of(recording.coin),
         )
         self._next_trade_id = first_trade_id(start_ms)
         self._lay_timeline(recording)

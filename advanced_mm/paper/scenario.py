@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -26,28 +27,46 @@ from pydantic import (
 )
 
 from advanced_mm.errors import InputError
+from advanced_mm.instruments import is_coin_name
 from advanced_mm.paper.candles import MINUTE_MS
 from advanced_mm.paper.client_json import shortened
-from advanced_mm.paper.exchange.accounts import Accounts
+from advanced_mm.paper.coin_figures import KNOWN_COINS, CoinFigures, margin_mode_of
+from advanced_mm.paper.exchange.accounts import Account, Accounts
 from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.exchange.units import MICROS_PER_USDC
 from advanced_mm.paper.faults import Fault, HaltedCoin
 from advanced_mm.paper.gaps import Gap, GapMarket, after_gap
 from advanced_mm.paper.gate import TimedFault
 from advanced_mm.paper.limits import LimitSwitches
+from advanced_mm.paper.listing import MAIN_DEX, Listing
 from advanced_mm.paper.opening import MAX_HISTORY_MINUTES, replay_past_ms
 from advanced_mm.paper.recipes import MarketRecipe, coin_seed
 from advanced_mm.paper.synthetic import SyntheticParameters
 from advanced_mm.paper.synthetic_regimes import Regime
 
-__all__ = ["AccountPlan", "Scenario", "SubAccountPlan", "load_scenario", "open_accounts"]
+__all__ = [
+    "AccountPlan",
+    "Scenario",
+    "SubAccountPlan",
+    "check_dexs",
+    "load_scenario",
+    "open_accounts",
+]
 
 Address = Annotated[
     str, StringConstraints(pattern=r"^0[xX][0-9a-fA-F]{40}$", to_lower=True, strict=True)
 ]
 MOST_MONEY = 10**12  # USDC
 Money = Annotated[Decimal, Field(ge=0, le=MOST_MONEY)]
-CoinName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+$")]
+
+
+def _coin_name(value: str) -> str:
+    if not is_coin_name(value):
+        raise ValueError("give the name of a coin, as ETH, kPEPE or xyz:XYZ100")
+    return value
+
+
+CoinName = Annotated[str, AfterValidator(_coin_name)]
 
 
 class _Form(BaseModel):
@@ -86,7 +105,11 @@ _MAY_BE_EMPTY = {"jump_minimum", "for_seconds"}  # a tick; until the next regime
 
 
 class SyntheticSettings(FlowSettings):
-    """A synthetic market; what is left out is the default of the coin."""
+    """A synthetic market; what is left out is the default of the coin, or of its figures.
+
+    A coin that the venue has no figures of needs start_price, size_decimals and max_leverage; its
+    flow is then of their scale.
+    """
 
     size_decimals: int | None = None
     max_leverage: int | None = None
@@ -135,14 +158,37 @@ class MarketSettings(_Form):
         return self
 
 
-class SubAccountPlan(_Form):
+class _Purse(_Form):
+    """What lies at builder-deployed exchanges, USDC by their names, or one purse for all."""
+
+    dex_money: dict[str, Money] = {}
+    dex_abstraction: bool | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "_Purse":
+        if self.dex_abstraction and self.dex_money:
+            raise ValueError(
+                "dex_money with dex_abstraction: with it, all money lies at the main exchange; "
+                "leave one of them out"
+            )
+        return self
+
+    def fill(self, account: Account) -> None:
+        """Put this into a new account."""
+        for dex, money in self.dex_money.items():
+            account.deposit(dex, int(money * MICROS_PER_USDC))
+        if self.dex_abstraction is not None or self.dex_money:
+            account.dex_abstraction = self.dex_abstraction
+
+
+class SubAccountPlan(_Purse):
     """A sub-account and the play money it begins with, USDC."""
 
     name: str
     play_money: Money = Decimal(0)
 
 
-class AccountPlan(_Form):
+class AccountPlan(_Purse):
     """An account that exists from the start; ``play_money`` in USDC, None: as the rules say."""
 
     address: Address
@@ -208,6 +254,13 @@ class Scenario(_Form):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _dexs_of_accounts(self) -> "Scenario":
+        for number, account in enumerate(self.accounts):
+            with _of_field(f"accounts.{number}"):
+                check_dexs(account, Listing(market.coin for market in self.markets))
+        return self
+
     @property
     def switches(self) -> LimitSwitches:
         """Which limits hold."""
@@ -262,13 +315,32 @@ class Scenario(_Form):
         gaps = tuple(Gap(now_ms + round(1000 * g.at_seconds), g.percent) for g in market.gaps)
         recipe = MarketRecipe(
             coin=market.coin, seed=seed, start_ms=now_ms - past_ms, replay=market.replay,
-            synthetic=None if market.replay else SyntheticParameters.for_coin(market.coin),
-            gaps=gaps,
+            synthetic=None if market.replay else _synthetic(market), gaps=gaps,
         )  # fmt: skip
         if recipe.synthetic is None:
             return recipe
-        base = (market.synthetic or SyntheticSettings()).on(recipe.synthetic)
-        return replace(recipe, synthetic=base, regimes=_regimes(market.regimes, base, past_ms))
+        regimes = _regimes(market.regimes, recipe.synthetic, past_ms)
+        return replace(recipe, regimes=regimes)
+
+
+def _synthetic(market: MarketSettings) -> SyntheticParameters:
+    """The parameters of a market: those of the coin, known or given, and the settings on them."""
+    settings, figures = market.synthetic or SyntheticSettings(), None
+    price, decimals = settings.start_price, settings.size_decimals
+    leverage = settings.max_leverage
+    if (
+        market.coin not in KNOWN_COINS
+        and price is not None
+        and decimals is not None
+        and leverage is not None
+    ):
+        figures = CoinFigures(
+            price=price,
+            size_decimals=decimals,
+            max_leverage=leverage,
+            margin_mode=margin_mode_of(market.coin),
+        )
+    return settings.on(SyntheticParameters.for_coin(market.coin, figures))
 
 
 def _doubled(names: Iterable[str]) -> str | None:
@@ -320,14 +392,29 @@ def _regimes(
     return tuple(Regime(ms, market) for ms, market in sorted((ends | begins).items()))
 
 
+def check_dexs(plan: AccountPlan, listing: Listing) -> None:
+    """Refuse money at exchanges that are not here (InputError)."""
+    for one in (plan, *plan.sub_accounts):
+        for dex in one.dex_money:
+            if dex not in listing.dexs[1:]:
+                known = ", ".join(listing.dexs[1:]) or "there is none"
+                raise InputError(
+                    f"dex_money: {dex!r} is no builder-deployed exchange of this venue ({known})"
+                )
+
+
 def open_accounts(plans: tuple[AccountPlan, ...], accounts: Accounts) -> None:
     """Open the accounts of a scenario."""
     for plan in plans:
         money = None if plan.play_money is None else int(plan.play_money * MICROS_PER_USDC)
-        accounts.open(plan.address, money)
+        is_new = accounts.existing(plan.address) is None
+        account = accounts.open(plan.address, money)
+        if is_new:
+            plan.fill(account)
         for sub in plan.sub_accounts:
-            address = accounts.add_sub(plan.address, sub.name)
-            accounts.open(address).usdc = int(sub.play_money * MICROS_PER_USDC)
+            account = accounts.open(accounts.add_sub(plan.address, sub.name))
+            account.deposit(MAIN_DEX, int(sub.play_money * MICROS_PER_USDC))
+            sub.fill(account)
 
 
 class _UniqueKeys(yaml.SafeLoader):

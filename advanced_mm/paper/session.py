@@ -15,15 +15,17 @@ from typing import Any, Self
 import requests
 
 from advanced_mm.errors import AdvancedMMError, InputError, VenueError
+from advanced_mm.instruments import dex_of, resolve_coin
 from advanced_mm.paper.budget_log import BudgetLog
 from advanced_mm.paper.keeper import Keeper
 from advanced_mm.paper.live_account import AdminClient, LiveAccount
+from advanced_mm.paper.opening import venue_coins
 from advanced_mm.paper.parts import Part
 from advanced_mm.paper.scenario import load_scenario
 from advanced_mm.paper.session_bots import BotLook, SessionBot, bot_plans
 from advanced_mm.parameter_files import ParameterFileError, ParameterFiles, ParameterSet
 
-__all__ = ["PaperSession", "PartDiedError", "SessionOptions", "SessionView"]
+__all__ = ["PaperSession", "PartDiedError", "SessionOptions", "SessionView", "session_coin"]
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,23 @@ _REPLAY_TOXICITY_LIMIT = 3.0
 _AGE_OF_TWO_BOTS = 3.0  # seconds: both spend the 1200 of weight a minute of one IP address
 _SECONDS_BETWEEN_STARTS = 30.0  # a start weighs as much as half a minute of quoting
 _LIVE_VOLATILITY = 0.4  # about ETH's; a dry run needs the full one to be filled at all
+
+
+def session_coin(name: str, replay: Path | None = None, scenario: Path | None = None) -> str:
+    """Return the coin to trade that is meant by a name in whichever spelling.
+
+    Known are the markets of a scenario, the coins of a recording, or else those that the loopback
+    venue has figures of.
+
+    Raises
+    ------
+    InputError
+        None of them is meant, or the file or folder cannot be read.
+    """
+    if scenario is None:
+        return venue_coins([name], replay)[0]
+    coins = [market.coin for market in load_scenario(scenario).markets]
+    return resolve_coin(name, coins, str(scenario))
 
 
 class PartDiedError(AdvancedMMError):
@@ -297,7 +316,8 @@ class PaperSession:
         if options.live:
             self._admin = AdminClient(addresses["admin"])
             names = [plan.name for plan in plans] if options.both_sides else []
-            account = LiveAccount.open(self._admin, names)
+            abstraction = dex_of(options.coin) != ""
+            account = LiveAccount.open(self._admin, names, dex_abstraction=abstraction)
         market_making = dict(options.overrides)
         if options.replay is not None:
             market_making.setdefault("toxicity_limit", _REPLAY_TOXICITY_LIMIT)
@@ -324,8 +344,9 @@ class PaperSession:
         if state is not None:
             mid = state["markets"].get(self.options.coin, {}).get("mid")
             return None if mid is None else float(mid)
+        asked = {"type": "allMids", "dex": dex_of(self.options.coin)}
         try:
-            answer = requests.post(f"{self.rest_address}/info", json={"type": "allMids"}, timeout=2)
+            answer = requests.post(f"{self.rest_address}/info", json=asked, timeout=2)
             return float(answer.json()[self.options.coin])
         except (requests.RequestException, ValueError, KeyError):
             return None

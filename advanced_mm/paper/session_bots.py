@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from advanced_mm.instruments import dex_of, pair_of
 from advanced_mm.paper.bot_view import BotState, BotView
 from advanced_mm.paper.live_account import AdminClient, LiveAccount, require_loopback
 from advanced_mm.paper.quote_audit import QuoteAudit
@@ -160,11 +161,14 @@ class SessionBot:
             client["options"] = {"builderFee": False, "sandboxMode": False}
             if self._account is not None and self.plan.name in self._account.sub_accounts:
                 client["options"]["subAccountAddress"] = self.trading_address
-        return {
+        exchange = {
             "name": "hyperliquid",
-            "pair_whitelist": [f"{coin}/USDC:USDC"],
+            "pair_whitelist": [pair_of(coin)],
             "ccxt_config": client,
         }
+        if dex := dex_of(coin):
+            exchange["hip3_dexes"] = [dex]
+        return exchange
 
     def _api_server(self) -> dict[str, Any]:
         user, password = self._login

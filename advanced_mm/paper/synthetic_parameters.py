@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from advanced_mm.errors import InputError
+from advanced_mm.paper.coin_figures import CoinFigures, figures_of, tick_of
 from advanced_mm.paper.grid import FEWEST_TICKS, MOST_TICKS, StepGrid
-from advanced_mm.paper.market import CoinSpec
+from advanced_mm.paper.market import CoinSpec, MarginMode
 
 __all__ = ["ObservableTruth", "SyntheticParameters"]
 
@@ -17,18 +18,6 @@ _FURTHEST_MOVE = 10  # start prices, of the price in a second
 _FURTHEST_REACH = 10_000  # ticks a market order walks on average
 _MOST_LEVELS = 2_000  # that one side's market orders trade in a block on average
 _MOST_LOTS = 10**15  # at a price
-
-_LEVELS = {
-    "BTC": (60_000.0, 1.0, 5),
-    "SOL": (150.0, 0.01, 2),
-    "BNB": (550.0, 0.01, 3),
-    "HYPE": (30.0, 0.001, 2),
-    "AVAX": (25.0, 0.001, 2),
-    "LINK": (15.0, 0.001, 1),
-    "XRP": (2.0, 0.0001, 0),
-    "DOGE": (0.15, 0.00001, 0),
-}
-"""Start price and tick in USDC and szDecimals: what these coins are like, not what they cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +49,7 @@ class SyntheticParameters:
 
     Attributes
     ----------
-    coin, size_decimals, max_leverage
+    coin, size_decimals, max_leverage, margin_mode
         As the venue's ``meta`` gives them; sizes are multiples of 10**-size_decimals.
     tick
         Price step, quote currency. Every price of the band must keep five significant figures.
@@ -93,6 +82,7 @@ class SyntheticParameters:
     coin: str = "ETH"
     size_decimals: int = 4
     max_leverage: int = 25
+    margin_mode: MarginMode = ""
     tick: float = 0.1
     start_price: float = 3000.0
     band: float = 0.3
@@ -182,7 +172,9 @@ class SyntheticParameters:
     @property
     def spec(self) -> CoinSpec:
         """The coin as the venue announces it."""
-        return CoinSpec(self.coin, self.size_decimals, self.max_leverage, self.tick)
+        return CoinSpec(
+            self.coin, self.size_decimals, self.max_leverage, self.tick, self.margin_mode
+        )
 
     @property
     def smallest_jump(self) -> float:
@@ -216,22 +208,36 @@ class SyntheticParameters:
         return -math.expm1(-kappa * self.tick) / (kappa * self.tick)
 
     @classmethod
-    def for_coin(cls, coin: str) -> Self:
-        """The default market under another coin's name, at a price level known for it."""
-        default = cls(coin=coin)
-        if coin not in _LEVELS:
-            return default
-        price, tick, size_decimals = _LEVELS[coin]
-        relative = price / default.start_price  # lengths of price scale with the price
-        depth = (tick / default.tick) / relative**2  # as much USDC at the same relative distance
+    def for_coin(cls, coin: str, figures: CoinFigures | None = None) -> Self:
+        """The default market at another coin's scale: ``figures``, or those known of the coin.
+
+        Raises
+        ------
+        InputError
+            No figures of the coin are known, or the given ones fit no market.
+        """
+        scale = figures_of(coin) if figures is None else figures
+        default = cls()
+        if not 0 < scale.price < math.inf:
+            raise InputError(
+                f"synthetic market: start_price = {scale.price!r} must be a positive number"
+            )
+        tick = tick_of(scale.price * (1 + default.band), scale.size_decimals)
+        length = scale.width * scale.price / default.start_price
+        # USDC within a reach, as ETH's but for the depth: a level is one tick of it.
+        within = default.level_size * default.start_price / (default.tick * default.kappa_plus)
+        kappa = default.kappa_plus / length
+        level_size = scale.depth * within * tick * kappa / scale.price
         return cls(
             coin=coin,
-            size_decimals=size_decimals,
+            size_decimals=scale.size_decimals,
+            max_leverage=scale.max_leverage,
+            margin_mode=scale.margin_mode,
             tick=tick,
-            start_price=price,
-            sigma=default.sigma * relative,
-            kappa_plus=default.kappa_plus / relative,
-            kappa_minus=default.kappa_minus / relative,
-            jump_minimum=0.2 * relative,
-            level_size=round(default.level_size * depth, size_decimals),
+            start_price=scale.price,
+            sigma=default.sigma * length,
+            kappa_plus=kappa,
+            kappa_minus=kappa,
+            jump_minimum=0.2 * length,
+            level_size=max(round(level_size, scale.size_decimals), 10.0**-scale.size_decimals),
         )

@@ -131,12 +131,12 @@ class UserFundingsChannel(EventsAlone):
 class StateChannel:
     """Margin and positions: when something happened to the account, and now and then."""
 
-    fields: ClassVar[tuple[str, ...]] = ("user",)
+    fields: ClassVar[tuple[str, ...]] = ("user", "dex")
 
     def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
-        """The account as it stands."""
-        user = subscription.user
-        data = {"dex": "", "user": user, "clearinghouseState": views.clearinghouse(user)}
+        """The account as it stands at an exchange."""
+        user, dex = subscription.user, subscription.dex
+        data = {"dex": dex, "user": user, "clearinghouseState": views.clearinghouse(user, dex)}
         return [{"channel": "clearinghouseState", "data": data}]
 
     def on_events(
@@ -148,6 +148,18 @@ class StateChannel:
     def on_step(self, views: AccountViews, subscription: Subscription, step: Step) -> list[Message]:
         """The account, when its time has come."""
         return self.on_subscribe(views, subscription) if step.crosses(STATE_CADENCE_MS) else []
+
+
+class AllStatesChannel(StateChannel):
+    """Margin and positions at all exchanges."""
+
+    fields: ClassVar[tuple[str, ...]] = ("user",)
+
+    def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
+        """The account as it stands everywhere."""
+        user = subscription.user
+        data = {"user": user, "clearinghouseStates": views.states(user)}
+        return [{"channel": "allDexsClearinghouseState", "data": data}]
 
 
 class ActiveAssetDataChannel(StateChannel):
@@ -163,6 +175,8 @@ class ActiveAssetDataChannel(StateChannel):
 
 class WebDataChannel(StateChannel):
     """All that the venue's own page shows."""
+
+    fields: ClassVar[tuple[str, ...]] = ("user",)
 
     def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
         """Everything as it stands."""
@@ -205,6 +219,7 @@ USER_CHANNELS: dict[str, UserChannel] = {
     "userEvents": UserEventsChannel(),
     "userFundings": UserFundingsChannel(),
     "clearinghouseState": StateChannel(),
+    "allDexsClearinghouseState": AllStatesChannel(),
     "activeAssetData": ActiveAssetDataChannel(),
     "webData2": WebDataChannel(),
     "userNonFundingLedgerUpdates": LedgerChannel(),

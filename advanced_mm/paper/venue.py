@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from advanced_mm.paper.candle_history import MinuteFlow, made_up_candles, measure_flow
 from advanced_mm.paper.candles import CandleSeries
+from advanced_mm.paper.listing import Listing
 from advanced_mm.paper.market import Book, CoinSpec, MarketSource, MarketUpdate, Print
 
 __all__ = ["CoinMarket", "DayFigures", "TimedPrint", "Venue"]
@@ -109,17 +110,18 @@ class Venue:
     Parameters
     ----------
     sources
-        One market a coin; their order gives the coins' asset numbers.
+        One market a coin; their order gives the coins' asset numbers, see `Listing`.
     """
 
     def __init__(self, sources: Sequence[MarketSource]) -> None:
         if not sources:
             raise ValueError("a venue needs at least one market")
         self._markets = {source.spec.coin: CoinMarket(source) for source in sources}
+        self.listing = Listing(self._markets)
 
     @property
     def markets(self) -> Mapping[str, CoinMarket]:
-        """The markets by coin, in the order of their asset numbers."""
+        """The markets by coin, those of an exchange in the order of their asset numbers."""
         return MappingProxyType(self._markets)
 
     @property

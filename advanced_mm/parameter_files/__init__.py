@@ -29,7 +29,7 @@ from advanced_mm.parameter_files.problem import (
     same_problem,
     value_function_fields,
 )
-from advanced_mm.parameter_files.settings import EpsilonSource, Settings, coin_of, load_settings
+from advanced_mm.parameter_files.settings import EpsilonSource, Settings, load_settings
 
 __all__ = [
     "EpsilonEntry",
@@ -46,7 +46,6 @@ __all__ = [
     "Status",
     "UnusableParametersError",
     "ValueFunctionEntry",
-    "coin_of",
     "configuration_of",
     "environment_overrides",
     "load_config",

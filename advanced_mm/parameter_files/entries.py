@@ -18,7 +18,7 @@ __all__ = [
     "ValueFunctionEntry",
 ]
 
-Status = Literal["ok", "pooled", "bound", "stale", "insufficient"]
+Status = Literal["ok", "pooled", "bound", "misfit", "stale", "insufficient"]
 Positive = Annotated[float, Field(gt=0, strict=True)]
 NonNegative = Annotated[float, Field(ge=0, strict=True)]
 
@@ -35,6 +35,10 @@ class ParameterEntry(BaseModel):
     UTC); ``window_seconds`` the nominal window, ``observed_seconds`` the covered part of it, and
     ``window_grown`` tells that the usual window held too little; ``n`` counts market orders,
     ``n1`` those that walked beyond the touch; ``mid`` and ``tick`` are in the quote currency.
+    ``silent`` names the channels (``bbo``, ``trades``, ``l2Book``) that say nothing while others
+    speak: the newest data are in doubt, and ``fitted_at`` is when they were last heard.
+    ``not_heard`` tells for how long of the window which channel was silent so, time that
+    ``observed_seconds`` leaves out.
     """
 
     model_config = ConfigDict(
@@ -53,6 +57,8 @@ class ParameterEntry(BaseModel):
     window_seconds: Positive
     window_grown: bool | None = None
     observed_seconds: NonNegative
+    silent: str | None = Field(default=None, min_length=1)
+    not_heard: str | None = Field(default=None, min_length=1)
     n_plus: NonNegativeInt
     n_minus: NonNegativeInt
     n1_plus: NonNegativeInt
@@ -77,7 +83,11 @@ class ParameterEntry(BaseModel):
 
 
 class KappaEntry(ParameterEntry):
-    """``kappa.json``: decay of the fill probability, per quote currency, with its fit's quality."""
+    """``kappa.json``: decay of the fill probability, per quote currency, with its fit's quality.
+
+    Where ``ks`` exceeds ``ks_critical``, which one true law in twenty does by chance, the status is
+    ``misfit``.
+    """
 
     required_when_fitted = ("kappa_plus", "kappa_minus", "kappa_plus_se", "kappa_minus_se")
 
@@ -93,6 +103,8 @@ class KappaEntry(ParameterEntry):
     kappa_minus_status: Status | None = None
     ks_plus: NonNegative | None = None
     ks_minus: NonNegative | None = None
+    ks_critical_plus: NonNegative | None = None
+    ks_critical_minus: NonNegative | None = None
     r2_plus: float | None = None
     r2_minus: float | None = None
 

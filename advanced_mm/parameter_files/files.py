@@ -5,7 +5,7 @@ import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 from pydantic import ValidationError
 
 from advanced_mm.errors import AdvancedMMError, InputError
+from advanced_mm.instruments import code_of, nearest, resolve_coin
 from advanced_mm.parameter_files.entries import (
     EpsilonEntry,
     KappaEntry,
@@ -149,6 +150,22 @@ class ParameterFiles:
         )
         return ParameterSet(coin, kappa, epsilon, lambda_, solved).require_one_refit()
 
+    def resolve(self, name: str) -> str:
+        """Return the coin with an entry that is meant by a name in whichever spelling.
+
+        Raises
+        ------
+        MissingParametersError, UnusableParametersError
+            There is no such entry, or no file.
+        InputError
+            Several coins with entries can be meant.
+        """
+        path = self.directory / KAPPA
+        coins = list(_load(path))
+        if code_of(name) not in map(code_of, coins):
+            raise _no_entry(path, name, coins)
+        return resolve_coin(name, coins, str(path))
+
     def signature(self) -> tuple[tuple[int, int], ...]:
         """(inode, modification time in ns) of each file, zeros if absent: changes at each refit."""
         found = []
@@ -177,9 +194,7 @@ class ParameterFiles:
         path = self.directory / name
         content = _load(path)
         if coin not in content:
-            raise MissingParametersError(
-                f"{path} has no entry for {coin}; is the periodic runner fitting it?"
-            )
+            raise _no_entry(path, coin, content)
         return content[coin]
 
     def _validate(self, name: str, coin: str, raw: Any, kind: type[Entry]) -> Entry:
@@ -216,6 +231,14 @@ def _load(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UnusableParametersError(f"{path} must hold one JSON object keyed by coin.")
     return content
+
+
+def _no_entry(path: Path, name: str, coins: Iterable[str]) -> MissingParametersError:
+    meant = nearest(name, coins)
+    hint = f" (did you mean {' or '.join(meant)})" if meant else ""
+    return MissingParametersError(
+        f"{path} has no entry for {name}{hint}; is the periodic runner fitting it?"
+    )
 
 
 def _unreadable(path: Path, error: OSError) -> str:

@@ -1,6 +1,7 @@
 """The history of refits: what was published when, one Parquet file a coin and day.
 
-``<directory>/<COIN>/<YYYY-MM-DD>.parquet`` (UTC day of ``published_at``). A Parquet file cannot be
+``<directory>/<COIN>/<YYYY-MM-DD>.parquet`` (UTC day of ``published_at``; folders as `coin_folders`
+names them). A Parquet file cannot be
 appended to, so a refit is first one line in ``<YYYY-MM-DD>.jsonl`` beside it, and every so many
 refits, at the day's end and when the runner ends the lines are merged into the day's file, which
 is replaced in one step. Readers take both and drop a refit that is, for a moment, in both. A line
@@ -26,7 +27,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from advanced_mm.coin_folders import coin_folder, writable_coin_folder
 from advanced_mm.errors import InputError
+from advanced_mm.instruments import coin_of_folder, folder_of
 from advanced_mm.parameter_files.files import ParameterSet
 from advanced_mm.parameter_files.history_rows import SCHEMA, history_row, rows_table
 
@@ -79,9 +82,10 @@ class CalibrationHistory:
         """
         first_error: InputError | None = None
         for coin, parameters in sets.items():
-            folder = self.directory / coin
+            folder = self.directory / folder_of(coin)
             day = parameters.kappa.published_at.astimezone(UTC).date()
             try:
+                writable_coin_folder(self.directory, coin)
                 with _locked(folder):
                     _append_line(folder / f"{day}{_LINES}", history_row(parameters))
                     self._tidy(coin, folder, day)
@@ -109,11 +113,12 @@ class CalibrationHistory:
 
     def coins(self) -> list[str]:
         """Return the coins that have a history, sorted."""
-        return sorted(folder.name for folder in self._folders())
+        found = {coin_of_folder(folder.name) for folder in self._folders()}
+        return sorted(coin for coin in found if coin is not None)
 
     def newest_day(self, coin: str) -> date | None:
         """Return the last day (UTC) that a coin has refits of, None without any."""
-        return next(reversed(_days(self.directory / coin)), None)
+        return next(reversed(_days(coin_folder(self.directory, coin))), None)
 
     def read(
         self, coin: str, start: datetime | None = None, end: datetime | None = None
@@ -133,12 +138,13 @@ class CalibrationHistory:
             If a day's file cannot be read.
         """
         first, last = (None if t is None else t.astimezone(UTC).date() for t in (start, end))
+        folder = coin_folder(self.directory, coin)
         days = [
             day
-            for day in _days(self.directory / coin)
+            for day in _days(folder)
             if (first is None or day >= first) and (last is None or day <= last)
         ]
-        table = _read_days(self.directory / coin, days)
+        table = _read_days(folder, days)
         for bound, compare in ((start, pc.greater_equal), (end, pc.less_equal)):
             if bound is not None:
                 table = table.filter(compare(table["published_at"], pa.scalar(bound, _TIME)))
@@ -171,7 +177,7 @@ class CalibrationHistory:
         if times.dtype.kind not in "iu" or times.ndim != 1:
             raise InputError("times_ms must be a list of whole numbers, epoch milliseconds")
         limits_us = np.clip(times, -_MOST_MS, _MOST_MS).astype(np.int64) * 1000
-        folder = self.directory / coin
+        folder = coin_folder(self.directory, coin)
         days = _days(folder)
         ordinals = [day.toordinal() - _EPOCH_ORDINAL for day in days]
         last = bisect_right(ordinals, int(times.max()) // _DAY_MS)

@@ -7,9 +7,10 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from advanced_mm.errors import InputError
+from advanced_mm.instruments import code_of_pair
 from advanced_mm.parameter_files.config import load_config
 
-__all__ = ["EpsilonSource", "Settings", "coin_of", "load_settings"]
+__all__ = ["EpsilonSource", "Settings", "load_settings"]
 
 EpsilonSource = Literal["fill", "fill_slope", "least_squares", "pareto"]
 
@@ -161,18 +162,22 @@ class Settings(BaseModel):
 
 
 def load_settings(paths: Sequence[Path]) -> tuple[Settings, list[str]]:
-    """Read the settings, and the coins of the whitelist, from configuration and environment."""
+    """Read the settings from configuration and environment, and what the whitelist names.
+
+    Returns
+    -------
+    tuple
+        The settings, and ccxt's code of each pair; which coin of the venue a code is can only be
+        told by those who know the venue's coins (`instruments.resolve_coin`).
+
+    Raises
+    ------
+    InputError
+        A file, a setting or a pair cannot be used.
+    """
     config = load_config(paths)
     pairs = config.get("exchange", {}).get("pair_whitelist", [])
-    return Settings.from_config(config), [coin_of(pair) for pair in pairs]
-
-
-def coin_of(pair: str) -> str:
-    """Hyperliquid's name of a Freqtrade pair: ``ETH/USDC:USDC`` is ``ETH``."""
-    coin, slash, _ = pair.partition("/")
-    if not (coin and slash):
-        raise InputError(f"exchange.pair_whitelist has {pair!r}; a pair looks like ETH/USDC:USDC.")
-    return coin
+    return Settings.from_config(config), [code_of_pair(pair) for pair in pairs]
 
 
 def _sentence(error: ValidationError) -> str:

@@ -3,12 +3,13 @@
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import ccxt
 
+from advanced_mm.instruments import code_of, coin_of_market, dex_of
 from advanced_mm.quoting.sure_orders import CLOID_PREFIX
 
 __all__ = ["AccountWatch", "Books", "OpenOrder"]
@@ -121,7 +122,7 @@ class AccountWatch:
 
     def _look_at_orders(self, pairs: Collection[str], books: Books) -> None:
         oldest_ms = self._client.milliseconds() - YOUNG_ORDER_MS
-        for order in self._client.fetch_open_orders():
+        for order in self._of_each_exchange(self._client.fetch_open_orders, pairs):
             oid, pair = str(order["id"]), order["symbol"]
             if pair not in pairs or oid in books.orders:
                 continue
@@ -133,6 +134,18 @@ class AccountWatch:
                 logger.warning("%s: order %s, unknown to the books, is cancelled", pair, oid)
                 self._cancel(oid, pair)
 
+    def _of_each_exchange(
+        self, fetch: Callable[..., list[dict[str, Any]]], pairs: Collection[str]
+    ) -> Iterator[dict[str, Any]]:
+        """Fetch of the main exchange and of each builder-deployed one that lists a pair.
+
+        The venue keeps them apart: who names none is told of the main one.
+        """
+        yield from fetch()
+        builders = [pair for pair in pairs if "-" in code_of(pair)]
+        for dex in sorted({dex_of(coin_of_market(self._client.market(p))) for p in builders}):
+            yield from fetch(params={"dex": dex})
+
     def _cancel(self, oid: str, pair: str) -> None:
         try:
             self._client.cancel_order(oid, pair)
@@ -141,7 +154,7 @@ class AccountWatch:
 
     def _look_at_positions(self, pairs: Collection[str], books: Books, now: float) -> None:
         held = dict.fromkeys(pairs, 0.0)
-        for position in self._client.fetch_positions():
+        for position in self._of_each_exchange(self._client.fetch_positions, pairs):
             if position["symbol"] in held:
                 sign = -1.0 if position["side"] == "short" else 1.0
                 held[position["symbol"]] = sign * float(position["contracts"] or 0.0)

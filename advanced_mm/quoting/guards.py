@@ -14,7 +14,8 @@ CLOCK_TOLERANCE_SECONDS = 5.0
 def quote_refusal(parameters: ParameterSet, settings: Settings, now: datetime) -> str | None:
     """Why no price may rest on these parameters now; None if one may.
 
-    The newest refit may be ``max_published_age_seconds`` old, its data one window.
+    Nothing rests while a channel of the market data is silent. The newest refit may be
+    ``max_published_age_seconds`` old, its data one window.
     """
     return next(_faults(parameters, settings, now), None)
 
@@ -48,6 +49,11 @@ def _faults(parameters: ParameterSet, settings: Settings, now: datetime) -> Iter
                 f"{entry.observed_seconds:.0f} s; the runner's log says what is missing"
             )
             continue
+        if entry.silent is not None:
+            yield (
+                f"data in doubt: nothing heard of {entry.silent} since "
+                f"{entry.fitted_at:%H:%M:%S} UTC, while other channels speak"
+            )
         published_age = (now - entry.published_at).total_seconds()
         fitted_age = (now - entry.fitted_at).total_seconds()
         if published_age < -CLOCK_TOLERANCE_SECONDS:

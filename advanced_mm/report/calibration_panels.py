@@ -307,13 +307,30 @@ def coverage(window: Window) -> Section:
         [f"{(b - origin) / 6e4:.2f} min", f"{(c - b) / 1e3:.1f} s"]
         for b, c in zip(end[:-1], start[1:], strict=True)
     ]
-    table = Table("Holes; nothing is ever computed across one", ["from", "length"], holes)
-    share = window.observed_seconds / max((int(end[-1]) - origin) / 1e3, 1e-9)
+    silent = [
+        [
+            hole.channel,
+            f"{(hole.start_ms - origin) / 6e4:.2f} min",
+            f"{(hole.end_ms - hole.start_ms) / 1e3:.1f} s",
+            "until the end" if hole.open else "",
+        ]
+        for hole in window.holes
+    ]
+    tables = [
+        Table("Holes; nothing is ever computed across one", ["from", "length"], holes),
+        Table(
+            "Channels that were silent while others spoke, for longer than chance explains",
+            ["channel", "from", "length", ""],
+            silent,
+        ),
+    ]
+    heard = window.heard
+    share = window.observed_seconds * 1e3 / max(int(heard.end_ms[-1] - heard.start_ms[0]), 1)
     paragraphs = [
         f"{window.observed_seconds:.0f} s observed, {100 * share:.1f}% of the time between the "
         "first and the last row. Rates divide by observed time.",
     ]
-    return Section("coverage", "Coverage", paragraphs, [chart], [table])
+    return Section("coverage", "Coverage", paragraphs, [chart], tables)
 
 
 def survival_of(sample: Float1D) -> tuple[Float1D, Float1D]:

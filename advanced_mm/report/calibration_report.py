@@ -60,12 +60,14 @@ _FILE_OF = {
 _STATUS_SYMBOLS: dict[str, Symbol] = {
     "pooled": "ring",
     "bound": "triangle",
+    "misfit": "diamond",
     "stale": "square",
     "insufficient": "cross",
 }
 _STATUS_MARKS = (
     "Bands are 95% intervals. Points mark what is not ok: rings are pooled with the other side, "
-    "triangles upper bounds, squares stale; a cross on the axis says that there was no estimate."
+    "triangles upper bounds, diamonds curves that fail their own test, squares stale; a cross on "
+    "the axis says that there was no estimate."
 )
 
 

@@ -14,7 +14,7 @@ __all__ = ["Chart", "Series", "chart_to_plotly", "chart_to_png"]
 
 Values = Sequence[float] | NDArray[np.float64] | NDArray[np.int64]
 Kind = Literal["line", "step", "points", "bars", "histogram"]
-Symbol = Literal["circle", "ring", "triangle", "square", "cross"]
+Symbol = Literal["circle", "ring", "triangle", "diamond", "square", "cross"]
 
 COLOURS = ("#2563eb", "#dc2626", "#059669", "#d97706", "#7c3aed", "#0891b2", "#64748b", "#be185d")
 _SIZE_INCHES = (8.0, 4.5)
@@ -23,6 +23,7 @@ _SYMBOLS: dict[Symbol, tuple[str, str, Literal["full", "none"]]] = {
     "circle": ("circle", "o", "full"),
     "ring": ("circle-open", "o", "none"),
     "triangle": ("triangle-up", "^", "full"),
+    "diamond": ("diamond-open", "D", "none"),
     "square": ("square-open", "s", "none"),
     "cross": ("x", "x", "full"),
 }

@@ -81,6 +81,7 @@ def status_line(session: PaperSession, view: SessionView, elapsed_seconds: float
         parts += [
             f"kappa {_number(kappa.kappa_plus)}/{_number(kappa.kappa_minus)} ({kappa.status})",
             f"epsilon_fill {_number(fill_plus)}/{_number(fill_minus)} ({epsilon.status})",
+            *_silence(view.parameters),
         ]
     return "  ".join(parts)
 
@@ -182,6 +183,7 @@ def _age_title(parameters: ParameterSet, now: datetime) -> str:
         ("ε", parameters.epsilon),
     ]
     states = ", ".join(f"{name} {entry.status}" for name, entry in entries)
+    states = "; ".join([*_silence(parameters), states])
     published = (now - parameters.kappa.published_at).total_seconds()
     fitted = parameters.kappa.fitted_at
     observed = f"{parameters.kappa.observed_seconds / 60:.1f} min observed"
@@ -189,6 +191,14 @@ def _age_title(parameters: ParameterSet, now: datetime) -> str:
         return f"{states}; refit {published:.0f} s ago, {observed}: too little data yet"
     data = f"data {(now - fitted).total_seconds():.0f} s old"
     return f"{states}; refit {published:.0f} s ago, {data}, {observed}"
+
+
+def _silence(parameters: ParameterSet) -> list[str]:
+    """Which channels of the market data are silent, or were for a part of the window."""
+    kappa = parameters.kappa
+    if kappa.silent is not None:
+        return [f"{kappa.silent} silent: nothing is opened"]
+    return [] if kappa.not_heard is None else [f"not heard: {kappa.not_heard}"]
 
 
 def _resting(bot: BotState | None, mid: float | None) -> str:

@@ -73,6 +73,7 @@ class CoinScreen:
     window_minutes: float
     fitted_at: datetime | None
     status: str
+    silent: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """The row with plain values; what is not known is null."""
@@ -90,6 +91,7 @@ class CoinScreen:
             "window_minutes": _known(self.window_minutes),
             "fitted_at": None if self.fitted_at is None else self.fitted_at.isoformat(),
             "status": self.status,
+            "silent": list(self.silent),
         }
 
 
@@ -167,7 +169,7 @@ def screen_table(rows: Sequence[CoinScreen], screen: ScreenOptions) -> Table:
             _shown(row.volatility_bp),
             f"{_shown(100 * row.coverage)}% of {_shown(row.window_minutes)} min",
             "–" if row.fitted_at is None else f"{row.fitted_at:%Y-%m-%d %H:%M}",
-            row.status,
+            row.status if not row.silent else f"{row.status}, silent: {', '.join(row.silent)}",
             row.verdict,
         )
     return table
@@ -195,6 +197,7 @@ def _screened(
         window_minutes=fitted.window_seconds / 60,
         fitted_at=datetime.fromtimestamp(fitted.end_ms / 1000, UTC),
         status=str(fitted.status),
+        silent=fitted.silent,
     )
 
 

@@ -254,14 +254,23 @@ def test_quotes_that_are_lost_while_the_book_beats_on_are_a_gap(clean, lost_s):
     assert found.observed_seconds == pytest.approx(1800 - lost_s, abs=1.5)
 
 
-def test_a_quiet_market_is_no_gap(clean):
-    """Nothing trades and no quote changes for a minute: the book's beats tell that it is heard."""
+@pytest.mark.parametrize(("quiet_s", "is_gap"), [(2.5, False), (60, True)])
+def test_a_quiet_moment_is_no_gap_but_a_quiet_minute_is_one(clean, quiet_s, is_gap):
+    """Nothing trades and no quote changes while the book beats on, with usually 2 orders a second.
+
+    For a moment that is chance, for a minute both channels must be cut off. Without that judgement
+    the book's beats alone tell that the time was heard.
+    """
     low = int(clean.quotes.time_ms[0]) + 700_000
-    high = low + 60_000
+    high = low + round(quiet_s * 1000)
     trades = clean.trades.time_ms
     quiet = without_quotes(clean, low, high)
-    quiet = replace(quiet, trades=taken(clean.trades, (trades < low - 3000) | (trades > high)))
-    assert fit(quiet).observed_seconds == fit(clean).observed_seconds
+    quiet = replace(quiet, trades=taken(clean.trades, (trades < low - 100) | (trades > high)))
+    whole = fit(clean).observed_seconds
+    assert (fit(quiet).observed_seconds < whole - 0.9 * quiet_s) is is_gap
+    heard = CalibrationOptions(window=WindowOptions(silence_probability=0.0))
+    heard_s = calibrate(quiet, window_minutes=30, options=heard).observed_seconds
+    assert heard_s == pytest.approx(whole, abs=3.0 if quiet_s > 3 else 1e-6)
 
 
 def test_an_hour_without_trades_leaves_nothing_to_fit(clean):
@@ -280,8 +289,13 @@ def test_an_hour_without_trades_leaves_nothing_to_fit(clean):
     assert all("market orders" in reason for reason in found.reasons() if "lambda+" in reason)
     worth = economics(found, fee_rate=0.00015)
     assert not worth.income_per_hour.usable
-    whole = calibrate(longer, window_minutes=120)  # the hour belongs to the observed time
+    whole = calibrate(longer, window_minutes=120)
+    assert whole.silent == ("trades",)  # no market of two orders a second: the channel was cut off
     for a, b in zip(whole.arrivals, fit(clean).arrivals, strict=True):
+        assert a.rate.value == pytest.approx(b.rate.value, rel=0.01)
+    heard = CalibrationOptions(window=WindowOptions(silence_probability=0.0))
+    told = calibrate(longer, window_minutes=120, options=heard)  # the hour is observed time
+    for a, b in zip(told.arrivals, fit(clean).arrivals, strict=True):
         assert a.rate.value == pytest.approx(b.rate.value * 1800 / 5400, rel=0.01)
 
 

@@ -135,6 +135,47 @@ def test_last_good_fit_stays_as_stale_with_its_own_age(tmp_path, good, thin):
         assert len({entry["calibration_id"] for entry in after.values()}) == 1
 
 
+def test_a_silent_channel_is_told_in_every_entry(tmp_path, good, thin):
+    """With the values of the time that was heard, or the last good ones: both on older data."""
+    files = ParameterFiles(tmp_path)
+    sound_ms = good.end_ms - 60_000
+    silent = replace(good, silent=("bbo", "trades"), sound_ms=sound_ms, quiet={"trades": 60.0})
+    publish(silent, SETTINGS, files, NOW)
+    for entry in entries(files).values():
+        assert (entry["status"], entry["silent"]) == ("stale", "bbo, trades")
+        fitted_at = datetime.fromisoformat(entry["fitted_at"])
+        assert fitted_at == datetime.fromtimestamp(sound_ms / 1000, UTC)
+    assert entries(files)["kappa.json"]["not_heard"] == "trades 60 s"
+    assert entries(files)["kappa.json"]["kappa+"] == good.fill_curve.plus.kappa.value
+    publish(replace(thin, silent=("trades",)), SETTINGS, files, NOW + timedelta(seconds=15))
+    kept = entries(files)
+    assert {entry["silent"] for entry in kept.values()} == {"trades"}
+    assert kept["kappa.json"]["kappa+"] == good.fill_curve.plus.kappa.value
+    publish(good, SETTINGS, files, NOW + timedelta(seconds=30))  # it speaks again
+    assert not any("silent" in entry for entry in entries(files).values())
+    assert entries(files)["lambda.json"]["status"] == "ok"
+    silences = [
+        row["kappa_silent"]
+        for row in CalibrationHistory(tmp_path / "calibration_history").read("SIM").to_pylist()
+    ]
+    assert silences == ["bbo, trades", "trades", None]
+
+
+def test_a_curve_that_fails_its_own_test_is_published_as_a_misfit(tmp_path, simulated):
+    """Orders of a block merged into one: the reach is no longer geometric."""
+    recording = simulated.simulate(simulated.Market(rate=5.0), seed=3)
+    publish(calibrate(recording, window_minutes=30), SETTINGS, ParameterFiles(tmp_path), NOW)
+    found = entries(ParameterFiles(tmp_path))
+    kappa = found["kappa.json"]
+    assert kappa["status"] == "misfit"
+    for sign in "+-":
+        failed = kappa[f"ks{sign}"] > kappa[f"ks_critical{sign}"]
+        assert kappa[f"kappa{sign}_status"] == ("misfit" if failed else "ok")
+        assert found["lambda.json"][f"lambda0{sign}_status"] == kappa[f"kappa{sign}_status"]
+        assert found["lambda.json"][f"lambda{sign}_status"] == "ok"
+    assert found["value_function.json"]["ask_depth"]  # it is quoted all the same
+
+
 def test_one_parameter_may_be_stale_while_the_others_are_fresh(good):
     earlier = parameter_set(good, SETTINGS, None, NOW)
     newer = replace(

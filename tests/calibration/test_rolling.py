@@ -290,6 +290,20 @@ def test_a_data_dir_made_anew_is_followed(scene):
     assert window.update().newest_ms == again.now_ms + 200
 
 
+def test_a_folder_that_the_recorder_renames_is_followed(tmp_path):
+    """Folders of before have the colon in the name, until a recorder writes again."""
+    store, coin = ShardStore(tmp_path), "xyz:XYZ100"
+    store.write(coin, "prices", prices_table([(START_MS, 1)]))
+    (tmp_path / "xyz-XYZ100").rename(tmp_path / coin)
+    window = RollingWindow(ShardStore(tmp_path), coin, 1.0)
+    assert len(window.update().quotes) == 1
+    ShardStore(tmp_path).write(coin, "prices", prices_table([(START_MS + 500, 2)]))
+    assert [path.name for path in tmp_path.iterdir()] == ["xyz-XYZ100"]
+    assert len(window.update().quotes) == 2
+    store.write(coin, "prices", prices_table([(START_MS + 900, 3)]))
+    assert len(window.update().quotes) == 3
+
+
 @pytest.mark.recorded
 def test_an_old_recording_without_a_journal_is_followed_shard_by_shard(recordings_dir, tmp_path):
     """WLFI's shards copied in one after another: named by flush, replays and all."""

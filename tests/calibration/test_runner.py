@@ -7,6 +7,7 @@ it is published; many coins cost little and memory stays flat.
 import gc
 import json
 import logging
+import re
 import runpy
 import shutil
 import signal
@@ -138,6 +139,35 @@ def test_repeated_trouble_is_told_once(runner, caplog):
     assert caplog.text.count("'A' has no recording") == 1
 
 
+@pytest.mark.parametrize("name", ["KPEPE", "KPEPE/USDC:USDC", "kPEPE"])
+def test_the_recording_tells_which_coin_is_meant_once_it_is_there(
+    runner, recording, tmp_path, caplog, name
+):
+    waiting = runner({"kPEPE": None}, coins=(name, "SIM"))
+    lay(ShardStore(tmp_path / "data"), "SIM", recording)
+    for _ in range(2):
+        (error,) = waiting.refit_all()
+        assert f"{name!r} has no recording" in str(error)
+    lay(ShardStore(tmp_path / "data"), "kPEPE", recording)
+    assert waiting.refit_all() == []
+    assert set(json.loads((tmp_path / "kappa.json").read_text())) == {"SIM", "kPEPE"}
+    shutil.rmtree(tmp_path / "data" / "kPEPE")  # known once, known for good
+    lay(ShardStore(tmp_path / "data"), "KPEPE", recording)
+    waiting.refit_all()
+    assert set(json.loads((tmp_path / "kappa.json").read_text())) == {"SIM", "kPEPE"}
+
+
+def test_a_coin_named_twice_is_fitted_once(runner, recording, caplog):
+    caplog.set_level(logging.INFO)
+    assert runner({"kPEPE": recording}, coins=("kPEPE", "KPEPE/USDC:USDC")).refit_all() == []
+    assert caplog.text.count("kPEPE lambda") == 1
+
+
+def test_a_wrong_name_gets_the_right_one_in_the_answer(runner, recording):
+    (error,) = runner({"kPEPE": recording}, coins=("PEPE",)).refit_all()
+    assert "did you mean kPEPE" in str(error)
+
+
 def test_missing_data_is_waited_for(tmp_path, recording, caplog):
     files = ParameterFiles(tmp_path / "out")
     store = ShardStore(tmp_path / "not yet")
@@ -208,6 +238,49 @@ def test_fast_market_s_ages_count_against_the_newest_exchange_time(runner, recor
     runner({"SIM": recording, "OLD": early}, age_s=1e6, market_clock=True).run_once()
     assert status(tmp_path, "SIM") == "ok"
     assert status(tmp_path, "OLD") == "insufficient"
+
+
+def test_a_channel_that_falls_silent_is_told_of_once_and_heals(runner, recording, tmp_path, caplog):
+    trades = recording.trades
+    kept = trades.time_ms < recording.newest_ms - 300_000
+    deaf = replace(recording, trades=type(trades)(*(a[kept] for a in vars(trades).values())))
+    caplog.set_level(logging.INFO)
+    refitting = runner({"SIM": deaf})
+    for _ in range(3):
+        refitting.refit_all()
+    entry = ParameterFiles(tmp_path).read("SIM").lambda_
+    assert (entry.status, entry.silent) == ("stale", "trades")
+    assert entry.observed_seconds == pytest.approx(1500, abs=5)
+    assert entry.fitted_at.timestamp() == pytest.approx(recording.newest_ms / 1000 - 300, abs=5)
+    told = [r.getMessage() for r in caplog.records if "nothing heard of trades since" in r.message]
+    assert len(told) == 1
+    line = next(m for m in caplog.messages if "status stale" in m)
+    assert re.search(r"observed 1[45]\d\d s \(not heard: trades (299|30\d) s\)", line)
+    lay(ShardStore(tmp_path / "data"), "SIM", recording)
+    again = runner({"SIM": recording})
+    again._complaints = refitting._complaints
+    again.refit_all()
+    assert ParameterFiles(tmp_path).read("SIM").lambda_.silent is None
+    assert status(tmp_path, "SIM") == "ok"
+    assert "SIM: all channels speak again" in caplog.text
+
+
+def test_a_coin_whose_rows_end_while_another_s_go_on_is_in_doubt(runner, recording, tmp_path):
+    """Without a record of it: three minutes behind the other coin's."""
+    both = {"SIM": recording, "BTC": recording}
+    runner(both).run_once()
+    assert ParameterFiles(tmp_path).read("BTC").kappa.silent is None
+    early = between(recording, 0, recording.newest_ms - 180_000)
+    runner({"SIM": recording, "BTC": early}).run_once()
+    files = ParameterFiles(tmp_path)
+    assert files.read("SIM").kappa.silent is None
+    assert (files.read("BTC").kappa.status, files.read("BTC").kappa.silent) == (
+        "stale",
+        "bbo, l2Book, trades",
+    )
+    runner({"SIM": early, "BTC": early}).run_once()  # nothing comes at all: stale, not in doubt
+    assert files.read("BTC").kappa.silent is None
+    assert status(tmp_path, "BTC") == "stale"
 
 
 def _until(records, end_ms):

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advanced_mm.calibration.coverage import Stretches, covered_stretches
-from advanced_mm.calibration.window import Window
+from advanced_mm.calibration.window import Window, WindowOptions
 from advanced_mm.errors import InputError
 
+HEARD = WindowOptions(silence_probability=0)  # no silence is judged by its chance
 law = settings(deadline=None, max_examples=60)
 time_ms = st.integers(0, 20_000)
 price = st.integers(95, 105)
@@ -99,7 +100,7 @@ def test_whole_bins_and_blocks_agree_with_loops(beats, gap, width):
 @law
 @given(st.lists(quote, max_size=25), st.lists(trade, max_size=25), st.lists(time_ms, max_size=10))
 def test_market_orders_agree_with_a_loop(make_recording, quotes, trades, books):
-    window = Window.of(make_recording(quotes, trades, books))
+    window = Window.of(make_recording(quotes, trades, books), options=HEARD)
     in_time = sorted(quotes, key=lambda q: q[0])
     gap = 3000 if books else 5000
     quoted = [q[0] for q in quotes]
@@ -120,7 +121,7 @@ def test_market_orders_agree_with_a_loop(make_recording, quotes, trades, books):
 @law
 @given(st.lists(quote, min_size=1, max_size=25), st.lists(time_ms, max_size=15))
 def test_mid_at_or_before_agrees_with_a_loop(make_recording, quotes, times):
-    window = Window.of(make_recording(quotes))
+    window = Window.of(make_recording(quotes), options=HEARD)
     stretches = naive_stretches([q[0] for q in quotes], 5000)
     before, _ = window.path.before(np.array(times, dtype=np.int64))
     at = window.path.at(np.array(times, dtype=np.int64))

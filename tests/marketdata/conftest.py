@@ -62,6 +62,9 @@ class FakeVenue:
     def __init__(self) -> None:
         self.behaviours: Sequence[Behaviour] = []
         self.meta: Any = {"universe": [{"name": "ETH", "szDecimals": 4}]}
+        self.dexs: dict[str, Any] | None = None
+        """The builder-deployed exchanges' answers to ``meta``; None: it knows of no such things."""
+        self.asked: list[dict[str, Any]] = []
         self.connections = 0
         self.subscriptions: list[list[dict[str, Any]]] = []
         self.pings = 0
@@ -90,9 +93,15 @@ class FakeVenue:
         return socket
 
     async def info(self, request: web.Request) -> web.Response:
-        if self.meta is None or await request.json() != {"type": "meta"}:
-            return web.Response(status=500)
-        return web.json_response(self.meta)
+        asked = await request.json()
+        self.asked.append(asked)
+        if asked == {"type": "meta"} and self.meta is not None:
+            return web.json_response(self.meta)
+        if asked == {"type": "perpDexs"} and self.dexs is not None:
+            return web.json_response([None, *({"name": dex} for dex in self.dexs)])
+        if asked["type"] == "meta" and asked.get("dex", "") in (self.dexs or {}):
+            return web.json_response(self.dexs[asked["dex"]])
+        return web.Response(status=500)
 
 
 @pytest.fixture

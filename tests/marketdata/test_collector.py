@@ -18,6 +18,7 @@ from advanced_mm.marketdata.collector import Collector
 from advanced_mm.marketdata.connection import ConnectionSettings
 from advanced_mm.marketdata.feed import HyperliquidFeed
 from advanced_mm.marketdata.venue_meta import fetch_size_decimals, info_address
+from advanced_mm.marketdata.watchdog import WatchdogSettings
 
 QUICK = ConnectionSettings(
     first_delay_seconds=0.02, longest_delay_seconds=0.05, silence_seconds=0.4, ping_seconds=0.1
@@ -126,6 +127,61 @@ async def test_garbage_is_named_once_and_the_rest_recorded(
     assert sum("'time'" in message for message in messages) == 1
 
 
+def speaks_without_trades(until_subscribed_anew: bool) -> Any:
+    """Make a behaviour: all channels, then no trades, until they are subscribed a second time.
+
+    A venue that ignores that speaks of trades again on its next connection only.
+    """
+
+    async def behave(venue: Any, socket: web.WebSocketResponse) -> None:
+        mine, wire = venue.connections - 1, venue.wire
+        muted = False
+        for number in range(10_000):
+            asked = sum(s["type"] == "trades" for s in venue.subscriptions[mine])
+            time_ms = 1_000_000 * (mine + 1) + 10 * number
+            await socket.send_json(wire.bbo(time_ms))
+            await socket.send_json(wire.book(time_ms))
+            muted = mine == 0 and number > 60 and (asked < 3 or not until_subscribed_anew)
+            if not muted:
+                await socket.send_json(wire.trades((time_ms, time_ms)))
+            await asyncio.sleep(0.01)
+
+    return behave
+
+
+@pytest.mark.parametrize("helps", [True, False])
+async def test_a_silent_channel_is_subscribed_anew_or_the_connection_made_anew(
+    venue: Any,
+    store: ShardStore,
+    wire: SimpleNamespace,
+    caplog: pytest.LogCaptureFixture,
+    helps: bool,
+) -> None:
+    venue.wire, venue.behaviours = wire, [speaks_without_trades(helps)]
+    settings = replace(QUICK, silence_seconds=5, ping_seconds=5, pong_seconds=5, look_seconds=0.05)
+    watchdog = WatchdogSettings(
+        least_seconds=0.4, first_word_seconds=2, first_retry_seconds=0.3, longest_retry_seconds=0.3
+    )
+    stop = asyncio.Event()
+    collector = Collector(store, ("ETH",), venue.url, 0.1, settings, watchdog)
+    running = asyncio.create_task(collector.run(stop))
+    async with asyncio.timeout(20):
+        while "speaks again" not in caplog.text and "speak again" not in caplog.text:
+            await asyncio.sleep(0.02)
+    stop.set()
+    await running
+    asked = [s["type"] for s in venue.subscriptions[0]]
+    assert asked[:4] == ["bbo", "trades", "l2Book", "l2Book"]
+    assert asked[4:6] == ["trades", "trades"]  # unsubscribed and subscribed
+    assert set(asked[4:]) == {"trades"}
+    assert venue.connections == (1 if helps else 2)
+    silent = [m for m in caplog.messages if "trades of ETH silent for" in m and "anew" in m]
+    assert len([m for m in silent if "while other channels speak" in m]) == 1
+    assert helps or any("subscribing anew did not help" in m for m in caplog.messages)
+    assert [s.channel for s in store.read("ETH").silences] == ["trades"]
+    assert store.read("ETH").silences[0].end_ms is not None
+
+
 async def test_refused_subscription_ends_with_a_sentence(
     venue: Any, store: ShardStore, wire: SimpleNamespace
 ) -> None:
@@ -142,6 +198,7 @@ async def test_passing_complaints_do_not_end_the_recording(
 ) -> None:
     complaints = [
         'Already subscribed: {"type":"bbo","coin":"ETH"}',
+        'Already unsubscribed: {"type":"bbo","coin":"ETH"}',
         "Cannot send more than 2000 messages per minute.",
     ]
     errors = [{"channel": "error", "data": complaint} for complaint in complaints]
@@ -156,6 +213,137 @@ async def test_coin_unknown_to_meta_ends_with_a_sentence(
     venue.behaviours = [says(wire.bbo(1000))]
     with pytest.raises(VenueError, match=r"no coin 'NOPE'.*such as ETH"):
         await collect(store, venue.url, lambda: False, ("NOPE",))
+
+
+@pytest.fixture
+def many(venue: Any) -> Any:
+    """A venue with a coin of a thousand tokens and two builder-deployed exchanges."""
+    venue.meta["universe"].append({"name": "kPEPE", "szDecimals": 0})
+    venue.dexs = {
+        dex: {"universe": [{"name": f"{dex}:{coin}", "szDecimals": 3} for coin in coins]}
+        for dex, coins in {"xyz": ["XYZ100", "TSLA"], "flx": ["TSLA", "CRCL"]}.items()
+    }
+    return venue
+
+
+@pytest.mark.parametrize(
+    ("name", "coin", "dexs_asked"),
+    [
+        ("kPEPE", "kPEPE", []),
+        ("KPEPE", "kPEPE", []),
+        ("KPEPE/USDC:USDC", "kPEPE", []),
+        ("xyz:XYZ100", "xyz:XYZ100", ["xyz"]),
+        ("XYZ-XYZ100/USDC:USDC", "xyz:XYZ100", ["xyz"]),
+        ("FLX-TSLA", "flx:TSLA", ["flx"]),
+        ("@107", "@107", []),
+    ],
+)
+async def test_any_spelling_is_recorded_by_the_venue_s_name(
+    many: Any, store: ShardStore, wire: SimpleNamespace, name: str, coin: str, dexs_asked: list[str]
+) -> None:
+    many.behaviours = [says(wire.bbo(1000, coin=coin), wire.bbo(1000, coin="KPEPE"))]
+    shard = f"{coin.replace(':', '-')}/prices/*.parquet"
+    await collect(store, many.url, lambda: list(store.data_dir.glob(shard)) != [], (name, "ETH"))
+    assert {one["coin"] for one in many.subscriptions[0]} == {coin, "ETH"}
+    assert store.coins() == sorted((coin, "ETH"))
+    assert len(store.read(coin).quotes) == 1
+    assert [asked["dex"] for asked in many.asked if "dex" in asked] == dexs_asked
+
+
+async def test_two_spellings_of_one_coin_are_recorded_once(
+    many: Any, store: ShardStore, wire: SimpleNamespace
+) -> None:
+    many.behaviours = [says(wire.bbo(1000, coin="kPEPE"))]
+    names = ("kPEPE", "KPEPE/USDC:USDC")
+    await collect(
+        store, many.url, lambda: any(store.data_dir.glob("kPEPE/prices/*.parquet")), names
+    )
+    assert store.coins() == ["kPEPE"]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("PEPE", "kPEPE"),
+        ("PEPE/USDC:USDC", "kPEPE"),
+        ("XYZ100", "xyz:XYZ100"),
+        ("abc:XYZ100", "xyz:XYZ100"),
+        ("xyz:XYZ10", "xyz:XYZ100"),
+        ("TSLA", "flx:TSLA or xyz:TSLA"),
+    ],
+)
+async def test_a_wrong_name_gets_the_right_one_in_the_answer(
+    many: Any, store: ShardStore, name: str, meant: str
+) -> None:
+    many.behaviours = [says()]
+    with pytest.raises(VenueError, match=rf"no coin '{name}'.*did you mean {meant}"):
+        await collect(store, many.url, lambda: False, ("ETH", name))
+    assert many.subscriptions == []
+    assert not store.data_dir.exists()
+
+
+async def test_a_pair_waits_for_the_venue_s_list(
+    many: Any,
+    store: ShardStore,
+    wire: SimpleNamespace,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its coin's name cannot be told from the spelling; the venue's own name need not wait."""
+    monkeypatch.setattr("advanced_mm.marketdata.collector._META_RETRY_SECONDS", (0.01, 0.05))
+    meta, many.meta = many.meta, None
+    many.behaviours = [says(wire.bbo(1000, coin="kPEPE"))]
+    stop = asyncio.Event()
+    collector = Collector(store, ["KPEPE/USDC:USDC"], many.url, 0.1, settings=QUICK)
+    running = asyncio.create_task(collector.run(stop))
+    async with asyncio.timeout(10):
+        while len(many.asked) < 3:
+            await asyncio.sleep(0.01)
+        assert many.connections == 0
+        many.meta = meta
+        while not list(store.data_dir.glob("kPEPE/prices/*.parquet")):
+            await asyncio.sleep(0.01)
+        stop.set()
+        await running
+    assert "waiting for the venue, to learn what KPEPE/USDC:USDC is" in caplog.text
+
+
+async def test_a_name_taken_as_it_stands_is_compared_once_the_list_is_there(
+    many: Any, store: ShardStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("advanced_mm.marketdata.collector._META_RETRY_SECONDS", (0.05, 0.05))
+    meta, many.meta = many.meta, None
+    many.behaviours = [says()]
+    collector = Collector(store, ["KPEPE"], many.url, 0.1, settings=QUICK)
+    running = asyncio.create_task(collector.run(asyncio.Event()))
+    async with asyncio.timeout(10):
+        while many.connections == 0:
+            await asyncio.sleep(0.01)
+        many.meta = meta
+        with pytest.raises(VenueError, match="no coin 'KPEPE': did you mean kPEPE"):
+            await running
+
+
+async def test_waiting_for_a_list_ends_at_once(store: ShardStore, unused_tcp_port: int) -> None:
+    stop = asyncio.Event()
+    collector = Collector(store, ["KPEPE/USDC:USDC"], f"ws://127.0.0.1:{unused_tcp_port}/ws")
+    running = asyncio.create_task(collector.run(stop))
+    await asyncio.sleep(0.05)
+    stop.set()
+    async with asyncio.timeout(1):
+        await running
+    assert not store.data_dir.exists()
+
+
+async def test_a_builder_s_coin_carries_its_tick(
+    many: Any, store: ShardStore, wire: SimpleNamespace
+) -> None:
+    many.behaviours = [says(wire.bbo(1000, 25000.0, 25001.0, coin="xyz:XYZ100"))]
+    path = "xyz-XYZ100/prices/*.parquet"
+    await collect(store, many.url, lambda: list(store.data_dir.glob(path)) != [], ("XYZ-XYZ100",))
+    (file,) = store.data_dir.glob(path)
+    assert pq.read_schema(file).metadata[b"tick"] == b"1.0"
+    assert pq.read_schema(file).metadata[b"coin"] == b"xyz:XYZ100"
 
 
 async def test_tick_follows_from_meta_and_mid(
@@ -250,6 +438,9 @@ async def test_feed_stamps_messages_with_its_clock(venue: Any, wire: SimpleNames
 
         def handle(self, message: Any, received_s: float) -> None:
             self.times.append(received_s)
+
+        def look(self, now_s: float) -> list[Any]:
+            return []
 
     taker, ticking = Taker(), iter(range(100))
     venue.behaviours = [says(wire.bbo(1000), wire.bbo(1001))]

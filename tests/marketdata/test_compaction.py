@@ -175,7 +175,7 @@ def test_the_command_tells_what_it_did(recorded):
     [
         (["--older-than-hours", "0"], "at least 1"),
         (["--older-than-hours", "nan"], "at least 1"),
-        (["--crypto", "BTC"], "BTC has no recording"),
+        (["--crypto", "BTC"], "'BTC' has no recording"),
         (["--data-dir", "nowhere"], "'nowhere' cannot be read"),
     ],
 )

@@ -55,6 +55,7 @@ class FakeListener:
     def __init__(self) -> None:
         self.heard: list[str] = []
         self.reasons: list[str] = []
+        self.wanted: list[str | OSError] = []
 
     def opened(self) -> Sequence[str]:
         return ["subscribe"]
@@ -64,6 +65,12 @@ class FakeListener:
         if text == "refuse":
             raise VenueError("no such coin")
         return {"data": Heard.DATA, "pong": Heard.PONG}.get(text, Heard.OTHER)
+
+    def look(self) -> Sequence[str]:
+        wanted = self.wanted.pop(0) if self.wanted else None
+        if isinstance(wanted, OSError):
+            raise wanted
+        return [] if wanted is None else [wanted]
 
     def closed(self, reason: str) -> None:
         self.reasons.append(reason)
@@ -195,3 +202,16 @@ async def test_listener_error_ends_the_run_and_closes() -> None:
     with pytest.raises(VenueError, match="no such coin"):
         await run_until(Line(transport), listener, lambda: False)
     assert transport.closed
+
+
+async def test_what_the_listener_wants_goes_out_and_its_complaint_ends_the_connection() -> None:
+    """A channel that is silent is subscribed anew, or the connection given up for it."""
+    first, second = FakeTransport(["data"] * 200), FakeTransport(["data"] * 200)
+    listener = FakeListener()
+    listener.wanted = ["anew", ConnectionError("trades of ETH silent")]
+    settings = replace(QUICK, look_seconds=0.03)
+    await run_until(Line(first, second), listener, lambda: bool(second.sent), settings)
+    assert [text for text in first.sent if text != "ping"] == ["subscribe", "anew"]
+    assert listener.reasons[0] == "trades of ETH silent"
+    assert first.closed
+    assert second.sent[0] == "subscribe"

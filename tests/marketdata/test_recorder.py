@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from advanced_mm.errors import InputError, VenueError
 from advanced_mm.marketdata import Recorder, Recording, ShardStore
+from advanced_mm.marketdata.records import Silence
 
 
 def tables(store: ShardStore, kind: str) -> list[dict[str, Any]]:
@@ -143,6 +144,112 @@ class TestConnectionLog:
         (folder / "connections_1.parquet").write_bytes(b"")
         with pytest.raises(InputError, match=r"connections_1\.parquet"):
             store.connections("ETH")
+
+
+class TestSilentChannels:
+    """What the watchdog finds is in the connection log, and readers get it with the recording."""
+
+    @staticmethod
+    def speak(recorder: Recorder, wire: SimpleNamespace, start_s: int, seconds: int) -> None:
+        """All channels for some seconds, then bbo and book alone for 20 more."""
+        for tenth in range(10 * (seconds + 20)):
+            now_s = start_s + tenth / 10
+            time_ms = round(1000 * now_s)
+            recorder.handle(wire.bbo(time_ms), now_s)
+            if tenth < 10 * seconds and tenth % 4 == 0:
+                recorder.handle(wire.trades((time_ms, time_ms)), now_s)
+            if tenth % 5 == 0:
+                recorder.handle(wire.book(time_ms), now_s)
+            if tenth % 10 == 0:
+                recorder.look(now_s)
+
+    def test_silence_and_its_end(self, store: ShardStore, wire: SimpleNamespace) -> None:
+        recorder = Recorder(store, ["ETH"], None)
+        recorder.connected(1000.0)
+        self.speak(recorder, wire, 1000, 60)
+        recorder.flush()
+        assert store.read("ETH").silences == (Silence("trades", 1_059_600, None),)
+        recorder.handle(wire.trades((1_059_600, 1_059_600)), 1081.0)  # the replay has no news
+        recorder.handle(wire.trades((1_080_900, 1_080_900)), 1081.2)
+        recorder.flush()
+        events = [e for e in store.connections("ETH") if e.event in ("silent", "speaks")]
+        assert [(e.event, e.exchange_ms) for e in events] == [
+            ("silent", 1_059_600),
+            ("speaks", 1_080_900),
+        ]
+        assert events[0].local_s - 1059.6 < 15
+        assert events[1].detail == "trades: no message for 21.6 s"
+        (silence,) = store.read("ETH").silences
+        assert silence == Silence("trades", 1_059_600, 1_080_900)
+
+    def test_a_replay_that_was_asked_for_is_marked(
+        self, store: ShardStore, wire: SimpleNamespace
+    ) -> None:
+        recorder = Recorder(store, ["ETH"], None)
+        recorder.connected(1000.0)
+        self.speak(recorder, wire, 1000, 60)
+        recorder.handle(wire.trades((1_080_000, 1_080_000)), 1081.0)
+        recorder.handle(wire.trades((1_081_100, 1_081_100)), 1081.1)
+        recorder.flush()
+        (file,) = store.data_dir.glob("ETH/trades/*.parquet")
+        assert pq.read_table(file)["snapshot"].to_pylist()[-2:] == [True, False]
+
+    def test_silences_reach_into_the_stretch_that_is_read(
+        self, store: ShardStore, wire: SimpleNamespace
+    ) -> None:
+        recorder = Recorder(store, ["ETH"], None)
+        recorder.connected(1000.0)
+        self.speak(recorder, wire, 1000, 60)
+        recorder.handle(wire.trades((1_080_900, 1_080_900)), 1081.2)
+        recorder.flush()
+        found = {
+            bounds: len(store.read("ETH", *bounds).silences)
+            for bounds in (
+                (None, 1_050_000),
+                (1_050_000, 1_070_000),
+                (1_070_000, None),
+                (1_081_000, None),
+            )
+        }
+        assert list(found.values()) == [0, 1, 1, 0]
+
+    def test_a_recorder_that_was_stopped_in_a_silence_and_begins_anew(
+        self, store: ShardStore, wire: SimpleNamespace
+    ) -> None:
+        for start_s in (1000, 2000):
+            recorder = Recorder(store, ["ETH"], None)
+            recorder.connected(float(start_s))
+            self.speak(recorder, wire, start_s, 60)
+            recorder.flush()
+        assert store.read("ETH").silences == (
+            Silence("trades", 1_059_600, 2_059_600),
+            Silence("trades", 2_059_600, None),
+        )
+
+    def test_an_unreadable_log_costs_what_it_says(
+        self, store: ShardStore, wire: SimpleNamespace, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        recorder = Recorder(store, ["ETH"], None)
+        recorder.handle(wire.bbo(1000), 1.0)
+        recorder.flush()
+        folder = store.data_dir / "ETH/connections"
+        folder.mkdir(parents=True)
+        (folder / "connections_1.parquet").write_bytes(b"")
+        assert store.read("ETH").silences == ()
+        assert "connections_1.parquet" in caplog.text
+
+    def test_the_log_is_followed_as_it_grows(
+        self, store: ShardStore, wire: SimpleNamespace
+    ) -> None:
+        recorder = Recorder(store, ["ETH"], None)
+        recorder.connected(1000.0)
+        recorder.handle(wire.bbo(1_000_000), 1000.0)
+        recorder.flush()
+        log = store.silence_log("ETH")
+        assert log.between(None, None) == ()
+        self.speak(recorder, wire, 1000, 60)
+        recorder.flush()
+        assert log.between(None, None) == store.read("ETH").silences != ()
 
 
 class TestFlushTimer:

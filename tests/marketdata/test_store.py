@@ -256,6 +256,63 @@ class TestBadInput:
         assert len(store.read("ETH").skipped_files) == 1
 
 
+class TestNames:
+    """The venue's ``xyz:XYZ100`` in a folder without the colon; recordings of before have it."""
+
+    COIN = "xyz:XYZ100"
+
+    def recorded(self, store: ShardStore, wire: SimpleNamespace, *times_ms: int) -> None:
+        recorder = Recorder(store, [self.COIN], None)
+        recorder.connected(1.0)
+        for time_ms in times_ms:
+            recorder.handle(wire.bbo(time_ms, coin=self.COIN), time_ms / 1000)
+        recorder.flush()
+
+    def test_a_recording_of_before_is_read_listed_and_gone_on_with(
+        self, store: ShardStore, wire: SimpleNamespace
+    ) -> None:
+        self.recorded(store, wire, 1000, 2000)
+        (store.data_dir / "xyz-XYZ100").rename(store.data_dir / self.COIN)
+        later = ShardStore(store.data_dir)
+        assert later.coins() == [self.COIN]
+        assert later.resolve("XYZ-XYZ100/USDC:USDC") == self.COIN
+        assert later.folder(self.COIN).name == self.COIN
+        assert later.read(self.COIN).quotes.time_ms.tolist() == [1000, 2000]
+        assert later.newest_ms(self.COIN) == 2000
+        assert len(later.connections(self.COIN)) == 1
+        assert later.tail(self.COIN).newer() is not None
+        later.prepare(self.COIN)
+        self.recorded(later, wire, 3000)
+        assert [path.name for path in store.data_dir.iterdir()] == ["xyz-XYZ100"]
+        assert later.coins() == [self.COIN]
+        assert later.read(self.COIN).quotes.time_ms.tolist() == [1000, 2000, 3000]
+
+    def test_two_folders_of_one_coin_are_no_silent_half(
+        self, store: ShardStore, wire: SimpleNamespace
+    ) -> None:
+        self.recorded(store, wire, 1000)
+        (store.data_dir / self.COIN).mkdir()
+        with pytest.raises(InputError, match="move the files"):
+            store.read(self.COIN)
+        with pytest.raises(InputError, match="move the files"):
+            self.recorded(store, wire, 2000)
+
+    def test_either_spelling_finds_a_recorded_coin_and_a_wrong_one_gets_the_right_one(
+        self, store: ShardStore
+    ) -> None:
+        for coin in ("kPEPE", "kBONK", self.COIN, "ETH"):
+            store.prepare(coin)
+        for name in ("kPEPE", "KPEPE", "KPEPE/USDC:USDC", "kpepe"):
+            assert store.resolve(name) == "kPEPE"
+        with pytest.raises(InputError, match=r"'PEPE' has no recording.*did you mean kPEPE"):
+            store.resolve("PEPE")
+        with pytest.raises(InputError, match=r"did you mean xyz:XYZ100"):
+            store.read("XYZ100")
+        store.prepare("KPEPE")
+        with pytest.raises(InputError, match="KPEPE or kPEPE"):
+            store.resolve("kpepe")
+
+
 class TestWriting:
     def test_name_is_the_newest_exchange_time_and_never_taken_twice(
         self, store: ShardStore, wire: SimpleNamespace

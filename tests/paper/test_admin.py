@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -21,10 +22,18 @@ USER = "0x" + "1" * 40
 
 
 @contextlib.asynccontextmanager
-async def administered(save_to=None, journaled=True):
-    still = SyntheticParameters(sigma=0.0, lambda_plus=0.0, lambda_minus=0.0)
-    recipe = MarketRecipe(coin="ETH", seed=1, start_ms=START_MS, synthetic=still)
-    venue = open_venue((recipe,), START_MS + 1000, journaled=journaled)
+async def administered(save_to=None, journaled=True, coins=("ETH",)):
+    calm = {"sigma": 0.0, "lambda_plus": 0.0, "lambda_minus": 0.0}
+    recipes = tuple(
+        MarketRecipe(
+            coin=coin,
+            seed=1,
+            start_ms=START_MS,
+            synthetic=replace(SyntheticParameters.for_coin(coin), **calm),
+        )
+        for coin in coins
+    )
+    venue = open_venue(recipes, START_MS + 1000, journaled=journaled)
     gate = Gate(venue.exchange, add_admin=Admin(venue, save_to).add)
     server = PaperServer(venue.exchange, MarketClock(START_MS + 1000), gate=gate)
     await server.start()
@@ -131,6 +140,32 @@ async def test_the_price_jumps_and_fills_what_it_jumps_over_at_its_own_price():
         assert (status, "smaller gap" in answer["error"]) == (400, True)
 
 
+async def test_names_with_a_colon_and_money_at_builder_deployed_exchanges():
+    coin = "xyz:XYZ100"
+    async with administered(coins=("kPEPE", coin)) as (venue, _, session):
+        plan = {"address": USER, "play_money": 500, "dex_money": {"xyz": 100}}
+        assert await ask(session, "POST", "/admin/accounts", plan) == (200, {USER: "500.0"})
+        _, state = await ask(session, "GET", "/admin/state")
+        account = state["accounts"][USER]
+        assert (account["usdc"], account["dex_usdc"]) == ("500.0", {"xyz": "100.0"})
+        _, record = await ask(session, "GET", f"/admin/accounts/{USER}")
+        assert record["money"]["value"] == 600
+        late = {"address": USER, "dex_abstraction": True}
+        status, answer = await ask(session, "POST", "/admin/accounts", late)
+        assert (status, "open already" in answer["error"]) == (400, True)
+        gap = {"coin": coin, "percent": -2}
+        status, answer = await ask(session, "POST", "/admin/price_gap", gap)
+        assert status == 200
+        venue.exchange.advance(answer["time"])
+        assert venue.exchange.venue.markets[coin].mid == pytest.approx(24_500, rel=1e-3)
+        halt = {"kind": "halt", "coin": coin}
+        assert (await ask(session, "POST", "/admin/faults", halt))[0] == 200
+        _, state = await ask(session, "GET", "/admin/state")
+        assert (state["markets"][coin]["halted"], state["markets"]["kPEPE"]["halted"]) == (
+            True, False
+        )  # fmt: skip
+
+
 async def test_the_venue_is_saved(tmp_path):
     file = tmp_path / "venue.json"
     async with administered(save_to=file) as (venue, _, session):
@@ -159,6 +194,11 @@ async def test_the_venue_is_saved(tmp_path):
         ("/admin/faults", "{", "body"),
         ("/admin/faults", "[]", "body"),
         ("/admin/accounts", {"address": "me"}, "address = 'me'"),
+        (
+            "/admin/accounts",
+            {"address": USER, "dex_money": {"xyz": 1}},
+            "'xyz' is no builder-deployed exchange of this venue (there is none)",
+        ),
         ("/admin/price_gap", {"coin": "DOGE", "percent": 1}, "coin = 'DOGE': give one of ETH"),
         ("/admin/price_gap", {"coin": "ETH", "percent": -100}, "percent = -100"),
         ("/admin/save", {"folder": "x"}, "folder = 'x'"),

@@ -273,6 +273,52 @@ async def test_messages_twice_late_in_order_and_lost(behind_a_gate):
         assert (await read(socket, "bbo"))["data"]["bbo"][0]["px"] == "3005.0"
 
 
+async def test_one_channel_of_one_coin_is_lost(scripted):
+    """Its messages never come; the other channels, the other coin and acknowledgements do."""
+    markets = scripted.Market(), scripted.Market("BTC", start_ms=None)
+    exchange = Exchange(markets, Rules())
+    gate = Gate(exchange, OFF)
+    server = PaperServer(exchange, MarketClock(exchange.now_ms), gate=gate)
+    await server.start()
+    try:
+        gate.set_fault(fault("dropped_messages", channels=["trades", "candle"], coins=["BTC"]))
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(server.ws_url) as socket,
+        ):
+            for coin in ("ETH", "BTC"):
+                for kind, more in (("trades", {}), ("bbo", {}), ("candle", {"interval": "1m"})):
+                    await socket.send_json(subscribe(kind, **{"coin": coin, **more}))
+            heard = set()
+            async with asyncio.timeout(5):
+                while len(heard) < 10:
+                    for market in markets:
+                        market.trade(3000.1, 0.5, 1)
+                    heard.add(named(await socket.receive_json()))
+            for market in markets:
+                market.trade(3000.1, 0.5, 1)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    while True:
+                        heard.add(named(await socket.receive_json()))
+            assert {("trades", "ETH"), ("candle", "ETH"), ("bbo", "ETH"), ("bbo", "BTC")} < heard
+            assert ("subscriptionResponse", "BTC trades") in heard
+            assert not {("trades", "BTC"), ("candle", "BTC")} & heard
+        with pytest.raises(InputError, match="coin 'DOGE' is not one of ETH, BTC"):
+            gate.set_fault(fault("dropped_messages", coins=["DOGE"]))
+    finally:
+        await server.stop()
+
+
+def named(message):
+    """Channel and coin of a message; what is acknowledged of an acknowledgement."""
+    channel, data = message["channel"], message["data"]
+    if channel == "subscriptionResponse":
+        return channel, f"{data['subscription']['coin']} {data['subscription']['type']}"
+    first = data[0] if isinstance(data, list) else data
+    return channel, first.get("coin", first.get("s"))
+
+
 @pytest.mark.parametrize("pongs", [True, False])
 async def test_silence_with_an_open_connection(behind_a_gate, pongs):
     async with (

@@ -136,7 +136,7 @@ def test_an_account_has_play_money_and_nothing_else(router):
     assert ask("userFillsByTime", startTime=0) == []
     assert ask("orderStatus", oid=7) == {"status": "unknownOid"}
     assert ask("orderStatus", oid="0x" + "0" * 32) == {"status": "unknownOid"}
-    assert ask("userAbstraction") == "disabled"
+    assert ask("userAbstraction") == "default"
     assert ask("userRateLimit")["nRequestsCap"] == 10_000
     assert ask("spotClearinghouseState") == {"balances": []}
 
@@ -153,7 +153,6 @@ def test_an_account_has_play_money_and_nothing_else(router):
         {"type": "l2Book", "coin": "ETH", "nSigFigs": 3},
         {"type": "candleSnapshot", "coin": "ETH"},
         {"type": "candleSnapshot", "req": {"coin": "ETH", "interval": "7m", "startTime": 0}},
-        {"type": "metaAndAssetCtxs", "dex": "xyz"},
         {"type": "openOrders", "user": "0x12"},
         {"type": "orderStatus", "user": USER},
         {"type": "fundingHistory", "coin": "ETH", "startTime": -1},

@@ -31,7 +31,7 @@ def opened(name: str, minutes: float = 1.0):
 def test_the_scenarios_of_the_project_are_there():
     assert set(NAMES) >= {
         "calm", "volatile", "trending", "flash_crash", "toxic_flow", "thin_coin", "several_coins",
-        "faulty",
+        "faulty", "builder_markets",
     }  # fmt: skip
 
 
@@ -102,6 +102,28 @@ def test_several_coins_with_accounts_and_rules():
     assert venue.exchange.rules.maker_fee == Decimal("0.0001")
 
 
+def test_markets_of_every_scale_and_money_at_another_exchange():
+    scenario = load_scenario(SCENARIOS / "builder_markets.yaml")
+    venue = opened("builder_markets")
+    markets = venue.exchange.venue.markets
+    prices = {coin: market.mid for coin, market in markets.items()}
+    assert prices == pytest.approx(
+        {"ETH": 3000, "kPEPE": 0.0065, "xyz:XYZ100": 25_000, "xyz:TSLA": 430, "NEWCOIN": 0.002},
+        rel=0.1,
+    )
+    new = markets["NEWCOIN"].spec
+    assert (new.size_decimals, new.max_leverage, new.tick) == (0, 3, 1e-6)
+    tesla = markets["xyz:TSLA"].spec
+    assert (tesla.margin_mode, tesla.size_decimals) == ("strictIsolated", 3)
+    accounts = venue.exchange.accounts
+    open_accounts(scenario.accounts, accounts)
+    master = accounts.open("0x" + "1" * 40)
+    (sub,) = (accounts.open(address) for address in accounts.subs(master.address))
+    assert (master.usdc, master.dex_usdc) == (10_000_000_000, {"xyz": 5_000_000_000})
+    assert (sub.usdc, sub.dex_usdc, sub.dex_abstraction) == (2_000_000_000, {}, True)
+    assert scenario.schedule[0].fault == HaltedCoin(coin="xyz:TSLA", seconds=25)
+
+
 def test_faults_keep_their_times():
     scenario = load_scenario(SCENARIOS / "faulty.yaml")
     by_time = {one.at_s: one.fault for one in scenario.schedule}
@@ -136,6 +158,32 @@ def gaps(*percents: float) -> str:
         (MARKET + "seed: 1\nseed: 2", "'seed' is given twice"),
         ("markets: [{coin: ETH}, {coin: ETH}]", "coin ETH has two markets"),
         ("markets: [{coin: ETH-PERP}]", r"markets.0.coin = 'ETH-PERP'"),
+        ("markets: [{coin: KPEPE}]", "markets.0: coin 'KPEPE' is 'kPEPE' at the venue"),
+        ("markets: [{coin: NEW}]", "markets.0: .*'NEW', but those of BTC.*start_price, size_dec"),
+        (
+            "markets: [{coin: NEW, synthetic: {start_price: 2, size_decimals: 1}}]",
+            "markets.0: .*'NEW'.*max_leverage",
+        ),
+        (
+            "markets: [{coin: NEW, synthetic: "
+            "{start_price: -2, size_decimals: 1, max_leverage: 3}}]",
+            "markets.0: .*start_price = -2.0 must be a positive number",
+        ),
+        (
+            "markets: [{coin: NEW, synthetic: "
+            "{start_price: 0.00002, size_decimals: 0, max_leverage: 3}}]",
+            "markets.0: .*start_price = 2e-05 must be at least",
+        ),
+        (
+            MARKET + f"accounts: [{{address: '0x{'a' * 40}', dex_money: {{xyz: 5}}}}]",
+            "accounts.0: dex_money: 'xyz' is no builder-deployed exchange .*there is none",
+        ),
+        (
+            "markets: [{coin: 'xyz:TSLA'}]\n"
+            f"accounts: [{{address: '0x{'a' * 40}', "
+            "dex_money: {xyz: 5}, dex_abstraction: true}]",
+            "accounts.0.*dex_money with dex_abstraction",
+        ),
         ("markets: [{coin: ETH, synthetic: {sigma: fast}}]", "sigma = 'fast'"),
         ("markets: [{coin: ETH, synthetic: {sigma: -1}}]", "sigma = -1.0 must be zero or more"),
         ("markets: [{coin: ETH, synthetic: {tick: 0.001}}]", "tick = 0.001 must be coarse enough"),

@@ -47,6 +47,19 @@ def test_absent_files_and_coins_are_named(tmp_path, make_set):
         files.read("WLFI")
 
 
+def test_a_coin_is_found_by_any_spelling_and_a_wrong_one_gets_the_right_one(tmp_path, make_set):
+    files = ParameterFiles(tmp_path)
+    with pytest.raises(MissingParametersError, match="does not exist"):
+        files.resolve("kPEPE")
+    files.publish({coin: make_set() for coin in ("kPEPE", "xyz:XYZ100")})
+    for name in ("kPEPE", "KPEPE", "KPEPE/USDC:USDC"):
+        assert files.resolve(name) == "kPEPE"
+    assert files.resolve("XYZ-XYZ100/USDC:USDC") == "xyz:XYZ100"
+    for find in (files.resolve, files.read):
+        with pytest.raises(MissingParametersError, match=r"no entry for PEPE \(did you mean kPEPE"):
+            find("PEPE")
+
+
 @pytest.mark.parametrize("name", ParameterFiles.names[:3])
 def test_a_set_of_two_refits_is_refused(tmp_path, make_set, name):
     files = ParameterFiles(tmp_path)

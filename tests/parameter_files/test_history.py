@@ -57,6 +57,21 @@ def test_a_refit_comes_back_as_it_was_published(history, make_set):
     assert history.coins() == ["ETH"]
 
 
+def test_a_coin_s_folder_has_no_colon_and_one_of_before_is_gone_on_with(history, make_set):
+    coin, folder = "xyz:XYZ100", history.directory / "xyz-XYZ100"
+    history.append({coin: make_set("r1", **at(NOON))})
+    folder.rename(history.directory / coin)
+    assert history.coins() == [coin]
+    assert history.newest_day(coin) == NOON.date()
+    assert history.read(coin)["calibration_id"].to_pylist() == ["r1"]
+    later = CalibrationHistory(history.directory)
+    later.append({coin: make_set("r2", **at(NOON + timedelta(seconds=15)))})
+    assert [path.name for path in history.directory.iterdir()] == ["xyz-XYZ100"]
+    assert history.coins() == [coin]
+    times = [round((NOON + timedelta(seconds=s)).timestamp() * 1000) for s in (1, 16)]
+    assert history.parameters_at(coin, times)["calibration_id"].to_pylist() == ["r1", "r2"]
+
+
 def test_an_insufficient_refit_is_a_row_too(history, make_set):
     header = make_set().kappa.model_dump(include={"window_seconds", "observed_seconds"})
     bare = {**header, "published_at": NOON, "calibration_id": "r0", "status": "insufficient"}

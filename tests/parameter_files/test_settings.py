@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advanced_mm.errors import InputError
-from advanced_mm.parameter_files import Settings, coin_of, environment_overrides, load_settings
+from advanced_mm.parameter_files import Settings, environment_overrides, load_settings
 
 
 def write(path: Path, content: object) -> Path:
@@ -102,7 +102,11 @@ def test_comments_are_allowed_as_in_freqtrade(tmp_path):
     assert load_settings([path])[0].fee_rate == 0.0001
 
 
-def test_coin_of_a_pair():
-    assert coin_of("WLFI/USDC:USDC") == "WLFI"
+def test_a_whitelist_is_told_by_its_codes(tmp_path):
+    """Which coin a code is, only the venue's own list can tell."""
+    pairs = ["WLFI/USDC:USDC", "KPEPE/USDC:USDC", "XYZ-XYZ100/USDC:USDC"]
+    path = write(tmp_path / "config.json", {"exchange": {"pair_whitelist": pairs}})
+    assert load_settings([path])[1] == ["WLFI", "KPEPE", "XYZ-XYZ100"]
+    write(path, {"exchange": {"pair_whitelist": ["WLFI"]}})
     with pytest.raises(InputError, match="'WLFI'"):
-        coin_of("WLFI")
+        load_settings([path])

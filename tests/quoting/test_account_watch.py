@@ -34,13 +34,24 @@ class Client:
         if self.failing:
             raise ccxt.NetworkError("down")
 
-    def fetch_open_orders(self):
-        self._count("orders")
-        return self.orders
+    def market(self, symbol):
+        code = symbol.partition("/")[0]
+        dex, dash, name = code.partition("-")
+        return {"symbol": symbol, "info": {"name": f"{dex.lower()}:{name}" if dash else code}}
 
-    def fetch_positions(self):
+    def _of(self, rows, params):
+        """What the venue answers: rows of one exchange, of the main one where none is named."""
+        wanted = (params or {}).get("dex", "")
+        of_dex = [("-" in one["symbol"] and one["symbol"].split("-")[0].lower()) for one in rows]
+        return [one for one, dex in zip(rows, of_dex, strict=True) if (dex or "") == wanted]
+
+    def fetch_open_orders(self, params=None):
+        self._count("orders")
+        return self._of(self.orders, params)
+
+    def fetch_positions(self, params=None):
         self._count("positions")
-        return self.positions
+        return self._of(self.positions, params)
 
     def fetch_order(self, oid, symbol):
         self._count("orderStatus")
@@ -91,6 +102,27 @@ def test_only_our_own_orders_that_the_books_do_not_know_are_cancelled(watch, cli
     client.rest("5", pair=OTHER)  # another bot's
     look(watch, client, orders=["1"])
     assert client.cancelled == ["2"]
+
+
+BUILT = "XYZ-XYZ100/USDC:USDC"
+
+
+def test_a_builder_s_market_is_looked_at_on_its_own_exchange(watch, client):
+    """The venue tells of the main exchange's orders and positions alone, unless asked."""
+    client.rest("1", pair=BUILT)
+    client.rest("2", pair="ABC-XYZ100/USDC:USDC")
+    client.hold(0.5, pair=BUILT)
+    books = Books({}, [])
+    for _ in range(8):
+        client.now += 1.0
+        watch.look([PAIR, "KPEPE/USDC:USDC", BUILT], books)
+    assert client.cancelled == ["1", "1"]  # again when the difference stands: it is still there
+    assert "+0.5" in watch.refusal(BUILT)
+    assert watch.refusal(PAIR) is None
+    watch.look([PAIR, BUILT], Books({BUILT: 0.5}, []))
+    client.now += 1.0
+    watch.look([PAIR, BUILT], Books({BUILT: 0.5}, []))
+    assert watch.refusal(BUILT) is None
 
 
 def test_a_loop_costs_nothing_and_a_minute_two(watch, client):

@@ -45,6 +45,15 @@ def test_insufficient_data_are_refused(make_set):
     assert "1150 buy and 769 sell market orders" in refusal
 
 
+def test_a_silent_channel_puts_the_data_in_doubt(make_set):
+    silent = make_set(status="stale", silent="bbo, trades")
+    refusal = quote_refusal(silent, Settings(), NOW)
+    assert refusal.startswith("data in doubt: nothing heard of bbo, trades since 12:00:14 UTC")
+    assert entry_refusal(silent, Settings(), NOW) == refusal
+    stale = make_set(status="stale", not_heard="trades 300 s")  # over: what is left is sound
+    assert entry_refusal(stale, Settings(), NOW) is None
+
+
 @pytest.mark.parametrize(
     ("limit", "opens"), [(2.0, True), (1.82, True), (1.81, False), (1.0, False)]
 )

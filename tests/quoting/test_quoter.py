@@ -247,6 +247,16 @@ def test_with_stale_parameters_a_position_is_offered_at_the_touch(make_set, late
     assert "offered at the touch" in caplog.text
 
 
+def test_while_a_channel_is_silent_nothing_is_opened_and_exits_rest_at_the_touch(make_set, caplog):
+    q = quoter(make_set(status="stale", silent="trades"))
+    entry = q.entry("bid", 0, TOUCH, NOW)
+    assert entry.reason.startswith("data in doubt: nothing heard of trades")
+    assert q.is_outdated(2999.0, 0, entry)  # a resting entry goes at once
+    offer = q.exit("ask", 1, TOUCH, NOW)
+    assert (offer.price, offer.calibration_id) == (TOUCH.ask, None)
+    assert isinstance(quoter(make_set()).entry("bid", 0, TOUCH, NOW), Quote)  # it speaks again
+
+
 def test_a_quote_is_replaced_when_it_drifted_aged_or_lost_its_reason(make_set):
     q = quoter(make_set(), requote_ticks=2, min_quote_age_seconds=5, max_quote_age_seconds=15)
     wanted = Quote("bid", 0, 2999.0, 3000.0, 1.0, 0.1, "r1")

@@ -112,6 +112,20 @@ def test_the_status_line_fits_a_log(make_set):
     assert "kappa 2.6/2.7 (ok)" in line
 
 
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({"status": "stale", "silent": "trades"}, "trades silent: nothing is opened"),
+        ({"not_heard": "bbo 31 s"}, "not heard: bbo 31 s"),
+    ],
+)
+def test_a_silent_channel_shows(make_set, changes, shown):
+    view = view_of(make_set(**changes))
+    assert shown in status_line(SESSION, view, 75)
+    assert shown in rendered(view)
+    assert "silent" not in status_line(SESSION, view_of(make_set()), 75)
+
+
 RECORD = {
     "money": {
         "realised": 24.72, "open": -1.5, "maker_fees": 28.49, "taker_fees": 1.2,

@@ -86,7 +86,13 @@ def test_each_refit_over_time_ends_where_it_is_drawn(sections, recording, table_
     fits = refits(recording)
     assert len({fit.fill_curve.plus.kappa.value for fit in fits.values()}) > 30
     assert_tracks(sections["over_time"], fits)
-    assert table_of(sections["over_time"])["kappa"] == ["ok: 40", "ok: 40"]
+    # The simulated reach is nearly geometric, not quite: its own test finds out now and then.
+    for counts, side in zip(
+        table_of(sections["over_time"])["kappa"], ("plus", "minus"), strict=True
+    ):
+        found = [str(getattr(fit.fill_curve, side).kappa.status) for fit in fits.values()]
+        assert set(found) <= {"ok", "misfit"}
+        assert counts == ", ".join(f"{s}: {found.count(s)}" for s in dict.fromkeys(found))
 
 
 def test_refits_that_are_not_ok_are_marked_with_their_status(
@@ -104,8 +110,9 @@ def test_refits_that_are_not_ok_are_marked_with_their_status(
     assert {"kappa− insufficient", "lambda− insufficient", "epsilon− pooled"} <= names
     assert "kappa+ insufficient" not in names
     statuses = [str(fit.fill_curve.minus.kappa.status) for fit in fits.values()]
-    counts = f"insufficient: {statuses.count('insufficient')}, ok: {statuses.count('ok')}"
-    assert table_of(section)["kappa"] == ["ok: 40", counts]
+    assert statuses[0] == "insufficient"
+    counts = ", ".join(f"{s}: {statuses.count(s)}" for s in dict.fromkeys(statuses))
+    assert table_of(section)["kappa"][1] == counts
 
 
 def test_published_refits_are_those_of_the_history(sections, series_of, table_of):

@@ -1,5 +1,6 @@
 """The screener: ranks coins by income, on the runner's windows, and says what it does not know."""
 
+import io
 import json
 import shutil
 from dataclasses import replace
@@ -9,14 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 from advanced_mm.calibration import calibrate
+from advanced_mm.calibration.rolling import RollingWindow
 from advanced_mm.calibration.runner import PeriodicRunner, RunnerOptions
 from advanced_mm.calibration.toxicity import economics
 from advanced_mm.errors import InputError
-from advanced_mm.marketdata import ShardStore
+from advanced_mm.marketdata import ShardStore, Trades
 from advanced_mm.parameter_files import ParameterFiles, Settings
-from advanced_mm.report.screener import ScreenOptions, age_warnings, screen_coins
+from advanced_mm.report.screener import ScreenOptions, age_warnings, screen_coins, screen_table
 
 FEE_RATE = 0.00015
 SPREAD_BP = 0.1 / 3000 * 1e4  # one tick
@@ -64,6 +67,30 @@ def test_verdicts_follow_from_the_income(rows, data_dir):
     dear = screened(data_dir, fee_rate=0.01)["GOOD"]
     assert dear.income_per_hour.value < 0
     assert dear.verdict == "no depth that was measured pays: do not quote at this fee"
+
+
+def test_a_silent_channel_and_a_curve_that_does_not_fit_show_in_the_status(data_dir, monkeypatch):
+    """Trades stop two minutes before the end, while bbo and book go on."""
+    read = RollingWindow.update
+
+    def deaf(rolling):
+        found = read(rolling)
+        kept = np.flatnonzero(found.trades.time_ms < found.newest_ms - 120_000)
+        trades = Trades(*(column[kept] for column in vars(found.trades).values()))
+        return replace(found, trades=trades)
+
+    monkeypatch.setattr(RollingWindow, "update", deaf)
+    monkeypatch.setattr("advanced_mm.calibration.fill_curve._ks_critical_root_n", lambda *_: 1e-6)
+    screen = ScreenOptions(30.0, 30.0, FEE_RATE, stake=2000.0)
+    found = screen_coins(ShardStore(data_dir), screen, track=lambda coins: coins)
+    good = next(row for row in found if row.coin == "GOOD")
+    assert (good.status, good.silent) == ("stale", ("trades",))
+    assert good.to_json()["silent"] == ["trades"]
+    console = Console(file=io.StringIO(), width=300)
+    console.print(screen_table(found, screen))
+    assert "stale, silent: trades" in console.file.getvalue()
+    monkeypatch.setattr(RollingWindow, "update", read)
+    assert screened(data_dir)["GOOD"].status == "misfit"
 
 
 def test_a_thin_coin_is_fitted_on_the_window_of_the_runner(data_dir, tmp_path):

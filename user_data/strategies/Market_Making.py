@@ -13,7 +13,8 @@ from freqtrade.strategy import DecimalParameter, IStrategy
 from pandas import DataFrame
 
 from advanced_mm.errors import AdvancedMMError, InputError
-from advanced_mm.parameter_files import ParameterFiles, Settings, coin_of
+from advanced_mm.instruments import coin_of_market
+from advanced_mm.parameter_files import ParameterFiles, Settings
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import (
     ParameterFeed,
@@ -27,6 +28,7 @@ from advanced_mm.quoting import (
     own_sizes,
     touch_of,
 )
+from advanced_mm.quoting.builder_markets import unnamed_exchanges
 from advanced_mm.quoting.live import LiveTrading, spare_requests
 
 logger = logging.getLogger(__name__)
@@ -80,7 +82,11 @@ class Market_Making(IStrategy):
                 f"market_making.q_min = {self.settings.q_min}, q_max = {self.settings.q_max}: one "
                 "Freqtrade bot holds one unit; set 0 and 1 (long-only) or -1 and 0 (short-only)."
             )
+        if (unnamed := unnamed_exchanges(config)) is not None:
+            raise OperationalException(unnamed)
         self.can_short = self.settings.q_min < 0
+        self._coins: dict[str, str] = {}
+        """The venue's names of the pairs, as far as they were asked for."""
         self._feeds: dict[str, ParameterFeed] = {}
         self._quoters: dict[tuple[str, float], Quoter] = {}
         self._touches: dict[str, tuple[datetime, Touch]] = {}
@@ -356,13 +362,13 @@ class Market_Making(IStrategy):
             )
             return False
         if self._journal is not None:
-            self._journal.record(coin_of(pair), decision, rate, now)
+            self._journal.record(self._coin(pair), decision, rate, now)
         return True
 
     def _feed(self, pair: str) -> ParameterFeed:
         if pair not in self._feeds:
             directory = self.settings.parameter_folder(Path(self.config["user_data_dir"]))
-            self._feeds[pair] = ParameterFeed(ParameterFiles(directory), coin_of(pair))
+            self._feeds[pair] = ParameterFeed(ParameterFiles(directory), self._coin(pair))
         return self._feeds[pair]
 
     def _quoter(self, pair: str) -> Quoter:
@@ -372,12 +378,22 @@ class Market_Making(IStrategy):
             self._quoters[pair, scale] = Quoter(settings, self._feed(pair), self._grid(pair))
         return self._quoters[pair, scale]
 
-    def _grid(self, pair: str) -> PriceGrid:
-        market = self.dp.market(pair)
+    def _market(self, pair: str) -> dict[str, Any]:
+        market: dict[str, Any] | None = self.dp.market(pair)
         if market is None:
             raise InputError(
                 f"{pair} is not traded on this exchange; correct exchange.pair_whitelist."
             )
+        return market
+
+    def _coin(self, pair: str) -> str:
+        """The venue's name of a pair, by which parameters and the journal are kept."""
+        if pair not in self._coins:
+            self._coins[pair] = coin_of_market(self._market(pair))
+        return self._coins[pair]
+
+    def _grid(self, pair: str) -> PriceGrid:
+        market = self._market(pair)
         # Freqtrade rounds orders to the precision of when it loaded the markets.
         return PriceGrid(int(market["info"]["szDecimals"]), float(market["precision"]["price"]))
 
@@ -407,7 +423,7 @@ class Market_Making(IStrategy):
         if last is None or last[1] != kind or again:
             logger.warning("%s: not quoting: %s", pair, reason)
             if self._journal is not None:
-                self._journal.record_refusal(coin_of(pair), reason, now)
+                self._journal.record_refusal(self._coins.get(pair, pair), reason, now)
             self._refusals[pair] = (now, kind)
 
 

@@ -3,6 +3,10 @@
 An account's cross value is exactly ``usdc`` plus lots times mark of its cross positions, since
 the signed cost of a position is taken from ``usdc`` when it is traded. An isolated position has
 such a purse of its own, ``Position.usdc``.
+
+Each builder-deployed exchange keeps money of its own, ``Account.dex_usdc``. With DEX abstraction
+(``Account.dex_abstraction``) there is one purse for all: what an order or a position there needs is
+taken out of ``usdc``, and comes back to it.
 """
 
 import hashlib
@@ -10,14 +14,18 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from advanced_mm.paper.exchange.money import MoneyMoved
 from advanced_mm.paper.exchange.orders import Fill, FundingPayment, Order, OrderStatus
 from advanced_mm.paper.exchange.rules import Rules
+from advanced_mm.paper.exchange.twap_orders import TwapEvent
 from advanced_mm.paper.exchange.units import MICROS_PER_USDC
 
-__all__ = ["Account", "Accounts", "Leverage", "Position"]
+__all__ = ["Account", "Accounts", "Leverage", "Position", "Sample"]
 
 KEPT_ORDERS = 2_000
 KEPT_FILLS = 10_000
+KEPT_TWAPS = 2_000
+KEPT_SAMPLES = 24 * 100
 KEPT_ADDRESSES = 10_000  # that were asked about and have done nothing yet
 DEFAULT_LEVERAGE = 20  # or the coin's greatest, where that is less
 
@@ -64,19 +72,37 @@ class Position:
         return self.usdc + self.lots * mark
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What an account was worth at a time (ms), micro-USDC: with what it had gained, and traded."""
+
+    time_ms: int
+    value: int
+    spot: int
+    gain: int
+    volume: int
+
+
 @dataclass(slots=True)
 class Account:
     """One account. Amounts are micro-USDC, times exchange ms.
 
+    ``dex_usdc`` is what lies at builder-deployed exchanges, ``dex_abstraction`` None until it is
+    set for the first time, which is as good as False.
+
     ``orders`` are the live ones by number, sleeping stops among them; ``ended`` those before, the
     newest last, ``ended_counts`` how many there were in all, by what became of them. ``volume`` is
     what was traded, ``fees`` what was paid for it. ``refused`` counts orders that were never taken,
-    by the first words of the sentence.
+    by the first words of the sentence. ``spot_usdc`` lies in its spot part, ``deposited`` is what
+    was brought in less what was taken out. ``requests_reserved`` were bought. ``money`` and
+    ``twaps`` tell what happened, ``samples`` what it was worth, once an hour.
     """
 
     address: str
     created_ms: int
     usdc: int = 0
+    dex_usdc: dict[str, int] = field(default_factory=dict)
+    dex_abstraction: bool | None = None
     master: str | None = None
     name: str = ""
     positions: dict[str, Position] = field(default_factory=dict)
@@ -89,6 +115,12 @@ class Account:
     volume: int = 0
     fees: int = 0
     requests_used: int = 0
+    requests_reserved: int = 0
+    spot_usdc: int = 0
+    deposited: int = 0
+    money: deque[MoneyMoved] = field(default_factory=lambda: deque(maxlen=KEPT_FILLS))
+    twaps: deque[TwapEvent] = field(default_factory=lambda: deque(maxlen=KEPT_TWAPS))
+    samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=KEPT_SAMPLES))
     refused: Counter[str] = field(default_factory=Counter)
     scheduled_ms: int | None = None
     scheduled_day: int = 0
@@ -96,9 +128,38 @@ class Account:
     _known: dict[int, Order] = field(default_factory=dict)
     _cloids: dict[str, int] = field(default_factory=dict)
 
-    def leverage_of(self, coin: str, greatest: int) -> Leverage:
+    def __post_init__(self) -> None:
+        brought = self.usdc + sum(self.dex_usdc.values())
+        if brought > 0:
+            self._note_deposit(brought)
+
+    def deposit(self, dex: str, micros: int) -> None:
+        """Bring money to an exchange."""
+        self.add_to_purse(dex, micros)
+        if micros > 0:
+            self._note_deposit(micros)
+
+    def _note_deposit(self, micros: int) -> None:
+        self.deposited += micros
+        self.money.append(
+            MoneyMoved(self.created_ms, self.address, "deposit", micros, self.address, self.address)
+        )
+
+    def in_purse(self, dex: str) -> int:
+        """The purse of an exchange."""
+        return self.dex_usdc.get(dex, 0) if dex else self.usdc
+
+    def add_to_purse(self, dex: str, micros: int) -> None:
+        """Put money into the purse of an exchange, or take it out if negative."""
+        if dex:
+            self.dex_usdc[dex] = self.dex_usdc.get(dex, 0) + micros
+        else:
+            self.usdc += micros
+
+    def leverage_of(self, coin: str, greatest: int, *, only_isolated: bool = False) -> Leverage:
         """The leverage set for a coin, or what an account begins with."""
-        return self.leverage.get(coin) or Leverage(min(DEFAULT_LEVERAGE, greatest))
+        usual = Leverage(min(DEFAULT_LEVERAGE, greatest), not only_isolated)
+        return self.leverage.get(coin) or usual
 
     def add(self, order: Order) -> None:
         """Take in a new live order."""
@@ -151,6 +212,7 @@ class Accounts:
 
     def __init__(self, rules: Rules, now_ms: int) -> None:
         self._play_money = int(rules.play_money * MICROS_PER_USDC)
+        self._dex_abstraction = True if rules.dex_abstraction else None
         self.now_ms = now_ms
         self._accounts: dict[str, Account] = {}
         self._subs: dict[str, list[str]] = {}
@@ -179,7 +241,7 @@ class Accounts:
             if len(self._asked) >= KEPT_ADDRESSES:
                 del self._asked[next(iter(self._asked))]
             self._asked[address] = self.now_ms
-        return Account(address, self._asked[address], self._play_money)
+        return self._new(address, self._asked[address], self._play_money)
 
     def open(self, address: str, play_money_micros: int | None = None) -> Account:
         """The account of an address, opened with play money if it has none yet."""
@@ -188,9 +250,12 @@ class Accounts:
             if play_money_micros is None:
                 play_money_micros = self._play_money
             created_ms = self._asked.pop(address, self.now_ms)
-            account = Account(address, created_ms, play_money_micros)
+            account = self._new(address, created_ms, play_money_micros)
             self._accounts[address] = account
         return account
+
+    def _new(self, address: str, created_ms: int, micros: int) -> Account:
+        return Account(address, created_ms, micros, dex_abstraction=self._dex_abstraction)
 
     def put(self, account: Account) -> None:
         """Take in an account as it is, e.g. one that was saved."""

@@ -1,8 +1,8 @@
 """The forms of what is posted to /exchange: the envelope, and each action it may hold.
 
 Names are the venue's. Amounts named ``usd`` or ``ntli`` are micro-USDC, times ms; prices and sizes
-are decimal strings. A field that a form does not name is refused: the venue would drop it before
-it hashes the action, and the signature would be somebody else's.
+are decimal strings. Forms hold what the venue understands of an action, in the spelling and order
+in which it hashes it: see `fields`.
 """
 
 from typing import Annotated, Literal
@@ -12,14 +12,43 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    StringConstraints,
     TypeAdapter,
     model_validator,
 )
 
+from advanced_mm.paper.exchange.account_actions import (
+    AccountAction,
+    ApproveAgent,
+    ApproveBuilderFee,
+    CreateSubAccount,
+    Noop,
+    ReserveRequestWeight,
+    ScheduleCancel,
+    SetReferrer,
+    SubAccountModify,
+    SubAccountTransfer,
+    TopUpIsolatedOnlyMargin,
+    UpdateIsolatedMargin,
+    UpdateLeverage,
+    UsdClassTransfer,
+    UsdSend,
+    UserSigned,
+    Withdraw,
+    signed_nonce,
+)
+from advanced_mm.paper.exchange.fields import (
+    Asset,
+    Cloid,
+    DecimalText,
+    Form,
+    OrderId,
+    PlainAddress,
+    TimeMs,
+)
 from advanced_mm.paper.exchange.signing import Address, Signature
 
 __all__ = [
+    "AccountAction",
     "Action",
     "ApproveAgent",
     "ApproveBuilderFee",
@@ -30,33 +59,32 @@ __all__ = [
     "CreateSubAccount",
     "Envelope",
     "Modify",
+    "ModifyForm",
     "Noop",
     "PlaceOrders",
+    "ReserveRequestWeight",
     "ScheduleCancel",
     "SetReferrer",
+    "SubAccountModify",
     "SubAccountTransfer",
+    "TopUpIsolatedOnlyMargin",
     "TriggerForm",
+    "TwapCancel",
+    "TwapDetails",
+    "TwapOrder",
     "UpdateIsolatedMargin",
     "UpdateLeverage",
+    "UsdClassTransfer",
+    "UsdSend",
+    "UserSigned",
     "WireOrder",
+    "Withdraw",
     "parse_action",
     "request_count",
+    "signed_nonce",
 ]
 
-Cloid = Annotated[str, StringConstraints(pattern=r"^0[xX][0-9a-fA-F]{32}$")]
-DecimalText = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?$", max_length=40)]
-Asset = Annotated[int, Field(ge=0, lt=2**32)]
-OrderId = Annotated[int, Field(ge=0, lt=2**64)]
-TimeMs = Annotated[int, Field(ge=0, lt=2**63)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=16)]
-
 MAX_BATCH = 1_000  # orders, cancels or modifies of one action
-
-
-class Form(BaseModel):
-    """A form of the wire: JSON's own types, no field more."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class LimitForm(Form):
@@ -101,7 +129,7 @@ class WireOrder(Form):
 class Builder(Form):
     """Who brought the order, and what is paid for it: ``f`` tenths of a basis point."""
 
-    b: Address
+    b: PlainAddress
     f: Annotated[int, Field(ge=0, le=1_000)]
 
 
@@ -116,7 +144,7 @@ class PlaceOrders(Form):
 
     type: Literal["order"]
     orders: Annotated[list[WireOrder], Field(min_length=1, max_length=MAX_BATCH)]
-    grouping: Literal["na", "normalTpsl", "positionTpsl"] | Priority = "na"
+    grouping: Literal["na", "normalTpsl", "positionTpsl"] | Priority
     builder: Builder | None = None
 
 
@@ -132,6 +160,8 @@ class Cancel(Form):
 
     type: Literal["cancel"]
     cancels: Annotated[list[CancelOid], Field(min_length=1, max_length=MAX_BATCH)]
+    f: Literal[True] | None = None
+    """Asks to be passed on faster, for which there is no need here."""
 
 
 class CancelCloid(Form):
@@ -146,6 +176,7 @@ class CancelByCloid(Form):
 
     type: Literal["cancelByCloid"]
     cancels: Annotated[list[CancelCloid], Field(min_length=1, max_length=MAX_BATCH)]
+    f: Literal[True] | None = None
 
 
 class ModifyForm(Form):
@@ -155,10 +186,13 @@ class ModifyForm(Form):
     order: WireOrder
 
 
-class Modify(ModifyForm):
-    """One modify."""
+class Modify(Form):
+    """One modify; with ``a`` the new order is placed even if the old one is gone already."""
 
     type: Literal["modify"]
+    oid: OrderId | Cloid
+    order: WireOrder
+    a: Literal[True] | None = None
 
 
 class BatchModify(Form):
@@ -166,100 +200,53 @@ class BatchModify(Form):
 
     type: Literal["batchModify"]
     modifies: Annotated[list[ModifyForm], Field(min_length=1, max_length=MAX_BATCH)]
+    a: Literal[True] | None = None
 
 
-class UpdateLeverage(Form):
-    """Leverage and margin mode of a coin."""
+class TwapForm(Form):
+    """An order that the venue sends in parts: over ``m`` minutes, in random sizes if ``t``."""
 
-    type: Literal["updateLeverage"]
-    asset: Asset
-    isCross: bool
-    leverage: Annotated[int, Field(ge=1)]
-
-
-class UpdateIsolatedMargin(Form):
-    """Adds ``ntli`` micro-USDC to an isolated position; takes them away where negative."""
-
-    type: Literal["updateIsolatedMargin"]
-    asset: Asset
-    isBuy: bool
-    ntli: int
+    a: Asset
+    b: bool
+    s: DecimalText
+    r: bool
+    m: Annotated[int, Field(ge=0, lt=2**32)]
+    t: bool
 
 
-class ScheduleCancel(Form):
-    """Cancels everything at a time; without one, the schedule is lifted."""
+class TwapTriggerForm(Form):
+    """The mark at which a TWAP begins: at or above ``p`` if ``a``, else at or below it."""
 
-    type: Literal["scheduleCancel"]
-    time: TimeMs | None = None
-
-
-class ApproveBuilderFee(Form):
-    """Lets a builder take up to a share of each order: ``maxFeeRate`` as "0.01%"."""
-
-    type: Literal["approveBuilderFee"]
-    hyperliquidChain: Literal["Mainnet", "Testnet"]
-    signatureChainId: Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{1,16}$")]
-    maxFeeRate: Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?%$", max_length=20)]
-    builder: Address
-    nonce: TimeMs
+    p: DecimalText
+    a: bool
 
 
-class ApproveAgent(Form):
-    """Lets a key without money sign for the owner; an empty or missing name: the only nameless."""
+class TwapDetails(Form):
+    """When a TWAP begins, and the price at which it is given up."""
 
-    type: Literal["approveAgent"]
-    hyperliquidChain: Literal["Mainnet", "Testnet"]
-    signatureChainId: Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{1,16}$")]
-    agentAddress: Address
-    agentName: Annotated[str, StringConstraints(max_length=64)] | None = None
-    nonce: TimeMs
+    t: TwapTriggerForm | None
+    s: DecimalText | None
 
 
-class SetReferrer(Form):
-    """Whoever brought the account: nothing follows from it here."""
+class TwapOrder(Form):
+    """An order in parts."""
 
-    type: Literal["setReferrer"]
-    code: str
-
-
-class CreateSubAccount(Form):
-    """A sub-account of the signer's."""
-
-    type: Literal["createSubAccount"]
-    name: Name
+    type: Literal["twapOrder"]
+    twap: TwapForm
+    details: TwapDetails | None = None
 
 
-class SubAccountTransfer(Form):
-    """Moves ``usd`` micro-USDC between an owner and a sub-account."""
+class TwapCancel(Form):
+    """Ends a TWAP ``t`` of an asset."""
 
-    type: Literal["subAccountTransfer"]
-    subAccountUser: Address
-    isDeposit: bool
-    usd: Annotated[int, Field(gt=0, lt=2**63)]
-
-
-class Noop(Form):
-    """Uses up its nonce, so that what was sent with the same one comes too late."""
-
-    type: Literal["noop"]
+    type: Literal["twapCancel"]
+    a: Asset
+    t: OrderId
 
 
-Action = (
-    PlaceOrders
-    | Cancel
-    | CancelByCloid
-    | Modify
-    | BatchModify
-    | UpdateLeverage
-    | UpdateIsolatedMargin
-    | ScheduleCancel
-    | ApproveBuilderFee
-    | ApproveAgent
-    | SetReferrer
-    | CreateSubAccount
-    | SubAccountTransfer
-    | Noop
-)
+OrderAction = PlaceOrders | Cancel | CancelByCloid | Modify | BatchModify | TwapOrder | TwapCancel
+
+Action = OrderAction | AccountAction
 
 _ACTION: TypeAdapter[Action] = TypeAdapter(Annotated[Action, Discriminator("type")])
 

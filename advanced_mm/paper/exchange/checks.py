@@ -7,10 +7,12 @@ from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.exchange.triggers import wakes_rising
 from advanced_mm.paper.exchange.units import MICROS_PER_USDC, CoinUnits
 
-__all__ = ["form_error", "is_tick", "trigger_wakes"]
+__all__ = ["form_error", "is_tick", "most_open_orders", "to_tick", "trigger_wakes"]
 
 SIGNIFICANT_FIGURES = 5
 FARTHEST_PERCENT = 95
+OPEN_ORDERS, MOST_OPEN_ORDERS = 1_000, 5_000
+VOLUME_A_MORE: int = 5_000_000 * MICROS_PER_USDC  # traded for each open order beyond the first 1000
 
 
 def form_error(
@@ -32,7 +34,7 @@ def form_error(
         Least value.
     """
     if request.lots <= 0:
-        return "Order has invalid size."
+        return "Order has zero size."
     if request.price <= 0:
         return "Order has invalid price."
     prices = [request.price] if request.trigger is None else [request.price, request.trigger.price]
@@ -43,10 +45,19 @@ def form_error(
     if 100 * abs(request.price - mark) > FARTHEST_PERCENT * mark:
         return "Order price cannot be more than 95% away from the reference price"
     closes = request.reduce_only and request.lots >= abs(held)
+    if request.twap_id is not None:  # the whole of it was large enough
+        return None
     least = rules.minimum_value * MICROS_PER_USDC
     if not closes and request.price * request.lots < least:
         return f"Order must have minimum value of ${_plain(rules.minimum_value)}."
     return None
+
+
+def most_open_orders(volume: int, request: OrderRequest) -> int:
+    """Beside how many open orders such an order is still taken from who has traded so much."""
+    if request.reduce_only or request.trigger is not None:
+        return OPEN_ORDERS
+    return min(MOST_OPEN_ORDERS, OPEN_ORDERS + volume // VOLUME_A_MORE)
 
 
 def is_tick(price: int, units: CoinUnits) -> bool:
@@ -54,6 +65,13 @@ def is_tick(price: int, units: CoinUnits) -> bool:
     if price % 10**units.price_decimals == 0:
         return True
     return len(str(abs(price)).rstrip("0")) <= SIGNIFICANT_FIGURES
+
+
+def to_tick(price: int, units: CoinUnits, *, up: bool) -> int:
+    """The next price that is a tick, the price itself if it is one; ``up``: not below it."""
+    finest = max(0, len(str(price)) - SIGNIFICANT_FIGURES)
+    step = int(10 ** min(finest, units.price_decimals))
+    return -(-price // step) * step if up else price // step * step
 
 
 def trigger_wakes(request: OrderRequest, mark: int) -> bool:

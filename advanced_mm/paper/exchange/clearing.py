@@ -10,6 +10,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from advanced_mm.paper.exchange.accounts import Account, Position
 from advanced_mm.paper.exchange.margin import Margin, ceil_div
 from advanced_mm.paper.exchange.rules import Rules
+from advanced_mm.paper.listing import MAIN_DEX
 
 __all__ = ["Clearing"]
 
@@ -54,7 +55,7 @@ class Clearing:
             self._open(account, position, opening, price, leverage.value)
         if position.lots == 0:
             del account.positions[coin]
-        account.usdc -= fee
+        account.add_to_purse(self._margin.purse(account, coin), -fee)
         account.fees += fee
         account.volume += abs(lots) * price
         self.fees += fee
@@ -68,14 +69,17 @@ class Clearing:
         if position.isolated:
             position.usdc += received
         else:
-            account.usdc += received
+            account.add_to_purse(self._margin.purse(account, position.coin), received)
         return received
 
     def cover(self, account: Account) -> None:
-        """Let the insurance pay what an account without cross positions owes."""
-        if account.usdc < 0 and all(p.isolated for p in account.positions.values()):
-            self.insurance += account.usdc
-            account.usdc = 0
+        """Let the insurance pay what is owed at exchanges where there are no cross positions."""
+        cross = [p.coin for p in account.positions.values() if not p.isolated]
+        backed = {self._margin.purse(account, coin) for coin in cross}
+        for dex in (MAIN_DEX, *account.dex_usdc):
+            if account.in_purse(dex) < 0 and dex not in backed:
+                self.insurance += account.in_purse(dex)
+                account.add_to_purse(dex, -account.in_purse(dex))
 
     def _close(self, account: Account, position: Position, lots: int, price: int) -> int:
         """Trade ``lots`` (signed, against the position) that make it smaller."""
@@ -85,8 +89,9 @@ class Clearing:
         released = position.entry_cost - cost
         position.entry_cost = cost
         proceeds = -lots * price
+        purse = self._margin.purse(account, position.coin)
         if not position.isolated:
-            account.usdc += proceeds
+            account.add_to_purse(purse, proceeds)
             return proceeds - released
         position.usdc += proceeds
         back = max(0, worth * abs(lots) // abs(before))
@@ -96,7 +101,7 @@ class Clearing:
         if back < 0:
             self.insurance += back
         else:
-            account.usdc += back
+            account.add_to_purse(purse, back)
         return proceeds - released
 
     def _open(
@@ -104,11 +109,13 @@ class Clearing:
     ) -> None:
         position.lots += lots
         position.entry_cost += lots * price
+        purse = self._margin.purse(account, position.coin)
         if not position.isolated:
-            account.usdc -= lots * price
+            account.add_to_purse(purse, -lots * price)
             return
-        moved = min(ceil_div(abs(lots) * price, leverage), max(0, self._margin.equity(account)))
-        account.usdc -= moved
+        needed = ceil_div(abs(lots) * price, leverage)
+        moved = min(needed, max(0, self._margin.equity(account, purse)))
+        account.add_to_purse(purse, -moved)
         position.usdc += moved - lots * price
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from advanced_mm.paper.exchange.accounts import Account, Accounts
-from advanced_mm.paper.exchange.checks import form_error, trigger_wakes
+from advanced_mm.paper.exchange.checks import form_error, most_open_orders, trigger_wakes
 from advanced_mm.paper.exchange.clearing import Clearing
 from advanced_mm.paper.exchange.ledger import Match
 from advanced_mm.paper.exchange.margin import NOTHING, Margin, Taken
@@ -26,10 +26,10 @@ from advanced_mm.paper.exchange.triggers import Sleepers
 
 __all__ = ["Desk"]
 
-MOST_OPEN_ORDERS = 1_000
 MOST_EVENTS = 100_000
 TENTHS_OF_WHOLE = 100_000  # tenths of a basis point, in which a builder's fee is counted
 NO_MATCH = "Order could not immediately match against any resting orders."
+NO_LIQUIDITY = "No liquidity available for market order."
 
 _REFUSALS = {
     "Price must be divisible by tick size": OrderStatus.TICK_REJECTED,
@@ -38,6 +38,9 @@ _REFUSALS = {
     "Reduce only": OrderStatus.REDUCE_ONLY_REJECTED,
     "Post only": OrderStatus.BAD_ALO_PX_REJECTED,
     NO_MATCH: OrderStatus.IOC_CANCEL_REJECTED,
+    NO_LIQUIDITY: OrderStatus.NO_LIQUIDITY_REJECTED,
+    "Order price cannot be more than": OrderStatus.ORACLE_REJECTED,
+    "Too many open orders": OrderStatus.TOO_MANY_OPEN_ORDERS_REJECTED,
     "Invalid TP/SL price": OrderStatus.BAD_TRIGGER_PX_REJECTED,
 }
 """What a refused order is called afterwards, by how the sentence begins."""
@@ -120,7 +123,7 @@ class Desk:
         error = form_error(request, market.units, market.mark, held, self._rules)
         if error is not None:
             return error
-        if without is None and len(account.orders) >= MOST_OPEN_ORDERS:
+        if without is None and len(account.orders) >= most_open_orders(account.volume, request):
             return "Too many open orders."
         if request.trigger is not None:
             return "Invalid TP/SL price." if trigger_wakes(request, market.mark) else None
@@ -137,7 +140,7 @@ class Desk:
         # In place of another it must find somebody else's: the other would be gone for nothing.
         finds = crosses if without is None else taken.lots > 0
         if request.tif is TimeInForce.IOC and not finds:
-            return NO_MATCH
+            return NO_LIQUIDITY if request.is_market else NO_MATCH
         return None
 
     def modify(self, account: Account, old: Order, request: OrderRequest) -> Outcome:
@@ -266,6 +269,7 @@ class Desk:
             start_lots=start,
             tid=match.tid,
             hash=match.hash,
+            twap_id=request.twap_id,
             waited_ms=0 if match.crossed else match.time_ms - order.placed_ms,
             ahead_at_start=0.0 if match.crossed else order.ahead_at_start,
             liquidation=order is self._forced,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Literal, TypeVar
 
 from advanced_mm.paper.exchange.accounts import Account, Accounts, Leverage
@@ -19,11 +20,15 @@ from advanced_mm.paper.exchange.orders import (
     Outcome,
 )
 from advanced_mm.paper.exchange.rules import Rules
+from advanced_mm.paper.exchange.treasury import SPOT, Treasury
+from advanced_mm.paper.exchange.twap_orders import Twap, TwapRequest
+from advanced_mm.paper.exchange.twaps import Twaps
 from advanced_mm.paper.exchange.upkeep import Upkeep
+from advanced_mm.paper.listing import MAIN_DEX
 from advanced_mm.paper.market import MarketSource, MarketUpdate
 from advanced_mm.paper.venue import Venue
 
-__all__ = ["Exchange", "Grouping"]
+__all__ = ["UNCHANGEABLE", "Exchange", "Grouping"]
 
 Grouping = Literal["na", "normalTpsl", "positionTpsl"]
 
@@ -45,7 +50,7 @@ class Exchange:
     Parameters
     ----------
     sources
-        The background of one market a coin; their order gives the asset numbers.
+        The background of one market a coin; their order gives the asset numbers, see `Listing`.
     rules
         The venue's rules.
     """
@@ -63,7 +68,11 @@ class Exchange:
         self.clearing = Clearing(self.margin, rules)
         self.desk.open(self.books, self.margin, self.clearing)
         self.venue = Venue(list(self.books.values()))
-        self._upkeep = Upkeep(self.desk, self.margin, self.clearing, self.books, rules)
+        self.treasury = Treasury(self.accounts, self.margin, self.desk.events)
+        self.twaps = Twaps(self.desk, self.accounts, self.margin, self.books, self.desk.events)
+        self._upkeep = Upkeep(
+            self.desk, self.accounts, self.margin, self.clearing, self.books, rules
+        )
         self._unpublished: dict[str, list[MarketUpdate]] = {}
         self._grid_marks: dict[str, int] = {}
 
@@ -101,6 +110,7 @@ class Exchange:
                 self._upkeep.cancel_scheduled(stop_ms)
             if stop_ms % STEP_MS == 0:
                 self._upkeep.step(stop_ms)
+                self.twaps.step(stop_ms)
                 self._grid_marks = {coin: self.books[coin].mark for coin in self._watched()}
         # A mark of a coin in which nothing is left would be old by the time something is again.
         watched = self._watched()
@@ -163,14 +173,20 @@ class Exchange:
     def update_leverage(self, account: str, coin: str, is_cross: bool, leverage: int) -> str | None:
         """Set a coin's leverage; the venue's sentence if it cannot be set."""
         owner = self.accounts.open(account)
-        if not 1 <= leverage <= self.books[coin].spec.max_leverage:
+        spec = self.books[coin].spec
+        if not 1 <= leverage <= spec.max_leverage:
             return "Invalid leverage value"
+        if is_cross and spec.only_isolated:
+            return "Cross margin is not allowed for this asset."
         old, position = self.margin.leverage(owner, coin), owner.positions.get(coin)
         if position is not None and position.isolated == is_cross:
             return "Cannot switch leverage type with open position."
-        needed = self.margin.required(owner)
+        purse = self.margin.purse(owner, coin)
+        needed = self.margin.required(owner, purse=purse)
         owner.leverage[coin] = Leverage(leverage, is_cross)
-        enough = self.margin.required(owner) <= max(needed, self.margin.equity(owner))
+        enough = self.margin.required(owner, purse=purse) <= max(
+            needed, self.margin.equity(owner, purse)
+        )
         if position is not None and position.isolated and leverage < old.value:
             worth = position.equity(self.margin.mark(coin))
             enough = enough and worth >= self.margin.of_position(owner, position)
@@ -190,15 +206,21 @@ class Exchange:
         position = owner.positions.get(coin)
         if position is None or not position.isolated:
             return "No isolated position to update margin for."
+        if micros < 0 and self.books[coin].spec.margin_mode == "strictIsolated":
+            return (
+                "Cannot remove isolated margin for this asset. "
+                "To remove margin, reduce the position."
+            )
+        purse = self.margin.purse(owner, coin)
         mark = self.margin.mark(coin)
         least = max(
             self.margin.of_position(owner, position), ceil_div(abs(position.lots) * mark, 10)
         )
-        if micros > self.margin.withdrawable(owner) or (
+        if micros > self.margin.withdrawable(owner, purse) or (
             micros < 0 and position.equity(mark) + micros < least
         ):
             return "Insufficient margin for isolated margin update."
-        owner.usdc -= micros
+        owner.add_to_purse(purse, -micros)
         position.usdc += micros
         return None
 
@@ -206,16 +228,79 @@ class Exchange:
         """Cancel all of an account's orders at a time to come; None: do not."""
         return self._upkeep.schedule(self.accounts.open(account), self.now_ms, time_ms)
 
+    def top_up_isolated_margin(self, account: str, coin: str, leverage: Decimal) -> str | None:
+        """Add to an isolated position what it lacks to a leverage; the venue's sentence if not."""
+        position = self.accounts.open(account).positions.get(coin)
+        if leverage <= 0:
+            return "Invalid leverage value"
+        lacking = 0
+        if position is not None:
+            mark = self.margin.mark(coin)
+            wanted = -int(-abs(position.value(mark)) / leverage)
+            lacking = max(0, wanted - position.equity(mark))
+        return Exchange.update_isolated_margin(self, account, coin, True, lacking)
+
     def transfer(self, sender: str, receiver: str, micros: int) -> str | None:
-        """Move money from one account to another."""
-        giver, taker = self.accounts.open(sender), self.accounts.open(receiver)
-        if micros <= 0:
-            return "Invalid transfer amount."
-        if micros > self.margin.withdrawable(giver):
-            return "Insufficient balance for transfer."
-        giver.usdc -= micros
-        taker.usdc += micros
-        return None
+        """Move money from one account to another of the same owner."""
+        return self.treasury.transfer(sender, receiver, micros, "subAccountTransfer")
+
+    def send(self, sender: str, receiver: str, micros: int) -> str | None:
+        """Give money to somebody else."""
+        return self.treasury.transfer(sender, receiver, micros, "internalTransfer")
+
+    def change_class(self, account: str, micros: int, to_perp: bool) -> str | None:
+        """Move money out of an account's spot part, or into it."""
+        return self.treasury.change_class(account, micros, to_perp)
+
+    def withdraw(self, account: str, receiver: str, micros: int, nonce: int) -> str | None:
+        """Take money off the venue."""
+        return self.treasury.withdraw(account, receiver, micros, nonce)
+
+    def reserve_requests(self, account: str, receiver: str, requests: int) -> str | None:
+        """Buy requests for an address."""
+        return self.treasury.reserve_requests(account, receiver, requests)
+
+    def rename(self, account: str, name: str) -> None:
+        """Give a sub-account another name."""
+        self.accounts.open(account).name = name
+
+    def place_twap(self, account: str, request: TwapRequest) -> Twap | str:
+        """Begin a TWAP; the venue's sentence if it cannot be."""
+        return self.twaps.place(self.accounts.open(account), request)
+
+    def cancel_twap(self, account: str, coin: str, twap_id: int) -> str | None:
+        """End a TWAP; the venue's sentence if there is none."""
+        return self.twaps.cancel(self.accounts.open(account), coin, twap_id)
+
+    def send_asset(
+        self, sender: str, source: str, receiver: str, destination: str, micros: int
+    ) -> str | None:
+        """Move money from one purse of an account to one of the same or of another.
+
+        Purses are named by their exchange, the main one by the empty string, or are "spot".
+        """
+        for address, place in ((sender, source), (receiver, destination)):
+            if place not in (*self.venue.listing.dexs, SPOT):
+                return f"Invalid perp dex: {place}"
+            if place not in (MAIN_DEX, SPOT) and self.accounts.open(address).dex_abstraction:
+                return "Action disabled when DEX abstraction is active"
+        return self.treasury.send_asset(sender, source, receiver, destination, micros)
+
+    def set_dex_abstraction(self, account: str, enabled: bool) -> None:
+        """Make one purse of an account's, or let each exchange have its own again.
+
+        What is held for orders at an exchange stays there then.
+        """
+        owner = self.accounts.open(account)
+        if owner.dex_abstraction and not enabled:
+            held = {dex: self.margin.money_at(owner, dex) for dex in self.venue.listing.dexs if dex}
+            for dex, micros in held.items():
+                owner.add_to_purse(MAIN_DEX, -micros)
+                owner.add_to_purse(dex, micros)
+        elif enabled and not owner.dex_abstraction:
+            owner.add_to_purse(MAIN_DEX, sum(owner.dex_usdc.values()))
+            owner.dex_usdc.clear()
+        owner.dex_abstraction = enabled
 
     def halt(self, coin: str, halted: bool) -> None:
         """Stop trading in a coin, or let it go on."""
@@ -261,7 +346,7 @@ class Exchange:
     def _watched(self) -> list[str]:
         """The coins in which something of ours may happen."""
         held = {coin for owner in self.desk.holders.values() for coin in owner.positions}
-        sleepers = self.desk.sleepers
+        sleepers, held = self.desk.sleepers, held | self.twaps.coins
         return [
             coin for coin, book in self.books.items() if book.busy or coin in held or sleepers[coin]
         ]

@@ -5,7 +5,8 @@ whenever the same is asked of it at the same times. Recipe, rules and journal th
 whole state, places in queues among it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -14,6 +15,7 @@ from advanced_mm.paper.exchange.accounts import Account
 from advanced_mm.paper.exchange.engine import Exchange, Grouping
 from advanced_mm.paper.exchange.orders import OrderRequest, Outcome
 from advanced_mm.paper.exchange.rules import Rules
+from advanced_mm.paper.exchange.twap_orders import Twap, TwapRequest
 from advanced_mm.paper.market import MarketSource
 
 __all__ = ["JOURNAL", "Entry", "JournaledExchange"]
@@ -24,7 +26,10 @@ Entry = tuple[int, str, list[Any]]
 JOURNAL = TypeAdapter(list[Entry])
 
 _ARGUMENTS: dict[str, TypeAdapter[Any]] = {
-    "open": TypeAdapter(tuple[str, int, str | None, str]),
+    "open": TypeAdapter(
+        tuple[str, int, str | None, str]
+        | tuple[str, int, str | None, str, dict[str, int], bool | None]
+    ),
     "place": TypeAdapter(tuple[str, list[OrderRequest], Grouping]),
     "cancel": TypeAdapter(tuple[str, list[tuple[str, int]]]),
     "cancel_by_cloid": TypeAdapter(tuple[str, list[tuple[str, str]]]),
@@ -32,7 +37,17 @@ _ARGUMENTS: dict[str, TypeAdapter[Any]] = {
     "update_leverage": TypeAdapter(tuple[str, str, bool, int]),
     "update_isolated_margin": TypeAdapter(tuple[str, str, bool, int]),
     "schedule_cancel": TypeAdapter(tuple[str, int | None]),
+    "top_up_isolated_margin": TypeAdapter(tuple[str, str, Decimal]),
     "transfer": TypeAdapter(tuple[str, str, int]),
+    "send_asset": TypeAdapter(tuple[str, str, str, str, int]),
+    "set_dex_abstraction": TypeAdapter(tuple[str, bool]),
+    "send": TypeAdapter(tuple[str, str, int]),
+    "change_class": TypeAdapter(tuple[str, int, bool]),
+    "withdraw": TypeAdapter(tuple[str, str, int, int]),
+    "reserve_requests": TypeAdapter(tuple[str, str, int]),
+    "rename": TypeAdapter(tuple[str, str]),
+    "place_twap": TypeAdapter(tuple[str, TwapRequest]),
+    "cancel_twap": TypeAdapter(tuple[str, str, int]),
     "halt": TypeAdapter(tuple[str, bool]),
     "post_only": TypeAdapter(tuple[bool]),
 }
@@ -82,8 +97,18 @@ class JournaledExchange(Exchange):
             self.advance(min(until_ms, self.now_ms + step_ms))
             self.take_events()
 
-    def _reopen(self, address: str, usdc: int, master: str | None, name: str) -> None:
-        account = Account(address, self.now_ms, usdc, master=master, name=name)
+    def _reopen(
+        self,
+        address: str,
+        usdc: int,
+        master: str | None,
+        name: str,
+        dex_usdc: Mapping[str, int] | None = None,
+        dex_abstraction: bool | None = None,
+    ) -> None:
+        account = Account(
+            address, self.now_ms, usdc, dict(dex_usdc or {}), dex_abstraction, master, name
+        )
         self.accounts.put(account)
 
     def _note_accounts(self) -> None:
@@ -93,7 +118,9 @@ class JournaledExchange(Exchange):
         for one in self.accounts:
             if one.address not in self._noted:
                 self._noted.add(one.address)
-                opening = (one.address, one.usdc, one.master, one.name)
+                opening: tuple[Any, ...] = (one.address, one.usdc, one.master, one.name)
+                if one.dex_usdc or one.dex_abstraction is not None:
+                    opening = (*opening, dict(one.dex_usdc), one.dex_abstraction)
                 self._journal.append((self.now_ms, "open", opening))
 
     def _note(self, name: str, *arguments: Any) -> None:
@@ -149,6 +176,61 @@ class JournaledExchange(Exchange):
         self.accounts.open(receiver)
         self._note("transfer", sender, receiver, micros)
         return super().transfer(sender, receiver, micros)
+
+    def send_asset(
+        self, sender: str, source: str, receiver: str, destination: str, micros: int
+    ) -> str | None:
+        """See `Exchange.send_asset`."""
+        self.accounts.open(receiver)
+        self._note("send_asset", sender, source, receiver, destination, micros)
+        return super().send_asset(sender, source, receiver, destination, micros)
+
+    def set_dex_abstraction(self, account: str, enabled: bool) -> None:
+        """See `Exchange.set_dex_abstraction`."""
+        self._note("set_dex_abstraction", account, enabled)
+        super().set_dex_abstraction(account, enabled)
+
+    def top_up_isolated_margin(self, account: str, coin: str, leverage: Decimal) -> str | None:
+        """See `Exchange.top_up_isolated_margin`."""
+        self._note("top_up_isolated_margin", account, coin, leverage)
+        return super().top_up_isolated_margin(account, coin, leverage)
+
+    def send(self, sender: str, receiver: str, micros: int) -> str | None:
+        """See `Exchange.send`."""
+        self.accounts.open(receiver)
+        self._note("send", sender, receiver, micros)
+        return super().send(sender, receiver, micros)
+
+    def change_class(self, account: str, micros: int, to_perp: bool) -> str | None:
+        """See `Exchange.change_class`."""
+        self._note("change_class", account, micros, to_perp)
+        return super().change_class(account, micros, to_perp)
+
+    def withdraw(self, account: str, receiver: str, micros: int, nonce: int) -> str | None:
+        """See `Exchange.withdraw`."""
+        self._note("withdraw", account, receiver, micros, nonce)
+        return super().withdraw(account, receiver, micros, nonce)
+
+    def reserve_requests(self, account: str, receiver: str, requests: int) -> str | None:
+        """See `Exchange.reserve_requests`."""
+        self.accounts.open(receiver)
+        self._note("reserve_requests", account, receiver, requests)
+        return super().reserve_requests(account, receiver, requests)
+
+    def rename(self, account: str, name: str) -> None:
+        """See `Exchange.rename`."""
+        self._note("rename", account, name)
+        super().rename(account, name)
+
+    def place_twap(self, account: str, request: TwapRequest) -> Twap | str:
+        """See `Exchange.place_twap`."""
+        self._note("place_twap", account, request)
+        return super().place_twap(account, request)
+
+    def cancel_twap(self, account: str, coin: str, twap_id: int) -> str | None:
+        """See `Exchange.cancel_twap`."""
+        self._note("cancel_twap", account, coin, twap_id)
+        return super().cancel_twap(account, coin, twap_id)
 
     def halt(self, coin: str, halted: bool) -> None:
         """See `Exchange.halt`."""

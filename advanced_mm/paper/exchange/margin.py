@@ -5,6 +5,8 @@
   at the mark; buy orders at the lower of limit and mark, sell orders at the higher, since an order
   that crosses fills near the mark.
 - An isolated position has its own margin; its coin's orders need theirs from the cross account.
+- Each exchange is an account of its own: only what lies there counts, unless DEX abstraction makes
+  one purse of all.
 - What an order takes at once costs its distance from the mark, and the fee. Whoever opens a
   position must have the margin beside that; closing one is always possible. Margin of an isolated
   position must leave the maintenance margin after that cost, or it would be liquidated at once.
@@ -16,10 +18,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
-from advanced_mm.paper.exchange.accounts import Account, Leverage, Position
+from advanced_mm.instruments import dex_of
+from advanced_mm.paper.exchange.accounts import Account, Leverage, Position, Sample
 from advanced_mm.paper.exchange.orders import OrderRequest
 from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.exchange.units import CoinUnits
+from advanced_mm.paper.listing import MAIN_DEX
 from advanced_mm.paper.market import CoinSpec
 
 __all__ = ["NOTHING", "Margin", "Taken", "ceil_div"]
@@ -64,6 +68,7 @@ class Margin:
     def __init__(self, markets: Mapping[str, _Marked], rules: Rules) -> None:
         self._markets = markets
         self._held_marks: Mapping[str, int] = {}
+        self._dexs = {coin: dex_of(coin) for coin in markets}
         self._maintenance = {
             coin: (rules.maintenance_share / market.spec.max_leverage).as_integer_ratio()
             for coin, market in markets.items()
@@ -85,30 +90,66 @@ class Margin:
 
     def leverage(self, account: Account, coin: str) -> Leverage:
         """The account's leverage in a coin."""
-        return account.leverage_of(coin, self._markets[coin].spec.max_leverage)
+        spec = self._markets[coin].spec
+        return account.leverage_of(coin, spec.max_leverage, only_isolated=spec.only_isolated)
 
-    def equity(self, account: Account) -> int:
-        """Value of the cross account, micro-USDC."""
-        cross = (p.lots * self.mark(p.coin) for p in account.positions.values() if not p.isolated)
-        return account.usdc + sum(cross)
+    def purse(self, account: Account, coin: str) -> str:
+        """The exchange whose purse the margin of a coin comes from."""
+        return MAIN_DEX if account.dex_abstraction else self._dexs[coin]
+
+    def equity(self, account: Account, purse: str = MAIN_DEX) -> int:
+        """Value of a cross account, micro-USDC."""
+        cross = (p.lots * self.mark(p.coin) for p in self._cross(account, purse))
+        return account.in_purse(purse) + sum(cross)
 
     def value(self, account: Account) -> int:
-        """Value of the account with its isolated positions, micro-USDC."""
-        positions = account.positions.values()
-        return self.equity(account) + sum(
-            p.equity(self.mark(p.coin)) for p in positions if p.isolated
+        """Value of the account at all exchanges, with its isolated positions, micro-USDC."""
+        purses = account.usdc + sum(account.dex_usdc.values())
+        return purses + sum(
+            p.equity(mark) if p.isolated else p.value(mark)
+            for p in account.positions.values()
+            for mark in [self.mark(p.coin)]
         )
+
+    def value_at(self, account: Account, dex: str) -> int:
+        """Value of what lies at an exchange, with its isolated positions, micro-USDC."""
+        return self.money_at(account, dex) + sum(
+            p.equity(mark) if p.isolated else p.value(mark)
+            for p in account.positions.values()
+            if self._dexs[p.coin] == dex
+            for mark in [self.mark(p.coin)]
+        )
+
+    def money_at(self, account: Account, dex: str) -> int:
+        """What is shown as the purse of an exchange, micro-USDC.
+
+        With DEX abstraction a builder-deployed one has what is held for the orders there.
+        """
+        if not account.dex_abstraction:
+            return account.in_purse(dex)
+        pending = self._pending(account, MAIN_DEX, None, None)
+        held = {
+            coin: self._of_coin(account, coin, orders)
+            for coin, orders in pending.items()
+            if self._dexs[coin]
+        }
+        if dex:
+            return sum(micros for coin, micros in held.items() if self._dexs[coin] == dex)
+        return account.usdc - sum(held.values())
+
+    def sample(self, account: Account, now_ms: int) -> Sample:
+        """What the account is worth now, and what it has gained."""
+        value, spot = self.value(account), account.spot_usdc
+        return Sample(now_ms, value, spot, value + spot - account.deposited, account.volume)
 
     def held(self, account: Account, coin: str) -> int:
         """Signed lots of the account's position."""
         position = account.positions.get(coin)
         return position.lots if position else 0
 
-    def of_positions(self, account: Account) -> int:
+    def of_positions(self, account: Account, purse: str = MAIN_DEX) -> int:
         """Initial margin of the cross positions alone, micro-USDC."""
-        return sum(
-            self.of_position(account, p) for p in account.positions.values() if not p.isolated
-        )
+        return sum(self.of_position(account, p) for p in self._cross(account, purse))
 
     def of_position(self, account: Account, position: Position) -> int:
         """Initial margin of one position at the mark, micro-USDC."""
@@ -116,21 +157,28 @@ class Margin:
         return ceil_div(value, self.leverage(account, position.coin).value)
 
     def required(
-        self, account: Account, extra: OrderRequest | None = None, without: int | None = None
+        self,
+        account: Account,
+        extra: OrderRequest | None = None,
+        without: int | None = None,
+        *,
+        purse: str = MAIN_DEX,
     ) -> int:
-        """Initial margin the cross account must have for all positions and resting orders.
+        """Initial margin a cross account must have for all its positions and resting orders.
 
         Parameters
         ----------
         account
             The account.
+        purse
+            The exchange whose purse it must be in, that of ``extra`` if there is one.
         extra
             An order that is not there yet.
         without
             Number of an order to be left out.
         """
-        pending = self._pending(account, extra, without)
-        coins = {p.coin for p in account.positions.values() if not p.isolated} | set(pending)
+        pending = self._pending(account, purse, extra, without)
+        coins = {p.coin for p in self._cross(account, purse)} | set(pending)
         return sum(self._of_coin(account, coin, pending.get(coin)) for coin in coins)
 
     def allows(
@@ -145,12 +193,13 @@ class Margin:
         One that takes nothing (``taken``) but what closes a position, and needs no more margin,
         always may. ``without`` is the number of an order that it replaces.
         """
-        after = self.required(account, request, without)
+        purse = self.purse(account, request.coin)
+        after = self.required(account, request, without, purse=purse)
         opened = self._opened(account, request, taken.lots)
-        if opened == 0 and after <= self.required(account):
+        if opened == 0 and after <= self.required(account, purse=purse):
             return True
         cost = self._cost(request, taken)
-        return after + cost <= self.equity(account) and self._survives(
+        return after + cost <= self.equity(account, purse) and self._survives(
             account, request.coin, opened, taken, cost
         )
 
@@ -162,8 +211,9 @@ class Margin:
         held = self.held(account, request.coin)
         mark, leverage = self.mark(request.coin), self.leverage(account, request.coin)
         cost = self._cost(request, taken)
-        needed = self.of_positions(account)
-        have = self.equity(account) - cost
+        purse = self.purse(account, request.coin)
+        needed = self.of_positions(account, purse)
+        have = self.equity(account, purse) - cost
         if not leverage.is_cross:
             needed += ceil_div(taken.value * opened, taken.lots * leverage.value)
             return needed <= have and self._survives(account, request.coin, opened, taken, cost)
@@ -172,20 +222,21 @@ class Margin:
         shrunk = ceil_div(abs(held) * mark, leverage.value)
         return needed - shrunk + grown <= have
 
-    def withdrawable(self, account: Account) -> int:
+    def withdrawable(self, account: Account, purse: str = MAIN_DEX) -> int:
         """What can be taken out: above the margin and a tenth of the positions, micro-USDC."""
-        cross = (p for p in account.positions.values() if not p.isolated)
+        cross = self._cross(account, purse)
         tenth = ceil_div(sum(abs(p.lots) * self.mark(p.coin) for p in cross), 10)
-        return max(0, self.equity(account) - max(self.required(account), tenth))
+        needed = max(self.required(account, purse=purse), tenth)
+        return max(0, self.equity(account, purse) - needed)
 
     def maintenance(self, position: Position) -> int:
         """Maintenance margin of a position, micro-USDC."""
         share, whole = self._maintenance[position.coin]
         return ceil_div(abs(position.lots) * self.mark(position.coin) * share, whole)
 
-    def cross_maintenance(self, account: Account) -> int:
-        """Maintenance margin of all cross positions, micro-USDC."""
-        return sum(self.maintenance(p) for p in account.positions.values() if not p.isolated)
+    def cross_maintenance(self, account: Account, purse: str = MAIN_DEX) -> int:
+        """Maintenance margin of the cross positions, micro-USDC."""
+        return sum(self.maintenance(p) for p in self._cross(account, purse))
 
     def liquidation_price(self, account: Account, coin: str) -> float | None:
         """Price in USDC at which the position is closed by force, other prices standing still."""
@@ -195,7 +246,8 @@ class Margin:
         if position.isolated:
             available = position.equity(self.mark(coin)) - self.maintenance(position)
         else:
-            available = self.equity(account) - self.cross_maintenance(account)
+            purse = self.purse(account, coin)
+            available = self.equity(account, purse) - self.cross_maintenance(account, purse)
         side = 1 if position.lots > 0 else -1
         share, whole = self._maintenance[coin]
         away = available / abs(position.lots) / (1 - share / whole * side)
@@ -238,12 +290,20 @@ class Margin:
             )
         return ceil_div(most - held if isolated else most, leverage.value)
 
+    def _cross(self, account: Account, purse: str) -> list[Position]:
+        """The cross positions whose margin is in a purse."""
+        return [
+            p
+            for p in account.positions.values()
+            if not p.isolated and self.purse(account, p.coin) == purse
+        ]
+
     def _pending(
-        self, account: Account, extra: OrderRequest | None, without: int | None
+        self, account: Account, purse: str, extra: OrderRequest | None, without: int | None
     ) -> dict[str, _Pending]:
         pending: dict[str, _Pending] = {}
         for order in account.orders.values():
-            if order.resting and order.oid != without:
+            if order.resting and order.oid != without and self.purse(account, order.coin) == purse:
                 self._add(pending, order.request, order.remaining)
         if extra is not None:
             self._add(pending, extra, extra.lots)

@@ -39,6 +39,7 @@ from advanced_mm.paper.market import Book, CoinSpec, Level, MarketSource, Market
 __all__ = ["NOBODY", "STEP_MS", "MatchedMarket"]
 
 STEP_MS = 100
+NO_TRANSACTION = "0x" + "0" * 64  # nobody signed a transaction for the part of a TWAP
 
 
 class MatchedMarket:
@@ -320,7 +321,8 @@ class MatchedMarket:
         bids = not order.request.is_buy
         own = self._own(bids)
         side = 1 if order.request.is_buy else -1
-        sweep = self._sweep(side, users=(order.account, NOBODY), order=order)
+        transaction = NO_TRANSACTION if order.request.twap_id is not None else None
+        sweep = self._sweep(side, transaction, (order.account, NOBODY), order)
         for price, theirs in self._facing(bids, order.request.price):
             if order.remaining == 0:
                 break

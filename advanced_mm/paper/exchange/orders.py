@@ -7,6 +7,9 @@ numbers, see `units`; times are exchange ms.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from advanced_mm.paper.exchange.money import MoneyMoved
+from advanced_mm.paper.exchange.twap_orders import TwapEvent
+
 __all__ = [
     "AccountEvent",
     "Fill",
@@ -51,6 +54,9 @@ class OrderStatus(StrEnum):
     BAD_ALO_PX_REJECTED = "badAloPxRejected"
     IOC_CANCEL_REJECTED = "iocCancelRejected"
     BAD_TRIGGER_PX_REJECTED = "badTriggerPxRejected"
+    NO_LIQUIDITY_REJECTED = "marketOrderNoLiquidityRejected"
+    ORACLE_REJECTED = "oracleRejected"
+    TOO_MANY_OPEN_ORDERS_REJECTED = "tooManyOpenOrdersRejected"
 
     @property
     def ended(self) -> bool:
@@ -99,7 +105,8 @@ class OrderRequest:
     """What a client asks for; validated for form, not yet against account and market.
 
     ``builder_tenths`` go to whoever brought the order, tenths of a basis point of what is traded.
-    ``whole_position`` marks a trigger that closes all there is when it wakes, however much.
+    ``whole_position`` marks a trigger that closes all there is when it wakes, however much,
+    ``is_market`` what the client calls a market order and ``twap_id`` a part of a TWAP.
     """
 
     coin: str
@@ -112,6 +119,8 @@ class OrderRequest:
     cloid: str | None = None
     builder_tenths: int = 0
     whole_position: bool = False
+    is_market: bool = False
+    twap_id: int | None = None
 
 
 @dataclass(slots=True)
@@ -153,7 +162,8 @@ class Fill:
     ``start_lots`` is the signed position before; ``hash`` is that of the market order.
     ``waited_ms`` is how long the order had rested and ``ahead_at_start`` the lots that stood in
     front of it when it came to rest: what queueing costs. ``liquidation`` marks a forced close.
-    ``builder_fee`` is the part of ``fee`` that goes to whoever brought the order.
+    ``builder_fee`` is the part of ``fee`` that goes to whoever brought the order; ``twap_id`` is
+    that of the TWAP whose part the order was.
     """
 
     time_ms: int
@@ -174,6 +184,7 @@ class Fill:
     ahead_at_start: float
     liquidation: bool = False
     builder_fee: int = 0
+    twap_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +222,7 @@ class OrderEvent:
     order: Order
 
 
-AccountEvent = OrderEvent | Fill | FundingPayment | Liquidation
+AccountEvent = OrderEvent | Fill | FundingPayment | Liquidation | MoneyMoved | TwapEvent
 """What user streams tell; in the order in which it happened."""
 
 

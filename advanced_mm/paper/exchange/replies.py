@@ -8,7 +8,14 @@ from advanced_mm.paper.exchange.orders import Order, Outcome
 from advanced_mm.paper.exchange.units import CoinUnits
 from advanced_mm.paper.views import Json, decimal_text
 
-__all__ = ["cancel_statuses", "done", "order_statuses", "refused", "statuses_reply"]
+__all__ = [
+    "cancel_statuses",
+    "done",
+    "order_statuses",
+    "refused",
+    "settled",
+    "statuses_reply",
+]
 
 NO_MATCH = "Order could not immediately match against any resting orders."
 
@@ -24,6 +31,11 @@ def done(kind: str = "default", data: Json = None) -> dict[str, Json]:
 def refused(sentence: str) -> dict[str, Json]:
     """The action was not executed."""
     return {"status": "err", "response": sentence}
+
+
+def settled(error: str | None) -> dict[str, Json]:
+    """The action was executed, or the sentence why not."""
+    return done() if error is None else refused(error)
 
 
 def statuses_reply(kind: Literal["order", "cancel"], statuses: Sequence[Json]) -> dict[str, Json]:

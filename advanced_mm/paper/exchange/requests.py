@@ -11,13 +11,15 @@ from collections.abc import Callable, Sequence
 from pydantic import ValidationError
 
 from advanced_mm.paper.exchange import actions as forms
-from advanced_mm.paper.exchange.engine import Exchange, Grouping
+from advanced_mm.paper.exchange.account_requests import AccountRequests
+from advanced_mm.paper.exchange.engine import UNCHANGEABLE, Exchange, Grouping
+from advanced_mm.paper.exchange.fields import canonical
 from advanced_mm.paper.exchange.orders import OrderRequest, Outcome, TimeInForce, Trigger
 from advanced_mm.paper.exchange.replies import (
     cancel_statuses,
-    done,
     order_statuses,
     refused,
+    settled,
     statuses_reply,
 )
 from advanced_mm.paper.exchange.signers import NonceBook, RefusedError, Signers
@@ -28,12 +30,15 @@ from advanced_mm.paper.exchange.signing import (
     plain_address,
     user_signer,
 )
+from advanced_mm.paper.exchange.twap_requests import cancel_twap, place_twap
 from advanced_mm.paper.exchange.units import CoinUnits
 from advanced_mm.paper.gate_protocol import GateProtocol
 from advanced_mm.paper.info import RejectedRequest
 from advanced_mm.paper.views import Json
 
 __all__ = ["Requests"]
+
+EXPIRED_COSTS = 5  # requests for each that came too late for its ``expiresAfter``
 
 
 class Requests:
@@ -56,8 +61,9 @@ class Requests:
         self._exchange = exchange
         self._wall_ms = wall_ms
         self._gate = gate
-        specs = [market.spec for market in exchange.venue.markets.values()]
-        self._coins = [(spec.coin, CoinUnits(spec.size_decimals)) for spec in specs]
+        self._listing = exchange.venue.listing
+        self._units = {coin: book.units for coin, book in exchange.books.items()}
+        self._account_requests = AccountRequests(exchange, self.signers, self._coin)
 
     def answer(self, body: object) -> dict[str, Json]:
         """Execute what was posted, and tell what became of it.
@@ -97,33 +103,34 @@ class Requests:
             if self._exchange.accounts.master_of(sub_account) != account:
                 raise RefusedError(f"Vault not registered: {sub_account}")
             account = sub_account
-        if envelope.expiresAfter is not None and envelope.expiresAfter < wall_ms:
+        expired = envelope.expiresAfter is not None and envelope.expiresAfter < wall_ms
+        self._spend(account, action, times=EXPIRED_COSTS if expired else 1)
+        if expired:
             raise RefusedError("Action already expired")
-        self._spend(account, action)
         return account
 
-    def _spend(self, account: str, action: forms.Action) -> None:
+    def _spend(self, account: str, action: forms.Action, times: int) -> None:
         """Count the action among the address's requests; refused if it has none left."""
-        count = forms.request_count(action)
+        count = forms.request_count(action) * times
         if self._gate is None:
             self._exchange.accounts.open(account).requests_used += count
             return
-        cancels = isinstance(action, forms.Cancel | forms.CancelByCloid)
+        cancels = isinstance(action, forms.Cancel | forms.CancelByCloid | forms.TwapCancel)
         sentence = self._gate.spend(account, count, cancels=cancels)
         if sentence is not None:
             raise RefusedError(sentence)
 
     def _signer(self, envelope: forms.Envelope, action: forms.Action) -> str:
         """The address that signed: known here, and an owner's where an owner is called for."""
-        if isinstance(action, forms.ApproveAgent | forms.ApproveBuilderFee):
-            if action.nonce != envelope.nonce:
+        if isinstance(action, forms.UserSigned):
+            if forms.signed_nonce(action) != envelope.nonce:
                 raise RefusedError("Nonce mismatch.")
             signer = user_signer(envelope.action, envelope.signature)
             if signer in self.signers.agents or self._owner(signer) is None:
                 raise RefusedError(f"Must deposit before performing actions. User: {signer}")
             return signer
         digest = action_hash(
-            envelope.action, envelope.vaultAddress, envelope.nonce, envelope.expiresAfter
+            canonical(action), envelope.vaultAddress, envelope.nonce, envelope.expiresAfter
         )
         strangers = []
         for signer in phantom_signers(digest, envelope.signature):
@@ -153,44 +160,16 @@ class Requests:
                 return self._modify(account, action)
             case forms.BatchModify():
                 return self._batch_modify(account, action)
+            case forms.TwapOrder():
+                return place_twap(self._exchange, account, self._coin(action.twap.a), action)
+            case forms.TwapCancel():
+                return cancel_twap(self._exchange, account, self._coin(action.a), action)
             case _:
-                return self._settle(account, action)
-
-    def _settle(self, account: str, action: forms.Action) -> dict[str, Json]:
-        """Actions that are not about an order."""
-        exchange = self._exchange
-        match action:
-            case forms.UpdateLeverage(asset=asset, isCross=is_cross, leverage=leverage):
-                coin = self._coin(asset)
-                return _settled(exchange.update_leverage(account, coin, is_cross, leverage))
-            case forms.UpdateIsolatedMargin(asset=asset, isBuy=is_buy, ntli=micros):
-                coin = self._coin(asset)
-                return _settled(exchange.update_isolated_margin(account, coin, is_buy, micros))
-            case forms.ScheduleCancel(time=time_ms):
-                return _settled(exchange.schedule_cancel(account, time_ms))
-            case forms.ApproveBuilderFee(builder=builder, maxFeeRate=rate):
-                self.signers.approve_builder(account, plain_address(builder), rate)
-            case forms.ApproveAgent(agentAddress=address, agentName=name):
-                self.signers.approve_agent(account, plain_address(address), name or "")
-            case forms.CreateSubAccount(name=name):
-                return done("createSubAccount", exchange.accounts.add_sub(account, name))
-            case forms.SubAccountTransfer():
-                return self._transfer(account, action)
-            case _:  # a referrer and a noop leave nothing behind
-                pass
-        return done()
-
-    def _transfer(self, account: str, action: forms.SubAccountTransfer) -> dict[str, Json]:
-        sub_account = plain_address(action.subAccountUser)
-        if self._exchange.accounts.master_of(sub_account) != account:
-            raise RefusedError(f"Sub-account {sub_account} is not registered to {account}")
-        pair = (account, sub_account) if action.isDeposit else (sub_account, account)
-        return _settled(self._exchange.transfer(*pair, action.usd))
+                return self._account_requests.execute(account, action)
 
     def _place(self, account: str, action: forms.PlaceOrders) -> dict[str, Json]:
         if action.builder is not None:
-            builder = plain_address(action.builder.b)
-            self.signers.check_builder(account, builder, action.builder.f)
+            self.signers.check_builder(account, action.builder.b, action.builder.f)
         grouping: Grouping = action.grouping if isinstance(action.grouping, str) else "na"
         tenths = 0 if action.builder is None else action.builder.f
         asked = [self._request(order, tenths) for order in action.orders]
@@ -205,18 +184,26 @@ class Requests:
         return self._order_reply(action.orders, outcomes, grouping)
 
     def _modify(self, account: str, action: forms.Modify) -> dict[str, Json]:
-        (outcome,) = self._modified(account, [action])
-        return done() if outcome.error is None else refused(outcome.error)
+        (outcome,) = self._modified(account, [action], always=action.a is True)
+        return settled(outcome.error)
 
     def _batch_modify(self, account: str, action: forms.BatchModify) -> dict[str, Json]:
-        outcomes = self._modified(account, action.modifies)
+        outcomes = self._modified(account, action.modifies, always=action.a is True)
         return self._order_reply([one.order for one in action.modifies], outcomes, "na")
 
-    def _modified(self, account: str, modifies: Sequence[forms.ModifyForm]) -> list[Outcome]:
-        asked = [(_key(one.oid), self._request(one.order)) for one in modifies]
+    def _modified(
+        self, account: str, modifies: Sequence[forms.ModifyForm | forms.Modify], always: bool
+    ) -> list[Outcome]:
+        """Change orders; ``always``: place the new ones even where the old ones have ended."""
+        asked = [(one.oid, self._request(one.order)) for one in modifies]
         sound = [(key, one) for key, one in asked if isinstance(one, OrderRequest)]
         changed = iter(self._exchange.modify(account, sound) if sound else ())
-        return [one if isinstance(one, Outcome) else next(changed) for _, one in asked]
+        outcomes = [one if isinstance(one, Outcome) else next(changed) for _, one in asked]
+        if always:
+            for place, (_, request) in enumerate(asked):
+                if isinstance(request, OrderRequest) and outcomes[place].error == UNCHANGEABLE:
+                    (outcomes[place],) = self._exchange.place(account, [request])
+        return outcomes
 
     def _cancel(self, account: str, action: forms.Cancel) -> dict[str, Json]:
         which = [(self._coin(one.a), one.o) for one in action.cancels]
@@ -225,7 +212,7 @@ class Requests:
         return statuses_reply("cancel", cancel_statuses(outcomes, assets))
 
     def _cancel_by_cloid(self, account: str, action: forms.CancelByCloid) -> dict[str, Json]:
-        which = [(self._coin(one.asset), one.cloid.lower()) for one in action.cancels]
+        which = [(self._coin(one.asset), one.cloid) for one in action.cancels]
         outcomes = self._exchange.cancel_by_cloid(account, which)
         assets = [one.asset for one in action.cancels]
         return statuses_reply("cancel", cancel_statuses(outcomes, assets))
@@ -234,19 +221,21 @@ class Requests:
         self, orders: Sequence[forms.WireOrder], outcomes: Sequence[Outcome], grouping: Grouping
     ) -> dict[str, Json]:
         assets = [one.a for one in orders]
-        units = [self._coins[asset][1] if asset < len(self._coins) else None for asset in assets]
+        units = [self._units.get(self._listing.coin_of(asset) or "") for asset in assets]
         return statuses_reply("order", order_statuses(outcomes, assets, units, grouping))
 
     def _coin(self, asset: int) -> str:
-        if asset >= len(self._coins):
+        coin = self._listing.coin_of(asset)
+        if coin is None:
             raise RefusedError(f"Invalid asset: {asset}")
-        return self._coins[asset][0]
+        return coin
 
     def _request(self, order: forms.WireOrder, builder_tenths: int = 0) -> OrderRequest | Outcome:
         """The order in whole numbers, or why there is none."""
-        if order.a >= len(self._coins):
+        coin = self._listing.coin_of(order.a)
+        if coin is None:
             return Outcome(error="Invalid asset.")
-        coin, units = self._coins[order.a]
+        units = self._units[coin]
         try:
             price = units.parse_price(order.p)
             trigger = _trigger(order.t.trigger, units)
@@ -264,17 +253,10 @@ class Requests:
             reduce_only=order.r,
             tif=_time_in_force(order),
             trigger=trigger,
-            cloid=None if order.c is None else order.c.lower(),
+            cloid=order.c,
             builder_tenths=builder_tenths,
+            is_market=order.t.limit is not None and order.t.limit.tif == "FrontendMarket",
         )
-
-
-def _settled(error: str | None) -> dict[str, Json]:
-    return done() if error is None else refused(error)
-
-
-def _key(number: int | str) -> int | str:
-    return number.lower() if isinstance(number, str) else number
 
 
 def _trigger(form: forms.TriggerForm | None, units: CoinUnits) -> Trigger | None:

@@ -35,6 +35,10 @@ class Rules(BaseModel):
         Hourly, share of the position's value, paid by longs when positive.
     schedule_cancel_volume
         USDC an account must have traded before it may set a dead man's switch.
+    dex_abstraction
+        Whether new accounts begin with DEX abstraction: one purse for all exchanges, of which what
+        builder-deployed ones need is taken. Off, as on the venue, nothing can be traded there
+        before money was sent there (``sendAsset``), or the abstraction switched on.
     maintenance_share
         Maintenance margin as a share of the initial margin at the coin's greatest leverage.
     """
@@ -50,6 +54,7 @@ class Rules(BaseModel):
     print_run_overs: bool = False
     funding_rate: Decimal = Field(default=Decimal("0.0000125"))
     schedule_cancel_volume: Decimal = Field(default=Decimal(1_000_000), ge=0)
+    dex_abstraction: bool = False
     maintenance_share: Decimal = Field(default=Decimal("0.5"), gt=0, le=1)
 
     @model_validator(mode="after")

@@ -43,6 +43,13 @@ another network: both are right here."""
 CHAIN_ID = 1337
 NO_CONTRACT = "0x" + "0" * 40
 
+_PAYMENT = [
+    {"name": "hyperliquidChain", "type": "string"},
+    {"name": "destination", "type": "string"},
+    {"name": "amount", "type": "string"},
+    {"name": "time", "type": "uint64"},
+]
+
 USER_SIGNED: dict[str, tuple[str, list[dict[str, str]]]] = {
     "approveAgent": (
         "HyperliquidTransaction:ApproveAgent",
@@ -59,6 +66,48 @@ USER_SIGNED: dict[str, tuple[str, list[dict[str, str]]]] = {
             {"name": "hyperliquidChain", "type": "string"},
             {"name": "maxFeeRate", "type": "string"},
             {"name": "builder", "type": "address"},
+            {"name": "nonce", "type": "uint64"},
+        ],
+    ),
+    "usdSend": ("HyperliquidTransaction:UsdSend", _PAYMENT),
+    "withdraw3": ("HyperliquidTransaction:Withdraw", _PAYMENT),
+    "sendAsset": (
+        "HyperliquidTransaction:SendAsset",
+        [
+            {"name": "hyperliquidChain", "type": "string"},
+            {"name": "destination", "type": "string"},
+            {"name": "sourceDex", "type": "string"},
+            {"name": "destinationDex", "type": "string"},
+            {"name": "token", "type": "string"},
+            {"name": "amount", "type": "string"},
+            {"name": "fromSubAccount", "type": "string"},
+            {"name": "nonce", "type": "uint64"},
+        ],
+    ),
+    "userDexAbstraction": (
+        "HyperliquidTransaction:UserDexAbstraction",
+        [
+            {"name": "hyperliquidChain", "type": "string"},
+            {"name": "user", "type": "address"},
+            {"name": "enabled", "type": "bool"},
+            {"name": "nonce", "type": "uint64"},
+        ],
+    ),
+    "userSetAbstraction": (
+        "HyperliquidTransaction:UserSetAbstraction",
+        [
+            {"name": "hyperliquidChain", "type": "string"},
+            {"name": "user", "type": "address"},
+            {"name": "abstraction", "type": "string"},
+            {"name": "nonce", "type": "uint64"},
+        ],
+    ),
+    "usdClassTransfer": (
+        "HyperliquidTransaction:UsdClassTransfer",
+        [
+            {"name": "hyperliquidChain", "type": "string"},
+            {"name": "amount", "type": "string"},
+            {"name": "toPerp", "type": "bool"},
             {"name": "nonce", "type": "uint64"},
         ],
     ),
@@ -108,7 +157,7 @@ def action_hash(
     Parameters
     ----------
     action
-        The action with its fields in the order in which they came: the order counts.
+        The action as `fields.canonical` writes it: spelling and order count.
     account
         The sub-account it is for; None for the signer's own.
     nonce, expires_after
@@ -153,7 +202,11 @@ def user_signer(action: Mapping[str, Any], signature: Signature) -> str:
     """
     primary_type, fields = USER_SIGNED[action["type"]]
     # A field left out is signed as empty: an agent without a name.
-    message = {field["name"]: action.get(field["name"]) or _empty(field) for field in fields}
+    sent = {field["name"]: action.get(field["name"]) for field in fields}
+    message = {
+        field["name"]: _empty(field) if sent[field["name"]] is None else sent[field["name"]]
+        for field in fields
+    }
     try:
         signed = encode_typed_data(
             domain_data={

@@ -92,6 +92,9 @@ def summary(exchange: Exchange) -> dict[str, Any]:
             ],
             "fills": len(account.fills),
             "last_tid": account.fills[-1].tid if account.fills else None,
+            # Left out where there is nothing, as in states of before builder-deployed exchanges.
+            **({"dex_usdc": account.dex_usdc} if account.dex_usdc else {}),
+            **({} if account.dex_abstraction is None else {"dexs": account.dex_abstraction}),
         }
         for account in exchange.accounts
     }

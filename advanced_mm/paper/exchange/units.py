@@ -7,7 +7,7 @@ so that price units times lots are micro-USDC, without any rounding.
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 
-__all__ = ["MICROS_PER_USDC", "CoinUnits", "micros_text", "parse_micros"]
+__all__ = ["MICROS_PER_USDC", "CoinUnits", "dollars_text", "micros_text", "parse_micros"]
 
 QUOTE_DECIMALS = 6
 MICROS_PER_USDC = 10**QUOTE_DECIMALS
@@ -86,6 +86,11 @@ def _power(decimals: int) -> int:
 def micros_text(micros: int) -> str:
     """Write an amount of micro-USDC in USDC."""
     return _text(micros, QUOTE_DECIMALS)
+
+
+def dollars_text(micros: int) -> str:
+    """Write an amount in USDC as the venue's sentences do: whole cents, 87457.46, 4643."""
+    return micros_text(micros - micros % (MICROS_PER_USDC // 100)).removesuffix(".0")
 
 
 def parse_micros(text: str) -> int:

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 
-from advanced_mm.paper.exchange.accounts import Account
+from advanced_mm.paper.exchange.accounts import Account, Accounts
 from advanced_mm.paper.exchange.clearing import Clearing
 from advanced_mm.paper.exchange.desk import Desk
 from advanced_mm.paper.exchange.margin import Margin
 from advanced_mm.paper.exchange.matching import MatchedMarket
 from advanced_mm.paper.exchange.orders import FundingPayment, Liquidation, OrderStatus
 from advanced_mm.paper.exchange.rules import Rules
-from advanced_mm.paper.exchange.units import MICROS_PER_USDC
+from advanced_mm.paper.exchange.units import MICROS_PER_USDC, dollars_text
+from advanced_mm.paper.listing import MAIN_DEX
 
 __all__ = ["Upkeep"]
 
@@ -24,19 +25,21 @@ class Upkeep:
 
     Parameters
     ----------
-    desk, margin, clearing, markets, rules
+    desk, accounts, margin, clearing, markets, rules
         The parts of the venue.
     """
 
     def __init__(
         self,
         desk: Desk,
+        accounts: Accounts,
         margin: Margin,
         clearing: Clearing,
         markets: Mapping[str, MatchedMarket],
         rules: Rules,
     ) -> None:
         self._desk = desk
+        self._accounts = accounts
         self._margin = margin
         self._clearing = clearing
         self._markets = markets
@@ -53,22 +56,22 @@ class Upkeep:
         """Do what is due; called at whole multiples of the markets' step."""
         if now_ms % HOUR_MS == 0:
             self._pay_funding(now_ms)
+            self._sample(now_ms)
         self._wake()
         for account in tuple(self._desk.holders.values()):
             self._check(account)
 
     def schedule(self, account: Account, now_ms: int, time_ms: int | None) -> str | None:
         """Set or clear an account's dead man's switch; the venue's sentence if it cannot be."""
-        if time_ms is None:
-            self._scheduled.pop(account.address, None)
-            account.scheduled_ms = None
-            return None
         needed = self._rules.schedule_cancel_volume
         if account.volume < needed * MICROS_PER_USDC:
             return (
                 "Cannot set scheduled cancel time until enough volume traded. "
-                f"Required: ${needed:f}. Traded: ${account.volume / MICROS_PER_USDC:.2f}."
+                f"Required: ${needed:f}. Traded: ${dollars_text(account.volume)}."
             )
+        if time_ms is None:
+            self._lift(account)
+            return None
         if time_ms < now_ms + SHORTEST_NOTICE_MS:
             return "Scheduled cancel time too early, must be at least 5 seconds from now."
         if now_ms // DAY_MS != account.scheduled_day:
@@ -84,12 +87,21 @@ class Upkeep:
         for account in tuple(self._scheduled.values()):
             if account.scheduled_ms is None or account.scheduled_ms > now_ms:
                 continue
-            self.schedule(account, now_ms, None)
+            self._lift(account)
             if now_ms // DAY_MS != account.scheduled_day:
                 account.scheduled_day, account.scheduled_used = now_ms // DAY_MS, 0
             account.scheduled_used += 1
             for order in tuple(account.orders.values()):
                 self._desk.end(order, OrderStatus.SCHEDULED_CANCEL)
+
+    def _lift(self, account: Account) -> None:
+        self._scheduled.pop(account.address, None)
+        account.scheduled_ms = None
+
+    def _sample(self, now_ms: int) -> None:
+        """Write down what the accounts are worth."""
+        for account in self._accounts:
+            account.samples.append(self._margin.sample(account, now_ms))
 
     def _pay_funding(self, now_ms: int) -> None:
         rate = self._rules.funding_rate
@@ -125,6 +137,8 @@ class Upkeep:
             if coins:
                 self._liquidate(account, [p.coin for p in coins])
             self._clearing.cover(account)
+        elif any(micros < 0 for micros in account.dex_usdc.values()):
+            self._clearing.cover(account)
 
     def _below(self, account: Account) -> bool:
         return self._margin.equity(account) < self._margin.cross_maintenance(account)
@@ -133,7 +147,9 @@ class Upkeep:
         """Cancel the coins' orders and close the positions, a cross one only while it must be."""
         isolated = account.positions[coins[0]].isolated
         for order in tuple(account.orders.values()):
-            if order.coin in coins or not isolated:
+            if order.coin in coins or (
+                not isolated and self._margin.purse(account, order.coin) == MAIN_DEX
+            ):
                 self._desk.end(order, OrderStatus.LIQUIDATED_CANCELED)
         told = False
         for coin in coins:

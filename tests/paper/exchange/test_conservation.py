@@ -23,6 +23,7 @@ from advanced_mm.paper.exchange.orders import (
     Trigger,
 )
 from advanced_mm.paper.exchange.rules import Rules
+from advanced_mm.paper.exchange.twap_orders import TwapEvent, TwapRequest
 from advanced_mm.paper.synthetic import SyntheticMarket, SyntheticParameters
 
 HOUR_MS = 3_600_000
@@ -36,14 +37,19 @@ MARKETS = [
         coin="MINOR", size_decimals=0, start_price=0.05, tick=0.0001, level_size=500.0, sigma=0.001,
         jump_minimum=None, kappa_plus=3000.0, kappa_minus=3000.0, max_leverage=3, block_ms=250,
     ),
+    SyntheticParameters(
+        coin="dex:OTHER", size_decimals=3, start_price=100.0, tick=0.1, level_size=2.0, sigma=0.5,
+        margin_mode="strictIsolated",
+    ),
 ]  # fmt: skip
 COINS = [one.coin for one in MARKETS]
 DECIMALS = {one.coin: (6 - one.size_decimals, one.size_decimals) for one in MARKETS}
-TICK_UNITS = {"MAJOR": 100, "MINOR": 100}  # of prices in the units of the venue
+TICK_UNITS = {"MAJOR": 100, "MINOR": 100, "dex:OTHER": 100}  # of prices in the units of the venue
 FEES = {False: Decimal("0.00015"), True: Decimal("0.00045")}
 
 who = st.integers(0, len(ACCOUNTS) - 1)
 coin = st.sampled_from(COINS)
+dex = st.sampled_from(["", "dex", "spot"])
 order = st.tuples(
     coin,
     st.booleans(),
@@ -63,9 +69,16 @@ action = st.one_of(
     st.tuples(st.just("leverage"), who, coin, st.booleans(), st.sampled_from([1, 3, 25])),
     st.tuples(st.just("margin"), who, coin, st.integers(-(10**8), 10**8)),
     st.tuples(st.just("transfer"), who, who, st.integers(0, 10**8)),
+    st.tuples(st.just("send"), who, dex, who, dex, st.integers(0, 10**10)),
+    st.tuples(st.just("abstraction"), who, st.booleans()),
     st.tuples(st.just("schedule"), who, st.sampled_from([None, 5_000, 5_555])),
+    st.tuples(st.just("twap"), who, coin, st.booleans(), st.booleans(), st.integers(1, 20)),
+    st.tuples(st.just("end_twap"), who),
+    st.tuples(st.just("spot"), who, st.integers(0, 10**8), st.booleans()),
+    st.tuples(st.just("withdraw"), who, st.integers(0, 10**8)),
+    st.tuples(st.just("reserve"), who, st.integers(1, 10**5)),
     st.tuples(st.just("wait"), st.sampled_from([0, 40, 100, 600, 2_000, 7_000])),
-    st.tuples(st.just("wait"), st.sampled_from([0, 40, 100, 600, 2_000])),
+    st.tuples(st.just("wait"), st.sampled_from([0, 40, 100, 600, 2_000, 31_000])),
 )
 
 
@@ -83,11 +96,14 @@ class Tally:
         self.lots: dict[tuple[str, str], int] = defaultdict(int)
         self.limits: dict[int, OrderRequest] = {}
         self.filled: dict[int, int] = defaultdict(int)
+        self.parts: dict[int, int] = defaultdict(int)
         self.arrivals = count()
         self.arrival: dict[int, int] = {}
         self.resting: dict[int, OrderEvent] = {}
         self.ended: set[int] = set()
         self.fees = self.funding = 0
+        self.gone = 0
+        """What has left the perpetuals: to the spot accounts, off the venue, for requests."""
         self.last_tid: dict[str, int] = defaultdict(int)
         self.printed: dict[tuple[str, int, str], int] = defaultdict(int)
         self.told: dict[tuple[str, int, str], int] = defaultdict(int)
@@ -147,6 +163,43 @@ class Tally:
             self.money[ACCOUNTS[i]] -= micros
             self.money[ACCOUNTS[j]] += micros
 
+    def leave(self, i: int, micros: int, refusal: str | None) -> None:
+        if refusal is None:
+            self.money[ACCOUNTS[i]] -= micros
+            self.gone += micros
+
+    def spot(self, i: int, micros: int, to_perp: bool) -> None:
+        refusal = self.exchange.change_class(ACCOUNTS[i], micros, to_perp)
+        self.leave(i, -micros if to_perp else micros, refusal)
+
+    def withdraw(self, i: int, micros: int) -> None:
+        self.leave(i, micros, self.exchange.withdraw(ACCOUNTS[i], "0x" + "9" * 40, micros, 1))
+
+    def reserve(self, i: int, requests: int) -> None:
+        refusal = self.exchange.reserve_requests(ACCOUNTS[i], ACCOUNTS[i], requests)
+        self.leave(i, 500 * requests, refusal)
+
+    def twap(self, i: int, name: str, is_buy: bool, reduce_only: bool, size: int) -> None:
+        lots = size * 100_000_000 // self.exchange.books[name].mark
+        wanted = TwapRequest(name, is_buy, lots, 5, reduce_only, randomize=size % 2 == 0)
+        self.exchange.place_twap(ACCOUNTS[i], wanted)
+
+    def end_twap(self, i: int) -> None:
+        for one in self.exchange.twaps.of(ACCOUNTS[i])[:1]:
+            assert self.exchange.cancel_twap(ACCOUNTS[i], one.coin, one.twap_id) is None
+            assert self.exchange.cancel_twap(ACCOUNTS[i], one.coin, one.twap_id) is not None
+
+    def send(self, i: int, source: str, j: int, destination: str, micros: int) -> None:
+        sent = (ACCOUNTS[i], source, ACCOUNTS[j], destination, micros)
+        refusal = self.exchange.send_asset(*sent)
+        if source != "spot":
+            self.leave(i, micros, refusal)
+        if destination != "spot":
+            self.leave(j, -micros, refusal)
+
+    def abstraction(self, i: int, enabled: bool) -> None:
+        self.exchange.set_dex_abstraction(ACCOUNTS[i], enabled)
+
     def schedule(self, i: int, delay_ms: int | None) -> None:
         time_ms = None if delay_ms is None else self.exchange.now_ms + delay_ms
         self.exchange.schedule_cancel(ACCOUNTS[i], time_ms)
@@ -174,8 +227,11 @@ class Tally:
             elif isinstance(event, Liquidation):
                 assert event.notional > 0
                 self.liquidation[event.account] = event.lid
-            else:
+            elif isinstance(event, FundingPayment):
                 self.hear_funding(event)
+            elif isinstance(event, TwapEvent):
+                executed = event.twap.executed_lots
+                assert self.parts[event.twap.twap_id] == executed <= event.twap.request.lots
         self.compare()
         self.look_at_books()
 
@@ -205,6 +261,9 @@ class Tally:
         self.money[fill.account] -= fill.fee
         self.fees += fill.fee
         assert fill.oid not in self.ended
+        if fill.twap_id is not None:
+            self.parts[fill.twap_id] += fill.lots
+            assert fill.hash == "0x" + "0" * 64
         self.filled[fill.oid] += fill.lots
         if fill.liquidation:  # it was told beforehand, with the number of the first order
             assert self.liquidation[fill.account] <= fill.oid
@@ -258,6 +317,10 @@ class Tally:
         for address in ACCOUNTS:
             account = exchange.accounts.get(address)
             purses = account.usdc + sum(p.usdc for p in account.positions.values())
+            purses += sum(account.dex_usdc.values())
+            if account.dex_abstraction:
+                assert not any(account.dex_usdc.values())
+            assert all(p.isolated for p in account.positions.values() if ":" in p.coin)
             owned += purses
             if exchange.clearing.insurance == 0:
                 assert purses == self.money[address]
@@ -269,7 +332,7 @@ class Tally:
                 oid for oid, event in self.resting.items() if event.order.account == address
             }
         assert exchange.clearing.fees == self.fees
-        total = owned + self.money["nobody"] + self.fees - self.funding
+        total = owned + self.money["nobody"] + self.fees - self.funding + self.gone
         assert total + exchange.clearing.insurance == self.start
         for name in COINS:
             assert sum(self.lots[owner, name] for owner in [*ACCOUNTS, "nobody"]) == 0

@@ -50,7 +50,7 @@ def test_prices_keep_five_figures_or_are_integers(price, size_decimals, fits):
 @pytest.mark.parametrize(
     ("side", "price", "size", "sentence"),
     [
-        (1, 100.0, 0.0, "Order has invalid size."),
+        (1, 100.0, 0.0, "Order has zero size."),
         (1, 0.0, 1.0, "Order has invalid price."),
         (1, 99.951, 1.0, None),
         (1, 3000.01, 1.0, "Price must be divisible by tick size."),
@@ -351,7 +351,7 @@ def test_a_dead_mans_switch_is_for_those_who_have_traded_a_million(deep):
     said = exchange.schedule_cancel(ALICE, exchange.now_ms + 6_000)
     assert said == (
         "Cannot set scheduled cancel time until enough volume traded. "
-        "Required: $1000000. Traded: $0.00."
+        "Required: $1000000. Traded: $0."
     )
     exchange.accounts.open(ALICE).volume = 10**12
     assert exchange.schedule_cancel(ALICE, exchange.now_ms + 6_000) is None

@@ -175,7 +175,7 @@ def test_an_expired_action_is_refused_and_its_nonce_used_up(client):
         {},
         {"type": "noSuchAction"},
         {"type": "order", "orders": [], "grouping": "na"},
-        {**order(), "surprise": 1},
+        {"type": "order", "orders": order()["orders"]},
         order(price=2990),
         order(price="1e3"),
         order(price="-1"),

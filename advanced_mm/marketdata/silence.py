@@ -1,0 +1,80 @@
+"""How long a channel must be silent before it is no chance.
+
+Gaps between messages have an exponential tail: beyond some length the past is forgotten and the
+next message comes at a background rate. That rate is fitted to the longest tenth of the gaps, since
+orders come in bursts: the mean gap, in which the many short ones within bursts count as well, would
+call a quiet moment a silence. The limit is where the tail's probability, with the uncertainty of a
+rate learned from so few gaps in it, has fallen to one in a million, and a quarter more because
+rates wander. On half hours of simulated orders at two a second, a longer gap came in
+
+====================================================================== ==================
+market                                                                 share of half hours
+====================================================================== ==================
+Poisson                                                                none of 300
+bursts of 2.5 orders within 1.5 s                                      0.3%
+bursts of 5 orders over 20 s                                           5%
+a rate that wanders by a factor of two (log deviation 0.7) in 5 min    4%
+====================================================================== ==================
+
+and without that quarter three to ten times as often; on the recordings of ETH (1828 gaps between
+trades, the longest 5.1 s, limit 13 s) and WLFI (43; 30 s; 106 s) never.
+"""
+
+from collections.abc import Sequence
+from math import ceil, inf
+from typing import Final
+
+import numpy as np
+
+from advanced_mm.marketdata.records import Float1D
+
+__all__ = ["FEWEST_GAPS", "MARGIN", "PROBABILITY", "silence_limit"]
+
+PROBABILITY: Final = 1e-6
+"""A silence less likely than this is none of the market's."""
+MARGIN: Final = 1.25
+"""How much longer than that a silence must be: rates wander."""
+FEWEST_GAPS: Final = 10
+"""Fewer gaps say nothing of a rate."""
+
+_TAIL: Final = 0.1
+_LEAST_TAIL: Final = 30
+_SUSPECT: Final = 0.1  # of the tail: may be silences themselves
+
+
+def silence_limit(
+    gaps_seconds: Sequence[float] | Float1D, probability: float = PROBABILITY
+) -> float:
+    """Return the longest gap, in seconds, that chance explains; infinite with too few gaps.
+
+    Parameters
+    ----------
+    gaps_seconds : array_like, shape (n,)
+        Gaps between messages in any order, silences among them: up to a hundredth of all may be.
+    probability : float
+        Of a longer gap, between 0 and 1; 0 calls nothing a silence.
+
+    Notes
+    -----
+    With S the sum of the k largest gaps' excesses over the next smaller one u, of n gaps,
+    P(gap > t) = (k/n) (1 + (t - u)/S)^-k, the exponential law with its rate integrated out. The
+    longest tenth of the excesses counts as at least as long as the longest of the others (type II
+    censoring), until each in turn has been found to lie within the limit that those before it set.
+    """
+    n = len(gaps_seconds)
+    if n < FEWEST_GAPS or not probability > 0:
+        return inf
+    k = min(n, max(ceil(_TAIL * n), _LEAST_TAIL))
+    gaps = np.asarray(gaps_seconds, dtype=np.float64)
+    largest = np.partition(gaps, n - k - 1)[n - k - 1 :] if k < n else np.append(gaps, 0.0)
+    beyond, tail = float(largest.min()), np.sort(largest)[1:]
+    excess = tail - beyond
+    partial = np.cumsum(excess)
+    odds = k / n / probability
+    trusted = k - ceil(_SUSPECT * k)
+    while True:
+        total = float(partial[trusted - 1] + (k - trusted) * excess[trusted - 1])
+        limit = float(MARGIN * (beyond + total * (odds ** (1.0 / trusted) - 1.0)))
+        if trusted == k or tail[trusted] > limit:
+            return limit
+        trusted += 1

@@ -1,0 +1,83 @@
+"""What the connection log says of silent channels, as stretches of exchange time."""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from advanced_mm.marketdata.listing import shard_files
+from advanced_mm.marketdata.records import Silence
+
+__all__ = ["SILENT", "SPEAKS", "SilenceLog", "silence_detail"]
+
+logger = logging.getLogger(__name__)
+
+SILENT: Final = "silent"
+SPEAKS: Final = "speaks"
+"""Events of the connection log; their detail begins with the channel's name."""
+
+_COLUMNS: Final = ("timestamp", "event", "detail", "exchange_timestamp")
+
+
+def silence_detail(channel: str, seconds: float) -> str:
+    """Return the detail of a row of the connection log on a silent channel."""
+    return f"{channel}: no message for {seconds:.1f} s"
+
+
+class SilenceLog:
+    """One coin's silent channels, read from the connection log as it grows.
+
+    Files that were read are not read again.
+
+    Parameters
+    ----------
+    coin_folder : Path
+        The coin's folder; without a connection log there are no silences.
+    """
+
+    def __init__(self, coin_folder: Path) -> None:
+        self._folder = coin_folder
+        self._known: set[str] = set()
+        self._events: set[tuple[float, str, str, int]] = set()
+
+    def between(self, start_ms: int | None, end_ms: int | None) -> tuple[Silence, ...]:
+        """Return the silences that reach into a stretch of exchange time, in order.
+
+        None leaves that end open. A file of the log that cannot be read is logged and left out.
+        """
+        for file in shard_files(self._folder, "connections"):
+            if file.path not in self._known:
+                self._known.add(file.path)
+                self._read(file.path)
+        return tuple(
+            silence
+            for silence in self._silences()
+            if (end_ms is None or silence.start_ms <= end_ms)
+            and (start_ms is None or silence.end_ms is None or silence.end_ms >= start_ms)
+        )
+
+    def _read(self, path: str) -> None:
+        try:
+            table = pq.read_table(path, columns=list(_COLUMNS))
+            rows = list(zip(*table.to_pydict().values(), strict=True))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            logger.warning("connection log %s cannot be read: %s", path, error)
+            return
+        for local_s, event, detail, exchange_ms in rows:
+            if event in (SILENT, SPEAKS) and exchange_ms is not None:
+                channel = str(detail).partition(":")[0]
+                self._events.add((float(local_s), event, channel, int(exchange_ms)))
+
+    def _silences(self) -> Iterable[Silence]:
+        found: list[Silence] = []
+        begun: dict[str, int] = {}
+        for _, event, channel, exchange_ms in sorted(self._events):
+            if channel in begun:  # also where a recorder was stopped before it heard the end
+                found.append(Silence(channel, begun.pop(channel), exchange_ms))
+            if event == SILENT:
+                begun[channel] = exchange_ms
+        found += [Silence(channel, start_ms, None) for channel, start_ms in begun.items()]
+        return sorted(found, key=lambda silence: silence.start_ms)

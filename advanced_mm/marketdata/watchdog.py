@@ -1,0 +1,251 @@
+"""Which channel of which coin has fallen silent while the socket lives. No clock and no network.
+
+Silence is counted while something else on the socket is heard, so that a connection that stalls
+accuses nobody. Only news counts as a message: a channel that is subscribed anew and repeats what it
+said before has answered, but has not spoken.
+"""
+
+import enum
+import logging
+import random
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from math import inf
+from typing import Final
+
+from advanced_mm.errors import InputError
+from advanced_mm.marketdata.connection import Backoff
+from advanced_mm.marketdata.silence import silence_limit
+
+__all__ = ["CHANNELS", "Remedy", "SilentChannel", "SpokenAgain", "Watchdog", "WatchdogSettings"]
+
+logger = logging.getLogger(__name__)
+
+CHANNELS: Final = ("bbo", "trades", "l2Book")
+
+_GAPS_KEPT: Final = 2000
+_STEP_SECONDS: Final = 3.0  # what a longer pause of the whole socket counts
+_OTHER_CLOCK_MS: Final = 60_000  # times further back than this: the venue's clock was set anew
+
+
+@dataclass(frozen=True)
+class WatchdogSettings:
+    """Times of the watchdog, all in seconds and positive.
+
+    Attributes
+    ----------
+    least_seconds : float
+        Shorter silences are not called so, however regular the channel is.
+    first_word_seconds : float
+        How long a channel may take to say anything after it was subscribed.
+    first_retry_seconds, longest_retry_seconds : float
+        Delay before the second remedy and the cap of the later ones, which double, before jitter.
+        A channel that was not silent for the longest one starts over.
+    """
+
+    least_seconds: float = 5.0
+    first_word_seconds: float = 15.0
+    first_retry_seconds: float = 15.0
+    longest_retry_seconds: float = 600.0
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if not 0.0 < value < inf:
+                raise InputError(f"{one.name} is {value!r}: give a positive number of seconds")
+
+
+class Remedy(enum.Enum):
+    """What to do about a silent channel."""
+
+    WAIT = enum.auto()
+    SUBSCRIBE = enum.auto()
+    RECONNECT = enum.auto()
+
+
+@dataclass(frozen=True)
+class SilentChannel:
+    """A channel that is silent, and what to do about it now.
+
+    ``begins`` tells that it was not known to be silent before, ``newest_ms`` the exchange time of
+    its last message, None where there was none, ``seconds`` how long it has been silent.
+    """
+
+    coin: str
+    channel: str
+    seconds: float
+    newest_ms: int | None
+    begins: bool
+    remedy: Remedy
+
+    def __str__(self) -> str:
+        return f"{self.channel} of {self.coin} silent for {self.seconds:.0f} s"
+
+
+@dataclass(frozen=True)
+class SpokenAgain:
+    """The end of a silence and its length."""
+
+    coin: str
+    channel: str
+    seconds: float
+
+
+@dataclass
+class _Channel:
+    coin: str
+    name: str
+    backoff: Backoff
+    gaps: deque[float] = field(default_factory=lambda: deque(maxlen=_GAPS_KEPT))
+    newest_ms: int | None = None
+    heard_at: float = 0.0  # on the watchdog's clock
+    heard_s: float = 0.0  # local time
+    spoken: bool = False  # on this connection
+    silent: bool = False
+    remedies: int = 0
+    answered: bool = False  # the last remedy, without news
+    due_s: float = -inf
+    ended_s: float = -inf
+
+
+class Watchdog:
+    """Learns each channel's rate and says what to do where one is silent beyond chance.
+
+    Parameters
+    ----------
+    coins : iterable of str
+        Whose channels (`CHANNELS`) are watched.
+    settings : WatchdogSettings or None
+        The times.
+    rng : random.Random or None
+        Source of the jitter.
+    """
+
+    def __init__(
+        self,
+        coins: Iterable[str],
+        settings: WatchdogSettings | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._settings = times = settings or WatchdogSettings()
+        rng = rng or random.Random()
+        self._channels = {
+            (coin, name): _Channel(
+                coin, name, Backoff(times.first_retry_seconds, times.longest_retry_seconds, rng)
+            )
+            for coin in coins
+            for name in CHANNELS
+        }
+        self._clock = 0.0  # seconds in which something was heard
+        self._heard_s: float | None = None
+
+    def connected(self, now_s: float) -> None:
+        """Note a new connection: every channel is subscribed, which is a remedy for silent ones."""
+        self._heard_s = now_s
+        for channel in self._channels.values():
+            channel.spoken, channel.answered, channel.heard_at = False, False, self._clock
+            if channel.silent:
+                self._treated(channel, now_s)
+            else:
+                channel.heard_s = now_s
+
+    def disconnected(self) -> None:
+        """Note the end of the connection: nothing is expected of anybody now."""
+        self._heard_s = None
+
+    def heard(self, coin: str, name: str, time_ms: int, now_s: float) -> SpokenAgain | None:
+        """Take note of a message whose newest row has the exchange time ``time_ms``.
+
+        Returns
+        -------
+        SpokenAgain or None
+            What it ends.
+        """
+        if self._heard_s is None:
+            return None
+        self._clock += min(max(now_s - self._heard_s, 0.0), _STEP_SECONDS)
+        self._heard_s = now_s
+        channel = self._channels.get((coin, name))
+        if channel is None:
+            return None
+        newest_ms = channel.newest_ms
+        if newest_ms is not None and 0 <= newest_ms - time_ms < _OTHER_CLOCK_MS:
+            channel.answered = True
+            return None
+        if channel.spoken:
+            channel.gaps.append(self._clock - channel.heard_at)
+        silent_s, was_silent = now_s - channel.heard_s, channel.silent
+        channel.newest_ms, channel.heard_at, channel.heard_s = time_ms, self._clock, now_s
+        channel.spoken, channel.silent = True, False
+        if not was_silent:
+            return None
+        channel.ended_s = now_s
+        channel.due_s = min(channel.due_s, now_s + self._settings.first_retry_seconds)
+        logger.warning("%s of %s speaks again after %.0f s", name, coin, silent_s)
+        return SpokenAgain(coin, name, silent_s)
+
+    def look(self, now_s: float) -> list[SilentChannel]:
+        """Return what there is to note or to do now; a remedy is told of once and taken for done.
+
+        Every silence is logged once, when it begins.
+        """
+        return [] if self._heard_s is None else list(self._found(now_s))
+
+    def _found(self, now_s: float) -> Iterator[SilentChannel]:
+        for channel in self._channels.values():
+            begins = not channel.silent and self._falls_silent(channel, now_s)
+            if not channel.silent or (now_s < channel.due_s and not begins):
+                continue
+            yield SilentChannel(
+                channel.coin,
+                channel.name,
+                now_s - channel.heard_s,
+                channel.newest_ms,
+                begins,
+                self._remedy(channel, now_s),
+            )
+
+    def _falls_silent(self, channel: _Channel, now_s: float) -> bool:
+        """Judge a channel and mark it where it is silent beyond chance."""
+        times, silent_s = self._settings, self._clock - channel.heard_at
+        if silent_s < times.least_seconds:
+            return False
+        limit = silence_limit(channel.gaps)
+        if not (channel.spoken or channel.answered):
+            limit = (
+                times.first_word_seconds if limit == inf else max(limit, times.first_word_seconds)
+            )
+        if silent_s <= limit:
+            return False
+        if now_s - channel.ended_s > times.longest_retry_seconds:
+            channel.backoff.reset()
+        channel.silent, channel.remedies = True, 0
+        logger.warning(
+            "%s of %s silent for %.1f s while other channels speak (%.1f s are possible): "
+            "subscribing anew",
+            channel.name,
+            channel.coin,
+            now_s - channel.heard_s,
+            limit,
+        )
+        return True
+
+    def _remedy(self, channel: _Channel, now_s: float) -> Remedy:
+        """Take the next step: subscribe anew and reconnect in turn.
+
+        A subscription that has answered works, so that no connection is given up for it; nor for
+        trades of a coin of which none was ever heard, since there may be none.
+        """
+        if now_s < channel.due_s:
+            return Remedy.WAIT
+        in_vain = channel.remedies % 2 == 1 and not channel.answered
+        exists = channel.name != "trades" or channel.newest_ms is not None
+        self._treated(channel, now_s)
+        return Remedy.RECONNECT if in_vain and exists else Remedy.SUBSCRIBE
+
+    @staticmethod
+    def _treated(channel: _Channel, now_s: float) -> None:
+        channel.remedies += 1
+        channel.answered = False
+        channel.due_s = now_s + channel.backoff.next_delay()
