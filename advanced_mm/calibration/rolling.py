@@ -146,6 +146,7 @@ class RollingWindow:
     def _read_anew(self) -> Recording:
         """Read the window from disk; without rows where there are none."""
         self._held = None
+        self._silence_log = None  # the folder may have another name by now
         tail = self._store.tail(self.coin)
         newest_ms = self._store.newest_ms(self.coin)
         if newest_ms is None:

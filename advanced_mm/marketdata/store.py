@@ -205,7 +205,7 @@ class ShardStore:
         InputError
             If the data directory or the coin's folder does not exist.
         """
-        return SilenceLog(self._coin_folder(coin))
+        return SilenceLog(self.folder(coin))
 
     def connections(self, coin: str) -> list[ConnectionEvent]:
         """Return the connection log of a coin in order; empty for recordings without one.
