@@ -2,15 +2,16 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+export NO_MKDOCS_2_WARNING = 1
 
-.PHONY: help install install-dev paper test lint image image-check clean
+.PHONY: help install install-dev paper test lint docs docs-serve image image-check clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
 
 install: $(VENV)/.installed        ## set up .venv from requirements.txt
 
-install-dev: $(VENV)/.installed-dev   ## the same with the test and lint tools
+install-dev: $(VENV)/.installed-dev   ## the same with the test, lint and documentation tools
 
 $(VENV)/.installed: requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -25,7 +26,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 
-paper: install   ## the whole system on a loopback venue: MINUTES=3, LIVE=1, BOTH=1, COIN=ETH, REPLAY=DIR, SCENARIO=FILE
+paper: install   ## the whole system on a loopback venue: MINUTES=3, LIVE=1, BOTH=1, COIN=ETH, REPLAY=DIR, SCENARIO=FILE, SUMMARY=FILE
 	$(BIN)/python scripts/paper_trading.py $(if $(MINUTES),--minutes $(MINUTES)) \
 	  $(if $(LIVE),--live) $(if $(BOTH),--both-sides) \
 	  $(if $(REPLAY),--replay $(REPLAY)) $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(COIN),--coin $(COIN)) $(if $(SUMMARY),--summary $(SUMMARY))
@@ -33,10 +34,17 @@ paper: install   ## the whole system on a loopback venue: MINUTES=3, LIVE=1, BOT
 test: install-dev   ## all tests
 	$(BIN)/python -m pytest -n 2
 
-lint: install-dev   ## ruff and mypy
+lint: install-dev   ## ruff, mypy, and a strict build of the documentation
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mkdocs build --strict --quiet
+
+docs: install-dev   ## build the documentation site into site/
+	$(BIN)/mkdocs build --strict
+
+docs-serve: install-dev   ## show the documentation at http://127.0.0.1:8000 while you write
+	$(BIN)/mkdocs serve
 
 image: install   ## the container image, built with Docker or, for root on Linux, with buildah
 	$(BIN)/python docker/check_image.py --build-only
@@ -44,5 +52,5 @@ image: install   ## the container image, built with Docker or, for root on Linux
 image-check: install   ## build it (or take IMAGE=NAME), run its services on a loopback venue until quotes are sent
 	$(BIN)/python docker/check_image.py $(if $(IMAGE),--image $(IMAGE))
 
-clean:           ## remove .venv and caches, never data
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+clean:           ## remove .venv, caches and the built site, never data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache site

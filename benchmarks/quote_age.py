@@ -6,8 +6,9 @@ strategy's: a quote is replaced when its price is two ticks off and it is older 
 looked at once a second. The model lets a quote follow the mid at once; what is lost here is the
 price running over quotes that do not.
 
-    python benchmarks/quote_age.py             # two minutes
+    python benchmarks/quote_age.py                        # two minutes
     python benchmarks/quote_age.py --quick
+    python benchmarks/quote_age.py --look-seconds 0.1     # ten looks a second, ten minutes
 """
 
 import argparse
@@ -24,6 +25,7 @@ from rich.progress import track
 from rich.table import Table
 
 from advanced_mm.cli import run
+from advanced_mm.errors import InputError
 from advanced_mm.model import ModelParameters, solve
 from advanced_mm.paper.exchange.engine import Exchange
 from advanced_mm.paper.exchange.orders import OrderRequest, TimeInForce
@@ -44,12 +46,16 @@ MARKETS: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run: units bought and sold, profit after fees in USDC, orders sent, minutes."""
+    """One run: units bought and sold, profit after fees in USDC, orders sent, minutes.
+
+    ``waited`` is the unit-seconds that filled orders had rested.
+    """
 
     units: float
     profit: float
     orders: int
     minutes: float
+    waited: float
 
 
 class Maker:
@@ -90,16 +96,18 @@ class Maker:
         self.exchange.place(MAKER, [request])
         self.orders += 1
 
-    def trade(self, minutes: float, loop_ms: int = 1_000) -> Outcome:
-        """Quote for so long."""
+    def trade(self, minutes: float, loop_ms: int) -> Outcome:
+        """Quote for so long, with a look at the market every ``loop_ms``."""
         money = self.exchange.margin.value(self.account)
         while self.exchange.now_ms < START_MS + minutes * 60_000:
             self.exchange.advance(self.exchange.now_ms + loop_ms)
             self.exchange.take_events()
             self.look()
         profit = (self.exchange.margin.value(self.account) - money) / 1e6
-        lots = sum(fill.lots for fill in self.exchange.fills(MAKER))
-        return Outcome(lots / self.unit, profit, self.orders, minutes)
+        fills = self.exchange.fills(MAKER)
+        lots = sum(fill.lots for fill in fills)
+        waited = sum(fill.lots * fill.waited_ms for fill in fills) / 1000
+        return Outcome(lots / self.unit, profit, self.orders, minutes, waited / self.unit)
 
 
 def _depths(parameters: SyntheticParameters, maker_fee: float) -> tuple[float, float]:
@@ -121,34 +129,46 @@ def _depths(parameters: SyntheticParameters, maker_fee: float) -> tuple[float, f
     return float(value.bid_depth[0]), float(value.ask_depth[1])
 
 
-def _run(task: tuple[str, float, int, float]) -> Outcome:
-    market, age_s, seed, minutes = task
-    return Maker(SyntheticParameters(**MARKETS[market]), seed, age_s).trade(minutes)
+def _run(task: tuple[str, float, int, float, float]) -> Outcome:
+    market, age_s, seed, minutes, look_s = task
+    maker = Maker(SyntheticParameters(**MARKETS[market]), seed, age_s)
+    return maker.trade(minutes, round(look_s * 1000))
 
 
 def main(argv: list[str] | None = None) -> int:
     """Print the table; exit code 0."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="10 minutes of 2 seeds, not 30 of 8")
-    quick = parser.parse_args(argv).quick
-    minutes, seeds = (10.0, range(2)) if quick else (30.0, range(8))
-    tasks = [(m, a, s, minutes) for m, a, s in product(MARKETS, AGES_S, seeds)]
+    parser.add_argument(
+        "--look-seconds",
+        type=float,
+        default=1.0,
+        help="time between two looks at the market, 0.05 to 1 (default %(default)g)",
+    )
+    options = parser.parse_args(argv)
+    look_s = options.look_seconds
+    if not 0.05 <= look_s <= 1:
+        raise InputError(f"--look-seconds is {look_s:g}: give 0.05 to 1.")
+    minutes, seeds = (10.0, range(2)) if options.quick else (30.0, range(8))
+    ages = AGES_S if look_s == 1 else (look_s, *AGES_S)
+    tasks = [(m, a, s, minutes, look_s) for m, a, s in product(MARKETS, ages, seeds)]
     with ProcessPoolExecutor() as pool:
         done = list(track(pool.map(_run, tasks), "trading", total=len(tasks)))
-    table = Table("market", "least age s", "units/min", "USDC a unit", "orders/min")
-    for row, (market, age_s) in enumerate(product(MARKETS, AGES_S)):
+    table = Table("market", "least age s", "units/min", "USDC a unit", "waited s", "orders/min")
+    for row, (market, age_s) in enumerate(product(MARKETS, ages)):
         table.add_row(market, f"{age_s:g}", *_figures(done[row * len(seeds) :][: len(seeds)]))
     Console().print(table)
     return 0
 
 
-def _figures(runs: list[Outcome]) -> tuple[str, str, str]:
+def _figures(runs: list[Outcome]) -> tuple[str, str, str, str]:
     minutes = sum(one.minutes for one in runs)
     a_unit = np.array([one.profit / max(one.units, 1.0) for one in runs])
     error = a_unit.std(ddof=1) / np.sqrt(len(runs))
     return (
         f"{sum(one.units for one in runs) / minutes:.1f}",
         f"{a_unit.mean():+.3f} ± {error:.3f}",
+        f"{sum(one.waited for one in runs) / max(sum(one.units for one in runs), 1.0):.1f}",
         f"{sum(one.orders for one in runs) / minutes:.1f}",
     )
 

@@ -32,8 +32,8 @@ def main(argv: list[str] | None = None) -> int:
         default=ROOT / "user_data" / "plot" / "introduction",
         help="folder of the page and the pictures (default: %(default)s)",
     )
-    parser.add_argument("--paths", type=int, default=20_000, help="simulated paths a histogram")
-    parser.add_argument("--seed", type=int, default=1, help="of the simulations")
+    parser.add_argument("--paths", type=int, default=20_000, help="simulated paths per histogram")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the simulations")
     parser.add_argument("--json", action="store_true", help="print the numbers, write nothing")
     options = parser.parse_args(argv)
     configure_logging()

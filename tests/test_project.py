@@ -1,31 +1,20 @@
-"""What the project's own files promise: README, everyday commands, containers, no secrets."""
+"""What the project's own files promise: configuration, containers, requirements, no secrets.
+
+Documentation and commands: ``test_documentation.py`` and ``test_documented_commands.py``.
+"""
 
 import re
-import shlex
 import subprocess
 import sys
-from functools import cache
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
-from advanced_mm.parameter_files import Settings
+import advanced_mm
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = [
-    line for line in (ROOT / "commands.txt").read_text().splitlines() if line and line[0] != "#"
-]
-
-
-def test_the_readme_lists_every_setting_with_its_default():
-    rows = re.findall(r"^\| `(\w+)` \| (\S+) \| (.+) \|$", (ROOT / "README.md").read_text(), re.M)
-    documented = {name: (default, meaning) for name, default, meaning in rows}
-    for name, field in Settings.model_fields.items():
-        default = "null" if field.default is None else str(field.default)
-        default = default.lower() if isinstance(field.default, bool) else default
-        assert documented.pop(name) == (default, field.description), name
-    assert not documented
 
 
 def test_the_base_configuration_is_a_dry_run_with_valid_settings(monkeypatch):
@@ -38,32 +27,6 @@ def test_the_base_configuration_is_a_dry_run_with_valid_settings(monkeypatch):
     assert "key" not in config["exchange"]
     for overlay in sorted((ROOT / "user_data").glob("config*.json")):
         load_settings([base, overlay])
-
-
-@cache
-def help_of(*command: str) -> str:
-    return subprocess.run(
-        [*command, "--help"], capture_output=True, text=True, check=True, cwd=ROOT
-    ).stdout
-
-
-@pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith(("python", "freqtrade"))])
-def test_each_everyday_command_knows_its_options(line):
-    words = shlex.split(line)
-    if words[0] == "python":
-        assert (ROOT / words[1]).is_file()
-        shown = help_of(sys.executable, words[1])
-    else:
-        shown = help_of(sys.executable, "-m", "freqtrade", words[1])
-    for word in words:
-        if word.startswith("-") and not word.lstrip("-").isdigit():
-            assert re.search(rf"(^|[\s,]){re.escape(word)}\b", shown, re.M), word
-
-
-@pytest.mark.parametrize("line", [c for c in COMMANDS if c.startswith("make")])
-def test_each_make_target_exists(line):
-    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
-    assert shlex.split(line)[1] in targets
 
 
 def test_the_compose_file_follows_the_specification():
@@ -98,3 +61,29 @@ def test_no_address_or_key_is_committed():
         path = ROOT / name
         if path.suffix in {".json", ".env", ".yml", ".txt", ".conf"}:
             assert not re.search(r"0x[0-9a-fA-F]{40,}", path.read_text()), name
+
+
+def test_the_version_is_the_same_wherever_it_stands():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    version = project.get("version") or advanced_mm.__version__
+    changes = re.findall(r"^## (\d\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert changes[0] == version
+    tags = re.findall(r"image: advanced-mm:(\S+)", (ROOT / "docker-compose.yml").read_text())
+    assert [tag for tag in tags if tag[0].isdigit() and tag != version] == []
+
+
+def test_the_licence_is_the_one_that_the_package_names():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    licence = (ROOT / "LICENSE").read_text()
+    assert licence.startswith(f"{project['license']} License\n")
+    assert project["authors"][0]["name"] in licence
+
+
+def test_a_commit_is_checked_by_what_make_lint_runs():
+    recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.M).group(1)
+    linted = [line.strip().replace("$(BIN)", ".venv/bin") for line in recipe.splitlines()]
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    hooks = [hook for repo in config["repos"] for hook in repo["hooks"]]
+    assert [hook["entry"] for hook in hooks] == linted
+    assert {repo["repo"] for repo in config["repos"]} == {"local"}
+    assert not any(hook["pass_filenames"] for hook in hooks)

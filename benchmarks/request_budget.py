@@ -1,0 +1,116 @@
+"""What a live bot spends of the venue's budgets: REST weight a minute, and actions for one order.
+
+Three live sessions on the loopback venue, one after the other:
+
+- Freqtrade as it is, in the volatile synthetic market (sigma = 1), a quote replaced every five
+  seconds at most: a copy of the strategy in which ``spare_requests`` is not called;
+- the live bot under the same conditions;
+- the live bot with the default settings, a quote replaced every second at most, at sigma = 0.4.
+
+    python benchmarks/request_budget.py                 # 20 minutes
+    python benchmarks/request_budget.py --minutes 2     # the least: the first minute is not counted
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from advanced_mm.cli import run
+from advanced_mm.errors import InputError
+from advanced_mm.paper.session import PaperSession, SessionOptions
+
+ROOT = Path(__file__).resolve().parents[1]
+SPARING = "        spare_requests(exchange)\n"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row of the table: its name, and what differs from a usual live session."""
+
+    name: str
+    volatility: float
+    least_age_s: float
+    sparing: bool = True
+
+
+CASES = (
+    Case("Freqtrade as it is", 1.0, 5.0, sparing=False),
+    Case("the live bot", 1.0, 5.0),
+    Case("the same, every second at most, sigma = 0.4", 0.4, 1.0),
+)
+
+
+def project_without_sparing(folder: Path) -> Path:
+    """Copy what a session runs, with a strategy that sends every request Freqtrade wants."""
+    for name in ("scripts", "user_data"):
+        shutil.copytree(
+            ROOT / name,
+            folder / name,
+            ignore=shutil.ignore_patterns("HL_data", "paper", "*.sqlite*", "logs", "data", "plot"),
+        )
+    strategy = folder / "user_data" / "strategies" / "Market_Making.py"
+    text = strategy.read_text(encoding="utf-8")
+    if SPARING not in text:
+        raise RuntimeError(f"{strategy} does not call spare_requests as it did")
+    strategy.write_text(text.replace(SPARING, ""), encoding="utf-8")
+    return folder
+
+
+def trade(case: Case, minutes: float, folder: Path) -> dict[str, Any]:
+    """Run a live session; its summary."""
+    root = ROOT if case.sparing else project_without_sparing(folder / "project")
+    options = SessionOptions(
+        root=root,
+        folder=folder / "session",
+        live=True,
+        volatility=case.volatility,
+        overrides={"min_quote_age_seconds": case.least_age_s},
+    )
+    options.folder.mkdir()
+    with PaperSession(options) as session:
+        session.start(threading.Event())
+        deadline = time.monotonic() + 60 * minutes
+        while time.monotonic() < deadline:
+            view = session.look()
+            time.sleep(1)
+        return session.summary(view)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the table; exit code 0."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "--minutes", type=float, default=6.0, help="of each session (default %(default)g)"
+    )
+    minutes = parser.parse_args(argv).minutes
+    if not minutes >= 2:
+        raise InputError(f"--minutes is {minutes:g}: give 2 or more, the first is not counted.")
+    table = Table("", "weight/min", "worst minute", "refused (429)", "actions/order", "fills/min")
+    for case in CASES:
+        with tempfile.TemporaryDirectory() as folder:
+            live = trade(case, minutes, Path(folder))["live"]
+        budget, record = live["budget"], next(iter(live["accounts"].values()))
+        placed = max(record["orders"]["placed"], 1)
+        table.add_row(
+            case.name,
+            str(budget["rest_weight_a_minute"]),
+            str(budget["most_rest_weight_a_minute"]),
+            str(budget["rest_requests_refused"]),
+            f"{record['requests_used'] / placed:.2f}",
+            f"{record['money']['maker_fills'] / minutes:.1f}",
+        )
+    Console().print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

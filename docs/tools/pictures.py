@@ -1,0 +1,131 @@
+"""Make the pictures of the documentation anew, in docs/assets.
+
+python docs/tools/pictures.py screen                    # a live screen: two minutes of trading
+python docs/tools/pictures.py mistakes                  # what well-known mistakes cost
+python docs/tools/pictures.py report --crypto ETH       # the report on a recording; needs Chromium
+"""
+
+import argparse
+import logging
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from advanced_mm.cli import configure_logging, run
+from advanced_mm.errors import InputError
+from advanced_mm.paper.session import PaperSession, SessionOptions
+from advanced_mm.report.charts import chart_to_png
+from advanced_mm.report.introduction_costs import mistakes
+from advanced_mm.report.live_screen import live_screen
+
+ROOT = Path(__file__).resolve().parents[2]
+ASSETS = ROOT / "docs" / "assets"
+
+SVG_WITHOUT_FOREIGN_FONTS = """\
+<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+    <style>
+    .{unique_id}-matrix {{
+        font-family: Fira Code, monospace;
+        font-size: {char_height}px;
+        line-height: {line_height}px;
+        font-variant-east-asian: full-width;
+    }}
+    .{unique_id}-title {{ font-size: 18px; font-weight: bold; font-family: arial; }}
+    {styles}
+    </style>
+    <defs>
+    <clipPath id="{unique_id}-clip-terminal">
+      <rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" />
+    </clipPath>
+    {lines}
+    </defs>
+    {chrome}
+    <g transform="translate({terminal_x}, {terminal_y})"
+       clip-path="url(#{unique_id}-clip-terminal)">
+    {backgrounds}
+    <g class="{unique_id}-matrix">
+    {matrix}
+    </g>
+    </g>
+</svg>
+"""
+
+
+def screen(seconds: float) -> Path:
+    """Trade on the loopback venue for a while and keep the last screen."""
+    folder = ROOT / "user_data" / "paper" / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}_picture"
+    folder.mkdir(parents=True)
+    console = Console(record=True, width=130, file=sys.stderr)
+    with PaperSession(SessionOptions(root=ROOT, folder=folder)) as session:
+        session.start(threading.Event())
+        begin = time.monotonic()
+        while (elapsed := time.monotonic() - begin) < seconds:
+            view = session.look()
+            time.sleep(1)
+        console.print(live_screen(session, view, elapsed, console.width))
+    path = ASSETS / "live_screen.svg"
+    console.save_svg(str(path), title="make paper", code_format=SVG_WITHOUT_FOREIGN_FONTS)
+    return path
+
+
+def picture_of_mistakes() -> Path:
+    """Draw the chapter of the introduction on mistakes."""
+    path = ASSETS / "mistakes.png"
+    chart_to_png(mistakes().section.charts[0], path)
+    return path
+
+
+def report(data_dir: Path, coin: str) -> Path:
+    """Photograph the top of the report on a recording."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if browser is None:
+        raise InputError("Chromium is not installed (Debian's package chromium).")
+    path = ASSETS / "calibration_report.png"
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "report.html"
+        script = [sys.executable, str(ROOT / "scripts" / "calibration_report.py")]
+        options = ["--crypto", coin, "--data-dir", str(data_dir), "--output", str(page)]
+        subprocess.run(script + options, check=True, cwd=ROOT)
+        subprocess.run(
+            [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+             "--virtual-time-budget=10000", "--window-size=1000,1700",
+             f"--user-data-dir={folder}/profile", f"--screenshot={path}", page.as_uri()],
+            check=True, capture_output=True,
+        )  # fmt: skip
+    return path
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Make the picture that is asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("picture", choices=["screen", "mistakes", "report"])
+    parser.add_argument("--seconds", type=float, default=120.0, help="of trading (default 120)")
+    parser.add_argument("--crypto", default="ETH", help="coin of the report (default ETH)")
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        default=ROOT / "scripts" / "HL_data",
+        help="recording of the report (default scripts/HL_data)",
+    )
+    options = parser.parse_args(argv)
+    configure_logging()
+    logging.getLogger("ft_rest_client").setLevel(logging.ERROR)  # the bot is not up at once
+    if options.picture == "screen":
+        path = screen(options.seconds)
+    elif options.picture == "mistakes":
+        path = picture_of_mistakes()
+    else:
+        path = report(options.data_dir, options.crypto)
+    print(f"written to {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

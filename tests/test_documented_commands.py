@@ -1,0 +1,494 @@
+"""Each command of README, documentation and commands.txt is run by a test, or listed with its need.
+
+``SCRATCH`` commands are run here as they are written, in a copy of the project beside a loopback
+venue; ``SHORTER`` ones too, but for a moment; ``ELSEWHERE`` names the test that runs a command.
+"""
+
+import ast
+import contextlib
+import importlib
+import io
+import json
+import os
+import re
+import runpy
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import requests
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PORT = "8792"  # of the loopback venue in the documentation
+
+PAPER = "--config user_data/config.json --config user_data/config.paper.json"
+LIVE = "--config user_data/config.json --config user_data/config.live.json"
+
+SCRATCH = [
+    "python scripts/periodic_test_runner.py --once --market-clock --crypto ETH "
+    "--data-dir user_data/paper/HL_data --config user_data/config.json user_data/config.paper.json",
+    "python scripts/periodic_test_runner.py --crypto ETH --once",
+    "python scripts/health_check.py",
+    "python scripts/health_check.py --crypto ETH",
+    "python scripts/test_kappa.py --crypto ETH --time-range 60",
+    "python scripts/test_kappa.py --crypto ETH --time-range 60 --json",
+    "python scripts/test_kappa.py --crypto ETH --time-range 60 --plot kappa.png",
+    "python scripts/test_epsilon.py --crypto ETH --json",
+    "python scripts/test_epsilon.py --crypto ETH --time-range 60 --plot epsilon.png",
+    "python scripts/test_epsilon.py --crypto ETH --time-range 60 --verbose",
+    "python scripts/calibration_report.py --crypto ETH",
+    "python scripts/market_screener.py",
+    "python scripts/market_screener.py --json",
+    "python scripts/compact_recordings.py",
+    "python scripts/compact_recordings.py --data-dir scripts/HL_data --older-than-hours 24",
+    "python benchmarks/fill_slope.py",
+    "python docs/tools/settings_table.py",
+    "python docs/tools/pictures.py mistakes",
+    "python docs/tools/pictures.py report --crypto ETH",
+    "python examples/solve_and_print.py",
+    "python examples/fit_and_plot.py",
+    "mkdir -p user_data/short",
+    f"curl http://127.0.0.1:{PORT}/admin/state",
+    f"curl -X POST http://127.0.0.1:{PORT}/admin/faults "
+    """-d '{"kind":"dropped_reply","requests":["order"],"count":1}'""",
+    f"curl -X POST http://127.0.0.1:{PORT}/admin/faults "
+    """-d '{"kind":"latency","distribution":"exponential","milliseconds":200,"seconds":60}'""",
+    f"curl -X POST http://127.0.0.1:{PORT}/admin/faults "
+    """-d '{"kind":"dropped_messages","channels":["trades"],"coins":["ETH"],"seconds":120}'""",
+    f"curl -X POST http://127.0.0.1:{PORT}/admin/price_gap "
+    """-d '{"coin":"ETH","percent":-5}'""",
+    "ls scripts/HL_data/ETH/trades",
+    "make help",
+]
+BACKTESTS = [
+    f"freqtrade download-data {PAPER} --timeframes 1m --days 3",
+    f"freqtrade backtesting --strategy Market_Making {PAPER} --timeframe 1m --fee 0.00015",
+    f"freqtrade hyperopt --strategy Market_Making {PAPER} --timeframe 1m "
+    "--hyperopt-loss OnlyProfitHyperOptLoss --spaces buy --min-trades 25 -e 10 -j 2 --fee 0.00015 "
+    "--dry-run-wallet 100",
+    "freqtrade hyperopt-show --best -n -1 --config user_data/config.json",
+]
+VENUE = (
+    f"python scripts/paper_exchange.py --synthetic --coin ETH --port {PORT} "
+    "--history-dir user_data/paper/HL_data"
+)
+TRADE_WITH_CCXT = "python examples/trade_with_ccxt.py"
+
+# The arguments that let a benchmark run for a moment.
+SHORTER = {
+    "calibration": ["--seeds", "2", "--workers", "1"],
+    "runner": ["--coins", "1", "--rounds", "2"],
+    "venue": ["--coins", "2", "--rate", "20", "--seconds", "1"],
+}
+SESSIONS = {
+    "make paper REPLAY=scripts/HL_data COIN=ETH": "make paper REPLAY=scripts/HL_data COIN=ETH",
+    "make paper SCENARIO=tests/scenarios/toxic_flow.yaml": "make paper "
+    "SCENARIO=tests/scenarios/toxic_flow.yaml",
+}
+
+VENUE_TESTS = "tests/paper/test_paper_exchange.py"
+ELSEWHERE = {
+    "make paper": "tests/test_paper_session.py::test_an_interrupt_ends_every_part",
+    "make paper COIN=kPEPE": "tests/test_coins_by_other_names.py::"
+    "test_a_bot_quotes_coins_whose_names_freqtrade_does_not_know",
+    "make paper COIN=xyz:XYZ100": "tests/test_coins_by_other_names.py::"
+    "test_a_bot_quotes_coins_whose_names_freqtrade_does_not_know",
+    "make paper MINUTES=3": "tests/test_paper_session.py::"
+    "test_a_minute_of_trading_on_the_loopback_venue",
+    "make paper SUMMARY=FILE": "tests/test_paper_session.py::"
+    "test_a_minute_of_trading_on_the_loopback_venue",
+    "make paper LIVE=1": "tests/live/test_live_bot.py::test_it_trades_and_outlives_every_fault",
+    "make paper LIVE=1 SUMMARY=FILE": "tests/live/test_live_both_sides.py::"
+    "test_both_sides_are_quoted_at_once_without_an_error",
+    "make paper LIVE=1 BOTH=1": "tests/live/test_live_both_sides.py::"
+    "test_both_sides_are_quoted_at_once_without_an_error",
+    "python scripts/market_making_introduction.py": "tests/report/test_introduction.py::"
+    "test_the_page_opens_and_every_picture_is_drawn",
+    "python scripts/market_making_introduction.py --json": "tests/report/test_introduction.py::"
+    "test_the_numbers_are_printed_as_json_and_nothing_is_written",
+    f"python scripts/hyperliquid_data_collector.py --crypto ETH --url ws://127.0.0.1:{PORT}/ws "
+    "--data-dir user_data/paper/HL_data": "tests/marketdata/test_collector_script.py::"
+    "test_signal_flushes_and_ends_with_success",
+    "python scripts/periodic_test_runner.py --crypto ETH": "tests/calibration/test_runner.py::"
+    "test_signals_end_the_process_cleanly",
+    "python scripts/periodic_test_runner.py --crypto ETH --data-dir user_data/paper/HL_data "
+    "--config user_data/config.json user_data/config.paper.json": "tests/test_sidecar.py::"
+    "test_collector_and_runner_are_kept_alive_and_end_together",
+    "python scripts/periodic_test_runner.py --crypto ETH --data-dir user_data/testnet/HL_data "
+    "--output-dir user_data/testnet": "tests/calibration/test_runner.py::"
+    "test_signals_end_the_process_cleanly",
+    f"freqtrade trade --dry-run --strategy Market_Making {PAPER}": "tests/test_paper_session.py::"
+    "test_a_minute_of_trading_on_the_loopback_venue",
+    "python scripts/paper_exchange.py": f"{VENUE_TESTS}::"
+    "test_it_announces_where_it_listens_and_stops_cleanly_on_a_signal",
+    "python scripts/paper_exchange.py --coins ETH,BTC,SOL": f"{VENUE_TESTS}::"
+    "test_several_coins_trade_side_by_side",
+    "python scripts/paper_exchange.py --replay scripts/HL_data --coin ETH": f"{VENUE_TESTS}::"
+    "test_a_replay_lays_at_most_half_the_recording_and_plays_on",
+    "python scripts/paper_exchange.py --scenario tests/scenarios/flash_crash.yaml": f"{VENUE_TESTS}"
+    "::test_a_scenario_file_opens_its_markets_accounts_and_limits",
+    "python scripts/paper_exchange.py --save venue.json": f"{VENUE_TESTS}::"
+    "test_a_saved_venue_goes_on_where_it_was",
+    "python scripts/paper_exchange.py --restore venue.json": f"{VENUE_TESTS}::"
+    "test_a_saved_venue_goes_on_where_it_was",
+    "python benchmarks/quote_age.py": "tests/test_documented_commands.py::"
+    "test_the_benchmark_of_a_quotes_age_runs_on_one_market",
+    "python benchmarks/model.py": "tests/test_documented_commands.py::"
+    "test_the_solver_s_benchmark_runs_on_a_few_problems",
+    "python benchmarks/request_budget.py": "tests/test_documented_commands.py::"
+    "test_the_bot_without_sparing_is_the_strategy_less_one_call",
+    "python docs/tools/pictures.py screen": "tests/test_documented_commands.py::"
+    "test_sessions_run_as_make_starts_them",
+    TRADE_WITH_CCXT: "tests/test_documented_commands.py::test_the_example_trades_on_a_venue",
+    VENUE: "tests/test_documented_commands.py::scratch",
+}
+
+NEEDS = {
+    "a network": [
+        "python scripts/hyperliquid_data_collector.py --crypto ETH",
+        "python scripts/hyperliquid_data_collector.py --crypto ETH,WLFI --data-dir scripts/HL_data",
+        "python scripts/hyperliquid_data_collector.py --crypto kPEPE,XYZ-XYZ100/USDC:USDC",
+        "python scripts/hyperliquid_data_collector.py --crypto ETH --testnet "
+        "--data-dir user_data/testnet/HL_data",
+        "freqtrade trade --dry-run --strategy Market_Making --config user_data/config.json "
+        "--logfile user_data/logs/freqtrade.log",
+    ],
+    "an account": [
+        f"freqtrade trade --strategy Market_Making {LIVE}",
+        f"freqtrade trade --strategy Market_Making {LIVE} --config user_data/config.testnet.json",
+        "freqtrade trade --strategy Market_Making --strategy-path user_data/strategies "
+        f"--userdir user_data/short {LIVE} --config user_data/config.short.json",
+        "export FREQTRADE__EXCHANGE__CCXT_CONFIG__OPTIONS__subAccountAddress=0x…",
+        "export FREQTRADE__EXCHANGE__PRIVATE_KEY=0x…",
+        "export FREQTRADE__EXCHANGE__WALLET_ADDRESS=0x…",
+    ],
+    "Docker": [
+        "docker compose --env-file docker/paper.env --profile paper up -d",
+        "docker compose down",
+        "docker compose up -d",
+        "docker logs MM_ADV -f",
+    ],
+    "a terminal": [
+        "export FREQTRADE__MARKET_MAKING__TOXICITY_LIMIT=1.5",
+        "source .venv/bin/activate",
+        "tail -f user_data/logs/freqtrade.log",
+        "make docs-serve",
+    ],
+    "to be what installs, or runs the tests": [
+        ".ci/run",
+        ".venv/bin/pre-commit install",
+        "make docs",
+        "make install",
+        "make install-dev",
+        "make lint",
+        "make test",
+    ],
+}
+
+
+# ---- what is documented
+
+
+def commands_in(text: str) -> list[str]:
+    """The commands of a page: the lines of its shell blocks, and those quoted in its sentences."""
+    found = []
+    for block in re.findall(r"^ *```bash\n(.*?)^ *```", text, re.M | re.S):
+        for line in block.replace("\\\n", " ").splitlines():
+            found.append(re.sub(r"(^|\s+)# .*$", "", line))
+    prose = re.sub(r"^ *```.*?^ *```", "", text, flags=re.M | re.S)
+    quoted = r"`((?:python|make|freqtrade|docker|curl|ls|tail|source|\.\S+/\S+) [^`…]+)`"
+    found += re.findall(quoted, prose)
+    tidy = (" ".join(one.split()) for one in found)
+    return [one for one in tidy if one and not one.startswith("--8<--")]
+
+
+@cache
+def documented() -> dict[str, str]:
+    """Every command and the first place that names it."""
+    listed = (ROOT / "commands.txt").read_text().splitlines()
+    found = {one: "commands.txt" for one in listed if one and one[0] != "#"}
+    for page in PAGES:
+        for one in commands_in(page.read_text()):
+            found.setdefault(one, str(page.relative_to(ROOT)))
+    return found
+
+
+def normal(command: str) -> str:
+    """A paper session for some minutes is the same command; so is a benchmark made quick."""
+    if command.startswith("make paper") and command != "make paper MINUTES=3":
+        command = re.sub(r" MINUTES=\S+", "", command)
+    if command.startswith("make paper LIVE=1 SCENARIO="):
+        command = command.replace("LIVE=1 ", "")
+    if command.startswith("python benchmarks/"):
+        command = re.sub(r" --(quick|look-seconds [\d.]+)$", "", command)
+    return command
+
+
+RUN = {
+    *SCRATCH,
+    *BACKTESTS,
+    *SESSIONS,
+    *ELSEWHERE,
+    *(f"python benchmarks/{name}.py" for name in SHORTER),
+}
+LISTED = {command for needy in NEEDS.values() for command in needy}
+
+
+def test_each_documented_command_is_run_or_says_what_it_needs():
+    for command, place in documented().items():
+        known = normal(command)
+        assert (known in RUN) != (known in LISTED), f"{place}: {command}"
+
+
+def test_nothing_is_listed_that_is_not_documented():
+    written = {normal(command) for command in documented()}
+    assert (RUN | LISTED) - written == set()
+
+
+@pytest.mark.parametrize("test", sorted(set(ELSEWHERE.values())))
+def test_the_test_that_runs_a_command_exists(test):
+    path, name = test.split("::")
+    tree = ast.parse((ROOT / path).read_text())
+    assert name in {node.name for node in ast.walk(tree) if hasattr(node, "name")}
+
+
+# ---- options of those that are not run as they are written
+
+
+@cache
+def help_of(program: str, subcommand: str = "") -> str:
+    if program == "freqtrade":
+        words = [sys.executable, "-m", "freqtrade", subcommand, "--help"]
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown), pytest.raises(SystemExit, match=r"^0$"):
+        runpy.run_path(str(ROOT / program))["main"](["--help"])
+    return shown.getvalue()
+
+
+OTHERS = [
+    command
+    for command in documented()
+    if command.startswith(("python", "freqtrade")) and command not in {*SCRATCH, *BACKTESTS}
+]
+
+
+@pytest.mark.parametrize("command", OTHERS)
+def test_each_other_command_knows_its_options(command):
+    words = shlex.split(command)
+    shown = help_of(words[1]) if words[0] == "python" else help_of(*words[:2])
+    for word in words:
+        if word.startswith("-") and not word.lstrip("-").isdigit():
+            assert re.search(rf"(^|[\s,]){re.escape(word)}\b", shown, re.M), word
+
+
+@cache
+def expanded(command: str) -> list[str]:
+    """What make would run for a paper session, by its own word."""
+    make = subprocess.run(
+        ["make", "--dry-run", "--no-print-directory", *shlex.split(command)[1:]],
+        capture_output=True, text=True, check=True, cwd=ROOT,
+    )  # fmt: skip
+    recipe = make.stdout.replace("\\\n", " ")
+    (line,) = [one for one in recipe.splitlines() if "paper_trading.py" in one]
+    return shlex.split(line)
+
+
+@pytest.mark.parametrize("command", [one for one in documented() if one.startswith("make paper")])
+def test_make_hands_its_variables_to_the_session(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parse = runpy.run_path(str(ROOT / "scripts" / "paper_trading.py"))["parse"]
+    asked = parse(expanded(command)[2:])
+    given = dict(word.split("=") for word in shlex.split(command)[2:])
+    assert asked.live == ("LIVE" in given)
+    assert asked.both_sides == ("BOTH" in given)
+    assert asked.minutes == (float(given["MINUTES"]) if "MINUTES" in given else None)
+    for name, option in (("SCENARIO", "scenario"), ("REPLAY", "replay"), ("SUMMARY", "summary")):
+        value = getattr(asked, option)
+        assert (str(value) if value else None) == given.get(name)
+
+
+@pytest.mark.parametrize("command", [one for one in documented() if one.startswith("make")])
+def test_each_make_target_exists(command):
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+    assert shlex.split(command)[1] in targets
+
+
+def test_make_help_lists_every_target():
+    shown = subprocess.run(["make", "help"], capture_output=True, text=True, check=True, cwd=ROOT)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+    assert {line.split()[0] for line in shown.stdout.splitlines()} == set(targets)
+
+
+# ---- those that are run here
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    """A copy of the project with half an hour of recording, beside the venue that wrote it."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("scripts", "user_data", "benchmarks", "examples", "docs", "tests/scenarios"):
+        written = shutil.ignore_patterns(
+            "HL_data", "__pycache__", "paper", "data", "plot", "*.sqlite*", "calibration_history"
+        )
+        shutil.copytree(ROOT / name, folder / name, ignore=written)
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    overlay = folder / "user_data" / "config.paper.json"
+    overlay.write_text(overlay.read_text().replace(PORT, port))
+    venue = subprocess.Popen(
+        [sys.executable, *shlex.split(VENUE.replace(PORT, port))[1:]],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    try:
+        rest = json.loads(venue.stdout.readline())["rest"]
+        shutil.copytree(folder / "user_data/paper/HL_data", folder / "scripts/HL_data")
+        yield SimpleNamespace(folder=folder, port=port, rest=rest)
+    finally:
+        venue.send_signal(signal.SIGINT)
+        venue.communicate(timeout=20)
+
+
+@pytest.mark.parametrize("command", SCRATCH)
+def test_a_command_runs_as_it_is_written(command, scratch, monkeypatch, capfd):
+    monkeypatch.chdir(scratch.folder)
+    if "pictures.py report" in command and shutil.which("chromium") is None:
+        pytest.skip("Chromium is not installed (Debian's package chromium)")
+    if command.startswith("python scripts/health_check.py"):
+        run_as_written("python scripts/periodic_test_runner.py --crypto ETH --once", scratch)
+    capfd.readouterr()
+    run_as_written(command, scratch)
+    shown = capfd.readouterr().out
+    requests.delete(f"{scratch.rest}/admin/faults", timeout=5).raise_for_status()
+    if not command.startswith(("mkdir", "python docs/tools/settings", "python scripts/periodic")):
+        assert shown.strip()
+    assert "Traceback" not in shown
+
+
+def run_as_written(command: str, scratch: SimpleNamespace) -> None:
+    words = shlex.split(command.replace(PORT, scratch.port))
+    if words[0] == "python":
+        main = runpy.run_path(words[1])["main"]
+        assert main(words[2:]) == 0
+    else:
+        subprocess.run([*words, "--fail"] if words[0] == "curl" else words, check=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("settings.md", "python docs/tools/settings_table.py"),
+        ("assets/mistakes.png", "python docs/tools/pictures.py mistakes"),
+    ],
+)
+def test_what_programs_write_is_what_they_write_today(name, command, scratch, monkeypatch):
+    monkeypatch.chdir(scratch.folder)
+    run_as_written(command, scratch)
+    assert (scratch.folder / "docs" / name).read_bytes() == (ROOT / "docs" / name).read_bytes()
+
+
+def test_the_example_trades_on_a_venue(scratch):
+    done = subprocess.run(
+        [sys.executable, *shlex.split(TRADE_WITH_CCXT)[1:]],
+        cwd=scratch.folder, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"resting: buy 0\.1 at \d+", done.stdout)
+    assert re.search(r"closed: 9999\.\d+ USDC left, 0\.\d+ paid in fees, 0 orders", done.stdout)
+
+
+@pytest.mark.parametrize("name", SHORTER)
+def test_a_benchmark_runs_for_a_moment(name):
+    done = subprocess.run(
+        [sys.executable, f"benchmarks/{name}.py", *SHORTER[name]],
+        cwd=ROOT, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode in (0, 1), done.stderr  # 1: a figure was missed in so short a time
+    assert "Traceback" not in done.stderr
+    assert len(done.stdout.splitlines()) >= 3
+
+
+def test_the_benchmark_of_a_quotes_age_runs_on_one_market(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(ROOT))
+    benchmark = importlib.import_module("benchmarks.quote_age")
+    monkeypatch.setattr(benchmark, "MARKETS", {"calm": {"sigma": 0.4}})
+    monkeypatch.setattr(benchmark, "AGES_S", (1.0,))
+    assert benchmark.main(["--quick", "--look-seconds", "0.5"]) == 0
+    rows = re.findall(r"calm\D+([\d.]+)\D+([\d.]+) .*?([-+][\d.]+) ±", capsys.readouterr().out)
+    assert [age for age, *_ in rows] == ["0.5", "1"]
+
+
+def test_the_solver_s_benchmark_runs_on_a_few_problems(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(ROOT))
+    model = importlib.import_module("benchmarks.model")
+    truths = model.load_truths()[::50]
+    assert all(row.good for row in model.accuracy(truths))
+
+
+def test_the_bot_without_sparing_is_the_strategy_less_one_call(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    budget = importlib.import_module("benchmarks.request_budget")
+    name = "user_data/strategies/Market_Making.py"
+    text = (budget.project_without_sparing(tmp_path / "project") / name).read_text()
+    assert (ROOT / name).read_text().replace(budget.SPARING, "") == text
+    assert budget.SPARING not in text
+    assert {case.name for case in budget.CASES if not case.sparing} == {"Freqtrade as it is"}
+
+
+@pytest.mark.bot
+def test_backtest_and_hyperopt_run_as_they_are_written(scratch, monkeypatch):
+    monkeypatch.chdir(scratch.folder)
+    run_as_written(SCRATCH[0], scratch)
+    lately = ["--timerange", f"{int(time.time()) - 2 * 3600}-"]  # three days take two minutes
+    for command in BACKTESTS:
+        words = shlex.split(command)
+        done = subprocess.run(
+            [sys.executable, "-m", *words, *(lately if "--timeframe" in words else [])],
+            cwd=scratch.folder, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+    assert "risk_aversion_scale" in done.stdout
+
+
+@pytest.mark.bot
+def test_sessions_run_as_make_starts_them(scratch, monkeypatch):
+    """A replay, a scenario and the picture's session, side by side; each ends by itself."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    commands = {
+        one: [sys.executable, *expanded(one)[1:], "--minutes", "0.1"] for one in SESSIONS.values()
+    }
+    commands["screen"] = [sys.executable, "docs/tools/pictures.py", "screen", "--seconds", "5"]
+    running = {
+        name: subprocess.Popen(
+            words, cwd=scratch.folder, env=environment, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        )
+        for name, words in commands.items()
+    }  # fmt: skip
+    deadline = time.monotonic() + 150
+    try:
+        for name, process in running.items():
+            output, _ = process.communicate(timeout=deadline - time.monotonic())
+            assert process.returncode == 0, f"{name}: {output}"
+            assert "Traceback" not in output
+            assert '"refits"' in output or name == "screen"
+    finally:
+        for process in running.values():
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+    picture = (scratch.folder / "docs" / "assets" / "live_screen.svg").read_text()
+    assert "paper" in picture
+    assert "@font-face" not in picture
