@@ -1,5 +1,6 @@
 """The exchange: one door to markets, orders and accounts, and the one that lets time pass."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -244,7 +245,7 @@ class Exchange:
         lacking = 0
         if position is not None:
             mark = self.margin.mark(coin)
-            wanted = -int(-abs(position.value(mark)) / leverage)
+            wanted = math.ceil(abs(position.value(mark)) / leverage)
             lacking = max(0, wanted - position.equity(mark))
         return Exchange.update_isolated_margin(self, account, coin, True, lacking)
 

@@ -84,7 +84,7 @@ def test_requests_are_bought_for_oneself_or_another(bench, account):
 def test_an_isolated_position_is_topped_up_to_a_leverage(bench, account):
     top_up = bench.exchange.top_up_isolated_margin
     bench.exchange.update_leverage(ALICE, bench.coin, False, 10)
-    assert top_up(ALICE, bench.coin, Decimal(2)) == "No isolated position to update margin for."
+    assert top_up(ALICE, bench.coin, Decimal(2)) == "Cannot update margin for empty position."
     bench.place(ALICE, 1, 100.1, 2.0, TimeInForce.IOC)
     mark = bench.exchange.margin.mark(bench.coin)
     position = account.positions[bench.coin]
