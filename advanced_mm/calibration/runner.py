@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import inf, isfinite
 
+from advanced_mm.bad_rows import BadRows
 from advanced_mm.calibration.adaptive import AdaptiveWindow
 from advanced_mm.calibration.calibrate import CalibrationOptions, CoinCalibration
 from advanced_mm.calibration.channels import ALL_CHANNELS
@@ -279,20 +280,22 @@ class PeriodicRunner:
             "or from the future",
         )
 
-    def _complain(self, about: str, message: str) -> None:
-        """Warn once while the trouble stays the same but for its numbers."""
+    def _complain(self, about: str, message: str, detail: str = "") -> None:
+        """Warn once while the trouble stays the same but for its numbers and details."""
         kind = re.sub(r"[\d.]+", "#", message)
         level = logging.DEBUG if self._complaints.get(about) == kind else logging.WARNING
-        logger.log(level, "%s", message)
+        logger.log(level, "%s%s", message, detail)
         self._complaints[about] = kind
 
     def _report(self, calibration: CoinCalibration, entries: ParameterSet, total_ms: float) -> None:
         self._complaints.pop(calibration.coin, None)
         lambda_, kappa, epsilon = entries.lambda_, entries.kappa, entries.epsilon
+        bad_rows = self._windows[calibration.coin].rolling.bad_rows
+        self._tell_bad_rows(calibration.coin, bad_rows)
         not_heard = f" (not heard: {calibration.silence})" if calibration.quiet else ""
         logger.info(
             "%s lambda %s kappa %s epsilon_fill %s status %s window %g min observed %.0f s%s "
-            "cost %.1f ms, of it fit %.1f",
+            "cost %.1f ms, of it fit %.1f%s",
             calibration.coin,
             _pair(lambda_.lambda_plus, lambda_.lambda_minus),
             _pair(kappa.kappa_plus, kappa.kappa_minus),
@@ -303,11 +306,20 @@ class PeriodicRunner:
             not_heard,
             total_ms,
             calibration.cost_ms,
+            f", {bad_rows}" if bad_rows.total else "",
         )
         self._say_what_is_silent(calibration)
         for reason in calibration.reasons():
             logger.debug("%s %s", calibration.coin, reason)
         self._say_what_is_missing(calibration)
+
+    def _tell_bad_rows(self, coin: str, bad_rows: BadRows) -> None:
+        """Warn where there are bad rows in the window, once until there are none."""
+        about = f"{coin} rows"
+        if bad_rows.total:
+            self._complain(about, f"{coin}: left out of its shards", f": {bad_rows}")
+        else:
+            self._complaints.pop(about, None)
 
     def _say_what_is_silent(self, calibration: CoinCalibration) -> None:
         """Warn, once, that a coin's newest data are in doubt, and tell of the end of it."""

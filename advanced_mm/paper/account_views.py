@@ -183,7 +183,7 @@ class AccountViews:
             "positionValue": micros_text(abs(position.value(mark))),
             "unrealizedPnl": micros_text(gain),
             "returnOnEquity": decimal_text(gain * leverage.value / abs(position.entry_cost)),
-            "liquidationPx": None if liquidation is None else decimal_text(liquidation),
+            "liquidationPx": _price_or_none(liquidation),
             "marginUsed": micros_text(used),
             "maxLeverage": self.markets.venue.markets[coin].spec.max_leverage,
             # The venue counts funding paid as positive.
@@ -193,6 +193,12 @@ class AccountViews:
                 "sinceChange": micros_text(-position.funding),
             },
         }
+
+
+def _price_or_none(price: float | None) -> str | None:
+    """A price in words; none where it is so low that its decimals leave nothing of it."""
+    text = None if price is None else decimal_text(price)
+    return None if text == "0.0" else text
 
 
 def _summary(value: int, positions: int, raw: int, used: int) -> dict[str, Json]:

@@ -301,7 +301,12 @@ def test_a_folder_that_the_recorder_renames_is_followed(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["xyz-XYZ100"]
     assert len(window.update().quotes) == 2
     store.write(coin, "prices", prices_table([(START_MS + 900, 3)]))
-    assert len(window.update().quotes) == 3
+    silent = ((START_MS + 800) / 1e3, "silent", "trades: no message for 9.0 s", START_MS + 700)
+    columns = [pa.array([value]) for value in silent]
+    store.write(coin, "connections", pa.Table.from_arrays(columns, schema=SCHEMAS["connections"]))
+    recording = window.update()
+    assert len(recording.quotes) == 3
+    assert [one.channel for one in recording.silences] == ["trades"]
 
 
 @pytest.mark.recorded
