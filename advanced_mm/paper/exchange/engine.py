@@ -1,5 +1,6 @@
 """The exchange: one door to markets, orders and accounts, and the one that lets time pass."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -10,6 +11,7 @@ from advanced_mm.paper.exchange.clearing import Clearing
 from advanced_mm.paper.exchange.desk import Desk
 from advanced_mm.paper.exchange.margin import Margin, ceil_div
 from advanced_mm.paper.exchange.matching import STEP_MS, MatchedMarket
+from advanced_mm.paper.exchange.money_door import MoneyDoor
 from advanced_mm.paper.exchange.orders import (
     AccountEvent,
     Fill,
@@ -21,7 +23,6 @@ from advanced_mm.paper.exchange.orders import (
 )
 from advanced_mm.paper.exchange.rules import Rules
 from advanced_mm.paper.exchange.treasury import SPOT, Treasury
-from advanced_mm.paper.exchange.twap_orders import Twap, TwapRequest
 from advanced_mm.paper.exchange.twaps import Twaps
 from advanced_mm.paper.exchange.upkeep import Upkeep
 from advanced_mm.paper.listing import MAIN_DEX
@@ -38,7 +39,7 @@ GONE = "Order was never placed, already canceled, or filled."
 UNCHANGEABLE = "Cannot modify canceled or filled order"
 
 
-class Exchange:
+class Exchange(MoneyDoor):
     """The trading venue.
 
     Actions happen at ``now_ms``, after all that the markets did until then. What they change is
@@ -244,41 +245,9 @@ class Exchange:
         lacking = 0
         if position is not None:
             mark = self.margin.mark(coin)
-            wanted = -int(-abs(position.value(mark)) / leverage)
+            wanted = math.ceil(abs(position.value(mark)) / leverage)
             lacking = max(0, wanted - position.equity(mark))
         return Exchange.update_isolated_margin(self, account, coin, True, lacking)
-
-    def transfer(self, sender: str, receiver: str, micros: int) -> str | None:
-        """Move money from one account to another of the same owner."""
-        return self.treasury.transfer(sender, receiver, micros, "subAccountTransfer")
-
-    def send(self, sender: str, receiver: str, micros: int) -> str | None:
-        """Give money to somebody else."""
-        return self.treasury.transfer(sender, receiver, micros, "internalTransfer")
-
-    def change_class(self, account: str, micros: int, to_perp: bool) -> str | None:
-        """Move money out of an account's spot part, or into it."""
-        return self.treasury.change_class(account, micros, to_perp)
-
-    def withdraw(self, account: str, receiver: str, micros: int, nonce: int) -> str | None:
-        """Take money off the venue."""
-        return self.treasury.withdraw(account, receiver, micros, nonce)
-
-    def reserve_requests(self, account: str, receiver: str, requests: int) -> str | None:
-        """Buy requests for an address."""
-        return self.treasury.reserve_requests(account, receiver, requests)
-
-    def rename(self, account: str, name: str) -> None:
-        """Give a sub-account another name."""
-        self.accounts.open(account).name = name
-
-    def place_twap(self, account: str, request: TwapRequest) -> Twap | str:
-        """Begin a TWAP; the venue's sentence if it cannot be."""
-        return self.twaps.place(self.accounts.open(account), request)
-
-    def cancel_twap(self, account: str, coin: str, twap_id: int) -> str | None:
-        """End a TWAP; the venue's sentence if there is none."""
-        return self.twaps.cancel(self.accounts.open(account), coin, twap_id)
 
     def send_asset(
         self, sender: str, source: str, receiver: str, destination: str, micros: int
