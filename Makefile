@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export NO_MKDOCS_2_WARNING = 1
 
-.PHONY: help install install-dev paper test lint docs docs-serve clean
+.PHONY: help install install-dev paper test lint docs docs-serve image image-check clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -45,6 +45,12 @@ docs: install-dev   ## build the documentation site into site/
 
 docs-serve: install-dev   ## show the documentation at http://127.0.0.1:8000 while you write
 	$(BIN)/mkdocs serve
+
+image: install   ## the container image, built with Docker or, for root on Linux, with buildah
+	$(BIN)/python docker/check_image.py --build-only
+
+image-check: install   ## build it (or take IMAGE=NAME), run its services on a loopback venue until quotes are sent
+	$(BIN)/python docker/check_image.py $(if $(IMAGE),--image $(IMAGE))
 
 clean:           ## remove .venv, caches and the built site, never data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache site

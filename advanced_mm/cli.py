@@ -16,7 +16,7 @@ def configure_logging(verbose: bool = False) -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    for chatty in ("matplotlib", "numba", "numexpr", "asyncio"):
+    for chatty in ("matplotlib", "numba", "numexpr", "asyncio", "schedule"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

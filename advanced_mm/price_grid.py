@@ -1,5 +1,6 @@
 """Hyperliquid's price grid, and rounding that never brings a quote closer to the mid."""
 
+import math
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
@@ -9,6 +10,9 @@ __all__ = ["PriceGrid"]
 
 _SIGNIFICANT_FIGURES = 5
 _PERPETUAL_DECIMALS = 6
+_DIGITS = 100
+"""More than any two prices of one market have together; what is beyond is rounded away from the
+mid, too."""
 
 
 @dataclass(frozen=True)
@@ -25,29 +29,75 @@ class PriceGrid:
     def __post_init__(self) -> None:
         if not 0 <= self.size_decimals <= _PERPETUAL_DECIMALS:
             raise InputError(f"szDecimals = {self.size_decimals} is outside 0 ... 6.")
+        if not 0 <= self.least_tick < math.inf:
+            raise InputError(f"a price step of {self.least_tick} is no step: use a power of ten.")
 
     def tick(self, price: float) -> float:
-        """Distance to the next price up the grid, quote currency."""
-        return float(self._step(Decimal(repr(price))))
+        """Distance to the next price up the grid, quote currency.
+
+        Raises
+        ------
+        InputError
+            The price is not positive and finite.
+        """
+        if not 0 < price < math.inf:
+            raise InputError(f"a price of {price} cannot be quoted: it has no price step.")
+        return float(self._step(_exact(price)))
 
     def bid(self, mid: float, depth: float) -> float:
-        """Highest grid price at least ``depth`` below ``mid`` (all quote currency)."""
-        return self._round(Decimal(repr(mid)) - Decimal(repr(depth)), ROUND_FLOOR)
+        """Highest grid price at least ``depth`` below ``mid`` (all quote currency).
+
+        Raises
+        ------
+        InputError
+            No positive price lies there, or an argument is not a number it can be.
+        """
+        return self._quote("bid", mid, depth)
 
     def ask(self, mid: float, depth: float) -> float:
-        """Lowest grid price at least ``depth`` above ``mid`` (all quote currency)."""
-        return self._round(Decimal(repr(mid)) + Decimal(repr(depth)), ROUND_CEILING)
+        """Lowest grid price at least ``depth`` above ``mid`` (all quote currency).
 
-    def _round(self, price: Decimal, rounding: str) -> float:
-        if price <= 0 or not price.is_finite():
-            raise InputError(f"a price of {price} cannot be quoted.")
-        step = self._step(price)
-        return float((price / step).to_integral_value(rounding) * step)
+        Raises
+        ------
+        InputError
+            An argument is not a number it can be.
+        """
+        return self._quote("ask", mid, depth)
+
+    def _quote(self, side: str, mid: float, depth: float) -> float:
+        if not (0 < mid < math.inf and 0 <= depth < math.inf):
+            raise InputError(
+                f"{_an(side)} at a depth of {depth} from a mid of {mid} cannot be quoted: the mid "
+                "must be positive, the depth zero or more, both finite."
+            )
+        rounding = ROUND_FLOOR if side == "bid" else ROUND_CEILING
+        context = Context(prec=_DIGITS, rounding=rounding)
+        away = context.subtract if side == "bid" else context.add
+        exact = away(_exact(mid), _exact(depth))
+        step = self._step(exact)
+        # The step is a power of ten: to divide by it and to multiply shifts the decimal point.
+        steps = exact.scaleb(-step.adjusted(), context).to_integral_value(rounding, context)
+        price = float(steps.scaleb(step.adjusted(), context))
+        if not 0 < price < math.inf:
+            raise InputError(
+                f"{_an(side)} at a depth of {depth:g} from a mid of {mid:g} cannot be quoted: on "
+                f"the grid, whose step is {step:f} there, its price is {price:g}."
+            )
+        return price
 
     def _step(self, price: Decimal) -> Decimal:
         by_figures = price.adjusted() - (_SIGNIFICANT_FIGURES - 1)
         by_decimals = self.size_decimals - _PERPETUAL_DECIMALS
         exponent = min(0, max(by_figures, by_decimals))
         if self.least_tick > 0:
-            exponent = max(exponent, Decimal(repr(self.least_tick)).adjusted())
-        return Decimal(1).scaleb(exponent, Context(prec=28))
+            exponent = max(exponent, _exact(self.least_tick).adjusted())
+        return Decimal(1).scaleb(exponent)
+
+
+def _exact(number: float) -> Decimal:
+    """The number as it is written: 0.1 is a tenth."""
+    return Decimal(repr(float(number)))
+
+
+def _an(side: str) -> str:
+    return "an ask" if side == "ask" else "a bid"

@@ -1,9 +1,11 @@
 """The price grid: the venue's rules, and no rounding towards the mid."""
 
 import math
+import re
+from decimal import Decimal
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from advanced_mm.errors import InputError
@@ -23,7 +25,7 @@ def test_ticks_of_known_coins(price, decimals, tick):
 
 @given(prices, st.floats(0, 10), size_decimals)
 def test_quotes_lie_on_the_venues_grid_and_never_nearer_than_the_depth(mid, depth, decimals):
-    assume(mid - depth > 0.0005)
+    assume(mid - depth > 1.001 * 10.0 ** (decimals - 6))  # a step at least
     grid = PriceGrid(decimals)
     bid, ask = grid.bid(mid, depth), grid.ask(mid, depth)
     slack = 1e-12 * mid
@@ -32,11 +34,62 @@ def test_quotes_lie_on_the_venues_grid_and_never_nearer_than_the_depth(mid, dept
     assert mid - depth - bid < grid.tick(mid - depth) + slack
     assert ask - (mid + depth) < grid.tick(ask) + slack
     for price in (bid, ask):
-        if price > 0:
-            digits = f"{price:.10f}".rstrip("0").rstrip(".")
-            significant = digits.replace(".", "").lstrip("0")
-            assert price == int(price) or len(significant) <= 5
-            assert len(digits.partition(".")[2]) <= 6 - decimals
+        assert_on_the_grid(price, decimals)
+
+
+def assert_on_the_grid(price: float, decimals: int) -> None:
+    """The venue's rule, on the digits as they are written."""
+    sign, digits, exponent = Decimal(repr(price)).normalize().as_tuple()
+    assert not sign and any(digits)
+    assert exponent >= 0 or (len(digits) <= 5 and -exponent <= 6 - decimals)
+
+
+@given(st.floats(1e-9, 1e9), st.floats(0, 1e9), st.integers(0, 6), st.sampled_from([0, 1e-6, 0.1]))
+@example(mid=0.0000004, depth=0.0, decimals=0, least_tick=0)  # under one step
+@example(mid=1.0, depth=0.9999999, decimals=0, least_tick=0)
+@example(mid=1000.0, depth=999.95, decimals=6, least_tick=0.1)
+@example(mid=0.05, depth=0.0, decimals=4, least_tick=0.1)
+def test_whatever_comes_out_is_a_price_behind_the_mid_or_an_error(mid, depth, decimals, least_tick):
+    grid = PriceGrid(decimals, least_tick)
+    ask = grid.ask(mid, depth)
+    assert math.isfinite(ask)
+    assert Decimal(repr(ask)) >= Decimal(repr(mid)) + Decimal(repr(depth))
+    assert_on_the_grid(ask, decimals)
+    below = Decimal(repr(mid)) - Decimal(repr(depth))
+    try:
+        bid = grid.bid(mid, depth)
+    except InputError as error:
+        assert "cannot be quoted" in str(error)
+        # Nothing was refused that could be quoted: the finest price of all lies above.
+        assert below < Decimal(repr(max(10.0 ** (decimals - 6), least_tick)))
+    else:
+        assert 0 < Decimal(repr(bid)) <= below
+        assert_on_the_grid(bid, decimals)
+
+
+def test_a_bid_under_one_step_is_no_bid():
+    with pytest.raises(
+        InputError, match=r"cannot be quoted: .* step is 0\.01 there.* price is 0\b"
+    ):
+        PriceGrid(4).bid(0.014, 0.005)
+    assert PriceGrid(4).bid(0.014, 0.004) == 0.01
+    assert PriceGrid(4).ask(0.004, 0.001) == 0.01
+
+
+@pytest.mark.parametrize("number", [0.0, -1.0, math.nan, math.inf, -math.inf])
+def test_numbers_that_are_no_price_are_named(number):
+    grid = PriceGrid(4)
+    for ask_for in (grid.tick, lambda mid: grid.bid(mid, 0.0), lambda mid: grid.ask(mid, 0.0)):
+        with pytest.raises(InputError, match=re.escape(f"{number}")):
+            ask_for(number)
+    if number:
+        with pytest.raises(InputError, match=re.escape(f"a depth of {number}")):
+            grid.ask(100.0, number)
+
+
+def test_no_step_but_a_power_of_ten_or_none():
+    with pytest.raises(InputError, match="price step of nan"):
+        PriceGrid(4, math.nan)
 
 
 @given(prices, size_decimals)

@@ -42,7 +42,11 @@ class Market:
         self.bids, self.asks = None, None
         self.error = None
         nothing = dict.fromkeys(CLIENT_METHODS)
-        self._exchange = SimpleNamespace(_api=SimpleNamespace(**nothing), get_funding_fees=None)
+        self._exchange = SimpleNamespace(
+            _api=SimpleNamespace(**nothing),
+            _api_async=SimpleNamespace(**nothing),
+            get_funding_fees=None,
+        )
 
     def orderbook(self, pair, maximum):
         if self.error is not None:
@@ -311,6 +315,19 @@ def test_live_orders_are_post_only_and_dry_ones_keep_the_default(build, tmp_path
     assert (tmp_path / "logs" / "quotes.jsonl").exists()
     for strategy in (live, dry):
         strategy._journal.close()
+
+
+def test_what_was_left_out_of_lists_is_told_once_a_minute(build, caplog, tmp_path):
+    strategy = build()
+    strategy.bot_start()
+    now = datetime.now(UTC)
+    for second in range(150):
+        strategy._bad_rows.add("fills", f"sz NaN of tid {second}")
+        strategy._tell_bad_rows(now + timedelta(seconds=second))
+    assert caplog.text.count("left out so far:") == 3
+    assert "121 bad fills rows (last: sz NaN of tid 120)" in caplog.text
+    assert '"bad_rows": "121 bad fills rows' in (tmp_path / "logs/quotes.jsonl").read_text()
+    strategy._journal.close()
 
 
 def test_a_unit_below_three_minimums_is_not_traded(build):

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from advanced_mm.calibration.coverage import Stretches
 from advanced_mm.marketdata.records import Int1D, Silence
@@ -47,6 +46,7 @@ def channel_holes(
     silences: Iterable[Silence],
     *,
     least_ms: int,
+    late_ms: int,
     probability: float,
 ) -> list[ChannelHole]:
     """Return the silences of every channel.
@@ -61,6 +61,9 @@ def channel_holes(
         What the recorder noted.
     least_ms
         A gap that is not longer is no hole unless it was noted.
+    late_ms
+        The last gap must be so much longer: a recorder writes one channel after the other, and the
+        newest messages of one may not have been read while those of others were.
     probability
         Of a longer gap by chance, by which silences are told; 0 leaves those that were noted.
     """
@@ -74,6 +77,7 @@ def channel_holes(
             stretches,
             [silence for silence in noted if silence.channel == channel],
             least_ms=least_ms,
+            late_ms=late_ms,
             probability=probability,
         )
     ]
@@ -87,8 +91,7 @@ def silent_channels(holes: Iterable[ChannelHole]) -> tuple[str, ...]:
 def quiet_seconds(holes: Iterable[ChannelHole], heard: Stretches) -> dict[str, float]:
     """Return for how long each channel was silent in the time in which anything was heard.
 
-    What is not half a second in all is left out: an end of the window, or trades that were sent
-    again.
+    What is not a second in all is left out: an end of the window, or trades that were sent again.
     """
     ends: dict[str, list[tuple[int, int]]] = {}
     for hole in sorted(holes, key=lambda hole: hole.channel):
@@ -98,7 +101,7 @@ def quiet_seconds(holes: Iterable[ChannelHole], heard: Stretches) -> dict[str, f
         - heard.without(*np.array(pairs, dtype=np.int64).T).observed_seconds
         for channel, pairs in ends.items()
     }
-    return {channel: seconds for channel, seconds in lost.items() if seconds >= 0.5}
+    return {channel: seconds for channel, seconds in lost.items() if seconds >= 1.0}
 
 
 def _holes(
@@ -108,6 +111,7 @@ def _holes(
     noted: list[Silence],
     *,
     least_ms: int,
+    late_ms: int,
     probability: float,
 ) -> list[ChannelHole]:
     if not len(stretches):
@@ -120,9 +124,11 @@ def _holes(
     edges = np.concatenate(([first - 1], time_ms, [last + 1]))
     covered_ms = stretches.covered_ms(edges)
     gap_ms = covered_ms[1:] - covered_ms[:-1]
-    silent = _improbable(gap_ms, time_ms, stretches, least_ms, probability)
+    limit_ms = _limit_ms(gap_ms, time_ms, least_ms, probability)
+    silent = gap_ms > limit_ms
+    silent[-1] = gap_ms[-1] > limit_ms + late_ms
     for silence in noted:
-        if silence.end_ms is None or silence.end_ms > first:
+        if silence.end_ms is None or first < silence.end_ms:
             after = int(np.searchsorted(edges, silence.start_ms, side="right")) - 1
             silent[min(max(after, 0), len(silent) - 1)] = True
     return [
@@ -131,16 +137,13 @@ def _holes(
     ]
 
 
-def _improbable(
-    gap_ms: Int1D, time_ms: Int1D, stretches: Stretches, least_ms: int, probability: float
-) -> NDArray[np.bool_]:
-    """Mark the gaps that are longer than chance explains; those at the ends are not learned from.
+def _limit_ms(gap_ms: Int1D, time_ms: Int1D, least_ms: int, probability: float) -> float:
+    """Return the longest gap that chance explains; those at the ends are not learned from.
 
     The usual case, in which no gap is long enough to be looked at, costs nothing.
     """
     if not gap_ms.max() > least_ms:
-        return np.zeros(len(gap_ms), dtype=np.bool_)
+        return least_ms
     inner = gap_ms[1:-1]
     inner = inner[(inner > 0) & (inner == np.diff(time_ms))]  # not across a hole of the socket
-    limit_ms = 1000.0 * silence_limit(inner / 1000.0, probability)
-    return np.asarray(gap_ms > max(limit_ms, least_ms))
+    return max(1000.0 * silence_limit(inner / 1000.0, probability), least_ms)

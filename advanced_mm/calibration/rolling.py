@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from advanced_mm.bad_rows import BadRow, BadRows
 from advanced_mm.marketdata.listing import ShardFile
 from advanced_mm.marketdata.merging import TickNotes, extended, merge_shards
 from advanced_mm.marketdata.packing import Packed
@@ -39,6 +40,7 @@ class _Held:
     fresh: Recording
     notes: TickNotes
     skipped: list[ShardFile]
+    bad_rows: list[tuple[int, BadRow]]
     newest_ms: int
     complete_from_ms: int
     oldest_ms: int
@@ -49,6 +51,8 @@ class _Held:
         low_ms = start_ms - CLOCK_MARGIN_MS
         self.notes = self.notes.and_(TickNotes.of(shards.every)).since(low_ms)
         self.skipped = [f for f in (*self.skipped, *shards.skipped) if f.name_ms >= low_ms]
+        bad_rows = ((n.name_ms, bad) for n in shards.every for bad in n.shard.bad_rows)
+        self.bad_rows = [b for b in (*self.bad_rows, *bad_rows) if b[0] >= low_ms]
         self.fresh = extended(self.fresh, later, start_ms)
         bulk = replace(
             self.fresh,
@@ -139,6 +143,11 @@ class RollingWindow:
         return held is not None and held.oldest_ms < held.newest_ms - _ms(minutes)
 
     @property
+    def bad_rows(self) -> BadRows:
+        """What was left out of the shards of the rows held."""
+        return BadRows(bad for _, bad in self._held.bad_rows) if self._held else BadRows()
+
+    @property
     def held_bytes(self) -> int:
         """Size of the rows in memory."""
         return 0 if self._held is None else self._held.nbytes
@@ -162,6 +171,7 @@ class RollingWindow:
             fresh=nothing,
             notes=TickNotes.of([]),
             skipped=[],
+            bad_rows=[],
             newest_ms=newest_ms,
             complete_from_ms=start_ms,
             oldest_ms=0,
@@ -197,6 +207,7 @@ class RollingWindow:
             last_minutes(recording, self.minutes),
             tick=held.notes.since(low_ms).price_step(),
             skipped_files=tuple(file.path for file in skipped),
+            bad_rows=tuple(bad for name_ms, bad in held.bad_rows if name_ms >= low_ms),
             silences=self._silence_log.between(start_ms, None),
         )
 

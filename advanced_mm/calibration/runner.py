@@ -14,6 +14,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import inf, isfinite
 
+import schedule
+
+from advanced_mm.bad_rows import BadRows
 from advanced_mm.calibration.adaptive import AdaptiveWindow
 from advanced_mm.calibration.calibrate import CalibrationOptions, CoinCalibration
 from advanced_mm.calibration.channels import ALL_CHANNELS
@@ -120,15 +123,15 @@ class PeriodicRunner:
         Rounds are counted on the monotonic clock: local time repeats an hour when summer time ends,
         and any wall clock may be set back. A round that took too long leaves out the ones missed.
         """
-        interval, due = self.options.interval_seconds, time.monotonic()
+        rounds = schedule.Scheduler()
+        refit = _MonotonicJob(self.options.interval_seconds, rounds)
+        refit.do(self.refit_all)
         while not self._stopping:
-            wait = due - time.monotonic()
+            wait = refit.seconds_left
             if wait > 0:
                 time.sleep(min(_NAP_SECONDS, wait))
-                continue
-            self.refit_all()
-            late = max(time.monotonic() - due, 0.0)
-            due += interval * (late // interval + 1)
+            else:
+                rounds.run_pending()
         self._end_history()
 
     def run_once(self) -> None:
@@ -279,20 +282,22 @@ class PeriodicRunner:
             "or from the future",
         )
 
-    def _complain(self, about: str, message: str) -> None:
-        """Warn once while the trouble stays the same but for its numbers."""
+    def _complain(self, about: str, message: str, detail: str = "") -> None:
+        """Warn once while the trouble stays the same but for its numbers and details."""
         kind = re.sub(r"[\d.]+", "#", message)
         level = logging.DEBUG if self._complaints.get(about) == kind else logging.WARNING
-        logger.log(level, "%s", message)
+        logger.log(level, "%s%s", message, detail)
         self._complaints[about] = kind
 
     def _report(self, calibration: CoinCalibration, entries: ParameterSet, total_ms: float) -> None:
         self._complaints.pop(calibration.coin, None)
         lambda_, kappa, epsilon = entries.lambda_, entries.kappa, entries.epsilon
+        bad_rows = self._windows[calibration.coin].rolling.bad_rows
+        self._tell_bad_rows(calibration.coin, bad_rows)
         not_heard = f" (not heard: {calibration.silence})" if calibration.quiet else ""
         logger.info(
             "%s lambda %s kappa %s epsilon_fill %s status %s window %g min observed %.0f s%s "
-            "cost %.1f ms, of it fit %.1f",
+            "cost %.1f ms, of it fit %.1f%s",
             calibration.coin,
             _pair(lambda_.lambda_plus, lambda_.lambda_minus),
             _pair(kappa.kappa_plus, kappa.kappa_minus),
@@ -303,11 +308,20 @@ class PeriodicRunner:
             not_heard,
             total_ms,
             calibration.cost_ms,
+            f", {bad_rows}" if bad_rows.total else "",
         )
         self._say_what_is_silent(calibration)
         for reason in calibration.reasons():
             logger.debug("%s %s", calibration.coin, reason)
         self._say_what_is_missing(calibration)
+
+    def _tell_bad_rows(self, coin: str, bad_rows: BadRows) -> None:
+        """Warn where there are bad rows in the window, once until there are none."""
+        about = f"{coin} rows"
+        if bad_rows.total:
+            self._complain(about, f"{coin}: left out of its shards", f": {bad_rows}")
+        else:
+            self._complaints.pop(about, None)
 
     def _say_what_is_silent(self, calibration: CoinCalibration) -> None:
         """Warn, once, that a coin's newest data are in doubt, and tell of the end of it."""
@@ -331,6 +345,35 @@ class PeriodicRunner:
             return
         missing = next(why for why in calibration.reasons() if Status.INSUFFICIENT.value in why)
         self._complain(about, f"{calibration.coin}: nothing new can be published: {missing}")
+
+
+class _MonotonicJob(schedule.Job):
+    """A job due now and then every ``seconds``, on the monotonic clock.
+
+    ``schedule`` itself counts from the end of the last run, in local time: rounds would drift, and
+    stop for an hour when summer time ends. A run that took too long leaves out those it missed.
+    """
+
+    def __init__(self, seconds: float, scheduler: schedule.Scheduler) -> None:
+        super().__init__(seconds, scheduler)  # type: ignore[arg-type]  # fractions are fine
+        self.unit = "seconds"
+        self._every_seconds = seconds
+        self._due = time.monotonic()
+
+    @property
+    def seconds_left(self) -> float:
+        """How long until the job is due; zero or less once it is."""
+        return self._due - time.monotonic()
+
+    @property
+    def should_run(self) -> bool:
+        return self.seconds_left <= 0
+
+    def run(self) -> object:
+        result: object = super().run()  # type: ignore[no-untyped-call]
+        late = max(-self.seconds_left, 0.0)
+        self._due += self._every_seconds * (late // self._every_seconds + 1)
+        return result
 
 
 def _pair(plus: float | None, minus: float | None) -> str:

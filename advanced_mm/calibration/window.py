@@ -34,14 +34,16 @@ class WindowOptions:
     ``max_gap_ms`` after one, the time between the quotes around it is a hole all the same. Where a
     channel is silent for longer than that, and with no more than ``silence_probability`` by chance
     (`channels`), the time between its messages is one too; 0 leaves the silences that the recorder
-    noted. Bursts of orders are over well within ``block_ms``, so that blocks of that length are
-    nearly independent.
+    noted. At the end of a window, where the recorder may not have written all channels yet, that
+    takes ``late_ms`` longer. Bursts of orders are over well within ``block_ms``, so that blocks of
+    that length are nearly independent.
     """
 
     max_gap_ms: int = 3000
     max_gap_without_book_ms: int = 5000
     block_ms: int = 30_000
     silence_probability: float = PROBABILITY
+    late_ms: int = 10_000
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ class Window:
             heard,
             [one for one in recording.silences if end_ms is None or one.start_ms <= end_ms],
             least_ms=gap,
+            late_ms=options.late_ms,
             probability=options.silence_probability,
         )
         if len(books) and len(quotes):

@@ -17,11 +17,13 @@ __all__ = ["book_note", "shard_of_note"]
 
 
 def book_note(table: pa.Table) -> str:
-    """Return all that `shard_of` finds in a table of order books; empty where that is refused."""
+    """Return all that `shard_of` finds in a table of order books; empty where some is refused."""
     try:
         shard = shard_of(table, "orderbooks")
     except InputError:
         return ""  # left to those who open the file, and say what is wrong with it
+    if shard.bad_rows:
+        return ""
     note = {"tick": shard.tick, "time_ms": shard.columns["time_ms"].tolist()}
     return json.dumps(note, separators=(",", ":"))
 

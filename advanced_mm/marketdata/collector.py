@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
+from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import VenueError
 from advanced_mm.instruments import code_of, folder_of, is_coin_name
 from advanced_mm.marketdata.connection import Backoff, ConnectionSettings
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 _CHECKS_PER_FLUSH: Final = 10
 _META_RETRY_SECONDS: Final = (1.0, 60.0)
+_TELL_SECONDS: Final = 60.0
+"""Longest time that bad rows are left out untold."""
 
 
 class Collector:
@@ -66,7 +69,8 @@ class Collector:
         self._settings = settings
         self._watchdog = watchdog
         self._names = tuple(map(_checked, coins))
-        self._known: dict[str, int] | None = None
+        self._known: dict[str, int | None] | None = None
+        self._bad_rows = BadRows()
         self._size_decimals: dict[str, int] = {}
         self._open(self._names)
         self._check_seconds = flush_seconds / _CHECKS_PER_FLUSH
@@ -92,13 +96,14 @@ class Collector:
             asyncio.create_task(self._feed.run()),
             asyncio.create_task(self._flush_regularly()),
             asyncio.create_task(self._learn_decimals()),
+            asyncio.create_task(self._tell_bad_rows()),
             asyncio.create_task(_wait(stop)),
         ]
         try:
             await _first_end(jobs)
         finally:
             self._flush()
-            logger.info("stopped, everything received is on disk")
+            logger.info("stopped, everything received is on disk; %s", self._bad_rows)
 
     def _open(self, coins: Iterable[str]) -> None:
         coins = tuple(dict.fromkeys(coins))
@@ -108,6 +113,7 @@ class Collector:
             ticks=None,
             flush_seconds=self._flush_seconds,
             watchdog=Watchdog(coins, self._watchdog),
+            bad_rows=self._bad_rows,
         )
         self._feed = HyperliquidFeed(
             self._url, self._recorder.coins, self._recorder, self._settings
@@ -123,7 +129,7 @@ class Collector:
         backoff = Backoff(*_META_RETRY_SECONDS, random.Random())
         while True:
             try:
-                self._known = await fetch_size_decimals(self._url, self._names)
+                self._known = await fetch_size_decimals(self._url, self._names, self._bad_rows)
                 break
             except VenueError as error:
                 if all(map(is_coin_name, self._names)):
@@ -143,6 +149,13 @@ class Collector:
             if self._recorder.flush_due(time.time() + self._check_seconds):
                 self._flush()
 
+    async def _tell_bad_rows(self) -> None:
+        while True:
+            await asyncio.sleep(_TELL_SECONDS)
+            news = self._bad_rows.news()
+            if news is not None:
+                logger.warning("left out of the venue's messages so far: %s", news)
+
     def _flush(self) -> None:
         for coin, decimals in self._size_decimals.items():
             mid = self._recorder.mid(coin)
@@ -156,13 +169,16 @@ class Collector:
         known = self._known
         while known is None:
             try:
-                known = await fetch_size_decimals(self._url, self._recorder.coins)
+                known = await fetch_size_decimals(self._url, self._recorder.coins, self._bad_rows)
             except VenueError as error:
                 logger.warning("shards carry no tick for now: %s", error)
                 await asyncio.sleep(backoff.next_delay())
         for coin in self._recorder.coins:
-            if coin in known:
-                self._size_decimals[coin] = known[coin]
+            decimals = known.get(coin)
+            if decimals is not None:
+                self._size_decimals[coin] = decimals
+            elif coin in known:
+                logger.warning("shards of %s carry no tick: the venue's meta has none for it", coin)
             elif is_spot(coin):
                 logger.warning(
                     "shards of %s carry no tick: the venue's meta does not list it", coin

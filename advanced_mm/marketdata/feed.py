@@ -185,7 +185,9 @@ class HyperliquidFeed:
             return Heard.OTHER
         data = message["data"]
         for item in data if isinstance(data, list) else [data]:
-            self._coins_heard.add(item["coin"])
+            coin = item.get("coin") if isinstance(item, dict) else None
+            if isinstance(coin, str):  # one of several prints may be anything
+                self._coins_heard.add(coin)
         return Heard.DATA
 
     def _refused(self, complaint: str) -> None:

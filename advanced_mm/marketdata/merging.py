@@ -100,6 +100,9 @@ def merge_shards(
             [(0, shard) for group in shards.values() for shard in group]
         ).price_step(),
         skipped_files=skipped_files,
+        bad_rows=tuple(
+            row for group in shards.values() for shard in group for row in shard.bad_rows
+        ),
     )
 
 
@@ -114,7 +117,7 @@ def extended(earlier: Recording, later: Recording, start_ms: int) -> Recording:
     ----------
     earlier, later : Recording
         Both as `merge_shards` returns them, ``later`` of shards that arrived after all of
-        ``earlier``. The tick and the skipped files are those of ``later``.
+        ``earlier``. The tick, the skipped files and the bad rows are those of ``later``.
     start_ms : int
         Exchange time (ms) of the oldest row kept.
     """
@@ -126,6 +129,7 @@ def extended(earlier: Recording, later: Recording, start_ms: int) -> Recording:
         book_time_ms=books["time_ms"],
         tick=later.tick,
         skipped_files=later.skipped_files,
+        bad_rows=later.bad_rows,
     )
 
 

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from advanced_mm.errors import InputError
+from advanced_mm.bad_rows import BadRows
+from advanced_mm.errors import InputError, VenueError
 from advanced_mm.marketdata.schemas import SCHEMAS, shard_metadata
 from advanced_mm.marketdata.silence_log import SILENT, SPEAKS, silence_detail
 from advanced_mm.marketdata.store import ShardStore
@@ -39,6 +40,8 @@ class Recorder:
         How long a row may wait in memory, seconds of the times passed in.
     watchdog : Watchdog or None
         Tells silent channels; one with the usual times by default.
+    bad_rows : BadRows or None
+        Counts what is left out of messages; one of its own by default.
 
     Raises
     ------
@@ -53,6 +56,7 @@ class Recorder:
         ticks: Mapping[str, float] | None,
         flush_seconds: float = 5.0,
         watchdog: Watchdog | None = None,
+        bad_rows: BadRows | None = None,
     ) -> None:
         self.coins = tuple(dict.fromkeys(coins))
         if not self.coins:
@@ -70,6 +74,7 @@ class Recorder:
         self._replay_expected: set[str] = set()
         self._last_received_s: dict[str, float] = {}
         self._last_exchange_ms: dict[str, int] = {}
+        self.bad_rows = BadRows() if bad_rows is None else bad_rows
 
     def handle(self, message: Mapping[str, Any], received_s: float) -> None:
         """Take one decoded message; channels without market data are ignored.
@@ -84,10 +89,15 @@ class Recorder:
         Raises
         ------
         VenueError
-            If the message is malformed; nothing of it is kept.
+            If the message is malformed as a whole; nothing of it is kept.
         """
         self._sequence += 1
-        for decoded in decode(message):
+        try:
+            rows = decode(message, self.bad_rows)
+        except VenueError as error:
+            self.bad_rows.add(f"{message.get('channel')} message's", str(error))
+            raise
+        for decoded in rows:
             if decoded.coin in self.coins:
                 self._note_gap(decoded.coin, received_s)
                 self._take(decoded, received_s)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from advanced_mm.bad_rows import BadRow
+
 __all__ = ["Float1D", "Int1D", "Quotes", "Recording", "Silence", "Trades"]
 
 Float1D = NDArray[np.float64]
@@ -77,8 +79,9 @@ class Recording:
 
     ``book_time_ms`` holds the exchange times of the L2 snapshots (the heartbeat), sorted; ``tick``
     is the price step in quote currency, from the shards' metadata or, without it, the greatest
-    common step of the prices; ``skipped_files`` names shards that could not be read;
-    ``silences`` what the recorder noted of silent channels, none in recordings of other tools.
+    common step of the prices; ``skipped_files`` names shards that could not be read; ``bad_rows``
+    counts what was left out of the others; ``silences`` what the recorder noted of silent channels,
+    none in recordings of other tools.
     """
 
     coin: str
@@ -87,6 +90,7 @@ class Recording:
     book_time_ms: Int1D
     tick: float
     skipped_files: tuple[str, ...] = field(default=())
+    bad_rows: tuple[BadRow, ...] = field(default=())
     silences: tuple[Silence, ...] = field(default=())
 
     @property

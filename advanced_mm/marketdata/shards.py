@@ -1,7 +1,7 @@
 """One shard read from disk into arrays, not yet merged with others."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -11,9 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from advanced_mm.bad_rows import BadRow
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Float1D, Int1D
 from advanced_mm.marketdata.schemas import READ_COLUMNS, check_columns, tick_of
+from advanced_mm.marketdata.sound_rows import bad_row, readable, sound_numbers, sound_times
 
 __all__ = ["PRICE_UNITS", "Shard", "read_shards", "shard_of", "transaction_codes"]
 
@@ -42,12 +44,15 @@ class Shard:
     step : int
         Greatest common divisor of the prices in units of 1 / `PRICE_UNITS`; 0 without prices, and
         where the metadata have a tick.
+    bad_rows : tuple of BadRow
+        What of the file was left out.
     """
 
     columns: Mapping[str, NDArray[Any]]
     newest_ms: int
     tick: float | None
     step: int
+    bad_rows: tuple[BadRow, ...] = ()
 
 
 def read_shards(paths: Sequence[str], kind: str) -> list[Shard | InputError]:
@@ -57,8 +62,8 @@ def read_shards(paths: Sequence[str], kind: str) -> list[Shard | InputError]:
     -------
     list
         For each path its shard, or what is wrong with that file alone: it cannot be read, has no
-        rows, or a column is missing or of another type. The message names the column but not the
-        file, which the caller knows.
+        good rows, or a column is missing or of another type. The message names the column but not
+        the file, which the caller knows.
     """
     tables = [_read_table(path, kind) for path in paths]
     good = [table for table in tables if isinstance(table, pa.Table)]
@@ -77,10 +82,18 @@ def shard_of(table: pa.Table, kind: str) -> Shard:
     Raises
     ------
     InputError
-        If it has no rows, or a column is missing or of another type.
+        If it has no good rows, or a column is missing or of another type.
     """
-    (shard,) = _parsed_together([table], kind)
-    return shard
+    try:
+        (shard,) = _parsed_together([table], kind)
+        return shard
+    except InputError:
+        check_columns(kind, table.schema)
+        good = readable(table, kind)
+        if good.all() or not good.any():
+            raise
+    (shard,) = _parsed_together([table.filter(pa.array(good))], kind)
+    return replace(shard, bad_rows=(bad_row(table, kind, ~good), *shard.bad_rows))
 
 
 def _read_table(path: str, kind: str) -> pa.Table | InputError:
@@ -117,17 +130,31 @@ def _parsed_together(tables: Sequence[pa.Table], kind: str) -> list[Shard]:
         raise InputError("has no rows")
     ends = np.cumsum([table.num_rows for table in tables])
     together = pa.concat_tables(tables) if len(tables) > 1 else tables[0]
-    arrays, ends = _PARSERS[kind](together, ends)
+    arrays, ends, bad = _PARSERS[kind](together, ends)
+    bad_rows = _told(tables, kind, bad)
     shards, first = [], 0
-    for table, end in zip(tables, ends.tolist(), strict=True):
+    for table, end, left_out in zip(tables, ends.tolist(), bad_rows, strict=True):
         own, tick = (
             {name: array[first:end] for name, array in arrays.items()},
             tick_of(table.schema),
         )
         step = _common_step(own) if tick is None and kind != "orderbooks" else 0
-        shards.append(Shard(own, int(own["time_ms"].max()), tick, step))
+        shards.append(Shard(own, int(own["time_ms"].max()), tick, step, left_out))
         first = end
     return shards
+
+
+def _told(
+    tables: Sequence[pa.Table], kind: str, bad: NDArray[np.bool_] | None
+) -> list[tuple[BadRow, ...]]:
+    """What of each table was left out, of rows one table after another."""
+    told: list[tuple[BadRow, ...]] = []
+    first = 0
+    for table in tables:
+        own = None if bad is None else bad[first : first + table.num_rows]
+        told.append(() if own is None or not own.any() else (bad_row(table, kind, own),))
+        first += table.num_rows
+    return told
 
 
 def transaction_codes(hashes: pa.ChunkedArray) -> Int1D:
@@ -193,18 +220,41 @@ def _splitmix64(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 # Each parser takes the rows of one file after another and where those of each file end, and gives
-# arrays and where each file's part of them ends.
+# arrays, where each file's part of them ends, and which rows were bad, None if none was.
+
+_Parsed = tuple[_Arrays, Int1D, NDArray[np.bool_] | None]
 
 
-def _parse_books(table: pa.Table, ends: Int1D) -> tuple[_Arrays, Int1D]:
-    return {"time_ms": _integers(table, "exchange_timestamp")}, ends
+def _parse_books(table: pa.Table, ends: Int1D) -> _Parsed:
+    time_ms = _integers(table, "exchange_timestamp")
+    sound = sound_times(time_ms, None, ends)
+    if sound.all():
+        return {"time_ms": time_ms}, ends, None
+    return {"time_ms": time_ms[sound]}, _ends_of_kept(sound, ends), ~sound
 
 
-def _parse_quotes(table: pa.Table, ends: Int1D) -> tuple[_Arrays, Int1D]:
+def _ends_of_kept(sound: NDArray[np.bool_], ends: Int1D) -> Int1D:
+    """Where the files' parts end once the other rows are left out; InputError if one has none."""
+    kept = np.cumsum(sound, dtype=np.int64)[ends - 1]
+    if not np.diff(kept, prepend=0).all():
+        raise InputError("has no good rows")
+    return kept
+
+
+def _parse_quotes(table: pa.Table, ends: Int1D) -> _Parsed:
     time_ms = _integers(table, "exchange_timestamp")
     local_s = _floats(table, "timestamp")
     price, size = _floats(table, "price"), _floats(table, "size")
     is_bid = _is_first(table, "bid", "ask")
+    timed = sound_times(time_ms, local_s, ends)
+    # A bad side is not known, as if it were empty; the other side of the update stands.
+    known = np.isnan(price) | sound_numbers(price, size)
+    bad = None if timed.all() and known.all() else ~(timed & known)
+    if bad is not None:
+        price = np.where(known, price, np.nan)
+        ends = _ends_of_kept(timed, ends)
+        time_ms, local_s, is_bid = time_ms[timed], local_s[timed], is_bid[timed]
+        price, size = price[timed], size[timed]
     completes = _completes(time_ms, local_s, is_bid, ends)
     if 2 * completes.sum() < len(completes):
         order, ends = _paired_rows((time_ms, local_s, is_bid, price, size), completes, ends)
@@ -219,7 +269,7 @@ def _parse_quotes(table: pa.Table, ends: Int1D) -> tuple[_Arrays, Int1D]:
         prices[update[rows]] = price[rows]
         sizes[update[rows]] = np.where(np.isnan(price[rows]), 0.0, size[rows])
         arrays[name], arrays[f"{name}_size"] = prices, sizes
-    return arrays, update[ends - 1] + 1
+    return arrays, update[ends - 1] + 1, bad
 
 
 def _completes(
@@ -279,7 +329,7 @@ def _changes(columns: Sequence[NDArray[Any]], order: Int1D) -> NDArray[np.bool_]
     return changed
 
 
-def _parse_trades(table: pa.Table, ends: Int1D) -> tuple[_Arrays, Int1D]:
+def _parse_trades(table: pa.Table, ends: Int1D) -> _Parsed:
     try:
         trade_id = table["trade_id"].cast(pa.int64())
     except pa.ArrowInvalid as error:
@@ -296,10 +346,15 @@ def _parse_trades(table: pa.Table, ends: Int1D) -> tuple[_Arrays, Int1D]:
         else np.zeros(table.num_rows, dtype=np.int64),
         "local_s": _floats(table, "timestamp"),
     }
-    return arrays, ends
+    sound = sound_times(arrays["time_ms"], arrays["local_s"], ends)
+    sound &= sound_numbers(arrays["price"], arrays["size"])
+    if sound.all():
+        return arrays, ends, None
+    ends = _ends_of_kept(sound, ends)
+    return {name: array[sound] for name, array in arrays.items()}, ends, ~sound
 
 
-_PARSERS: Final[Mapping[str, Callable[[pa.Table, Int1D], tuple[_Arrays, Int1D]]]] = {
+_PARSERS: Final[Mapping[str, Callable[[pa.Table, Int1D], _Parsed]]] = {
     "orderbooks": _parse_books,
     "prices": _parse_quotes,
     "trades": _parse_trades,

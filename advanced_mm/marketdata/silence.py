@@ -12,7 +12,7 @@ market                                                                 share of 
 ====================================================================== ==================
 Poisson                                                                none of 300
 bursts of 2.5 orders within 1.5 s                                      0.3%
-bursts of 5 orders over 20 s                                           5%
+bursts of 5 orders over 20 s                                           4%
 a rate that wanders by a factor of two (log deviation 0.7) in 5 min    4%
 ====================================================================== ==================
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from math import isfinite
 from pathlib import Path
 from typing import Final
 
@@ -67,7 +68,11 @@ class SilenceLog:
             logger.warning("connection log %s cannot be read: %s", path, error)
             return
         for local_s, event, detail, exchange_ms in rows:
-            if event in (SILENT, SPEAKS) and exchange_ms is not None:
+            if event not in (SILENT, SPEAKS) or exchange_ms is None:
+                continue
+            if local_s is None or not isfinite(local_s):
+                logger.warning("%s: a bad connections row is left out: %s %s", path, event, detail)
+            else:
                 channel = str(detail).partition(":")[0]
                 self._events.add((float(local_s), event, channel, int(exchange_ms)))
 

@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from advanced_mm.bad_rows import BadRows
 from advanced_mm.coin_folders import coin_folder, coins_below, writable_coin_folder
 from advanced_mm.errors import InputError
 from advanced_mm.instruments import code_of, folder_of, nearest, resolve_coin
@@ -148,7 +150,8 @@ class ShardStore:
         -------
         Recording
             One row for each ``trade_id`` (the earliest received), all sorted stably by exchange
-            time. Shards that cannot be read are named in ``skipped_files`` and logged once.
+            time. Shards that cannot be read are named in ``skipped_files`` and logged once; bad
+            rows of the others are left out, counted in ``bad_rows`` and logged.
 
         Raises
         ------
@@ -166,6 +169,8 @@ class ShardStore:
             shards[kind] = [shard for shard in parsed if shard is not None]
             skipped += [f.path for f, shard in zip(files, parsed, strict=True) if shard is None]
         recording = merge_shards(coin, shards, start_ms, end_ms, tuple(skipped))
+        if recording.bad_rows:
+            logger.warning("%s: left out of its shards: %s", coin, BadRows(recording.bad_rows))
         return replace(recording, silences=SilenceLog(folder).between(start_ms, end_ms))
 
     def newest_ms(self, coin: str) -> int | None:
@@ -222,9 +227,12 @@ class ShardStore:
                 table = pq.read_table(file.path, columns=list(READ_COLUMNS["connections"]))
             except (pa.ArrowException, OSError) as error:
                 raise InputError(f"connection log {file.path!r} cannot be read: {error}") from error
-            events += [
-                ConnectionEvent(*row) for row in zip(*table.to_pydict().values(), strict=True)
-            ]
+            rows = [ConnectionEvent(*row) for row in zip(*table.to_pydict().values(), strict=True)]
+            good = [row for row in rows if _is_event(row)]
+            if len(good) < len(rows):
+                bad = len(rows) - len(good)
+                logger.warning("%s: %d bad connections rows are left out", file.path, bad)
+            events += good
         return sorted(events, key=lambda event: event.local_s)
 
     def write(self, coin: str, kind: str, table: pa.Table) -> Path:
@@ -320,6 +328,10 @@ class ShardStore:
                 else:
                     shards.append(shard)
         return shards
+
+
+def _is_event(row: ConnectionEvent) -> bool:
+    return row.local_s is not None and isfinite(row.local_s) and isinstance(row.event, str)
 
 
 def _newest_row_ms(table: pa.Table) -> int:

@@ -1,18 +1,23 @@
 """What the venue's REST side says about its coins."""
 
 import contextlib
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 
+from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import VenueError
 from advanced_mm.instruments import code_of, nearest, resolve_coin
 
 __all__ = ["coins_among", "fetch_size_decimals", "info_address", "is_spot"]
 
+logger = logging.getLogger(__name__)
+
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=10.0)
+_MOST_DECIMALS: Final = 6
 _EXAMPLES: Final = 3
 
 
@@ -28,7 +33,9 @@ def is_spot(coin: str) -> bool:
     return coin.startswith("@")
 
 
-async def fetch_size_decimals(websocket_url: str, wanted: Iterable[str] = ()) -> dict[str, int]:
+async def fetch_size_decimals(
+    websocket_url: str, wanted: Iterable[str] = (), bad_rows: BadRows | None = None
+) -> dict[str, int | None]:
     """Ask the venue for ``szDecimals`` of its perpetuals.
 
     Parameters
@@ -38,11 +45,14 @@ async def fetch_size_decimals(websocket_url: str, wanted: Iterable[str] = ()) ->
     wanted : iterable of str
         Coins, in any spelling, that are looked for. Builder-deployed exchanges are only asked where
         one of these could be theirs, or is nowhere else.
+    bad_rows : BadRows or None
+        Counts the coins that the venue tells badly; with None they are logged.
 
     Returns
     -------
     dict
-        Decimals of the size by coin: of the main exchange, and of those others that were asked.
+        Decimals of the size by coin, None where the venue tells them badly: of the main exchange,
+        and of those others that were asked.
 
     Raises
     ------
@@ -52,7 +62,7 @@ async def fetch_size_decimals(websocket_url: str, wanted: Iterable[str] = ()) ->
     address = info_address(websocket_url)
     codes = {code_of(name) for name in wanted if not is_spot(name)}
     async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
-        known = await _decimals(session, address, "")
+        known = await _decimals(session, address, "", bad_rows)
         if not (absent := codes - set(map(code_of, known))):
             return known
         theirs = {code.partition("-")[0] for code in absent if "-" in code}
@@ -61,15 +71,15 @@ async def fetch_size_decimals(websocket_url: str, wanted: Iterable[str] = ()) ->
             dexs = await _dexs(session, address)
             for dex in dexs:
                 if dex.upper() in theirs:
-                    known |= await _decimals(session, address, dex)
+                    known |= await _decimals(session, address, dex, bad_rows)
             if absent - set(map(code_of, known)):
                 for dex in dexs:
                     if dex.upper() not in theirs:
-                        known |= await _decimals(session, address, dex)
+                        known |= await _decimals(session, address, dex, bad_rows)
     return known
 
 
-def coins_among(names: Iterable[str], known: Mapping[str, int], url: str) -> tuple[str, ...]:
+def coins_among(names: Iterable[str], known: Mapping[str, int | None], url: str) -> tuple[str, ...]:
     """Return the venue's coins that are meant by names in any spelling, each once.
 
     Raises
@@ -108,12 +118,35 @@ async def _dexs(session: aiohttp.ClientSession, address: str) -> list[str]:
         raise VenueError(f"{address} sent a perpDexs reply that is not one: {error!r}") from error
 
 
-async def _decimals(session: aiohttp.ClientSession, address: str, dex: str) -> dict[str, int]:
+async def _decimals(
+    session: aiohttp.ClientSession, address: str, dex: str, bad_rows: BadRows | None
+) -> dict[str, int | None]:
     reply = await _ask(session, address, {"type": "meta", **({"dex": dex} if dex else {})})
     try:
-        return {str(coin["name"]): int(coin["szDecimals"]) for coin in reply["universe"]}
-    except (KeyError, TypeError, ValueError) as error:
+        universe = list(reply["universe"])
+    except (KeyError, TypeError) as error:
         raise VenueError(f"{address} sent a meta reply that is not one: {error!r}") from error
+    faults = BadRows()
+    known = dict(_size_decimals(universe, faults))
+    if faults.total and bad_rows is None:
+        logger.warning("%s: %s", address, faults)
+    elif bad_rows is not None:
+        bad_rows.take(faults)
+    return known
+
+
+def _size_decimals(universe: Iterable[Any], faults: BadRows) -> Iterator[tuple[str, int | None]]:
+    """Each coin that has a name, and its decimals where they can be right."""
+    for coin in universe:
+        name = coin.get("name") if isinstance(coin, dict) else None
+        if not isinstance(name, str):
+            faults.add("meta", f"no name in {coin!r}")
+            continue
+        decimals = coin.get("szDecimals")
+        sound = isinstance(decimals, int) and 0 <= decimals <= _MOST_DECIMALS
+        if not sound:
+            faults.add("meta", f"szDecimals {decimals!r} of {name}")
+        yield name, decimals if sound else None
 
 
 async def _ask(session: aiohttp.ClientSession, address: str, request: Mapping[str, str]) -> Any:

@@ -222,12 +222,12 @@ class Watchdog:
             channel.backoff.reset()
         channel.silent, channel.remedies = True, 0
         logger.warning(
-            "%s of %s silent for %.1f s while other channels speak (%.1f s are possible): "
-            "subscribing anew",
+            "%s of %s silent for %.1f s while other channels speak, more than chance explains "
+            "(%.1f s): subscribing anew",
             channel.name,
             channel.coin,
             now_s - channel.heard_s,
-            limit,
+            max(limit, times.least_seconds),
         )
         return True
 

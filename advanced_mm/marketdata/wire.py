@@ -2,6 +2,9 @@
 
 Numbers arrive as strings. Channels: ``bbo`` {coin, time, bbo: [bid|null, ask|null]}, ``trades``
 [{coin, side "A"|"B", px, sz, hash, time, tid}], ``l2Book`` {coin, time, levels: [bids, asks]}.
+
+Each print, each level of a book and each side of a touch is judged by itself. A bad print is left
+out; a bad level or side stays, without a price, in its place, which says that it is not known.
 """
 
 import math
@@ -9,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import VenueError
 from advanced_mm.marketdata.schemas import BOOK_LEVELS
 
@@ -19,6 +23,11 @@ FAST_LEVELS: Final = 5
 
 _SIDES: Final = {"A": "sell", "B": "buy"}
 _EMPTY_LEVEL: Final = (math.nan, math.nan)
+_NO_SIDE: Final = (math.nan, 0.0)
+_FAULTS: Final = (KeyError, TypeError, ValueError, OverflowError, AttributeError)
+_BAD_VALUE: Final = "with a bad value: "
+_LATEST_MS: Final = 10**14
+"""Later times are of another unit than ms: it is the year 5138."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,75 +55,109 @@ class DecodedRows:
     mid: float | None = None
 
 
-def decode(message: Mapping[str, Any]) -> list[DecodedRows]:
+def decode(message: Mapping[str, Any], bad_rows: BadRows | None = None) -> list[DecodedRows]:
     """Decode one message; other channels than `DATA_CHANNELS` give no rows.
+
+    Parameters
+    ----------
+    message : mapping
+        ``{"channel": ..., "data": ...}``.
+    bad_rows : BadRows or None
+        Counts the bad rows that are left out; with None they are refused.
 
     Raises
     ------
     VenueError
-        If a field is absent or has a value it cannot have. No part of the message is kept then.
+        If what its rows share (a time, a coin) is absent or has a value it cannot have, or none of
+        its rows is good. No part of the message is kept then.
     """
     channel = message.get("channel")
     decoder = _DECODERS.get(channel) if isinstance(channel, str) else None
     if decoder is None:
         return []
+    faults: list[str] = []
     try:
-        return decoder(message["data"])
-    except KeyError as error:
-        raise VenueError(f"the venue sent a {channel!r} message without field {error}") from error
-    except (TypeError, ValueError, OverflowError) as error:
-        raise VenueError(
-            f"the venue sent a {channel!r} message with a bad value: {error}"
-        ) from error
+        decoded = decoder(message["data"], faults)
+    except _FAULTS as error:
+        raise VenueError(f"the venue sent a {channel!r} message {_complaint(error)}") from error
+    if faults and (bad_rows is None or not decoded):
+        raise VenueError(f"the venue sent a {channel!r} message {faults[-1]}")
+    if faults and bad_rows is not None:
+        bad_rows.add(str(channel), faults[-1].removeprefix(_BAD_VALUE), len(faults))
+    return decoded
 
 
-def _decode_bbo(data: Mapping[str, Any]) -> list[DecodedRows]:
-    time_ms = _whole(data["time"])
+def _complaint(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"without field {error}"
+    return f"{_BAD_VALUE}{error}"
+
+
+def _decode_bbo(data: Mapping[str, Any], faults: list[str]) -> list[DecodedRows]:
+    coin, time_ms = _coin(data), _time_ms(data["time"])
     bid, ask = (
-        (math.nan, 0.0) if level is None else (_price(level["px"]), _size(level["sz"]))
-        for level in data["bbo"]
+        _NO_SIDE if level is None else _level(level, faults, *_NO_SIDE) for level in data["bbo"]
     )
-    rows = [(*bid, "bid", time_ms), (*ask, "ask", time_ms)]
     mid = (bid[0] + ask[0]) / 2.0
-    return [DecodedRows(_coin(data), "prices", time_ms, rows, None if math.isnan(mid) else mid)]
+    if faults and math.isnan(bid[0]) and math.isnan(ask[0]):
+        return []  # an empty book was not what was told
+    rows = [(*bid, "bid", time_ms), (*ask, "ask", time_ms)]
+    return [DecodedRows(coin, "prices", time_ms, rows, None if math.isnan(mid) else mid)]
 
 
-def _decode_trades(data: list[Mapping[str, Any]]) -> list[DecodedRows]:
+def _decode_trades(data: list[Mapping[str, Any]], faults: list[str]) -> list[DecodedRows]:
     by_coin: dict[str, list[tuple[Any, ...]]] = {}
     for trade in data:
-        side = _SIDES.get(trade["side"])
-        if side is None:
-            raise ValueError(f"side {trade['side']!r} is neither 'A' nor 'B'")
-        row = (
-            _price(trade["px"]),
-            _size(trade["sz"]),
-            side,
-            str(_whole(trade["tid"])),
-            _whole(trade["time"]),
-            _ascii(trade.get("hash") or ""),
-        )
-        by_coin.setdefault(_coin(trade), []).append(row)
+        try:
+            side = _SIDES.get(trade["side"])
+            if side is None:
+                raise ValueError(f"side {trade['side']!r} is neither 'A' nor 'B'")
+            row = (
+                _price(trade["px"]),
+                _size(trade["sz"]),
+                side,
+                str(_whole(trade["tid"])),
+                _time_ms(trade["time"]),
+                _ascii(trade.get("hash") or ""),
+            )
+            by_coin.setdefault(_coin(trade), []).append(row)
+        except _FAULTS as error:
+            tid = trade.get("tid") if isinstance(trade, Mapping) else trade
+            faults.append(f"{_complaint(error)}, of tid {tid!r}")
     return [
         DecodedRows(coin, "trades", max(row[4] for row in rows), rows)
         for coin, rows in by_coin.items()
     ]
 
 
-def _decode_book(data: Mapping[str, Any]) -> list[DecodedRows]:
-    time_ms = _whole(data["time"])
+def _decode_book(data: Mapping[str, Any], faults: list[str]) -> list[DecodedRows]:
+    coin, time_ms = _coin(data), _time_ms(data["time"])
     bids, asks = (
-        [(_price(level["px"]), _size(level["sz"])) for level in side[:BOOK_LEVELS]]
+        [_level(level, faults, *_EMPTY_LEVEL) for level in side[:BOOK_LEVELS]]
         for side in data["levels"]
     )
+    if faults and len(faults) == len(bids) + len(asks):
+        return []
     fast = bool(data["fast"]) if "fast" in data else max(len(bids), len(asks)) <= FAST_LEVELS
     levels: list[float] = []
     for level in range(BOOK_LEVELS):
         levels += bids[level] if level < len(bids) else _EMPTY_LEVEL
         levels += asks[level] if level < len(asks) else _EMPTY_LEVEL
-    return [DecodedRows(_coin(data), "orderbooks", time_ms, [(time_ms, *levels, fast)])]
+    return [DecodedRows(coin, "orderbooks", time_ms, [(time_ms, *levels, fast)])]
 
 
-_DECODERS: Final[Mapping[str, Callable[[Any], list[DecodedRows]]]] = {
+def _level(
+    level: Mapping[str, Any], faults: list[str], no_price: float, no_size: float
+) -> tuple[float, float]:
+    """Price and size of a level; what stands for none where it is bad."""
+    try:
+        return _price(level["px"]), _size(level["sz"])
+    except _FAULTS as error:
+        faults.append(f"{_complaint(error)}, in {level!r}")
+        return no_price, no_size
+
+
+_DECODERS: Final[Mapping[str, Callable[[Any, list[str]], list[DecodedRows]]]] = {
     "bbo": _decode_bbo,
     "trades": _decode_trades,
     "l2Book": _decode_book,
@@ -150,6 +193,13 @@ def _whole(value: Any) -> int:
     if not 0 <= number < 2**63:
         raise ValueError(f"{value!r} is not a time or number of 63 bits")
     return number
+
+
+def _time_ms(value: Any) -> int:
+    time_ms = _whole(value)
+    if time_ms >= _LATEST_MS:
+        raise ValueError(f"time {value!r} is not in milliseconds")
+    return time_ms
 
 
 def _ascii(value: Any) -> str:

@@ -8,10 +8,10 @@ from advanced_mm.paper.exchange.units import micros_text
 from advanced_mm.paper.fill_messages import fills_data
 from advanced_mm.paper.listing import MAIN_DEX
 from advanced_mm.paper.market_views import MarketViews
-from advanced_mm.paper.money_messages import spot_state
-from advanced_mm.paper.order_messages import full_order_data
+from advanced_mm.paper.money_messages import ledger_entry, spot_state
+from advanced_mm.paper.order_messages import full_order_data, order_entry
 from advanced_mm.paper.spot import SPOT_CONTEXTS
-from advanced_mm.paper.twap_messages import twap_state
+from advanced_mm.paper.twap_messages import part_data, twap_entry, twap_state
 from advanced_mm.paper.views import Json, decimal_text
 
 __all__ = ["AccountViews"]
@@ -43,10 +43,34 @@ class AccountViews:
         newest = list(self.exchange.fills(address))[-MAX_FILLS:]
         return fills_data(reversed(newest), self.units, aggregate)
 
-    def twap_states(self, address: str) -> list[Json]:
-        """The TWAPs that are under way, by their numbers."""
-        twaps = self.exchange.twaps.of(address)
+    def twap_states(self, address: str, dex: str = MAIN_DEX) -> list[Json]:
+        """The TWAPs that are under way at an exchange, by their numbers."""
+        twaps = (one for one in self.exchange.twaps.of(address) if dex_of(one.coin) == dex)
         return [[one.twap_id, twap_state(one, self.units[one.coin])] for one in twaps]
+
+    def order_history(self, address: str) -> list[Json]:
+        """The orders of all times that are still known, newest first."""
+        orders = self.exchange.history(address)
+        return [order_entry(one, self.units[one.coin]) for one in reversed(orders)]
+
+    def twap_parts(self, address: str) -> list[Json]:
+        """The newest fills of parts of TWAPs, newest first."""
+        parts = [one for one in self.exchange.fills(address) if one.twap_id is not None]
+        return [part_data(one, self.units[one.coin]) for one in parts[: -MAX_FILLS - 1 : -1]]
+
+    def twap_history(self, address: str) -> list[Json]:
+        """What has become of TWAPs, newest first."""
+        events = self.account(address).twaps
+        return [twap_entry(one, self.units[one.twap.coin]) for one in reversed(events)]
+
+    def ledger(self, address: str, since_ms: int = 0, until_ms: int | None = None) -> list[Json]:
+        """Deposits, transfers and withdrawals in [since_ms, until_ms], oldest first."""
+        lines = self.account(address).money
+        return [
+            ledger_entry(one)
+            for one in lines
+            if since_ms <= one.time_ms and (until_ms is None or one.time_ms <= until_ms)
+        ]
 
     def live_orders(self, address: str, dex: str = MAIN_DEX) -> list[Order]:
         """The live orders at an exchange, newest first."""
@@ -159,7 +183,7 @@ class AccountViews:
             "positionValue": micros_text(abs(position.value(mark))),
             "unrealizedPnl": micros_text(gain),
             "returnOnEquity": decimal_text(gain * leverage.value / abs(position.entry_cost)),
-            "liquidationPx": None if liquidation is None else decimal_text(liquidation),
+            "liquidationPx": _price_or_none(liquidation),
             "marginUsed": micros_text(used),
             "maxLeverage": self.markets.venue.markets[coin].spec.max_leverage,
             # The venue counts funding paid as positive.
@@ -169,6 +193,12 @@ class AccountViews:
                 "sinceChange": micros_text(-position.funding),
             },
         }
+
+
+def _price_or_none(price: float | None) -> str | None:
+    """A price in words; none where it is so low that its decimals leave nothing of it."""
+    text = None if price is None else decimal_text(price)
+    return None if text == "0.0" else text
 
 
 def _summary(value: int, positions: int, raw: int, used: int) -> dict[str, Json]:

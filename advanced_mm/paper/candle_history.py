@@ -87,8 +87,11 @@ def made_up_candles(
 
 
 def _on_grid(prices: NDArray[np.float64], size_decimals: int) -> NDArray[np.float64]:
-    """Prices rounded as the venue wants them: 5 significant figures, integers always valid."""
+    """Prices rounded as the venue wants them: 5 significant figures, integers always valid.
+
+    None is below the finest step: a walk that leads there stays at it.
+    """
+    most = MAX_PRICE_DECIMALS - size_decimals
     digits = np.floor(np.log10(prices)).astype(int) + 1
-    decimals = np.clip(SIGNIFICANT_FIGURES - digits, 0, MAX_PRICE_DECIMALS - size_decimals)
-    scale = 10.0**decimals
-    return np.asarray(np.round(prices * scale) / scale, dtype=np.float64)
+    scale = 10.0 ** np.clip(SIGNIFICANT_FIGURES - digits, 0, most)
+    return np.asarray(np.maximum(np.round(prices * scale), 1.0) / scale, dtype=np.float64)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from advanced_mm.paper.book_merging import Mantissa, SignificantFigures
 from advanced_mm.paper.candles import INTERVALS, bar_start
+from advanced_mm.paper.fast_contexts import FastContextsChannel
 from advanced_mm.paper.listing import MAIN_DEX
 from advanced_mm.paper.market_views import MarketViews
 from advanced_mm.paper.messages import bbo_message, trades_message
@@ -67,8 +68,8 @@ class Subscription(BaseModel):
             ("coin" in channel.fields and own.coin not in venue.markets)
             or ("interval" in channel.fields and own.interval not in INTERVALS)
             or ("user" in channel.fields and not own.user)
-            or own.dex not in venue.listing.dexs
             or (own.mantissa is not None and own.nSigFigs != 5)
+            or own.dex not in venue.listing.dexs
         ):
             raise InvalidSubscriptionError
         return own
@@ -244,4 +245,5 @@ CHANNELS: dict[str, Channel] = {
     "activeAssetCtx": AssetContextChannel(),
     "assetCtxs": DexContextsChannel(),
     "allDexsAssetCtxs": AllContextsChannel(),
+    "fastAssetCtxs": FastContextsChannel(),
 }

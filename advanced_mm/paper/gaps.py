@@ -1,7 +1,8 @@
 """Price gaps: from one moment on a market trades at other prices.
 
 The gap is a shift of every price by whole ticks. The market goes on as it would have, at its new
-level: book, touch and prints alike, nothing is printed on the way.
+level: book, touch and prints alike, nothing is printed on the way. Where it would go on to a price
+at which its tick does not fit, zero or less among them, it is held at the last one that does.
 """
 
 import logging
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from advanced_mm.errors import InputError
 from advanced_mm.paper.grid import FEWEST_TICKS, MOST_TICKS, StepGrid
-from advanced_mm.paper.market import Book, CoinSpec, Level, MarketSource, MarketUpdate, Print, Quote
+from advanced_mm.paper.market import Book, CoinSpec, Level, MarketSource, MarketUpdate, Quote
 
 __all__ = ["Gap", "GapMarket", "after_gap"]
 
@@ -59,6 +60,7 @@ class GapMarket:
         self._source = source
         self._grid = StepGrid(source.spec.tick)
         self._shift = 0
+        self._held = False
         self._done: list[Gap] = []
         self._ahead = sorted(gaps)
 
@@ -115,11 +117,7 @@ class GapMarket:
         book = self._source.book(levels)
         if not self._shift:
             return book
-        return replace(
-            book,
-            bids=tuple(self._level(level) for level in book.bids),
-            asks=tuple(self._level(level) for level in book.asks),
-        )
+        return replace(book, bids=self._levels(book.bids), asks=self._levels(book.asks))
 
     def _jump(self, gap: Gap) -> MarketUpdate:
         """Move the market; the touch it then has."""
@@ -149,18 +147,35 @@ class GapMarket:
     def _update(self, update: MarketUpdate) -> MarketUpdate:
         quote = update.quote
         if quote is not None:
+            self._hold(quote)
             quote = replace(
                 quote,
                 bid=None if quote.bid is None else self._price(quote.bid),
                 ask=None if quote.ask is None else self._price(quote.ask),
             )
-        return MarketUpdate(update.time_ms, quote, tuple(self._print(p) for p in update.prints))
+        prints = (replace(one, price=self._price(one.price)) for one in update.prints)
+        return MarketUpdate(update.time_ms, quote, tuple(one for one in prints if one.price > 0))
 
-    def _print(self, one: Print) -> Print:
-        return replace(one, price=self._price(one.price))
+    def _hold(self, quote: Quote) -> None:
+        """Shift less where the touch would leave the range in which its tick fits."""
+        lowest = MOST_TICKS if quote.bid is None else self._ticks(quote.bid) + self._shift
+        highest = FEWEST_TICKS if quote.ask is None else self._ticks(quote.ask) + self._shift
+        back = max(0, FEWEST_TICKS - 1 - lowest) or min(0, MOST_TICKS - highest)
+        if back and not self._held:
+            logger.warning(
+                "%s: since its price gap the market would leave the range of its tick of %g; it is "
+                "held at the end of it",
+                self.spec.coin, self._grid.step,
+            )  # fmt: skip
+        self._held = self._held or back != 0
+        self._shift += back
 
-    def _level(self, level: Level) -> Level:
-        return replace(level, price=self._price(level.price))
+    def _levels(self, levels: tuple[Level, ...]) -> tuple[Level, ...]:
+        shifted = (replace(level, price=self._price(level.price)) for level in levels)
+        return tuple(level for level in shifted if level.price > 0)
+
+    def _ticks(self, price: float) -> int:
+        return round(price / self._grid.step)
 
     def _price(self, price: float) -> float:
-        return self._grid.value(round(price / self._grid.step) + self._shift)
+        return self._grid.value(self._ticks(price) + self._shift)

@@ -75,6 +75,7 @@ class AccountInfo:
             "userFees": Route(AccountRequest, self.fees),
             "userRateLimit": Route(AccountRequest, self.rate_limit),
             "subAccounts": Route(AccountRequest, self.sub_accounts),
+            "subAccounts2": Route(AccountRequest, self.sub_accounts_everywhere),
             "userRole": Route(AccountRequest, self.role),
             "extraAgents": Route(AccountRequest, self.agents),
             "maxBuilderFee": Route(BuilderRequest, self.max_builder_fee),
@@ -145,17 +146,32 @@ class AccountInfo:
 
     def sub_accounts(self, request: AccountRequest) -> list[Json] | None:
         """An account's sub-accounts and their state; null if it has none."""
-        accounts = self._exchange.accounts
         return [
             {
-                "name": self._views.account(address).name,
-                "subAccountUser": address,
-                "master": request.user,
+                **self._sub_account(request.user, address),
                 "clearinghouseState": self._views.clearinghouse(address),
-                "spotState": spot_state(self._views.account(address)),
             }
-            for address in accounts.subs(request.user)
+            for address in self._exchange.accounts.subs(request.user)
         ] or None
+
+    def sub_accounts_everywhere(self, request: AccountRequest) -> list[Json] | None:
+        """An account's sub-accounts and their state at every exchange; null if it has none."""
+        return [
+            {
+                **self._sub_account(request.user, address),
+                "dexToClearinghouseState": self._views.states(address),
+            }
+            for address in self._exchange.accounts.subs(request.user)
+        ] or None
+
+    def _sub_account(self, master: str, address: str) -> dict[str, Json]:
+        account = self._views.account(address)
+        return {
+            "name": account.name,
+            "subAccountUser": address,
+            "master": master,
+            "spotState": spot_state(account),
+        }
 
     def role(self, request: AccountRequest) -> dict[str, Json]:
         """Whether an address is an owner's, a sub-account's or an agent's."""
@@ -168,9 +184,9 @@ class AccountInfo:
         return {"role": "user"}
 
     def agents(self, request: AccountRequest) -> list[Json]:
-        """The agents with a name that an owner has approved; they never expire."""
+        """The agents with a name that an owner has approved."""
         return [
-            {"name": agent.name, "address": address, "validUntil": None}
+            {"name": agent.name, "address": address, "validUntil": agent.valid_until}
             for address, agent in self._signers.agents.items()
             if agent.owner == request.user and agent.name
         ]

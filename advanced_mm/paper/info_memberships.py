@@ -7,14 +7,14 @@ that is answered as Hyperliquid answers it.
 from typing import Any
 
 from advanced_mm.paper.account_views import AccountViews
-from advanced_mm.paper.exchange.units import micros_text
+from advanced_mm.paper.exchange.units import MICROS_PER_USDC, micros_text
 from advanced_mm.paper.info import Route
 from advanced_mm.paper.info_forms import AccountRequest, UserAddress
 from advanced_mm.paper.views import Json
 
 __all__ = ["MembershipsInfo"]
 
-REFERRER_VOLUME = "10000.0"
+REFERRER_VOLUME = 10_000 * MICROS_PER_USDC  # traded before one may bring others
 
 
 class TransferRequest(AccountRequest):
@@ -44,6 +44,7 @@ class MembershipsInfo:
             "preTransferCheck": Route(TransferRequest, self.transfer_check),
             "userToMultiSigSigners": Route(AccountRequest, lambda _: None),
             "userVaultEquities": Route(AccountRequest, lambda _: []),
+            "leadingVaults": Route(AccountRequest, lambda _: []),
             "delegations": Route(AccountRequest, lambda _: []),
             "delegatorHistory": Route(AccountRequest, lambda _: []),
             "delegatorRewards": Route(AccountRequest, lambda _: []),
@@ -52,13 +53,17 @@ class MembershipsInfo:
 
     def referral(self, request: AccountRequest) -> dict[str, Json]:
         """What the account has traded; nobody has brought it, and it has brought nobody."""
+        traded = self._views.account(request.user).volume
+        state: dict[str, Json] = {"stage": "needToCreateCode"}
+        if traded < REFERRER_VOLUME:
+            state = {"stage": "needToTrade", "data": {"required": micros_text(REFERRER_VOLUME)}}
         return {
             "referredBy": None,
-            "cumVlm": micros_text(self._views.account(request.user).volume),
+            "cumVlm": micros_text(traded),
             "unclaimedRewards": "0.0",
             "claimedRewards": "0.0",
             "builderRewards": "0.0",
-            "referrerState": {"stage": "needToTrade", "data": {"required": REFERRER_VOLUME}},
+            "referrerState": state,
             "rewardHistory": [],
             "tokenToState": [],
         }

@@ -52,6 +52,12 @@ class BuilderDexRequest(InfoRequest):
     dex: str = Field(min_length=1)
 
 
+class CoinRequest(InfoRequest):
+    """A request of a coin."""
+
+    coin: str
+
+
 class PerpetualsInfo:
     """Answers from the venue's rules.
 
@@ -73,6 +79,9 @@ class PerpetualsInfo:
             "perpsAtOpenInterestCap": Route(
                 DexRequest, lambda asked: [] if asked.dex in self._venue.listing.dexs else None
             ),
+            "perpCategories": Route(InfoRequest, lambda _: []),
+            "perpAnnotation": Route(CoinRequest, lambda _: None),
+            "perpConciseAnnotations": Route(InfoRequest, lambda _: []),
             "perpDexLimits": Route(BuilderDexRequest, self.dex_limits),
             "perpDexStatus": Route(NamedDexRequest, self.dex_status),
             "perpDeployAuctionStatus": Route(InfoRequest, self.auction),

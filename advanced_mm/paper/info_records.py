@@ -10,9 +10,9 @@ from advanced_mm.paper.exchange.orders import Fill
 from advanced_mm.paper.fill_messages import fills_data
 from advanced_mm.paper.info import Route
 from advanced_mm.paper.info_forms import AccountRequest, RangeRequest
-from advanced_mm.paper.money_messages import ledger_entry, portfolio
-from advanced_mm.paper.order_messages import funding_entry, order_entry
-from advanced_mm.paper.twap_messages import part_data, twap_entry
+from advanced_mm.paper.money_messages import portfolio
+from advanced_mm.paper.order_messages import funding_entry
+from advanced_mm.paper.twap_messages import part_data
 from advanced_mm.paper.views import Json
 
 __all__ = ["RecordsInfo"]
@@ -64,8 +64,7 @@ class RecordsInfo:
 
     def orders(self, request: AccountRequest) -> list[Json]:
         """The orders of all times that are still known, newest first."""
-        orders = self._exchange.history(request.user)
-        return [order_entry(one, self._units[one.coin]) for one in reversed(orders)]
+        return self._views.order_history(request.user)
 
     def fills(self, request: FillsRequest) -> list[Json]:
         """The newest fills, newest first."""
@@ -79,8 +78,7 @@ class RecordsInfo:
 
     def parts(self, request: AccountRequest) -> list[Json]:
         """The newest fills of parts of TWAPs, newest first."""
-        parts = [one for one in self._exchange.fills(request.user) if one.twap_id is not None]
-        return [part_data(one, self._units[one.coin]) for one in parts[: -MAX_FILLS - 1 : -1]]
+        return self._views.twap_parts(request.user)
 
     def parts_by_time(self, request: FillsByTimeRequest) -> list[Json]:
         """Fills of parts of TWAPs from a time on, oldest first."""
@@ -89,8 +87,7 @@ class RecordsInfo:
 
     def twaps(self, request: AccountRequest) -> list[Json]:
         """What has become of TWAPs, newest first."""
-        events = self._views.account(request.user).twaps
-        return [twap_entry(one, self._units[one.twap.coin]) for one in reversed(events)]
+        return self._views.twap_history(request.user)
 
     def funding(self, request: RangeRequest) -> list[Json]:
         """Funding from a time on, oldest first."""
@@ -100,13 +97,8 @@ class RecordsInfo:
 
     def ledger(self, request: RangeRequest) -> list[Json]:
         """Deposits, transfers and withdrawals from a time on, oldest first."""
-        first_ms, last_ms = request.startTime, request.endTime
-        lines = [
-            one
-            for one in self._views.account(request.user).money
-            if first_ms <= one.time_ms and (last_ms is None or one.time_ms <= last_ms)
-        ]
-        return [ledger_entry(one) for one in lines[:MAX_LEDGER]]
+        lines = self._views.ledger(request.user, request.startTime, request.endTime)
+        return lines[:MAX_LEDGER]
 
     def portfolio(self, request: AccountRequest) -> list[Json]:
         """What the account was worth and gained."""

@@ -4,6 +4,7 @@ Shapes and names are the venue's. Numbers are strings with as many decimals as t
 least ("3000.0"); times are exchange ms; "B" marks a buying aggressor, "A" a selling one.
 """
 
+import math
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal, TypedDict
@@ -101,14 +102,18 @@ def _grid(step: float) -> StepGrid:
 
 
 def price_text(price: float, spec: CoinSpec) -> str:
-    """Write a price (quote currency), to the nearest tick: a made-up bar may lie between two."""
+    """Write a price (quote currency), to the nearest tick: a made-up bar may lie between two.
+
+    One tick at least, which is the lowest price there is.
+    """
     grid = _grid(spec.tick)
-    return _text(round(price / spec.tick) * spec.tick, grid.decimals)
+    return _text(max(1, round(price / spec.tick)) * spec.tick, grid.decimals)
 
 
 def _order_price_text(price: float, spec: CoinSpec) -> str:
     """Write the price of an order, which may be finer than the tick where the price is low."""
-    return _text(price, max(_grid(spec.tick).decimals, _PERPETUAL_DECIMALS - spec.size_decimals))
+    decimals = max(_grid(spec.tick).decimals, _PERPETUAL_DECIMALS - spec.size_decimals)
+    return _positive_text(price, decimals)
 
 
 def size_text(size: float, spec: CoinSpec) -> str:
@@ -122,8 +127,21 @@ def _text(value: float, decimals: int) -> str:
     return text + "0" if text.endswith(".") else text
 
 
+@lru_cache(maxsize=1 << 15)
+def _positive_text(value: float, decimals: int) -> str:
+    """Write the price or size of an order; ValueError where its decimals leave nothing of it."""
+    text = _text(value, decimals)
+    if not (0 < value < math.inf) or not text.strip("0."):
+        raise ValueError(f"an order's price or size of {value} is {text} with {decimals} decimals")
+    return text
+
+
 def _level(price: float, size: float, orders: int, spec: CoinSpec) -> LevelData:
-    return {"px": _order_price_text(price, spec), "sz": size_text(size, spec), "n": orders}
+    return {
+        "px": _order_price_text(price, spec),
+        "sz": _positive_text(size, spec.size_decimals),
+        "n": orders,
+    }
 
 
 def trade_data(spec: CoinSpec, time_ms: int, one: Print) -> TradeData:
@@ -132,7 +150,7 @@ def trade_data(spec: CoinSpec, time_ms: int, one: Print) -> TradeData:
         "coin": spec.coin,
         "side": "B" if one.side > 0 else "A",
         "px": _order_price_text(one.price, spec),
-        "sz": size_text(one.size, spec),
+        "sz": _positive_text(one.size, spec.size_decimals),
         "time": time_ms,
         "hash": one.hash,
         "tid": one.tid,

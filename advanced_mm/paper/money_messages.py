@@ -17,37 +17,40 @@ PERIODS_MS = {"day": DAY_MS, "week": 7 * DAY_MS, "month": 30 * DAY_MS, "allTime"
 
 def ledger_entry(moved: MoneyMoved) -> dict[str, Json]:
     """A line of an account's ledger, as ``userNonFundingLedgerUpdates`` gives it."""
-    amount = micros_text(moved.micros)
-    if moved.kind == "send":
-        sent: dict[str, Json] = {"type": "send", **_sent(moved, amount)}
-        return {"time": moved.time_ms, "hash": NO_HASH, "delta": sent}
-    delta: dict[str, Json] = {"type": moved.kind, "usdc": amount}
-    if moved.kind == "accountClassTransfer":
-        delta["toPerp"] = moved.to_perp
-    elif moved.kind == "withdraw":
-        delta |= {"nonce": moved.nonce, "fee": micros_text(moved.fee)}
-    elif moved.kind != "deposit":
-        delta |= {"user": moved.sender, "destination": moved.receiver}
-    if moved.kind == "internalTransfer":
-        delta["fee"] = micros_text(moved.fee)
-    return {"time": moved.time_ms, "hash": NO_HASH, "delta": delta}
-
-
-def _sent(moved: MoneyMoved, amount: str) -> dict[str, Json]:
-    """What was sent between exchanges."""
     return {
-        "user": moved.sender,
-        "destination": moved.receiver,
-        "sourceDex": moved.source_dex,
-        "destinationDex": moved.destination_dex,
-        "token": "USDC",
-        "amount": amount,
-        "usdcValue": amount,
-        "fee": "0.0",
-        "nativeTokenFee": "0.0",
-        "nonce": None,
-        "feeToken": "",
+        "time": moved.time_ms,
+        "hash": NO_HASH,
+        "delta": {"type": moved.kind, **_what_moved(moved)},
     }
+
+
+def _what_moved(moved: MoneyMoved) -> dict[str, Json]:
+    usdc, fee = {"usdc": micros_text(moved.micros)}, {"fee": micros_text(moved.fee)}
+    between = {"user": moved.sender, "destination": moved.receiver}
+    match moved.kind:
+        case "deposit":
+            return {**usdc}
+        case "accountClassTransfer":
+            return {**usdc, "toPerp": moved.to_perp}
+        case "withdraw":
+            return {**usdc, "nonce": moved.nonce, **fee}
+        case "subAccountTransfer":
+            return {**usdc, **between}
+        case "internalTransfer":
+            return {**usdc, **between, **fee}
+        case "send":
+            return {
+                **between,
+                "sourceDex": moved.source_dex,
+                "destinationDex": moved.destination_dex,
+                "token": "USDC",
+                "amount": usdc["usdc"],
+                "usdcValue": usdc["usdc"],
+                **fee,
+                "nativeTokenFee": "0.0",
+                "nonce": moved.nonce,
+                "feeToken": "",
+            }
 
 
 def spot_state(account: Account) -> dict[str, Json]:

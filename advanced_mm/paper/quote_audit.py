@@ -1,6 +1,7 @@
 """Check every quote the bot sent against the depths that were published when it was sent."""
 
 import json
+import logging
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,8 @@ from advanced_mm.model import solve
 from advanced_mm.parameter_files import ParameterSet, Settings, model_problem
 
 __all__ = ["QuoteAudit"]
+
+logger = logging.getLogger(__name__)
 
 Depths = dict[tuple[str, int], float]
 """Depth (quote currency) by side and inventory."""
@@ -25,8 +28,9 @@ class QuoteAudit:
     ``quotes`` counts lines; ``requotes`` those that replaced an unfilled quote of the same side;
     ``touch_quotes`` exits offered at the touch for want of usable parameters; ``unmatched`` quotes
     whose refit's depths were not seen published; ``max_distance_ticks`` is the largest distance of
-    a sent price from mid -/+ published depth, in ticks. A bot of other inventories than those that
-    are published gets its ``settings`` here: the depths are then solved for them.
+    a sent price from mid -/+ published depth, in ticks; ``bad_rows`` what the bot has left out of
+    lists, in words; ``unreadable`` counts lines that are no quotes. A bot of other inventories than
+    those that are published gets its ``settings`` here: the depths are then solved for them.
     """
 
     journal: Path
@@ -39,6 +43,8 @@ class QuoteAudit:
     max_distance_ticks: float = 0.0
     last: dict[str, Any] | None = None
     refusal: str | None = None
+    bad_rows: str | None = None
+    unreadable: int = 0
     _inode: int = 0
     _offset: int = 0
     _depths: dict[str, Depths] = field(default_factory=dict)
@@ -70,28 +76,35 @@ class QuoteAudit:
                 if not line.endswith(b"\n"):
                     break
                 self._offset += len(line)
-                self._take(json.loads(line))
+                try:
+                    self._take(json.loads(line))
+                except (ValueError, TypeError, LookupError, AttributeError) as error:
+                    self.unreadable += 1
+                    logger.warning("%s: a line that is no quote: %r", self.journal, error)
 
     def _take(self, quote: dict[str, Any]) -> None:
+        if "bad_rows" in quote:
+            self.bad_rows = str(quote["bad_rows"])
+            return
         self.refusal = quote.get("refusal")
         if self.refusal is not None:
             return
+        side, refit = quote["side"], quote["calibration_id"]
+        place = (side, quote["inventory"])
+        mid, sent_price, tick = (float(quote[name]) for name in ("mid", "sent_price", "tick"))
         self.quotes += 1
-        if self.last is not None and self.last["side"] == quote["side"]:
+        if self.last is not None and self.last["side"] == side:
             self.requotes += 1
         self.last = quote
-        if quote["calibration_id"] is None:
+        if refit is None:
             self.touch_quotes += 1
             return
-        depths = self._depths.get(quote["calibration_id"], {})
-        depth = depths.get((quote["side"], quote["inventory"]))
+        depth = self._depths.get(refit, {}).get(place)
         if depth is None:
             self.unmatched += 1
             return
-        sign = 1 if quote["side"] == "ask" else -1
-        ideal = quote["mid"] + sign * depth
-        distance = abs(quote["sent_price"] - ideal) / quote["tick"]
-        self.max_distance_ticks = max(self.max_distance_ticks, distance)
+        ideal = mid + (depth if side == "ask" else -depth)
+        self.max_distance_ticks = max(self.max_distance_ticks, abs(sent_price - ideal) / tick)
 
 
 def _published(parameters: ParameterSet) -> Depths:

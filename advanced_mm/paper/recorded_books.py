@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -70,6 +71,10 @@ def read_books(data_dir: Path, coin: str) -> RecordedBooks:
 
 def _read_levels(path: Path) -> dict[str, NDArray[np.generic]]:
     table = pq.read_table(path, use_threads=False)
+    timed = pc.is_valid(table["exchange_timestamp"])
+    if not pc.all(timed).as_py():
+        logger.warning("%s: snapshots without a time are left out", path)
+        table = table.filter(timed)
     columns: dict[str, NDArray[np.generic]] = {
         "time_ms": table["exchange_timestamp"].to_numpy(),
         "fast": (

@@ -30,7 +30,7 @@ _PHASE_MS = 500  # calibration bins lie on multiples of this; their phase alone 
 _SEAM_MS = 100  # at least one block of silence between the end of a pass and the next
 _PRICE_BAND = 0.3  # passes drift at most this far from the recorded prices, as a share of them
 _MAX_LEVERAGE = 10  # of a coin without figures: no recording says what the venue allowed
-_MOST_SIZE_DECIMALS = 8
+_MOST_SIZE_DECIMALS = 6  # and none of the price then
 
 _Ints = NDArray[np.int64]
 
@@ -56,8 +56,15 @@ class _Side:
     there: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, prices: NDArray[np.float64], sizes: NDArray[np.float64], tick: float) -> "_Side":
-        there = np.isfinite(prices)
+    def of(
+        cls,
+        prices: NDArray[np.float64],
+        sizes: NDArray[np.float64],
+        tick: float,
+        size_decimals: int,
+    ) -> "_Side":
+        """What is left of a side on the grids of price and size."""
+        there = _at_least_one_step(prices, tick) & _at_least_one_step(sizes, 10.0**-size_decimals)
         return cls(_ticks(np.where(there, prices, 0.0), tick), sizes, there)
 
 
@@ -88,11 +95,6 @@ class ReplayMarket:
         self, recording: Recording, books: RecordedBooks, start_ms: int, *, loop: bool = True
     ) -> None:
         quotes = recording.quotes
-        if not np.isfinite(quotes.bid + quotes.ask).any():
-            raise InputError(
-                f"the recording of {recording.coin} has no two-sided quote: "
-                "record it again or replay another coin"
-            )
         self._loop = loop
         self._now_ms = start_ms
         self._tick = recording.tick
@@ -107,21 +109,28 @@ class ReplayMarket:
         )
         self._next_trade_id = first_trade_id(start_ms)
         self._lay_timeline(recording)
+        scale = (self._tick, self._spec.size_decimals)
         self._quote_sides = (
-            _Side.of(quotes.bid, quotes.bid_size, self._tick),
-            _Side.of(quotes.ask, quotes.ask_size, self._tick),
+            _Side.of(quotes.bid, quotes.bid_size, *scale),
+            _Side.of(quotes.ask, quotes.ask_size, *scale),
         )
+        two_sided = self._quote_sides[0].there & self._quote_sides[1].there
+        if not two_sided.any():
+            raise InputError(
+                f"the recording of {recording.coin} has no two-sided quote: "
+                "record it again or replay another coin"
+            )
         self._books = books
         self._book_sides = (
-            _Side.of(books.bid, books.bid_size, self._tick),
-            _Side.of(books.ask, books.ask_size, self._tick),
+            _Side.of(books.bid, books.bid_size, *scale),
+            _Side.of(books.ask, books.ask_size, *scale),
         )
         self.origin_ms = start_ms + (self._first_ms - start_ms) % _PHASE_MS
         self._pass_start_ms = self.origin_ms
         self._next_block = 0
         self._shift = 0
         self._touch, self._mid = Quote(None, 0.0, None, 0.0), math.nan
-        self._show(self._quote_at(int(np.argmax(np.isfinite(quotes.bid + quotes.ask)))))
+        self._show(self._quote_at(int(np.argmax(two_sided))))
 
     def _lay_timeline(self, recording: Recording) -> None:
         """Arrange blocks (all rows of one ms) and heartbeats, ms since the recording began."""
@@ -131,7 +140,8 @@ class ReplayMarket:
         length_ms = int(beats[-1]) - self._first_ms
         self.period_ms = -(-(length_ms + _SEAM_MS) // _PHASE_MS) * _PHASE_MS
         self._beats = beats - beats[0]
-        self._trades = _between(recording.trades, int(beats[0]), int(beats[-1]))
+        trades = _between(recording.trades, int(beats[0]), int(beats[-1]))
+        self._trades = _on_the_grids(trades, self._tick, self._spec.size_decimals)
         self._trade_ticks = _ticks(self._trades.price, self._tick)
         blocks = np.union1d(quote_ms, self._trades.time_ms)
         self._blocks = blocks - beats[0]
@@ -204,7 +214,7 @@ class ReplayMarket:
         # A fast snapshot first, then the older, deeper one where the fast one ends.
         for snapshot in (row, int(self._books.deep[row])) if len(self._books) else ():
             ticks = recorded.ticks[snapshot] + self._shift
-            behind = recorded.there[snapshot] & (outwards * (ticks - edge) > 0)
+            behind = recorded.there[snapshot] & (ticks > 0) & (outwards * (ticks - edge) > 0)
             if behind.any():
                 prices = self._grid.values(ticks[behind]).tolist()
                 sizes = recorded.sizes[snapshot][behind].tolist()
@@ -269,6 +279,22 @@ def _ticks(prices: NDArray[np.float64], tick: float) -> _Ints:
     return np.rint(prices / tick).astype(np.int64)
 
 
+def _at_least_one_step(values: NDArray[np.float64], step: float) -> NDArray[np.bool_]:
+    """Which values are numbers that rounding to whole steps leaves positive."""
+    there: NDArray[np.bool_] = np.isfinite(values) & (np.rint(values / step) >= 1)
+    return there
+
+
+def _on_the_grids(trades: Trades, tick: float, size_decimals: int) -> Trades:
+    """The prints of which rounding leaves a price and a size."""
+    there = _at_least_one_step(trades.price, tick)
+    there &= _at_least_one_step(trades.size, 10.0**-size_decimals)
+    if there.all():
+        return trades
+    logger.warning("replay: %d prints without a price or a size are left out", np.sum(~there))
+    return Trades(**{name: column[there] for name, column in vars(trades).items()})
+
+
 def _between(trades: Trades, first_ms: int, last_ms: int) -> Trades:
     """The prints of [first_ms, last_ms]."""
     low, high = np.searchsorted(trades.time_ms, (first_ms, last_ms + 1))
@@ -279,6 +305,7 @@ def _size_decimals(recording: Recording) -> int:
     """Fewest decimals that write every recorded size."""
     quotes = recording.quotes
     sizes = np.concatenate((quotes.bid_size, quotes.ask_size, recording.trades.size))
+    sizes = sizes[np.isfinite(sizes)]
     for decimals in range(_MOST_SIZE_DECIMALS):
         scaled = sizes * 10.0**decimals
         if np.all(np.abs(scaled - np.rint(scaled)) < 1e-4):

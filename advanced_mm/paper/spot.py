@@ -6,7 +6,7 @@ Hyperliquid has stands here at a fixed price.
 
 from advanced_mm.paper.views import Json
 
-__all__ = ["SPOT_CONTEXTS", "SPOT_META", "SPOT_STATE"]
+__all__ = ["SPOT_CONTEXTS", "SPOT_META"]
 
 SPOT_META: dict[str, Json] = {
     "tokens": [
@@ -19,6 +19,7 @@ SPOT_META: dict[str, Json] = {
             "isCanonical": True,
             "evmContract": None,
             "fullName": None,
+            "deployerTradingFeeShare": "0.0",
         },
         {
             "name": "PURR",
@@ -29,6 +30,7 @@ SPOT_META: dict[str, Json] = {
             "isCanonical": True,
             "evmContract": None,
             "fullName": None,
+            "deployerTradingFeeShare": "0.0",
         },
     ],
     "universe": [{"name": "PURR/USDC", "tokens": [1, 0], "index": 0, "isCanonical": True}],
@@ -45,5 +47,3 @@ SPOT_CONTEXTS: list[Json] = [
         "totalSupply": "0.0",
     }
 ]
-SPOT_STATE: dict[str, Json] = {"balances": []}
-"""What everybody holds of it."""

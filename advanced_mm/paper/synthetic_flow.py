@@ -158,13 +158,16 @@ class SyntheticFlow:
         level, piece = _ranges(pieces)
         cuts = self._random.random((len(order), most))
         order = order[level]
+        ticks = orders.touch[order] + orders.side[order] * depth[level]
+        there = ticks >= 1  # a seller's reach may be longer than the price is high
+        order = order[there]
         return FlowChunk(
             latent=latent,
             print_block=orders.block[order],
             print_order=order,
             print_side=orders.side[order],
-            print_ticks=orders.touch[order] + orders.side[order] * depth[level],
-            print_steps=_split(level_steps, pieces, cuts)[level, piece],
+            print_ticks=ticks[there],
+            print_steps=_split(level_steps, pieces, cuts)[level, piece][there],
             orders=len(orders.block),
             level_size=self._parameters.level_size,
         )

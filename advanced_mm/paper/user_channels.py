@@ -1,10 +1,10 @@
 """What can be subscribed to of an account, and the messages of each kind of subscription."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from advanced_mm.paper.account_views import AccountViews
-from advanced_mm.paper.channels import Subscription, WithFields
+from advanced_mm.paper.channels import Subscription
 from advanced_mm.paper.exchange.orders import (
     AccountEvent,
     Fill,
@@ -12,45 +12,27 @@ from advanced_mm.paper.exchange.orders import (
     Liquidation,
     OrderEvent,
 )
-from advanced_mm.paper.order_messages import fill_data, funding_data, liquidation_data, order_update
-from advanced_mm.paper.spot import SPOT_STATE
-from advanced_mm.paper.step import Message, Step
+from advanced_mm.paper.fill_messages import fills_data
+from advanced_mm.paper.order_messages import funding_data, liquidation_data, order_update
+from advanced_mm.paper.record_channels import (
+    LedgerChannel,
+    NotificationChannel,
+    OpenOrdersChannel,
+    OrderHistoryChannel,
+    SpotStateChannel,
+    Web3DataChannel,
+)
+from advanced_mm.paper.step import Message
+from advanced_mm.paper.twap_channels import (
+    TwapHistoryChannel,
+    TwapPartsChannel,
+    TwapStatesChannel,
+    twap_events,
+)
+from advanced_mm.paper.user_channel import EventsAlone, StateChannel, UserChannel
+from advanced_mm.paper.views import Json
 
 __all__ = ["USER_CHANNELS", "UserChannel"]
-
-STATE_CADENCE_MS = 5_000  # how often an account's value is told while nothing happens to it
-
-
-class UserChannel(WithFields, Protocol):
-    """One kind of subscription to an account."""
-
-    def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
-        """What a new subscriber gets at once."""
-        ...
-
-    def on_events(
-        self, views: AccountViews, subscription: Subscription, events: Sequence[AccountEvent]
-    ) -> list[Message]:
-        """What subscribers get when something has happened to the account."""
-        ...
-
-    def on_step(self, views: AccountViews, subscription: Subscription, step: Step) -> list[Message]:
-        """What subscribers get after a step of the market."""
-        ...
-
-
-class EventsAlone:
-    """A subscription that begins with nothing and tells of events alone."""
-
-    fields: ClassVar[tuple[str, ...]] = ("user",)
-
-    def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
-        """Nothing."""
-        return []
-
-    def on_step(self, views: AccountViews, subscription: Subscription, step: Step) -> list[Message]:
-        """Nothing."""
-        return []
 
 
 class OrderUpdatesChannel(EventsAlone):
@@ -71,9 +53,11 @@ class OrderUpdatesChannel(EventsAlone):
 class UserFillsChannel(EventsAlone):
     """Fills; the first message holds those of the past."""
 
+    fields: ClassVar[tuple[str, ...]] = ("user", "aggregateByTime")
+
     def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
         """The newest fills there are, newest first, marked as a snapshot."""
-        fills = views.fills(subscription.user)
+        fills = views.fills(subscription.user, subscription.aggregateByTime)
         data = {"isSnapshot": True, "user": subscription.user, "fills": fills}
         return [{"channel": "userFills", "data": data}]
 
@@ -81,19 +65,19 @@ class UserFillsChannel(EventsAlone):
         self, views: AccountViews, subscription: Subscription, events: Sequence[AccountEvent]
     ) -> list[Message]:
         """One message with the fills."""
-        fills = _fills(views, events)
+        fills = _fills(views, events, subscription.aggregateByTime)
         data = {"user": subscription.user, "fills": fills}
         return [{"channel": "userFills", "data": data}] if fills else []
 
 
 class UserEventsChannel(EventsAlone):
-    """Fills, funding, liquidations and what the venue itself cancels, on channel ``user``."""
+    """Fills, funding, liquidations, TWAPs and what the venue cancels, on channel ``user``."""
 
     def on_events(
         self, views: AccountViews, subscription: Subscription, events: Sequence[AccountEvent]
     ) -> list[Message]:
         """One message for each kind, but one for each payment and liquidation."""
-        told: list[Message] = []
+        told: list[Message] = list(twap_events(views, events))
         for event in events:
             if isinstance(event, FundingPayment):
                 told.append({"funding": funding_data(event, views.units[event.coin])})
@@ -126,28 +110,6 @@ class UserFundingsChannel(EventsAlone):
             if isinstance(event, FundingPayment)
         ]
         return [_fundings(subscription, data)] if data else []
-
-
-class StateChannel:
-    """Margin and positions: when something happened to the account, and now and then."""
-
-    fields: ClassVar[tuple[str, ...]] = ("user", "dex")
-
-    def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
-        """The account as it stands at an exchange."""
-        user, dex = subscription.user, subscription.dex
-        data = {"dex": dex, "user": user, "clearinghouseState": views.clearinghouse(user, dex)}
-        return [{"channel": "clearinghouseState", "data": data}]
-
-    def on_events(
-        self, views: AccountViews, subscription: Subscription, events: Sequence[AccountEvent]
-    ) -> list[Message]:
-        """The account after them."""
-        return self.on_subscribe(views, subscription)
-
-    def on_step(self, views: AccountViews, subscription: Subscription, step: Step) -> list[Message]:
-        """The account, when its time has come."""
-        return self.on_subscribe(views, subscription) if step.crosses(STATE_CADENCE_MS) else []
 
 
 class AllStatesChannel(StateChannel):
@@ -183,35 +145,6 @@ class WebDataChannel(StateChannel):
         return [{"channel": "webData2", "data": views.web_data(subscription.user)}]
 
 
-class NothingEver(EventsAlone):
-    """A subscription to what does not happen here: it begins with that."""
-
-    def on_events(
-        self, views: AccountViews, subscription: Subscription, events: Sequence[AccountEvent]
-    ) -> list[Message]:
-        """Nothing."""
-        return []
-
-
-class LedgerChannel(NothingEver):
-    """Deposits, withdrawals and the like."""
-
-    def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
-        """An empty snapshot."""
-        user = subscription.user
-        data = {"isSnapshot": True, "user": user, "nonFundingLedgerUpdates": []}
-        return [{"channel": "userNonFundingLedgerUpdates", "data": data}]
-
-
-class SpotStateChannel(NothingEver):
-    """What an account holds on the spot market."""
-
-    def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
-        """Nothing is held."""
-        data = {"user": subscription.user, "spotState": SPOT_STATE}
-        return [{"channel": "spotState", "data": data}]
-
-
 USER_CHANNELS: dict[str, UserChannel] = {
     # In this order within a moment: an order is known before its fills are.
     "orderUpdates": OrderUpdatesChannel(),
@@ -222,15 +155,23 @@ USER_CHANNELS: dict[str, UserChannel] = {
     "allDexsClearinghouseState": AllStatesChannel(),
     "activeAssetData": ActiveAssetDataChannel(),
     "webData2": WebDataChannel(),
+    "openOrders": OpenOrdersChannel(),
+    "userHistoricalOrders": OrderHistoryChannel(),
+    "twapStates": TwapStatesChannel(),
+    "userTwapHistory": TwapHistoryChannel(),
+    "userTwapSliceFills": TwapPartsChannel(),
     "userNonFundingLedgerUpdates": LedgerChannel(),
     "spotState": SpotStateChannel(),
+    "webData3": Web3DataChannel(),
+    "notification": NotificationChannel(),
 }
 
 
-def _fills(views: AccountViews, events: Sequence[AccountEvent]) -> list[Message]:
-    return [
-        fill_data(event, views.units[event.coin]) for event in events if isinstance(event, Fill)
-    ]
+def _fills(
+    views: AccountViews, events: Sequence[AccountEvent], aggregate: bool = False
+) -> list[Json]:
+    fills = [event for event in events if isinstance(event, Fill)]
+    return fills_data(fills, views.units, aggregate)
 
 
 def _fundings(subscription: Subscription, data: Sequence[Message], **marks: bool) -> Message:

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,6 +13,7 @@ from typing import Any, Self, TypeVar
 
 from pydantic import ValidationError
 
+from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import AdvancedMMError, InputError
 from advanced_mm.instruments import code_of, nearest, resolve_coin
 from advanced_mm.parameter_files.entries import (
@@ -31,6 +33,8 @@ __all__ = [
     "UnusableParametersError",
     "write_json_atomically",
 ]
+
+logger = logging.getLogger(__name__)
 
 KAPPA, EPSILON, LAMBDA, VALUE_FUNCTION = (
     "kappa.json",
@@ -100,11 +104,16 @@ class ParameterFiles:
 
     names = (KAPPA, EPSILON, LAMBDA, VALUE_FUNCTION)
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, bad_rows: BadRows | None = None) -> None:
         self.directory = directory
+        self.bad_rows = BadRows() if bad_rows is None else bad_rows
+        """What was left out: other coins' entries that are not JSON, solutions that are none."""
+        self._told: set[str] = set()
 
     def publish(self, sets: Mapping[str, ParameterSet]) -> None:
         """Write these coins' entries and leave other coins' as they are.
+
+        An entry of another coin that holds what JSON has no word for (NaN) is left out.
 
         Raises
         ------
@@ -131,10 +140,32 @@ class ParameterFiles:
             for name, addition in additions.items():
                 path = self.directory / name
                 existing = _load(path) if path.exists() else {}
-                write_json_atomically(path, {**existing, **addition})
+                others = {coin: old for coin, old in existing.items() if coin not in addition}
+                try:
+                    write_json_atomically(path, {**others, **addition})
+                except ValueError:
+                    write_json_atomically(path, {**self._sound(path, others), **addition})
+
+    def _sound(self, path: Path, entries: Mapping[str, Any]) -> dict[str, Any]:
+        """The entries that can be written as JSON."""
+        sound = {}
+        for coin, entry in entries.items():
+            try:
+                json.dumps(entry, allow_nan=False)
+            except ValueError:
+                self._leave_out(path, f"{coin}: holds NaN or infinity")
+            else:
+                sound[coin] = entry
+        return sound
+
+    def _leave_out(self, path: Path, reason: str) -> None:
+        level = logging.DEBUG if reason in self._told else logging.WARNING
+        logger.log(level, "%s: left out: %s", path, reason)
+        self._told.add(reason)
+        self.bad_rows.add(path.name, reason)
 
     def read(self, coin: str) -> ParameterSet:
-        """Read one coin's four entries.
+        """Read one coin's four entries; solutions that are none are left out of the list of them.
 
         Raises
         ------
@@ -144,11 +175,13 @@ class ParameterFiles:
         kappa = self._entry(KAPPA, coin, KappaEntry)
         epsilon = self._entry(EPSILON, coin, EpsilonEntry)
         lambda_ = self._entry(LAMBDA, coin, LambdaEntry)
-        solved = tuple(
-            self._validate(VALUE_FUNCTION, coin, item, ValueFunctionEntry)
-            for item in self._items(VALUE_FUNCTION, coin)
-        )
-        return ParameterSet(coin, kappa, epsilon, lambda_, solved).require_one_refit()
+        solved = []
+        for item in self._items(VALUE_FUNCTION, coin):
+            try:
+                solved.append(self._validate(VALUE_FUNCTION, coin, item, ValueFunctionEntry))
+            except UnusableParametersError as error:
+                self._leave_out(self.directory / VALUE_FUNCTION, str(error))
+        return ParameterSet(coin, kappa, epsilon, lambda_, tuple(solved)).require_one_refit()
 
     def resolve(self, name: str) -> str:
         """Return the coin with an entry that is meant by a name in whichever spelling.

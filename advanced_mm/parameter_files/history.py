@@ -281,6 +281,11 @@ def _read_days(folder: Path, days: Sequence[date]) -> pa.Table:
         )
         tables += [merged, lines.filter(pc.invert(known))]
     table = pa.concat_tables(tables, promote_options="default").combine_chunks()
+    sound = pc.and_(pc.is_valid(table["published_at"]), pc.is_valid(table["calibration_id"]))
+    left_out = table.num_rows - (pc.sum(sound).as_py() or 0)
+    if left_out:
+        logger.warning("%s: %d rows that are no refits are left out", folder, left_out)
+        table = table.filter(sound).combine_chunks()
     published_us = table["published_at"].cast(pa.int64()).to_numpy()
     if (np.diff(published_us) >= 0).all():
         return table
@@ -316,14 +321,16 @@ def _read_lines(path: Path) -> pa.Table:
     try:
         return rows_table([json.loads(line) for line in lines])
     except _NO_ROW:
-        return rows_table([row for line in lines for row in _sound_row(path, line)])
+        rows = [row for line in lines if (row := _sound_row(line)) is not None]
+        left_out = len(lines) - len(rows)
+        logger.warning("%s: %d of %d lines, cut short, are left out", path, left_out, len(lines))
+        return rows_table(rows)
 
 
-def _sound_row(path: Path, line: bytes) -> Iterator[dict[str, Any]]:
+def _sound_row(line: bytes) -> dict[str, Any] | None:
     try:
-        row = json.loads(line)
+        row: dict[str, Any] = json.loads(line)
         rows_table([row])
     except _NO_ROW:
-        logger.warning("%s: a line cut short is left out", path)
-    else:
-        yield row
+        return None
+    return row

@@ -9,7 +9,9 @@ from typing import Any
 
 import ccxt
 
+from advanced_mm.bad_rows import BadRows
 from advanced_mm.instruments import code_of, coin_of_market, dex_of
+from advanced_mm.quoting.sound_replies import POSITIONS
 from advanced_mm.quoting.sure_orders import CLOID_PREFIX
 
 __all__ = ["AccountWatch", "Books", "OpenOrder"]
@@ -77,11 +79,20 @@ class AccountWatch:
         A ccxt client of Hyperliquid.
     clock
         Seconds that only increase.
+    bad_rows
+        Where it is counted what was left out of the client's replies: positions, among others.
     """
 
-    def __init__(self, client: Any, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        client: Any,
+        clock: Callable[[], float] = time.monotonic,
+        bad_rows: BadRows | None = None,
+    ) -> None:
         self._client = client
         self._clock = clock
+        self._bad_rows = BadRows() if bad_rows is None else bad_rows
+        self._unreadable = False
         self._differences: dict[str, _Difference] = {}
         self._requests_left: int | None = None
         self._next_positions = self._next_orders = float("-inf")
@@ -97,7 +108,8 @@ class AccountWatch:
                 self._next_orders = now + ORDERS_EVERY_SECONDS
             if now >= self._next_positions:
                 self._look_at_positions(pairs, books, now)
-                wait = RECHECK_SECONDS if self._differences else POSITIONS_EVERY_SECONDS
+                doubt = self._differences or self._unreadable
+                wait = RECHECK_SECONDS if doubt else POSITIONS_EVERY_SECONDS
                 self._next_positions = now + wait
             if now >= self._next_budget:
                 self._look_at_budget()
@@ -107,6 +119,8 @@ class AccountWatch:
 
     def refusal(self, pair: str) -> str | None:
         """Why nothing may be opened on this pair; None if something may."""
+        if self._unreadable:
+            return "a position of the account cannot be read: the venue tells it badly"
         difference = self._differences.get(pair)
         if difference is not None and difference.stands:
             return (
@@ -154,7 +168,12 @@ class AccountWatch:
 
     def _look_at_positions(self, pairs: Collection[str], books: Books, now: float) -> None:
         held = dict.fromkeys(pairs, 0.0)
-        for position in self._of_each_exchange(self._client.fetch_positions, pairs):
+        bad = self._bad_rows.count(POSITIONS)
+        positions = list(self._of_each_exchange(self._client.fetch_positions, pairs))
+        self._unreadable = self._bad_rows.count(POSITIONS) != bad
+        if self._unreadable:  # whichever it is of
+            return
+        for position in positions:
             if position["symbol"] in held:
                 sign = -1.0 if position["side"] == "short" else 1.0
                 held[position["symbol"]] = sign * float(position["contracts"] or 0.0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
 from advanced_mm.errors import InputError
@@ -17,7 +18,7 @@ def touch_of(pair: str, book: Mapping[str, Any], own: Mapping[float, float]) -> 
     """Best bid and offer of a book (ccxt's form) without our own orders.
 
     A quote priced from a mid that it moved itself would chase itself. ``own`` is the size of our
-    orders by price.
+    orders by price. Levels without a price or a size are passed over.
 
     Raises
     ------
@@ -42,4 +43,9 @@ def own_sizes(pair: str, trades: Iterable[Any]) -> dict[float, float]:
 
 
 def _of_others(levels: Sequence[Level], own: Mapping[float, float]) -> list[Level]:
-    return [level for level in levels if level[1] > own.get(level[0], 0.0) * (1 + 1e-9)]
+    return [
+        level
+        for level in levels
+        if level[0] and level[1] and 0 < level[0] < inf and level[1] < inf
+        if level[1] > own.get(level[0], 0.0) * (1 + 1e-9)
+    ]

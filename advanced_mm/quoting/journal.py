@@ -17,7 +17,7 @@ class QuoteJournal:
 
     A line has the fields of ``Quote``, ``coin``, ``at`` (UTC, ISO 8601) and ``sent_price``, the
     price after Freqtrade's own checks, in the quote currency. A line with ``refusal`` says why
-    nothing is quoted.
+    nothing is quoted, one with ``bad_rows`` what was left out of lists so far.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,6 +35,11 @@ class QuoteJournal:
     def record_refusal(self, coin: str, reason: str, at: datetime) -> None:
         """Write one line on why nothing is quoted."""
         line = {"at": at.isoformat(), "coin": coin, "refusal": reason}
+        self._handler.emit(logging.makeLogRecord({"msg": json.dumps(line)}))
+
+    def record_bad_rows(self, told: str, at: datetime) -> None:
+        """Write one line on what was left out of the venue's lists and of the files so far."""
+        line = {"at": at.isoformat(), "bad_rows": told}
         self._handler.emit(logging.makeLogRecord({"msg": json.dumps(line)}))
 
     def close(self) -> None:

@@ -9,9 +9,11 @@ import logging
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from advanced_mm.bad_rows import BadRows
 from advanced_mm.quoting.account_watch import AccountWatch, Books, OpenOrder
 from advanced_mm.quoting.edge import Side
 from advanced_mm.quoting.quoter import Quote, Refusal, Touch
+from advanced_mm.quoting.sound_replies import judge_replies
 from advanced_mm.quoting.sparing import FundingMemory, SparingClient
 from advanced_mm.quoting.sure_orders import SureOrders
 
@@ -20,15 +22,19 @@ __all__ = ["LiveTrading", "books_of", "spare_requests"]
 logger = logging.getLogger(__name__)
 
 
-def spare_requests(exchange: Any) -> None:
+def spare_requests(exchange: Any, bad_rows: BadRows) -> None:
     """Let a bot, a dry one too, ask the venue no more than it must; call it once.
 
     Parameters
     ----------
     exchange
-        Freqtrade's exchange, whose synchronous ccxt client ``_api`` is changed.
+        Freqtrade's exchange, whose ccxt clients ``_api`` and ``_api_async`` (which asks for
+        candles) are changed.
+    bad_rows
+        Counts what is left out of the venue's replies.
     """
-    SparingClient(exchange._api).install()
+    SparingClient(exchange._api, bad_rows=bad_rows).install()
+    judge_replies(exchange._api_async, bad_rows)
     exchange.get_funding_fees = FundingMemory(exchange.get_funding_fees)
 
 
@@ -39,13 +45,15 @@ class LiveTrading:
     ----------
     exchange
         Freqtrade's exchange: its synchronous client ``_api`` places the orders.
+    bad_rows
+        What `spare_requests` counts in.
     """
 
-    def __init__(self, exchange: Any) -> None:
+    def __init__(self, exchange: Any, bad_rows: BadRows) -> None:
         client = exchange._api
         self._orders = SureOrders(client)
         self._orders.install()
-        self._watch = AccountWatch(client)
+        self._watch = AccountWatch(client, bad_rows=bad_rows)
         logger.info("live: orders carry a number and an expiry; the account is watched")
 
     def at_loop(self, pairs: Collection[str], trades: Iterable[Any]) -> None:

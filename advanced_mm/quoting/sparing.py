@@ -15,6 +15,9 @@ from typing import Any
 
 import ccxt
 
+from advanced_mm.bad_rows import BadRows
+from advanced_mm.quoting.sound_replies import sound_reply
+
 __all__ = ["FundingMemory", "SparingClient"]
 
 SAME_MOMENT_SECONDS = 0.25
@@ -52,8 +55,10 @@ class SparingClient:
         client: Any,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        bad_rows: BadRows | None = None,
     ) -> None:
         self._client = client
+        self.bad_rows = BadRows() if bad_rows is None else bad_rows
         self._clock, self._sleep = clock, sleep
         self._failures = 0
         self._info, self._act = client.publicPostInfo, client.privatePostExchange
@@ -75,17 +80,20 @@ class SparingClient:
     def ask(self, request: dict[str, Any]) -> Any:
         """POST /info, or the answer of a moment ago."""
         if request.get("type") not in REPEATED:
-            return self._send(self._info, request)
+            return self._look(request)
         key = json.dumps(request, sort_keys=True)
         with self._lock:
             at, answer = self._answers.get(key, (float("-inf"), None))
         asked = self._clock()
         if asked - at < SAME_MOMENT_SECONDS:
             return answer
-        answer = self._send(self._info, request)
+        answer = self._look(request)
         with self._lock:
             self._answers[key] = (asked, answer)
         return answer
+
+    def _look(self, request: dict[str, Any]) -> Any:
+        return sound_reply(request, self._send(self._info, request), self.bad_rows)
 
     def act(self, request: dict[str, Any]) -> Any:
         """POST /exchange; what was known before is then forgotten."""

@@ -66,6 +66,7 @@ def status_line(session: PaperSession, view: SessionView, elapsed_seconds: float
             *([look.name] if len(view.bots) > 1 else []),
             f"quote {_resting(bot, view.mid)}",
             *([f"({_not_quoting(look)})"] if look.audit.refusal is not None else []),
+            *([f"({look.audit.bad_rows})"] if look.audit.bad_rows is not None else []),
             f"inventory {_number(None if bot is None else bot.inventory)}",
             f"fills {_DASH if bot is None else bot.fills}",
             f"P&L {_number(None if bot is None else bot.profit)}",
@@ -112,12 +113,17 @@ def _not_quoting(look: BotLook) -> str:
 
 
 def _refusal(view: SessionView) -> Text:
-    """Why a bot does not quote, while it does not."""
+    """Why a bot does not quote, while it does not, and what it left out of lists."""
     several = len(view.bots) > 1
     reasons = [
         f"{look.name + ': ' if several else ''}{_not_quoting(look)}"
         for look in view.bots
         if look.audit.refusal is not None
+    ]
+    reasons += [
+        f"{look.name + ': ' if several else ''}left out: {look.audit.bad_rows}"
+        for look in view.bots
+        if look.audit.bad_rows is not None
     ]
     return Text("\n".join(reasons), style="yellow")
 

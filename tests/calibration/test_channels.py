@@ -165,6 +165,13 @@ def test_what_the_recorder_noted_counts_however_short(recorded_half_hour):
     assert fit(noted).quiet == {"trades": pytest.approx(6.5, abs=1.0)}
 
 
+def test_a_channel_that_is_written_last_is_not_silent(recorded_half_hour):
+    """A recorder flushes every five seconds, one kind of rows after the other."""
+    recording, _ = recorded_half_hour("plain")
+    assert fit(cut(recording, "l2Book", 1794, 1801)).silent == ()
+    assert fit(cut(recording, "l2Book", 1785, 1801)).silent == ("l2Book",)
+
+
 def test_a_coin_of_which_nothing_comes_is_in_doubt(recorded_half_hour):
     """All its channels are silent beside another coin's: its rows just end."""
     recording, market = recorded_half_hour("plain")
@@ -271,7 +278,7 @@ def test_channels_are_judged_in_the_time_that_was_heard():
     """A hole of the whole socket lengthens no silence."""
     stretches = Stretches(np.array([0, 500_000]), np.array([100_000, 600_000]))
     beats = np.concatenate((np.arange(0, 100_000, 500), np.arange(500_500, 600_000, 500)))
-    options = {"least_ms": 3000, "probability": 1e-6}
+    options = {"least_ms": 3000, "late_ms": 0, "probability": 1e-6}
     assert channel_holes({"trades": beats}, stretches, [], **options) == []
     late = beats[(beats < 95_000) | (beats > 505_000)]
     (hole,) = channel_holes({"trades": late}, stretches, [], **options)

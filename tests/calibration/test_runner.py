@@ -122,6 +122,28 @@ def test_refit_publishes_and_logs_one_line(runner, recording, tmp_path, caplog):
         assert word in lines[0]
 
 
+def test_bad_rows_cost_themselves_and_are_counted_in_the_line(runner, recording, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    size = recording.trades.size.copy()
+    size[[40, 70]] = np.nan
+    spoilt = replace(recording, trades=replace(recording.trades, size=size))
+    refits = runner({"SIM": spoilt, "CLEAN": recording})
+    refits.run_once()
+    told = "2 bad trades rows (last: row 70: price"
+    infos = [r.getMessage() for r in caplog.records if r.levelno == logging.INFO]
+    (line,) = [text for text in infos if text.startswith("SIM lambda")]
+    assert told in line
+    assert "status ok" in line
+    assert not any("bad" in text for text in infos if text.startswith("CLEAN"))
+    refits.run_once()
+    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert len([text for text in warnings if told in text]) == 1
+    spoilt_entry, entry = (
+        json.loads((tmp_path / "lambda.json").read_text())[coin] for coin in ("SIM", "CLEAN")
+    )
+    assert entry["n+"] + entry["n-"] - 2 <= spoilt_entry["n+"] + spoilt_entry["n-"]
+
+
 @pytest.mark.parametrize(
     "trouble", [None, InputError("A: no shards"), np.linalg.LinAlgError("singular"), OSError("io")]
 )

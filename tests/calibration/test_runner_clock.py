@@ -1,8 +1,11 @@
 """When the runner's rounds are due."""
 
+import datetime
 import time
+from types import SimpleNamespace
 
 import pytest
+import schedule
 
 from advanced_mm.calibration.runner import PeriodicRunner, RunnerOptions
 from advanced_mm.marketdata.store import ShardStore
@@ -23,6 +26,11 @@ def test_rounds_go_on_while_the_clock_is_set_back(tmp_path, monkeypatch):
     def wall():
         return before_the_change + clock[0] - (3600.0 if clock[0] > 16 else 0.0)
 
+    class LocalTime(datetime.datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls.fromtimestamp(wall(), tz)
+
     def sleep(seconds):
         assert seconds > 0
         slept.append(seconds)
@@ -39,6 +47,8 @@ def test_rounds_go_on_while_the_clock_is_set_back(tmp_path, monkeypatch):
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(time, "time", wall)
     monkeypatch.setattr(time, "sleep", sleep)
+    local_clock = SimpleNamespace(datetime=LocalTime, timedelta=datetime.timedelta)
+    monkeypatch.setattr(schedule, "datetime", local_clock)
     periodic.refit_all = refit
     try:
         periodic.run()

@@ -2,7 +2,13 @@
 
 import asyncio
 import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -118,4 +124,48 @@ def scripted():
         until=until,
         ccxt_options=ccxt_options,
         background=BACKGROUND,
+    )
+
+
+NODE = Path(__file__).parent / "node"
+LEAST_NODE = 20
+
+
+@pytest.fixture(scope="session")
+def node_modules():
+    """A folder with the TypeScript SDK installed, made once for each state of the lock file."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        pytest.skip("needs Node and npm")
+    version = _output([node, "--version"], NODE, 30).stdout.strip()
+    if int(version.lstrip("v").partition(".")[0] or 0) < LEAST_NODE:
+        pytest.skip(f"needs Node {LEAST_NODE} or newer, here is {version}")
+    wanted = [NODE / name for name in ("package.json", "package-lock.json")]
+    digest = hashlib.sha256(b"".join(one.read_bytes() for one in wanted)).hexdigest()
+    folder = Path(tempfile.gettempdir()) / f"advanced-mm-node-{os.getuid()}-{digest[:16]}"
+    if not folder.exists():
+        _install(npm, wanted, folder)
+    return folder
+
+
+def _install(npm, wanted, folder):
+    """Install what a lock file names; a folder that is there is whole."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as name:
+        made = Path(name) / "made"
+        made.mkdir()
+        for one in wanted:
+            shutil.copy(one, made)
+        try:
+            done = _output([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], made, 120)
+        except subprocess.TimeoutExpired:
+            pytest.skip("npm's registry does not answer")
+        if done.returncode:
+            pytest.skip(f"npm cannot install the SDK: {done.stderr.strip()[-300:]}")
+        with contextlib.suppress(OSError):  # somebody else was faster
+            made.rename(folder)
+
+
+def _output(command, folder, seconds):
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=seconds, check=False
     )

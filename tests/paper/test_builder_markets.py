@@ -34,7 +34,7 @@ def still(coin):
 async def venue(scripted):
     """A venue of two main and two builder-deployed markets."""
     markets = [still(coin) for coin in ("ETH", COIN, "kPEPE", "xyz:TSLA")]
-    async with scripted.serving(*markets) as server:
+    async with scripted.serving(*markets, rules=Rules(sub_account_volume=0)) as server:
         yield server
 
 

@@ -150,3 +150,11 @@ def test_too_short_a_series_is_not_measured():
     series = CandleSeries(START_PRICE, START_MS)
     series.roll(START_MS + 3 * MINUTE_MS)
     assert measure_flow(series) == MinuteFlow()
+
+
+def test_a_made_up_past_that_leads_down_stays_at_the_finest_step():
+    flow = MinuteFlow(volatility=0.03)
+    bars = made_up_candles(5_000, START_MS, 0.0003, flow, 2, seed=4)
+    lows = [bar.low for bar in bars]
+    assert min(lows) == 0.0001
+    assert bars[-1].close == 0.0003

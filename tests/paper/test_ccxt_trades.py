@@ -239,6 +239,7 @@ async def test_a_dead_mans_switch_cancels_everything_at_its_time(trading, script
 async def test_a_sub_account_trades_with_the_masters_key(trading, scripted, wallet):
     client, _, server = trading
     await client.fetch_balance()
+    server.exchange.accounts.open(client.walletAddress.lower()).volume = 10**11
     created = await client.create_sub_account("maker")
     address = created["response"]["data"]
     transfer = {"type": "subAccountTransfer", "subAccountUser": address, "isDeposit": True}

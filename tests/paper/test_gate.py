@@ -128,6 +128,15 @@ async def test_the_budget_of_an_address_grows_with_what_it_trades(behind_a_gate)
         assert gate.addresses.refused == 1
 
 
+async def test_bought_requests_add_to_the_budget_of_an_address(behind_a_gate):
+    async with behind_a_gate(LimitSwitches()) as (_, gate, _, _):
+        account = gate.exchange.accounts.open(USER)
+        account.requests_used = 9_999
+        assert gate.exchange.reserve_requests(USER, USER, 2) is None
+        assert gate.spend(USER, 2, cancels=False) is None
+        assert "(10001 > 9999)" in str(gate.spend(USER, 2, cancels=False))
+
+
 async def test_websocket_limits(behind_a_gate):
     async with behind_a_gate(LimitSwitches()) as (server, gate, session, _):
         async with contextlib.AsyncExitStack() as stack:

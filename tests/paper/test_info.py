@@ -6,15 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advanced_mm.paper.account_views import AccountViews
 from advanced_mm.paper.answers import Answers
 from advanced_mm.paper.exchange.engine import Exchange
 from advanced_mm.paper.exchange.orders import OrderRequest, TimeInForce
 from advanced_mm.paper.exchange.rules import Rules
-from advanced_mm.paper.exchange.signers import Signers
 from advanced_mm.paper.info import InfoRequest, InfoRouter, RejectedRequest, Route, UnknownCoinError
-from advanced_mm.paper.info_account import AccountInfo
-from advanced_mm.paper.info_market import MarketInfo
 from advanced_mm.paper.synthetic import SyntheticMarket, SyntheticParameters
 
 START_MS = 1_800_000_000_000  # a whole hour
@@ -25,9 +21,7 @@ HOUR_MS = 3_600_000
 def router_at(until_ms):
     exchange = Exchange([SyntheticMarket(SyntheticParameters(), START_MS, seed=1)], Rules())
     exchange.advance(until_ms)
-    views = AccountViews(exchange)
-    account = AccountInfo(views, Signers())
-    return InfoRouter(MarketInfo(views.markets).routes(), account.routes()), exchange.venue
+    return Answers(exchange, lambda: until_ms), exchange.venue
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +44,7 @@ def is_venue_price(text, size_decimals=4):
 
 
 def test_the_book_has_20_levels_a_side_on_the_venues_grid_and_is_not_crossed(router):
-    book = router.answer({"type": "l2Book", "coin": "ETH"})
+    book = router.info({"type": "l2Book", "coin": "ETH"})
     bids, asks = book["levels"]
     assert book["coin"] == "ETH"
     assert len(bids) == len(asks) == 20
@@ -63,22 +57,22 @@ def test_the_book_has_20_levels_a_side_on_the_venues_grid_and_is_not_crossed(rou
 
 
 def test_the_context_agrees_with_book_and_prints(router):
-    (meta, contexts) = router.answer({"type": "metaAndAssetCtxs"})
+    (meta, contexts) = router.info({"type": "metaAndAssetCtxs"})
     (eth,) = meta["universe"]
     assert (eth["name"], eth["szDecimals"], eth["maxLeverage"]) == ("ETH", 4, 25)
     (context,) = contexts
-    bids, asks = router.answer({"type": "l2Book", "coin": "ETH"})["levels"]
+    bids, asks = router.info({"type": "l2Book", "coin": "ETH"})["levels"]
     assert context["impactPxs"] == [bids[0]["px"], asks[0]["px"]]
     mid = (float(bids[0]["px"]) + float(asks[0]["px"])) / 2
     assert float(context["midPx"]) == pytest.approx(mid, abs=1e-9)
     assert context["markPx"] == context["oraclePx"]
     assert abs(float(context["markPx"]) - mid) <= 0.05 + 1e-9  # nobody else is in the book
-    assert router.answer({"type": "allMids"}) == {"ETH": context["midPx"]}
+    assert router.info({"type": "allMids"}) == {"ETH": context["midPx"]}
     assert all(is_venue_price(context[key]) for key in ("markPx", "oraclePx", "prevDayPx"))
 
 
 def test_recent_trades_come_newest_first_with_hash_and_rules_kept(router):
-    trades = router.answer({"type": "recentTrades", "coin": "ETH"})
+    trades = router.info({"type": "recentTrades", "coin": "ETH"})
     assert len(trades) == 30
     assert [t["time"] for t in trades] == sorted((t["time"] for t in trades), reverse=True)
     for trade in trades:
@@ -94,7 +88,7 @@ def test_candles_hold_every_print_and_higher_intervals_the_same_volume(running):
 
     def bars(interval):
         req = {"coin": "ETH", "interval": interval, "startTime": 0, "endTime": START_MS * 2}
-        return router.answer({"type": "candleSnapshot", "req": req})
+        return router.info({"type": "candleSnapshot", "req": req})
 
     minutes, hours = bars("1m"), bars("1h")
     assert [bar["T"] - bar["t"] for bar in minutes + hours] == [59_999] * 3 + [HOUR_MS - 1]
@@ -115,7 +109,7 @@ def test_candles_hold_every_print_and_higher_intervals_the_same_volume(running):
 @settings(deadline=None, max_examples=30)
 def test_funding_stands_at_each_whole_hour_of_the_past_and_500_at_most(router, start, hours):
     start_ms = START_MS - hours * HOUR_MS + start
-    entries = router.answer({"type": "fundingHistory", "coin": "ETH", "startTime": start_ms})
+    entries = router.info({"type": "fundingHistory", "coin": "ETH", "startTime": start_ms})
     expected = [
         t
         for t in range(START_MS - 601 * HOUR_MS, START_MS + HOUR_MS, HOUR_MS)
@@ -126,7 +120,7 @@ def test_funding_stands_at_each_whole_hour_of_the_past_and_500_at_most(router, s
 
 def test_an_account_has_play_money_and_nothing_else(router):
     def ask(kind, **fields):
-        return router.answer({"type": kind, "user": USER, **fields})
+        return router.info({"type": kind, "user": USER, **fields})
 
     state = ask("clearinghouseState")
     assert state["marginSummary"]["accountValue"] == state["withdrawable"] == "10000.0"
@@ -150,7 +144,9 @@ def test_an_account_has_play_money_and_nothing_else(router):
         {"type": 3},
         {"type": "noSuchThing"},
         {"type": "l2Book"},
-        {"type": "l2Book", "coin": "ETH", "nSigFigs": 3},
+        {"type": "l2Book", "coin": "ETH", "nSigFigs": 1},
+        {"type": "l2Book", "coin": "ETH", "nSigFigs": 4, "mantissa": 2},
+        {"type": "l2Book", "coin": "ETH", "mantissa": 2},
         {"type": "candleSnapshot", "coin": "ETH"},
         {"type": "candleSnapshot", "req": {"coin": "ETH", "interval": "7m", "startTime": 0}},
         {"type": "openOrders", "user": "0x12"},
@@ -160,14 +156,14 @@ def test_an_account_has_play_money_and_nothing_else(router):
 )
 def test_a_request_without_its_form_is_rejected(router, body):
     with pytest.raises(RejectedRequest):
-        router.answer(body)
+        router.info(body)
 
 
 def test_a_coin_that_does_not_trade_here_has_no_book_and_is_unknown_otherwise(router):
-    assert router.answer({"type": "l2Book", "coin": "NOPE"}) is None
+    assert router.info({"type": "l2Book", "coin": "NOPE"}) is None
     for kind in ("recentTrades", "fundingHistory"):
         with pytest.raises(UnknownCoinError, match="NOPE"):
-            router.answer({"type": kind, "coin": "NOPE", "startTime": 0})
+            router.info({"type": kind, "coin": "NOPE", "startTime": 0})
 
 
 def test_a_type_cannot_be_routed_twice():
@@ -216,12 +212,13 @@ def test_the_mark_that_is_told_is_the_one_that_margins_and_stops_go_by():
     assert moved  # the last print is another price
 
 
-def test_there_is_no_ledger_and_the_page_gets_everything_at_once():
+def test_the_ledger_begins_with_play_money_and_the_page_gets_everything_at_once():
     exchange = Exchange([SyntheticMarket(SyntheticParameters(), START_MS, seed=1)], Rules())
     answers = Answers(exchange, lambda: START_MS)
     for more in ({}, {"startTime": 0}, {"startTime": 0, "endTime": None}):
         body = {"type": "userNonFundingLedgerUpdates", "user": USER, **more}
-        assert answers.info(body) == []
+        (line,) = answers.info(body)
+        assert line["delta"] == {"type": "deposit", "usdc": "10000.0"}
     exchange.place(USER.lower(), [OrderRequest("ETH", True, 290_000, 10_000)])
     page = answers.info({"type": "webData2", "user": USER})
     for kind, name in (

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from types import SimpleNamespace
 
 import ccxt.pro
@@ -140,3 +141,14 @@ def test_sizes_have_the_decimals_they_need(size, decimals, text):
 def test_a_price_between_two_ticks_goes_to_the_nearest():
     assert price_text(3000.04, SPEC) == "3000.0"
     assert price_text(3000.06, SPEC) == "3000.1"
+
+
+def test_rounding_leaves_no_order_without_a_price_or_a_size():
+    with pytest.raises(ValueError, match=r"price or size of 1e-05 is 0\.0 with 4 decimals"):
+        trade_data(SPEC, TIME_MS, replace(BUY, size=0.00001))
+    with pytest.raises(ValueError, match=r"price or size of 0\.001 is 0\.0 with 2 decimals"):
+        trade_data(SPEC, TIME_MS, replace(BUY, price=0.001))
+    with pytest.raises(ValueError, match="price or size of nan"):
+        bbo_message(SPEC, TIME_MS, Quote(3000.0, float("nan"), None, 0.0))
+    assert price_text(0.01, SPEC) == "0.1"  # a made-up bar's: one tick at least
+    assert size_text(0.0, SPEC) == "0.0"  # a volume may be nothing

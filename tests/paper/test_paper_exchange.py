@@ -98,12 +98,24 @@ def test_speed_runs_the_market_faster_and_the_duration_counts_market_time():
         assert time.monotonic() - started > 3.0
 
 
+def test_coins_of_every_spelling_and_exchange_are_served():
+    coins = "KPEPE,XYZ-XYZ100/USDC:USDC,eth"
+    with (
+        venue_process("--coins", coins, "--history-minutes", 1) as (_, addresses),
+        urllib.request.urlopen(addresses["rest"] + "/health", timeout=5) as answer,
+    ):
+        assert json.load(answer)["coins"] == ["kPEPE", "xyz:XYZ100", "ETH"]
+
+
 def test_a_taken_port_and_other_bad_input_end_in_one_sentence_and_exit_code_2(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert f"port {port} " in refused("--port", port, "--history-minutes", 0)
     missing = tmp_path / "nowhere"
     assert str(missing) in refused("--replay", missing)
+    unknown = refused("--coins", "ETH,NOPE")
+    assert "'NOPE'" in unknown
+    assert "kPEPE" in unknown
     assert "--coins BTC and --scenario" in refused("--coins", "BTC", "--scenario", missing)
 
 

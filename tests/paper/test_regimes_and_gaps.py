@@ -3,6 +3,7 @@
 - until a change, the market is the one without it; the change comes at its time, to the block;
 - without noise the drift is the whole motion; level sizes and rates are the regime's;
 - a gap moves book, touch, mid and prints by the same whole ticks, and only from its time on;
+- no price is zero or less, wherever gaps, reaches and depth lead;
 - however a market is driven, it is the same market; bad schedules and gaps are named.
 """
 
@@ -146,6 +147,36 @@ def test_a_gap_that_the_price_has_made_too_far_is_cut_short_and_logged(caplog):
     assert gapped.mid == pytest.approx(10, abs=0.1)  # 100 ticks
     assert "ETH: a price gap of -90% from 30" in caplog.text
     assert "ends at 9.95" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("percent", "drift"),
+    [(-99.0, -5.0), (200.0, 500.0)],  # both ends
+)
+def test_after_a_gap_the_market_stays_where_its_tick_fits(caplog, percent, drift):
+    """It would go on to less than zero, or to more than five significant figures."""
+    moving = replace(CALM, drift=drift, kappa_minus=0.05)  # long reaches
+    gapped = GapMarket(market(first=moving), (Gap(START_MS + 100, percent),))
+    at_the_end = False
+    for update in gapped.advance(START_MS + 30_000):
+        for one in update.prints:
+            assert one.price >= 0.1
+        if update.quote is not None and update.time_ms > START_MS + 100:
+            assert 9.85 < update.quote.bid < update.quote.ask < 10_000.05
+            at_the_end |= update.quote.bid < 10 or update.quote.ask > 9999
+    assert at_the_end
+    assert caplog.text.count("held at the end") == 1
+    deep = gapped.book(5_120)
+    assert all(level.price > 0 for level in (*deep.bids, *deep.asks))
+    assert gapped.mid == pytest.approx((deep.bids[0].price + deep.asks[0].price) / 2)
+
+
+def test_a_reach_longer_than_the_price_is_high_prints_no_price_of_zero():
+    cheap = replace(CALM, start_price=15.0, sigma=0.0, kappa_minus=0.01, kappa_plus=0.01)
+    prints = [one for update in market(first=cheap).advance(START_MS + 60_000)
+              for one in update.prints]  # fmt: skip
+    assert 0.1 <= min(one.price for one in prints) < 0.2
+    assert all(one.size >= 0.0001 for one in prints)
 
 
 @pytest.mark.parametrize("coin", ["BTC", "SOL", "BNB", "HYPE", "AVAX", "LINK", "XRP", "DOGE"])

@@ -16,6 +16,7 @@ from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Quotes, Recording, Trades
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.paper.market import MarketUpdate
+from advanced_mm.paper.messages import update_messages
 from advanced_mm.paper.recorded_books import RecordedBooks, read_books
 from advanced_mm.paper.replay import ReplayMarket, load_replay
 from advanced_mm.paper.synthetic import SyntheticMarket, SyntheticParameters
@@ -332,3 +333,35 @@ def test_a_real_recording_is_played_to_the_row(coin):
         strict=True,
     )
     assert prints == [tuple(map(pytest.approx, row)) for row in expected]
+
+
+def test_rows_that_rounding_leaves_nothing_of_are_left_out(recording, caplog):
+    """Sizes that are no number, less than a lot, or at a price under a tick."""
+    quotes, trades = recording.quotes, recording.trades
+    quotes.bid[10], quotes.bid_size[11], quotes.ask_size[12] = 0.001, np.nan, 1e-9
+    trades.size[:2], trades.price[2] = [np.nan, 1e-9], 0.001
+    market = ReplayMarket(recording, RecordedBooks.none(), START_MS, loop=False)
+    assert 4 <= market.spec.size_decimals <= 6
+    updates = market.advance(START_MS + 120_000)
+    shown = [update.quote for update in updates if update.quote is not None]
+    assert shown[10].bid is shown[11].bid is shown[12].ask is None
+    assert shown[10].ask and shown[12].bid
+    prints = [one for update in updates for one in update.prints]
+    assert len(prints) == len(trades) - 3
+    assert all(one.price > 0 and one.size > 0 for one in prints)
+    assert "3 prints without a price or a size are left out" in caplog.text
+    for update in updates:
+        update_messages(market.spec, update)  # all of it can be published
+
+
+def test_a_shift_puts_no_level_below_the_lowest_price(recording):
+    books = flat_books(recording, 1000)
+    books.bid[:, 19] = 0.2  # far down
+    recording.quotes.bid[-1] -= 100.0
+    recording.quotes.ask[-1] -= 100.0
+    market = ReplayMarket(recording, books, START_MS)
+    market.advance(START_MS + 100_000)  # the second pass, 100 lower
+    levels = market.book(40).bids
+    assert levels[0].price < 2950
+    assert all(level.price > 0 for level in levels)
+    assert levels[-1].price > 1

@@ -12,6 +12,8 @@ from hyperliquid.exchange import Exchange
 from hyperliquid.info import Info
 from hyperliquid.utils.types import Cloid
 
+from advanced_mm.paper.exchange.rules import Rules
+
 LIMIT = {"limit": {"tif": "Gtc"}}
 POST_ONLY = {"limit": {"tif": "Alo"}}
 
@@ -53,9 +55,9 @@ def status(reply):
 def trade(scripted, wallet):
     """Run a function of a trader and its market in a thread, at a venue that stands still."""
 
-    async def run(work, **options):
+    async def run(work, rules=None, **options):
         market = scripted.Market()
-        async with scripted.serving(market) as server:
+        async with scripted.serving(market, rules=rules) as server:
 
             def in_thread():
                 trader = Trader(server, wallet, **options)
@@ -170,7 +172,9 @@ async def test_leverage_isolated_margin_referrer_and_a_scheduled_cancel(trade):
         assert (leverage["type"], leverage["value"]) == ("isolated", 7)
         assert float(leverage["rawUsd"]) < 0
         assert exchange.set_referrer("ABC") == done
-        assert exchange.schedule_cancel(None) == done
+        for time_ms in (None, server.exchange.now_ms + 60_000):
+            sentence = exchange.schedule_cancel(time_ms)["response"]
+            assert sentence.startswith("Cannot set scheduled cancel time until enough volume")
         return True
 
     assert await trade(work)
@@ -179,6 +183,12 @@ async def test_leverage_isolated_margin_referrer_and_a_scheduled_cancel(trade):
 async def test_a_sub_account_is_created_paid_and_trades(trade, wallet):
     def work(trader, market, server):
         assert trader.info.query_sub_accounts(trader.address) is None
+        sentence = trader.exchange.create_sub_account("early")["response"]
+        assert sentence == (
+            "Cannot create sub-accounts until enough volume traded. Required: $1000. Traded: $0."
+        )
+        trader.exchange.market_open("ETH", True, 0.4)
+        trader.exchange.market_close("ETH")
         address = trader.exchange.create_sub_account("maker")["response"]["data"]
         trader.exchange.sub_account_transfer(address, True, 3_000_000_000)
         (sub,) = trader.info.query_sub_accounts(trader.address)
@@ -199,7 +209,7 @@ async def test_a_sub_account_is_created_paid_and_trades(trade, wallet):
         assert reply == {"status": "err", "response": f"Vault not registered: {address}"}
         return True
 
-    assert await trade(work)
+    assert await trade(work, rules=Rules(sub_account_volume=1_000))
 
 
 async def test_an_agent_signs_for_its_owner_until_another_takes_its_name(trade, wallet):
@@ -320,7 +330,8 @@ async def test_the_sdks_websocket_tells_of_what_its_other_subscriptions_promise(
                 assert (data["coin"], data["ctx"]["midPx"]) == ("ETH", "3000.05")
             assert trader.info.meta_and_asset_ctxs()[1] == [data["ctx"]]
             ledger = told["userNonFundingLedgerUpdates"].get(timeout=5)["data"]
-            assert (ledger["isSnapshot"], ledger["nonFundingLedgerUpdates"]) == (True, [])
+            (deposit,) = ledger["nonFundingLedgerUpdates"]
+            assert (ledger["isSnapshot"], deposit["delta"]["type"]) == (True, "deposit")
             page = told["webData2"].get(timeout=5)["data"]
             assert (page["openOrders"], page["clearinghouseState"]["withdrawable"]) == (
                 [],
@@ -330,7 +341,7 @@ async def test_the_sdks_websocket_tells_of_what_its_other_subscriptions_promise(
             while not page["openOrders"]:
                 page = told["webData2"].get(timeout=5)["data"]
             assert [order["oid"] for order in page["openOrders"]] == [oid]
-            assert info.user_non_funding_ledger_updates(wallet.address, 0) == []
+            assert info.user_non_funding_ledger_updates(wallet.address, 0) == [deposit]
         finally:
             info.disconnect_websocket()
             info.session.close()

@@ -114,8 +114,9 @@ async def test_ccxt_sees_an_account_with_play_money_and_no_orders():
         assert await client.fetch_open_orders(PAIR) == []
         assert await client.fetch_my_trades(PAIR) == []
         assert await client.fetch_trades(PAIR) == []
-        assert await client.fetch_ledger() == []
-        assert await client.fetch_deposits() == []
+        (deposit,) = await client.fetch_deposits()
+        assert deposit["amount"] == 10_000
+        assert [line["amount"] for line in await client.fetch_ledger()] == [10_000]
         assert await client.fetch_withdrawals() == []
         fee = await client.fetch_trading_fee(PAIR)
         assert (fee["maker"], fee["taker"]) == (0.00015, 0.00045)

@@ -149,3 +149,61 @@ def test_the_signature_changes_with_each_publication(tmp_path, make_set):
     first = files.signature()
     files.publish({"ETH": make_set("r2")})
     assert len({before, first, files.signature()}) == 3
+
+
+HEADER = ("status", "calibration_id", "published_at", "fitted_at", "window_seconds")
+HEADER += ("observed_seconds", "n+", "n-", "n1+", "n1-", "mid", "tick")
+"""What every entry carries."""
+
+
+def spoil(path, coin, value):
+    content = json.loads(path.read_text())
+    content[coin] = value
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("bad", [{"kappa+": math.nan}, 7, None, [], "much", {"kappa+": math.inf}])
+def test_one_coins_bad_entry_takes_no_other_coin_down(tmp_path, make_set, bad, caplog):
+    files = ParameterFiles(tmp_path)
+    files.publish({"ETH": make_set(), "WLFI": make_set()})
+    for name in files.names:
+        spoil(tmp_path / name, "WLFI", bad)
+    assert files.read("ETH") == make_set()
+    with pytest.raises(UnusableParametersError):
+        files.read("WLFI")
+    files.publish({"ETH": make_set("r2")})
+    assert files.read("ETH").calibration_id == "r2"
+    cannot_be_written = isinstance(bad, dict)
+    assert files.bad_rows.count("kappa.json") == cannot_be_written
+    assert ("kappa.json: left out: WLFI" in caplog.text) == cannot_be_written
+    files.publish({"WLFI": make_set("r3")})
+    assert files.read("WLFI").calibration_id == "r3"
+
+
+@given(st.lists(st.sampled_from(["good", math.nan, 7, None, {}, "long"]), min_size=1, max_size=6))
+def test_exactly_the_good_solutions_of_a_list_are_read(tmp_path_factory, make_set, plan):
+    folder = tmp_path_factory.mktemp("solutions")
+    files = ParameterFiles(folder)
+    files.publish({"ETH": make_set()})
+    header = make_set().kappa.to_json()
+    good = {key: header[key] for key in HEADER} | {
+        "q": [0, 1], "h": [0.0, 1.0], "ask_depth": [None, 1.0], "bid_depth": [1.0, None],
+        "value_rate": 1.0, "configuration": {}, "method": "",
+    }  # fmt: skip
+    rows = []
+    for kind in plan:
+        if kind == "good":
+            rows.append({**good, "method": f"number {len(rows)}"})
+        elif kind == "long":
+            rows.append({**good, "q": [*good["q"], 99]})
+        elif isinstance(kind, float):
+            rows.append({**good, "ask_depth": [kind] * len(good["q"])})
+        else:
+            rows.append(kind)
+    spoil(folder / "value_function.json", "ETH", rows)
+    read = files.read("ETH").value_functions
+    wanted = [
+        row["method"] for row in rows if isinstance(row, dict) and "number" in row.get("method", "")
+    ]
+    assert [one.method for one in read] == wanted
+    assert files.bad_rows.count("value_function.json") == len(plan) - plan.count("good")

@@ -281,3 +281,16 @@ def test_lines_are_json_for_a_person(history, make_set):
     fill(history, make_set, 2)
     (line,) = (history.directory / "ETH" / "2026-11-23.jsonl").read_text().splitlines()
     assert json.loads(line)["kappa+"] == 2.0
+
+
+def test_rows_that_are_no_refits_cost_themselves(history, make_set, caplog):
+    fill(history, make_set, 3)
+    path = history.directory / "ETH" / "2026-11-23.jsonl"
+    first, *others = path.read_text().splitlines()
+    strays = ['{"kappa+": 5.0}', '{"calibration_id": "r9"}', "[]", '{"kappa+": "much"}', "{"]
+    path.write_text("\n".join([first, *strays, *others]) + "\n")
+    assert history.read("ETH")["kappa+"].to_pylist() == [1.0, 2.0, 3.0]
+    assert "2 rows that are no refits are left out" in caplog.text
+    assert "3 of 7 lines, cut short, are left out" in caplog.text
+    history.merge()
+    assert history.read("ETH")["kappa+"].to_pylist() == [1.0, 2.0, 3.0]

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import ccxt
 import pytest
 
+from advanced_mm.bad_rows import BadRows
 from advanced_mm.quoting import Quote, Refusal, Touch
 from advanced_mm.quoting.account_watch import AccountWatch, Books, OpenOrder
 from advanced_mm.quoting.live import LiveTrading, books_of
@@ -252,7 +253,7 @@ def test_live_trading_takes_the_place_of_the_clients_methods():
     client.create_order = client.create_orders_request = client.set_margin_mode = None
     client.privatePostExchange = client.fetch_order = client.fetch_my_trades = None
     exchange = SimpleNamespace(_api=client, get_funding_fees=lambda **asked: 1.0)
-    live = LiveTrading(exchange)
+    live = LiveTrading(exchange, BadRows())
     assert client.create_order.__self__ is live._orders
     client.hold(1.0)
     live.at_loop([PAIR], [])
@@ -267,3 +268,24 @@ def test_live_trading_takes_the_place_of_the_clients_methods():
     live._orders.filled_entry = lambda pair, side: {"price": 2990.0} if side == "buy" else None
     assert live.entry(PAIR, "bid", touch, 0.1, Refusal("toxic")).price == 2990.0
     assert live.entry(PAIR, "ask", touch, 0.1, Refusal("toxic")).reason.startswith("position")
+
+
+def test_a_position_that_cannot_be_read_is_a_refusal_until_it_can_be():
+    """Left out of the reply, it must not count as none."""
+    client, bad_rows, now = Client(), BadRows(), [0.0]
+    watch = AccountWatch(client, lambda: now[0], bad_rows)
+    books = Books({PAIR: 1.0}, set())
+
+    def told_badly():
+        bad_rows.add("positions", "szi NaN")
+        return []
+
+    client.fetch_positions, good = told_badly, client.fetch_positions
+    for _ in range(10):
+        watch.look([PAIR], books)
+        now[0] += 1.0
+    assert "cannot be read" in watch.refusal(PAIR)
+    client.fetch_positions = good
+    client.positions = [{"symbol": PAIR, "side": "long", "contracts": 1.0}]
+    watch.look([PAIR], books)
+    assert watch.refusal(PAIR) is None

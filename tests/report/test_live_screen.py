@@ -99,6 +99,13 @@ def test_it_says_why_nothing_is_quoted(make_set):
     assert "not quoting: the book is 141 s old" in rendered(view)
 
 
+def test_it_says_what_was_left_out_of_lists(make_set):
+    view = view_of(make_set())
+    view.bots[0].audit.bad_rows = "2 bad fills rows (last: sz NaN)"
+    assert "left out: 2 bad fills rows" in rendered(view)
+    assert "(2 bad fills rows (last: sz NaN))" in status_line(SESSION, view, 75)
+
+
 def test_before_the_first_fit_it_says_why_nothing_is_quoted():
     assert "kappa.json does not exist" in rendered(
         view_of(None, "kappa.json does not exist", False)

@@ -12,6 +12,7 @@ from freqtrade.persistence import Order, PairLocks, Trade
 from freqtrade.strategy import DecimalParameter, IStrategy
 from pandas import DataFrame
 
+from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import AdvancedMMError, InputError
 from advanced_mm.instruments import coin_of_market
 from advanced_mm.parameter_files import ParameterFiles, Settings
@@ -29,7 +30,17 @@ from advanced_mm.quoting import (
     touch_of,
 )
 from advanced_mm.quoting.builder_markets import unnamed_exchanges
+from advanced_mm.quoting.freqtrade_settings import (
+    MODES,
+    UNIT_OVER_MINIMUM,
+    USUAL_SPREAD,
+    ConfiguredBot,
+    find_contradictions,
+    quoted_spread,
+    told,
+)
 from advanced_mm.quoting.live import LiveTrading, spare_requests
+from advanced_mm.quoting.settings_rules import RULES
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +49,6 @@ AT_TOUCH, OPTIMAL_DEPTH = "at_touch", "optimal_depth"
 
 BOOK_REUSE = timedelta(milliseconds=250)
 REFUSAL_REPEAT = timedelta(seconds=60)
-UNIT_OVER_MINIMUM = 3
-"""A unit is at least three venue minimums, so that a partly filled one can still be closed."""
 
 
 class Market_Making(IStrategy):
@@ -94,6 +103,8 @@ class Market_Making(IStrategy):
         self._refusals: dict[str, tuple[datetime, str]] = {}
         self._journal: QuoteJournal | None = None
         self._live: LiveTrading | None = None
+        self._bad_rows = BadRows()
+        self._told_at = datetime.min.replace(tzinfo=UTC)
 
     @property
     def protections(self) -> list[dict[str, Any]]:
@@ -111,6 +122,38 @@ class Market_Making(IStrategy):
 
     # ---- life cycle
 
+    def ft_bot_start(self, **kwargs: Any) -> None:
+        """Called by Freqtrade once its whole configuration is merged: judge it first."""
+        if self.config["runmode"].value in MODES:
+            self._judge_settings()
+        super().ft_bot_start(**kwargs)
+
+    def _judge_settings(self) -> None:
+        """Refuse settings of Freqtrade with which quoting loses money, warn of what hinders it."""
+        mode = self.config["runmode"].value
+        spreads = [self._spread(pair) for pair in self.config["exchange"].get("pair_whitelist", [])]
+        known = [spread for spread in spreads if spread is not None]
+        wallets = self.wallets if mode == "live" else None
+        bot = ConfiguredBot(
+            self.config,
+            self.settings,
+            mode,
+            max(known, default=USUAL_SPREAD),
+            None if wallets is None else wallets.get_total_stake_amount(),
+        )
+        findings = find_contradictions(bot, RULES)
+        if any(finding.refused for finding in findings):
+            raise OperationalException(told(findings))
+        if findings:
+            logger.warning("%s", told(findings))
+
+    def _spread(self, pair: str) -> float | None:
+        """Share of the price between the quotes of both sides, if parameters tell it yet."""
+        try:
+            return quoted_spread(self._feed(pair).latest(), self.settings.fee_rate)
+        except AdvancedMMError:
+            return None
+
     def bot_start(self, **kwargs: Any) -> None:
         """Open the quote journal; live, send orders post-only and never without knowing."""
         if not self._trading:
@@ -122,16 +165,17 @@ class Market_Making(IStrategy):
             return
         self._journal = QuoteJournal(Path(self.config["user_data_dir"]) / "logs" / "quotes.jsonl")
         exchange = self.dp._exchange  # Freqtrade has no public way to it
-        spare_requests(exchange)
+        spare_requests(exchange, self._bad_rows)
         if self.config["runmode"] == RunMode.LIVE:
             self.order_time_in_force = {"entry": "ALO", "exit": "ALO"}
-            self._live = LiveTrading(exchange)
+            self._live = LiveTrading(exchange, self._bad_rows)
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
         """Lift the lock Freqtrade sets to the end of the candle after each closed trade.
 
         Live, find out about orders in doubt and compare the account with the books.
         """
+        self._tell_bad_rows(current_time)
         if self._live is not None:
             self._live.at_loop(self.dp.current_whitelist(), Trade.get_open_trades())
         if self._trading and any(
@@ -368,7 +412,8 @@ class Market_Making(IStrategy):
     def _feed(self, pair: str) -> ParameterFeed:
         if pair not in self._feeds:
             directory = self.settings.parameter_folder(Path(self.config["user_data_dir"]))
-            self._feeds[pair] = ParameterFeed(ParameterFiles(directory), self._coin(pair))
+            files = ParameterFiles(directory, self._bad_rows)
+            self._feeds[pair] = ParameterFeed(files, self._coin(pair))
         return self._feeds[pair]
 
     def _quoter(self, pair: str) -> Quoter:
@@ -414,6 +459,17 @@ class Market_Making(IStrategy):
         at = self._feed(pair).latest().kappa.published_at
         half = self._grid(pair).tick(rate) / 2
         return Touch(bid=rate - half, ask=rate + half, at=at), at
+
+    def _tell_bad_rows(self, now: datetime) -> None:
+        """Say at most once a minute what was left out of lists of the venue and of the files."""
+        if now - self._told_at < REFUSAL_REPEAT:
+            return
+        news = self._bad_rows.news()
+        if news is not None:
+            self._told_at = now
+            logger.warning("left out so far: %s", news)
+            if self._journal is not None:
+                self._journal.record_bad_rows(news, now)
 
     def _note_refusal(self, pair: str, now: datetime, reason: str) -> None:
         """Say why nothing is quoted when the reason is new, then once a minute while trading."""

@@ -9,10 +9,13 @@ from advanced_mm.paper.exchange.replies import done, settled
 from advanced_mm.paper.exchange.signers import RefusedError, Signers
 from advanced_mm.paper.exchange.signing import plain_address
 from advanced_mm.paper.exchange.treasury import NO_TOKENS
-from advanced_mm.paper.exchange.units import parse_micros
+from advanced_mm.paper.exchange.units import MICROS_PER_USDC, dollars_text, parse_micros
 from advanced_mm.paper.views import Json
 
 __all__ = ["AccountRequests"]
+
+MOST_SUB_ACCOUNTS = 10
+NAMED_AGENTS, AGENTS_A_SUB_ACCOUNT = 3, 2
 
 AGENT_MODES = {"i": "disabled", "u": "unifiedAccount", "p": "portfolioMargin"}
 
@@ -62,14 +65,14 @@ class AccountRequests:
             case forms.ScheduleCancel(time=time_ms):
                 return settled(self._exchange.schedule_cancel(account, time_ms))
             case forms.CreateSubAccount(name=name):
-                return done("createSubAccount", self._exchange.accounts.add_sub(account, name))
+                return self._open_sub_account(account, name)
             case forms.SubAccountModify(subAccountUser=sub_account, name=name):
                 self._own(account, sub_account)
                 self._exchange.rename(sub_account, name)
             case forms.ApproveBuilderFee(builder=builder, maxFeeRate=rate):
                 self._signers.approve_builder(account, plain_address(builder), rate)
             case forms.ApproveAgent(agentAddress=address, agentName=name):
-                self._signers.approve_agent(account, plain_address(address), name or "")
+                self._approve_agent(account, address, name or "")
             case forms.SetReferrer() | forms.Noop():
                 pass  # nothing is left behind
         return done()
@@ -159,6 +162,27 @@ class AccountRequests:
         if owner != account:
             self._own(account, owner)
         self._exchange.set_dex_abstraction(owner, wanted == "dexAbstraction")
+
+    def _open_sub_account(self, account: str, name: str) -> dict[str, Json]:
+        accounts, needed = self._exchange.accounts, self._exchange.rules.sub_account_volume
+        traded = accounts.open(account).volume
+        if traded < needed * MICROS_PER_USDC:
+            raise RefusedError(
+                "Cannot create sub-accounts until enough volume traded. "
+                f"Required: ${needed:f}. Traded: ${dollars_text(traded)}."
+            )
+        if len(accounts.subs(account)) >= MOST_SUB_ACCOUNTS:
+            raise RefusedError("Too many sub-accounts")
+        return done("createSubAccount", accounts.add_sub(account, name))
+
+    def _approve_agent(self, account: str, address: str, name: str) -> None:
+        sub_accounts = len(self._exchange.accounts.subs(account))
+        self._signers.approve_agent(
+            account,
+            plain_address(address),
+            name,
+            most_named=NAMED_AGENTS + AGENTS_A_SUB_ACCOUNT * sub_accounts,
+        )
 
     def _own(self, account: str, sub_account: str) -> str:
         if self._exchange.accounts.master_of(sub_account) != account:

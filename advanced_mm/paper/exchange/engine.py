@@ -192,7 +192,13 @@ class Exchange:
             enough = enough and worth >= self.margin.of_position(owner, position)
         if not enough:
             owner.leverage[coin] = old
-            return "Insufficient margin to decrease leverage."
+            kind, remedy = ("Cross", "deposit more collateral")
+            if position is not None and position.isolated:
+                kind, remedy = ("Isolated", "add margin to the position")
+            return (
+                f"{kind} position does not have sufficient margin available to decrease leverage. "
+                f"To decrease leverage, {remedy}."
+            )
         return None
 
     def update_isolated_margin(
@@ -204,8 +210,10 @@ class Exchange:
         """
         owner = self.accounts.open(account)
         position = owner.positions.get(coin)
-        if position is None or not position.isolated:
-            return "No isolated position to update margin for."
+        if position is None:
+            return "Cannot update margin for empty position."
+        if not position.isolated:
+            return "Position does not use isolated margin."
         if micros < 0 and self.books[coin].spec.margin_mode == "strictIsolated":
             return (
                 "Cannot remove isolated margin for this asset. "
@@ -216,10 +224,10 @@ class Exchange:
         least = max(
             self.margin.of_position(owner, position), ceil_div(abs(position.lots) * mark, 10)
         )
-        if micros > self.margin.withdrawable(owner, purse) or (
-            micros < 0 and position.equity(mark) + micros < least
-        ):
-            return "Insufficient margin for isolated margin update."
+        if micros > self.margin.withdrawable(owner, purse):
+            return "Account does not have sufficient margin available for increase."
+        if micros < 0 and position.equity(mark) + micros < least:
+            return "Position does not have sufficient margin for reduction."
         owner.add_to_purse(purse, -micros)
         position.usdc += micros
         return None

@@ -143,7 +143,8 @@ class Requests:
         """The account a key signs for: an agent's owner, or its own."""
         agent = self.signers.agents.get(signer)
         if agent is not None:
-            return agent.owner
+            valid = agent.valid_until is None or self._wall_ms() < agent.valid_until
+            return agent.owner if valid else None
         if signer in self.signers.retired or self._exchange.accounts.get(signer) is None:
             return None
         return signer

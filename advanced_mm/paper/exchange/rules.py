@@ -33,8 +33,9 @@ class Rules(BaseModel):
         trades finds more of them, with more impact, than on the same stream without.
     funding_rate
         Hourly, share of the position's value, paid by longs when positive.
-    schedule_cancel_volume
-        USDC an account must have traded before it may set a dead man's switch.
+    schedule_cancel_volume, sub_account_volume
+        USDC an account must have traded before it may set a dead man's switch, or open a
+        sub-account.
     dex_abstraction
         Whether new accounts begin with DEX abstraction: one purse for all exchanges, of which what
         builder-deployed ones need is taken. Off, as on the venue, nothing can be traded there
@@ -54,6 +55,7 @@ class Rules(BaseModel):
     print_run_overs: bool = False
     funding_rate: Decimal = Field(default=Decimal("0.0000125"))
     schedule_cancel_volume: Decimal = Field(default=Decimal(1_000_000), ge=0)
+    sub_account_volume: Decimal = Field(default=Decimal(100_000), ge=0)
     dex_abstraction: bool = False
     maintenance_share: Decimal = Field(default=Decimal("0.5"), gt=0, le=1)
 

@@ -1,12 +1,15 @@
 """Who may sign for whom, which nonces are used up, and which builders may be paid."""
 
 import bisect
+import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 __all__ = ["Agent", "NonceBook", "RefusedError", "Signers"]
 
 NONCES_KEPT = 100
+LONGEST_NAME = 16  # of an agent
+_VALID_UNTIL = re.compile(r" ?valid_until ([0-9]{1,18})$")
 NONCE_PAST_MS = 2 * 86_400_000
 NONCE_FUTURE_MS = 86_400_000
 MAX_BUILDER_TENTHS = 100  # 0.1%, the most a builder of perpetuals may take
@@ -67,10 +70,14 @@ class NonceBook:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A key that signs for an owner. Each owner has one agent of a name at most."""
+    """A key that signs for an owner, until ``valid_until`` (ms) if that is given.
+
+    Each owner has one agent of a name at most.
+    """
 
     owner: str
     name: str
+    valid_until: int | None = None
 
 
 @dataclass
@@ -94,22 +101,43 @@ class Signers:
         """
         self.nonces.setdefault(signer, NonceBook()).use(nonce)
 
-    def approve_agent(self, owner: str, address: str, name: str) -> None:
+    def approve_agent(self, owner: str, address: str, name: str, most_named: int) -> None:
         """Let ``address`` sign for ``owner``, in place of the agent that had the name.
+
+        Parameters
+        ----------
+        owner, address
+            Addresses.
+        name
+            Empty for the nameless one; " valid_until" and a time in ms may stand behind it.
+        most_named
+            How many agents with a name the owner may have.
 
         Raises
         ------
         RefusedError
-            If it already signs for somebody else.
+            If it already signs for somebody else, its name is too long, or it is one too many.
         """
         known = self.agents.get(address)
         if known is not None and known.owner != owner:
             raise RefusedError("Extra agent already used.")
-        for other in [a for a, agent in self.agents.items() if agent == Agent(owner, name)]:
+        ending = _VALID_UNTIL.search(name)
+        valid_until = None if ending is None else int(ending[1])
+        name = name if ending is None else name[: ending.start()]
+        if len(name) > LONGEST_NAME:
+            raise RefusedError("Extra agent name must be between 1 and 16 characters long.")
+        own = {a: one.name for a, one in self.agents.items() if one.owner == owner}
+        replaced = [a for a, given in own.items() if given == name]
+        named = sum(1 for a, given in own.items() if given and a not in (*replaced, address))
+        if name and named >= most_named:
+            raise RefusedError(
+                f"Too many extra agents for cumulative volume traded. Current limit is {most_named}"
+            )
+        for other in replaced:
             del self.agents[other]
             self.retired.add(other)
         self.retired.discard(address)
-        self.agents[address] = Agent(owner, name)
+        self.agents[address] = Agent(owner, name, valid_until)
 
     def approve_builder(self, account: str, builder: str, max_fee_rate: str) -> None:
         """Let a builder take up to a share of the account's orders, written as "0.01%".

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from advanced_mm.errors import InputError
+from advanced_mm.paper.exchange.accounts import Account
 from advanced_mm.paper.exchange.engine import Exchange
 from advanced_mm.paper.exchange.journal import Entry, JournaledExchange
 from advanced_mm.paper.exchange.rules import Rules
@@ -38,6 +39,7 @@ class SavedKeys(_Form):
 
     nonces: dict[str, list[int]] = {}
     agents: dict[str, tuple[str, str]] = {}
+    agents_end: dict[str, int] = {}
     builders: list[tuple[str, str, int]] = []
     retired: list[str] = []
 
@@ -47,6 +49,11 @@ class SavedKeys(_Form):
         return cls(
             nonces={signer: list(book.used) for signer, book in signers.nonces.items()},
             agents={address: (one.owner, one.name) for address, one in signers.agents.items()},
+            agents_end={
+                address: one.valid_until
+                for address, one in signers.agents.items()
+                if one.valid_until is not None
+            },
             builders=[(*pair, tenths) for pair, tenths in signers.builders.items()],
             retired=sorted(signers.retired),
         )
@@ -57,7 +64,7 @@ class SavedKeys(_Form):
             signers.nonces[signer] = book = NonceBook()
             book.used = list(used)
         for address, (owner, name) in self.agents.items():
-            signers.agents[address] = Agent(owner, name)
+            signers.agents[address] = Agent(owner, name, self.agents_end.get(address))
         for account, builder, tenths in self.builders:
             signers.builders[(account, builder)] = tenths
         signers.retired.update(self.retired)
@@ -92,12 +99,20 @@ def summary(exchange: Exchange) -> dict[str, Any]:
             ],
             "fills": len(account.fills),
             "last_tid": account.fills[-1].tid if account.fills else None,
-            # Left out where there is nothing, as in states of before builder-deployed exchanges.
+            # Left out where there is nothing, as in states of versions that did not know them.
+            **({"spot": account.spot_usdc} if account.spot_usdc else {}),
+            **({"twaps": twaps} if (twaps := _twaps(exchange, account)) else {}),
             **({"dex_usdc": account.dex_usdc} if account.dex_usdc else {}),
             **({} if account.dex_abstraction is None else {"dexs": account.dex_abstraction}),
         }
         for account in exchange.accounts
     }
+
+
+def _twaps(exchange: Exchange, account: Account) -> list[list[int]]:
+    """How far the TWAPs of an account are."""
+    twaps = exchange.twaps.of(account.address)
+    return [[one.twap_id, one.parts_sent, one.executed_lots] for one in twaps]
 
 
 def save_state(path: Path, venue: OpenVenue, signers: Signers) -> None:

@@ -122,7 +122,7 @@ class Treasury:
         """Take money off the venue; the fee is part of the amount."""
         owner = self._accounts.open(account)
         if micros <= WITHDRAWAL_FEE or micros > self._margin.withdrawable(owner):
-            return "Insufficient balance for withdrawal"
+            return "Insufficient balance for withdrawal."
         owner.usdc -= micros
         owner.deposited -= micros
         moved = MoneyMoved(

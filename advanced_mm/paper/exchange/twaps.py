@@ -1,10 +1,10 @@
 """The TWAPs under way: when they send which part of themselves.
 
-A TWAP of m minutes is sent in 2 m + 1 parts, 30 s apart, the first at once. Each part is an order
-that takes what it finds within 3% of the mark and is gone. After its k-th part a TWAP wants to have
-executed k parts' worth; what a part has lacked is asked for by later ones, which are never larger
-than three ordinary ones: a TWAP may end without having executed everything. While a coin is halted,
-or only post-only orders are accepted, parts are left out.
+A TWAP of m minutes is sent in 2 m + 1 parts, 30 s apart, the first with the market's next step.
+Each part is an order that takes what it finds within 3% of the mark and is gone. After its k-th
+part a TWAP wants to have executed k parts' worth; what a part has lacked is asked for by later
+ones, which are never larger than three ordinary ones: a TWAP may end without having executed
+everything. While a coin is halted, or only post-only orders are accepted, parts are left out.
 
 As documented, but for what no document says: "randomize" varies a part's size by up to a fifth,
 the minimum order value does not bind parts, and any refusal of a part other than for want of
@@ -85,7 +85,6 @@ class Twaps:
             self._accounts.now_ms,
             TwapStatus.WAITING if waits else TwapStatus.ACTIVATED,
             stop_above=request.stop_price is not None and request.stop_price > mark,
-            begun_ms=self._accounts.now_ms,
         )
         self._next_id += 1
         self._running[twap.twap_id] = twap
@@ -111,8 +110,10 @@ class Twaps:
             if twap.status is TwapStatus.WAITING:
                 if not _reached(twap.request.trigger_price, twap.request.trigger_above, mark):
                     continue
-                twap.status, twap.begun_ms = TwapStatus.ACTIVATED, now_ms
+                twap.status = TwapStatus.ACTIVATED
                 self._tell(account, twap)
+            if twap.parts_sent == 0:
+                twap.begun_ms = now_ms
             if now_ms >= twap.begun_ms + PART_MS * twap.parts_sent:
                 self._send_part(account, twap, mark)
 

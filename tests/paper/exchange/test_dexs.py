@@ -129,7 +129,18 @@ def test_a_position_there_is_opened_and_closed_out_of_the_purse_there(exchange):
 
 def test_margin_can_be_taken_out_again_where_the_coin_allows_it(exchange, markets):
     send(exchange, 200 * USDC)
+
+    def update(coin, micros):
+        return exchange.update_isolated_margin(ALICE, coin, True, micros)
+
+    assert update(BUILDER, USDC) == "Cannot update margin for empty position."
+    order(exchange, "ETH", 1, 100.05, 10.0, IOC)
+    assert update("ETH", USDC) == "Position does not use isolated margin."
     order(exchange, BUILDER, 1, 100.05, 10.0, IOC)
+    too_much = "Account does not have sufficient margin available for increase."
+    assert update(BUILDER, 200 * USDC) == too_much
+    too_little = "Position does not have sufficient margin for reduction."
+    assert update(BUILDER, -USDC) == too_little
     assert exchange.update_isolated_margin(ALICE, BUILDER, True, 100 * USDC) is None
     assert exchange.update_isolated_margin(ALICE, BUILDER, True, -40 * USDC) is None
     markets[BUILDER].spec = replace(markets[BUILDER].spec, margin_mode="strictIsolated")

@@ -102,7 +102,10 @@ def test_a_wallet_without_an_account_is_named(client, exchange):
 
 
 def test_a_sub_account_is_its_masters_alone(client, exchange):
-    sub = client.send({"type": "createSubAccount", "name": "one"})["response"]["data"]
+    creation = {"type": "createSubAccount", "name": "one"}
+    assert refusal(client.send(creation)).endswith("Required: $100000. Traded: $0.")
+    exchange.accounts.open(ADDRESS).volume = 10**11
+    sub = client.send(creation)["response"]["data"]
     exchange.accounts.open(OTHER.address.lower())
     stranger = Client(client.requests, OTHER)
     assert refusal(stranger.send(order(), vault=sub)) == f"Vault not registered: {sub}"
@@ -167,6 +170,36 @@ def test_an_expired_action_is_refused_and_its_nonce_used_up(client):
     assert refusal(client.requests.answer(body)) == "Action already expired"
     assert "duplicate" in refusal(client.requests.answer(body))
     assert client.send(order(), expires=WALL_MS)["status"] == "ok"
+
+
+def test_an_expired_action_costs_five_times_as_many_requests(client, exchange):
+    batch = order()
+    batch["orders"] *= 2
+    client.send(batch, expires=WALL_MS - 1)
+    assert exchange.accounts.open(ADDRESS).requests_used == 10
+
+
+def test_an_agents_time_runs_out(exchange):
+    now = [WALL_MS]
+    requests = Requests(exchange, lambda: now[0])
+    ends = f"bot valid_until {WALL_MS + 1_000}"
+    agent = {"type": "approveAgent", "agentAddress": OTHER.address, "agentName": ends}
+    assert requests.answer(owner_action(sdk.sign_agent, **agent)) == DONE
+    hand = Client(requests, OTHER)
+    assert hand.send({"type": "noop"}) == DONE
+    now[0] += 1_000
+    assert refusal(hand.send({"type": "noop"})).endswith("does not exist.")
+
+
+def test_a_modify_of_what_has_ended_places_the_new_order_if_that_is_asked_for(client, exchange):
+    change = {"type": "modify", "oid": 7, "order": order("2995")["orders"][0]}
+    assert refusal(client.send(change)) == "Cannot modify canceled or filled order"
+    assert client.send({**change, "a": True}) == DONE
+    (placed,) = exchange.open_orders(ADDRESS)
+    assert placed.request.price == 299_500
+    batch = {"type": "batchModify", "modifies": [{k: change[k] for k in ("oid", "order")}]}
+    assert errors(client.send(batch)) == ["Cannot modify canceled or filled order asset=0"]
+    assert errors(client.send({**batch, "a": True})) == [None]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@
 import json
 import random
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -19,8 +20,9 @@ from hypothesis import strategies as st
 from advanced_mm.errors import InputError
 from advanced_mm.paper.exchange.orders import OrderRequest, TimeInForce, Trigger
 from advanced_mm.paper.exchange.rules import Rules
-from advanced_mm.paper.exchange.signers import RefusedError, Signers
+from advanced_mm.paper.exchange.signers import Agent, RefusedError, Signers
 from advanced_mm.paper.exchange.state import load_state, restore, save_state, summary
+from advanced_mm.paper.exchange.twap_orders import TwapRequest
 from advanced_mm.paper.gaps import Gap
 from advanced_mm.paper.opening import open_venue
 from advanced_mm.paper.recipes import MarketRecipe
@@ -55,14 +57,18 @@ def actions(seed: int, count: int) -> list[tuple[int, str, tuple[Any, ...]]]:
         time_ms += draw.choice([0, 13, 250, 1_000])
         user, coin = draw.choice([MASTER, OTHER]), draw.choice(COINS)
         kind = draw.choices(
-            ["order", "cancel", "modify", "stop", "leverage", "halt", "transfer", "dead"],
-            [12, 3, 3, 2, 1, 0.3, 1, 0.5],
+            ["order", "cancel", "modify", "stop", "leverage", "halt", "transfer", "dead", "twap"],
+            [12, 3, 3, 2, 1, 0.3, 1, 0.5, 1],
         )[0]
         depth, is_buy = draw.randint(-2, 12), draw.random() < 0.5
         size = draw.choice([1, 3, 10])
         tif = draw.choice(list(TimeInForce))
         planned.append((time_ms, kind, (user, coin, is_buy, depth, size, tif, number)))
     return planned
+
+
+def other_of(user: str) -> str:
+    return OTHER if user == MASTER else MASTER
 
 
 def perform(exchange, kind, user, coin, is_buy, depth, size, tif, number):
@@ -95,7 +101,18 @@ def perform(exchange, kind, user, coin, is_buy, depth, size, tif, number):
             exchange.halt(coin, depth > 3)
             exchange.post_only = depth > 9
         case "transfer":
-            exchange.transfer(user, OTHER if user == MASTER else MASTER, size * 1_000_000)
+            other = other_of(user)
+            exchange.transfer(user, other, size * 1_000_000)
+            exchange.send(other, user, size * 500_000)
+            exchange.change_class(user, size * 100_000, depth < 3)
+            exchange.withdraw(user, other, size * 400_000, number)
+            exchange.reserve_requests(user, other, size)
+        case "twap":
+            lots *= 40
+            exchange.place_twap(user, TwapRequest(coin, is_buy, lots, 5, randomize=depth > 4))
+            exchange.top_up_isolated_margin(user, coin, Decimal(3))
+            for one in exchange.twaps.of(other_of(user))[:1]:
+                exchange.cancel_twap(one.account, one.coin, one.twap_id)
         case "dead":
             exchange.schedule_cancel(user, exchange.now_ms + 7_000)
 
@@ -124,6 +141,8 @@ def outcome(exchange):
         summary(exchange),
         [(u, list(exchange.fills(u))) for u in (MASTER, OTHER)],
         [(u, exchange.history(u)) for u in (MASTER, OTHER)],
+        [(u, list(exchange.accounts.look(u).twaps)) for u in (MASTER, OTHER)],
+        [(u, list(exchange.accounts.look(u).money)[1:]) for u in (MASTER, OTHER)],  # no opening
         [exchange.venue.markets[coin].book(20) for coin in COINS],
         [list(exchange.venue.markets[coin].recent) for coin in COINS],
         [list(exchange.venue.markets[coin].candles.since(0)) for coin in COINS],
@@ -184,7 +203,7 @@ def saved(path, count=30, cents=0):
     signers = Signers()
     signers.use_nonce(MASTER, 5)
     signers.use_nonce(MASTER, 7)
-    signers.approve_agent(MASTER, OTHER, "bot")
+    signers.approve_agent(MASTER, OTHER, "bot valid_until 1790000000001", most_named=3)
     signers.approve_builder(MASTER, OTHER, "0.01%")
     venue.exchange.accounts.get(MASTER).requests_used = 321
     save_state(path, venue, signers)
@@ -200,7 +219,7 @@ def test_keys_nonces_and_counters_come_back(tmp_path):
     with pytest.raises(RefusedError, match="duplicate nonce 5"):
         signers.use_nonce(MASTER, 5)
     signers.use_nonce(MASTER, 6)
-    assert signers.agents[OTHER].owner == MASTER
+    assert signers.agents[OTHER] == Agent(MASTER, "bot", 1790000000001)
     signers.check_builder(MASTER, OTHER, 10)
     assert restored.exchange.accounts.get(MASTER).requests_used == 321
     assert restored.recipes_now() == venue.recipes_now()

@@ -1,0 +1,355 @@
+"""For each rule of `settings_rules` the value with which it is broken, None where it is not.
+
+A function here takes a `ConfiguredBot`, or makes such a function of limits.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from advanced_mm.quoting.freqtrade_settings import UNIT_OVER_MINIMUM, ConfiguredBot
+
+__all__ = [
+    "NEAR",
+    "TIGHT",
+    "another_fee",
+    "builder_fee",
+    "cross_margin",
+    "depth_of_market",
+    "differs",
+    "exit_timeout_count",
+    "expired",
+    "false_at",
+    "fixed_unit",
+    "last_unit",
+    "liquidation_buffer",
+    "no_futures",
+    "no_order_book",
+    "order_book_top",
+    "pairlists",
+    "patterns",
+    "price_distance",
+    "rate_limit",
+    "roi_within",
+    "slow",
+    "spaces",
+    "split_unit",
+    "stoploss_within",
+    "timeout_short",
+    "timeout_too_short",
+    "too_few_places",
+    "too_slow",
+    "trading",
+    "trailing_within",
+    "true_at",
+]
+
+VENUE_MINIMUM: Final = 10.0
+"""Least value of an order at Hyperliquid, USDC."""
+RESERVE: Final = 0.05
+MOST_RESERVE: Final = 1.5
+"""What Freqtrade adds to the venue's minimum by default, and at most."""
+
+TIGHT, NEAR = 2.0, 10.0
+"""Spreads: closer, noise alone reaches it while a quote waits; within the second, it may."""
+
+DEEPEST: Final = 0.1
+"""The deepest quote there is, share of the price."""
+BREAK_EVEN_AGE_SECONDS: Final = 5.0
+"""A quote as old as this has given back all that it earns (see the README)."""
+SLOW_CLIENT_MS: Final = 200
+
+_OTHER_SPACES: Final = ("roi", "stoploss", "trailing", "trades", "default", "all")
+
+Value = Callable[[ConfiguredBot], str | None]
+_REGULAR_EXPRESSION: Final = re.compile(r"[*+?\[\](){}|^$\\]")
+
+
+def differs(path: str, wanted: Any) -> Value:
+    """Broken where a setting has another value than the one that quoting needs."""
+    return lambda bot: shown(value) if (value := bot.get(path, wanted)) != wanted else None
+
+
+def shown(value: Any) -> str:
+    """A value as it is told."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(getattr(value, "value", value)) if not isinstance(value, str) else f'"{value}"'
+
+
+def _beside(value: Any, bot: ConfiguredBot) -> str:
+    return f"{shown(value)} (the quotes of both sides lie {bot.spread:.2%} apart, fees included)"
+
+
+def trading(value: Value) -> Value:
+    """Only where there is a market to trade on."""
+    return lambda bot: value(bot) if bot.trades else None
+
+
+# ---- orders that are no quotes
+
+
+def exit_timeout_count(bot: ConfiguredBot) -> str | None:
+    """Any count at all."""
+    count = bot.get("unfilledtimeout.exit_timeout_count", 0)
+    return shown(count) if count > 0 else None
+
+
+def _shortest_timeout(bot: ConfiguredBot) -> tuple[float, str] | None:
+    """In seconds, and as it is written."""
+    unit = bot.get("unfilledtimeout.unit", "minutes")
+    seconds = 60.0 if unit == "minutes" else 1.0
+    there = [
+        (float(value) * seconds, f"{value} {unit} ({side})")
+        for side in ("entry", "exit")
+        if (value := bot.get(f"unfilledtimeout.{side}")) is not None
+    ]
+    return min(there, default=None)
+
+
+def timeout_short(bot: ConfiguredBot) -> str | None:
+    """Shorter than the quoter lets a quote rest, but not so short that none does."""
+    timeout = _shortest_timeout(bot)
+    if timeout is None or not bot.trades:
+        return None
+    wanted = max(bot.settings.min_quote_age_seconds, bot.settings.max_quote_age_seconds)
+    return timeout[1] if 2 * _throttle(bot) < timeout[0] < wanted else None
+
+
+def timeout_too_short(bot: ConfiguredBot) -> str | None:
+    """At most two looks at the market long."""
+    timeout = _shortest_timeout(bot)
+    if timeout is None or not bot.trades:
+        return None
+    return timeout[1] if timeout[0] <= 2 * _throttle(bot) else None
+
+
+# ---- exits that Freqtrade decides on
+
+
+def stoploss_within(least: float, most: float) -> Value:
+    """Between so many spreads from the entry."""
+
+    def value(bot: ConfiguredBot) -> str | None:
+        stop = float(bot.get("stoploss", -1.0))
+        return _beside(stop, bot) if least <= abs(stop) / bot.spread < most else None
+
+    return value
+
+
+def trailing_within(least: float, most: float) -> Value:
+    """A stop that follows the price between so many spreads behind it."""
+
+    def value(bot: ConfiguredBot) -> str | None:
+        if not bot.get("trailing_stop", False):
+            return None
+        distance = abs(float(bot.get("trailing_stop_positive", bot.get("stoploss", -1.0))))
+        within = least <= distance / bot.spread < most
+        return f"true, at a distance of {_beside(distance, bot)}" if within else None
+
+    return value
+
+
+def roi_within(least: float, most: float) -> Value:
+    """A profit target between so many spreads."""
+
+    def value(bot: ConfiguredBot) -> str | None:
+        table = bot.get("minimal_roi", {})
+        # Its entry signal is always there, which then switches the table off.
+        if not table or bot.get("ignore_roi_if_entry_signal", False):
+            return None
+        lowest = min(float(profit) for profit in table.values())
+        return _beside(dict(table), bot) if least <= lowest / bot.spread < most else None
+
+    return value
+
+
+def liquidation_buffer(bot: ConfiguredBot) -> str | None:
+    """One that reaches nearer to the entry than the stop."""
+    buffer = float(bot.get("liquidation_buffer", 0.05))
+    return shown(buffer) if 1 - buffer < abs(float(bot.get("stoploss", -1.0))) else None
+
+
+# ---- units
+
+
+def _least_unit(bot: ConfiguredBot) -> float:
+    """What the strategy asks of a unit, stake currency: Freqtrade's minimum some times."""
+    reserve = 1.0 + float(bot.get("amount_reserve_percent", RESERVE))
+    stop = abs(float(bot.get("stoploss", -1.0)))
+    reserve = reserve / (1 - stop) if stop != 1 else MOST_RESERVE
+    return UNIT_OVER_MINIMUM * VENUE_MINIMUM * max(min(reserve, MOST_RESERVE), 1.0)
+
+
+def _capital(bot: ConfiguredBot) -> float | None:
+    if bot.capital is not None:
+        return bot.capital
+    if bot.mode == "live":
+        return None
+    wallet = bot.get("available_capital")
+    if wallet is not None:
+        return float(wallet)
+    wallet = bot.get("dry_run_wallet", 1000)
+    if isinstance(wallet, dict):
+        wallet = wallet.get(bot.get("stake_currency", "USDC"), 0.0)
+    return float(wallet) * float(bot.get("tradable_balance_ratio", 0.99))
+
+
+def fixed_unit(bot: ConfiguredBot) -> str | None:
+    """A stake below what the strategy asks of a unit."""
+    stake, least = bot.get("stake_amount"), _least_unit(bot)
+    if stake is None or stake == "unlimited" or float(stake) >= least:
+        return None
+    return f"{shown(stake)} (at least {least:.2f} is needed)"
+
+
+def split_unit(bot: ConfiguredBot) -> str | None:
+    """Parts of the whole capital below that."""
+    trades, capital = float(bot.get("max_open_trades", 1)), _capital(bot)
+    if bot.get("stake_amount") != "unlimited" or capital is None or not 0 < trades < float("inf"):
+        return None
+    unit, least = capital / trades, _least_unit(bot)
+    if unit >= least:
+        return None
+    return f"{trades:g} (a unit of {unit:.2f}, at least {least:.2f} is needed)"
+
+
+def too_few_places(bot: ConfiguredBot) -> str | None:
+    """Fewer than there are pairs."""
+    pairs, trades = len(bot.get("exchange.pair_whitelist", [])), bot.get("max_open_trades", 1)
+    return f"{shown(trades)} for {pairs} pairs" if 0 <= trades < pairs else None
+
+
+def last_unit(bot: ConfiguredBot) -> str | None:
+    """A last stake that may fall below what the strategy asks of a unit."""
+    stake, least = bot.get("stake_amount"), _least_unit(bot)
+    if stake in (None, "unlimited") or not bot.get("amend_last_stake_amount", False):
+        return None
+    smallest = float(stake) * float(bot.get("last_stake_amount_min_ratio", 0.5))
+    return f"true (down to {smallest:.2f})" if smallest < least else None
+
+
+# ---- prices and pace
+
+
+def price_distance(least: float, most: float) -> Value:
+    """Between so many spreads, or, from as many on, below the deepest quote."""
+
+    def value(bot: ConfiguredBot) -> str | None:
+        ratio = float(bot.get("custom_price_max_distance_ratio", 0.02))
+        limit = most * bot.spread if most < float("inf") else DEEPEST
+        return shown(ratio) if least * bot.spread <= ratio < limit else None
+
+    return value
+
+
+def _throttle(bot: ConfiguredBot) -> float:
+    return float(bot.get("internals.process_throttle_secs", 5))
+
+
+def too_slow(bot: ConfiguredBot) -> str | None:
+    """Beyond the age at which a quote earns nothing."""
+    return shown(_throttle(bot)) if _throttle(bot) > BREAK_EVEN_AGE_SECONDS else None
+
+
+def slow(bot: ConfiguredBot) -> str | None:
+    """Slower than quotes may be replaced."""
+    pace = _throttle(bot)
+    slow = max(1.0, bot.settings.min_quote_age_seconds) < pace <= BREAK_EVEN_AGE_SECONDS
+    return shown(pace) if slow else None
+
+
+def _client_option(bot: ConfiguredBot, path: str, default: Any) -> Any:
+    """What the client that places orders is told; its own part goes before the common one."""
+    common = bot.get(f"exchange.ccxt_config.{path}", default)
+    return bot.get(f"exchange.ccxt_sync_config.{path}", common)
+
+
+def rate_limit(bot: ConfiguredBot) -> str | None:
+    """A pause before each request, far beyond ccxt's own of 50 ms."""
+    pause = float(_client_option(bot, "rateLimit", 0))
+    limited = _client_option(bot, "enableRateLimit", True)
+    return shown(pause) if limited and pause > SLOW_CLIENT_MS else None
+
+
+def builder_fee(bot: ConfiguredBot) -> str | None:
+    """Anything but false, which is what ccxt needs to be told."""
+    told = _client_option(bot, "options.builderFee", True)
+    return None if told is False else shown(told).lower()
+
+
+def depth_of_market(bot: ConfiguredBot) -> str | None:
+    """A filter that is on and asks for something."""
+    asked = bot.get("entry_pricing.check_depth_of_market", {})
+    on = asked.get("enabled", False) and asked.get("bids_to_ask_delta", 0) > 0
+    return "true" if on else None
+
+
+def no_order_book(bot: ConfiguredBot) -> str | None:
+    """Prices of tickers, on either side."""
+    sides = [s for s in ("entry", "exit") if not bot.get(f"{s}_pricing.use_order_book", False)]
+    return f"false ({' and '.join(sides)})" if sides else None
+
+
+def order_book_top(bot: ConfiguredBot) -> str | None:
+    """Another level than the best one."""
+    top = bot.get("exit_pricing.order_book_top", 1)
+    return shown(top) if top > 1 else None
+
+
+# ---- what is traded, and with what
+
+
+def pairlists(bot: ConfiguredBot) -> str | None:
+    """Lists that find pairs by themselves; filters are none."""
+    methods = [one.get("method", "") for one in bot.get("pairlists", [])]
+    others = [name for name in methods if name.endswith("PairList") and name != "StaticPairList"]
+    return ", ".join(others) or None
+
+
+def patterns(bot: ConfiguredBot) -> str | None:
+    """Names of pairs that are regular expressions."""
+    pairs = bot.get("exchange.pair_whitelist", [])
+    return ", ".join(pair for pair in pairs if _REGULAR_EXPRESSION.search(pair)) or None
+
+
+def another_fee(bot: ConfiguredBot) -> str | None:
+    """A fee that is not that of our own settings."""
+    fee = bot.get("fee")
+    if fee is None or abs(float(fee) - bot.settings.fee_rate) < 1e-9:
+        return None
+    return f"{shown(fee)} (market_making.fee_rate = {bot.settings.fee_rate:g})"
+
+
+def spaces(bot: ConfiguredBot) -> str | None:
+    """Where hyperopt is told no space it searches most of them."""
+    other = [name for name in bot.get("spaces", ["default"]) if name in _OTHER_SPACES]
+    return ", ".join(other) if bot.mode == "hyperopt" and other else None
+
+
+def false_at(path: str, default: bool) -> Value:
+    """Broken where a setting is off, or off by default."""
+    return lambda bot: None if bot.get(path, default) else "false"
+
+
+def true_at(path: str) -> Value:
+    """Broken where a setting is on."""
+    return lambda bot: "true" if bot.get(path, False) else None
+
+
+def no_futures(bot: ConfiguredBot) -> str | None:
+    """Any other mode."""
+    mode = bot.get("trading_mode", "spot")
+    return None if mode == "futures" else shown(mode)
+
+
+def cross_margin(bot: ConfiguredBot) -> str | None:
+    """Margin that the whole account stands for."""
+    mode = bot.get("margin_mode")
+    return shown(mode) if mode == "cross" else None
+
+
+def expired(bot: ConfiguredBot) -> str | None:
+    """Any time after which entries are passed over."""
+    after = bot.get("ignore_buying_expired_candle_after", 0)
+    return shown(after) if after > 0 and bot.trades else None

@@ -1,0 +1,83 @@
+"""An unmodified Freqtrade with a setting that contradicts quoting does not start: dry, backtest,
+hyperopt."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FREQTRADE = Path(sys.executable).with_name("freqtrade")
+
+
+@pytest.fixture
+def venue() -> Iterator[dict[str, str]]:
+    script = ROOT / "scripts" / "paper_exchange.py"
+    process = subprocess.Popen(
+        [sys.executable, script, "--port", "0"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+def overlay(folder: Path, addresses: dict[str, str]) -> Path:
+    api = {
+        "public": addresses["rest"],
+        "private": addresses["rest"],
+        "ws": {"public": addresses["ws"]},
+    }
+    changes = {
+        "db_url": f"sqlite:///{folder / 'trades.sqlite'}",
+        "exchange": {
+            "_ft_has_params": {"ohlcv_has_history": True},
+            "ccxt_config": {"enableRateLimit": False, "urls": {"api": api}},
+        },
+        "market_making": {"parameter_dir": str(folder)},
+        "minimal_roi": {"0": 0.04, "60": 0},
+        "use_exit_signal": False,
+    }
+    path = folder / "overlay.json"
+    path.write_text(json.dumps(changes))
+    return path
+
+
+@pytest.mark.bot
+def test_freqtrade_ends_at_start_with_one_message(tmp_path, venue):
+    configs = [ROOT / "user_data" / "config.json", overlay(tmp_path, venue)]
+    (tmp_path / "user_data" / "data").mkdir(parents=True)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("FREQTRADE__")}
+    environment["FREQTRADE__UNFILLEDTIMEOUT__EXIT_TIMEOUT_COUNT"] = "1"
+    strategy = ["--strategy", "Market_Making", "--strategy-path", ROOT / "user_data" / "strategies"]
+
+    def run(*words) -> subprocess.CompletedProcess:
+        config = [word for path in configs for word in ("--config", path)]
+        return subprocess.run(
+            [FREQTRADE, *words, "--userdir", tmp_path / "user_data", *config],
+            capture_output=True,
+            text=True,
+            timeout=90,
+            env=environment,
+        )
+
+    assert run("download-data", "--timeframes", "1m", "--days", "1").returncode == 0
+    backtest = ["--timeframe", "1m", "--fee", "0.00015", *strategy]
+    loss = ["--hyperopt-loss", "OnlyProfitHyperOptLoss", "-e", "1", "-j", "1"]
+    for command in (
+        ["trade", "--dry-run", *strategy],
+        ["backtesting", "--eps", *backtest],
+        ["hyperopt", "--spaces", "buy", *loss, *backtest],
+    ):
+        ended = run(*command)
+        assert ended.returncode == 2, ended.stderr
+        assert ended.stderr.count("contradict quoting, the bot does not start with them") == 1
+        for setting in ("unfilledtimeout.exit_timeout_count = 1", "minimal_roi", "use_exit_signal"):
+            assert f"\n- {setting}" in ended.stderr
+        assert ("\n- position_stacking = true" in ended.stderr) == ("--eps" in command)
+        assert "Traceback" not in ended.stderr
