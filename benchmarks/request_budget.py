@@ -12,6 +12,7 @@ Three live sessions on the loopback venue, one after the other:
 """
 
 import argparse
+import logging
 import shutil
 import sys
 import tempfile
@@ -24,7 +25,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from advanced_mm.cli import run
+from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
 from advanced_mm.paper.session import PaperSession, SessionOptions
 
@@ -92,6 +93,8 @@ def main(argv: list[str] | None = None) -> int:
         "--minutes", type=float, default=6.0, help="of each session (default %(default)g)"
     )
     minutes = parser.parse_args(argv).minutes
+    configure_logging()
+    logging.getLogger("ft_rest_client").setLevel(logging.ERROR)  # the bot is not up at once
     if not minutes >= 2:
         raise InputError(f"--minutes is {minutes:g}: give 2 or more, the first is not counted.")
     table = Table("", "weight/min", "worst minute", "refused (429)", "actions/order", "fills/min")
