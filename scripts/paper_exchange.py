@@ -21,20 +21,20 @@ from pathlib import Path
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
-from advanced_mm.paper.admin import Admin
-from advanced_mm.paper.clock import MarketClock
-from advanced_mm.paper.exchange.state import SavedKeys, restore, save_state
-from advanced_mm.paper.gate import Gate
-from advanced_mm.paper.limits import LimitSwitches
-from advanced_mm.paper.opening import (
+from advanced_mm.markets.clock import MarketClock
+from advanced_mm.venue.conditions.gateway import Gate
+from advanced_mm.venue.conditions.limits import LimitSwitches
+from advanced_mm.venue.conditions.opening import (
     OpenVenue,
     VenueOptions,
     market_recipes,
     open_venue,
     venue_coins,
 )
-from advanced_mm.paper.scenario import Scenario, load_scenario, open_accounts
-from advanced_mm.paper.server import PaperServer
+from advanced_mm.venue.conditions.saved_state import SavedKeys, restore, save_state
+from advanced_mm.venue.conditions.scenario import Scenario, load_scenario, open_accounts
+from advanced_mm.venue.server.admin import Admin
+from advanced_mm.venue.server.server import PaperServer
 
 DEFAULT_COINS = "ETH"
 DEFAULT_PORT = 8792  # the one that user_data/config.paper.json names

@@ -95,7 +95,7 @@ SESSIONS = {
     "SCENARIO=tests/scenarios/toxic_flow.yaml",
 }
 
-VENUE_TESTS = "tests/paper/test_paper_exchange.py"
+VENUE_TESTS = "tests/venue/server/test_paper_exchange.py"
 ELSEWHERE = {
     "make paper": "tests/test_paper_session.py::test_an_interrupt_ends_every_part",
     "make paper COIN=kPEPE": "tests/test_coins_by_other_names.py::"
