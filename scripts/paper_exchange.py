@@ -22,7 +22,7 @@ from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
 from advanced_mm.markets.clock import MarketClock
-from advanced_mm.venue.conditions.gateway import Gate
+from advanced_mm.venue.conditions.gateway import Gateway
 from advanced_mm.venue.conditions.limits import LimitSwitches
 from advanced_mm.venue.conditions.opening import (
     OpenVenue,
@@ -172,7 +172,7 @@ def main(argv: list[str] | None = None) -> int:
         raise InputError(f"--save {args.save}: its folder does not exist; make it first")
     scenario = None if args.scenario is None else load_scenario(args.scenario)
     venue, keys = open_markets(args, scenario)
-    gate = Gate(
+    gateway = Gateway(
         venue.exchange,
         limit_switches(args, scenario),
         seed=args.seed if scenario is None else scenario.seed,
@@ -181,7 +181,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     # Opening took a moment: the clock starts now, and the market catches up with its first step.
     clock = MarketClock(max(_now_ms(), venue.exchange.now_ms), args.speed)
-    server = PaperServer(venue.exchange, clock, args.port, gate=gate)
+    server = PaperServer(venue.exchange, clock, args.port, gateway=gateway)
     signers = server.answers.requests.signers
     if keys is not None:
         keys.into(signers)

@@ -15,10 +15,10 @@ import psutil
 
 from advanced_mm.session.processes import end_group
 
-__all__ = ["Keeper"]
+__all__ = ["OrphanReaper"]
 
 
-class Keeper:
+class OrphanReaper:
     """The session's side: names the parts to the process, and lets it go."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ from advanced_mm.parameter_files import ParameterFileError, ParameterFiles, Para
 from advanced_mm.session.bots import BotLook, SessionBot, bot_plans
 from advanced_mm.session.budget_log import BudgetLog
 from advanced_mm.session.live_account import AdminClient, LiveAccount
-from advanced_mm.session.orphan_reaper import Keeper
+from advanced_mm.session.orphan_reaper import OrphanReaper
 from advanced_mm.session.processes import Part
 from advanced_mm.venue.conditions.opening import venue_coins
 from advanced_mm.venue.conditions.scenario import load_scenario
@@ -139,7 +139,7 @@ class PaperSession:
         self._admin: AdminClient | None = None
 
     def __enter__(self) -> Self:
-        self._keeper = Keeper()
+        self._reaper = OrphanReaper()
         return self
 
     def __exit__(
@@ -179,7 +179,7 @@ class PaperSession:
         """Stop all parts, last started first."""
         for part in reversed(self.parts):
             part.stop()
-        self._keeper.close()
+        self._reaper.close()
         if self._admin is not None:
             self._admin.close()
 
@@ -249,7 +249,7 @@ class PaperSession:
         log = self.options.folder / "logs" / f"{name}.log"
         part = Part(name, command, log, self.options.root, environment)
         self.parts.append(part)
-        self._keeper.watch(part.pid)
+        self._reaper.watch(part.pid)
         return part
 
     def _script(self, name: str, *arguments: object) -> list[str]:

@@ -21,13 +21,13 @@ time.sleep(60)
 SESSION = """
 import sys, threading, time
 from pathlib import Path
-from advanced_mm.session.orphan_reaper import Keeper
+from advanced_mm.session.orphan_reaper import OrphanReaper
 from advanced_mm.session.processes import Part
 folder, program = Path(sys.argv[1]), sys.argv[2]
-keeper = Keeper()
+reaper = OrphanReaper()
 for name in ("first", "second"):
     part = Part(name, [sys.executable, "-c", program, name], folder / f"{name}.log", folder)
-    keeper.watch(part.pid)
+    reaper.watch(part.pid)
     while "ready" not in part.log_path.read_text():
         time.sleep(0.02)
     print(part.pid, flush=True)

@@ -42,7 +42,7 @@ from advanced_mm.venue.engine.exchange import Exchange
 from advanced_mm.venue.protocol.client_json import decode_json
 from advanced_mm.venue.protocol.gateway_protocol import client_name
 
-__all__ = ["Gate", "TimedFault"]
+__all__ = ["Gateway", "TimedFault"]
 
 TICK_S = 0.02  # how late a timed fault may begin, and one that ends by time end
 WITHHELD_S = 120.0  # clients give up long before
@@ -62,13 +62,13 @@ class TimedFault:
     fault: Fault
 
 
-class Gate:
-    """Limits and faults of one venue; a `GateProtocol`.
+class Gateway:
+    """Limits and faults of one venue; a `GatewayProtocol`.
 
     Parameters
     ----------
     exchange
-        The engine behind the gate.
+        The engine behind the gateway.
     switches
         Which limits hold.
     seed
@@ -88,7 +88,7 @@ class Gate:
         *,
         seed: int = 1,
         schedule: Sequence[TimedFault] = (),
-        add_admin: Callable[["Gate", web.Application, object], None] | None = None,
+        add_admin: Callable[["Gateway", web.Application, object], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.exchange = exchange
@@ -103,7 +103,7 @@ class Gate:
         self._add_admin = add_admin
         self._connections: dict[str, asyncio.Transport] = {}
         self._due_s: dict[str, float] = {}
-        self._halted = set(exchange.desk.halted)  # by faults of before the venue was saved
+        self._halted = set(exchange.order_manager.halted)  # by faults of before the venue was saved
         self.faults = FaultBoard(seed, clock, self._apply)
         self._apply()
 
@@ -170,14 +170,14 @@ class Gate:
         """Middleware of the whole application."""
 
         @web.middleware
-        async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
+        async def gateway(request: web.Request, handler: Handler) -> web.StreamResponse:
             if request.path == STREAM_PATH:
                 return await self._stream(request, handler)
             if request.path in REST_PATHS and request.method == "POST":
                 return await self._request(request, handler)
             return await handler(request)
 
-        return gate
+        return gateway
 
     async def _request(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         body = _decoded(await request.read())

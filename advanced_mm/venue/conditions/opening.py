@@ -18,7 +18,7 @@ from advanced_mm.markets.recorded_books import read_books
 from advanced_mm.markets.replay import ReplayMarket
 from advanced_mm.markets.synthetic import SyntheticParameters
 from advanced_mm.venue.conditions.history import lay_history
-from advanced_mm.venue.engine.command_log import JournaledExchange
+from advanced_mm.venue.engine.command_log import LoggedExchange
 from advanced_mm.venue.engine.exchange import Exchange
 from advanced_mm.venue.engine.rules import Rules
 
@@ -171,7 +171,7 @@ def open_venue(
         be laid there.
     """
     sources = {recipe.coin: recipe.make() for recipe in recipes}
-    kind = JournaledExchange if journaled else Exchange
+    kind = LoggedExchange if journaled else Exchange
     exchange = kind(list(sources.values()), rules or Rules())
     for recipe in recipes:
         market = exchange.venue.markets[recipe.coin]

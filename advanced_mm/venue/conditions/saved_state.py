@@ -19,7 +19,7 @@ from advanced_mm.markets.recipes import MarketRecipe
 from advanced_mm.parameter_files import write_json_atomically
 from advanced_mm.venue.conditions.opening import OpenVenue, open_venue
 from advanced_mm.venue.engine.accounts import Account
-from advanced_mm.venue.engine.command_log import Entry, JournaledExchange
+from advanced_mm.venue.engine.command_log import Entry, LoggedExchange
 from advanced_mm.venue.engine.exchange import Exchange
 from advanced_mm.venue.engine.rules import Rules
 from advanced_mm.venue.protocol.actions.signers import Agent, NonceBook, Signers
@@ -124,7 +124,7 @@ def save_state(path: Path, venue: OpenVenue, signers: Signers) -> None:
         If the venue keeps none, or the file cannot be written.
     """
     exchange = venue.exchange
-    if not isinstance(exchange, JournaledExchange):
+    if not isinstance(exchange, LoggedExchange):
         raise InputError("the venue keeps no journal: start it with --save FILE")
     saved = SavedVenue(
         opened_ms=venue.opened_ms,
@@ -190,7 +190,7 @@ def restore(path: Path, now_ms: int) -> tuple[OpenVenue, SavedVenue]:
     saved = load_state(path)
     venue = open_venue(saved.markets, saved.opened_ms, saved.rules, journaled=True)
     exchange = venue.exchange
-    if not isinstance(exchange, JournaledExchange):
+    if not isinstance(exchange, LoggedExchange):
         raise RuntimeError("a journal was asked for")
     try:
         exchange.repeat(saved.journal)

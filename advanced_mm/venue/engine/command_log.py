@@ -18,7 +18,7 @@ from advanced_mm.venue.engine.orders import OrderRequest, Outcome
 from advanced_mm.venue.engine.rules import Rules
 from advanced_mm.venue.engine.twap_orders import Twap, TwapRequest
 
-__all__ = ["JOURNAL", "Entry", "JournaledExchange"]
+__all__ = ["JOURNAL", "Entry", "LoggedExchange"]
 
 Entry = tuple[int, str, list[Any]]
 """Market time (ms), what was asked (a method's name, or ``open`` for an account), arguments."""
@@ -53,7 +53,7 @@ _ARGUMENTS: dict[str, TypeAdapter[Any]] = {
 }
 
 
-class JournaledExchange(Exchange):
+class LoggedExchange(Exchange):
     """An `Exchange` with a journal; see there."""
 
     def __init__(self, sources: Sequence[MarketSource], rules: Rules) -> None:
@@ -240,10 +240,10 @@ class JournaledExchange(Exchange):
     @property
     def post_only(self) -> bool:
         """See `Exchange.post_only`."""
-        return self.desk.post_only
+        return self.order_manager.post_only
 
     @post_only.setter
     def post_only(self, post_only: bool) -> None:
-        if post_only != self.desk.post_only:
+        if post_only != self.order_manager.post_only:
             self._note("post_only", post_only)
-            self.desk.post_only = post_only
+            self.order_manager.post_only = post_only

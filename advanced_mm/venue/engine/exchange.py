@@ -13,8 +13,8 @@ from advanced_mm.venue.engine.accounts import Account, Accounts, Leverage
 from advanced_mm.venue.engine.clearing import Clearing
 from advanced_mm.venue.engine.margin import Margin, ceil_div
 from advanced_mm.venue.engine.matching import STEP_MS, MatchedMarket
-from advanced_mm.venue.engine.money_commands import MoneyDoor
-from advanced_mm.venue.engine.order_manager import Desk
+from advanced_mm.venue.engine.money_commands import MoneyCommands
+from advanced_mm.venue.engine.order_manager import OrderManager
 from advanced_mm.venue.engine.orders import (
     AccountEvent,
     Fill,
@@ -39,7 +39,7 @@ GONE = "Order was never placed, already canceled, or filled."
 UNCHANGEABLE = "Cannot modify canceled or filled order"
 
 
-class Exchange(MoneyDoor):
+class Exchange(MoneyCommands):
     """The trading venue.
 
     Actions happen at ``now_ms``, after all that the markets did until then. What they change is
@@ -60,19 +60,23 @@ class Exchange(MoneyDoor):
         self.rules = rules
         self.now_ms = min(source.now_ms for source in sources)
         self.accounts = Accounts(rules, self.now_ms)
-        self.desk = Desk(self.accounts, rules, first_oid=self.now_ms // 1000 * 1000)
+        self.order_manager = OrderManager(
+            self.accounts, rules, first_oid=self.now_ms // 1000 * 1000
+        )
         self.books = {
-            source.spec.coin: MatchedMarket(source, rules, self.desk, asset=asset)
+            source.spec.coin: MatchedMarket(source, rules, self.order_manager, asset=asset)
             for asset, source in enumerate(sources)
         }
         self.margin = Margin(self.books, rules)
         self.clearing = Clearing(self.margin, rules)
-        self.desk.open(self.books, self.margin, self.clearing)
+        self.order_manager.open(self.books, self.margin, self.clearing)
         self.venue = Venue(list(self.books.values()))
-        self.treasury = Treasury(self.accounts, self.margin, self.desk.events)
-        self.twaps = Twaps(self.desk, self.accounts, self.margin, self.books, self.desk.events)
+        self.treasury = Treasury(self.accounts, self.margin, self.order_manager.events)
+        self.twaps = Twaps(
+            self.order_manager, self.accounts, self.margin, self.books, self.order_manager.events
+        )
         self._upkeep = Upkeep(
-            self.desk, self.accounts, self.margin, self.clearing, self.books, rules
+            self.order_manager, self.accounts, self.margin, self.clearing, self.books, rules
         )
         self._unpublished: dict[str, list[MarketUpdate]] = {}
         self._grid_marks: dict[str, int] = {}
@@ -80,11 +84,11 @@ class Exchange(MoneyDoor):
     @property
     def post_only(self) -> bool:
         """Whether only post-only orders are accepted, as in maintenance."""
-        return self.desk.post_only
+        return self.order_manager.post_only
 
     @post_only.setter
     def post_only(self, post_only: bool) -> None:
-        self.desk.post_only = post_only
+        self.order_manager.post_only = post_only
 
     # Time
 
@@ -141,9 +145,9 @@ class Exchange(MoneyDoor):
         if grouping == "normalTpsl" and len(requests) > 1:
             outcomes = self._place_with_children(owner, requests)
         else:
-            outcomes = [self.desk.place(owner, request) for request in requests]
+            outcomes = [self.order_manager.place(owner, request) for request in requests]
             if grouping == "positionTpsl":
-                self.desk.join(self._live(owner, outcomes))
+                self.order_manager.join(self._live(owner, outcomes))
         owner.refused.update(one.error.split(",")[0] for one in outcomes if one.error is not None)
         self._settle(request.coin for request in requests)
         return outcomes
@@ -167,7 +171,7 @@ class Exchange(MoneyDoor):
             if old is None or old.status.ended or old.coin != request.coin:
                 outcomes.append(Outcome(error=UNCHANGEABLE))
             else:
-                outcomes.append(self.desk.modify(owner, old, request))
+                outcomes.append(self.order_manager.modify(owner, old, request))
         self._settle(request.coin for _, request in which)
         return outcomes
 
@@ -281,7 +285,7 @@ class Exchange(MoneyDoor):
 
     def halt(self, coin: str, halted: bool) -> None:
         """Stop trading in a coin, or let it go on."""
-        (self.desk.halted.add if halted else self.desk.halted.discard)(coin)
+        (self.order_manager.halted.add if halted else self.order_manager.halted.discard)(coin)
         self.books[coin].halt(halted)
         self._settle([coin])
 
@@ -289,8 +293,8 @@ class Exchange(MoneyDoor):
 
     def take_events(self) -> list[AccountEvent]:
         """What happened to accounts since the last call, in order."""
-        events = list(self.desk.events)
-        self.desk.events.clear()
+        events = list(self.order_manager.events)
+        self.order_manager.events.clear()
         return events
 
     def open_orders(self, account: str) -> list[Order]:
@@ -322,8 +326,8 @@ class Exchange(MoneyDoor):
 
     def _watched(self) -> list[str]:
         """The coins in which something of ours may happen."""
-        held = {coin for owner in self.desk.holders.values() for coin in owner.positions}
-        sleepers, held = self.desk.sleepers, held | self.twaps.coins
+        held = {coin for owner in self.order_manager.holders.values() for coin in owner.positions}
+        sleepers, held = self.order_manager.sleepers, held | self.twaps.coins
         return [
             coin for coin, book in self.books.items() if book.busy or coin in held or sleepers[coin]
         ]
@@ -348,14 +352,14 @@ class Exchange(MoneyDoor):
     def _place_with_children(
         self, owner: Account, requests: Sequence[OrderRequest]
     ) -> list[Outcome]:
-        first = self.desk.place(owner, requests[0])
+        first = self.order_manager.place(owner, requests[0])
         if first.order is None:
             return [first] + [Outcome(error=first.error) for _ in requests[1:]]
         parent = owner.find(first.order.oid)
         assert parent is not None
-        children = [self.desk.place_child(owner, one, parent) for one in requests[1:]]
+        children = [self.order_manager.place_child(owner, one, parent) for one in requests[1:]]
         if parent.status.ended:
-            self.desk.arm(parent)
+            self.order_manager.arm(parent)
         return [first, *children]
 
     @staticmethod
@@ -373,7 +377,7 @@ class Exchange(MoneyDoor):
             if order is None or order.status.ended or order.coin != coin:
                 outcomes.append(Outcome(error=GONE))
             else:
-                self.desk.end(order, OrderStatus.CANCELED)
+                self.order_manager.end(order, OrderStatus.CANCELED)
                 outcomes.append(Outcome(order=replace(order)))
         self._settle(coin for coin, _ in which)
         return outcomes

@@ -5,10 +5,10 @@ from advanced_mm.venue.engine.treasury import Treasury
 from advanced_mm.venue.engine.twap_orders import Twap, TwapRequest
 from advanced_mm.venue.engine.twaps import Twaps
 
-__all__ = ["MoneyDoor"]
+__all__ = ["MoneyCommands"]
 
 
-class MoneyDoor:
+class MoneyCommands:
     """Actions of accounts that one part of the venue carries out alone."""
 
     accounts: Accounts

@@ -1,4 +1,4 @@
-"""The desk: what becomes of orders between the client, the book and the accounts."""
+"""The order manager: what becomes of orders between the client, the book and the accounts."""
 
 import copy
 from collections import deque
@@ -24,7 +24,7 @@ from advanced_mm.venue.engine.orders import (
 from advanced_mm.venue.engine.rules import Rules
 from advanced_mm.venue.engine.triggers import Sleepers
 
-__all__ = ["Desk"]
+__all__ = ["OrderManager"]
 
 MOST_EVENTS = 100_000
 TENTHS_OF_WHOLE = 100_000  # tenths of a basis point, in which a builder's fee is counted
@@ -46,7 +46,7 @@ _REFUSALS = {
 """What a refused order is called afterwards, by how the sentence begins."""
 
 
-class Desk:
+class OrderManager:
     """Takes orders in and tells what becomes of them; the `Ledger` of all markets.
 
     Parameters
@@ -76,7 +76,7 @@ class Desk:
     def open(
         self, markets: Mapping[str, MatchedMarket], margin: Margin, clearing: Clearing
     ) -> None:
-        """Begin: the markets need the desk to be made, and the desk the markets to work."""
+        """Begin: the markets need the order manager to be made, and the order manager the markets to work."""
         self._markets, self._margin, self._clearing = markets, margin, clearing
         self.sleepers = {coin: Sleepers() for coin in markets}
 

@@ -21,7 +21,7 @@ from advanced_mm.venue.engine.accounts import Account, Accounts
 from advanced_mm.venue.engine.margin import Margin
 from advanced_mm.venue.engine.matching import MatchedMarket
 from advanced_mm.venue.engine.order_checks import to_tick
-from advanced_mm.venue.engine.order_manager import NO_MATCH, Desk
+from advanced_mm.venue.engine.order_manager import NO_MATCH, OrderManager
 from advanced_mm.venue.engine.orders import AccountEvent, OrderRequest, TimeInForce
 from advanced_mm.venue.engine.twap_orders import Twap, TwapEvent, TwapRequest, TwapStatus
 
@@ -41,7 +41,7 @@ class Twaps:
 
     Parameters
     ----------
-    desk, accounts, margin, markets
+    order_manager, accounts, margin, markets
         The parts of the venue.
     events
         Where it is told what becomes of them.
@@ -49,13 +49,13 @@ class Twaps:
 
     def __init__(
         self,
-        desk: Desk,
+        order_manager: OrderManager,
         accounts: Accounts,
         margin: Margin,
         markets: Mapping[str, MatchedMarket],
         events: deque[AccountEvent],
     ) -> None:
-        self._desk = desk
+        self._order_manager = order_manager
         self._accounts = accounts
         self._margin = margin
         self._markets = markets
@@ -146,11 +146,11 @@ class Twaps:
     def _trade(self, account: Account, twap: Twap, lots: int, mark: int) -> str | None:
         """Send one part; why the TWAP cannot go on, if so."""
         request = twap.request
-        if self._desk.post_only or request.coin in self._desk.halted:
+        if self._order_manager.post_only or request.coin in self._order_manager.halted:
             return None
         slippage = MOST_SLIPPAGE_PERCENT if request.is_buy else -MOST_SLIPPAGE_PERCENT
         limit = mark * (100 + slippage) // 100
-        outcome = self._desk.place(
+        outcome = self._order_manager.place(
             account,
             OrderRequest(
                 coin=request.coin,

@@ -8,7 +8,7 @@ from advanced_mm.venue.engine.accounts import Account, Accounts
 from advanced_mm.venue.engine.clearing import Clearing
 from advanced_mm.venue.engine.margin import Margin
 from advanced_mm.venue.engine.matching import MatchedMarket
-from advanced_mm.venue.engine.order_manager import Desk
+from advanced_mm.venue.engine.order_manager import OrderManager
 from advanced_mm.venue.engine.orders import FundingPayment, Liquidation, OrderStatus
 from advanced_mm.venue.engine.rules import Rules
 
@@ -25,20 +25,20 @@ class Upkeep:
 
     Parameters
     ----------
-    desk, accounts, margin, clearing, markets, rules
+    order_manager, accounts, margin, clearing, markets, rules
         The parts of the venue.
     """
 
     def __init__(
         self,
-        desk: Desk,
+        order_manager: OrderManager,
         accounts: Accounts,
         margin: Margin,
         clearing: Clearing,
         markets: Mapping[str, MatchedMarket],
         rules: Rules,
     ) -> None:
-        self._desk = desk
+        self._order_manager = order_manager
         self._accounts = accounts
         self._margin = margin
         self._clearing = clearing
@@ -58,7 +58,7 @@ class Upkeep:
             self._pay_funding(now_ms)
             self._sample(now_ms)
         self._wake()
-        for account in tuple(self._desk.holders.values()):
+        for account in tuple(self._order_manager.holders.values()):
             self._check(account)
 
     def schedule(self, account: Account, now_ms: int, time_ms: int | None) -> str | None:
@@ -92,7 +92,7 @@ class Upkeep:
                 account.scheduled_day, account.scheduled_used = now_ms // DAY_MS, 0
             account.scheduled_used += 1
             for order in tuple(account.orders.values()):
-                self._desk.end(order, OrderStatus.SCHEDULED_CANCEL)
+                self._order_manager.end(order, OrderStatus.SCHEDULED_CANCEL)
 
     def _lift(self, account: Account) -> None:
         self._scheduled.pop(account.address, None)
@@ -105,22 +105,22 @@ class Upkeep:
 
     def _pay_funding(self, now_ms: int) -> None:
         rate = self._rules.funding_rate
-        for account in self._desk.holders.values():
+        for account in self._order_manager.holders.values():
             for position in account.positions.values():
                 received = self._clearing.fund(account, position, rate)
                 payment = FundingPayment(
                     now_ms, account.address, position.coin, received, position.lots, f"{rate:f}"
                 )
                 account.funding.append(payment)
-                self._desk.events.append(payment)
+                self._order_manager.events.append(payment)
 
     def _wake(self) -> None:
-        for coin, sleepers in self._desk.sleepers.items():
-            if not sleepers or coin in self._desk.halted:
+        for coin, sleepers in self._order_manager.sleepers.items():
+            if not sleepers or coin in self._order_manager.halted:
                 continue
             for order in sleepers.due(self._markets[coin].mark):
                 if order.status is OrderStatus.OPEN:  # a sibling's fill may have ended it
-                    self._desk.wake(order)
+                    self._order_manager.wake(order)
 
     def _check(self, account: Account) -> None:
         """Liquidate what is below its maintenance margin."""
@@ -150,23 +150,23 @@ class Upkeep:
             if order.coin in coins or (
                 not isolated and self._margin.purse(account, order.coin) == MAIN_DEX
             ):
-                self._desk.end(order, OrderStatus.LIQUIDATED_CANCELED)
+                self._order_manager.end(order, OrderStatus.LIQUIDATED_CANCELED)
         told = False
         for coin in coins:
-            if coin in self._desk.halted or not (isolated or self._below(account)):
+            if coin in self._order_manager.halted or not (isolated or self._below(account)):
                 continue
             if not told:
                 told = True
                 self._tell(account, coins)
-            self._desk.force(account, coin)
+            self._order_manager.force(account, coin)
 
     def _tell(self, account: Account, coins: list[str]) -> None:
         marks = {coin: self._margin.mark(coin) for coin in coins}
         event = Liquidation(
             time_ms=self._markets[coins[0]].time_ms,
             account=account.address,
-            lid=self._desk.next_oid,
+            lid=self._order_manager.next_oid,
             notional=sum(abs(account.positions[coin].value(mark)) for coin, mark in marks.items()),
             value=self._margin.value(account),
         )
-        self._desk.events.append(event)
+        self._order_manager.events.append(event)

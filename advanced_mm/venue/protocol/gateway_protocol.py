@@ -1,6 +1,6 @@
 """What may stand between the venue and its clients: rate limits and faults.
 
-The server and the stream know only this; `gate.Gate` is the implementation that limits and fails. A
+The server and the stream know only this; `gateway.Gateway` is the implementation that limits and fails. A
 client of the websocket is known by its name, unique among the open connections
 ("127.0.0.1:50514").
 """
@@ -11,7 +11,7 @@ from typing import Protocol
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-__all__ = ["GateProtocol", "client_name"]
+__all__ = ["GatewayProtocol", "client_name"]
 
 
 def client_name(request: web.Request) -> str:
@@ -21,7 +21,7 @@ def client_name(request: web.Request) -> str:
     return f"{request.remote}:0" if peer is None else f"{peer[0]}:{peer[1]}"
 
 
-class GateProtocol(Protocol):
+class GatewayProtocol(Protocol):
     """Limits and faults, as server, stream and requests use them; None in its place: neither."""
 
     @property

@@ -26,7 +26,7 @@ from advanced_mm.errors import InputError
 from advanced_mm.markets.price_gaps import Gap
 from advanced_mm.markets.units import micros_text
 from advanced_mm.venue.conditions.faults import ActiveFault, Fault
-from advanced_mm.venue.conditions.gateway import Gate
+from advanced_mm.venue.conditions.gateway import Gateway
 from advanced_mm.venue.conditions.limits import REST_WEIGHT_A_MINUTE
 from advanced_mm.venue.conditions.opening import OpenVenue
 from advanced_mm.venue.conditions.saved_state import save_state
@@ -83,14 +83,14 @@ class Admin:
         self._exchange = venue.exchange
         self._save_to = save_to
 
-    def add(self, gate: Gate, app: web.Application, server: object) -> None:
+    def add(self, gateway: Gateway, app: web.Application, server: object) -> None:
         """Add the routes to the application of ``server``, a `PaperServer`."""
         routes: list[tuple[str, str, Handler]] = [
-            ("GET", "/admin/state", lambda _: self._state(gate)),
+            ("GET", "/admin/state", lambda _: self._state(gateway)),
             ("GET", "/admin/accounts/{address}", self._record),
-            ("POST", "/admin/faults", lambda request: self._set_fault(gate, request)),
-            ("DELETE", "/admin/faults", lambda request: self._clear(gate, request)),
-            ("DELETE", "/admin/faults/{id}", lambda request: self._clear(gate, request)),
+            ("POST", "/admin/faults", lambda request: self._set_fault(gateway, request)),
+            ("DELETE", "/admin/faults", lambda request: self._clear(gateway, request)),
+            ("DELETE", "/admin/faults/{id}", lambda request: self._clear(gateway, request)),
             ("POST", "/admin/accounts", self._open_account),
             ("POST", "/admin/price_gap", self._price_gap),
             ("POST", "/admin/save", lambda request: self._save(server, request)),
@@ -98,16 +98,16 @@ class Admin:
         for method, path, handler in routes:
             app.router.add_route(method, path, _explained(handler))
 
-    async def _state(self, gate: Gate) -> web.Response:
+    async def _state(self, gateway: Gateway) -> web.Response:
         exchange = self._exchange
-        faults: list[Json] = [_fault_view(one, gate.clock()) for one in gate.faults.active]
+        faults: list[Json] = [_fault_view(one, gateway.clock()) for one in gateway.faults.active]
         return web.json_response(
             {
                 "market_time_ms": exchange.now_ms,
                 "post_only": exchange.post_only,
                 "markets": {coin: self._market_view(coin) for coin in exchange.venue.markets},
                 "accounts": {one.address: self._account_view(one) for one in exchange.accounts},
-                "limits": _limits_view(gate),
+                "limits": _limits_view(gateway),
                 "faults": faults,
             }
         )
@@ -124,7 +124,7 @@ class Admin:
         return {
             "mid": market.mid,
             "last": market.last_price,
-            "halted": coin in self._exchange.desk.halted,
+            "halted": coin in self._exchange.order_manager.halted,
             "gaps": [[gap.time_ms, gap.percent] for gap in self._venue.gaps[coin].gaps],
         }
 
@@ -165,14 +165,14 @@ class Admin:
             "ahead": round(order.ahead * lot, 9),
         }
 
-    async def _set_fault(self, gate: Gate, request: web.Request) -> web.Response:
-        return web.json_response({"id": gate.set_fault(await _body(request, _FAULT)).number})
+    async def _set_fault(self, gateway: Gateway, request: web.Request) -> web.Response:
+        return web.json_response({"id": gateway.set_fault(await _body(request, _FAULT)).number})
 
-    async def _clear(self, gate: Gate, request: web.Request) -> web.Response:
+    async def _clear(self, gateway: Gateway, request: web.Request) -> web.Response:
         text = request.match_info.get("id")
         if text is not None and not text.isdecimal():
             raise InputError(f"fault {text!r} is no number: give the id of an answer, or none")
-        return web.json_response({"cleared": gate.faults.clear(int(text) if text else None)})
+        return web.json_response({"cleared": gateway.faults.clear(int(text) if text else None)})
 
     async def _open_account(self, request: web.Request) -> web.Response:
         plan = await _body(request, _ACCOUNT)
@@ -224,9 +224,9 @@ def _fault_view(entry: ActiveFault, now_s: float) -> dict[str, Json]:
     }
 
 
-def _limits_view(gate: Gate) -> dict[str, Json]:
+def _limits_view(gateway: Gateway) -> dict[str, Json]:
     """Counters by address of the client; weight, messages and new connections are a minute's."""
-    now_s, switches = gate.clock(), gate.switches
+    now_s, switches = gateway.clock(), gateway.switches
     return {
         "on": {
             "rest": switches.rest,
@@ -239,7 +239,7 @@ def _limits_view(gate: Gate) -> dict[str, Json]:
                 "limit": REST_WEIGHT_A_MINUTE,
                 "refused": one.refused,
             }
-            for address, one in gate.rest.items()
+            for address, one in gateway.rest.items()
         },
         "websocket": {
             address: {
@@ -251,9 +251,9 @@ def _limits_view(gate: Gate) -> dict[str, Json]:
                 "posts": one.posts,
                 "refused": one.refused,
             }
-            for address, one in gate.streams.items()
+            for address, one in gateway.streams.items()
         },
-        "address_refused": gate.addresses.refused,
+        "address_refused": gateway.addresses.refused,
     }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from advanced_mm.venue.engine.exchange import Exchange
 from advanced_mm.venue.protocol.actions.requests import Requests
-from advanced_mm.venue.protocol.gateway_protocol import GateProtocol
+from advanced_mm.venue.protocol.gateway_protocol import GatewayProtocol
 from advanced_mm.venue.protocol.info.accounts import AccountInfo, opening
 from advanced_mm.venue.protocol.info.markets import MarketInfo
 from advanced_mm.venue.protocol.info.memberships import MembershipsInfo
@@ -26,16 +26,16 @@ class Answers:
         The engine.
     wall_ms
         The computer's clock, ms, by which nonces are judged.
-    gate
+    gateway
         Who counts the requests of an address; None: nobody.
     """
 
     def __init__(
-        self, exchange: Exchange, wall_ms: Callable[[], int], gate: GateProtocol | None = None
+        self, exchange: Exchange, wall_ms: Callable[[], int], gateway: GatewayProtocol | None = None
     ) -> None:
         self.exchange = exchange
         self.views = AccountViews(exchange)
-        self.requests = Requests(exchange, wall_ms, gate)
+        self.requests = Requests(exchange, wall_ms, gateway)
         market = MarketInfo(self.views.markets)
         account = AccountInfo(self.views, self.requests.signers)
         of_accounts = [

@@ -13,7 +13,7 @@ from advanced_mm.errors import InputError
 from advanced_mm.markets.clock import MarketClock
 from advanced_mm.venue.engine.exchange import Exchange
 from advanced_mm.venue.protocol.client_json import LARGEST_BYTES, decode_json, shortened
-from advanced_mm.venue.protocol.gateway_protocol import GateProtocol
+from advanced_mm.venue.protocol.gateway_protocol import GatewayProtocol
 from advanced_mm.venue.protocol.info_routing import RejectedRequest, UnknownCoinError
 from advanced_mm.venue.protocol.messages.wire_views import Json
 from advanced_mm.venue.protocol.subscriptions.time_step import CADENCE_GRID_MS, Step
@@ -46,7 +46,7 @@ class PaperServer:
         Port on 127.0.0.1, 0 for any free one.
     limits
         When a websocket connection ends.
-    gate
+    gateway
         Rate limits, faults and the admin interface; None: nothing of the kind.
 
     Raises
@@ -61,17 +61,17 @@ class PaperServer:
         clock: MarketClock,
         port: int = 0,
         limits: StreamLimits | None = None,
-        gate: GateProtocol | None = None,
+        gateway: GatewayProtocol | None = None,
     ) -> None:
         if not 0 <= port <= MAX_PORT:
             raise InputError(f"port {port} does not exist: give 0 to {MAX_PORT}")
         self.exchange = exchange
         self._clock = clock
         self._port = port
-        self._gate = gate
+        self._gateway = gateway
         # Clients take nonces from their own clock, whatever time it is in the market.
-        self.answers = Answers(exchange, lambda: time.time_ns() // 1_000_000, gate)
-        self._hub = StreamHub(self.answers, limits, gate)
+        self.answers = Answers(exchange, lambda: time.time_ns() // 1_000_000, gateway)
+        self._hub = StreamHub(self.answers, limits, gateway)
         self._runner: web.AppRunner | None = None
         self._pump: asyncio.Task[None] | None = None
         self._next_lag_warning_s = LAG_WARNING_S
@@ -95,7 +95,7 @@ class PaperServer:
             If the port is taken.
         """
         app = web.Application(
-            middlewares=[loopback_only, *([self._gate.middleware] if self._gate else [])],
+            middlewares=[loopback_only, *([self._gateway.middleware] if self._gateway else [])],
             client_max_size=LARGEST_BYTES,
         )
         app.router.add_post("/info", self._answer_info)
@@ -103,8 +103,8 @@ class PaperServer:
         app.router.add_get("/ws", self._hub.handle)
         app.router.add_get("/health", self._answer_health)
         app.on_shutdown.append(self._close_streams)
-        if self._gate is not None:
-            self._gate.add_routes(app, self)
+        if self._gateway is not None:
+            self._gateway.add_routes(app, self)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:

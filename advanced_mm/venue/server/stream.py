@@ -11,7 +11,7 @@ from aiohttp import ClientConnectionResetError, WSCloseCode, WSMsgType, web
 
 from advanced_mm.venue.engine.orders import AccountEvent, OrderEvent
 from advanced_mm.venue.protocol.client_json import LARGEST_BYTES, decode_json, shortened
-from advanced_mm.venue.protocol.gateway_protocol import GateProtocol, client_name
+from advanced_mm.venue.protocol.gateway_protocol import GatewayProtocol, client_name
 from advanced_mm.venue.protocol.info_routing import RejectedRequest, UnknownCoinError
 from advanced_mm.venue.protocol.subscriptions.channels import (
     CHANNELS,
@@ -58,24 +58,24 @@ class Client:
         socket: web.WebSocketResponse,
         request: web.Request,
         limits: StreamLimits,
-        gate: GateProtocol | None,
+        gateway: GatewayProtocol | None,
     ) -> None:
         self.name = client_name(request)
         self._socket = socket
         self._transport = request.transport
         self._limits = limits
-        self._gate = gate
+        self._gateway = gateway
         self._queue: deque[str] = deque()
         self._queued_bytes = 0
         self._waiting = asyncio.Event()
 
     def send(self, texts: Iterable[str]) -> None:
-        """Queue messages, as the gate lets them through; late ones are queued when they are due."""
-        if self._gate is None:
+        """Queue messages, as the gateway lets them through; late ones are queued when they are due."""
+        if self._gateway is None:
             self._enqueue(texts)
             return
         for text in texts:
-            for delay_s, out in self._gate.outgoing(self.name, text):
+            for delay_s, out in self._gateway.outgoing(self.name, text):
                 if delay_s > 0:
                     asyncio.get_running_loop().call_later(delay_s, self._enqueue, (out,))
                 else:
@@ -108,8 +108,8 @@ class Client:
                     text = self._queue.popleft()
                     self._queued_bytes -= len(text)
                     await self._socket.send_str(text)
-                    if self._gate is not None:
-                        self._gate.sent(self.name, text)
+                    if self._gateway is not None:
+                        self._gateway.sent(self.name, text)
                 self._waiting.clear()
                 async with asyncio.timeout(self._limits.idle_s):
                     await self._waiting.wait()
@@ -129,17 +129,20 @@ class StreamHub:
         Where posted requests are answered.
     limits
         When a connection ends.
-    gate
+    gateway
         What stands between the venue and its clients; None: nothing.
     """
 
     def __init__(
-        self, answers: Answers, limits: StreamLimits | None = None, gate: GateProtocol | None = None
+        self,
+        answers: Answers,
+        limits: StreamLimits | None = None,
+        gateway: GatewayProtocol | None = None,
     ) -> None:
         self._answers = answers
         self._venue = answers.exchange.venue
         self._limits = limits or StreamLimits()
-        self._gate = gate
+        self._gateway = gateway
         self._clients: dict[Client, web.WebSocketResponse] = {}
         self._subscribers: dict[str, dict[Subscription, set[Client]]] = {
             kind: {} for kind in ALL_CHANNELS
@@ -208,7 +211,7 @@ class StreamHub:
             compress=False, timeout=CLOSING_S, max_msg_size=LARGEST_BYTES
         )
         await socket.prepare(request)
-        client = Client(socket, request, self._limits, self._gate)
+        client = Client(socket, request, self._limits, self._gateway)
         self._clients[client] = socket
         writer = asyncio.create_task(client.write())
         try:
@@ -234,14 +237,14 @@ class StreamHub:
 
     def _replies(self, client: Client, text: str) -> list[Message]:
         """What the client gets for a message of its own."""
-        if self._gate is not None and (refusal := self._gate.incoming(client.name)):
+        if self._gateway is not None and (refusal := self._gateway.incoming(client.name)):
             return [_error(refusal)]
         request = _decode(text)
         method = request.get("method")
         if method == "ping":
             return [{"channel": "pong"}]
         if method == "post" and isinstance(request.get("id"), int):
-            if self._gate is not None and (refusal := self._gate.post(client.name)):
+            if self._gateway is not None and (refusal := self._gateway.post(client.name)):
                 return [_error(refusal)]
             return [self._post(request)]
         if method in ("subscribe", "unsubscribe") and "subscription" in request:
@@ -264,12 +267,12 @@ class StreamHub:
         }
         if method == "unsubscribe":
             self._remove(client, subscription)
-            if self._gate is not None:
-                self._gate.unsubscribe(client.name, str(subscription))
+            if self._gateway is not None:
+                self._gateway.unsubscribe(client.name, str(subscription))
             return [acknowledgement]
-        if self._gate is not None:
+        if self._gateway is not None:
             user = subscription.user or None
-            if refusal := self._gate.subscribe(client.name, str(subscription), user):
+            if refusal := self._gateway.subscribe(client.name, str(subscription), user):
                 return [_error(refusal)]
         self._subscribers[kind].setdefault(subscription, set()).add(client)
         views = self._answers.views

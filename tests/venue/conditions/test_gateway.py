@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 from advanced_mm.errors import InputError
 from advanced_mm.markets.clock import MarketClock
 from advanced_mm.venue.conditions.faults import Fault, FaultBoard, HaltedCoin, HttpError, Latency
-from advanced_mm.venue.conditions.gateway import Gate, TimedFault
+from advanced_mm.venue.conditions.gateway import Gateway, TimedFault
 from advanced_mm.venue.conditions.limits import LimitSwitches
 from advanced_mm.venue.engine.exchange import Exchange
 from advanced_mm.venue.engine.orders import OrderRequest
@@ -37,18 +37,18 @@ def fault(kind, **fields):
 
 @pytest.fixture
 def behind_a_gate(scripted):
-    """A server of one scripted market, its gate and a client session."""
+    """A server of one scripted market, its gateway and a client session."""
 
     @contextlib.asynccontextmanager
     async def opened(switches=OFF, schedule=(), speed=1.0):
         market = scripted.Market()
         exchange = Exchange([market], Rules())
-        gate = Gate(exchange, switches, schedule=schedule)
-        server = PaperServer(exchange, MarketClock(exchange.now_ms, speed), gate=gate)
+        gateway = Gateway(exchange, switches, schedule=schedule)
+        server = PaperServer(exchange, MarketClock(exchange.now_ms, speed), gateway=gateway)
         await server.start()
         try:
             async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as session:
-                yield server, gate, session, market
+                yield server, gateway, session, market
         finally:
             await server.stop()
 
@@ -84,7 +84,7 @@ def subscribe(kind="bbo", **fields):
 
 
 async def test_rest_weight_is_counted_and_refused_with_429(behind_a_gate):
-    async with behind_a_gate(LimitSwitches()) as (server, gate, session, _):
+    async with behind_a_gate(LimitSwitches()) as (server, gateway, session, _):
         candles = {"coin": "ETH", "interval": "1m", "startTime": 0}
         weighed = 0
         for _ in range(30):
@@ -93,52 +93,52 @@ async def test_rest_weight_is_counted_and_refused_with_429(behind_a_gate):
         status, bars = await info(session, server, type="candleSnapshot", req=candles)
         assert status == 200
         weighed += 20 + len(bars) // 60
-        used = gate.rest["127.0.0.1"].minute.used(time.monotonic())
+        used = gateway.rest["127.0.0.1"].minute.used(time.monotonic())
         assert used == weighed
         while weighed + 2 <= 1200:
             assert (await info(session, server, type="allMids"))[0] == 200
             weighed += 2
         assert await info(session, server, type="l2Book", coin="ETH") == (429, None)
-        assert gate.rest["127.0.0.1"].refused == 1
+        assert gateway.rest["127.0.0.1"].refused == 1
 
 
 async def test_limits_that_are_off_do_not_refuse(behind_a_gate):
-    async with behind_a_gate() as (server, gate, session, _):
+    async with behind_a_gate() as (server, gateway, session, _):
         for _ in range(70):
             assert (await info(session, server, type="meta"))[0] == 200
-        gate.exchange.accounts.open(USER).requests_used = 10**9
-        assert gate.spend(USER, 1, cancels=False) is None
+        gateway.exchange.accounts.open(USER).requests_used = 10**9
+        assert gateway.spend(USER, 1, cancels=False) is None
         for _ in range(31):
             async with session.ws_connect(server.ws_url):
                 pass
 
 
 async def test_the_budget_of_an_address_grows_with_what_it_trades(behind_a_gate):
-    async with behind_a_gate(LimitSwitches()) as (_, gate, _, _):
-        account = gate.exchange.accounts.open(USER)
+    async with behind_a_gate(LimitSwitches()) as (_, gateway, _, _):
+        account = gateway.exchange.accounts.open(USER)
         account.requests_used = 9_998
-        assert gate.spend(USER, 1, cancels=False) is None
+        assert gateway.spend(USER, 1, cancels=False) is None
         assert account.requests_used == 9_999
-        assert gate.spend(USER, 1, cancels=False) is None  # the one in 10 s
-        assert "(10001 > 9999)" in str(gate.spend(USER, 1, cancels=False))
+        assert gateway.spend(USER, 1, cancels=False) is None  # the one in 10 s
+        assert "(10001 > 9999)" in str(gateway.spend(USER, 1, cancels=False))
         assert account.requests_used == 10_000
         account.volume = 5_000_000
-        assert gate.spend(USER, 1, cancels=False) is None
-        assert gate.spend(USER, 50, cancels=True) is None
-        assert gate.addresses.refused == 1
+        assert gateway.spend(USER, 1, cancels=False) is None
+        assert gateway.spend(USER, 50, cancels=True) is None
+        assert gateway.addresses.refused == 1
 
 
 async def test_bought_requests_add_to_the_budget_of_an_address(behind_a_gate):
-    async with behind_a_gate(LimitSwitches()) as (_, gate, _, _):
-        account = gate.exchange.accounts.open(USER)
+    async with behind_a_gate(LimitSwitches()) as (_, gateway, _, _):
+        account = gateway.exchange.accounts.open(USER)
         account.requests_used = 9_999
-        assert gate.exchange.reserve_requests(USER, USER, 2) is None
-        assert gate.spend(USER, 2, cancels=False) is None
-        assert "(10001 > 9999)" in str(gate.spend(USER, 2, cancels=False))
+        assert gateway.exchange.reserve_requests(USER, USER, 2) is None
+        assert gateway.spend(USER, 2, cancels=False) is None
+        assert "(10001 > 9999)" in str(gateway.spend(USER, 2, cancels=False))
 
 
 async def test_websocket_limits(behind_a_gate):
-    async with behind_a_gate(LimitSwitches()) as (server, gate, session, _):
+    async with behind_a_gate(LimitSwitches()) as (server, gateway, session, _):
         async with contextlib.AsyncExitStack() as stack:
             sockets = [
                 await stack.enter_async_context(session.ws_connect(server.ws_url))
@@ -153,16 +153,16 @@ async def test_websocket_limits(behind_a_gate):
             await sockets[0].send_json(subscribe("userFills", user=f"0x{10:040x}"))
             error = await read(sockets[0], "error")
             assert error["data"] == "Cannot track more than 10 total users."
-            counter = gate.streams["127.0.0.1"]
+            counter = gateway.streams["127.0.0.1"]
             assert (counter.connections, counter.subscriptions, len(counter.users)) == (10, 10, 10)
         async with asyncio.timeout(5):
-            while gate.streams["127.0.0.1"].connections:
+            while gateway.streams["127.0.0.1"].connections:
                 await asyncio.sleep(0.01)
         assert counter.subscriptions == 0
 
 
 async def test_what_is_refused_uses_up_no_limit(behind_a_gate):
-    async with behind_a_gate(LimitSwitches()) as (server, gate, session, _):
+    async with behind_a_gate(LimitSwitches()) as (server, gateway, session, _):
         for _ in range(40):  # no handshakes: no new connections
             async with session.get(f"{server.rest_url}/ws") as answer:
                 assert answer.status == 400
@@ -175,7 +175,7 @@ async def test_what_is_refused_uses_up_no_limit(behind_a_gate):
                 await rude.send_json(subscribe("activeAssetData", user=user, coin="NOPE"))
                 for _ in range(2):
                     assert "Invalid subscription" in (await read(rude, "error"))["data"]
-            counter = gate.streams["127.0.0.1"]
+            counter = gateway.streams["127.0.0.1"]
             assert (counter.posts, counter.subscriptions, len(counter.users)) == (0, 0, 0)
             assert (counter.refused, counter.messages(time.monotonic())) == (0, 330)
             async with session.ws_connect(server.ws_url) as socket:
@@ -195,7 +195,7 @@ async def test_what_is_refused_uses_up_no_limit(behind_a_gate):
 
 async def test_posts_are_under_way_until_they_are_answered_or_lost(behind_a_gate):
     async with (
-        behind_a_gate(LimitSwitches()) as (server, gate, session, _),
+        behind_a_gate(LimitSwitches()) as (server, gateway, session, _),
         session.ws_connect(server.ws_url) as socket,
     ):
         request = {"type": "info", "payload": {"type": "allMids"}}
@@ -204,16 +204,16 @@ async def test_posts_are_under_way_until_they_are_answered_or_lost(behind_a_gate
             for number in range(first, last):
                 await socket.send_json({"method": "post", "id": number, "request": request})
 
-        late = gate.set_fault(fault("delayed_messages", milliseconds=500, channels=["post"]))
+        late = gateway.set_fault(fault("delayed_messages", milliseconds=500, channels=["post"]))
         await post(0, 101)
         answered = [(await read(socket, "post"))["data"]["id"] for _ in range(100)]
         assert answered == list(range(100))
         refusal = (await read(socket, "error"))["data"]
         assert refusal == "Cannot have more than 100 posts under way."
-        counter = gate.streams["127.0.0.1"]
+        counter = gateway.streams["127.0.0.1"]
         assert counter.posts == 0
-        gate.faults.clear(late.number)
-        gate.set_fault(fault("dropped_messages", channels=["post"], count=150))
+        gateway.faults.clear(late.number)
+        gateway.set_fault(fault("dropped_messages", channels=["post"], count=150))
         await post(0, 150)
         await post(150, 151)
         assert (await read(socket, "post"))["data"]["id"] == 150
@@ -221,33 +221,33 @@ async def test_posts_are_under_way_until_they_are_answered_or_lost(behind_a_gate
 
 
 async def test_latency_of_some_requests(behind_a_gate):
-    async with behind_a_gate() as (server, gate, session, _):
-        gate.set_fault(fault("latency", milliseconds=200, requests=["allMids"], count=2))
+    async with behind_a_gate() as (server, gateway, session, _):
+        gateway.set_fault(fault("latency", milliseconds=200, requests=["allMids"], count=2))
         for kind, least, most in (("meta", 0, 0.15), ("allMids", 0.2, 1), ("allMids", 0.2, 1)):
             started = time.monotonic()
             assert (await info(session, server, type=kind))[0] == 200
             assert least <= time.monotonic() - started < most
-        assert gate.faults.active == []
+        assert gateway.faults.active == []
 
 
 async def test_errors_come_before_execution(behind_a_gate):
-    async with behind_a_gate() as (server, gate, session, _):
-        gate.set_fault(fault("http_error", status=503, requests=["/info"], count=1))
+    async with behind_a_gate() as (server, gateway, session, _):
+        gateway.set_fault(fault("http_error", status=503, requests=["/info"], count=1))
         user = {"type": "clearinghouseState", "user": USER}
         assert await info(session, server, **user) == (503, None)
-        assert gate.exchange.accounts.get(USER) is None
+        assert gateway.exchange.accounts.get(USER) is None
         assert (await info(session, server, **user))[0] == 200
-        assert gate.exchange.accounts.get(USER) is not None
+        assert gateway.exchange.accounts.get(USER) is not None
 
 
 async def test_replies_are_dropped_after_execution(behind_a_gate):
-    async with behind_a_gate() as (server, gate, session, _):
+    async with behind_a_gate() as (server, gateway, session, _):
         user = {"type": "clearinghouseState", "user": USER}
-        gate.set_fault(fault("dropped_reply", count=1))
+        gateway.set_fault(fault("dropped_reply", count=1))
         with pytest.raises(aiohttp.ServerDisconnectedError):
             await info(session, server, **user)
-        assert gate.exchange.accounts.get(USER) is not None
-        gate.set_fault(fault("dropped_reply", how="withhold", count=1))
+        assert gateway.exchange.accounts.get(USER) is not None
+        gateway.set_fault(fault("dropped_reply", how="withhold", count=1))
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.4):
                 await info(session, server, **user)
@@ -256,23 +256,23 @@ async def test_replies_are_dropped_after_execution(behind_a_gate):
 
 async def test_messages_twice_late_in_order_and_lost(behind_a_gate):
     async with (
-        behind_a_gate() as (server, gate, session, market),
+        behind_a_gate() as (server, gateway, session, market),
         session.ws_connect(server.ws_url) as socket,
     ):
         await socket.send_json(subscribe())
         await read(socket, "bbo")
-        gate.set_fault(fault("duplicated_messages", channels=["bbo"], count=1))
+        gateway.set_fault(fault("duplicated_messages", channels=["bbo"], count=1))
         market.quote(3001.0, 3001.1)
         first = await read(socket, "bbo")
         assert await read(socket, "bbo") == first
-        gate.set_fault(fault("dropped_messages", channels=["bbo"], count=1))
+        gateway.set_fault(fault("dropped_messages", channels=["bbo"], count=1))
         market.quote(3002.0, 3002.1)
         assert await silent(socket)
-        gate.set_fault(fault("delayed_messages", milliseconds=300, count=1))
+        gateway.set_fault(fault("delayed_messages", milliseconds=300, count=1))
         started = time.monotonic()
         market.quote(3003.0, 3003.1)
         async with asyncio.timeout(5):
-            while gate.faults.active:
+            while gateway.faults.active:
                 await asyncio.sleep(0.005)
         market.quote(3004.0, 3004.1)
         prices = [(await read(socket, "bbo"))["data"]["bbo"][0]["px"] for _ in range(2)]
@@ -286,11 +286,11 @@ async def test_one_channel_of_one_coin_is_lost(scripted):
     """Its messages never come; the other channels, the other coin and acknowledgements do."""
     markets = scripted.Market(), scripted.Market("BTC", start_ms=None)
     exchange = Exchange(markets, Rules())
-    gate = Gate(exchange, OFF)
-    server = PaperServer(exchange, MarketClock(exchange.now_ms), gate=gate)
+    gateway = Gateway(exchange, OFF)
+    server = PaperServer(exchange, MarketClock(exchange.now_ms), gateway=gateway)
     await server.start()
     try:
-        gate.set_fault(fault("dropped_messages", channels=["trades", "candle"], coins=["BTC"]))
+        gateway.set_fault(fault("dropped_messages", channels=["trades", "candle"], coins=["BTC"]))
         async with (
             aiohttp.ClientSession() as session,
             session.ws_connect(server.ws_url) as socket,
@@ -314,7 +314,7 @@ async def test_one_channel_of_one_coin_is_lost(scripted):
             assert ("subscriptionResponse", "BTC trades") in heard
             assert not {("trades", "BTC"), ("candle", "BTC")} & heard
         with pytest.raises(InputError, match="coin 'DOGE' is not one of ETH, BTC"):
-            gate.set_fault(fault("dropped_messages", coins=["DOGE"]))
+            gateway.set_fault(fault("dropped_messages", coins=["DOGE"]))
     finally:
         await server.stop()
 
@@ -331,34 +331,34 @@ def named(message):
 @pytest.mark.parametrize("pongs", [True, False])
 async def test_silence_with_an_open_connection(behind_a_gate, pongs):
     async with (
-        behind_a_gate() as (server, gate, session, market),
+        behind_a_gate() as (server, gateway, session, market),
         session.ws_connect(server.ws_url) as socket,
     ):
         await socket.send_json(subscribe())
         await read(socket, "bbo")
-        silence = gate.set_fault(fault("silence", pongs=pongs))
+        silence = gateway.set_fault(fault("silence", pongs=pongs))
         market.quote(3001.0, 3001.1)
         await socket.send_json({"method": "ping"})
         if pongs:
             assert await socket.receive_json() == {"channel": "pong"}
         assert await silent(socket)
         assert not socket.closed
-        gate.faults.clear(silence.number)
+        gateway.faults.clear(silence.number)
         market.quote(3002.0, 3002.1)
         assert (await read(socket, "bbo"))["data"]["bbo"][0]["px"] == "3002.0"
 
 
 async def test_connections_are_cut_and_may_be_refused(behind_a_gate):
-    async with behind_a_gate() as (server, gate, session, _):
+    async with behind_a_gate() as (server, gateway, session, _):
         async with session.ws_connect(server.ws_url) as socket:
-            gate.set_fault(fault("cut"))
+            gateway.set_fault(fault("cut"))
             message = await asyncio.wait_for(socket.receive(), 5)
             assert message.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
-        assert gate.faults.active == []
-        refusing = gate.set_fault(fault("cut", refuse=True))
+        assert gateway.faults.active == []
+        refusing = gateway.set_fault(fault("cut", refuse=True))
         with pytest.raises(aiohttp.WSServerHandshakeError):
             await session.ws_connect(server.ws_url)
-        gate.faults.clear(refusing.number)
+        gateway.faults.clear(refusing.number)
         async with session.ws_connect(server.ws_url) as socket:
             await socket.send_json({"method": "ping"})
             assert await socket.receive_json() == {"channel": "pong"}
@@ -366,14 +366,14 @@ async def test_connections_are_cut_and_may_be_refused(behind_a_gate):
 
 async def test_a_posted_action_is_executed_and_its_reply_lost(behind_a_gate):
     async with (
-        behind_a_gate() as (server, gate, session, _),
+        behind_a_gate() as (server, gateway, session, _),
         session.ws_connect(server.ws_url) as socket,
     ):
-        gate.set_fault(fault("dropped_messages", channels=["post"], count=1))
+        gateway.set_fault(fault("dropped_messages", channels=["post"], count=1))
         request = {"type": "info", "payload": {"type": "clearinghouseState", "user": USER}}
         await socket.send_json({"method": "post", "id": 1, "request": request})
         assert await silent(socket)
-        assert gate.exchange.accounts.get(USER) is not None
+        assert gateway.exchange.accounts.get(USER) is not None
         await socket.send_json({"method": "post", "id": 2, "request": request})
         assert (await read(socket, "post"))["data"]["id"] == 2
 
@@ -383,26 +383,26 @@ async def test_maintenance_and_halt_end_by_themselves(behind_a_gate):
         TimedFault(0.0, fault("maintenance", seconds=0.3)),
         TimedFault(0.0, fault("halt", coin="ETH", seconds=0.3)),
     ]
-    async with behind_a_gate(schedule=schedule) as (_, gate, _, _):
-        exchange = gate.exchange
+    async with behind_a_gate(schedule=schedule) as (_, gateway, _, _):
+        exchange = gateway.exchange
         async with asyncio.timeout(5):
-            while not (exchange.post_only and "ETH" in exchange.desk.halted):
+            while not (exchange.post_only and "ETH" in exchange.order_manager.halted):
                 await asyncio.sleep(0.005)
         (outcome,) = exchange.place(USER, [OrderRequest("ETH", True, 290_000, 100)])
         assert outcome.error == "Trading is halted."
         async with asyncio.timeout(5):
-            while exchange.post_only or exchange.desk.halted:
+            while exchange.post_only or exchange.order_manager.halted:
                 await asyncio.sleep(0.005)
         (outcome,) = exchange.place(USER, [OrderRequest("ETH", True, 290_000, 100)])
         assert outcome.order is not None
 
 
 async def test_a_fault_of_a_foreign_coin_is_refused(behind_a_gate):
-    async with behind_a_gate() as (_, gate, _, _):
+    async with behind_a_gate() as (_, gateway, _, _):
         with pytest.raises(InputError, match="coin 'DOGE' is not one of ETH"):
-            gate.set_fault(HaltedCoin(coin="DOGE"))
+            gateway.set_fault(HaltedCoin(coin="DOGE"))
         with pytest.raises(InputError, match="DOGE"):
-            Gate(gate.exchange, schedule=[TimedFault(5.0, HaltedCoin(coin="DOGE"))])
+            Gateway(gateway.exchange, schedule=[TimedFault(5.0, HaltedCoin(coin="DOGE"))])
 
 
 class Clock:

@@ -10,7 +10,7 @@ import pytest
 from advanced_mm.markets.clock import MarketClock
 from advanced_mm.markets.recipes import MarketRecipe
 from advanced_mm.markets.synthetic import SyntheticParameters
-from advanced_mm.venue.conditions.gateway import Gate
+from advanced_mm.venue.conditions.gateway import Gateway
 from advanced_mm.venue.conditions.opening import open_venue
 from advanced_mm.venue.conditions.saved_state import load_state
 from advanced_mm.venue.engine.orders import OrderRequest, TimeInForce
@@ -34,12 +34,12 @@ async def administered(save_to=None, journaled=True, coins=("ETH",)):
         for coin in coins
     )
     venue = open_venue(recipes, START_MS + 1000, journaled=journaled)
-    gate = Gate(venue.exchange, add_admin=Admin(venue, save_to).add)
-    server = PaperServer(venue.exchange, MarketClock(START_MS + 1000), gate=gate)
+    gateway = Gateway(venue.exchange, add_admin=Admin(venue, save_to).add)
+    server = PaperServer(venue.exchange, MarketClock(START_MS + 1000), gateway=gateway)
     await server.start()
     try:
         async with aiohttp.ClientSession(server.rest_url) as session:
-            yield venue, gate, session
+            yield venue, gateway, session
     finally:
         await server.stop()
 
@@ -70,7 +70,7 @@ async def test_the_state_shows_orders_in_their_queues():
 
 
 async def test_faults_are_set_listed_and_cleared():
-    async with administered() as (_, gate, session):
+    async with administered() as (_, gateway, session):
         body = {"kind": "latency", "milliseconds": 1, "requests": ["/info"], "seconds": 60}
         assert await ask(session, "POST", "/admin/faults", body) == (200, {"id": 1})
         assert (await ask(session, "POST", "/admin/faults", {"kind": "maintenance"}))[1]["id"] == 2
@@ -83,7 +83,7 @@ async def test_faults_are_set_listed_and_cleared():
         assert await ask(session, "DELETE", "/admin/faults/1") == (200, {"cleared": 1})
         assert await ask(session, "DELETE", "/admin/faults/1") == (200, {"cleared": 0})
         assert await ask(session, "DELETE", "/admin/faults") == (200, {"cleared": 1})
-        assert gate.faults.active == []
+        assert gateway.faults.active == []
 
 
 async def test_accounts_are_opened():
@@ -223,7 +223,7 @@ async def test_wrong_bodies_are_explained(path, body, sentence):
     ],
 )
 async def test_foreign_names_and_pages_are_refused(headers, status):
-    async with administered() as (_, gate, session):
+    async with administered() as (_, gateway, session):
         for method, path, body in (
             ("GET", "/admin/state", None),
             ("POST", "/admin/faults", {"kind": "maintenance"}),
@@ -232,4 +232,4 @@ async def test_foreign_names_and_pages_are_refused(headers, status):
             found, _ = await ask(session, method, path, body, headers=headers)
             assert found == status
             if status == 403:
-                assert gate.faults.active == []
+                assert gateway.faults.active == []

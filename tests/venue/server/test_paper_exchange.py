@@ -258,21 +258,21 @@ BREAKING = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import paper_exchange
-from advanced_mm.venue.engine.command_log import JournaledExchange
+from advanced_mm.venue.engine.command_log import LoggedExchange
 
 
 class Breaking(paper_exchange.PaperServer):
     async def start(self):
         await super().start()
         steps = iter(range(5))
-        advance = JournaledExchange.advance
+        advance = LoggedExchange.advance
 
         def until_it_breaks(exchange, now_ms):
             if next(steps, None) is None:
                 raise ArithmeticError("the market broke")
             return advance(exchange, now_ms)
 
-        JournaledExchange.advance = until_it_breaks
+        LoggedExchange.advance = until_it_breaks
 
 
 paper_exchange.PaperServer = Breaking

@@ -32,7 +32,7 @@ from advanced_mm.venue.protocol.actions.signing import (
     user_signer,
 )
 from advanced_mm.venue.protocol.actions.twap_requests import cancel_twap, place_twap
-from advanced_mm.venue.protocol.gateway_protocol import GateProtocol
+from advanced_mm.venue.protocol.gateway_protocol import GatewayProtocol
 from advanced_mm.venue.protocol.info_routing import RejectedRequest
 from advanced_mm.venue.protocol.messages.wire_views import Json
 
@@ -50,17 +50,17 @@ class Requests:
         The engine. Actions happen at its present time.
     wall_ms
         The computer's clock, ms: clients take their nonces from it, whatever the market's time.
-    gate
+    gateway
         Who counts the requests of an address; None: nobody.
     """
 
     def __init__(
-        self, exchange: Exchange, wall_ms: Callable[[], int], gate: GateProtocol | None = None
+        self, exchange: Exchange, wall_ms: Callable[[], int], gateway: GatewayProtocol | None = None
     ) -> None:
         self.signers = Signers()
         self._exchange = exchange
         self._wall_ms = wall_ms
-        self._gate = gate
+        self._gateway = gateway
         self._listing = exchange.venue.listing
         self._units = {coin: book.units for coin, book in exchange.books.items()}
         self._account_requests = AccountRequests(exchange, self.signers, self._coin)
@@ -112,11 +112,11 @@ class Requests:
     def _spend(self, account: str, action: forms.Action, times: int) -> None:
         """Count the action among the address's requests; refused if it has none left."""
         count = forms.request_count(action) * times
-        if self._gate is None:
+        if self._gateway is None:
             self._exchange.accounts.open(account).requests_used += count
             return
         cancels = isinstance(action, forms.Cancel | forms.CancelByCloid | forms.TwapCancel)
-        sentence = self._gate.spend(account, count, cancels=cancels)
+        sentence = self._gateway.spend(account, count, cancels=cancels)
         if sentence is not None:
             raise RefusedError(sentence)
 

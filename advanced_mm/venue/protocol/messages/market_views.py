@@ -94,7 +94,7 @@ class MarketViews:
 
     def open_interest(self, coin: str) -> str:
         """What the accounts hold of a coin; the background's part of it is not known."""
-        holders = self.exchange.desk.holders.values()
+        holders = self.exchange.order_manager.holders.values()
         held = (account.positions.get(coin) for account in holders)
         lots = sum(position.lots for position in held if position and position.lots > 0)
         return self.units[coin].size_text(lots)
