@@ -76,7 +76,7 @@ class OrderManager:
     def open(
         self, markets: Mapping[str, MatchedMarket], margin: Margin, clearing: Clearing
     ) -> None:
-        """Begin: the markets need the order manager to be made, and the order manager the markets to work."""
+        """Connect the markets, which need the order manager to be made, to it."""
         self._markets, self._margin, self._clearing = markets, margin, clearing
         self.sleepers = {coin: Sleepers() for coin in markets}
 

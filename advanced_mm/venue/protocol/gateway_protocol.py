@@ -1,7 +1,7 @@
 """What may stand between the venue and its clients: rate limits and faults.
 
-The server and the stream know only this; `gateway.Gateway` is the implementation that limits and fails. A
-client of the websocket is known by its name, unique among the open connections
+The server and the stream know only this; `conditions.gateway.Gateway` is the implementation that
+limits and fails. A client of the websocket is known by its name, unique among the open connections
 ("127.0.0.1:50514").
 """
 

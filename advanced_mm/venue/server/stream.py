@@ -70,7 +70,7 @@ class Client:
         self._waiting = asyncio.Event()
 
     def send(self, texts: Iterable[str]) -> None:
-        """Queue messages, as the gateway lets them through; late ones are queued when they are due."""
+        """Queue messages as the gateway lets them through, delayed ones when they are due."""
         if self._gateway is None:
             self._enqueue(texts)
             return

@@ -254,9 +254,9 @@ def page():
     lines = [
         "# The loopback venue, request by request",
         "",
-        "What Hyperliquid's documentation lists, and what the loopback venue does with it. The page is",
-        "made from `tests/venue/protocol/venue_requests.yaml`, every line of which a test sends to a",
-        "running venue; the answers have the types that `@nktkas/hyperliquid` declares.",
+        "What Hyperliquid's documentation lists, and what the loopback venue does with it. Each line",
+        "of `tests/venue/protocol/venue_requests.yaml`, from which this page is made, is sent to a",
+        "running venue by a test. Answers have the types that `@nktkas/hyperliquid` declares.",
     ]
     for section, title in SECTIONS.items():
         lines += ["", f"## {title}", "", "| request | here | |", "| --- | --- | --- |"]
