@@ -254,7 +254,7 @@ def page():
     lines = [
         "# The loopback venue, request by request",
         "",
-        "What Hyperliquid's documentation lists, and what the loopback venue does with it. Each line",
+        "What Hyperliquid's documentation lists, and what the loopback venue does. Each line",
         "of `tests/venue/protocol/venue_requests.yaml`, from which this page is made, is sent to a",
         "running venue by a test. Answers have the types that `@nktkas/hyperliquid` declares.",
     ]
