@@ -176,6 +176,9 @@ NEEDS = {
         "docker compose down",
         "docker compose up -d",
         "docker logs MM_ADV -f",
+        "make image",
+        "make image-check",
+        "make image-check IMAGE=NAME",
     ],
     "a terminal": [
         "export FREQTRADE__MARKET_MAKING__TOXICITY_LIMIT=1.5",
