@@ -24,7 +24,7 @@ def test_fresh_parameters_pass(make_set):
     ("seconds", "reason"),
     [
         (54, None),
-        (56, "stale: published 61 s ago"),
+        (56, "stale: parameters published 61 s ago"),
         (-11, "published 6 s ahead of this machine's clock"),
         (-9, None),
     ],
