@@ -23,7 +23,7 @@ from advanced_mm.parameter_files import ParameterFiles, Settings
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import ParameterFeed, Quote, Quoter, Refusal, Touch
 from advanced_mm.venue.conditions.faults import DroppedMessages
-from advanced_mm.venue.conditions.gateway import Gate
+from advanced_mm.venue.conditions.gateway import Gateway
 from advanced_mm.venue.conditions.history import lay_history
 from advanced_mm.venue.conditions.limits import LimitSwitches
 from advanced_mm.venue.engine.exchange import Exchange
@@ -66,7 +66,7 @@ async def test_a_channel_of_one_coin_of_two_is_lost_and_found(tmp_path, caplog, 
         lay_history(market, recorder, start_ms + PAST_MS)
         markets.append(market)
     exchange = Exchange(markets, Rules())
-    gate = Gate(exchange, LimitSwitches(rest=False, websocket=False, address=False))
+    gate = Gateway(exchange, LimitSwitches(rest=False, websocket=False, address=False))
     server = PaperServer(exchange, MarketClock(exchange.now_ms, SPEED), gate=gate)
     await server.start()
     stop = asyncio.Event()
