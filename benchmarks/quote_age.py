@@ -26,12 +26,12 @@ from rich.table import Table
 
 from advanced_mm.cli import run
 from advanced_mm.errors import InputError
+from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters
 from advanced_mm.model import ModelParameters, solve
-from advanced_mm.paper.exchange.engine import Exchange
-from advanced_mm.paper.exchange.orders import OrderRequest, TimeInForce
-from advanced_mm.paper.exchange.rules import Rules
-from advanced_mm.paper.synthetic import SyntheticMarket, SyntheticParameters
 from advanced_mm.price_grid import PriceGrid
+from advanced_mm.venue.engine.exchange import Exchange
+from advanced_mm.venue.engine.orders import OrderRequest, TimeInForce
+from advanced_mm.venue.engine.rules import Rules
 
 START_MS = 1_790_000_000_000
 MAKER = "0x" + "a" * 40

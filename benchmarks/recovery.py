@@ -27,12 +27,12 @@ from advanced_mm.cli import run
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata import Recorder, ShardStore
 from advanced_mm.marketdata.collector import Collector
-from advanced_mm.paper.clock import MarketClock
-from advanced_mm.paper.exchange.engine import Exchange
-from advanced_mm.paper.exchange.rules import Rules
-from advanced_mm.paper.history import lay_history
-from advanced_mm.paper.server import PaperServer
-from advanced_mm.paper.synthetic import SyntheticMarket, SyntheticParameters
+from advanced_mm.markets.clock import MarketClock
+from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters
+from advanced_mm.venue.conditions.history import lay_history
+from advanced_mm.venue.engine.exchange import Exchange
+from advanced_mm.venue.engine.rules import Rules
+from advanced_mm.venue.server.server import PaperServer
 
 COVERED_SHARE = 16 / 20
 START_MS = 1_790_000_000_000

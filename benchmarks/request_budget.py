@@ -27,7 +27,7 @@ from rich.table import Table
 
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
-from advanced_mm.paper.session import PaperSession, SessionOptions
+from advanced_mm.session.session import PaperSession, SessionOptions
 
 ROOT = Path(__file__).resolve().parents[1]
 SPARING = "        spare_requests(exchange, self._bad_rows)\n"

@@ -59,8 +59,8 @@ class Plan:
 def lay_market(data_dir: Path, minutes: float) -> None:
     """Record a synthetic market in shards of five seconds (in a process of its own)."""
     from advanced_mm.marketdata.recorder import Recorder
-    from advanced_mm.paper.history import lay_history
-    from advanced_mm.paper.synthetic import SyntheticMarket, SyntheticParameters
+    from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters
+    from advanced_mm.venue.conditions.history import lay_history
 
     class Flushing(Recorder):
         def handle(self, message: Mapping[str, Any], received_s: float) -> None:

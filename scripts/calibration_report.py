@@ -16,7 +16,7 @@ from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
 from advanced_mm.instruments import folder_of
 from advanced_mm.marketdata import ShardStore
-from advanced_mm.paper.recorded_books import read_books
+from advanced_mm.markets.recorded_books import read_books
 from advanced_mm.parameter_files import load_settings
 from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
 from advanced_mm.report.calibration_report import ReportInput, report_sections

@@ -21,20 +21,20 @@ from pathlib import Path
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
-from advanced_mm.paper.admin import Admin
-from advanced_mm.paper.clock import MarketClock
-from advanced_mm.paper.exchange.state import SavedKeys, restore, save_state
-from advanced_mm.paper.gate import Gate
-from advanced_mm.paper.limits import LimitSwitches
-from advanced_mm.paper.opening import (
+from advanced_mm.markets.clock import MarketClock
+from advanced_mm.venue.conditions.gateway import Gateway
+from advanced_mm.venue.conditions.limits import LimitSwitches
+from advanced_mm.venue.conditions.opening import (
     OpenVenue,
     VenueOptions,
     market_recipes,
     open_venue,
     venue_coins,
 )
-from advanced_mm.paper.scenario import Scenario, load_scenario, open_accounts
-from advanced_mm.paper.server import PaperServer
+from advanced_mm.venue.conditions.saved_state import SavedKeys, restore, save_state
+from advanced_mm.venue.conditions.scenario import Scenario, load_scenario, open_accounts
+from advanced_mm.venue.server.admin import Admin
+from advanced_mm.venue.server.server import PaperServer
 
 DEFAULT_COINS = "ETH"
 DEFAULT_PORT = 8792  # the one that user_data/config.paper.json names
@@ -172,7 +172,7 @@ def main(argv: list[str] | None = None) -> int:
         raise InputError(f"--save {args.save}: its folder does not exist; make it first")
     scenario = None if args.scenario is None else load_scenario(args.scenario)
     venue, keys = open_markets(args, scenario)
-    gate = Gate(
+    gateway = Gateway(
         venue.exchange,
         limit_switches(args, scenario),
         seed=args.seed if scenario is None else scenario.seed,
@@ -181,7 +181,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     # Opening took a moment: the clock starts now, and the market catches up with its first step.
     clock = MarketClock(max(_now_ms(), venue.exchange.now_ms), args.speed)
-    server = PaperServer(venue.exchange, clock, args.port, gate=gate)
+    server = PaperServer(venue.exchange, clock, args.port, gateway=gateway)
     signers = server.answers.requests.signers
     if keys is not None:
         keys.into(signers)

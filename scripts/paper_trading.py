@@ -16,15 +16,15 @@ from rich.live import Live
 
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
-from advanced_mm.paper.session import (
+from advanced_mm.parameter_files import write_json_atomically
+from advanced_mm.report.live_screen import live_screen, status_line
+from advanced_mm.session.session import (
     PaperSession,
     PartDiedError,
     SessionOptions,
     SessionView,
     session_coin,
 )
-from advanced_mm.parameter_files import write_json_atomically
-from advanced_mm.report.live_screen import live_screen, status_line
 
 ROOT = Path(__file__).resolve().parents[1]
 LINE_EVERY_SECONDS = 15.0

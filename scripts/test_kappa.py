@@ -7,9 +7,9 @@ from typing import Any
 
 from advanced_mm.calibration.calibrate import CoinCalibration
 from advanced_mm.calibration.entries import kappa_entry, lambda_entry
-from advanced_mm.calibration.estimate import Status
 from advanced_mm.calibration.fit_command import FittedWindow, FitView, fit_and_show
 from advanced_mm.calibration.tables import kappa_table
+from advanced_mm.calibration.windows.estimate import Status
 from advanced_mm.cli import run
 
 

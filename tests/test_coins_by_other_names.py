@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from advanced_mm.marketdata import ShardStore
-from advanced_mm.paper.parts import Part
-from advanced_mm.paper.quote_audit import QuoteAudit
 from advanced_mm.parameter_files import ParameterFileError, ParameterFiles
+from advanced_mm.session.processes import Part
+from advanced_mm.session.quote_audit import QuoteAudit
 
 ROOT = Path(__file__).parents[1]
 COINS = {"KPEPE/USDC:USDC": "kPEPE", "XYZ-XYZ100/USDC:USDC": "xyz:XYZ100"}

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from advanced_mm.calibration import Status
-from advanced_mm.paper.faults import Fault
 from advanced_mm.parameter_files import Settings
+from advanced_mm.venue.conditions.faults import Fault
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -95,7 +95,7 @@ SESSIONS = {
     "SCENARIO=tests/scenarios/toxic_flow.yaml",
 }
 
-VENUE_TESTS = "tests/paper/test_paper_exchange.py"
+VENUE_TESTS = "tests/venue/server/test_paper_exchange.py"
 ELSEWHERE = {
     "make paper": "tests/test_paper_session.py::test_an_interrupt_ends_every_part",
     "make paper COIN=kPEPE": "tests/test_coins_by_other_names.py::"
@@ -177,6 +177,9 @@ NEEDS = {
         "docker compose down",
         "docker compose up -d",
         "docker logs MM_ADV -f",
+        "make image",
+        "make image-check",
+        "make image-check IMAGE=NAME",
     ],
     "a terminal": [
         "export FREQTRADE__MARKET_MAKING__TOXICITY_LIMIT=1.5",

@@ -9,13 +9,13 @@ import pytest
 from advanced_mm.calibration import CoinCalibration, calibrate
 from advanced_mm.marketdata import Recorder, ShardStore
 from advanced_mm.marketdata.collector import Collector
-from advanced_mm.paper.clock import MarketClock
-from advanced_mm.paper.exchange.engine import Exchange
-from advanced_mm.paper.exchange.rules import Rules
-from advanced_mm.paper.history import lay_history
-from advanced_mm.paper.replay import load_replay
-from advanced_mm.paper.server import PaperServer
-from advanced_mm.paper.synthetic import SyntheticMarket, SyntheticParameters
+from advanced_mm.markets.clock import MarketClock
+from advanced_mm.markets.replay import load_replay
+from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters
+from advanced_mm.venue.conditions.history import lay_history
+from advanced_mm.venue.engine.exchange import Exchange
+from advanced_mm.venue.engine.rules import Rules
+from advanced_mm.venue.server.server import PaperServer
 
 START_MS = 1_790_000_000_000
 RECORDINGS = Path(__file__).parents[1].parent / "shared" / "hyperliquid"

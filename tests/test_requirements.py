@@ -15,7 +15,7 @@ import advanced_mm
 ROOT = Path(__file__).parents[1]
 OURS = {"advanced_mm", "benchmarks", "user_data"}
 RUN_TIME = ("advanced_mm", "scripts", "user_data/strategies")
-DEVELOPMENT = ("tests", "benchmarks", "docker")
+DEVELOPMENT = ("tests", "benchmarks", "docker", "docs", "examples")
 NOT_IMPORTED = {
     "supervisor": "a command: docker/supervisord.conf",
     "pytest-asyncio": "a plugin of pytest",
@@ -25,6 +25,10 @@ NOT_IMPORTED = {
     "types-pyyaml": "read by mypy",
     "mypy": "a command",
     "ruff": "a command",
+    "pre-commit": "a command",
+    "mkdocs-material": "the theme in mkdocs.yml",
+    "mkdocstrings": "a plugin in mkdocs.yml",
+    "mkdocstrings-python": "a part of mkdocstrings",
 }
 
 

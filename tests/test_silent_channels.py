@@ -17,18 +17,18 @@ from advanced_mm.marketdata import Recorder, ShardStore
 from advanced_mm.marketdata.collector import Collector
 from advanced_mm.marketdata.connection import ConnectionSettings
 from advanced_mm.marketdata.watchdog import WatchdogSettings
-from advanced_mm.paper.clock import MarketClock
-from advanced_mm.paper.exchange.engine import Exchange
-from advanced_mm.paper.exchange.rules import Rules
-from advanced_mm.paper.faults import DroppedMessages
-from advanced_mm.paper.gate import Gate
-from advanced_mm.paper.history import lay_history
-from advanced_mm.paper.limits import LimitSwitches
-from advanced_mm.paper.server import PaperServer
-from advanced_mm.paper.synthetic import SyntheticMarket, SyntheticParameters
+from advanced_mm.markets.clock import MarketClock
+from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters
 from advanced_mm.parameter_files import ParameterFiles, Settings
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import ParameterFeed, Quote, Quoter, Refusal, Touch
+from advanced_mm.venue.conditions.faults import DroppedMessages
+from advanced_mm.venue.conditions.gateway import Gate
+from advanced_mm.venue.conditions.history import lay_history
+from advanced_mm.venue.conditions.limits import LimitSwitches
+from advanced_mm.venue.engine.exchange import Exchange
+from advanced_mm.venue.engine.rules import Rules
+from advanced_mm.venue.server.server import PaperServer
 
 SPEED = 10  # of the market
 PAST_MS = 12 * 60_000

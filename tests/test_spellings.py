@@ -14,8 +14,13 @@ import pytest
 from advanced_mm.cli import run
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata import ShardStore
-from advanced_mm.paper.opening import VenueOptions, market_recipes, open_venue, venue_coins
-from advanced_mm.paper.session import session_coin
+from advanced_mm.session.session import session_coin
+from advanced_mm.venue.conditions.opening import (
+    VenueOptions,
+    market_recipes,
+    open_venue,
+    venue_coins,
+)
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 COINS = ("kPEPE", "xyz:XYZ100")

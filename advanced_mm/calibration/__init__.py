@@ -1,17 +1,21 @@
 """From a window of records to lambda, kappa, epsilon and sigma with their uncertainty."""
 
-from advanced_mm.calibration.arrivals import ArrivalEstimator, ArrivalFit
-from advanced_mm.calibration.blocks import TimeBlocks, block_covariance
-from advanced_mm.calibration.bootstrap import BlockBootstrap
 from advanced_mm.calibration.calibrate import CalibrationOptions, CoinCalibration, calibrate
-from advanced_mm.calibration.estimate import Estimate, Sides, Status
-from advanced_mm.calibration.fill_curve import FillCurveEstimator, FillCurveFit
-from advanced_mm.calibration.fill_impact import DepthProfile, FillImpactEstimator, FillImpactFit
-from advanced_mm.calibration.impact import ImpactEstimator, ImpactFit
-from advanced_mm.calibration.pareto import ParetoEstimator, ParetoFit
+from advanced_mm.calibration.estimators.arrivals import ArrivalEstimator, ArrivalFit
+from advanced_mm.calibration.estimators.fill_curve import FillCurveEstimator, FillCurveFit
+from advanced_mm.calibration.estimators.fill_impact import (
+    DepthProfile,
+    FillImpactEstimator,
+    FillImpactFit,
+)
+from advanced_mm.calibration.estimators.impact import ImpactEstimator, ImpactFit
+from advanced_mm.calibration.estimators.pareto import ParetoEstimator, ParetoFit
+from advanced_mm.calibration.estimators.volatility import VolatilityEstimator
 from advanced_mm.calibration.toxicity import Economics, Regime, SideEconomics, economics
-from advanced_mm.calibration.volatility import VolatilityEstimator
-from advanced_mm.calibration.window import MarketOrders, Window, WindowOptions
+from advanced_mm.calibration.windows.blocks import TimeBlocks, block_covariance
+from advanced_mm.calibration.windows.bootstrap import BlockBootstrap
+from advanced_mm.calibration.windows.estimate import Estimate, Sides, Status
+from advanced_mm.calibration.windows.window import MarketOrders, Window, WindowOptions
 
 __all__ = [
     "ArrivalEstimator",

@@ -7,16 +7,20 @@ from time import perf_counter
 
 import numpy as np
 
-from advanced_mm.calibration.arrivals import ArrivalEstimator, ArrivalFit
-from advanced_mm.calibration.bootstrap import BlockBootstrap
-from advanced_mm.calibration.channels import quiet_seconds, silent_channels
-from advanced_mm.calibration.estimate import Estimate, Sides, Status, worse, worst_status
-from advanced_mm.calibration.fill_curve import FillCurveEstimator, FillCurveFit
-from advanced_mm.calibration.fill_impact import DepthProfile, FillImpactEstimator, FillImpactFit
-from advanced_mm.calibration.impact import ImpactEstimator, ImpactFit
-from advanced_mm.calibration.pareto import ParetoEstimator, ParetoFit
-from advanced_mm.calibration.volatility import VolatilityEstimator
-from advanced_mm.calibration.window import Window, WindowOptions
+from advanced_mm.calibration.estimators.arrivals import ArrivalEstimator, ArrivalFit
+from advanced_mm.calibration.estimators.fill_curve import FillCurveEstimator, FillCurveFit
+from advanced_mm.calibration.estimators.fill_impact import (
+    DepthProfile,
+    FillImpactEstimator,
+    FillImpactFit,
+)
+from advanced_mm.calibration.estimators.impact import ImpactEstimator, ImpactFit
+from advanced_mm.calibration.estimators.pareto import ParetoEstimator, ParetoFit
+from advanced_mm.calibration.estimators.volatility import VolatilityEstimator
+from advanced_mm.calibration.windows.bootstrap import BlockBootstrap
+from advanced_mm.calibration.windows.channels import quiet_seconds, silent_channels
+from advanced_mm.calibration.windows.estimate import Estimate, Sides, Status, worse, worst_status
+from advanced_mm.calibration.windows.window import Window, WindowOptions
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Quotes, Recording
 

@@ -5,8 +5,8 @@ from math import isfinite, nan
 from typing import Any
 
 from advanced_mm.calibration.calibrate import CoinCalibration
-from advanced_mm.calibration.estimate import Estimate, Sides, Status
 from advanced_mm.calibration.toxicity import toxicity
+from advanced_mm.calibration.windows.estimate import Estimate, Sides, Status
 from advanced_mm.parameter_files import EpsilonEntry, KappaEntry, LambdaEntry
 
 __all__ = ["calibration_id", "common_fields", "epsilon_entry", "kappa_entry", "lambda_entry"]

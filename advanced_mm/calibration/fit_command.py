@@ -20,7 +20,7 @@ from advanced_mm.calibration.command import (
 )
 from advanced_mm.calibration.publish import publish
 from advanced_mm.calibration.tables import WIDTH
-from advanced_mm.calibration.window import Window
+from advanced_mm.calibration.windows.window import Window
 from advanced_mm.cli import configure_logging
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.parameter_files import ParameterFiles, Settings, load_settings

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from advanced_mm.calibration.calibrate import CoinCalibration
-from advanced_mm.calibration.window import Window
+from advanced_mm.calibration.windows.window import Window
 from advanced_mm.errors import InputError
 
 __all__ = ["epsilon_picture", "kappa_picture"]

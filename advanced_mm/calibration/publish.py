@@ -11,7 +11,7 @@ from advanced_mm.calibration.entries import (
     kappa_entry,
     lambda_entry,
 )
-from advanced_mm.calibration.estimate import Status
+from advanced_mm.calibration.windows.estimate import Status
 from advanced_mm.errors import InputError
 from advanced_mm.model import solve
 from advanced_mm.parameter_files import (

@@ -19,10 +19,10 @@ import schedule
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.calibration.adaptive import AdaptiveWindow
 from advanced_mm.calibration.calibrate import CalibrationOptions, CoinCalibration
-from advanced_mm.calibration.channels import ALL_CHANNELS
-from advanced_mm.calibration.estimate import Status
 from advanced_mm.calibration.publish import last_published, parameter_set
 from advanced_mm.calibration.rolling import RollingWindow
+from advanced_mm.calibration.windows.channels import ALL_CHANNELS
+from advanced_mm.calibration.windows.estimate import Status
 from advanced_mm.errors import AdvancedMMError, InputError
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.parameter_files import ParameterFiles, ParameterSet, Settings

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from advanced_mm.calibration.calibrate import CoinCalibration
-from advanced_mm.calibration.estimate import Estimate, Sides, Status
 from advanced_mm.calibration.toxicity import Economics, SideEconomics, economics
+from advanced_mm.calibration.windows.estimate import Estimate, Sides, Status
 
 __all__ = ["WIDTH", "epsilon_table", "kappa_table"]
 

@@ -15,10 +15,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from advanced_mm.calibration.blocks import derived_estimate
-from advanced_mm.calibration.bootstrap import percentile_interval
 from advanced_mm.calibration.calibrate import CoinCalibration
-from advanced_mm.calibration.estimate import (
+from advanced_mm.calibration.windows.blocks import derived_estimate
+from advanced_mm.calibration.windows.bootstrap import percentile_interval
+from advanced_mm.calibration.windows.estimate import (
     Estimate,
     Sides,
     Status,

@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from typing import Final
 
 from advanced_mm.bad_rows import BadRows
-from advanced_mm.errors import VenueError
+from advanced_mm.errors import InputError, VenueError
 from advanced_mm.instruments import code_of, folder_of, is_coin_name
 from advanced_mm.marketdata.connection import Backoff, ConnectionSettings
 from advanced_mm.marketdata.feed import HyperliquidFeed
 from advanced_mm.marketdata.recorder import Recorder
+from advanced_mm.marketdata.records import Recording
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.marketdata.ticks import price_step
 from advanced_mm.marketdata.venue_meta import coins_among, fetch_size_decimals, is_spot
@@ -24,6 +25,8 @@ __all__ = ["Collector"]
 logger = logging.getLogger(__name__)
 
 _CHECKS_PER_FLUSH: Final = 10
+_PAST_MS: Final = 20 * 60_000  # what the channels' rates are learned from at the start
+_OLDEST_PAST_SECONDS: Final = 3600.0
 _META_RETRY_SECONDS: Final = (1.0, 60.0)
 _TELL_SECONDS: Final = 60.0
 """Longest time that bad rows are left out untold."""
@@ -97,6 +100,7 @@ class Collector:
             asyncio.create_task(self._flush_regularly()),
             asyncio.create_task(self._learn_decimals()),
             asyncio.create_task(self._tell_bad_rows()),
+            asyncio.create_task(self._learn_rates()),
             asyncio.create_task(_wait(stop)),
         ]
         try:
@@ -189,6 +193,25 @@ class Collector:
                     f"the venue at {self._url} has no coin {coin!r}: did you mean {meant}"
                 )
         await asyncio.Event().wait()
+
+    async def _learn_rates(self) -> None:
+        """Learn each coin's rates from the last minutes of its recording, then sleep for good."""
+        for coin in self._recorder.coins:
+            past = await asyncio.to_thread(self._past, coin)
+            if past is not None:
+                self._recorder.learn(past)
+        await asyncio.Event().wait()
+
+    def _past(self, coin: str) -> Recording | None:
+        """Read the end of a coin's recording, None where it is old or cannot be read."""
+        try:
+            newest_ms = self._store.newest_ms(coin)
+            if newest_ms is None or newest_ms < 1000 * (time.time() - _OLDEST_PAST_SECONDS):
+                return None
+            return self._store.read(coin, newest_ms - _PAST_MS)
+        except InputError as error:
+            logger.warning("%s: its usual rates are learned anew: %s", coin, error)
+            return None
 
 
 def _checked(name: str) -> str:

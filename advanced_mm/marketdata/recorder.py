@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import InputError, VenueError
+from advanced_mm.marketdata.records import Recording
 from advanced_mm.marketdata.schemas import SCHEMAS, shard_metadata
 from advanced_mm.marketdata.silence_log import SILENT, SPEAKS, silence_detail
 from advanced_mm.marketdata.store import ShardStore
@@ -101,6 +102,10 @@ class Recorder:
             if decoded.coin in self.coins:
                 self._note_gap(decoded.coin, received_s)
                 self._take(decoded, received_s)
+
+    def learn(self, recording: Recording) -> None:
+        """Take the usual rates of a coin's channels from what was recorded before."""
+        self._watchdog.learn(recording)
 
     def connected(self, received_s: float) -> None:
         """Note a new connection; each coin's next ``trades`` message is the venue's replay."""

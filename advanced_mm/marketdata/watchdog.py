@@ -14,9 +14,12 @@ from dataclasses import dataclass, field, fields
 from math import inf
 from typing import Final
 
+import numpy as np
+
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.connection import Backoff
-from advanced_mm.marketdata.silence import silence_limit
+from advanced_mm.marketdata.records import Recording
+from advanced_mm.marketdata.silence import heard_gaps, silence_limit
 
 __all__ = ["CHANNELS", "Remedy", "SilentChannel", "SpokenAgain", "Watchdog", "WatchdogSettings"]
 
@@ -139,6 +142,25 @@ class Watchdog:
         }
         self._clock = 0.0  # seconds in which something was heard
         self._heard_s: float | None = None
+
+    def learn(self, recording: Recording) -> None:
+        """Take a coin's rates from what was recorded before; what was heard since comes on top.
+
+        A coin that is not watched is ignored.
+        """
+        times = dict(
+            zip(
+                CHANNELS,
+                (recording.quotes.time_ms, recording.trades.time_ms, recording.book_time_ms),
+                strict=True,
+            )
+        )
+        every = np.sort(np.concatenate(list(times.values())))
+        for name, time_ms in times.items():
+            channel = self._channels.get((recording.coin, name))
+            if channel is not None:
+                gaps = heard_gaps(time_ms, every, round(1000 * _STEP_SECONDS)).tolist()
+                channel.gaps = deque([*gaps, *channel.gaps], maxlen=_GAPS_KEPT)
 
     def connected(self, now_s: float) -> None:
         """Note a new connection: every channel is subscribed, which is a remedy for silent ones."""

@@ -14,7 +14,7 @@ from advanced_mm.calibration import (
     Sides,
     Window,
 )
-from advanced_mm.paper.recorded_books import RecordedBooks
+from advanced_mm.markets.recorded_books import RecordedBooks
 from advanced_mm.report.charts import Chart, Series
 from advanced_mm.report.page import Section, Table
 

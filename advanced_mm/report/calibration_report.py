@@ -25,7 +25,7 @@ from advanced_mm.calibration.toxicity import (
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata import Recording
 from advanced_mm.marketdata.records import Float1D
-from advanced_mm.paper.recorded_books import RecordedBooks
+from advanced_mm.markets.recorded_books import RecordedBooks
 from advanced_mm.report import calibration_panels as panels
 from advanced_mm.report.charts import Chart, Series, Symbol
 from advanced_mm.report.page import Section, Table

@@ -9,12 +9,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from advanced_mm.paper.bot_view import BotState
-from advanced_mm.paper.session import PaperSession, SessionView
-from advanced_mm.paper.session_bots import BotLook
 from advanced_mm.parameter_files import ParameterEntry, ParameterSet
 from advanced_mm.quoting import Side, expected_edge, toxicity, toxicity_regime
 from advanced_mm.report.trading_panel import trading_line, trading_table
+from advanced_mm.session.bot_view import BotState
+from advanced_mm.session.bots import BotLook
+from advanced_mm.session.session import PaperSession, SessionView
 
 __all__ = ["live_screen", "status_line"]
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from rich.table import Table
 
-from advanced_mm.paper.budget_log import BudgetLog
-from advanced_mm.paper.session_bots import BotLook
+from advanced_mm.session.bots import BotLook
+from advanced_mm.session.budget_log import BudgetLog
 
 __all__ = ["trading_line", "trading_table"]
 

@@ -20,10 +20,10 @@ from rich.console import Console
 
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
-from advanced_mm.paper.session import PaperSession, SessionOptions
 from advanced_mm.report.charts import chart_to_png
 from advanced_mm.report.introduction_costs import mistakes
 from advanced_mm.report.live_screen import live_screen
+from advanced_mm.session.session import PaperSession, SessionOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ROOT / "docs" / "assets"

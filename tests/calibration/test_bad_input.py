@@ -11,16 +11,16 @@ from math import isfinite
 import numpy as np
 import pytest
 
-from advanced_mm.calibration.arrivals import ArrivalEstimator
 from advanced_mm.calibration.calibrate import CalibrationOptions, calibrate
 from advanced_mm.calibration.entries import epsilon_entry, kappa_entry, lambda_entry
-from advanced_mm.calibration.estimate import Status
-from advanced_mm.calibration.fill_curve import FillCurveEstimator
-from advanced_mm.calibration.fill_impact import FillImpactEstimator
-from advanced_mm.calibration.impact import ImpactEstimator
-from advanced_mm.calibration.pareto import ParetoEstimator
+from advanced_mm.calibration.estimators.arrivals import ArrivalEstimator
+from advanced_mm.calibration.estimators.fill_curve import FillCurveEstimator
+from advanced_mm.calibration.estimators.fill_impact import FillImpactEstimator
+from advanced_mm.calibration.estimators.impact import ImpactEstimator
+from advanced_mm.calibration.estimators.pareto import ParetoEstimator
 from advanced_mm.calibration.toxicity import economics
-from advanced_mm.calibration.window import WindowOptions
+from advanced_mm.calibration.windows.estimate import Status
+from advanced_mm.calibration.windows.window import WindowOptions
 from advanced_mm.marketdata.records import Quotes, Recording, Trades
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

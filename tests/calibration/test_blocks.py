@@ -5,21 +5,21 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from advanced_mm.calibration.arrivals import ArrivalEstimator
-from advanced_mm.calibration.blocks import (
+from advanced_mm.calibration.estimators.arrivals import ArrivalEstimator
+from advanced_mm.calibration.estimators.fill_curve import FillCurveEstimator
+from advanced_mm.calibration.estimators.fill_impact import FillImpactEstimator
+from advanced_mm.calibration.estimators.impact import ImpactEstimator
+from advanced_mm.calibration.windows.blocks import (
     TimeBlocks,
     block_covariance,
     block_error,
     clustered_estimate,
     derived_estimate,
 )
-from advanced_mm.calibration.bootstrap import BlockBootstrap
-from advanced_mm.calibration.coverage import Stretches
-from advanced_mm.calibration.estimate import Estimate, Status
-from advanced_mm.calibration.fill_curve import FillCurveEstimator
-from advanced_mm.calibration.fill_impact import FillImpactEstimator
-from advanced_mm.calibration.impact import ImpactEstimator
-from advanced_mm.calibration.window import Window
+from advanced_mm.calibration.windows.bootstrap import BlockBootstrap
+from advanced_mm.calibration.windows.coverage import Stretches
+from advanced_mm.calibration.windows.estimate import Estimate, Status
+from advanced_mm.calibration.windows.window import Window
 
 TIMES = np.array([6_000, 31_000, 119_999, 130_000])
 VALUES = np.arange(8.0).reshape(4, 2)

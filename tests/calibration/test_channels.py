@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advanced_mm.calibration.calibrate import CalibrationOptions, calibrate
-from advanced_mm.calibration.channels import channel_holes, quiet_seconds, silent_channels
-from advanced_mm.calibration.coverage import Stretches
 from advanced_mm.calibration.toxicity import economics
-from advanced_mm.calibration.window import Window, WindowOptions
+from advanced_mm.calibration.windows.channels import channel_holes, quiet_seconds, silent_channels
+from advanced_mm.calibration.windows.coverage import Stretches
+from advanced_mm.calibration.windows.window import Window, WindowOptions
 from advanced_mm.marketdata.records import Silence, Trades
 
 HOUR_OLD = -3_600_000

@@ -8,16 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from advanced_mm.calibration.arrivals import ArrivalEstimator, garwood_interval
-from advanced_mm.calibration.bootstrap import percentile_interval
 from advanced_mm.calibration.calibrate import calibrate
-from advanced_mm.calibration.estimate import NORMAL_95, Estimate, Sides, Status, settle_pair
-from advanced_mm.calibration.fill_curve import FillCurveEstimator, reach_ks_distance
-from advanced_mm.calibration.fill_impact import FillImpactEstimator, line_from_sums
-from advanced_mm.calibration.impact import ImpactEstimator, least_squares_hc1
-from advanced_mm.calibration.pareto import ParetoEstimator, hill_alpha, truncated_pareto_mean
-from advanced_mm.calibration.volatility import VolatilityEstimator
-from advanced_mm.calibration.window import Window
+from advanced_mm.calibration.estimators.arrivals import ArrivalEstimator, garwood_interval
+from advanced_mm.calibration.estimators.fill_curve import FillCurveEstimator, reach_ks_distance
+from advanced_mm.calibration.estimators.fill_impact import FillImpactEstimator, line_from_sums
+from advanced_mm.calibration.estimators.impact import ImpactEstimator, least_squares_hc1
+from advanced_mm.calibration.estimators.pareto import (
+    ParetoEstimator,
+    hill_alpha,
+    truncated_pareto_mean,
+)
+from advanced_mm.calibration.estimators.volatility import VolatilityEstimator
+from advanced_mm.calibration.windows.bootstrap import percentile_interval
+from advanced_mm.calibration.windows.estimate import NORMAL_95, Estimate, Sides, Status, settle_pair
+from advanced_mm.calibration.windows.window import Window
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Quotes, Trades
 

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from advanced_mm.calibration.arrivals import ArrivalEstimator
-from advanced_mm.calibration.blocks import TimeBlocks
 from advanced_mm.calibration.calibrate import CalibrationOptions
-from advanced_mm.calibration.coverage import Stretches
-from advanced_mm.calibration.estimate import Status
-from advanced_mm.calibration.fill_curve import FillCurveEstimator
-from advanced_mm.calibration.impact import ImpactEstimator
-from advanced_mm.calibration.merging import unmerged_counts
-from advanced_mm.calibration.window import Window
+from advanced_mm.calibration.estimators.arrivals import ArrivalEstimator
+from advanced_mm.calibration.estimators.fill_curve import FillCurveEstimator
+from advanced_mm.calibration.estimators.impact import ImpactEstimator
+from advanced_mm.calibration.estimators.merging import unmerged_counts
+from advanced_mm.calibration.windows.blocks import TimeBlocks
+from advanced_mm.calibration.windows.coverage import Stretches
+from advanced_mm.calibration.windows.estimate import Status
+from advanced_mm.calibration.windows.window import Window
 from advanced_mm.errors import InputError
 
 BLOCK_MS = 100

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from advanced_mm.calibration.arrivals import ArrivalEstimator
-from advanced_mm.calibration.bootstrap import BlockBootstrap
 from advanced_mm.calibration.calibrate import CalibrationOptions, calibrate
 from advanced_mm.calibration.entries import epsilon_entry
-from advanced_mm.calibration.estimate import Status
+from advanced_mm.calibration.estimators.arrivals import ArrivalEstimator
+from advanced_mm.calibration.windows.bootstrap import BlockBootstrap
+from advanced_mm.calibration.windows.estimate import Status
 
 SEEDS = range(12)
 

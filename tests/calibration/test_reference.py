@@ -10,14 +10,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from advanced_mm.calibration.arrivals import ArrivalEstimator
-from advanced_mm.calibration.bootstrap import BlockBootstrap
 from advanced_mm.calibration.calibrate import CalibrationOptions, CoinCalibration, calibrate
-from advanced_mm.calibration.estimate import Estimate, Status
-from advanced_mm.calibration.impact import ImpactEstimator
-from advanced_mm.calibration.pareto import hill_alpha
+from advanced_mm.calibration.estimators.arrivals import ArrivalEstimator
+from advanced_mm.calibration.estimators.impact import ImpactEstimator
+from advanced_mm.calibration.estimators.pareto import hill_alpha
 from advanced_mm.calibration.publish import parameter_set
-from advanced_mm.calibration.window import Window
+from advanced_mm.calibration.windows.bootstrap import BlockBootstrap
+from advanced_mm.calibration.windows.estimate import Estimate, Status
+from advanced_mm.calibration.windows.window import Window
 from advanced_mm.parameter_files import Settings
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import Quoter, Refusal, Touch, entry_refusal

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from advanced_mm.calibration.calibrate import CalibrationOptions, calibrate
-from advanced_mm.calibration.estimate import Status
 from advanced_mm.calibration.toxicity import Regime, economics, regime_of, toxicity
+from advanced_mm.calibration.windows.estimate import Status
 from advanced_mm.errors import InputError
 from advanced_mm.model import ModelParameters, solve
 

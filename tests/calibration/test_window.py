@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advanced_mm.calibration.coverage import Stretches, covered_stretches
-from advanced_mm.calibration.window import Window, WindowOptions
+from advanced_mm.calibration.windows.coverage import Stretches, covered_stretches
+from advanced_mm.calibration.windows.window import Window, WindowOptions
 from advanced_mm.errors import InputError
 
 HEARD = WindowOptions(silence_probability=0)  # no silence is judged by its chance

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from advanced_mm.paper.session import PaperSession, SessionOptions
+from advanced_mm.session.session import PaperSession, SessionOptions
 
 ROOT = Path(__file__).parents[2]
 COIN = "ETH"

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from advanced_mm.errors import InputError, VenueError
-from advanced_mm.marketdata import ShardStore
+from advanced_mm.marketdata import Recorder, Recording, ShardStore
 from advanced_mm.marketdata.collector import Collector
 from advanced_mm.marketdata.connection import ConnectionSettings
 from advanced_mm.marketdata.feed import HyperliquidFeed
@@ -180,6 +181,27 @@ async def test_a_silent_channel_is_subscribed_anew_or_the_connection_made_anew(
     assert helps or any("subscribing anew did not help" in m for m in caplog.messages)
     assert [s.channel for s in store.read("ETH").silences] == ["trades"]
     assert store.read("ETH").silences[0].end_ms is not None
+
+
+@pytest.mark.parametrize(("age_s", "known"), [(60, True), (7200, False)])
+async def test_usual_rates_are_those_of_the_recording_where_it_is_fresh(
+    venue: Any,
+    store: ShardStore,
+    wire: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+    age_s: int,
+    known: bool,
+) -> None:
+    learned: list[Recording] = []
+    monkeypatch.setattr(Recorder, "learn", lambda _, recording: learned.append(recording))
+    recorder = Recorder(store, ["ETH"], None)
+    newest_s = time.time() - age_s
+    for second in range(10):
+        recorder.handle(wire.bbo(round(1000 * (newest_s - second))), newest_s)
+    recorder.flush()
+    venue.behaviours = [says(wire.bbo(1000))]
+    await collect(store, venue.url, lambda: rows(store, "prices") >= 22)
+    assert [len(recording.quotes) for recording in learned] == ([10] if known else [])
 
 
 async def test_refused_subscription_ends_with_a_sentence(

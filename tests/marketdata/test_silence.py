@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from advanced_mm.marketdata.silence import FEWEST_GAPS, MARGIN, silence_limit
+from advanced_mm.marketdata.silence import FEWEST_GAPS, MARGIN, heard_gaps, silence_limit
 from advanced_mm.marketdata.store import ShardStore
 
 DRAWS = 20_000
@@ -78,9 +78,15 @@ def test_too_few_gaps_say_nothing():
 @pytest.mark.parametrize("coin", ["ETH", "WLFI"])
 def test_no_false_alarm_on_the_recordings(recordings, coin):
     recording = ShardStore(recordings).read(coin)
-    beats = np.sort(np.concatenate((recording.quotes.time_ms, recording.book_time_ms)))
-    cut = beats[np.flatnonzero(np.diff(beats) > 3000)]  # where the whole recording has a hole
+    every = np.sort(
+        np.concatenate((recording.quotes.time_ms, recording.trades.time_ms, recording.book_time_ms))
+    )
     for time_ms in (recording.trades.time_ms, recording.quotes.time_ms, recording.book_time_ms):
-        whole = np.unique(time_ms)
-        gaps = np.diff(whole)[np.diff(np.searchsorted(cut, whole)) == 0] / 1000
+        gaps = heard_gaps(time_ms, every, 3000)
         assert gaps.max() < max(3.0, silence_limit(gaps))
+
+
+def test_a_pause_of_the_whole_recording_is_no_gap():
+    times = np.array([0, 100, 100, 300, 9000, 9500])
+    every = np.array([0, 50, 100, 300, 2000, 8900, 9000, 9500])
+    assert heard_gaps(times, every, 3000).tolist() == [0.1, 0.2, 0.5]

@@ -6,11 +6,14 @@ stalls with the whole socket is nobody's silence; remedies in turn, ever more ra
 
 import logging
 import random
+from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from advanced_mm.errors import InputError
+from advanced_mm.marketdata import Quotes, Recording, Trades
 from advanced_mm.marketdata.watchdog import Remedy, Watchdog, WatchdogSettings
 
 SETTINGS = WatchdogSettings()
@@ -85,6 +88,29 @@ def test_a_coin_silent_beside_another_is_named_by_its_channels():
     found = socket.run(15)
     begun = {(one.coin, one.channel) for _, one in found if one.begins}
     assert begun == {("BTC", "trades"), ("BTC", "bbo"), ("BTC", "l2Book")}
+
+
+def test_what_was_recorded_before_tells_the_rates_at_the_start():
+    """A collector that begins anew knows a slow coin from its recording; others are ignored."""
+    trades_ms = np.arange(0, 1_200_000, 20_000)
+    books_ms = np.arange(0, 1_200_000, 500)
+    nothing = np.empty(0)
+    recording = Recording(
+        "WLFI",
+        Quotes(books_ms[::3], *[np.ones(800)] * 5),
+        Trades(trades_ms, *[nothing] * 6),
+        books_ms,
+        0.1,
+    )
+    new, learned = (Socket(coins=("WLFI",), mean_s=0.5) for _ in range(2))
+    learned.dog.learn(recording)
+    learned.dog.learn(replace(recording, coin="BTC"))
+    for socket in (new, learned):
+        socket.run(2)
+        socket.mute.add(("WLFI", "trades"))
+    assert {s.channel for _, s in learned.run(20)} == set()
+    assert new.run(600) == []  # two seconds say nothing of a rate
+    assert "trades" in {s.channel for _, s in learned.run(600)}
 
 
 def test_a_socket_that_stalls_accuses_nobody():

@@ -15,12 +15,12 @@ import pytest
 from advanced_mm.calibration import CalibrationOptions, Window, calibrate
 from advanced_mm.marketdata import Recorder, Recording, ShardStore
 from advanced_mm.marketdata.records import Quotes, Trades
-from advanced_mm.paper.history import lay_history
-from advanced_mm.paper.recorded_books import RecordedBooks, read_books
-from advanced_mm.paper.synthetic import SyntheticMarket, SyntheticParameters
-from advanced_mm.paper.synthetic_regimes import Regime, Regimes
+from advanced_mm.markets.recorded_books import RecordedBooks, read_books
+from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters
+from advanced_mm.markets.synthetic_regimes import Regime, Regimes
 from advanced_mm.parameter_files.history import CalibrationHistory
 from advanced_mm.report.calibration_report import ReportInput, report_sections
+from advanced_mm.venue.conditions.history import lay_history
 
 ROOT = Path(__file__).parents[2]
 START_MS = 1_790_000_000_000

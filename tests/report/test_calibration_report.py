@@ -10,7 +10,7 @@ import pytest
 
 from advanced_mm.calibration import CalibrationOptions
 from advanced_mm.marketdata import ShardStore
-from advanced_mm.paper.recorded_books import read_books
+from advanced_mm.markets.recorded_books import read_books
 from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
 from advanced_mm.report.calibration_panels import survival_of
 from advanced_mm.report.calibration_report import ReportInput, report_sections

@@ -10,11 +10,6 @@ import pytest
 from rich.console import Console
 
 from advanced_mm.model import solve
-from advanced_mm.paper.bot_view import BotState
-from advanced_mm.paper.budget_log import BudgetLog
-from advanced_mm.paper.quote_audit import QuoteAudit
-from advanced_mm.paper.session import SessionView
-from advanced_mm.paper.session_bots import BotLook, BotPlan
 from advanced_mm.parameter_files import (
     ParameterEntry,
     Settings,
@@ -23,6 +18,11 @@ from advanced_mm.parameter_files import (
     value_function_fields,
 )
 from advanced_mm.report.live_screen import live_screen, status_line
+from advanced_mm.session.bot_view import BotState
+from advanced_mm.session.bots import BotLook, BotPlan
+from advanced_mm.session.budget_log import BudgetLog
+from advanced_mm.session.quote_audit import QuoteAudit
+from advanced_mm.session.session import SessionView
 
 PART = SimpleNamespace(name="venue", pid=4711)
 SESSION = SimpleNamespace(

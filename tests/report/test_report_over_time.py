@@ -14,7 +14,7 @@ import pytest
 
 from advanced_mm.calibration import CoinCalibration, calibrate
 from advanced_mm.marketdata.records import Recording, Trades
-from advanced_mm.paper.recorded_books import RecordedBooks
+from advanced_mm.markets.recorded_books import RecordedBooks
 from advanced_mm.parameter_files.history import CalibrationHistory
 from advanced_mm.report.calibration_report import REFITS_OVER_TIME, published
 

@@ -16,7 +16,7 @@ import pytest
 
 from advanced_mm.calibration import CalibrationOptions, Sides, economics
 from advanced_mm.marketdata import ShardStore
-from advanced_mm.paper.recorded_books import read_books
+from advanced_mm.markets.recorded_books import read_books
 from advanced_mm.parameter_files.history import CalibrationHistory
 from advanced_mm.report import calibration_panels as panels
 from advanced_mm.report.calibration_report import toxicity_gauge

@@ -80,7 +80,9 @@ def test_a_silent_channel_and_a_curve_that_does_not_fit_show_in_the_status(data_
         return replace(found, trades=trades)
 
     monkeypatch.setattr(RollingWindow, "update", deaf)
-    monkeypatch.setattr("advanced_mm.calibration.fill_curve._ks_critical_root_n", lambda *_: 1e-6)
+    monkeypatch.setattr(
+        "advanced_mm.calibration.estimators.fill_curve._ks_critical_root_n", lambda *_: 1e-6
+    )
     screen = ScreenOptions(30.0, 30.0, FEE_RATE, stake=2000.0)
     found = screen_coins(ShardStore(data_dir), screen, track=lambda coins: coins)
     good = next(row for row in found if row.coin == "GOOD")

@@ -1,0 +1,318 @@
+"""A calibration window: what the estimators look at, prepared once.
+
+From raw records to covered time, market orders and the quotes that stood before them. All joins
+use the exchange's time: local time lags and reorders.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advanced_mm.calibration.windows.blocks import TimeBlocks
+from advanced_mm.calibration.windows.channels import ChannelHole, channel_holes
+from advanced_mm.calibration.windows.coverage import Stretches, covered_stretches
+from advanced_mm.calibration.windows.estimate import Sides
+from advanced_mm.calibration.windows.mid_path import MidPath
+from advanced_mm.errors import InputError
+from advanced_mm.marketdata.records import Float1D, Int1D, Quotes, Recording, Trades
+from advanced_mm.marketdata.silence import PROBABILITY
+
+__all__ = ["MarketOrders", "Window", "WindowOptions"]
+
+_MOST_TICKS = 2.0**53  # a price of more ticks is none: a float cannot even count them
+
+
+@dataclass(frozen=True)
+class WindowOptions:
+    """How silence is told from a hole, and how long the blocks are that errors rest on.
+
+    ``max_gap_ms`` holds where L2 snapshots (every 0.5 s) beat beside the quotes,
+    ``max_gap_without_book_ms`` where there are quotes alone. Snapshots tell a quiet market from a
+    hole, but not from lost quotes: a trade always changes the touch, so where none shows for
+    ``max_gap_ms`` after one, the time between the quotes around it is a hole all the same. Where a
+    channel is silent for longer than that, and with no more than ``silence_probability`` by chance
+    (`channels`), the time between its messages is one too; 0 leaves the silences that the recorder
+    noted. At the end of a window, where the recorder may not have written all channels yet, that
+    takes ``late_ms`` longer. Bursts of orders are over well within ``block_ms``, so that blocks of
+    that length are nearly independent.
+    """
+
+    max_gap_ms: int = 3000
+    max_gap_without_book_ms: int = 5000
+    block_ms: int = 30_000
+    silence_probability: float = PROBABILITY
+    late_ms: int = 10_000
+
+
+@dataclass(frozen=True)
+class MarketOrders:
+    """Aggressive orders inside the covered time, sorted by exchange time. Shapes (n,).
+
+    ``side`` is +1 (buy) or -1 (sell); ``extreme`` the worst price paid; ``size`` what all its
+    prints traded together, in base currency; ``stretch`` the covered
+    stretch that holds it; ``mid`` and ``half_spread`` those of the last quote strictly before the
+    order, NaN where no valid quote stands in the same stretch; ``walk = side * (extreme - mid)``,
+    in quote currency, the depth it reached; ``reach`` the whole ticks walked beyond the touch,
+    0 where it is not known.
+    """
+
+    time_ms: Int1D
+    side: Int1D
+    extreme: Float1D
+    size: Float1D
+    stretch: Int1D
+    mid: Float1D
+    half_spread: Float1D
+    walk: Float1D
+    reach: Int1D
+
+    def __len__(self) -> int:
+        return len(self.time_ms)
+
+    @property
+    def quoted(self) -> NDArray[np.bool_]:
+        """Where the pre-trade quote, and so the reach, is known."""
+        return np.isfinite(self.mid)
+
+    def of_side(self, side: int) -> "MarketOrders":
+        """Return the orders of one side, +1 or -1."""
+        return self._chosen(self.side == side)
+
+    def with_quote(self) -> "MarketOrders":
+        """Return the orders whose pre-trade quote is known."""
+        quoted = self.quoted
+        return self if quoted.all() else self._chosen(quoted)
+
+    def _chosen(self, rows: NDArray[np.bool_]) -> "MarketOrders":
+        places = np.flatnonzero(rows)  # several times quicker than the mask, for nine columns
+        return MarketOrders(*(column.take(places) for column in vars(self).values()))
+
+
+@dataclass(frozen=True)
+class Window:
+    """One coin between two exchange times: covered stretches, the mid's path and market orders.
+
+    ``tick`` is the price step in quote currency. ``has_transactions`` tells whether prints carry a
+    transaction code, which separates orders of one block. ``block_ms`` is the length of the blocks
+    of time that standard errors rest on. ``holes`` are the silences of single channels, which no
+    stretch reaches into, and ``heard`` the stretches with them: the time in which anything spoke.
+    """
+
+    coin: str
+    tick: float
+    stretches: Stretches
+    path: MidPath
+    orders: MarketOrders
+    has_transactions: bool
+    heard: Stretches
+    holes: tuple[ChannelHole, ...] = ()
+    block_ms: int = WindowOptions.block_ms
+
+    @classmethod
+    def of(
+        cls,
+        recording: Recording,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        options: WindowOptions | None = None,
+    ) -> "Window":
+        """Prepare the rows of ``recording`` with exchange times in ``[start_ms, end_ms]``.
+
+        Raises
+        ------
+        InputError
+            If the recording's tick is not a positive number.
+        """
+        options = options or WindowOptions()
+        if not (np.isfinite(recording.tick) and recording.tick > 0):
+            raise InputError(
+                f"{recording.coin}: tick is {recording.tick!r}, it must be a positive price step; "
+                "check the recording's metadata"
+            )
+        quotes, books = recording.quotes, np.sort(recording.book_time_ms, kind="stable")
+        quotes = _in_order(quotes)
+        quotes = quotes.rows(_between(quotes.time_ms, start_ms, end_ms))
+        books = books[_between(books, start_ms, end_ms)]
+        gap = options.max_gap_ms if len(books) else options.max_gap_without_book_ms
+        beats = np.sort(np.concatenate((quotes.time_ms, books)), kind="stable")
+        heard = covered_stretches(beats, gap)
+        printed = np.sort(_sound(recording.trades, _MOST_TICKS * recording.tick).time_ms)
+        holes = channel_holes(
+            {"bbo": quotes.time_ms, "trades": printed, "l2Book": books},
+            heard,
+            [one for one in recording.silences if end_ms is None or one.start_ms <= end_ms],
+            least_ms=gap,
+            late_ms=options.late_ms,
+            probability=options.silence_probability,
+        )
+        if len(books) and len(quotes):
+            holes += _lost_quotes(quotes.time_ms, printed, heard, gap)
+        stretches = heard
+        if holes:
+            ends = np.array([(hole.start_ms, hole.end_ms) for hole in holes], dtype=np.int64)
+            stretches = heard.without(ends[:, 0], ends[:, 1])
+            quotes = quotes.rows(np.flatnonzero(stretches.index(quotes.time_ms) >= 0))
+        path = MidPath.of(quotes, stretches, _MOST_TICKS * recording.tick)
+        return cls(
+            coin=recording.coin,
+            tick=recording.tick,
+            stretches=stretches,
+            path=path,
+            orders=_market_orders(recording.trades, path, recording.tick),
+            has_transactions=bool(np.any(recording.trades.transaction != 0)),
+            heard=heard,
+            holes=tuple(holes),
+            block_ms=options.block_ms,
+        )
+
+    @property
+    def observed_seconds(self) -> float:
+        """Covered time T in seconds."""
+        return self.stretches.observed_seconds
+
+    @cached_property
+    def blocks(self) -> TimeBlocks:
+        """The blocks of time that standard errors rest on."""
+        return TimeBlocks.of(self.stretches, self.block_ms)
+
+    @cached_property
+    def sides(self) -> Sides[MarketOrders]:
+        """Buy (+) and sell (-) market orders."""
+        return Sides(self.orders.of_side(1), self.orders.of_side(-1))
+
+
+def _lost_quotes(
+    quotes: Int1D, trades: Int1D, heard: Stretches, max_wait_ms: int
+) -> list[ChannelHole]:
+    """Return where a trade waited too long for the quote that it must have changed."""
+    # Only trades beyond the quotes' ends, or where quotes are far apart, can have waited so long.
+    apart = np.flatnonzero(np.diff(quotes) > max_wait_ms)
+    suspect = (trades <= quotes[0]) | (trades > quotes[-1])
+    if len(apart):
+        suspect |= Stretches(quotes[apart], quotes[apart + 1]).index(trades) >= 0
+    trades = trades[suspect]
+    stretch = heard.index(trades)
+    inside = stretch >= 0
+    trades = trades[inside]
+    following = np.searchsorted(quotes, trades)  # a quote of the same millisecond comes after it
+    far = np.iinfo(np.int64).max
+    seen = np.minimum(np.append(quotes, far)[following], heard.end_ms[stretch[inside]])
+    lost = np.unique(following[seen - trades > max_wait_ms])
+    edges = np.concatenate(([heard.start_ms[0] - 1], quotes, [heard.end_ms[-1] + 1]))
+    return [
+        ChannelHole("bbo", int(edges[k]), int(edges[k + 1]), open=k == len(quotes))
+        for k in lost.tolist()
+    ]
+
+
+def _in_order(quotes: Quotes) -> Quotes:
+    """Return quotes by exchange time; by arrival where they share their millisecond.
+
+    Where arrival is the same too, they keep the order they have.
+    """
+    time_ms, local_s = quotes.time_ms, quotes.local_s
+    step_ms = time_ms[1:] - time_ms[:-1]
+    if (step_ms > 0).all() or (
+        (step_ms > 0) | (step_ms == 0) & (local_s[1:] >= local_s[:-1])
+    ).all():
+        return quotes  # as they nearly always come
+    order = np.argsort(time_ms, kind="stable")
+    same = np.flatnonzero(np.diff(time_ms[order]) == 0)
+    if len(same):
+        places = np.union1d(same, same + 1)
+        tied = order[places]
+        order[places] = tied[np.lexsort((local_s[tied], time_ms[tied]))]
+    return quotes.rows(order)
+
+
+def _between(ordered_ms: Int1D, start_ms: int | None, end_ms: int | None) -> slice:
+    """Return where sorted times lie within the bounds (ends included)."""
+    low = 0 if start_ms is None else int(np.searchsorted(ordered_ms, start_ms, side="left"))
+    high = None if end_ms is None else int(np.searchsorted(ordered_ms, end_ms, side="right"))
+    return slice(low, high)
+
+
+def _market_orders(trades: Trades, path: MidPath, tick: float) -> MarketOrders:
+    """Group prints into orders, keep the covered ones, attach the quote before each."""
+    time_ms, side, extreme, size = _grouped(trades, _MOST_TICKS * tick)
+    stretch = path.stretches.index(time_ms)
+    covered = stretch >= 0
+    time_ms, side, extreme = time_ms[covered], side[covered], extreme[covered]
+    mid, half_spread = path.before(time_ms)
+    walk = side * (extreme - mid)
+    ticks = np.nan_to_num(np.round((walk - half_spread) / tick))
+    reach = np.maximum(ticks, 0).astype(np.int64)
+    return MarketOrders(
+        time_ms=time_ms,
+        side=side,
+        extreme=extreme,
+        size=size[covered],
+        stretch=stretch[covered],
+        mid=mid,
+        half_spread=half_spread,
+        walk=walk,
+        reach=reach,
+    )
+
+
+def _grouped(trades: Trades, highest: float) -> tuple[Int1D, Int1D, Float1D, Float1D]:
+    """Return time, side, extreme price and size of each (exchange ms, side, transaction).
+
+    Prints of an order nearly always follow one another, so runs of them are reduced first and only
+    those, a few a second, are sorted: each pass over the prints costs more than a fit.
+    """
+    trades = _sound(trades, highest)
+    if not len(trades):
+        return trades.time_ms, trades.side, trades.price, trades.size
+    first = _firsts(trades.time_ms, trades.side, trades.transaction)
+    worst: Float1D = np.maximum.reduceat(trades.side * trades.price, first)
+    size: Float1D = np.add.reduceat(trades.size, first)
+    time_ms, side = trades.time_ms[first], trades.side[first]
+    transaction = trades.transaction[first]
+    order = _together(2 * time_ms + (side > 0), transaction)
+    if order is not None:
+        time_ms, side, transaction = time_ms[order], side[order], transaction[order]
+        first = _firsts(time_ms, side, transaction)
+        time_ms, side = time_ms[first], side[first]
+        worst = np.maximum.reduceat(worst[order], first)
+        size = np.add.reduceat(size[order], first)
+    return time_ms, side, side * worst, size
+
+
+def _sound(trades: Trades, highest: float) -> Trades:
+    """Return the prints with a side, a size and a price below ``highest``."""
+    price, size, side = trades.price, trades.size, np.abs(trades.side)
+    if not len(trades) or (  # the usual case in few passes; any NaN fails its comparison
+        (price.min() > 0 and price.max() < highest and size.min() > 0 and size.max() < np.inf)
+        and side.min() == side.max() == 1
+    ):
+        return trades
+    sound = (price > 0) & (price < highest) & (size > 0) & (size < np.inf) & (side == 1)
+    return Trades(*(column[sound] for column in vars(trades).values()))
+
+
+def _firsts(*columns: Int1D) -> Int1D:
+    """Return the rows at which any column changes, the first row among them."""
+    changed = columns[0][1:] != columns[0][:-1]
+    for column in columns[1:]:
+        changed |= column[1:] != column[:-1]
+    return np.concatenate(([0], np.flatnonzero(changed) + 1))
+
+
+def _together(moment: Int1D, transaction: Int1D) -> Int1D | None:
+    """Return the order by moment (time and side) in which runs of one transaction are neighbours.
+
+    None where runs already stand so. Only moments of three or more runs are sorted by transaction,
+    since in those alone an order's runs can lie apart once they are sorted by moment.
+    """
+    if (moment[1:] > moment[:-1]).all():
+        return None
+    order = moment.argsort(kind="stable")
+    first = _firsts(moment[order])
+    count = np.diff(first, append=len(order))
+    rows = np.flatnonzero(np.repeat(count >= 3, count))
+    tied = order[rows]
+    order[rows] = tied[np.lexsort((transaction[tied], moment[tied]))]
+    return order

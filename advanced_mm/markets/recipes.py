@@ -1,0 +1,75 @@
+"""How a market is made: everything that is needed to make the very same one again."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+from advanced_mm.errors import InputError
+from advanced_mm.marketdata.store import ShardStore
+from advanced_mm.markets.market import MarketSource
+from advanced_mm.markets.price_gaps import Gap, GapMarket
+from advanced_mm.markets.recorded_books import read_books
+from advanced_mm.markets.replay import ReplayMarket
+from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters
+from advanced_mm.markets.synthetic_regimes import Regime, Regimes
+
+__all__ = ["MarketRecipe", "coin_seed"]
+
+
+def coin_seed(seed: int, number: int, coin: str) -> int:
+    """The seed of the coin with asset number ``number``: no two coins share their noise."""
+    return seed if number == 0 else crc32(f"{seed}:{coin}".encode())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketRecipe:
+    """A synthetic market or a replay, and what happens to it.
+
+    Attributes
+    ----------
+    coin
+        The coin's name.
+    seed
+        Of the synthetic market and of the made-up candles.
+    start_ms
+        When the market begins, exchange ms.
+    synthetic
+        Parameters at the start; None for a replay.
+    regimes
+        What they change to, with times from the start.
+    replay
+        Data directory of the recording; None for the synthetic market.
+    gaps
+        Price gaps, exchange ms.
+    """
+
+    coin: str
+    seed: int
+    start_ms: int
+    synthetic: SyntheticParameters | None = None
+    regimes: tuple[Regime, ...] = ()
+    replay: Path | None = None
+    gaps: tuple[Gap, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.synthetic is None) == (self.replay is None):
+            raise InputError(f"market {self.coin}: give either synthetic parameters or a replay")
+
+    def make(self) -> GapMarket:
+        """The market at its start.
+
+        Raises
+        ------
+        InputError
+            If the recording cannot be used or the regimes do not fit together.
+        """
+        return GapMarket(self._source(), self.gaps)
+
+    def _source(self) -> MarketSource:
+        if self.synthetic is not None:
+            regimes = Regimes(self.synthetic, self.regimes)
+            return SyntheticMarket(regimes, self.start_ms, self.seed)
+        if self.replay is None:
+            raise RuntimeError("a recipe has a market")
+        recording = ShardStore(self.replay).read(self.coin)
+        return ReplayMarket(recording, read_books(self.replay, self.coin), self.start_ms)

@@ -1,0 +1,352 @@
+"""The whole system on one machine: venue, collector, runner and bot as child processes."""
+
+import json
+import logging
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+
+from advanced_mm.errors import AdvancedMMError, InputError, VenueError
+from advanced_mm.instruments import dex_of, resolve_coin
+from advanced_mm.parameter_files import ParameterFileError, ParameterFiles, ParameterSet
+from advanced_mm.session.bots import BotLook, SessionBot, bot_plans
+from advanced_mm.session.budget_log import BudgetLog
+from advanced_mm.session.live_account import AdminClient, LiveAccount
+from advanced_mm.session.orphan_reaper import OrphanReaper
+from advanced_mm.session.processes import Part
+from advanced_mm.venue.conditions.opening import venue_coins
+from advanced_mm.venue.conditions.scenario import load_scenario
+
+__all__ = ["PaperSession", "PartDiedError", "SessionOptions", "SessionView", "session_coin"]
+
+logger = logging.getLogger(__name__)
+
+_START_PATIENCE_SECONDS = 90.0
+_REPLAY_TOXICITY_LIMIT = 3.0
+_AGE_OF_TWO_BOTS = 3.0  # seconds: both spend the 1200 of weight a minute of one IP address
+_SECONDS_BETWEEN_STARTS = 30.0  # a start weighs as much as half a minute of quoting
+_LIVE_VOLATILITY = 0.4  # about ETH's; a dry run needs the full one to be filled at all
+
+
+def session_coin(name: str, replay: Path | None = None, scenario: Path | None = None) -> str:
+    """Return the coin to trade that is meant by a name in whichever spelling.
+
+    Known are the markets of a scenario, the coins of a recording, or else those that the loopback
+    venue has figures of.
+
+    Raises
+    ------
+    InputError
+        None of them is meant, or the file or folder cannot be read.
+    """
+    if scenario is None:
+        return venue_coins([name], replay)[0]
+    coins = [market.coin for market in load_scenario(scenario).markets]
+    return resolve_coin(name, coins, str(scenario))
+
+
+class PartDiedError(AdvancedMMError):
+    """A child process ended by itself; the message has its last log lines. The session ends."""
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """What to run.
+
+    ``root`` is the project's folder, ``folder`` receives everything the session writes. With
+    ``replay`` a recording in that data folder takes the place of the synthetic market, and toxicity
+    is allowed up to 3 and no edge asked for, since the recordings are toxic. ``scenario`` is a file
+    that sets the venue's markets and faults. ``live`` sends real orders to the loopback venue,
+    whose rate limits then hold unless ``limits`` is off; ``both_sides`` runs a long-only and a
+    short-only bot. ``volatility`` is a factor on the synthetic market's usual one; None: 1, but 0.4
+    when ``live``.
+
+    Raises
+    ------
+    InputError
+        If the scenario cannot be read or has no such coin.
+    """
+
+    root: Path
+    folder: Path
+    coin: str = "ETH"
+    replay: Path | None = None
+    seed: int = 1
+    live: bool = False
+    both_sides: bool = False
+    limits: bool = True
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    scenario: Path | None = None
+    volatility: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.scenario is None:
+            return
+        coins = [market.coin for market in load_scenario(self.scenario).markets]
+        if self.coin not in coins:
+            raise InputError(
+                f"{self.scenario} has no market of {self.coin}: name one of {', '.join(coins)}."
+            )
+
+    @property
+    def data_dir(self) -> Path:
+        """Where the collector writes its shards."""
+        return self.folder / "HL_data"
+
+
+@dataclass(frozen=True)
+class SessionView:
+    """One look at the running system; ``mid`` in quote currency, ``memory`` in bytes by part."""
+
+    at: datetime
+    coin: str
+    mid: float | None
+    bots: tuple[BotLook, ...]
+    parameters: ParameterSet | None
+    parameters_fault: str | None
+    memory: Mapping[str, int]
+    logs: Mapping[str, Path]
+    limits: Mapping[str, Any] | None = None
+    """What the venue counts, in a live session."""
+
+
+class PaperSession:
+    """Start the parts in order, watch them, stop them in the opposite order.
+
+    Use as a context manager; whatever ends the block, no process is left behind.
+
+    Raises
+    ------
+    PartDiedError
+        From ``start`` and ``look``, when a part has ended by itself.
+    """
+
+    def __init__(self, options: SessionOptions) -> None:
+        self.options = options
+        self.parts: list[Part] = []
+        self.bots: list[SessionBot] = []
+        self.rest_address = ""
+        self.budget = BudgetLog()
+        self._files = ParameterFiles(options.folder)
+        self._admin: AdminClient | None = None
+
+    def __enter__(self) -> Self:
+        self._reaper = OrphanReaper()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self, ended: threading.Event) -> None:
+        """Start all parts; returns when the bots answer over REST, or when ``ended`` is set.
+
+        With real orders and limits a second bot follows half a minute after the first.
+        """
+        (self.options.folder / "logs").mkdir(parents=True, exist_ok=True)
+        venue = self._launch("venue", self._venue_command())
+        addresses = self._wait_for_venue(venue, ended)
+        if addresses is None:
+            return
+        self.rest_address = addresses["rest"]
+        self._launch("collector", self._collector_command(addresses["ws"]))
+        self._make_bots(addresses)
+        self._launch("runner", self._runner_command(self.bots[0].overlay))
+        spaced = self.options.live and self.options.limits
+        for number, bot in enumerate(self.bots):
+            if number and spaced:
+                self._wait_for_bot(self.bots[number - 1], ended)
+                ended.wait(_SECONDS_BETWEEN_STARTS)
+            if ended.is_set():
+                return
+            self._launch(bot.plan.name, bot.command, bot.environment)
+        for bot in self.bots:
+            self._wait_for_bot(bot, ended)
+
+    def stop(self) -> None:
+        """Stop all parts, last started first."""
+        for part in reversed(self.parts):
+            part.stop()
+        self._reaper.close()
+        if self._admin is not None:
+            self._admin.close()
+
+    def raise_if_dead(self) -> None:
+        """Raise ``PartDiedError`` where a part has ended."""
+        for part in self.parts:
+            if part.exit_code is not None:
+                lines = "\n  ".join(part.last_lines())
+                raise PartDiedError(
+                    f"the {part.name} ended with exit code {part.exit_code}; "
+                    f"the end of {part.log_path}:\n  {lines}"
+                )
+
+    def look(self) -> SessionView:
+        """Gather the state of everything."""
+        self.raise_if_dead()
+        parameters, fault = None, None
+        try:
+            parameters = self._files.read(self.options.coin)
+            for bot in self.bots:
+                bot.audit.see_parameters(parameters)
+        except ParameterFileError as error:
+            fault = str(error)
+        state = None if self._admin is None else self._admin.state()
+        self.budget.note(state)
+        return SessionView(
+            at=datetime.now(UTC),
+            coin=self.options.coin,
+            mid=self._mid(state),
+            bots=tuple(bot.look(self._admin) for bot in self.bots),
+            parameters=parameters,
+            parameters_fault=fault,
+            memory={part.name: part.sample_memory() for part in self.parts},
+            logs={part.name: part.log_path for part in self.parts},
+            limits=None if state is None else state["limits"],
+        )
+
+    def summary(self, last: SessionView) -> dict[str, Any]:
+        """Return the figures of the session as ``--summary`` writes them."""
+        audits = [bot.audit for bot in self.bots]
+        states = [look.state for look in last.bots]
+        known = [state for state in states if state is not None]
+        complete = len(known) == len(states)
+        summary = {
+            "coin": last.coin,
+            "refits": max(audit.refits for audit in audits),
+            "quotes": sum(audit.quotes for audit in audits),
+            "requotes": sum(audit.requotes for audit in audits),
+            "touch_quotes": sum(audit.touch_quotes for audit in audits),
+            "unmatched_quotes": sum(audit.unmatched for audit in audits),
+            "max_distance_ticks": round(max(audit.max_distance_ticks for audit in audits), 4),
+            "fills": sum(state.fills for state in known) if complete else None,
+            "pnl": round(sum(state.profit for state in known), 6) if complete else None,
+            "closed_pnl": (
+                round(sum(state.closed_profit for state in known), 6) if complete else None
+            ),
+            "peak_rss_mb": {p.name: round(p.peak_rss_bytes / 2**20, 1) for p in self.parts},
+        }
+        if self.options.live:
+            records = {look.name: look.record for look in last.bots}
+            summary["live"] = {"accounts": records, "budget": self.budget.summary()}
+        return summary
+
+    def _launch(
+        self, name: str, command: list[str], environment: Mapping[str, str] | None = None
+    ) -> Part:
+        log = self.options.folder / "logs" / f"{name}.log"
+        part = Part(name, command, log, self.options.root, environment)
+        self.parts.append(part)
+        self._reaper.watch(part.pid)
+        return part
+
+    def _script(self, name: str, *arguments: object) -> list[str]:
+        script = self.options.root / "scripts" / name
+        return [sys.executable, str(script), *map(str, arguments)]
+
+    def _venue_command(self) -> list[str]:
+        options = self.options
+        if options.scenario is not None:
+            market: list[object] = ["--scenario", options.scenario]
+        elif options.replay is not None:
+            market = ["--replay", options.replay]
+        else:
+            usual = _LIVE_VOLATILITY if options.live else 1.0
+            volatility = usual if options.volatility is None else options.volatility
+            market = ["--synthetic", "--seed", options.seed, "--volatility", volatility]
+        limits: list[str] = []
+        if options.live and options.limits:
+            limits = ["--limits"]
+        elif options.scenario is not None:
+            limits = ["--no-limits"]  # a scenario has them all, which a dry run would run into
+        return self._script(
+            "paper_exchange.py",
+            "--port", 0, "--history-dir", options.data_dir,
+            *(["--coin", options.coin] if options.scenario is None else []),
+            *(["--save", options.folder / "venue.json"] if options.live else []),
+            *limits, *market,
+        )  # fmt: skip
+
+    def _collector_command(self, websocket: str) -> list[str]:
+        return self._script(
+            "hyperliquid_data_collector.py",
+            "--crypto", self.options.coin, "--url", websocket, "--data-dir", self.options.data_dir,
+        )  # fmt: skip
+
+    def _runner_command(self, overlay: Path) -> list[str]:
+        options = self.options
+        return self._script(
+            "periodic_test_runner.py",
+            "--crypto", options.coin, "--data-dir", options.data_dir,
+            "--output-dir", options.folder,
+            "--config", options.root / "user_data" / "config.json", overlay,
+        )  # fmt: skip
+
+    def _wait_for_venue(self, venue: Part, ended: threading.Event) -> dict[str, str] | None:
+        """Read the addresses the venue prints once it listens; None when ``ended`` comes first."""
+        deadline = time.monotonic() + _START_PATIENCE_SECONDS
+        while time.monotonic() < deadline and not ended.is_set():
+            for line in venue.last_lines(200):
+                if line.startswith("{") and '"listening"' in line:
+                    return dict(json.loads(line))
+            if venue.exit_code is not None:
+                raise VenueError("; ".join(venue.last_lines(3)).removeprefix("error: "))
+            time.sleep(0.1)
+        if ended.is_set():
+            return None
+        raise VenueError(f"the venue did not come up; see {venue.log_path}.")
+
+    def _make_bots(self, addresses: Mapping[str, str]) -> None:
+        """Plan the bots, for real orders with an account of their own, and write their overlays."""
+        options = self.options
+        plans = bot_plans(options.both_sides)
+        account = None
+        if options.live:
+            self._admin = AdminClient(addresses["admin"])
+            names = [plan.name for plan in plans] if options.both_sides else []
+            abstraction = dex_of(options.coin) != ""
+            account = LiveAccount.open(self._admin, names, dex_abstraction=abstraction)
+        market_making = dict(options.overrides)
+        if options.replay is not None:
+            market_making.setdefault("toxicity_limit", _REPLAY_TOXICITY_LIMIT)
+            market_making.setdefault("min_edge_bp", None)
+        if self.options.both_sides:
+            market_making.setdefault("min_quote_age_seconds", _AGE_OF_TWO_BOTS)
+        for plan in plans:
+            bot = SessionBot(plan, options.root, options.folder, len(plans) == 1, account)
+            bot.write_overlay(addresses, options.coin, market_making)
+            self.bots.append(bot)
+
+    def _wait_for_bot(self, bot: SessionBot, ended: threading.Event) -> None:
+        deadline = time.monotonic() + _START_PATIENCE_SECONDS
+        while bot.view.state() is None and not ended.is_set():
+            self.raise_if_dead()
+            if time.monotonic() > deadline:
+                raise PartDiedError(
+                    f"the bot does not answer at {bot.address}; see {self.parts[-1].log_path}."
+                )
+            time.sleep(0.3)
+
+    def _mid(self, state: Mapping[str, Any] | None) -> float | None:
+        """The mid; where limits count, from the admin interface, which costs nothing."""
+        if state is not None:
+            mid = state["markets"].get(self.options.coin, {}).get("mid")
+            return None if mid is None else float(mid)
+        asked = {"type": "allMids", "dex": dex_of(self.options.coin)}
+        try:
+            answer = requests.post(f"{self.rest_address}/info", json=asked, timeout=2)
+            return float(answer.json()[self.options.coin])
+        except (requests.RequestException, ValueError, KeyError):
+            return None

@@ -1,0 +1,354 @@
+"""The one way from clients to the venue and back: rate limits, then faults.
+
+Limits of an IP address are counted in real time, since clients pace themselves by it, the budget of
+a trading address in market time. A request that a limit refuses meets no fault.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from advanced_mm.errors import InputError
+from advanced_mm.venue.conditions.faults import (
+    ActiveFault,
+    CutConnections,
+    DelayedMessages,
+    DroppedMessages,
+    DroppedReply,
+    DuplicatedMessages,
+    Fault,
+    FaultBoard,
+    HaltedCoin,
+    HttpError,
+    Latency,
+    Maintenance,
+    Silence,
+)
+from advanced_mm.venue.conditions.limits import (
+    ITEMS_A_WEIGHT,
+    AddressBudget,
+    LimitSwitches,
+    RestWeight,
+    StreamCounter,
+    base_weight,
+    extra_weight,
+)
+from advanced_mm.venue.engine.exchange import Exchange
+from advanced_mm.venue.protocol.client_json import decode_json
+from advanced_mm.venue.protocol.gateway_protocol import client_name
+
+__all__ = ["Gateway", "TimedFault"]
+
+TICK_S = 0.02  # how late a timed fault may begin, and one that ends by time end
+WITHHELD_S = 120.0  # clients give up long before
+BEHIND_S = 0.0002  # between delayed messages: timers of one moment would go off in any order
+STREAM_PATH = "/ws"
+REST_PATHS = ("/info", "/exchange")
+COIN_CHANNELS = frozenset({"bbo", "trades", "l2Book", "candle", "activeAssetCtx"})
+_COIN = re.compile(r'"(?:coin|s)":"([^"]*)"')  # bars have it as s
+POST_REPLY = '{"channel":"post"'  # how an encoded reply to a post begins
+
+
+@dataclass(frozen=True, slots=True)
+class TimedFault:
+    """A fault that begins ``at_s`` real seconds after the venue began to listen."""
+
+    at_s: float
+    fault: Fault
+
+
+class Gateway:
+    """Limits and faults of one venue; a `GatewayProtocol`.
+
+    Parameters
+    ----------
+    exchange
+        The engine behind the gateway.
+    switches
+        Which limits hold.
+    seed
+        Of what faults draw.
+    schedule
+        Faults that begin by themselves.
+    add_admin
+        Adds the admin routes to an application whose server is the second argument.
+    clock
+        Real time, seconds.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        switches: LimitSwitches | None = None,
+        *,
+        seed: int = 1,
+        schedule: Sequence[TimedFault] = (),
+        add_admin: Callable[["Gateway", web.Application, object], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.exchange = exchange
+        self.switches = switches or LimitSwitches()
+        self.rest: dict[str, RestWeight] = {}
+        self.streams: dict[str, StreamCounter] = {}
+        self.addresses = AddressBudget()
+        self.clock = clock
+        self._schedule = sorted(schedule, key=lambda one: one.at_s)
+        for one in self._schedule:
+            self._check(one.fault)
+        self._add_admin = add_admin
+        self._connections: dict[str, asyncio.Transport] = {}
+        self._due_s: dict[str, float] = {}
+        self._halted = set(exchange.order_manager.halted)  # by faults of before the venue was saved
+        self.faults = FaultBoard(seed, clock, self._apply)
+        self._apply()
+
+    # Faults
+
+    def set_fault(self, fault: Fault) -> ActiveFault:
+        """Put a fault in force.
+
+        Raises
+        ------
+        InputError
+            If it names a coin that does not trade here.
+        """
+        self._check(fault)
+        entry = self.faults.set(fault)
+        if isinstance(fault, CutConnections):
+            for client in list(self._connections):
+                if entry.source.random() < fault.probability:
+                    entry.struck += 1
+                    self._connections.pop(client).abort()
+            if not fault.refuse:
+                self.faults.clear(entry.number)
+        return entry
+
+    def _check(self, fault: Fault) -> None:
+        coins = self.exchange.venue.markets
+        named = (fault.coin,) if isinstance(fault, HaltedCoin) else getattr(fault, "coins", ())
+        for coin in named:
+            if coin not in coins:
+                raise InputError(f"fault: coin {coin!r} is not one of {', '.join(coins)}")
+
+    def _apply(self) -> None:
+        """Tell the engine what it must refuse."""
+        self.exchange.post_only = bool(self.faults.holds(Maintenance))
+        halted = {fault.coin for fault in self.faults.holds(HaltedCoin)}
+        for coin in halted ^ self._halted:
+            self.exchange.halt(coin, coin in halted)
+        self._halted = halted
+
+    async def _run(self, _: web.Application) -> AsyncIterator[None]:
+        """Begin and end faults in time, as long as the application lives."""
+        task = asyncio.create_task(self._tick())
+        yield
+        task.cancel()
+
+    async def _tick(self) -> None:
+        start_s, schedule = self.clock(), self._schedule
+        while True:
+            while schedule and self.clock() - start_s >= schedule[0].at_s:
+                self.set_fault(schedule.pop(0).fault)
+            self.faults.expire()
+            await asyncio.sleep(TICK_S)
+
+    # The application
+
+    def add_routes(self, app: web.Application, server: object) -> None:
+        """Add the admin interface, and what begins and ends faults in time."""
+        app.cleanup_ctx.append(self._run)
+        if self._add_admin is not None:
+            self._add_admin(self, app, server)
+
+    @property
+    def middleware(self) -> Middleware:
+        """Middleware of the whole application."""
+
+        @web.middleware
+        async def gateway(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if request.path == STREAM_PATH:
+                return await self._stream(request, handler)
+            if request.path in REST_PATHS and request.method == "POST":
+                return await self._request(request, handler)
+            return await handler(request)
+
+        return gateway
+
+    async def _request(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        body = _decoded(await request.read())
+        kind = _type_of(body)
+        weight = self.rest.setdefault(str(request.remote), RestWeight())
+        if self.switches.rest and not weight.take(self.clock(), base_weight(request.path, body)):
+            return _error(429)
+        names = (request.path, kind)
+        delays = {"request": 0.0, "reply": 0.0}
+        for latency, source in self.faults.strike(Latency, *names):
+            delays[latency.where] += latency.draw_s(source)
+        await _pause(delays["request"])
+        for error, _ in self.faults.strike(HttpError, *names):
+            return _error(error.status)
+        response = await handler(request)
+        if self.switches.rest and kind in ITEMS_A_WEIGHT and isinstance(response, web.Response):
+            weight.charge(self.clock(), extra_weight(kind, _decoded(response.body)))
+        for dropped, _ in self.faults.strike(DroppedReply, *names):
+            return await _drop(request, dropped)
+        await _pause(delays["reply"])
+        return response
+
+    async def _stream(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not web.WebSocketResponse().can_prepare(request):
+            return await handler(request)  # no handshake: refused there, and no connection
+        if any(cut.refuse for cut, _ in self.faults.strike(CutConnections)):
+            return _error(503)
+        client = client_name(request)
+        counter = self._counter(client)
+        if self.switches.websocket and counter.connect(client, self.clock()) is not None:
+            return _error(429)
+        if isinstance(request.transport, asyncio.Transport):
+            self._connections[client] = request.transport
+        try:
+            return await handler(request)
+        finally:
+            counter.disconnect(client)
+            self._connections.pop(client, None)
+            self._due_s.pop(client, None)
+
+    def _counter(self, client: str) -> StreamCounter:
+        return self.streams.setdefault(client.rpartition(":")[0], StreamCounter())
+
+    # Messages of the websocket
+
+    def incoming(self, client: str) -> str | None:
+        """Count a client's message; a sentence if it is one too many."""
+        if not self.switches.websocket:
+            return None
+        return self._counter(client).message(client, self.clock())
+
+    def subscribe(self, client: str, subscription: str, user: str | None) -> str | None:
+        """Count a subscription; a sentence if it is one too many."""
+        if not self.switches.websocket:
+            return None
+        return self._counter(client).subscribe(client, subscription, user)
+
+    def unsubscribe(self, client: str, subscription: str) -> None:
+        """Count a subscription no longer."""
+        if self.switches.websocket:
+            self._counter(client).unsubscribe(client, subscription)
+
+    def post(self, client: str) -> str | None:
+        """Count a post until it is answered; a sentence if too many are under way."""
+        if not self.switches.websocket:
+            return None
+        return self._counter(client).post(client)
+
+    def sent(self, client: str, text: str) -> None:
+        """Give a post back whose reply was written, or will never be."""
+        if self.switches.websocket and text.startswith(POST_REPLY):
+            self._counter(client).answered(client)
+
+    def outgoing(self, client: str, text: str) -> Iterable[tuple[float, str]]:
+        """What becomes of a message to a client: (delay in real seconds, text)."""
+        if self.faults.quiet and client not in self._due_s:
+            return ((0.0, text),)
+        channel = _channel(text)
+        names = channel, _coin(channel, text)
+        if self._lost(*names):
+            self.sent(client, text)
+            return ()
+        delay_s = sum(
+            fault.draw_s(source) for fault, source in self.faults.strike(DelayedMessages, *names)
+        )
+        copies = 1 + len(self.faults.strike(DuplicatedMessages, *names))
+        return tuple((self._in_order(client, delay_s), text) for _ in range(copies))
+
+    def _lost(self, channel: str, coin: str) -> bool:
+        """Whether a message never comes."""
+        silences = self.faults.strike(Silence)
+        if any(channel != "pong" or not silence.pongs for silence, _ in silences):
+            return True
+        return bool(self.faults.strike(DroppedMessages, channel, coin))
+
+    def _in_order(self, client: str, delay_s: float) -> float:
+        """A delay that lets no message overtake the one before it."""
+        now_s = self.clock()
+        due_s = self._due_s.get(client, 0.0)
+        if due_s < now_s and delay_s == 0:
+            self._due_s.pop(client, None)
+            return 0.0
+        self._due_s[client] = due_s = max(due_s + BEHIND_S, now_s + delay_s)
+        return due_s - now_s
+
+    # Addresses
+
+    def spend(self, address: str, requests: int, *, cancels: bool) -> str | None:
+        """Count an action of an address; the venue's sentence if it may not send it."""
+        account = self.exchange.accounts.get(address)
+        if account is None:
+            return None
+        if self.switches.address:
+            refusal = self.addresses.refusal(
+                address,
+                requests,
+                cancels=cancels,
+                used=account.requests_used - account.requests_reserved,
+                traded_micros=account.volume,
+                now_ms=self.exchange.now_ms,
+            )
+            if refusal is not None:
+                return refusal
+        account.requests_used += requests
+        return None
+
+
+async def _pause(seconds: float) -> None:
+    if seconds > 0:
+        await asyncio.sleep(seconds)
+
+
+async def _drop(request: web.Request, fault: DroppedReply) -> web.Response:
+    """Leave the client without an answer."""
+    waited_s = 0.0
+    while fault.how == "withhold" and waited_s < WITHHELD_S and request.transport is not None:
+        await asyncio.sleep(TICK_S)
+        waited_s += TICK_S
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+def _error(status: int) -> web.Response:
+    """An error as the venue's servers answer it: no more than ``null``."""
+    return web.Response(status=status, text="null", content_type="application/json")
+
+
+def _decoded(body: object) -> object:
+    try:
+        return decode_json(bytes(body)) if isinstance(body, bytes | bytearray) else None
+    except ValueError:
+        return None
+
+
+def _type_of(body: object) -> str:
+    """The type of a request to /info, or of the action of one to /exchange."""
+    fields = body if isinstance(body, dict) else {}
+    action = fields.get("action")
+    named = action if isinstance(action, dict) else fields
+    return str(named.get("type", ""))
+
+
+def _channel(text: str) -> str:
+    """The channel of an encoded message: every one begins with it."""
+    if not text.startswith('{"channel":"'):
+        return ""
+    return text[12 : text.index('"', 12)]
+
+
+def _coin(channel: str, text: str) -> str:
+    """The coin of an encoded message of market data, empty for any other message."""
+    found = _COIN.search(text) if channel in COIN_CHANNELS else None
+    return "" if found is None else found[1]

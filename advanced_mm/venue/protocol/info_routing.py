@@ -1,0 +1,81 @@
+"""Requests to /info: each type's form, and who answers it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from advanced_mm.venue.protocol.messages.wire_views import Json
+
+__all__ = ["InfoRequest", "InfoRouter", "RejectedRequest", "Route", "UnknownCoinError"]
+
+
+class InfoRequest(BaseModel):
+    """The form of a request; fields it does not name are ignored, as the venue does."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class RejectedRequest(Exception):
+    """The request does not have the form of its type, or the type is unknown: answered 422."""
+
+
+class UnknownCoinError(Exception):
+    """No market of that name: the venue answers 500 and ``null``."""
+
+
+R = TypeVar("R", bound=InfoRequest)
+
+
+@dataclass(frozen=True)
+class Route(Generic[R]):
+    """Who answers a request type: the form its body must have, and the function that answers."""
+
+    form: type[R]
+    answer: Callable[[R], Json]
+
+
+class InfoRouter:
+    """Answers a decoded request body by its ``type``.
+
+    Parameters
+    ----------
+    groups
+        Routes by request type; no type may appear twice.
+    """
+
+    def __init__(self, *groups: Mapping[str, Route[Any]]) -> None:
+        self._routes: dict[str, Route[Any]] = {}
+        for group in groups:
+            if doubled := self._routes.keys() & group.keys():
+                raise ValueError(f"request types with two routes: {sorted(doubled)}")
+            self._routes.update(group)
+
+    @property
+    def types(self) -> list[str]:
+        """The request types that are answered."""
+        return list(self._routes)
+
+    def answer(self, body: object) -> Json:
+        """The answer to ``body``.
+
+        Raises
+        ------
+        RejectedRequest
+            If the body is not an object, its type is unknown or a field is missing or wrong.
+        UnknownCoinError
+            If no coin of that name trades here.
+        """
+        if not isinstance(body, dict) or not isinstance(body.get("type"), str):
+            raise RejectedRequest("missing field `type`")
+        route = self._routes.get(body["type"])
+        if route is None:
+            raise RejectedRequest(f"unknown variant `{body['type']}`")
+        try:
+            request = route.form.model_validate(body)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"]))
+            raise RejectedRequest(f"field `{field}`: {first['msg']}") from error
+        return route.answer(request)

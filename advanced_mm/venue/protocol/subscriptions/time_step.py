@@ -1,0 +1,27 @@
+"""A step of the market, as whoever publishes it sees it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from advanced_mm.markets.market import MarketUpdate
+
+__all__ = ["CADENCE_GRID_MS", "Message", "Step"]
+
+Message = Mapping[str, object]
+"""A websocket message before it is written as JSON."""
+
+CADENCE_GRID_MS = 500
+"""All cadences are multiples of this; a venue that stops at each multiple misses none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The market went from ``previous_ms`` to ``now_ms`` (market time); ``updates`` by coin."""
+
+    previous_ms: int
+    now_ms: int
+    updates: Mapping[str, list[MarketUpdate]]
+
+    def crosses(self, cadence_ms: int) -> bool:
+        """Whether a multiple of ``cadence_ms`` lies in (previous_ms, now_ms]."""
+        return self.now_ms // cadence_ms > self.previous_ms // cadence_ms

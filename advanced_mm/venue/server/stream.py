@@ -1,0 +1,348 @@
+"""The websocket: clients, their subscriptions, and the messages that go out to them."""
+
+import asyncio
+import json
+import logging
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from aiohttp import ClientConnectionResetError, WSCloseCode, WSMsgType, web
+
+from advanced_mm.venue.engine.orders import AccountEvent, OrderEvent
+from advanced_mm.venue.protocol.client_json import LARGEST_BYTES, decode_json, shortened
+from advanced_mm.venue.protocol.gateway_protocol import GatewayProtocol, client_name
+from advanced_mm.venue.protocol.info_routing import RejectedRequest, UnknownCoinError
+from advanced_mm.venue.protocol.subscriptions.channels import (
+    CHANNELS,
+    InvalidSubscriptionError,
+    Subscription,
+    WithFields,
+)
+from advanced_mm.venue.protocol.subscriptions.time_step import Message, Step
+from advanced_mm.venue.protocol.subscriptions.user_channels import USER_CHANNELS
+from advanced_mm.venue.server.answers import Answers
+
+__all__ = ["StreamHub", "StreamLimits"]
+
+logger = logging.getLogger(__name__)
+
+ALL_CHANNELS: Mapping[str, WithFields] = {**CHANNELS, **USER_CHANNELS}
+LONGEST_TURN_S = 0.002  # how long messages are written before somebody else has a turn
+CLOSING_S = 1.0  # how long a client is waited for when the venue ends a connection
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """When a connection ends.
+
+    Attributes
+    ----------
+    idle_s
+        Real seconds after which a connection is closed to which nothing was sent.
+    queue_messages, queue_bytes
+        What may wait for a client. One that lets more pile up is disconnected, as it would
+        otherwise make the venue grow without bound and see an ever older market.
+    """
+
+    idle_s: float = 60.0
+    queue_messages: int = 20_000
+    queue_bytes: int = 16 << 20
+
+
+class Client:
+    """One connection: a bounded queue and the task that empties it."""
+
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        request: web.Request,
+        limits: StreamLimits,
+        gateway: GatewayProtocol | None,
+    ) -> None:
+        self.name = client_name(request)
+        self._socket = socket
+        self._transport = request.transport
+        self._limits = limits
+        self._gateway = gateway
+        self._queue: deque[str] = deque()
+        self._queued_bytes = 0
+        self._waiting = asyncio.Event()
+
+    def send(self, texts: Iterable[str]) -> None:
+        """Queue messages as the gateway lets them through, delayed ones when they are due."""
+        if self._gateway is None:
+            self._enqueue(texts)
+            return
+        for text in texts:
+            for delay_s, out in self._gateway.outgoing(self.name, text):
+                if delay_s > 0:
+                    asyncio.get_running_loop().call_later(delay_s, self._enqueue, (out,))
+                else:
+                    self._enqueue((out,))
+
+    def _enqueue(self, texts: Iterable[str]) -> None:
+        """Queue messages; a client that cannot keep up is cut off at once."""
+        if self._transport is None:
+            return
+        for text in texts:
+            self._queue.append(text)
+            self._queued_bytes += len(text)  # what is encoded has a byte a character
+        self._waiting.set()
+        if (
+            len(self._queue) > self._limits.queue_messages
+            or self._queued_bytes > self._limits.queue_bytes
+        ):
+            logger.warning("client %s does not keep up: disconnected", self.name)
+            # No closing handshake: it would wait behind the messages that the client does not read.
+            self._transport.abort()
+            self._transport = None
+            self._queue.clear()
+            self._queued_bytes = 0
+
+    async def write(self) -> None:
+        """Send what is queued until the connection ends or has been idle too long."""
+        try:
+            while True:
+                while self._queue:
+                    text = self._queue.popleft()
+                    self._queued_bytes -= len(text)
+                    await self._socket.send_str(text)
+                    if self._gateway is not None:
+                        self._gateway.sent(self.name, text)
+                self._waiting.clear()
+                async with asyncio.timeout(self._limits.idle_s):
+                    await self._waiting.wait()
+        except TimeoutError:
+            logger.info("client %s was idle for %g s: closed", self.name, self._limits.idle_s)
+            await self._socket.close(message=b"idle")
+        except ClientConnectionResetError:
+            logger.debug("client %s went away while it was written to", self.name)
+
+
+class StreamHub:
+    """All websocket clients of the venue.
+
+    Parameters
+    ----------
+    answers
+        Where posted requests are answered.
+    limits
+        When a connection ends.
+    gateway
+        What stands between the venue and its clients; None: nothing.
+    """
+
+    def __init__(
+        self,
+        answers: Answers,
+        limits: StreamLimits | None = None,
+        gateway: GatewayProtocol | None = None,
+    ) -> None:
+        self._answers = answers
+        self._venue = answers.exchange.venue
+        self._limits = limits or StreamLimits()
+        self._gateway = gateway
+        self._clients: dict[Client, web.WebSocketResponse] = {}
+        self._subscribers: dict[str, dict[Subscription, set[Client]]] = {
+            kind: {} for kind in ALL_CHANNELS
+        }
+
+    @property
+    def clients(self) -> int:
+        """Open connections."""
+        return len(self._clients)
+
+    async def publish(self, step: Step) -> None:
+        """Queue what a step of the market means to each subscriber.
+
+        Now and then the venue does something else in between: the books of many coins are due at
+        the same moment, and no order shall wait for all of them to be written.
+        """
+        self.publish_events()
+        # Whoever subscribes in between has seen the market after this step, and is no part of it.
+        audience = [
+            (subscription, tuple(clients))
+            for subscriptions in self._subscribers.values()
+            for subscription, clients in subscriptions.items()
+        ]
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        for subscription, clients in audience:
+            left = self._subscribers[subscription.type].get(subscription, set())
+            still_there = [client for client in clients if client in left]
+            self._send(still_there, self._messages(subscription, step))
+            if loop.time() - began_s > LONGEST_TURN_S:
+                await asyncio.sleep(0)
+                began_s = loop.time()
+
+    def _messages(self, subscription: Subscription, step: Step) -> list[Message]:
+        """What a step means to a subscription."""
+        kind = subscription.type
+        if kind in CHANNELS:
+            return CHANNELS[kind].on_step(self._answers.views.markets, subscription, step)
+        return USER_CHANNELS[kind].on_step(self._answers.views, subscription, step)
+
+    def publish_events(self) -> None:
+        """Queue what has happened to accounts since the last call for their subscribers."""
+        by_account: defaultdict[str, list[AccountEvent]] = defaultdict(list)
+        for event in self._answers.exchange.take_events():
+            owner = event.order.account if isinstance(event, OrderEvent) else event.account
+            by_account[owner].append(event)
+        if not by_account:
+            return
+        for kind, channel in USER_CHANNELS.items():
+            for subscription, clients in self._subscribers[kind].items():
+                if events := by_account.get(subscription.user):
+                    self._send(
+                        clients, channel.on_events(self._answers.views, subscription, events)
+                    )
+
+    @staticmethod
+    def _send(clients: Iterable["Client"], messages: Iterable[Message]) -> None:
+        texts = [_encode(message) for message in messages]
+        if texts:
+            for client in clients:
+                client.send(texts)
+
+    async def handle(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve one connection until it ends."""
+        socket = web.WebSocketResponse(
+            compress=False, timeout=CLOSING_S, max_msg_size=LARGEST_BYTES
+        )
+        await socket.prepare(request)
+        client = Client(socket, request, self._limits, self._gateway)
+        self._clients[client] = socket
+        writer = asyncio.create_task(client.write())
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.TEXT:
+                    client.send([_encode(reply) for reply in self._replies(client, message.data)])
+                    self.publish_events()
+                    await asyncio.sleep(0)  # one with much to say lets the others have a turn
+        finally:
+            writer.cancel()
+            del self._clients[client]
+            self._forget(client)
+        return socket
+
+    async def close(self) -> None:
+        """Say goodbye to all clients."""
+        await asyncio.gather(
+            *(
+                socket.close(code=WSCloseCode.GOING_AWAY, message=b"venue stops")
+                for socket in self._clients.values()
+            )
+        )
+
+    def _replies(self, client: Client, text: str) -> list[Message]:
+        """What the client gets for a message of its own."""
+        if self._gateway is not None and (refusal := self._gateway.incoming(client.name)):
+            return [_error(refusal)]
+        request = _decode(text)
+        method = request.get("method")
+        if method == "ping":
+            return [{"channel": "pong"}]
+        if method == "post" and isinstance(request.get("id"), int):
+            if self._gateway is not None and (refusal := self._gateway.post(client.name)):
+                return [_error(refusal)]
+            return [self._post(request)]
+        if method in ("subscribe", "unsubscribe") and "subscription" in request:
+            return self._subscription(client, str(method), request["subscription"])
+        return [_error(f"Error parsing JSON into valid websocket request: {shortened(text)}")]
+
+    def _subscription(self, client: Client, method: str, raw: object) -> list[Message]:
+        """Begin or end a subscription: the acknowledgement, and what a new subscriber gets."""
+        try:
+            subscription = Subscription.parse(raw, self._venue, ALL_CHANNELS)
+        except InvalidSubscriptionError:
+            return [_error(f"Invalid subscription {_quoted(raw)}")]
+        kind = subscription.type
+        clients = self._subscribers[kind].get(subscription, set())
+        if (client in clients) == (method == "subscribe"):
+            return [_error(f"Already {method}d: {_quoted(raw)}")]
+        acknowledgement = {
+            "channel": "subscriptionResponse",
+            "data": {"method": method, "subscription": _understood(raw, kind)},
+        }
+        if method == "unsubscribe":
+            self._remove(client, subscription)
+            if self._gateway is not None:
+                self._gateway.unsubscribe(client.name, str(subscription))
+            return [acknowledgement]
+        if self._gateway is not None:
+            user = subscription.user or None
+            if refusal := self._gateway.subscribe(client.name, str(subscription), user):
+                return [_error(refusal)]
+        self._subscribers[kind].setdefault(subscription, set()).add(client)
+        views = self._answers.views
+        if kind in CHANNELS:
+            return [acknowledgement, *CHANNELS[kind].on_subscribe(views.markets, subscription)]
+        views.account(subscription.user)
+        return [acknowledgement, *USER_CHANNELS[kind].on_subscribe(views, subscription)]
+
+    def _post(self, request: Mapping[str, object]) -> Message:
+        """The answer to a request of /info or /exchange that came this way."""
+        inner = request.get("request")
+        posted = inner if isinstance(inner, dict) else {}
+        kind, body = posted.get("type"), posted.get("payload")
+        try:
+            if kind == "info":
+                answer = self._answers.info(body)
+                asked = body.get("type") if isinstance(body, dict) else None
+                payload: object = {"type": asked, "data": answer}
+            elif kind == "action":
+                payload = self._answers.action(body)
+            else:
+                raise RejectedRequest("unknown variant of `type`")
+        except RejectedRequest as error:
+            kind = "error"
+            reason = shortened(str(error))
+            payload = f"422 Failed to deserialize the JSON body into the target type: {reason}"
+        except UnknownCoinError:
+            kind, payload = "error", "500 null"
+        response = {"type": kind, "payload": payload}
+        return {"channel": "post", "data": {"id": request["id"], "response": response}}
+
+    def _remove(self, client: Client, subscription: Subscription) -> None:
+        subscriptions = self._subscribers[subscription.type]
+        subscriptions[subscription].discard(client)
+        if not subscriptions[subscription]:
+            del subscriptions[subscription]
+
+    def _forget(self, client: Client) -> None:
+        for subscriptions in self._subscribers.values():
+            for subscription in [
+                key for key, clients in subscriptions.items() if client in clients
+            ]:
+                self._remove(client, subscription)
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: dumps makes one a message
+
+
+def _decode(text: str) -> dict[str, object]:
+    """The object in a client's message, an empty one if there is none."""
+    try:
+        decoded = decode_json(text)
+    except ValueError:
+        return {}
+    return decoded if isinstance(decoded, dict) else {}
+
+
+def _understood(raw: object, kind: str) -> dict[str, object]:
+    """A subscription as it was sent, without what means nothing to its kind: it may be anything."""
+    sent = raw if isinstance(raw, dict) else {}
+    return {name: sent[name] for name in ("type", *ALL_CHANNELS[kind].fields) if name in sent}
+
+
+def _quoted(raw: object) -> str:
+    """The beginning of what was asked for."""
+    try:
+        return shortened(_encode(raw))
+    except RecursionError:
+        return "(nested too deeply)"
+
+
+def _error(text: str) -> Message:
+    return {"channel": "error", "data": text}
