@@ -171,7 +171,6 @@ NEEDS = {
         "export FREQTRADE__EXCHANGE__PRIVATE_KEY=0x…",
         "export FREQTRADE__EXCHANGE__WALLET_ADDRESS=0x…",
     ],
-    "Docker, or buildah and root": ["make image", "make image-check"],
     "Docker": [
         "docker compose --env-file docker/paper.env --profile paper up -d",
         "docker compose down",
