@@ -1,8 +1,8 @@
-"""Every request of Hyperliquid's, one by one: there, refused as it would be, or left out, and why.
+"""All requests of Hyperliquid: supported, refused as by Hyperliquid, or unsupported with a reason.
 
 The table is ``venue_requests.yaml``. Every line of it is sent to a running venue over its sockets.
-The table names all that the venue answers and all that the TypeScript SDK can ask, and
-``docs/venue_requests.md`` is made of it::
+The table lists all that the venue answers and all requests of the TypeScript SDK, and
+``docs/venue_requests.md`` is generated from it::
 
     python tests/venue/protocol/test_venue_requests.py > docs/venue_requests.md
 """
@@ -243,37 +243,37 @@ async def test_the_table_names_all_that_the_typescript_sdk_asks(node_modules):
 
 
 SECTIONS = {
-    "info": "Requests for information",
+    "info": "Info requests",
     "actions": "Actions",
     "subscriptions": "Subscriptions",
 }
 
 
 def page():
-    """The table as a page."""
+    """Return the table as a Markdown page."""
     lines = [
         "# The loopback venue, request by request",
         "",
-        "What Hyperliquid's documentation lists, and what the loopback venue does. Each line",
-        "of `tests/venue/protocol/venue_requests.yaml`, from which this page is made, is sent to a",
-        "running venue by a test. Answers have the types that `@nktkas/hyperliquid` declares.",
+        "Hyperliquid's documented requests, and how the loopback venue handles them. This page is",
+        "generated from `tests/venue/protocol/venue_requests.yaml`; a test sends each line to a",
+        "running venue. Replies have the types that `@nktkas/hyperliquid` declares.",
     ]
     for section, title in SECTIONS.items():
-        lines += ["", f"## {title}", "", "| request | here | |", "| --- | --- | --- |"]
+        lines += ["", f"## {title}", "", "| request | status | note |", "| --- | --- | --- |"]
         for name, line in TABLE[section].items():
             if "left_out" in line:
-                state, note = "left out", TABLE["reasons"][line["left_out"]]
+                state, note = "unsupported", TABLE["reasons"][line["left_out"]]
             else:
-                state, note = "there", line.get("note", "")
+                state, note = "supported", line.get("note", "")
             lines.append(f"| `{name}` | {state} | {note} |")
     lines += [
         "",
-        "What is left out is answered as a request nobody knows: HTTP 422, or `Invalid",
-        "subscription` on channel `error`.",
+        "Unsupported requests are answered like unknown ones: HTTP 422, or `Invalid subscription`",
+        "on channel `error`.",
         "",
-        "## What is refused, in Hyperliquid's words",
+        "## Refusals, with Hyperliquid's messages",
         "",
-        "| what is sent | answer |",
+        "| request | answer |",
         "| --- | --- |",
     ]
     for line in TABLE["refusals"]:
@@ -281,13 +281,13 @@ def page():
         words = words.replace("[0-9a-f]{40}", "…").replace("[0-9]+", "…").replace("0x0+ee", "0x…")
         words = re.sub(r"\[0-9\]", "…", words)
         lines.append(f"| {line['what']} | {words.replace(' asset=0', '')} |")
-    lines += ["", "## Where it is known to differ", ""]
+    lines += ["", "## Known differences", ""]
     lines += [f"- {difference}" for difference in TABLE["differences"]]
     return "\n".join(lines) + "\n"
 
 
-def test_the_page_is_made_of_the_table():
-    assert PAGE.read_text() == page(), f"write it anew: python {Path(__file__).name} > {PAGE.name}"
+def test_the_page_is_generated_from_the_table():
+    assert PAGE.read_text() == page(), f"regenerate: python {Path(__file__).name} > {PAGE.name}"
 
 
 if __name__ == "__main__":
