@@ -447,7 +447,7 @@ def test_the_bot_without_sparing_is_the_strategy_less_one_call(tmp_path, monkeyp
     text = (budget.project_without_sparing(tmp_path / "project") / name).read_text()
     assert (ROOT / name).read_text().replace(budget.SPARING, "") == text
     assert budget.SPARING not in text
-    assert {case.name for case in budget.CASES if not case.sparing} == {"Freqtrade as it is"}
+    assert {case.name for case in budget.CASES if not case.sparing} == {"plain Freqtrade"}
 
 
 @pytest.mark.bot

@@ -88,7 +88,7 @@ def test_numbers_that_are_no_price_are_named(number):
 
 
 def test_no_step_but_a_power_of_ten_or_none():
-    with pytest.raises(InputError, match="price step of nan"):
+    with pytest.raises(InputError, match="price step = nan"):
         PriceGrid(4, math.nan)
 
 

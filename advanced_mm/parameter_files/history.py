@@ -175,7 +175,7 @@ class CalibrationHistory:
         if times.size == 0:
             return SCHEMA.empty_table()
         if times.dtype.kind not in "iu" or times.ndim != 1:
-            raise InputError("times_ms must be a one-dimensional list of integers, epoch ms")
+            raise InputError("times_ms must be a list of whole numbers, epoch milliseconds")
         limits_us = np.clip(times, -_MOST_MS, _MOST_MS).astype(np.int64) * 1000
         folder = coin_folder(self.directory, coin)
         days = _days(folder)
