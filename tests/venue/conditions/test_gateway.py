@@ -209,7 +209,7 @@ async def test_posts_are_under_way_until_they_are_answered_or_lost(behind_a_gate
         answered = [(await read(socket, "post"))["data"]["id"] for _ in range(100)]
         assert answered == list(range(100))
         refusal = (await read(socket, "error"))["data"]
-        assert refusal == "Cannot have more than 100 posts under way."
+        assert refusal == "Cannot have more than 100 posts in flight."
         counter = gateway.streams["127.0.0.1"]
         assert counter.posts == 0
         gateway.faults.clear(late.number)
@@ -313,7 +313,9 @@ async def test_one_channel_of_one_coin_is_lost(scripted):
             assert {("trades", "ETH"), ("candle", "ETH"), ("bbo", "ETH"), ("bbo", "BTC")} < heard
             assert ("subscriptionResponse", "BTC trades") in heard
             assert not {("trades", "BTC"), ("candle", "BTC")} & heard
-        with pytest.raises(InputError, match="coin 'DOGE' is not one of ETH, BTC"):
+        with pytest.raises(
+            InputError, match="coin 'DOGE' is not traded here: give one of ETH, BTC"
+        ):
             gateway.set_fault(fault("dropped_messages", coins=["DOGE"]))
     finally:
         await server.stop()
@@ -399,7 +401,7 @@ async def test_maintenance_and_halt_end_by_themselves(behind_a_gate):
 
 async def test_a_fault_of_a_foreign_coin_is_refused(behind_a_gate):
     async with behind_a_gate() as (_, gateway, _, _):
-        with pytest.raises(InputError, match="coin 'DOGE' is not one of ETH"):
+        with pytest.raises(InputError, match="coin 'DOGE' is not traded here: give one of ETH"):
             gateway.set_fault(HaltedCoin(coin="DOGE"))
         with pytest.raises(InputError, match="DOGE"):
             Gateway(gateway.exchange, schedule=[TimedFault(5.0, HaltedCoin(coin="DOGE"))])

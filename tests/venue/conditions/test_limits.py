@@ -107,7 +107,7 @@ def test_ten_connections_and_thirty_new_ones_a_minute():
         counter.disconnect(f"c{i}")
         assert counter.connect(f"c{i + 10}", 1.0) is None
     counter.disconnect("c29")
-    assert "30 a minute" in str(counter.connect("c30", 59.9))
+    assert "30 connections a minute" in str(counter.connect("c30", 59.9))
     assert counter.connect("c30", 60.0) is None
     assert counter.refused == 2
 

@@ -242,11 +242,11 @@ def changed(content, **fields):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda c: changed(c, version=2), "has version 2, this venue reads 1"),
-        (lambda c: changed(c, format="cake"), "is no state of a venue"),
-        (lambda c: [c], "is no state of a venue"),
+        (lambda c: changed(c, version=2), "has version 2, this venue reads version 1"),
+        (lambda c: changed(c, format="cake"), "is not a venue state"),
+        (lambda c: [c], "is not a venue state"),
         (lambda c: {k: v for k, v in c.items() if k != "journal"}, "journal: Field required"),
-        (lambda c: changed(c, journal=c["journal"][:-5]), "does not come out as it was saved"),
+        (lambda c: changed(c, journal=c["journal"][:-5]), "differs after the journal was replayed"),
         (lambda c: changed(c, journal=[[1, "place", []]]), "comes after"),
         (
             lambda c: changed(c, journal=[[OPENED_MS, "explode", []]]),
@@ -271,7 +271,7 @@ def test_files_that_are_not_there_or_not_whole(tmp_path):
         load_state(path)
     venue = saved(path)
     path.write_text(path.read_text()[:1000])
-    with pytest.raises(InputError, match="was not saved whole"):
+    with pytest.raises(InputError, match="the save was incomplete"):
         load_state(path)
     with pytest.raises(InputError, match="cannot be written"):
         save_state(tmp_path / "no" / "file", venue, Signers())

@@ -250,7 +250,7 @@ def test_a_saved_venue_goes_on_where_it_was(tmp_path):
         assert state["accounts"][user]["usdc"] == "77.0"
         assert state["market_time_ms"] > saved["saved_ms"]
     file.write_text(file.read_text()[:-100])
-    assert "was not saved whole" in refused("--restore", file)
+    assert "the save was incomplete" in refused("--restore", file)
     assert "folder does not exist" in refused("--save", tmp_path / "no" / "file")
 
 
