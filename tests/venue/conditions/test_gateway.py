@@ -2,8 +2,8 @@
 
 - REST: 429 beyond 1200 of weight, charged for what is returned; address budget; websocket limits;
 - REST faults: latency, 5xx before execution, replies dropped after it, by path or type;
-- stream faults: messages doubled, late but in order, lost, silence with and without pongs, cut;
-- maintenance, halt; probability, count and time of a fault; schedule; the board's own laws.
+- stream faults: messages duplicated, late but in order, lost, silence with and without pongs, cut;
+- maintenance, halt; probability, count and duration of a fault; schedule; the fault board itself.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ async def read(socket, channel, seconds=5.0):
 
 
 async def silent(socket, seconds=0.3):
-    """Whether nothing comes."""
+    """Whether no message arrives."""
     try:
         async with asyncio.timeout(seconds):
             await socket.receive()
@@ -283,7 +283,7 @@ async def test_messages_twice_late_in_order_and_lost(behind_a_gate):
 
 
 async def test_one_channel_of_one_coin_is_lost(scripted):
-    """Its messages never come; the other channels, the other coin and acknowledgements do."""
+    """Its messages never arrive; other channels, the other coin and acknowledgements do."""
     markets = scripted.Market(), scripted.Market("BTC", start_ms=None)
     exchange = Exchange(markets, Rules())
     gateway = Gateway(exchange, OFF)
@@ -322,7 +322,7 @@ async def test_one_channel_of_one_coin_is_lost(scripted):
 
 
 def named(message):
-    """Channel and coin of a message; what is acknowledged of an acknowledgement."""
+    """Channel and coin of a message; of an acknowledgement, those it acknowledges."""
     channel, data = message["channel"], message["data"]
     if channel == "subscriptionResponse":
         return channel, f"{data['subscription']['coin']} {data['subscription']['type']}"

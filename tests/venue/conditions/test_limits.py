@@ -1,4 +1,4 @@
-"""Every counter against a count by hand; numbers and sentences are the venue's documentation's.
+"""Every counter against a count by hand; numbers and messages are from the venue's documentation.
 
 - REST weights by request, extra weight by items, 1200 a minute as a sliding window;
 - websocket connections, new ones a minute, subscriptions, users, messages, posts;

@@ -1,10 +1,10 @@
-"""Saving and restoring: what was saved goes on as if it had never stopped.
+"""Saving and restoring: a restored venue continues as if it had never stopped.
 
 - the same seed and the same actions give the same fills, in whatever steps the market is driven;
 - saved in the middle and restored, the same further actions give the same fills, orders and money,
   with queues, stops, sub-accounts, halts, gaps, several coins;
 - keys, nonces and request counters come back; the time in between is caught up;
-- files that are cut short, foreign, of another version or tampered with are explained.
+- truncated, foreign and tampered files, and those of another version, are refused with a reason.
 """
 
 import json

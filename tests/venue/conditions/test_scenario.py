@@ -1,7 +1,7 @@
-"""Scenario files: those of tests/scenarios run, their times are kept, and bad ones are explained.
+"""Scenario files: those of tests/scenarios run on schedule, and bad ones are refused.
 
 - every file loads, opens, runs 60 s of the market without sockets, twice with the same result;
-- regimes and gaps come at their seconds after the opening; faults keep their times;
+- regimes, gaps and faults take effect at their times;
 - accounts, sub-accounts and rules are what the file says;
 - a bad file's message names file, field and value.
 """
@@ -204,7 +204,7 @@ def gaps(*percents: float) -> str:
         (MARKET + "accounts: [{address: me}]", "accounts.0.address = 'me'"),
         (MARKET + "rules: {maker_fee: 5}", "rules.maker_fee = 5"),
         (MARKET + "limits: {rest: maybe}", "limits.rest = 'maybe'"),
-        # What broke the venue, or opened a broken one:
+        # Values that crashed the venue, or opened a broken one:
         (
             synthetic("lambda_plus: 1.0e+9"),
             "markets.0: .*lambda_plus = 1000000000.0 .*at most 3333",

@@ -1,4 +1,4 @@
-"""The admin interface over real sockets: what it tells, what it sets, whom it refuses."""
+"""The admin interface over real sockets: what it reports and sets, and which clients it refuses."""
 
 import contextlib
 import json

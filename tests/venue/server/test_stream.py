@@ -1,4 +1,4 @@
-"""The websocket over real sockets: acknowledgements, streams, refusals, and how connections end."""
+"""The websocket over real sockets: acknowledgements, streams, refusals, closed connections."""
 
 import asyncio
 import contextlib
