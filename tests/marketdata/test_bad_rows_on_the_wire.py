@@ -124,7 +124,7 @@ def test_the_recorder_keeps_the_good_prints_and_says_what_it_left_out(
     assert recorder.bad_rows.count("trades") == 1
     told = recorder.bad_rows.news()
     assert told is not None
-    assert "1 bad trades row (last: size 'NaN' is negative or not a number, of tid 123)" in told
+    assert "1 bad trades row (last: size 'NaN' is negative or not a number, tid 123)" in told
     assert "1 bad bbo message" in told
     assert recorder.bad_rows.news() is None  # until there is something new
 
@@ -144,7 +144,7 @@ def test_rows_are_counted_by_kind_in_words() -> None:
 async def test_the_collectors_log_tells_of_bad_rows_of_messages_and_of_meta(
     venue: Any, wire: SimpleNamespace, tmp_path: Path, caplog: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(collector, "_TELL_SECONDS", 0.05)
+    monkeypatch.setattr(collector, "_BAD_ROWS_LOG_SECONDS", 0.05)
     venue.meta["universe"] += [{"name": "BAD", "szDecimals": None}, None, {"szDecimals": 1}]
     message = wire.trades((1000, 1), (1001, 2))
     message["data"][0]["px"] = "NaN"
@@ -161,7 +161,7 @@ async def test_the_collectors_log_tells_of_bad_rows_of_messages_and_of_meta(
     async with asyncio.timeout(10):
         while "3 bad meta rows" not in caplog.text or "1 bad trades row" not in caplog.text:
             await asyncio.sleep(0.01)
-    assert "left out of the venue's messages so far:" in caplog.text
+    assert "dropped from the venue's messages so far:" in caplog.text
     stop.set()
     await recording
     assert "everything received is on disk; 3 bad meta rows" in caplog.text

@@ -190,7 +190,7 @@ def test_the_recording_tells_of_bad_rows_whole_and_followed(
     whole = store.read("ETH")
     assert whole.trades.trade_id.tolist() == recording.trades.trade_id.tolist()
     assert BadRows(whole.bad_rows).total == 2
-    assert "ETH: left out of its shards: 2 bad trades rows" in caplog.text
+    assert "ETH: dropped from its shards: 2 bad trades rows" in caplog.text
 
 
 def test_events_without_a_time_are_left_out_of_the_connection_log(
@@ -205,4 +205,4 @@ def test_events_without_a_time_are_left_out_of_the_connection_log(
     ]
     pq.write_table(table("connections", rows), folder / "connections_1.parquet")
     assert [event.event for event in ShardStore(tmp_path).connections("ETH")] == ["connect"]
-    assert "2 bad connections rows are left out" in caplog.text
+    assert "dropped 2 bad connections rows" in caplog.text

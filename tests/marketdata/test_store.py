@@ -173,7 +173,7 @@ class TestBadInput:
 
     def test_missing_coin_names_those_there(self, store: ShardStore, wire: SimpleNamespace) -> None:
         record(store, wire.bbo(1000))
-        with pytest.raises(InputError, match=r"'BTC' has no recording.*there: ETH"):
+        with pytest.raises(InputError, match=r"'BTC' has no recording.*recorded: ETH"):
             store.newest_ms("BTC")
 
     @pytest.mark.parametrize("coin", ["../ETH", "", ".", "A/B", "E TH"])

@@ -73,12 +73,12 @@ def test_a_cut_channel_is_named_within_fifteen_seconds_and_once(coin, channel, c
     socket.run(120)
     told = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
     assert len(told) == 1
-    assert told[0].startswith(f"{channel} of {coin} silent for ")
+    assert told[0].startswith(f"{coin}: {channel} silent for ")
     socket.mute.clear()
     socket.run(5)
     (ended,) = socket.ended
     assert ended.seconds == pytest.approx(socket.now_s - 5 - cut_s, abs=3)
-    assert f"{channel} of {coin} speaks again after " in caplog.records[-1].getMessage()
+    assert f"{coin}: {channel} active again after " in caplog.records[-1].getMessage()
 
 
 def test_a_coin_silent_beside_another_is_named_by_its_channels():
