@@ -115,4 +115,4 @@ async def test_a_channel_of_one_coin_of_two_is_lost_and_found(tmp_path, caplog, 
         await server.stop()
     assert {silence.channel for silence in store.read("BTC").silences} == {channel}
     assert store.read("ETH").silences == ()
-    assert "BTC: all channels speak again" in caplog.text
+    assert "BTC: all channels are active again" in caplog.text

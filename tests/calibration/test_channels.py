@@ -86,7 +86,9 @@ def test_a_channel_cut_off_for_the_last_minutes(recorded_half_hour, name, channe
     assert lost.quiet == {channel: pytest.approx(60 * minutes, abs=6)}
     assert (lost.end_ms - lost.sound_ms) / 1000 == pytest.approx(60 * minutes, abs=6)
     assert {lost.kappa_status, lost.lambda_status, lost.epsilon_status} == {"stale"}
-    assert next(iter(lost.reasons())).startswith(f"silent while other channels spoke: {channel} ")
+    assert next(iter(lost.reasons())).startswith(
+        f"silent while other channels were active: {channel} "
+    )
     assert_true_rates(lost, market)
     counted = CalibrationOptions(window=WindowOptions(silence_probability=0.0))
     if channel == "trades":

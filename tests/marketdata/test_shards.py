@@ -162,7 +162,7 @@ def test_a_step_finer_than_the_venue_s_is_believed_where_it_is_the_rule() -> Non
         (table("prices", [], 0.1), "has no rows"),
         (table("prices", [(1.0, "both", 7)], 0.1), "expected 'bid' or 'ask'"),
         (table("prices", [(1.0, "bid", None)], 0.1), "empty values"),
-        (table("prices", [(1.0, "bid", 7)], -1.0), "not a price step"),
+        (table("prices", [(1.0, "bid", 7)], -1.0), "must be a positive number"),
         (table("prices", [(1.0, "bid", 7)], 0.1).drop_columns("size"), "'size' is missing"),
     ],
 )
