@@ -204,7 +204,7 @@ class PeriodicRunner:
             try:
                 self._history.merge()
             except (InputError, OSError) as error:
-                logger.error("history: the newest rows could not be merged into the day files: %s", error)
+                logger.error("history: new rows could not be merged into the day files: %s", error)
 
     def _names_until_stopped(self) -> Iterator[str]:
         for name in self.options.coins:

@@ -1,7 +1,7 @@
-"""The repeating refit: patient, one coin's trouble is its own, ages by the right clock.
+"""Periodic refits: missing data are waited for, one coin's error does not affect the others.
 
-Thin coins get a longer window and keep it while they need it; every refit is in the history before
-it is published; many coins cost little and memory stays flat.
+Ages are measured on the right clock; thin coins keep a longer window while they need it; every
+refit is in the history before it is published; many coins are fast and memory stays flat.
 """
 
 import gc

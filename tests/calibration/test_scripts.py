@@ -1,4 +1,4 @@
-"""The fitting scripts: what they print, what they write, how they refuse."""
+"""The fitting scripts: output, files written and errors."""
 
 import json
 import runpy

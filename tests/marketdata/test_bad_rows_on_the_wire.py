@@ -1,9 +1,9 @@
-"""A bad row of a message costs itself: the others are recorded, it is counted.
+"""A bad row of a message is dropped and counted; the others are recorded.
 
 - prints: whatever is wrong with some, exactly the others are recorded;
-- books and touches: a bad level or side is unknown, in its place, the others stand in theirs;
-- what was left out is counted, with the reason of the last, and the collector's log tells of it;
-- a message without a single good row is refused as a whole.
+- books and touches: a bad level or side becomes unknown, all others keep their place;
+- dropped rows are counted, with the reason for the last, and logged by the collector;
+- a message without any good row is rejected as a whole.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ def test_exactly_the_good_prints_are_decoded_and_the_bad_ones_counted(
         decoded.rows == decode({"channel": "trades", "data": [rows[tid] for tid in good]})[0].rows
     )
     if len(good) < len(plan):
-        with pytest.raises(VenueError):  # without somebody who counts, nothing is left out
+        with pytest.raises(VenueError):  # without a counter no row is dropped silently
             decode(message)
 
 

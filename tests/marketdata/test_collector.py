@@ -1,4 +1,4 @@
-"""The collector against a venue on a real socket that drops, falls silent, lies and replays."""
+"""The collector against a venue that drops connections, falls silent, sends junk and replays."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ QUICK = ConnectionSettings(
 
 
 def says(*messages: Any, then_drop: bool = False, every: float = 0.0) -> Any:
-    """Make a behaviour: wait for the subscriptions, say the messages, then drop or be silent."""
+    """Make a behaviour: wait for the subscriptions, send the messages, then drop or be silent."""
 
     async def behave(venue: Any, socket: web.WebSocketResponse) -> None:
         mine = venue.connections - 1
@@ -84,7 +84,7 @@ async def test_subscribes_four_streams_a_coin(
 async def test_drop_and_replay_lose_and_double_nothing(
     venue: Any, store: ShardStore, wire: SimpleNamespace
 ) -> None:
-    """The second connection replays what the first told, and a trade of the time between."""
+    """The second connection replays the trades of the first, and one from the time between."""
     venue.behaviours = [
         says(wire.trades((1000, 1), (1001, 2)), wire.trades((1002, 3)), then_drop=True),
         says(wire.trades((1001, 2), (1002, 3), (1003, 4)), wire.trades((1004, 5))),
@@ -311,7 +311,7 @@ async def test_a_pair_waits_for_the_venue_s_list(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its coin's name cannot be told from the spelling; the venue's own name need not wait."""
+    """A spelling other than the venue's needs its list of coins; the venue's own does not."""
     monkeypatch.setattr("advanced_mm.marketdata.collector._META_RETRY_SECONDS", (0.01, 0.05))
     meta, many.meta = many.meta, None
     many.behaviours = [says(wire.bbo(1000, coin="kPEPE"))]

@@ -24,7 +24,7 @@ LATER_MS = START_MS + 10 * DAY_MS
 
 @pytest.fixture
 def recorded(store, wire):
-    """Two days of a shard an hour and kind, with replays, an empty side and a new tick."""
+    """Two days with one shard per hour and kind, with replays, an empty side and a new tick."""
     recorder = Recorder(store, ["ETH"], {"ETH": 0.1})
     recorder.connected(START_MS / 1000)
     for hour in range(48):

@@ -1,4 +1,4 @@
-"""Shards parsed together: each what it is alone, whatever the others are."""
+"""Shards parsed together give the same as each parsed alone."""
 
 from pathlib import Path
 
@@ -118,7 +118,7 @@ def quotes_table(rows: list[tuple[int, int, str, float]], tick: float | None = 0
 @settings(deadline=None)
 @given(updates, st.randoms(use_true_random=False))
 def test_rows_copied_and_shuffled_are_the_same_quotes(made, random) -> None:
-    """Both sides of an update are found again by their two times, whatever lies between them."""
+    """The two sides of an update are paired by their times, whatever lies between them."""
     rows = [
         row
         for ms, local_s, bid, width in sorted(made)

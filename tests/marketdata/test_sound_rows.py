@@ -1,9 +1,9 @@
-"""A bad row of a shard costs itself: the shard is that of its good rows, the bad are counted.
+"""A bad row of a shard is dropped and counted; the good rows are read.
 
 - whatever is wrong with some rows (no time, no side, no id, NaN), exactly the others are read;
-- a quote's bad side is not known, its other side stands;
-- a row dated far ahead of its file does not end the window of all others;
-- the recording, whole or followed, tells how many and of the last what it held.
+- a quote's bad side is unknown, its other side is kept;
+- a row dated far ahead of its file does not push the others out of the window;
+- the recording, read at once or followed, has the number of bad rows and the last one's content.
 """
 
 from pathlib import Path
