@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 4
 export NO_MKDOCS_2_WARNING = 1
 
 .PHONY: help install install-dev paper test lint docs docs-serve image image-check clean
@@ -31,8 +32,8 @@ paper: install   ## the whole system on a loopback venue: MINUTES=3, LIVE=1, BOT
 	  $(if $(LIVE),--live) $(if $(BOTH),--both-sides) \
 	  $(if $(REPLAY),--replay $(REPLAY)) $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(COIN),--coin $(COIN)) $(if $(SUMMARY),--summary $(SUMMARY))
 
-test: install-dev   ## all tests
-	$(BIN)/python -m pytest -n 2
+test: install-dev   ## all tests, WORKERS=4 at once (the long ones wait rather than compute)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: install-dev   ## ruff, mypy, and a strict build of the documentation
 	$(BIN)/ruff check .

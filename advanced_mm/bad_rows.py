@@ -7,6 +7,7 @@ reads lists keeps a `BadRows`, adds to it what it leaves out, and shows it where
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["BadRow", "BadRows"]
 
@@ -32,6 +33,13 @@ class BadRows:
         self._lock = threading.Lock()
         for row in rows:
             self.add(row.kind, row.reason, row.count)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the lock behind: hyperopt hands the strategy to processes of its own."""
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
 
     def add(self, kind: str, reason: str, count: int = 1) -> None:
         """Count rows of a kind; ``reason`` says of the last what is wrong with it."""

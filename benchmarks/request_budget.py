@@ -30,7 +30,7 @@ from advanced_mm.errors import InputError
 from advanced_mm.session.session import PaperSession, SessionOptions
 
 ROOT = Path(__file__).resolve().parents[1]
-SPARING = "        spare_requests(exchange)\n"
+SPARING = "        spare_requests(exchange, self._bad_rows)\n"
 
 
 @dataclass(frozen=True)

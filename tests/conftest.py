@@ -1,5 +1,6 @@
 """What several parts' tests share."""
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -69,3 +70,43 @@ def parameter_set(calibration_id: str = "r1", **changes: object) -> ParameterSet
 def make_set() -> Callable[..., ParameterSet]:
     """The factory of parameter sets."""
     return parameter_set
+
+
+LONGEST_FIRST = (
+    "test_live_bot",
+    "test_live_both_sides",
+    "test_a_minute_of_trading",
+    "test_sessions_run_as_make_starts_them",
+    "test_backtest_and_hyperopt_run",
+    "test_over_the_socket",
+    "test_paper_session",
+    "test_sidecar",
+    "test_settings_at_start",
+    "test_silent_channels",
+    "test_coins_by_other_names",
+)
+"""Tests that mostly wait for other processes, by a part of their ids."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Deal the long tests to the workers, so that each begins with some of them.
+
+    They wait rather than compute, and run beside the others' short ones. xdist's ``worksteal``
+    gives each worker an equal stretch of the list to begin with.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+
+    def rank(item: pytest.Item) -> int:
+        ranks = (i for i, part in enumerate(LONGEST_FIRST) if part in item.nodeid.partition("[")[0])
+        return next(ranks, len(LONGEST_FIRST))
+
+    long = sorted((item for item in items if rank(item) < len(LONGEST_FIRST)), key=rank)
+    short = [item for item in items if rank(item) == len(LONGEST_FIRST)]
+    dealt: list[pytest.Item] = []
+    for worker in range(workers):
+        begin, end = (len(items) * k // workers for k in (worker, worker + 1))
+        hand = long[worker::workers]
+        taken = max(0, end - begin - len(hand))
+        dealt += [*hand, *short[:taken]]
+        del short[:taken]
+    items[:] = [*dealt, *short]

@@ -17,7 +17,7 @@ SECTION = "API reference"
 def on_config(config: "MkDocsConfig") -> None:
     """Add the pages to the navigation."""
     pages: list[Any] = next(entry[SECTION] for entry in config.nav or [] if SECTION in entry)
-    pages += [{package: _path(package)} for package in packages(ROOT)]
+    pages += [{package.removeprefix(f"{LIBRARY}."): _path(package)} for package in packages(ROOT)]
 
 
 def on_files(files: "Files", config: "MkDocsConfig") -> None:

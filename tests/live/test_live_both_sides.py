@@ -6,13 +6,13 @@ import time
 
 import pytest
 
-MINUTES = float(os.environ.get("AMM_LIVE_MINUTES", "5"))
+MINUTES = float(os.environ.get("AMM_LIVE_MINUTES", "2"))
 
 pytestmark = [pytest.mark.bot, pytest.mark.timeout(180 + 60 * MINUTES)]
 
 
 def test_both_sides_are_quoted_at_once_without_an_error(live_session, bench_of):
-    """Length: ``AMM_LIVE_MINUTES``, five by default."""
+    """Length: ``AMM_LIVE_MINUTES``, two by default."""
     with live_session(both_sides=True, volatility=None) as session:
         benches = [bench_of(session, number) for number in range(2)]
         end = time.monotonic() + 60 * MINUTES

@@ -1,0 +1,27 @@
+"""The estimators: from a window to λ, κ, ε, the Pareto tail and σ, each with its uncertainty."""
+
+from advanced_mm.calibration.estimators.arrivals import ArrivalEstimator, ArrivalFit
+from advanced_mm.calibration.estimators.fill_curve import FillCurveEstimator, FillCurveFit
+from advanced_mm.calibration.estimators.fill_impact import (
+    DepthProfile,
+    FillImpactEstimator,
+    FillImpactFit,
+)
+from advanced_mm.calibration.estimators.impact import ImpactEstimator, ImpactFit
+from advanced_mm.calibration.estimators.pareto import ParetoEstimator, ParetoFit
+from advanced_mm.calibration.estimators.volatility import VolatilityEstimator
+
+__all__ = [
+    "ArrivalEstimator",
+    "ArrivalFit",
+    "DepthProfile",
+    "FillCurveEstimator",
+    "FillCurveFit",
+    "FillImpactEstimator",
+    "FillImpactFit",
+    "ImpactEstimator",
+    "ImpactFit",
+    "ParetoEstimator",
+    "ParetoFit",
+    "VolatilityEstimator",
+]

@@ -247,10 +247,10 @@ def changed(content, **fields):
         (lambda c: [c], "is no state of a venue"),
         (lambda c: {k: v for k, v in c.items() if k != "journal"}, "journal: Field required"),
         (lambda c: changed(c, journal=c["journal"][:-5]), "does not come out as it was saved"),
-        (lambda c: changed(c, journal=[[1, "place", []]]), "comes after"),
+        (lambda c: changed(c, journal=[[1, "place", []]]), "is earlier than"),
         (
             lambda c: changed(c, journal=[[OPENED_MS, "explode", []]]),
-            "'explode' is no action",
+            "unknown action 'explode'",
         ),
         (lambda c: changed(c, rules={"play_money": -1}), "rules.play_money"),
     ],
