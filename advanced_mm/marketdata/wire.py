@@ -109,6 +109,8 @@ def _decode_trades(data: list[Mapping[str, Any]], faults: list[str]) -> list[Dec
     by_coin: dict[str, list[tuple[Any, ...]]] = {}
     for trade in data:
         try:
+            if not isinstance(trade, Mapping):
+                raise ValueError("it is no object")
             side = _SIDES.get(trade["side"])
             if side is None:
                 raise ValueError(f"side {trade['side']!r} is neither 'A' nor 'B'")
@@ -122,8 +124,8 @@ def _decode_trades(data: list[Mapping[str, Any]], faults: list[str]) -> list[Dec
             )
             by_coin.setdefault(_coin(trade), []).append(row)
         except _FAULTS as error:
-            tid = trade.get("tid") if isinstance(trade, Mapping) else trade
-            faults.append(f"{_describe(error)}, tid {tid!r}")
+            which = f"tid {trade.get('tid')!r}" if isinstance(trade, Mapping) else repr(trade)
+            faults.append(f"{_describe(error)}, {which}")
     return [
         DecodedRows(coin, "trades", max(row[4] for row in rows), rows)
         for coin, rows in by_coin.items()

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from advanced_mm.errors import InputError
-from advanced_mm.instruments import dex_of, resolve_coin
+from advanced_mm.instruments import dex_of, nearest, resolve_coin
 from advanced_mm.markets.market import MarginMode
 
 __all__ = ["KNOWN_COINS", "CoinFigures", "figures_of", "margin_mode_of", "named_coins", "tick_of"]
@@ -118,8 +118,10 @@ def named_coins(names: Iterable[str]) -> tuple[str, ...]:
         try:
             coins.append(resolve_coin(name, KNOWN_COINS, "the loopback venue"))
         except InputError:
+            meant = " or ".join(nearest(name, KNOWN_COINS))
             raise InputError(
-                f"the loopback venue has no figures for coin {name!r}, only for "
+                f"the loopback venue has no figures for coin {name!r}"
+                f"{f' (did you mean {meant})' if meant else ''}, only for "
                 f"{', '.join(KNOWN_COINS)}: name one of these, or set the coin's own figures in a "
                 "scenario file (synthetic: start_price, size_decimals and max_leverage)"
             ) from None

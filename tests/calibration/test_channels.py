@@ -139,6 +139,20 @@ def test_two_channels_at_once(recorded_half_hour):
     assert_true_rates(lost, market)
 
 
+def test_quotes_and_books_both_lost_while_trades_go_on(recorded_half_hour):
+    """Nothing beats any more, but the coin is not quiet: its newest data are in doubt."""
+    recording, market = recorded_half_hour("plain")
+    lost = fit(cut(cut(recording, "bbo", 1500, 1801), "l2Book", 1500, 1801))
+    assert lost.silent == ("bbo", "l2Book")
+    assert lost.status == "stale"
+    assert lost.sound_ms == pytest.approx(lost.end_ms - 300_000, abs=6000)
+    assert lost.observed_seconds == pytest.approx(1500, abs=6)
+    assert lost.quiet == {"bbo": pytest.approx(300, abs=6), "l2Book": pytest.approx(300, abs=6)}
+    assert_true_rates(lost, market)
+    late = fit(cut(cut(recording, "bbo", 1790, 1801), "l2Book", 1790, 1801))
+    assert late.silent == ()
+
+
 def test_a_slow_channel_is_judged_by_its_own_rate(recorded_half_hour):
     """Some ten orders a minute: a minute and a half of silence is chance, ten minutes are not."""
     recording, market = recorded_half_hour("slow")

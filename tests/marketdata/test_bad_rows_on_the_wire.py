@@ -129,6 +129,13 @@ def test_the_recorder_keeps_the_good_prints_and_says_what_it_left_out(
     assert recorder.bad_rows.news() is None  # until there is something new
 
 
+@pytest.mark.parametrize("row", [None, 7, "trade", []])
+def test_a_row_that_is_no_print_is_shown_as_it_came(wire: SimpleNamespace, row: Any) -> None:
+    bad_rows = BadRows()
+    decode({"channel": "trades", "data": [*prints(wire, 1), row]}, bad_rows)
+    assert str(bad_rows) == f"1 bad trades row (last: it is no object, {row!r})"
+
+
 def test_rows_are_counted_by_kind_in_words() -> None:
     bad_rows = BadRows()
     assert str(bad_rows) == "no bad rows"

@@ -17,7 +17,7 @@ from advanced_mm.calibration.windows.estimate import Sides
 from advanced_mm.calibration.windows.mid_path import MidPath
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Float1D, Int1D, Quotes, Recording, Trades
-from advanced_mm.marketdata.silence import PROBABILITY
+from advanced_mm.marketdata.silence import FEWEST_GAPS, PROBABILITY
 
 __all__ = ["MarketOrders", "Window", "WindowOptions"]
 
@@ -137,8 +137,9 @@ class Window:
         books = books[_between(books, start_ms, end_ms)]
         gap = options.max_gap_ms if len(books) else options.max_gap_without_book_ms
         beats = np.sort(np.concatenate((quotes.time_ms, books)), kind="stable")
-        heard = covered_stretches(beats, gap)
         printed = np.sort(_sound(recording.trades, _MOST_TICKS * recording.tick).time_ms)
+        printed = printed[_between(printed, start_ms, end_ms)]
+        heard = _while_trades_go_on(covered_stretches(beats, gap), printed, gap + options.late_ms)
         holes = channel_holes(
             {"bbo": quotes.time_ms, "trades": printed, "l2Book": books},
             heard,
@@ -181,6 +182,19 @@ class Window:
     def sides(self) -> Sides[MarketOrders]:
         """Buy (+) and sell (-) market orders."""
         return Sides(self.orders.of_side(1), self.orders.of_side(-1))
+
+
+def _while_trades_go_on(heard: Stretches, trades: Int1D, late_ms: int) -> Stretches:
+    """Return the stretches, the last as long as the trades that go on without quotes and books.
+
+    Then the others are silent. A few trades may be those that are sent again after a reconnection,
+    and where they go on no longer than ``late_ms``, the rest may not have been written yet.
+    """
+    if len(heard) and len(trades) >= FEWEST_GAPS:
+        last = int(heard.end_ms[-1])
+        if trades[-1] > last + late_ms and trades[-FEWEST_GAPS] > last:
+            return Stretches(heard.start_ms, np.append(heard.end_ms[:-1], trades[-1]))
+    return heard
 
 
 def _lost_quotes(
