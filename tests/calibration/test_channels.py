@@ -1,7 +1,8 @@
-"""A channel that is cut off while the others speak shortens the window; the rates stay true.
+"""A channel that is cut off while others are active shortens the window; the rates stay right.
 
-Every channel, at the end, in the middle and at the beginning of half an hour; by its own rate
-alone, as in recordings without a connection log, and as the recorder noted it; the end in doubt.
+Tested for every channel, at the end, in the middle and at the start of half an hour; detected by
+its own rate alone, as in recordings without a connection log, and from the recorder's log; with the
+newest data in doubt.
 """
 
 from dataclasses import replace
@@ -86,7 +87,9 @@ def test_a_channel_cut_off_for_the_last_minutes(recorded_half_hour, name, channe
     assert lost.quiet == {channel: pytest.approx(60 * minutes, abs=6)}
     assert (lost.end_ms - lost.sound_ms) / 1000 == pytest.approx(60 * minutes, abs=6)
     assert {lost.kappa_status, lost.lambda_status, lost.epsilon_status} == {"stale"}
-    assert next(iter(lost.reasons())).startswith(f"silent while other channels spoke: {channel} ")
+    assert next(iter(lost.reasons())).startswith(
+        f"silent while other channels were active: {channel} "
+    )
     assert_true_rates(lost, market)
     counted = CalibrationOptions(window=WindowOptions(silence_probability=0.0))
     if channel == "trades":
@@ -187,7 +190,7 @@ def test_a_channel_that_is_written_last_is_not_silent(recorded_half_hour):
 
 
 def test_a_coin_of_which_nothing_comes_is_in_doubt(recorded_half_hour):
-    """All its channels are silent beside another coin's: its rows just end."""
+    """All its channels are silent while another coin's are active: its rows just end."""
     recording, market = recorded_half_hour("plain")
     silences = tuple(
         Silence(channel, int(time_ms[-1]), None)
