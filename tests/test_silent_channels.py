@@ -101,7 +101,7 @@ async def test_a_channel_of_one_coin_of_two_is_lost_and_found(tmp_path, caplog, 
         )
         entry, closing, touch = decisions(tmp_path)
         assert isinstance(entry, Refusal)
-        assert entry.reason.startswith(f"data in doubt: nothing heard of {channel} since")
+        assert entry.reason.startswith(f"data in doubt: no data on {channel} since")
         assert (closing.price, closing.calibration_id) == (touch.ask, None)
 
         gateway.faults.clear()

@@ -1,12 +1,12 @@
-"""The history of refits: what was published when, one Parquet file a coin and day.
+"""History of published refits, one Parquet file per coin and day.
 
-``<directory>/<COIN>/<YYYY-MM-DD>.parquet`` (UTC day of ``published_at``; folders as `coin_folders`
-names them). A Parquet file cannot be
-appended to, so a refit is first one line in ``<YYYY-MM-DD>.jsonl`` beside it, and every so many
-refits, at the day's end and when the runner ends the lines are merged into the day's file, which
-is replaced in one step. Readers take both and drop a refit that is, for a moment, in both. A line
-cut short by a crash is no line; so a killed process loses nothing it has published. Lines are not
-forced to the disk: a power cut may take the last seconds.
+The path is ``<directory>/<COIN>/<YYYY-MM-DD>.parquet`` (UTC day of ``published_at``; folder names
+from `coin_folders`). Since a Parquet file cannot be appended to, each refit is first written as a
+line of ``<YYYY-MM-DD>.jsonl`` beside it. The lines are merged into the day's file, which is
+replaced atomically, after a number of refits, at the end of the day and when the runner stops.
+Readers use both files and drop duplicates. A line truncated by a crash is ignored, so a killed
+process loses nothing it has published. Lines are not synced to disk: a power cut may lose the last
+seconds.
 """
 
 import contextlib
@@ -38,31 +38,31 @@ __all__ = ["HISTORY_FOLDER", "CalibrationHistory"]
 logger = logging.getLogger(__name__)
 
 HISTORY_FOLDER: Final = "calibration_history"
-"""Name of the history's folder beside the parameter files."""
+"""Name of the history folder, beside the parameter files."""
 _DAY: Final = ".parquet"
 _LINES: Final = ".jsonl"
 _MERGE_EVERY: Final = 240
 """Refits between merges: an hour at the default interval."""
 _DAY_MS: Final = 86_400_000
 _MOST_MS: Final = 9 * 10**15
-"""Times beyond this do not fit into microseconds; nothing was published out there."""
+"""Limit for times, so that they fit into microseconds; no refit is that far away."""
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 _TIME: Final = SCHEMA.field("published_at").type
 _NO_ROW: Final = (ValueError, AttributeError, pa.ArrowException)
-"""What a line that is no row raises: no JSON, no object, a value of another type."""
+"""Errors raised for an invalid line: not JSON, not an object, or a value of another type."""
 
 
 class CalibrationHistory:
     """Writes and reads the history below one directory.
 
-    Any number of readers and writers may share it. Readers need no write access.
+    Several readers and writers may share it. Readers need no write access.
 
     Parameters
     ----------
     directory : Path
-        Folder with one folder a coin; it need not exist before the first `append`.
+        Folder with one folder per coin; it need not exist before the first `append`.
     keep_days : int, optional
-        Day files more than this many days before a new refit are deleted; None keeps all.
+        Day files older than this many days before a new refit are deleted; None keeps all.
     """
 
     def __init__(self, directory: Path, keep_days: int | None = None) -> None:
@@ -77,8 +77,8 @@ class CalibrationHistory:
         Raises
         ------
         InputError
-            If the disk refuses, or a day's file is not a readable history and new refits cannot be
-            merged into it; that file is left alone and the refits stay in the lines beside it.
+            The history cannot be written, or a day's file is unreadable so that new refits cannot
+            be merged. That file is not changed; the refits stay in the lines beside it.
         """
         first_error: InputError | None = None
         for coin, parameters in sets.items():
@@ -94,7 +94,7 @@ class CalibrationHistory:
             except OSError as error:
                 raise InputError(
                     f"calibration history {str(folder)!r} cannot be written "
-                    f"({error.strerror or error}): make room there or mend its permissions"
+                    f"({error.strerror or error}): free disk space or correct its permissions"
                 ) from error
         if first_error:
             raise first_error
@@ -105,7 +105,7 @@ class CalibrationHistory:
         Raises
         ------
         InputError
-            As `append`.
+            As for `append`.
         """
         for folder in self._folders():
             with _locked(folder):
@@ -117,7 +117,7 @@ class CalibrationHistory:
         return sorted(coin for coin in found if coin is not None)
 
     def newest_day(self, coin: str) -> date | None:
-        """Return the last day (UTC) that a coin has refits of, None without any."""
+        """Return the last day (UTC) with refits of a coin, None if there are none."""
         return next(reversed(_days(coin_folder(self.directory, coin))), None)
 
     def read(
@@ -130,7 +130,7 @@ class CalibrationHistory:
         coin : str
             The coin's name at the venue; one without a history has no rows.
         start, end : datetime or None
-            Bounds of ``published_at``, both included; they must know their time zone.
+            Inclusive bounds of ``published_at``; they must have a time zone.
 
         Raises
         ------
@@ -151,7 +151,7 @@ class CalibrationHistory:
         return table
 
     def parameters_at(self, coin: str, times_ms: Sequence[int] | NDArray[np.int64]) -> pa.Table:
-        """Return, for each time, the refit that was the newest published by then.
+        """Return, for each time, the newest refit published by then.
 
         Parameters
         ----------
@@ -163,8 +163,8 @@ class CalibrationHistory:
         Returns
         -------
         pyarrow.Table
-            One row for each time, in the order given: the newest with ``published_at`` at or before
-            it, however old; a row of nulls where there is none. Nothing published later is seen.
+            One row per time, in the given order: the newest with ``published_at`` at or before it,
+            however old, or a row of nulls if there is none.
 
         Raises
         ------
@@ -175,13 +175,13 @@ class CalibrationHistory:
         if times.size == 0:
             return SCHEMA.empty_table()
         if times.dtype.kind not in "iu" or times.ndim != 1:
-            raise InputError("times_ms must be a list of whole numbers, epoch milliseconds")
+            raise InputError("times_ms must be a one-dimensional list of integers, epoch ms")
         limits_us = np.clip(times, -_MOST_MS, _MOST_MS).astype(np.int64) * 1000
         folder = coin_folder(self.directory, coin)
         days = _days(folder)
         ordinals = [day.toordinal() - _EPOCH_ORDINAL for day in days]
         last = bisect_right(ordinals, int(times.max()) // _DAY_MS)
-        # The first refit of the earliest time's day may be too late for it, so the day before too.
+        # Include the previous day: the first refit of a day may be later than the earliest time.
         first = max(bisect_left(ordinals, int(times.min()) // _DAY_MS) - 1, 0)
         table = _read_days(folder, days[first:last])
         while first > 0 and not table.num_rows:
@@ -192,14 +192,14 @@ class CalibrationHistory:
         return table.take(pa.array(row, mask=row < 0))
 
     def _tidy(self, coin: str, folder: Path, day: date) -> None:
-        """Merge when it is time, and on a new day delete what is too old."""
+        """Merge if due, and delete old files on a new day."""
         first_round = coin not in self._until_merge
         left = self._until_merge.get(coin, 0)
         new_day = self._today.get(coin) != day
         self._today[coin] = day
         self._until_merge[coin] = left - 1
         if left <= 0 or new_day:
-            # Coins take turns at merging: the first round differs in length by coin.
+            # The first interval differs by coin, so that coins are not merged all at once.
             rounds = zlib.crc32(coin.encode()) % _MERGE_EVERY if first_round else _MERGE_EVERY - 1
             self._until_merge[coin] = rounds
             _merge_days(folder)
@@ -207,7 +207,7 @@ class CalibrationHistory:
             oldest = day - timedelta(days=self._keep_days)
             for old in (d for d in _days(folder) if d < oldest):
                 _file(folder, old, _DAY).unlink(missing_ok=True)
-                logger.info("%s: deleted the calibration history of %s", coin, old)
+                logger.info("%s: deleted the calibration history of %s (too old)", coin, old)
 
     def _folders(self) -> list[Path]:
         if not self.directory.is_dir():
@@ -233,7 +233,7 @@ def _days(folder: Path, suffixes: tuple[str, ...] = (_DAY, _LINES)) -> list[date
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Keep two writers of one coin apart: a merge must not lose a line that another appends."""
+    """Lock a coin's folder, so that a merge does not lose a line that another process appends."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -241,7 +241,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _append_line(path: Path, line: str) -> None:
-    """Append a line in one write; a line cut short by a crash is ended first, and so is none."""
+    """Append a line in one write; first terminate a line truncated by a crash."""
     with path.open("ab+", buffering=0) as file:
         start = b""
         if file.seek(0, os.SEEK_END):
@@ -273,7 +273,7 @@ def _read_days(folder: Path, days: Sequence[date]) -> pa.Table:
     """Read whole days, in order of ``published_at``, each refit once."""
     tables = [SCHEMA.empty_table()]
     for day in days:
-        # The lines first: what a merge takes from them meanwhile is then in the file.
+        # Read the lines first: those merged in the meantime are then in the file.
         lines = _read_lines(_file(folder, day, _LINES))
         merged = _read_file(_file(folder, day, _DAY))
         known = pc.is_in(
@@ -284,7 +284,7 @@ def _read_days(folder: Path, days: Sequence[date]) -> pa.Table:
     sound = pc.and_(pc.is_valid(table["published_at"]), pc.is_valid(table["calibration_id"]))
     left_out = table.num_rows - (pc.sum(sound).as_py() or 0)
     if left_out:
-        logger.warning("%s: %d rows that are no refits are left out", folder, left_out)
+        logger.warning("%s: skipped %d rows that are not refits", folder, left_out)
         table = table.filter(sound).combine_chunks()
     published_us = table["published_at"].cast(pa.int64()).to_numpy()
     if (np.diff(published_us) >= 0).all():
@@ -307,7 +307,8 @@ def _read_file(path: Path) -> pa.Table:
     except (pa.ArrowException, OSError) as error:
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"calibration history {str(path)!r} cannot be read ({first_line}): move it away"
+            f"calibration history {str(path)!r} cannot be read ({first_line}): move it away or "
+            "delete it"
         ) from error
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
@@ -323,7 +324,7 @@ def _read_lines(path: Path) -> pa.Table:
     except _NO_ROW:
         rows = [row for line in lines if (row := _sound_row(line)) is not None]
         left_out = len(lines) - len(rows)
-        logger.warning("%s: %d of %d lines, cut short, are left out", path, left_out, len(lines))
+        logger.warning("%s: skipped %d of %d lines (truncated)", path, left_out, len(lines))
         return rows_table(rows)
 
 

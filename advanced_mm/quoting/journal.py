@@ -1,4 +1,4 @@
-"""A line for each quote sent: what it was priced from, for audits and for the paper session."""
+"""Journal of quotes sent and the inputs of their prices, for audits and the paper session."""
 
 import json
 import logging
@@ -13,11 +13,11 @@ __all__ = ["QuoteJournal"]
 
 
 class QuoteJournal:
-    """Append quotes as JSON lines to a file that rotates at 10 MB, five old ones kept.
+    """Appends quotes as JSON lines to a file that rotates at 10 MB and keeps five old files.
 
     A line has the fields of ``Quote``, ``coin``, ``at`` (UTC, ISO 8601) and ``sent_price``, the
-    price after Freqtrade's own checks, in the quote currency. A line with ``refusal`` says why
-    nothing is quoted, one with ``bad_rows`` what was left out of lists so far.
+    price after Freqtrade's own checks, in the quote currency. A line with ``refusal`` gives the
+    reason for not quoting, one with ``bad_rows`` the invalid rows skipped so far.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,17 +28,17 @@ class QuoteJournal:
         self._handler.setFormatter(logging.Formatter("%(message)s"))
 
     def record(self, coin: str, quote: Quote, sent_price: float, at: datetime) -> None:
-        """Write one line at once, so that a reader beside us sees whole lines only."""
+        """Write a quote as one line, in a single write so that readers see whole lines only."""
         line = {"at": at.isoformat(), "coin": coin, "sent_price": sent_price, **asdict(quote)}
         self._handler.emit(logging.makeLogRecord({"msg": json.dumps(line)}))
 
     def record_refusal(self, coin: str, reason: str, at: datetime) -> None:
-        """Write one line on why nothing is quoted."""
+        """Write the reason for not quoting as one line."""
         line = {"at": at.isoformat(), "coin": coin, "refusal": reason}
         self._handler.emit(logging.makeLogRecord({"msg": json.dumps(line)}))
 
     def record_bad_rows(self, told: str, at: datetime) -> None:
-        """Write one line on what was left out of the venue's lists and of the files so far."""
+        """Write the invalid rows of venue replies and files skipped so far as one line."""
         line = {"at": at.isoformat(), "bad_rows": told}
         self._handler.emit(logging.makeLogRecord({"msg": json.dumps(line)}))
 

@@ -166,7 +166,7 @@ def command(*arguments):
 def test_the_command_tells_what_it_did(recorded):
     done = command("--data-dir", recorded.data_dir)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("ETH: 192 files became 12")
+    assert done.stdout.startswith("ETH: merged 192 files into 12")
     assert time.time() * 1000 > START_MS + DAY_MS
 
 
