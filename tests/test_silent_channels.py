@@ -89,7 +89,7 @@ async def test_a_channel_of_one_coin_of_two_is_lost_and_found(tmp_path, caplog, 
         assert isinstance(decisions(tmp_path)[0], Quote)
 
         fault = gateway.set_fault(DroppedMessages(channels=(channel,), coins=("BTC",)))
-        await until(lambda: f"{channel} of BTC silent for" in caplog.text)
+        await until(lambda: f"BTC: {channel} silent for" in caplog.text)
         await until(lambda: fault.struck > 1)
         during = await refit()
         assert (during["BTC"]["silent"], during["BTC"]["status"]) == (channel, "stale")
@@ -105,7 +105,7 @@ async def test_a_channel_of_one_coin_of_two_is_lost_and_found(tmp_path, caplog, 
         assert (closing.price, closing.calibration_id) == (touch.ask, None)
 
         gateway.faults.clear()
-        await until(lambda: f"{channel} of BTC speaks again after" in caplog.text)
+        await until(lambda: f"BTC: {channel} active again after" in caplog.text)
         after = await refit()
         assert "silent" not in after["BTC"]
         assert isinstance(decisions(tmp_path)[0], Quote)
@@ -115,4 +115,4 @@ async def test_a_channel_of_one_coin_of_two_is_lost_and_found(tmp_path, caplog, 
         await server.stop()
     assert {silence.channel for silence in store.read("BTC").silences} == {channel}
     assert store.read("ETH").silences == ()
-    assert "BTC: all channels speak again" in caplog.text
+    assert "BTC: all channels are active again" in caplog.text

@@ -1,4 +1,4 @@
-"""Check every quote the bot sent against the depths that were published when it was sent."""
+"""Check of every quote the bot sent against the depths published at that time."""
 
 import json
 import logging
@@ -17,20 +17,20 @@ logger = logging.getLogger(__name__)
 Depths = dict[tuple[str, int], float]
 """Depth (quote currency) by side and inventory."""
 
-_REMEMBERED_REFITS = 500  # two hours; a quote names a refit of at most a minute ago
+_REMEMBERED_REFITS = 500  # two hours; a quote uses a refit at most a minute old
 
 
 @dataclass
 class QuoteAudit:
-    """Follows the quote journal of a running bot and the refits published beside it.
+    """Follows the quote journal of a running bot and the published refits.
 
     ``refits`` counts the distinct refits seen with a solved value function;
     ``quotes`` counts lines; ``requotes`` those that replaced an unfilled quote of the same side;
-    ``touch_quotes`` exits offered at the touch for want of usable parameters; ``unmatched`` quotes
-    whose refit's depths were not seen published; ``max_distance_ticks`` is the largest distance of
-    a sent price from mid -/+ published depth, in ticks; ``bad_rows`` what the bot has left out of
-    lists, in words; ``unreadable`` counts lines that are no quotes. A bot of other inventories than
-    those that are published gets its ``settings`` here: the depths are then solved for them.
+    ``touch_quotes`` exits offered at the touch for lack of usable parameters; ``unmatched`` quotes
+    of refits whose published depths were not seen; ``max_distance_ticks`` is the largest distance
+    of a sent price from mid -/+ published depth, in ticks; ``bad_rows`` describes the rows the bot
+    skipped in lists; ``unreadable`` counts lines that are not quotes. For a bot with other
+    inventories than the published ones, pass its ``settings``: the depths are then solved for them.
     """
 
     journal: Path
@@ -50,7 +50,7 @@ class QuoteAudit:
     _depths: dict[str, Depths] = field(default_factory=dict)
 
     def see_parameters(self, parameters: ParameterSet) -> None:
-        """Remember a published refit's depths: quotes name the refit they rest on."""
+        """Remember a published refit's depths; quotes name the refit they are based on."""
         if parameters.calibration_id in self._depths or not parameters.value_functions:
             return
         depths = (
@@ -64,7 +64,7 @@ class QuoteAudit:
             del self._depths[next(iter(self._depths))]
 
     def read_journal(self) -> None:
-        """Take in the lines written since the last call."""
+        """Process the lines written since the last call."""
         if not self.journal.exists():
             return
         stat = self.journal.stat()
@@ -80,7 +80,9 @@ class QuoteAudit:
                     self._take(json.loads(line))
                 except (ValueError, TypeError, LookupError, AttributeError) as error:
                     self.unreadable += 1
-                    logger.warning("%s: a line that is no quote: %r", self.journal, error)
+                    logger.warning(
+                        "%s: skipping a line that is not a quote: %r", self.journal, error
+                    )
 
     def _take(self, quote: dict[str, Any]) -> None:
         if "bad_rows" in quote:

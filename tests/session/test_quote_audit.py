@@ -1,4 +1,4 @@
-"""The audit reads a bot's journal line by line: one that is no quote costs itself."""
+"""The audit reads a bot's journal line by line: a line that is not a quote is skipped."""
 
 import json
 from pathlib import Path
@@ -32,4 +32,4 @@ def test_lines_that_are_no_quotes_are_counted(
     assert (audit.quotes, audit.touch_quotes, audit.unreadable) == (2, 2, 3)
     assert audit.bad_rows == "2 bad fills rows (last: sz NaN)"
     assert audit.last == {**QUOTE, "side": "ask"}
-    assert caplog.text.count("a line that is no quote") == 3
+    assert caplog.text.count("skipping a line that is not a quote") == 3

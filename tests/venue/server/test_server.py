@@ -1,4 +1,4 @@
-"""Unmodified ccxt against the venue, REST and websocket, and the server's own edges."""
+"""Unmodified ccxt against the venue, REST and websocket, and edge cases of the server."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ async def serving(port=0):
 
 @contextlib.asynccontextmanager
 async def client_of(server, kind=ccxt.async_support.hyperliquid):
-    """A ccxt client by configuration alone, as venue.md has it."""
+    """A ccxt client pointed at the venue only by its configuration, as in venue.md."""
     rest, ws = server.rest_url, server.ws_url
     urls = {"api": {"public": rest, "private": rest, "ws": {"public": ws}}}
     user = "0x" + "1" * 40
