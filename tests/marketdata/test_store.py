@@ -309,7 +309,7 @@ class TestNames:
         with pytest.raises(InputError, match=r"did you mean xyz:XYZ100"):
             store.read("XYZ100")
         store.prepare("KPEPE")
-        with pytest.raises(InputError, match="KPEPE or kPEPE"):
+        with pytest.raises(InputError, match="KPEPE and kPEPE"):
             store.resolve("kpepe")
 
 
