@@ -116,7 +116,9 @@ def test_a_taken_port_and_other_bad_input_end_in_one_sentence_and_exit_code_2(tm
     unknown = refused("--coins", "ETH,NOPE")
     assert "'NOPE'" in unknown
     assert "kPEPE" in unknown
-    assert "--coins BTC conflicts with --scenario" in refused("--coins", "BTC", "--scenario", missing)
+    assert "--coins BTC conflicts with --scenario" in refused(
+        "--coins", "BTC", "--scenario", missing
+    )
 
 
 @pytest.mark.parametrize(
