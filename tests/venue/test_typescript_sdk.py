@@ -14,6 +14,7 @@ import asyncio
 import json
 import shutil
 import subprocess
+import time
 from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +25,9 @@ pytestmark = pytest.mark.node
 
 CLIENT = Path(__file__).parent / "node" / "client.mjs"
 SPEED = 100.0
+HOUR_S = 3600
+AFTER_THE_HOUR_MS = 300_000
+"""When the market opens, so that no funding is paid during the run, at whatever time that is."""
 
 
 class Told:
@@ -58,7 +62,11 @@ def told(node_modules, scripted, tmp_path_factory):
     out = tmp_path_factory.mktemp("typescript") / "told.jsonl"
 
     async def serve():
-        markets = (scripted.Market(), scripted.Market("xyz:XYZ100"))
+        start_ms = int(time.time()) // HOUR_S * HOUR_S * 1000 + AFTER_THE_HOUR_MS
+        markets = (
+            scripted.Market(start_ms=start_ms),
+            scripted.Market("xyz:XYZ100", start_ms=start_ms),
+        )
         async with scripted.serving(*markets, speed=SPEED) as server:
             shutil.copy(CLIENT, node_modules / "client.mjs")
             key = "0x" + "21" * 32
