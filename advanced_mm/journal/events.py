@@ -152,8 +152,8 @@ class Fill(Event):
     rested_seconds
         From sending the order to the fill.
     mid, bid, ask
-        The book as the bot last saw it when it heard of the fill, without our own orders: a little
-        later than the fill, so that the recording's mid is to be preferred.
+        The book as the bot last saw it before the fill, without our own orders; None where that
+        was more than a minute before, or is not known any more. The recording's is nearer.
     position_after
         Signed position after it, base currency.
     """
