@@ -281,6 +281,7 @@ class TradeJournal:
             self._look("end", books)
         if self._records is not None and self._records.since_ms is not None:
             self._fills_missing, self._fills_due_ms = True, 0
+            self._records.ask_requests()
             self._take_records(self._writer.now_ms(), last=True)
 
     # ---- in front of Freqtrade's exchange
@@ -307,7 +308,7 @@ class TradeJournal:
         event = replace(
             going,
             order=name,
-            size=float(made.get("amount") or order["amount"]),
+            size=float(made.get("amount") or self._rounded(order)),
             price=float(made.get("price") or order["rate"]),
         )
         self._sent[name] = _Sent(event.coin, order["pair"], event.side, event.size, sent_ms)
@@ -318,6 +319,10 @@ class TradeJournal:
             self._coin(event.coin).refusal = None
             self._refusal_changed(event.coin, "", None)
 
+    def _rounded(self, order: Mapping[str, Any]) -> float:
+        """The size as Freqtrade has rounded it for the venue."""
+        return float(self._exchange.amount_to_precision(order["pair"], order["amount"]))
+
     @_never_stops_trading
     def _was_refused(
         self, going: QuoteSent | None, order: Mapping[str, Any], error: Exception, sent_ms: int
@@ -325,7 +330,9 @@ class TradeJournal:
         if going is None or not _is_of(going, order, sent_ms):
             return
         self._unnamed += 1
-        event = replace(going, order=f"refused-{sent_ms}-{self._unnamed}", size=order["amount"])
+        event = replace(
+            going, order=f"refused-{sent_ms}-{self._unnamed}", size=self._rounded(order)
+        )
         self._writer.record(event)
         now = self._writer.now_ms()
         self._writer.record(

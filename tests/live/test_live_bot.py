@@ -5,7 +5,6 @@ account and the bot's books must agree to the last lot, and no two orders may ha
 """
 
 import contextlib
-import json
 import time
 
 import ccxt
@@ -13,6 +12,7 @@ import pytest
 import requests
 from eth_account import Account
 
+from advanced_mm.journal import JournalFollower, RefusalChanged
 from advanced_mm.quoting.sure_orders import CLOID_PREFIX, PATIENCE_SECONDS
 
 pytestmark = [pytest.mark.bot, pytest.mark.timeout(600)]
@@ -200,13 +200,15 @@ def is_killed_and_comes_back(bench) -> None:
     stray_ms = time.time() * 1000
     known = bench.record["orders"]["placed"]
     bench.wait(lambda: time.time() * 1000 - stray_ms > 16_000, 30, "the stray order has aged")
-    journal = bench.bot.audit.journal
-    said = len(journal.read_text().splitlines())
+    follower = JournalFollower(bench.bot.audit.journal)
+    follower.news()
+    said: list[str] = []
     bench.session._launch("bot_again", bench.bot.command, bench.bot.environment)
 
     def refusals() -> list[str]:
-        lines = journal.read_text().splitlines()[said:]
-        return [line["refusal"] for line in map(json.loads, lines) if "refusal" in line]
+        news = [one for one in follower.news() if isinstance(one, RefusalChanged)]
+        said.extend(one.reason for one in news if one.reason is not None)
+        return said
 
     resting = lambda: {str(one["oid"]) for one in bench.info("openOrders")}  # noqa: E731
     bench.wait(lambda: stray["id"] not in resting(), 60, "the stray order is cancelled")
