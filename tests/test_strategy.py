@@ -444,7 +444,7 @@ def test_a_round_trip_is_in_the_journal_to_the_cent(build, monkeypatch):
     ]  # fmt: skip
     assert [q.inventory for q in quotes] == [0.0, 3.0]
     assert quotes[0].bid == 2999.9
-    assert quotes[0].regime == "profitable"
+    assert quotes[0].regime == "competitive"
     assert quotes[0].expected_edge < quotes[0].depth
     fills = journal.events(Fill)
     assert [(f.order, f.size, f.position_after) for f in fills] == [
