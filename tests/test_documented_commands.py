@@ -342,7 +342,13 @@ def scratch(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
     for name in ("scripts", "user_data", "benchmarks", "examples", "docs", "tests/scenarios"):
         written = shutil.ignore_patterns(
-            "HL_data", "__pycache__", "paper", "data", "plot", "*.sqlite*", "calibration_history",
+            "HL_data",
+            "__pycache__",
+            "paper",
+            "data",
+            "plot",
+            "*.sqlite*",
+            "calibration_history",
             "journal",
         )
         shutil.copytree(ROOT / name, folder / name, ignore=written)
