@@ -35,7 +35,7 @@ class AccountJournal:
         self.memory = memory
         self._records = records
         self._requests: tuple[int, int] | None = None
-        self._fills_missing = False
+        self._fills_missing = self._funding_missing = False
         self._fills_due_ms = self._funding_due_ms = 0
         self._settled_hour_ms = 0
 
@@ -57,7 +57,7 @@ class AccountJournal:
             self._records.seen |= set(journal.table(Fill)["fill"].to_pylist())
             payments = journal.table(Funding).to_pylist()
             self._records.seen |= {payment_key(one["coin"], one["time_ms"]) for one in payments}
-            self._fills_missing = True
+            self._fills_missing = self._funding_missing = True
 
     def something_filled(self) -> None:
         """There is a fill that the venue may not have told yet."""
@@ -77,9 +77,10 @@ class AccountJournal:
         if last or (self._fills_missing and now >= self._fills_due_ms):
             self._fills_due_ms = now + FILLS_EVERY_MS
             self._fills_missing = not records.ask_fills()
-        if self._funding_is_due(now, last):
+        if self._funding_missing or self._funding_is_due(now, last):
             self._funding_due_ms = now + FUNDING_AGAIN_MS
             records.ask_funding()
+            self._funding_missing = False
         if last:
             records.ask_requests()
         fills, payments = records.news(self.memory.coins.keys())
