@@ -1,7 +1,7 @@
-"""Rows that are left out of a list because they cannot be right: how many, and the last of them.
+"""Counters of invalid rows that are skipped in lists, with the last reason.
 
-Whatever arrives in a list is judged row by row, so that a bad row costs no more than itself. Who
-reads lists keeps a `BadRows`, adds to it what it leaves out, and shows it where it tells how it is.
+Incoming lists are validated row by row, so that a bad row costs only itself. Each reader of lists
+keeps a `BadRows`, adds the rows it skips, and shows it in its log or status.
 """
 
 import threading
@@ -16,7 +16,7 @@ _LONGEST_REASON = 160
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """Some rows left out of one list: which list, why the last of them, and how many."""
+    """Rows skipped in one list: kind of list, reason for the last one, and count."""
 
     kind: str
     reason: str
@@ -24,12 +24,12 @@ class BadRow:
 
 
 class BadRows:
-    """Counts by kind of list (``"trades"``, ``"fills"``, ...); may be shared between threads."""
+    """Counts skipped rows by kind of list (``"trades"``, ``"fills"``, ...); thread-safe."""
 
     def __init__(self, rows: Iterable[BadRow] = ()) -> None:
         self._counts: dict[str, int] = {}
         self._last: dict[str, str] = {}
-        self._told = 0
+        self._reported = 0
         self._lock = threading.Lock()
         for row in rows:
             self.add(row.kind, row.reason, row.count)
@@ -42,33 +42,33 @@ class BadRows:
         vars(self).update(state, _lock=threading.Lock())
 
     def add(self, kind: str, reason: str, count: int = 1) -> None:
-        """Count rows of a kind; ``reason`` says of the last what is wrong with it."""
+        """Count rows of a kind; ``reason`` states what is wrong with the last one."""
         with self._lock:
             self._counts[kind] = self._counts.get(kind, 0) + count
             self._last[kind] = reason[:_LONGEST_REASON]
 
     def take(self, others: "BadRows") -> None:
-        """Count what another one has counted, too."""
+        """Add the counts of another counter."""
         for kind, count in others._counts.items():
             self.add(kind, others._last[kind], count)
 
     @property
     def total(self) -> int:
-        """How many rows of any kind."""
+        """Number of rows of all kinds."""
         return sum(self._counts.values())
 
     def count(self, kind: str) -> int:
-        """How many rows of a kind."""
+        """Return the number of rows of a kind."""
         return self._counts.get(kind, 0)
 
     def news(self) -> str | None:
-        """The text where rows were added since the last call, None where not."""
+        """Return the summary if rows were added since the last call, otherwise None."""
         with self._lock:
-            told, self._told = self._told, self.total
-        return str(self) if self._told != told else None
+            reported, self._reported = self._reported, self.total
+        return str(self) if self._reported != reported else None
 
     def __str__(self) -> str:
-        """``3 bad trades rows (last: size 'NaN' ...)``, one part a kind; ``no bad rows``."""
+        """``3 bad trades rows (last: size 'NaN' ...)``, one part per kind; or ``no bad rows``."""
         parts = [
             f"{count} bad {kind} row{'' if count == 1 else 's'} (last: {self._last[kind]})"
             for kind, count in sorted(self._counts.items())

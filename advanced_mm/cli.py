@@ -1,4 +1,4 @@
-"""What every script does around its main(): logging, and errors as one sentence, exit code 2."""
+"""Common parts of all scripts: logging, and errors as one sentence with exit code 2."""
 
 import logging
 import sys
@@ -10,7 +10,7 @@ __all__ = ["configure_logging", "run"]
 
 
 def configure_logging(verbose: bool = False) -> None:
-    """Log warnings and news to standard error, with ``verbose`` the details too."""
+    """Log to standard error from level INFO, or DEBUG if ``verbose``."""
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
@@ -21,7 +21,7 @@ def configure_logging(verbose: bool = False) -> None:
 
 
 def run(main: Callable[[list[str] | None], int]) -> int:
-    """Run ``main`` and return the exit code; an error the user can act on becomes one sentence."""
+    """Run ``main`` and return its exit code; print errors that the user can fix as one sentence."""
     try:
         return main(None)
     except AdvancedMMError as error:

@@ -1,7 +1,7 @@
-"""One folder a coin below a common one: how it is found, made its own, and listed.
+"""Folders per coin below a common one: lookup, renaming and listing.
 
 A folder is named by `instruments.folder_of`, without the colon of ``xyz:XYZ100``. Earlier versions
-kept the colon; such a folder is the same coin's, and is renamed by the first who writes into it.
+kept the colon; such a folder belongs to the same coin and is renamed by its first writer.
 """
 
 from pathlib import Path
@@ -13,12 +13,12 @@ __all__ = ["coin_folder", "coins_below", "has_been_renamed", "writable_coin_fold
 
 
 def coin_folder(parent: Path, coin: str) -> Path:
-    """Return where a coin's files lie, or would lie if there were any.
+    """Return the folder of a coin's files, which need not exist.
 
     Raises
     ------
     InputError
-        ``coin`` is not a coin's name, or it has a folder of each name.
+        ``coin`` is not a valid coin name, or both folder names exist.
     """
     folder = parent / folder_of(coin)
     earlier = parent / coin
@@ -27,20 +27,20 @@ def coin_folder(parent: Path, coin: str) -> Path:
     if folder.is_dir():
         raise InputError(
             f"{coin} has two folders, {str(folder)!r} and {str(earlier)!r}: move the files of the "
-            "second into the first and delete it"
+            "second into the first and delete the second"
         )
     return earlier
 
 
 def writable_coin_folder(parent: Path, coin: str) -> Path:
-    """Return where to write a coin's files; a folder of the earlier name is renamed.
+    """Return the folder for writing a coin's files; rename one with the earlier name.
 
     Raises
     ------
     InputError
-        As `coin_folder`.
+        As for `coin_folder`.
     OSError
-        The disk refuses.
+        The folder cannot be renamed.
     """
     folder = parent / folder_of(coin)
     found = coin_folder(parent, coin)
@@ -50,7 +50,7 @@ def writable_coin_folder(parent: Path, coin: str) -> Path:
 
 
 def has_been_renamed(folder: Path) -> bool:
-    """Tell whether a folder of the earlier name, seen before, now has the other name."""
+    """Return whether a folder with the earlier name has been renamed since."""
     return not folder.is_dir() and folder.with_name(folder.name.replace(":", "-")).is_dir()
 
 

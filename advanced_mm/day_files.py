@@ -199,7 +199,7 @@ class DayFiles:
         if not left_out:
             return table
         if skipped is None:
-            message = "%s: %d rows that are no %s are left out"
+            message = "%s: skipped %d rows that are not %s"
             logger.warning(message, self.folder, left_out, self._rows.plural)
         else:
             skipped.rows += left_out
@@ -238,7 +238,8 @@ class DayFiles:
                 skipped.files.append(f"{path} ({first_line})")
                 return schema.empty_table()
             raise InputError(
-                f"{self._rows.what} {str(path)!r} cannot be read ({first_line}): move it away"
+                f"{self._rows.what} {str(path)!r} cannot be read ({first_line}): move it away or "
+                "delete it"
             ) from error
         return pa.Table.from_arrays(columns, schema=schema)
 
@@ -250,9 +251,7 @@ class DayFiles:
         lines = text[: text.rfind(b"\n") + 1].splitlines()
         table, left_out = self.decoded(lines)
         if left_out and skipped is None:
-            logger.warning(
-                "%s: %d of %d lines, cut short, are left out", path, left_out, len(lines)
-            )
+            logger.warning("%s: skipped %d of %d lines (truncated)", path, left_out, len(lines))
         elif skipped is not None:
             skipped.lines += left_out
         return table

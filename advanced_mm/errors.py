@@ -1,15 +1,15 @@
-"""The errors a person can do something about.
+"""Errors that the user can fix.
 
-Every room of the library may import this module and nothing else stands below it. A script catches
-``AdvancedMMError``, prints its message as one sentence and exits with code 2; anything else is a
-fault of ours and keeps its traceback.
+Every package may import this module; it imports none. A script catches ``AdvancedMMError``, prints
+its message as one sentence and exits with code 2. Any other exception is a bug and keeps its
+traceback.
 """
 
 __all__ = ["AdvancedMMError", "InputError", "VenueError"]
 
 
 class AdvancedMMError(Exception):
-    """Base of all errors whose message tells the user what is wrong, where and what to do."""
+    """Base of all errors whose message states what is wrong, where, and what to do."""
 
 
 class InputError(AdvancedMMError, ValueError):
@@ -17,4 +17,4 @@ class InputError(AdvancedMMError, ValueError):
 
 
 class VenueError(AdvancedMMError):
-    """The exchange (or its loopback stand-in) cannot be reached or refuses what we ask."""
+    """The exchange (or the loopback venue) cannot be reached or rejects a request."""

@@ -1,4 +1,4 @@
-"""One coin, three spellings: the venue's name, ccxt's code, and a Freqtrade pair.
+"""Conversion between Hyperliquid's coin names, ccxt's codes and Freqtrade's pairs.
 
 ========================  =====================  ==========================
 the venue's name (coin)   ccxt's code            Freqtrade's pair
@@ -8,10 +8,10 @@ the venue's name (coin)   ccxt's code            Freqtrade's pair
 ``xyz:XYZ100``            ``XYZ-XYZ100``         ``XYZ-XYZ100/USDC:USDC``
 ========================  =====================  ==========================
 
-The last is of a builder-deployed exchange, ``xyz``. Everything of ours is keyed by the venue's
-name: recordings, parameter files, subscriptions, the journal. A code cannot be turned back into a
-name by spelling alone, so a name is taken from the market's own record (`coin_of_market`) or found
-among names that are known (`resolve_coin`).
+The last one is on a builder-deployed exchange, ``xyz``. Recordings, parameter files, subscriptions
+and the journal are keyed by the venue's name. A code cannot be converted back to a name by spelling
+alone, so a name is taken from the market's record (`coin_of_market`) or looked up among known names
+(`resolve_coin`).
 """
 
 import difflib
@@ -41,17 +41,17 @@ _LISTED = 10
 
 
 def is_coin_name(text: str) -> bool:
-    """Whether ``text`` could be the venue's name of a coin; dashes and slashes cannot."""
+    """Return whether ``text`` is a possible coin name at the venue (no dashes or slashes)."""
     return _COIN_NAME.fullmatch(text) is not None
 
 
 def code_of(name: str) -> str:
-    """ccxt's code of a coin, from any spelling: the venue's name, the code itself or a pair."""
+    """Return ccxt's code of a coin from any spelling: the venue's name, the code or a pair."""
     return name.partition("/")[0].upper().replace(":", "-")
 
 
 def code_of_pair(pair: str) -> str:
-    """ccxt's code of a Freqtrade pair: ``KPEPE/USDC:USDC`` is ``KPEPE``.
+    """Return ccxt's code of a Freqtrade pair: ``KPEPE`` for ``KPEPE/USDC:USDC``.
 
     Raises
     ------
@@ -60,79 +60,81 @@ def code_of_pair(pair: str) -> str:
     """
     code, slash, _ = pair.partition("/")
     if not (code and slash):
-        raise InputError(f"exchange.pair_whitelist has {pair!r}; a pair looks like ETH/USDC:USDC.")
+        raise InputError(
+            f"exchange.pair_whitelist: {pair!r} is not a pair; write it like ETH/USDC:USDC."
+        )
     return code
 
 
 def pair_of(coin: str, stake: str = "USDC") -> str:
-    """Freqtrade's pair of a coin whose collateral is ``stake``: ``kPEPE`` is KPEPE/USDC:USDC."""
+    """Return Freqtrade's pair of a coin with collateral ``stake``: KPEPE/USDC:USDC for kPEPE."""
     return f"{code_of(coin)}/{stake}:{stake}"
 
 
 def coin_of_market(market: Mapping[str, Any]) -> str:
-    """The venue's name of a ccxt market, from the venue's own record of it (``info.name``).
+    """Return the venue's name of a ccxt market, from the venue's record (``info.name``).
 
     Raises
     ------
     InputError
-        The record carries no name: it is not a perpetual of Hyperliquid.
+        The record has no name, so the market is not a Hyperliquid perpetual.
     """
     name = market.get("info", {}).get("name")
     if not isinstance(name, str) or not is_coin_name(name):
         raise InputError(
-            f"market {market.get('symbol')!r} has the name {name!r} at the venue; only perpetuals "
-            "of Hyperliquid can be quoted: correct exchange.pair_whitelist."
+            f"market {market.get('symbol')!r} has the name {name!r} at the venue, but only "
+            "Hyperliquid perpetuals can be quoted; correct exchange.pair_whitelist."
         )
     return name
 
 
 def dex_of(coin: str) -> str:
-    """The builder-deployed exchange that lists a coin, empty for the main one."""
+    """Return the builder-deployed exchange that lists a coin, empty for the main one."""
     dex, colon, _ = coin.partition(":")
     return dex if colon else ""
 
 
 def folder_of(coin: str) -> str:
-    """Name of a coin's folder: no colon, which not every file system takes.
+    """Return the name of a coin's folder, without colons, which some file systems reject.
 
     Raises
     ------
     InputError
-        ``coin`` is not a coin's name.
+        ``coin`` is not a valid coin name.
     """
     if not is_coin_name(coin):
         raise InputError(
-            f"coin {coin!r} is not a coin's name at the venue: use one such as ETH, kPEPE or "
+            f"coin {coin!r} is not a coin's name at the venue; use a name like ETH, kPEPE or "
             "xyz:XYZ100"
         )
     return coin.replace(":", "-")
 
 
 def coin_of_folder(name: str) -> str | None:
-    """The coin whose folder has this name, None where it is no coin's folder.
+    """Return the coin whose folder has this name, None if it is not a coin's folder.
 
-    Recordings of before have the colon in the name; they are the same coin's.
+    Older recordings have the colon in the folder's name.
     """
     coin = name.replace("-", ":", 1)
     return coin if is_coin_name(coin) else None
 
 
 def resolve_coin(name: str, known: Iterable[str], where: str) -> str:
-    """Find the venue's name of what a person wrote, in whichever spelling.
+    """Return the venue's name of a coin given in any spelling.
 
     Parameters
     ----------
     name
-        The venue's name, ccxt's code, a Freqtrade pair, or any of them in other capitals.
+        The venue's name, ccxt's code or a Freqtrade pair, in any case.
     known
-        The venue's names that can be meant.
+        The venue's names to choose from.
     where
-        Who knows them, for the message: ``"the venue at ws://…"``.
+        Source of the known names, for the message: ``"the venue at ws://…"``.
 
     Raises
     ------
     InputError
-        No known coin has the name, or several have; the message tells the nearest ones.
+        No known coin matches, or several do; the message names the closest ones.
     """
     coins = sorted(set(known))
     if name in coins:
@@ -141,18 +143,20 @@ def resolve_coin(name: str, known: Iterable[str], where: str) -> str:
     if len(meant) == 1:
         return meant[0]
     if meant:
-        raise InputError(f"{name!r} could be {' or '.join(meant)} of {where}: write one of them.")
+        raise InputError(
+            f"{name!r} is ambiguous: {where} has {' and '.join(meant)}; give one of them."
+        )
     raise InputError(f"{where} has no coin {name!r}; {_proposal(name, coins)}.")
 
 
 def resolve_coins(names: Iterable[str], known: Iterable[str], where: str) -> tuple[str, ...]:
-    """`resolve_coin` for each name in order; one that is named twice is returned once."""
+    """Apply `resolve_coin` to each name in order, without duplicates."""
     coins = frozenset(known)
     return tuple(dict.fromkeys(resolve_coin(name, coins, where) for name in names))
 
 
 def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
-    """Return the known coins, three at most, that a name which is none of them may mean."""
+    """Return up to three known coins that resemble an unknown name."""
     by_code: dict[str, list[str]] = {}
     for coin in sorted(set(known)):
         for alias in (code_of(coin), code_of(coin.rpartition(":")[2])):

@@ -1,4 +1,4 @@
-"""Hyperliquid's price grid, and rounding that never brings a quote closer to the mid."""
+"""Hyperliquid's price grid, with rounding that never moves a quote closer to the mid."""
 
 import math
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ __all__ = ["PriceGrid"]
 _SIGNIFICANT_FIGURES = 5
 _PERPETUAL_DECIMALS = 6
 _DIGITS = 100
-"""More than any two prices of one market have together; what is beyond is rounded away from the
-mid, too."""
+"""Precision, more than the prices of a market need; any excess is rounded away from the mid too."""
 
 
 @dataclass(frozen=True)
 class PriceGrid:
     """Prices a perpetual accepts: 5 significant figures, at most 6 - size_decimals decimals.
 
-    Integers are always valid. ``size_decimals`` is the coin's ``szDecimals``. Prices are multiples
-    of ``least_tick`` (quote currency, a power of ten) too, for a client that sends no finer ones.
+    Integers are always valid. ``size_decimals`` is the coin's ``szDecimals``. For a client that
+    sends no finer prices, they are also multiples of ``least_tick`` (quote currency, a power of
+    ten).
     """
 
     size_decimals: int
@@ -28,12 +28,12 @@ class PriceGrid:
 
     def __post_init__(self) -> None:
         if not 0 <= self.size_decimals <= _PERPETUAL_DECIMALS:
-            raise InputError(f"szDecimals = {self.size_decimals} is outside 0 ... 6.")
+            raise InputError(f"szDecimals = {self.size_decimals} must be 0 to 6.")
         if not 0 <= self.least_tick < math.inf:
-            raise InputError(f"a price step of {self.least_tick} is no step: use a power of ten.")
+            raise InputError(f"price step = {self.least_tick} must be 0 or a power of ten.")
 
     def tick(self, price: float) -> float:
-        """Distance to the next price up the grid, quote currency.
+        """Return the distance to the next higher price on the grid, quote currency.
 
         Raises
         ------
@@ -41,26 +41,26 @@ class PriceGrid:
             The price is not positive and finite.
         """
         if not 0 < price < math.inf:
-            raise InputError(f"a price of {price} cannot be quoted: it has no price step.")
+            raise InputError(f"price = {price} cannot be quoted: it must be positive and finite.")
         return float(self._step(_exact(price)))
 
     def bid(self, mid: float, depth: float) -> float:
-        """Highest grid price at least ``depth`` below ``mid`` (all quote currency).
+        """Return the highest grid price at least ``depth`` below ``mid`` (all quote currency).
 
         Raises
         ------
         InputError
-            No positive price lies there, or an argument is not a number it can be.
+            There is no positive price, or an argument is out of range.
         """
         return self._quote("bid", mid, depth)
 
     def ask(self, mid: float, depth: float) -> float:
-        """Lowest grid price at least ``depth`` above ``mid`` (all quote currency).
+        """Return the lowest grid price at least ``depth`` above ``mid`` (all quote currency).
 
         Raises
         ------
         InputError
-            An argument is not a number it can be.
+            An argument is out of range.
         """
         return self._quote("ask", mid, depth)
 
@@ -68,14 +68,14 @@ class PriceGrid:
         if not (0 < mid < math.inf and 0 <= depth < math.inf):
             raise InputError(
                 f"{_an(side)} at a depth of {depth} from a mid of {mid} cannot be quoted: the mid "
-                "must be positive, the depth zero or more, both finite."
+                "must be positive, the depth at least 0, and both finite."
             )
         rounding = ROUND_FLOOR if side == "bid" else ROUND_CEILING
         context = Context(prec=_DIGITS, rounding=rounding)
         away = context.subtract if side == "bid" else context.add
         exact = away(_exact(mid), _exact(depth))
         step = self._step(exact)
-        # The step is a power of ten: to divide by it and to multiply shifts the decimal point.
+        # The step is a power of ten: dividing and multiplying shift the decimal point exactly.
         steps = exact.scaleb(-step.adjusted(), context).to_integral_value(rounding, context)
         price = float(steps.scaleb(step.adjusted(), context))
         if not 0 < price < math.inf:
@@ -95,7 +95,7 @@ class PriceGrid:
 
 
 def _exact(number: float) -> Decimal:
-    """The number as it is written: 0.1 is a tenth."""
+    """Convert a float by its shortest decimal form: 0.1 is exactly a tenth."""
     return Decimal(repr(float(number)))
 
 

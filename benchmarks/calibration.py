@@ -1,17 +1,16 @@
-"""How near the estimators come to known truth, how honest their intervals are, what a refit costs.
+"""Benchmark of the estimators: accuracy on known truth, coverage of intervals, cost of a refit.
 
-Simulated half hours with known truth (tests/calibration/simulated_market.py), two sides each:
+Uses simulated half hours with known truth (tests/calibration/simulated_market.py), two sides each:
 
-- recovery: bias and RMSE in % beside the published figures of the same markets, and kappa's RMSE
+- recovery: bias and RMSE in % next to the published figures for the same markets, and kappa's RMSE
   over its Cramer-Rao bound kappa / sqrt(n1);
-- coverage of the 95% intervals, the quick ones of the running refit and the drawn ones (bootstrap);
+- coverage of the 95% intervals, the quick ones of the running refit and the bootstrapped ones;
 - cost of a refit from arrays, and of 50 coins.
 
-Where a recording carries no transaction hash, orders of one block merge. Such markets are fitted
-twice: as the feed shows them, the default, and with the merging undone (setting block_seconds). By
-default the truth lies outside what the feed shows, so coverage is also counted against the
-estimator's own limit, its mean over all runs, which is what such an interval can promise. Undone,
-they are held to the same bounds as markets with a hash.
+Without transaction hashes in a recording, orders of one block merge. Such markets are fitted twice:
+as the feed shows them (the default), and with the merging corrected (setting block_seconds). By
+default the feed does not show the truth, so coverage is also measured against the estimator's own
+limit (its mean over all runs). Corrected fits must meet the same bounds as markets with a hash.
 
     python benchmarks/calibration.py            # 200 seeds, a minute or two on two cores
     python benchmarks/calibration.py --quick    # 20 seeds
@@ -19,7 +18,7 @@ they are held to the same bounds as markets with a hash.
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # one process a core does better than threads
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # one process per core is faster than threads
 
 import argparse
 import importlib.util
@@ -70,19 +69,19 @@ VALUE, LOW, HIGH, BOUND = range(4)  # of a fit's last axis; all relative to the 
 
 EXACT_COVERAGE, BURSTY_COVERAGE = (0.90, 0.98), (0.85, 1.0)
 LARGEST_RATIO_TO_BOUND = 1.15
-SLACK = 3.0  # standard errors a figure of so many runs may lie out of its bounds by chance
+SLACK = 3.0  # standard errors by which a figure may exceed its bounds by chance
 REFIT_BUDGET_MS = 5.0
 COINS = 50
-WIDTH = 120  # columns the tables need
+WIDTH = 120  # of the tables, characters
 
 Fits = NDArray[np.float64]  # (runs * sides, intervals, parameters, 4)
 
 
 @dataclass(frozen=True)
 class Case:
-    """A market and what was published of it: (bias, RMSE) in % by parameter.
+    """A market and the published (bias, RMSE) in % by parameter.
 
-    ``block_seconds`` undoes the merging of its orders; None fits what the feed shows.
+    ``block_seconds`` corrects for merged orders; None fits what the feed shows.
     """
 
     name: str
@@ -100,7 +99,7 @@ class Case:
 
 
 def _figures(kappa: str, lambda0: str, epsilon: str) -> dict[str, tuple[float, float]]:
-    """Read the published 'bias/RMSE' cells."""
+    """Parse the published 'bias/RMSE' cells."""
     cells = {"kappa": kappa, "lambda0": lambda0, "epsilon": epsilon}
     parts = {name: cell.split("/") for name, cell in cells.items()}
     return {name: (float(bias), float(rmse)) for name, (bias, rmse) in parts.items()}
@@ -130,10 +129,10 @@ CASES = (
 
 @cache
 def simulator() -> ModuleType:
-    """The simulated markets the tests use."""
+    """Return the module of the simulated markets used in the tests."""
     spec = importlib.util.spec_from_file_location("simulated_market", SIMULATOR)
     if spec is None or spec.loader is None:
-        raise InputError(f"{SIMULATOR}: the simulator is missing; run from a full checkout")
+        raise InputError(f"{SIMULATOR} is missing; run from a full checkout")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -141,14 +140,14 @@ def simulator() -> ModuleType:
 
 
 def simulated(options: Mapping[str, Any], seed: int) -> tuple[Recording, dict[str, float]]:
-    """One half hour and its true parameters."""
+    """Return one half hour and its true parameters."""
     market = simulator().Market(**options)
     truth = (market.printed_rate, market.kappa, market.lambda0, market.epsilon)
     return simulator().simulate(market, seed), dict(zip(PARAMETERS, truth, strict=True))
 
 
 def one_run(task: tuple[int, int]) -> Fits:
-    """Fit one seed of one market with quick and with drawn intervals, relative to the truth."""
+    """Fit one seed of one market with quick and bootstrapped intervals, relative to the truth."""
     case, seed = task
     recording, truth = simulated(CASES[case].options, seed)
     found = np.empty((2, 2, len(PARAMETERS), 4))
@@ -169,7 +168,7 @@ def _by_side(fit: CoinCalibration) -> Iterator[dict[str, Estimate]]:
 
 
 def all_runs(seeds: int, workers: int, console: Console) -> list[Fits]:
-    """Every seed of every market, spread over processes."""
+    """Run every seed of every market in parallel processes."""
     tasks = [(case, seed) for case in range(len(CASES)) for seed in range(seeds)]
     with ProcessPoolExecutor(workers) as pool:
         runs = pool.map(one_run, tasks, chunksize=5)
@@ -180,7 +179,7 @@ def all_runs(seeds: int, workers: int, console: Console) -> list[Fits]:
 
 @dataclass
 class Verdicts:
-    """Counts what failed while the tables are drawn."""
+    """Counts failed figures while the tables are built."""
 
     failed: int = 0
 
@@ -190,10 +189,10 @@ class Verdicts:
 
 
 def recovery_table(results: list[Fits], verdicts: Verdicts) -> Table:
-    """Bias/RMSE in %, the published figures beside them, and kappa's RMSE over its bound.
+    """Return bias/RMSE in % with the published figures, and kappa's RMSE over its bound.
 
-    A figure passes when it is no worse than the published one by more than that one's rounding and
-    two standard errors of so many runs.
+    A figure passes if it is not worse than the published one by more than its rounding plus
+    ``SLACK`` standard errors.
     """
     table = Table(title="Bias/RMSE in % (published)", title_justify="left")
     table.add_column("market", no_wrap=True)
@@ -221,19 +220,19 @@ def recovery_table(results: list[Fits], verdicts: Verdicts) -> Table:
 
 
 def _rmse_error(error: NDArray[np.float64]) -> float:
-    """Standard error of the root mean square."""
+    """Return the standard error of the root mean square."""
     square = error**2
     return float(square.std() / np.sqrt(len(error)) / (2 * np.sqrt(square.mean())))
 
 
 def coverage_table(results: list[Fits], verdicts: Verdicts) -> Table:
-    """How often the 95% intervals hold the truth: quick/drawn.
+    """Return how often the 95% intervals contain the truth: quick/bootstrapped.
 
-    Markets whose orders are told apart, by hash or by undoing the merging, must reach 90 to 98%
-    (bursty: 85%), within ``SLACK`` standard errors of so many runs. For the others the second pair
-    of figures takes the estimator's own limit for the truth.
+    Markets whose orders are separated, by hash or by the correction, must reach 90 to 98% (bursty:
+    at least 85%), within ``SLACK`` standard errors. For the others the second pair of figures is
+    measured against the estimator's own limit instead of the truth.
     """
-    title = "Coverage of the 95% intervals in %, quick/drawn; if merged: of the truth, the limit"
+    title = "Coverage of 95% intervals in %, quick/bootstrapped; if merged: of the truth, the limit"
     table = Table("market", title=title, title_justify="left")
     for name in PARAMETERS:
         table.add_column(name, justify="right", no_wrap=True)
@@ -255,13 +254,13 @@ def coverage_table(results: list[Fits], verdicts: Verdicts) -> Table:
 
 
 def _covered(fits: Fits, truth: float) -> NDArray[np.float64]:
-    """Share of intervals that hold a relative value, for each kind of interval."""
+    """Return the share of intervals that contain a relative value, by kind of interval."""
     inside = (fits[..., LOW] <= truth) & (fits[..., HIGH] >= truth)
     return np.asarray(inside.mean(axis=0))
 
 
 def cost_table(recording: Recording, source: str, verdicts: Verdicts) -> Table:
-    """Milliseconds from arrays to estimates, step by step, and for 50 coins every 15 s."""
+    """Return the cost of each step from arrays to estimates, and of 50 coins, milliseconds."""
     quick, drawn = CalibrationOptions(), CalibrationOptions.bootstrapped()
     fit, window = calibrate(recording, window_minutes=60), Window.of(recording)
     now = datetime.now(UTC)
@@ -274,10 +273,10 @@ def cost_table(recording: Recording, source: str, verdicts: Verdicts) -> Table:
         "Pareto tail": lambda: ParetoEstimator().fit(window),
         "volatility": lambda: VolatilityEstimator().fit(window),
         "whole refit": lambda: calibrate(recording, window_minutes=60, options=quick),
-        "whole refit, merging undone": lambda: calibrate(
+        "whole refit, merging corrected": lambda: calibrate(
             recording, window_minutes=60, options=quick.unmerged(BLOCK_SECONDS)
         ),
-        "whole refit, drawn intervals": lambda: calibrate(
+        "whole refit, bootstrapped intervals": lambda: calibrate(
             recording, window_minutes=60, options=drawn
         ),
         "entries of the parameter files": lambda: [
@@ -306,7 +305,7 @@ def cost_table(recording: Recording, source: str, verdicts: Verdicts) -> Table:
 
 
 def milliseconds(step: Callable[[], object], repeat: int = 40) -> tuple[float, float]:
-    """Best and median time of a step."""
+    """Return the best and median time of a step, milliseconds."""
     step()
     taken = []
     for _ in range(repeat):
@@ -318,8 +317,8 @@ def milliseconds(step: Callable[[], object], repeat: int = 40) -> tuple[float, f
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=200, help="half hours a market")
-    parser.add_argument("--quick", action="store_true", help="20 half hours a market")
+    parser.add_argument("--seeds", type=int, default=200, help="half hours per market")
+    parser.add_argument("--quick", action="store_true", help="20 half hours per market")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     args = parser.parse_args(argv)
     if args.seeds < 2 or args.workers < 1:

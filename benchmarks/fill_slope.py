@@ -1,10 +1,10 @@
-"""What one ε_fill for every depth costs where the move that comes with a fill grows with its depth.
+"""Cost of a constant ε_fill if the move after a fill grows with its depth.
 
-The bot on {0, 1}, equal sides: λ₀ = 0.25 a second, κ = 2.65 and a fee of 0.45, as on ETH at 3000
-USDC. A fill at depth δ moves the mid by a + bδ, a = 0.3. The optimum pays for that line (setting
-``epsilon_source: fill_slope``); the other bot pays for its value at 0.1, the least depth of a fill
-beyond the touch at a tick of 0.1, whatever its own depth (``epsilon_source: fill``). Both incomes
-are exact.
+Bot on {0, 1}, equal sides: λ₀ = 0.25 per second, κ = 2.65 and a fee of 0.45, as on ETH at 3000
+USDC. A fill at depth δ moves the mid by a + bδ, a = 0.3. The optimum uses that line (setting
+``epsilon_source: fill_slope``). The other bot uses the value at 0.1, the smallest depth of a fill
+beyond the touch at a tick of 0.1, for every depth (``epsilon_source: fill``). Both incomes are
+exact.
 
     python benchmarks/fill_slope.py
 """

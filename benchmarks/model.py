@@ -1,8 +1,8 @@
-"""Accuracy and speed of the solver; exits with 1 if accuracy is missed, never for time.
+"""Accuracy and speed of the solver; exits with 1 if the accuracy is insufficient, never for time.
 
-Accuracy: 500 random problems over the nasty range against the stored truth of
-``model_truth.py``, some of which is computed again. Depths count in units of 1/κ; against a second
-method, relative to what exceeds 1/κ.
+Accuracy: 500 random problems over the whole difficult range, compared with the stored truth of
+``model_truth.py``, part of which is recomputed. Depth errors are in units of 1/κ; against a second
+method, relative for depths above 1/κ.
 
     python benchmarks/model.py            # about a minute
     python benchmarks/model.py --quick    # every fifth problem, under 30 s
@@ -45,7 +45,7 @@ print(time.perf_counter() - start)
 
 @dataclass(frozen=True)
 class Row:
-    """A class of problems: which it is, and the errors and methods of its solutions."""
+    """A class of problems, with the errors and methods of its solutions."""
 
     name: str
     truth: str
@@ -54,7 +54,7 @@ class Row:
 
     @property
     def good(self) -> bool:
-        """Whether the class is as accurate as it must be; an error may not be NaN."""
+        """Whether the class is accurate enough; a NaN error fails."""
         if self.truth == LSODA:
             return bool((self.errors <= SECOND_METHOD_WORST).all())
         share = np.mean(self.errors <= GOOD)
@@ -62,7 +62,7 @@ class Row:
 
 
 def scaled_error(solution: ValueFunction, truth: Truth) -> float:
-    """Worst depth's error; NaN if the solution holds any."""
+    """Return the largest depth error; NaN if the solution contains any."""
     p = solution.parameters
     found = np.stack([p.kappa_plus * solution.ask_depth, p.kappa_minus * solution.bid_depth])
     if np.isnan(found).any() or not np.isfinite(solution.h).all():
@@ -109,7 +109,7 @@ def show_accuracy(rows: Sequence[Row], console: Console) -> None:
 
 
 def raw_exponential(truths: Sequence[Truth], console: Console) -> None:
-    """What exp(AT) as it stands makes of the linear problems."""
+    """Show the accuracy of a plain exp(AT) on the linear problems."""
     good = overflows = 0
     linear = [t for t in truths if problem_class(t.parameters) == CLASSES[0]]
     for truth in linear:
@@ -135,7 +135,7 @@ def raw_exponential(truths: Sequence[Truth], console: Console) -> None:
 
 @dataclass(frozen=True)
 class Kind:
-    """A row of the speed table but for its bounds: how every market is changed."""
+    """Change applied to every market for a row of the speed table."""
 
     name: str
     changes: dict[str, object]
@@ -152,7 +152,7 @@ KINDS = (
 
 
 def market(number: int, bound: int, kind: Kind) -> ModelParameters:
-    """Random market of the nasty range with the row's bounds; its sides quoted, its floor at 0."""
+    """Return a random difficult market with the row's bounds, both sides quoted and floor 0."""
     p = random_problem(number)
     kappa_minus = p.kappa_plus if kind.equal else 0.7 * p.kappa_plus
     common = replace(
@@ -194,20 +194,20 @@ def once(work: Callable[[], object]) -> float:
 
 
 def milliseconds(work: Callable[[], object], repeats: int) -> float:
-    """Median time of a call after one to warm up."""
+    """Return the median time of a call after a warm-up call."""
     work()
     return float(np.median([once(work) for _ in range(repeats)]))
 
 
 def first_solve_seconds() -> float:
-    """Import and first two solves in a new process, with the compile cache warm; best of three."""
+    """Time import and first two solves in a new process with a warm cache; best of three."""
     command = [sys.executable, "-c", FIRST_SOLVE]
     runs = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(4)]
     return min(float(run.stdout) for run in runs[1:])
 
 
 def audit(truths: Sequence[Truth], count: int, console: Console) -> bool:
-    """Find the stored truth of the first small problems again."""
+    """Recompute the stored truth of the first small problems."""
     small = [t for t in truths if t.depths.shape[1] <= 7][:count]
     errors = [0.0]
     for truth in small:
@@ -216,7 +216,7 @@ def audit(truths: Sequence[Truth], count: int, console: Console) -> bool:
             np.abs(again[known] - truth.depths[known]) / (1 + np.abs(truth.depths[known]))
         )
     worst = float(np.max(errors))
-    console.print(f"stored truth of {len(small)} small problems found again to {worst:.0e}")
+    console.print(f"stored truth of {len(small)} small problems reproduced to {worst:.0e}")
     return worst <= SECOND_METHOD_WORST
 
 

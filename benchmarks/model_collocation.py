@@ -1,9 +1,9 @@
 """Radau IIA collocation in arbitrary precision: truth for unequal κ without a floor.
 
-Explicit Taylor steps, however many digits they carry, cannot step over the stiffness of the nasty
-range (rates up to 1e11 against sessions of a day). A Radau IIA step of s stages is stiffly accurate
-of order 2s − 1; here the stages are solved in double precision first and then refined with
-residuals in 256 bits. A step is accepted by the highest Legendre coefficient of its polynomial.
+Explicit Taylor steps of any precision cannot handle the stiffness of the difficult range (rates up
+to 1e11, sessions of a day). A Radau IIA step of s stages is stiffly accurate of order 2s − 1. The
+stages are first solved in double precision, then refined with residuals in 256 bits. Steps are
+accepted by the highest Legendre coefficient of their polynomial.
 """
 
 import math
@@ -23,8 +23,8 @@ __all__ = ["collocation_gaps"]
 Array = NDArray[np.float64]
 
 BITS = 256
-STEEPEST = 100  # gaps beyond go on along a straight line: they fall within e^−100 of a fill's time
-SETTLED = 1e-22  # change of the gaps in a step after which they stay
+STEEPEST = 100  # larger gaps continue linearly; they decay within e^−100 of the time of a fill
+SETTLED = 1e-22  # change of the gaps per step below which they are constant
 NEWTON_STEPS, REFINEMENTS = 12, 8
 
 
@@ -105,7 +105,7 @@ class ExactEquation:
 
 
 def newton_matrix(step: float, coefficients: Array, down: Array, up: Array) -> csc_matrix:
-    """I − step·A⊗J of the stage equations, unknowns ordered by inventory."""
+    """Return I − step·A⊗J of the stage equations, unknowns ordered by inventory."""
     s, n = len(coefficients), down.shape[1] + 1
     diagonal = np.zeros((s, n))
     diagonal[:, 1:] -= down
@@ -186,9 +186,9 @@ def exact_stages(
 
 
 def collocation_gaps(p: ModelParameters, stages: int = 12, tolerance: float = 1e-14) -> list[arb]:
-    """κ⁺[h(q − 1) − h(q)] (n − 1,); the ergodic problem is integrated from h = 0 until it settles.
+    """Return κ⁺[h(q − 1) − h(q)] (n − 1,); integrates ergodic problems until settled.
 
-    Two sides, no floor, no impact slopes; any κ.
+    For two sides without floor and impact slopes, any κ.
     """
     ctx.prec = BITS
     equation, tab = ExactEquation(p), tableau(stages)
@@ -203,7 +203,7 @@ def collocation_gaps(p: ModelParameters, stages: int = 12, tolerance: float = 1e
     while done < horizon:
         step = min(step, horizon - done)
         if step < 1e-100 * done:
-            raise ArithmeticError("collocation found no step short enough")
+            raise ArithmeticError("collocation: the step size became too small")
         found = exact_stages(equation, g, step, tab, tolerance)
         if found is None:
             step *= 0.3

@@ -1,6 +1,6 @@
-"""Random problems over the whole range the model must survive, and what is known of each.
+"""Random problems over the whole range that the model must handle, and their classes.
 
-The range is that of the design notes: κ 0.01 … 1e5 per price unit, λ 0.01 … 20 /s, φ 0 … 1,
+The range is κ 0.01 … 1e5 per price unit, λ 0.01 … 20 /s, φ 0 … 1,
 T 60 s … a day or none, bounds up to ±100, ε 0 … 3/κ, unequal sides, floors, fees, one order at a
 time, impact slopes (some of 1 and more).
 """
@@ -20,12 +20,12 @@ CLASSES = (LINEAR, UNEQUAL, KINKED, ERGODIC, ERGODIC_ONE, WITHDRAWN)
 
 
 def random_problems(count: int) -> Iterator[ModelParameters]:
-    """Yield the first ``count`` problems; each depends on its number alone."""
+    """Yield the first ``count`` problems; each depends only on its number."""
     return (random_problem(number) for number in range(count))
 
 
 def random_problem(number: int) -> ModelParameters:
-    """Problem by its number: one in 12 has bounds of 30 to 100, half of the others ±1 or ±3."""
+    """Return a problem by number: 1 in 12 has bounds of 30 to 100, half of the others ±1 or ±3."""
     rng = np.random.default_rng([3, number])
 
     def between(low: float, high: float) -> float:
@@ -67,7 +67,7 @@ def random_problem(number: int) -> ModelParameters:
 
 
 def problem_class(p: ModelParameters) -> str:
-    """Which of ``CLASSES``: it decides the truth to compare with."""
+    """Return the problem's class of ``CLASSES``, which determines the truth to compare with."""
     withdrawn = max(p.impact_slope_plus, p.impact_slope_minus) >= 1.0
     if p.horizon_seconds is None:
         if withdrawn:

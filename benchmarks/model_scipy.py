@@ -1,6 +1,6 @@
-"""The HJB equation straight from the notes, for scipy's integrators: a second method.
+"""Direct formulation of the HJB equation for scipy's integrators, as an independent method.
 
-The state is g = κ⁺h without its level: the gaps g(q − 1) − g(q), by time in units of 1/max λ.
+The state is g = κ⁺h without its level: the gaps g(q − 1) − g(q), with time in units of 1/max λ.
 """
 
 import math
@@ -17,7 +17,7 @@ __all__ = ["Sides", "scipy_gaps", "sides_at"]
 
 Array = NDArray[np.float64]
 
-LONG_RUN = 1e8  # mean times between fills of the busier side; stands in for no closing bell
+LONG_RUN = 1e8  # horizon for ergodic problems, mean times between fills of the busier side
 
 
 class Sides(NamedTuple):
@@ -29,7 +29,7 @@ class Sides(NamedTuple):
 
 
 def sides_at(p: ModelParameters, gaps: Array) -> Sides:
-    """Both sides at given gaps (n − 1,); per unit of scaled time."""
+    """Return both sides at given gaps (n − 1,), per unit of scaled time."""
     n = gaps.size + 1
     worth, slope, depths = np.zeros((2, n)), np.zeros((2, n)), np.full((2, n), math.inf)
     fastest = max(p.lambda_plus, p.lambda_minus)
@@ -51,7 +51,7 @@ def sides_at(p: ModelParameters, gaps: Array) -> Sides:
 
 
 def scipy_gaps(p: ModelParameters, method: str, rtol: float = 1e-12) -> Array:
-    """Gaps (n − 1,) at τ = T by "LSODA" or "Radau"."""
+    """Return the gaps (n − 1,) at τ = T, by "LSODA" or "Radau"."""
     q = np.arange(p.q_min, p.q_max + 1).astype(float)
     fastest = max(p.lambda_plus, p.lambda_minus)
     source = p.kappa_plus / fastest * (q * p.mu - p.phi * q**2)
@@ -68,7 +68,7 @@ def scipy_gaps(p: ModelParameters, method: str, rtol: float = 1e-12) -> Array:
         return np.asarray(slope[:-1] - slope[1:])
 
     def bands(gaps: Array) -> tuple[Array, Array, Array]:
-        """Below, on and above the diagonal of the Jacobian."""
+        """Return the Jacobian below, on and above its diagonal."""
         down, up = chosen(gaps)[1]
         return down[1:-1], -down[1:] - up[:-1], up[1:-1]
 
@@ -85,10 +85,10 @@ def scipy_gaps(p: ModelParameters, method: str, rtol: float = 1e-12) -> Array:
     if p.horizon_seconds is None:
         terminal = np.zeros(q.size)
         if p.phi == p.mu == 0.0 and max(p.impact_slope_plus, p.impact_slope_minus) >= 1.0:
-            duration = 86_400.0 * fastest  # no depth settles: the model takes one day
+            duration = 86_400.0 * fastest  # depths do not converge: the model uses one day
     else:
         duration = p.horizon_seconds * fastest
-    width = min(1, q.size - 2)  # a single gap has no neighbour
+    width = min(1, q.size - 2)  # a single gap has no neighbours
     bandwidth = {"lband": width, "uband": width, "jac": banded}
     options = bandwidth if method == "LSODA" else {"jac": sparse}
     run = solve_ivp(

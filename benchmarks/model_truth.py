@@ -1,14 +1,15 @@
-"""Truth for 500 random problems, stored for the tests: ``python benchmarks/model_truth.py``.
+"""Compute and store the true depths of 500 random problems for the tests.
 
 - Equal κ without floor, finite horizon: exp(AT) by squaring a matrix without negative entries in
-  ball arithmetic, whose radii prove the digits.
-- Other two-sided problems without floor: collocation in 256 bits (``model_collocation``), run from
-  h = 0 until it settles where there is no closing bell.
-- Floors, impact slopes, one order at a time: LSODA at rtol 1e-12 (``model_scipy``), a second
-  method rather than truth.
+  ball arithmetic, whose radii guarantee the digits.
+- Other two-sided problems without floor: collocation in 256 bits (``model_collocation``); ergodic
+  problems are integrated from h = 0 until settled.
+- Floors, impact slopes, one order at a time: LSODA at rtol 1e-12 (``model_scipy``), a second method
+  rather than truth.
 
-It takes about four minutes on one core: one problem in 12 has bounds of 30 to 100, and those take
-nearly all of it.
+Takes about four minutes on one core, mostly for the one problem in 12 with bounds of 30 to 100:
+
+    python benchmarks/model_truth.py
 """
 
 import argparse
@@ -35,7 +36,7 @@ __all__ = ["FIXTURE", "Truth", "find_truth", "load_truths", "store_truths"]
 FIXTURE = Path(__file__).parents[1] / "tests/model/fixtures/random_problems.npz"
 COUNT = 500
 BITS, TAYLOR_TERMS = 256, 50  # remainder below 1e-80 at norm 1/2
-TIE = 1e-6  # sides whose worth differs by less are not told apart
+TIE = 1e-6  # relative difference in worth below which sides count as equal
 
 BALLS, COLLOCATION, LSODA = "ball arithmetic", "collocation", "LSODA"
 
@@ -43,8 +44,8 @@ BALLS, COLLOCATION, LSODA = "ball arithmetic", "collocation", "LSODA"
 class Truth(NamedTuple):
     """Depths κ⁺δ⁺ and κ⁻δ⁻ (2, n) by ``method``; inf at the bounds and where no depth pays.
 
-    ``better`` (n,) tells one order at a time where to rest: 1 the ask, −1 the bid, 0 either; both
-    depths are given there.
+    ``better`` (n,) is the side to rest for one order at a time: 1 the ask, −1 the bid, 0 either;
+    both depths are given then.
     """
 
     parameters: ModelParameters
@@ -54,7 +55,7 @@ class Truth(NamedTuple):
 
 
 def ball_gaps(p: ModelParameters) -> list[arb]:
-    """κ[h(q − 1) − h(q)] (n − 1,) from ω = exp(AT)ω(0), as balls."""
+    """Return κ[h(q − 1) − h(q)] (n − 1,) from ω = exp(AT)ω(0), as balls."""
     ctx.prec = BITS
     kappa, fee, q = arb(p.kappa_plus), arb(p.fee), range(p.q_min, p.q_max + 1)
     source = [kappa * (arb(p.mu) * x - arb(p.phi) * x * x) for x in q]
@@ -79,12 +80,12 @@ def ball_gaps(p: ModelParameters) -> list[arb]:
     omega = (power * arb_mat(n, 1, [x.exp() for x in terminal])).entries()
     gaps = [(omega[i - 1] / omega[i]).log() for i in range(1, n)]
     if max(float(gap.rad()) for gap in gaps) > 1e-20:
-        raise ArithmeticError("the balls grew too wide: raise BITS")
+        raise ArithmeticError("the error bounds are too wide: increase BITS")
     return gaps
 
 
 def find_truth(p: ModelParameters) -> Truth:
-    """Find the depths by the best method there is for the problem."""
+    """Compute the depths with the best method for the problem."""
     n = p.q_max - p.q_min + 1
     if p.min_depth > -math.inf:
         gaps = scipy_gaps(p, LSODA)
@@ -107,7 +108,7 @@ def find_truth(p: ModelParameters) -> Truth:
 
 
 def store_truths(path: Path, truths: list[Truth]) -> None:
-    """Write problems and depths into one compressed file."""
+    """Write problems and depths to a compressed file."""
     columns = {
         f"parameters.{field.name}": [getattr(t.parameters, field.name) for t in truths]
         for field in fields(ModelParameters)
@@ -127,7 +128,7 @@ def store_truths(path: Path, truths: list[Truth]) -> None:
 
 
 def load_truths(path: Path = FIXTURE) -> list[Truth]:
-    """Read what ``store_truths`` wrote."""
+    """Read a file of ``store_truths``."""
     with np.load(path) as stored:
         columns = {name: stored[name] for name in stored.files}
     names = [name for name in columns if name.startswith("parameters.")]

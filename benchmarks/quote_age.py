@@ -1,14 +1,14 @@
-"""What letting a quote rest costs: profit a unit and orders sent, by how soon a quote is replaced.
+"""Cost of leaving quotes resting: profit per unit and orders sent, by minimum quote age.
 
 A maker of one unit on {0, 1} quotes the model's optimal depths, from the market's true parameters,
-on the loopback venue's matching book: at the back of each level's queue, with fees. The rule is the
-strategy's: a quote is replaced when its price is two ticks off and it is older than the least age,
-looked at once a second. The model lets a quote follow the mid at once; what is lost here is the
-price running over quotes that do not.
+in the loopback venue's order book, at the end of each level's queue and with fees. As in the
+strategy, a quote is replaced if its price is two ticks off and it is older than the minimum age,
+checked once a second. In the model quotes follow the mid instantly; the loss measured here is from
+quotes that lag behind the price.
 
     python benchmarks/quote_age.py                        # two minutes
     python benchmarks/quote_age.py --quick
-    python benchmarks/quote_age.py --look-seconds 0.1     # ten looks a second, ten minutes
+    python benchmarks/quote_age.py --look-seconds 0.1     # ten checks per second, ten minutes
 """
 
 import argparse
@@ -46,9 +46,9 @@ MARKETS: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run: units bought and sold, profit after fees in USDC, orders sent, minutes.
+    """One run: units bought and sold, profit after fees (USDC), orders sent, minutes.
 
-    ``waited`` is the unit-seconds that filled orders had rested.
+    ``waited`` is how long filled orders had rested, unit-seconds.
     """
 
     units: float
@@ -59,7 +59,7 @@ class Outcome:
 
 
 class Maker:
-    """The account that quotes: the bid when flat, the ask when long."""
+    """Account that quotes the bid when flat and the ask when long."""
 
     def __init__(self, parameters: SyntheticParameters, seed: int, least_age_s: float) -> None:
         rules = Rules()
@@ -97,7 +97,7 @@ class Maker:
         self.orders += 1
 
     def trade(self, minutes: float, loop_ms: int) -> Outcome:
-        """Quote for so long, with a look at the market every ``loop_ms``."""
+        """Quote for ``minutes``, checking the market every ``loop_ms``."""
         money = self.exchange.margin.value(self.account)
         while self.exchange.now_ms < START_MS + minutes * 60_000:
             self.exchange.advance(self.exchange.now_ms + loop_ms)
@@ -111,7 +111,7 @@ class Maker:
 
 
 def _depths(parameters: SyntheticParameters, maker_fee: float) -> tuple[float, float]:
-    """Optimal bid depth when flat and ask depth when long, USDC."""
+    """Return the optimal bid depth when flat and ask depth when long, USDC."""
     truth = parameters.truth()
     value = solve(
         ModelParameters(
@@ -138,23 +138,25 @@ def _run(task: tuple[str, float, int, float, float]) -> Outcome:
 def main(argv: list[str] | None = None) -> int:
     """Print the table; exit code 0."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="10 minutes of 2 seeds, not 30 of 8")
+    parser.add_argument(
+        "--quick", action="store_true", help="10 minutes of 2 seeds instead of 30 of 8"
+    )
     parser.add_argument(
         "--look-seconds",
         type=float,
         default=1.0,
-        help="time between two looks at the market, 0.05 to 1 (default %(default)g)",
+        help="time between checks of the market, 0.05 to 1 (default: %(default)g)",
     )
     options = parser.parse_args(argv)
     look_s = options.look_seconds
     if not 0.05 <= look_s <= 1:
-        raise InputError(f"--look-seconds is {look_s:g}: give 0.05 to 1.")
+        raise InputError(f"--look-seconds is {look_s:g}, must be 0.05 to 1.")
     minutes, seeds = (10.0, range(2)) if options.quick else (30.0, range(8))
     ages = AGES_S if look_s == 1 else (look_s, *AGES_S)
     tasks = [(m, a, s, minutes, look_s) for m, a, s in product(MARKETS, ages, seeds)]
     with ProcessPoolExecutor() as pool:
         done = list(track(pool.map(_run, tasks), "trading", total=len(tasks)))
-    table = Table("market", "least age s", "units/min", "USDC a unit", "waited s", "orders/min")
+    table = Table("market", "min age s", "units/min", "USDC per unit", "waited s", "orders/min")
     for row, (market, age_s) in enumerate(product(MARKETS, ages)):
         table.add_row(market, f"{age_s:g}", *_figures(done[row * len(seeds) :][: len(seeds)]))
     Console().print(table)

@@ -1,8 +1,8 @@
-"""Do fits of recorded synthetic markets cover the truth?
+"""Check that fits of recorded synthetic markets cover the truth.
 
-Each seed is a market of 30 minutes, published by the loopback venue at 60 times the clock's speed
-and recorded by the collector over the socket (or, with --in-process, written as shards without
-one). Every parameter's 95% interval must cover its observable truth in at least 16 seeds of 20.
+Each seed is a market of 30 minutes, published by the loopback venue at 60 times real speed and
+recorded by the collector over the socket (or, with --in-process, written as shards directly). The
+95% interval of every parameter must cover its observable truth in at least 16 of 20 seeds.
 
     python benchmarks/recovery.py                 # 20 seeds over the socket, about three minutes
     python benchmarks/recovery.py --in-process    # the same without the socket, one minute
@@ -36,7 +36,7 @@ from advanced_mm.venue.server.server import PaperServer
 
 COVERED_SHARE = 16 / 20
 START_MS = 1_790_000_000_000
-CONNECT_S = 1.0  # real seconds given to the collector before the window begins
+CONNECT_S = 1.0  # real seconds for the collector to connect before the window begins
 
 
 @dataclass(frozen=True)
@@ -132,10 +132,10 @@ def report(results: Sequence[CoinCalibration], console: Console, title: str) -> 
 def parse(argv: list[str] | None) -> Plan:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--minutes", type=float, default=30.0, help="of market time a seed")
-    parser.add_argument("--speed", type=float, default=60.0, help="market seconds a real second")
-    parser.add_argument("--together", type=int, default=4, help="markets at the same time")
-    parser.add_argument("--in-process", action="store_true", help="without a socket")
+    parser.add_argument("--minutes", type=float, default=30.0, help="market time per seed, minutes")
+    parser.add_argument("--speed", type=float, default=60.0, help="market seconds per real second")
+    parser.add_argument("--together", type=int, default=4, help="markets run at the same time")
+    parser.add_argument("--in-process", action="store_true", help="record without a socket")
     plan = Plan(**vars(parser.parse_args(argv)))
     if plan.seeds < 1 or plan.together < 1 or not plan.minutes > 0:
         raise InputError("--seeds, --together and --minutes must be positive")

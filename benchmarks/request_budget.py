@@ -1,14 +1,14 @@
-"""What a live bot spends of the venue's budgets: REST weight a minute, and actions for one order.
+"""Request budget of a live bot: REST weight per minute, and actions per order.
 
-Three live sessions on the loopback venue, one after the other:
+Runs three live sessions on the loopback venue, one after the other:
 
-- Freqtrade as it is, in the volatile synthetic market (sigma = 1), a quote replaced every five
-  seconds at most: a copy of the strategy in which ``spare_requests`` is not called;
+- plain Freqtrade in the volatile synthetic market (sigma = 1), a quote replaced at most every five
+  seconds: a copy of the strategy that does not call ``spare_requests``;
 - the live bot under the same conditions;
-- the live bot with the default settings, a quote replaced every second at most, at sigma = 0.4.
+- the live bot with the default settings, a quote replaced at most every second, at sigma = 0.4.
 
     python benchmarks/request_budget.py                 # 20 minutes
-    python benchmarks/request_budget.py --minutes 2     # the least: the first minute is not counted
+    python benchmarks/request_budget.py --minutes 2     # minimum: the first minute is not counted
 """
 
 import argparse
@@ -35,7 +35,7 @@ SPARING = "        spare_requests(exchange, self._bad_rows)\n"
 
 @dataclass(frozen=True)
 class Case:
-    """A row of the table: its name, and what differs from a usual live session."""
+    """A row of the table: its name and differences from a usual live session."""
 
     name: str
     volatility: float
@@ -44,14 +44,14 @@ class Case:
 
 
 CASES = (
-    Case("Freqtrade as it is", 1.0, 5.0, sparing=False),
+    Case("plain Freqtrade", 1.0, 5.0, sparing=False),
     Case("the live bot", 1.0, 5.0),
-    Case("the same, every second at most, sigma = 0.4", 0.4, 1.0),
+    Case("the live bot, at most every second, sigma = 0.4", 0.4, 1.0),
 )
 
 
 def project_without_sparing(folder: Path) -> Path:
-    """Copy what a session runs, with a strategy that sends every request Freqtrade wants."""
+    """Copy the files of a session, with a strategy that sends all of Freqtrade's requests."""
     for name in ("scripts", "user_data"):
         shutil.copytree(
             ROOT / name,
@@ -61,13 +61,13 @@ def project_without_sparing(folder: Path) -> Path:
     strategy = folder / "user_data" / "strategies" / "Market_Making.py"
     text = strategy.read_text(encoding="utf-8")
     if SPARING not in text:
-        raise RuntimeError(f"{strategy} does not call spare_requests as it did")
+        raise RuntimeError(f"{strategy}: the call of spare_requests was not found; adapt SPARING")
     strategy.write_text(text.replace(SPARING, ""), encoding="utf-8")
     return folder
 
 
 def trade(case: Case, minutes: float, folder: Path) -> dict[str, Any]:
-    """Run a live session; its summary."""
+    """Run a live session and return its summary."""
     root = ROOT if case.sparing else project_without_sparing(folder / "project")
     options = SessionOptions(
         root=root,
@@ -90,13 +90,15 @@ def main(argv: list[str] | None = None) -> int:
     """Print the table; exit code 0."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "--minutes", type=float, default=6.0, help="of each session (default %(default)g)"
+        "--minutes", type=float, default=6.0, help="length of each session (default: %(default)g)"
     )
     minutes = parser.parse_args(argv).minutes
     configure_logging()
-    logging.getLogger("ft_rest_client").setLevel(logging.ERROR)  # the bot is not up at once
+    logging.getLogger("ft_rest_client").setLevel(logging.ERROR)  # silent while the bot starts
     if not minutes >= 2:
-        raise InputError(f"--minutes is {minutes:g}: give 2 or more, the first is not counted.")
+        raise InputError(
+            f"--minutes is {minutes:g}, must be at least 2: the first minute is not counted."
+        )
     table = Table("", "weight/min", "worst minute", "refused (429)", "actions/order", "fills/min")
     for case in CASES:
         with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,7 @@
-"""What fifty coins cost: CPU a round, by step, and memory over many rounds without a pause.
+"""Cost of fifty coins: CPU per round and step, and memory over many rounds.
 
-Every coin is fed the shards of one synthetic market, three of each kind a round, as the collector
-would have written them in 15 s; only the runner's own work is measured.
+Every coin gets the shards of one synthetic market, three of each kind per round, as the collector
+writes them in 15 s. Only the runner's own work is measured.
 
     python benchmarks/runner.py                   # 50 coins, 100 rounds: about a minute
     python benchmarks/runner.py --rounds 500
@@ -50,14 +50,14 @@ WINDOW_MINUTES = 30
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is run."""
+    """Size of the benchmark."""
 
     coins: int
     rounds: int
 
 
 def lay_market(data_dir: Path, minutes: float) -> None:
-    """Record a synthetic market in shards of five seconds (in a process of its own)."""
+    """Record a synthetic market in shards of five seconds (run in a separate process)."""
     from advanced_mm.marketdata.recorder import Recorder
     from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters
     from advanced_mm.venue.conditions.history import lay_history
@@ -74,7 +74,7 @@ def lay_market(data_dir: Path, minutes: float) -> None:
 
 
 class Feed:
-    """Links the market's shards into every coin's folders, up to one time after another."""
+    """Links the market's shards into every coin's folders, up to a given time."""
 
     def __init__(self, market: Path, data_dir: Path, coins: tuple[str, ...]) -> None:
         self._shards = sorted(
@@ -106,7 +106,9 @@ class Bench:
     def __init__(self, plan: Plan, folder: Path) -> None:
         minutes = WINDOW_MINUTES + plan.rounds * ROUND_MS / 60_000 + 1
         context = get_context("spawn")
-        with ProcessPoolExecutor(1, mp_context=context) as pool:  # its memory is not the runner's
+        with ProcessPoolExecutor(
+            1, mp_context=context
+        ) as pool:  # keeps its memory out of the measurement
             pool.submit(lay_market, folder / "market", minutes).result()
         coins = tuple(f"C{i:02d}" for i in range(plan.coins))
         self.now_ms = START_MS + WINDOW_MINUTES * 60_000
@@ -122,7 +124,7 @@ class Bench:
         )
 
     def round(self) -> float:
-        """Feed 15 s of market, refit, return the CPU seconds of the refit."""
+        """Feed 15 s of market, refit, and return the CPU seconds of the refit."""
         self.now_ms += ROUND_MS
         self.feed.until(self.now_ms)
         began = time.process_time()
@@ -134,7 +136,7 @@ class Bench:
 
 
 def step_costs(bench: Bench, plan: Plan, folder: Path) -> dict[str, float]:
-    """CPU milliseconds of each step for one coin, publishing for all."""
+    """Return the CPU milliseconds of each step for one coin (publishing: for all)."""
     window = RollingWindow(ShardStore(bench.data_dir), "C00", WINDOW_MINUTES)
     window.update()
     reading = []
@@ -158,7 +160,7 @@ def step_costs(bench: Bench, plan: Plan, folder: Path) -> dict[str, float]:
 
 
 def timed(work: Callable[[], object], times: int) -> float:
-    """CPU milliseconds of one call."""
+    """Return the CPU milliseconds per call."""
     began = time.process_time()
     for _ in range(times):
         work()
@@ -177,13 +179,13 @@ def report(plan: Plan, costs: list[float], memory: list[float], steps: dict[str,
     ):
         share = value / ROUND_MS
         table.add_row(f"a later round, {name}", f"{value:.0f} ms CPU = {share:.1%} of a core")
-    table.add_row("a coin, mean", f"{warm.mean() / plan.coins:.2f} ms CPU")
+    table.add_row("per coin, mean", f"{warm.mean() / plan.coins:.2f} ms CPU")
     for name, value in steps.items():
         table.add_row(f"  {name}", f"{value:.2f} ms CPU")
     marks = sorted({0, *(len(memory) * k // 5 for k in range(1, 5)), len(memory) - 1})
     for mark in marks:
         table.add_row(f"resident memory after round {mark + 1}", f"{memory[mark]:.0f} MB")
-    table.add_row("resident memory, most", f"{max(memory):.0f} MB")
+    table.add_row("resident memory, maximum", f"{max(memory):.0f} MB")
     return table
 
 

@@ -1,14 +1,14 @@
-"""One core serves the streams of 50 coins and 100 signed order actions a second.
+"""Load test of the loopback venue on one core: 50 coins and 100 signed order actions per second.
 
-The venue runs as its own process on one core, a client on another: it is subscribed to bbo, trades
-and both l2Book cadences of every coin over one websocket, and posts actions that were signed
-beforehand on an even schedule, whether or not earlier ones were answered: orders that rest, cancels
-of them, immediate ones that trade. Latency counts from the scheduled time to the reply, as the
-client sees it. Exits with 1 if the 99th percentile is above 20 ms or an action was refused.
+The venue runs in its own process on one core, a client on another. The client subscribes to bbo,
+trades and both l2Book cadences of every coin over one websocket. It posts pre-signed actions on a
+fixed schedule, regardless of pending replies: resting orders, their cancels, and immediate orders
+that trade. Latency is measured by the client from the scheduled time to the reply. Exits with 1 if
+the 99th percentile exceeds 20 ms or an action was refused.
 
     python benchmarks/venue.py               # a minute and a half
     python benchmarks/venue.py --quick       # 10 s of load
-    python benchmarks/venue.py --profile     # and where the venue's time goes, which costs some
+    python benchmarks/venue.py --profile     # with a profile of the venue, which slows it down
 """
 
 import argparse
@@ -46,13 +46,13 @@ STREAMS: tuple[dict[str, object], ...] = (
     {"type": "l2Book", "fast": True},
 )
 KNOWN = ("ETH", "BTC", "SOL", "BNB", "HYPE", "AVAX", "LINK", "XRP", "DOGE")
-SETTLING_S = 2.0  # of load before anything is measured
+SETTLING_S = 2.0  # of load before the measurement
 CONSOLE = Console()
 
 
 @dataclass
 class Load:
-    """What the client saw."""
+    """Measurements of the client."""
 
     latency_ms: dict[str, list[float]] = field(default_factory=dict)
     replies: Counter[str] = field(default_factory=Counter)
@@ -63,16 +63,16 @@ class Load:
     cpu_s: float = 0.0
     memory_mb: float = 0.0
     others_cpu_s: float = 0.0
-    """What all other processes used of the machine: on a busy one waiting is no fault of ours."""
+    """CPU time of all other processes; on a busy machine latency is not the venue's fault."""
 
 
 def coin_names(count: int) -> list[str]:
-    """As many coins: the known ones, then made-up names of the default market."""
+    """Return ``count`` coins: the known ones first, then invented names (default market)."""
     return [*KNOWN, *(f"C{i}" for i in range(count))][:count]
 
 
 def start_venue(coins: list[str], core: int, profile: Path | None) -> subprocess.Popen[str]:
-    """The venue on a core of its own."""
+    """Start the venue on its own core."""
     profiler = [] if profile is None else ["-m", "cProfile", "-o", str(profile)]
     options = ["--port", "0", "--coins", ",".join(coins), "--history-minutes", "1", "--no-limits"]
     process = subprocess.Popen(
@@ -95,7 +95,7 @@ class Client:
         self._nonce = int(time.time() * 1000)
 
     def signed(self, action: dict[str, Any]) -> bytes:
-        """The body of an action, as clients send it."""
+        """Return the signed request body of an action."""
         self._nonce += 1
         signature = sign_l1_action(self.wallet, action, None, self._nonce, None, False)
         body = {"action": action, "nonce": self._nonce, "signature": signature}
@@ -104,7 +104,7 @@ class Client:
     async def prepare(
         self, session: aiohttp.ClientSession, rate: float, seconds: float
     ) -> list[tuple[str, bytes]]:
-        """Sign every action of the load: orders 5% off the touch, their cancels, takers."""
+        """Sign all actions: orders 5% away from the touch, their cancels, and takers."""
         universe = (await self._info(session, {"type": "meta"}))["universe"]
         mids = await self._info(session, {"type": "allMids"})
         await self._info(session, {"type": "clearinghouseState", "user": self.wallet.address})
@@ -147,7 +147,7 @@ class Client:
             return await answer.json()
 
     async def listen(self, session: aiohttp.ClientSession, coins: list[str]) -> None:
-        """Subscribe to everything and count what comes."""
+        """Subscribe to all streams and count the messages."""
         async with session.ws_connect(self.ws, max_msg_size=0) as socket:
             for coin in coins:
                 for stream in STREAMS:
@@ -191,7 +191,7 @@ class Client:
 
 
 def others_cpu_s(venue: psutil.Process) -> float:
-    """CPU time used so far by everybody but the venue and this process, seconds."""
+    """Return the CPU time used by all processes except the venue and this one, seconds."""
     machine, own = psutil.cpu_times(), psutil.Process().cpu_times()
     used = venue.cpu_times()
     return float(
@@ -208,7 +208,7 @@ def others_cpu_s(venue: psutil.Process) -> float:
 async def measure(
     client: Client, process: psutil.Process, coins: list[str], rate: float, seconds: float
 ) -> Load:
-    """Load the venue, for a moment to settle and then for the measurement."""
+    """Load the venue for the settling time, then measure."""
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
         actions = await client.prepare(session, rate, SETTLING_S + seconds)
@@ -228,7 +228,7 @@ async def measure(
 
 
 def report(load: Load, coins: int) -> bool:
-    """Print the tables; whether the aim was met."""
+    """Print the tables; return whether the target was met."""
     table = Table("action", "number", "p50 ms", "p99 ms", "max ms", title="From schedule to reply")
     every = [one for kind in load.latency_ms.values() for one in kind]
     for kind, latencies in [*load.latency_ms.items(), ("all", every)]:
@@ -238,9 +238,10 @@ def report(load: Load, coins: int) -> bool:
     CONSOLE.print(table)
     sent = sum(load.messages.values())
     CONSOLE.print(
-        f"{coins} coins, {len(every) / load.seconds:.0f} actions a second: venue at "
+        f"{coins} coins, {len(every) / load.seconds:.0f} actions per second: venue at "
         f"{100 * load.cpu_s / load.seconds:.0f}% of its core, {load.memory_mb:.0f} MB; "
-        f"{sent / load.seconds:.0f} messages a second, {load.bytes / load.seconds / 1e6:.2f} MB/s "
+        f"{sent / load.seconds:.0f} messages per second, "
+        f"{load.bytes / load.seconds / 1e6:.2f} MB/s "
         f"({', '.join(f'{name} {n / load.seconds:.0f}' for name, n in load.messages.items())})"
     )
     cores = psutil.cpu_count() or 1
@@ -249,12 +250,14 @@ def report(load: Load, coins: int) -> bool:
     )
     CONSOLE.print(f"replies: {dict(load.replies)}; refusals: {dict(load.refusals)}")
     good = float(np.percentile(every, 99)) < LIMIT_MS and not load.refusals
-    CONSOLE.print("good" if good else f"MISSED: p99 below {LIMIT_MS:g} ms and nothing refused")
+    CONSOLE.print(
+        "passed" if good else f"FAILED: p99 must be below {LIMIT_MS:g} ms and no action refused"
+    )
     return good
 
 
 def show_profile(path: Path, rows: int = 28) -> None:
-    """The functions in which the venue itself spent most."""
+    """Print the functions with the largest own time in the venue."""
     stats = pstats.Stats(str(path))
     entries = stats.stats.items()  # type: ignore[attr-defined]
     table = Table("function", "calls", "own s", "with callees s", title="Where the time goes")
@@ -266,11 +269,11 @@ def show_profile(path: Path, rows: int = 28) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the benchmark; the exit code."""
+    """Run the benchmark and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--coins", type=int, default=50)
-    parser.add_argument("--rate", type=float, default=100.0, help="actions a second")
-    parser.add_argument("--seconds", type=float, default=75.0, help="longer than a minute's chunk")
+    parser.add_argument("--rate", type=float, default=100.0, help="actions per second")
+    parser.add_argument("--seconds", type=float, default=75.0, help="duration of the load, seconds")
     parser.add_argument("--quick", action="store_true", help="10 s")
     parser.add_argument("--profile", action="store_true")
     args = parser.parse_args(argv)
@@ -282,7 +285,7 @@ def main(argv: list[str] | None = None) -> int:
         try:
             line = process.stdout.readline() if process.stdout else ""
             if not line:
-                raise VenueError("the venue did not start; run scripts/paper_exchange.py by hand")
+                raise VenueError("the venue did not start; run scripts/paper_exchange.py manually")
             addresses = json.loads(line)
             os.sched_setaffinity(0, {cores[-1]})
             client = Client(addresses["rest"], addresses["ws"])

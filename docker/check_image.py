@@ -1,9 +1,9 @@
-"""Build the image and run the services of docker-compose.yml from it on a loopback venue.
+"""Build the image and run its docker-compose.yml services on a loopback venue.
 
-Bot, sidecar and venue are started as the compose file's paper profile would start them, until
-parameters are published, the health check passes and the bot has sent a quote. Then all of it is
-stopped. Docker is used where its daemon answers, otherwise buildah in a chroot, which needs root
-on Linux. Nothing of this checkout's user_data is touched.
+Bot, sidecar and venue are started as in the compose file's paper profile, until parameters are
+published, the health check passes and the bot has sent a quote. Then all services are stopped. Uses
+Docker if its daemon answers, otherwise buildah in a chroot, which requires root on Linux. The
+checkout's user_data is not modified.
 """
 
 import argparse
@@ -35,34 +35,34 @@ from advanced_mm.journal import JOURNAL_FOLDER, QuoteSent, read_journal
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
-SIZE_LIMIT_MB = 900  # what the image may add to its base
+SIZE_LIMIT_MB = 900  # maximum size on top of the base image
 PATIENCE_SECONDS = 240.0
-# Only here: with half an hour of recorded past nobody waits five minutes for the first fit.
+# With half an hour of recorded history the first fit need not wait for five minutes of data.
 PAST = ["--history-dir", "user_data/paper/HL_data"]
 
 
 class CheckError(Exception):
-    """The check cannot be made, or found something wrong; its text says what."""
+    """The check cannot be run or has failed; the message states why."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """One service of the compose file, its variables filled in."""
+    """A service of the compose file, with its variables substituted."""
 
     name: str
     command: list[str]
     user: str
     environment: dict[str, str] = field(default_factory=dict)
-    volumes: list[tuple[str, str]] = field(default_factory=list)  # of the host, in the container
+    volumes: list[tuple[str, str]] = field(default_factory=list)  # host path, container path
     health: str | None = None  # a shell command
-    network: str = "bridge"  # or "service:NAME": that one's
+    network: str = "bridge"  # or "service:NAME" to share that service's
     waits_for: tuple[str, ...] = ()  # services that must be healthy first
 
 
 def services_of(compose: Path, env_file: Path, variables: Mapping[str, str]) -> list[Service]:
-    """Read the compose file with the variables of ``env_file`` and, above them, ``variables``.
+    """Read the compose file with the variables of ``env_file``, overridden by ``variables``.
 
-    The services that own a network come first, as Docker starts them.
+    Services that own a network come first, in Docker's starting order.
     """
     pairs = (line.partition("=") for line in env_file.read_text().splitlines() if "=" in line)
     values = {name: value for name, _, value in pairs if not name.startswith("#")}
@@ -104,12 +104,12 @@ def _loud(command: Sequence[str | Path]) -> None:
     if subprocess.run(command, cwd=ROOT).returncode:
         raise CheckError(
             f"the image could not be built ({shlex.join(map(str, command))}); "
-            "one built by other means is checked with --image NAME"
+            "check an existing image with --image NAME"
         )
 
 
 class Docker:
-    """The containers as Docker's daemon runs them, each with a name of its own."""
+    """Runs services as Docker containers, each with its own name."""
 
     def __init__(self, image: str) -> None:
         self.image = image
@@ -117,16 +117,16 @@ class Docker:
         self._started: set[str] = set()
 
     def build(self) -> None:
-        """Build with the cache of earlier builds."""
+        """Build the image, using cached layers."""
         _loud(["docker", "build", "--file", DOCKERFILE, "--tag", self.image, "."])
 
     def size(self, image: str) -> int:
-        """Bytes of all files in ``image``."""
+        """Return the size of all files in ``image``, bytes."""
         du = ["du", "--one-file-system", "--summarize", "--bytes", "/"]
         return int(_output(["docker", "run", "--rm", "--user", "0", image, *du]).split()[0])
 
     def command(self, service: Service, folder: Path) -> list[str]:
-        """How a service is started."""
+        """Return the command that starts a service."""
         network = service.network
         if network.startswith("service:"):
             network = f"container:{self._name(network.removeprefix('service:'))}"
@@ -145,19 +145,19 @@ class Docker:
         _output(self.command(service, folder))
 
     def run_inside(self, service: Service, folder: Path, command: str) -> tuple[int, str]:
-        """Run a shell command beside a started service; its exit code and what it printed."""
+        """Run a shell command in a started service; return its exit code and output."""
         inside = ["docker", "exec", self._name(service.name), "sh", "-c", command]
         done = subprocess.run(inside, capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr
 
     def log(self, service: Service, folder: Path) -> str:
-        """The end of what a service has printed."""
+        """Return the end of a service's output."""
         command = ["docker", "logs", "--tail", "50", self._name(service.name)]
         done = subprocess.run(command, capture_output=True, text=True)
         return done.stdout + done.stderr
 
     def stop(self, service: Service) -> int | None:
-        """Ask a service to end, remove it; its exit code, None if it was never started."""
+        """Stop and remove a service; return its exit code, None if it was never started."""
         if service.name not in self._started:
             return None
         self._started.discard(service.name)
@@ -169,16 +169,16 @@ class Docker:
         return int(code) if code.strip() else None
 
     def close(self) -> None:
-        """Nothing is left."""
+        """Do nothing: ``stop`` has removed the containers."""
 
     def _name(self, service: str) -> str:
         return f"{self._prefix}-{service}"
 
 
 class Buildah:
-    """The services as processes of one chroot, in a network that has nothing but its loopback.
+    """Runs services as processes in one chroot, in a network with only a loopback interface.
 
-    There is no init process, no dropped capabilities and no restart here: those are Docker's.
+    Without an init process, dropped capabilities and restarts, which only Docker provides.
     """
 
     def __init__(self, image: str) -> None:
@@ -187,12 +187,12 @@ class Buildah:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def build(self) -> None:
-        """Build with the cache of earlier builds."""
+        """Build the image, using cached layers."""
         options = ["--isolation", "chroot", "--network", "host", "--layers"]
         _loud(["buildah", "bud", *options, "--file", DOCKERFILE, "--tag", self.image, "."])
 
     def size(self, image: str) -> int:
-        """Bytes of all files in ``image``."""
+        """Return the size of all files in ``image``, bytes."""
         container = _output(["buildah", "from", "--pull-never", image]).strip()
         try:
             root = _output(["buildah", "mount", container]).strip()
@@ -205,25 +205,25 @@ class Buildah:
         if not self._container:
             self._container = _output(["buildah", "from", "--pull-never", self.image]).strip()
             _leave_the_network()
-        # The log is opened in the chroot by its user: supervisord must be able to open it again.
+        # The log is opened in the chroot by its user, because supervisord reopens it.
         to_log = ["sh", "-c", f'exec "$@" >>/check/{service.name}.log 2>&1', "sh"]
         command = self._command(service, folder, [*to_log, *service.command])
-        with (folder / f"{service.name}.buildah").open("wb") as own_words:
-            self._processes[service.name] = subprocess.Popen(command, stderr=own_words)
+        with (folder / f"{service.name}.buildah").open("wb") as errors:
+            self._processes[service.name] = subprocess.Popen(command, stderr=errors)
 
     def run_inside(self, service: Service, folder: Path, command: str) -> tuple[int, str]:
-        """Run a shell command beside a started service; its exit code and what it printed."""
+        """Run a shell command in a started service; return its exit code and output."""
         inside = self._command(service, folder, ["sh", "-c", command])
         done = subprocess.run(inside, capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr
 
     def log(self, service: Service, folder: Path) -> str:
-        """The end of what a service has printed."""
+        """Return the end of a service's output."""
         files = [folder / f"{service.name}.{kind}" for kind in ("log", "buildah")]
         return "".join(f.read_text(errors="replace")[-5000:] for f in files if f.exists())
 
     def stop(self, service: Service) -> int | None:
-        """Ask a service to end; its exit code, None if it was never started."""
+        """Stop a service; return its exit code, None if it was never started."""
         process = self._processes.pop(service.name, None)
         if process is None:
             return None
@@ -252,10 +252,10 @@ class Buildah:
 
 
 def _leave_the_network() -> None:
-    """Go, with all processes started later, into a network of only 127.0.0.1."""
+    """Move this process and its later children into a network with only 127.0.0.1."""
     clone_newnet, get_flags, set_flags, up = 0x40000000, 0x8913, 0x8914, 1
     if ctypes.CDLL(None).unshare(clone_newnet):
-        raise CheckError("this process may not have a network of its own")
+        raise CheckError("creating a network namespace is not permitted; run as root")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as some_socket:
         request = fcntl.ioctl(some_socket, get_flags, struct.pack("16sh22x", b"lo", 0))
         flags = struct.unpack("16sh22x", request)[1] | up
@@ -266,7 +266,7 @@ Engine = Docker | Buildah
 
 
 def engine_for(image: str) -> Engine:
-    """Docker where its daemon answers, else buildah.
+    """Return Docker if its daemon answers, otherwise buildah.
 
     Raises
     ------
@@ -279,13 +279,13 @@ def engine_for(image: str) -> Engine:
     if shutil.which("buildah") and sys.platform == "linux" and os.geteuid() == 0:
         return Buildah(image)
     raise CheckError(
-        "no way to run a container: no Docker daemon answers (docker info), and buildah is not "
-        "installed or this is not root on Linux (apt-get install buildah)"
+        "no container engine: the Docker daemon does not answer (docker info), and buildah needs "
+        "root on Linux; start Docker, or run as root after apt-get install buildah"
     )
 
 
 def _copy_of_user_data(folder: Path, user: str) -> None:
-    """What a fresh checkout has in user_data, owned by the containers' user."""
+    """Copy the user_data of a fresh checkout, owned by the containers' user."""
     target = folder / "user_data"
     (target / "logs").mkdir(parents=True)
     (folder / "scripts" / "HL_data").mkdir(parents=True)
@@ -311,7 +311,7 @@ def _quotes(folder: Path) -> list[dict[str, Any]]:
 
 
 class _Session:
-    """The started services, until the context ends; their logs are shown where it fails."""
+    """Runs the services until the context ends; prints their logs on failure."""
 
     def __init__(self, engine: Engine, services: Sequence[Service], folder: Path) -> None:
         self._engine = engine
@@ -340,11 +340,13 @@ class _Session:
         self.wait_until(name, healthy)
 
     def wait_until(self, what: str, reached: Callable[[], str | None]) -> None:
-        """Wait until ``reached`` returns what it has seen."""
+        """Wait until ``reached`` returns a description of the result."""
         started = time.monotonic()
         while not (seen := reached()):
             if time.monotonic() > self._deadline:
-                raise CheckError(f"{what}: not within {PATIENCE_SECONDS:.0f} s of the start")
+                raise CheckError(
+                    f"{what}: not reached within {PATIENCE_SECONDS:.0f} s of the start"
+                )
             time.sleep(1.0)
         print(f"{what}, after {time.monotonic() - started:.0f} s: {seen}", flush=True)
 
@@ -352,7 +354,7 @@ class _Session:
         if kind is CheckError:
             for name, service in self._services.items():
                 print(f"--- {name}\n{self._engine.log(service, self._folder)}", file=sys.stderr)
-        last_first = reversed(self._services.items())  # the bot still needs the venue at its end
+        last_first = reversed(self._services.items())  # the bot needs the venue while stopping
         codes = {name: self._engine.stop(service) for name, service in last_first}
         print("exit codes:", ", ".join(f"{name} {code}" for name, code in codes.items()))
 
@@ -385,25 +387,25 @@ def check_services(engine: Engine) -> None:
 
 
 def check_size(engine: Engine) -> None:
-    """Print what the image adds to its base.
+    """Print the image's size on top of its base.
 
     Raises
     ------
     CheckError
-        If that is more than is allowed.
+        The size exceeds the limit.
     """
     base = re.findall(r"^FROM (\S+)", DOCKERFILE.read_text(), re.M)[-1]
     added = (engine.size(engine.image) - engine.size(base)) / 1e6
     print(f"{engine.image} adds {added:.0f} MB to {base}", flush=True)
     if added > SIZE_LIMIT_MB:
-        raise CheckError(f"{engine.image} adds {added:.0f} MB; {SIZE_LIMIT_MB} are allowed")
+        raise CheckError(f"{engine.image} adds {added:.0f} MB, at most {SIZE_LIMIT_MB} allowed")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Build and check; 0 if all is well."""
+    """Build and check the image; return 0 on success."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--image", metavar="NAME", help="check this one instead of building it")
-    parser.add_argument("--build-only", action="store_true", help="build the image, check nothing")
+    parser.add_argument("--image", metavar="NAME", help="check this image instead of building one")
+    parser.add_argument("--build-only", action="store_true", help="only build the image")
     options = parser.parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:

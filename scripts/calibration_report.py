@@ -1,4 +1,4 @@
-"""Write one page on what a recording says about a coin: fits, errors, toxicity, coverage."""
+"""Write an HTML report on a coin's recording: fits, errors, toxicity, coverage."""
 
 import argparse
 import sys
@@ -24,7 +24,7 @@ from advanced_mm.report.page import write_page
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Fit, describe and write the page."""
+    """Fit the recording and write the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--crypto", help="coin, such as ETH, kPEPE or a pair; default: the configured pair"
@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
         type=float,
         default=30.0,
         metavar="MINUTES",
-        help="window of the main panels, minutes before the newest row (default: %(default)g)",
+        help="window of the main panels up to the newest row, minutes (default: %(default)g)",
     )
     parser.add_argument(
         "--output",
@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
         history=_last_week(CalibrationHistory(parameters / HISTORY_FOLDER), coin),
     )
     sections = report_sections(data, _progress)
-    lead = f"{coin}, from {options.data_dir}. Times are the exchange's, prices in USDC."
+    lead = f"{coin}, from {options.data_dir}. Exchange time, prices in USDC."
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         write_page(output, f"Calibration of {coin}", lead, sections)
@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _last_week(history: CalibrationHistory, coin: str) -> Table:
-    """Return the refits of the last seven days that there may be any of."""
+    """Return the refits of the last seven days that have any."""
     newest = history.newest_day(coin)
     if newest is None:
         return history.read(coin)

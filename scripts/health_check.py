@@ -1,4 +1,4 @@
-"""Say whether fresh parameters are published: exit code 0 if so, 1 with the reason if not."""
+"""Check for fresh published parameters: exit code 0 if so, 1 with the reason if not."""
 
 import argparse
 import sys
@@ -12,13 +12,18 @@ from advanced_mm.parameter_files import ParameterFileError, ParameterFiles, load
 def main(argv: list[str] | None = None) -> int:
     """Check the age of every coin's newest refit."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--crypto", default="ETH", help="coins, separated by commas (default ETH)")
     parser.add_argument(
-        "--output-dir", type=Path, metavar="DIR", help="default: as configured, else user_data"
+        "--crypto", default="ETH", help="coins, separated by commas (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--output-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder of the parameter files; default: as configured, otherwise user_data",
     )
     parser.add_argument("--config", type=Path, nargs="+", default=[Path("user_data/config.json")])
     parser.add_argument(
-        "--max-age", type=float, help="seconds since published_at (default: as the bot allows)"
+        "--max-age", type=float, help="maximum age of published_at, seconds (default: the bot's)"
     )
     options = parser.parse_args(argv)
     settings, _ = load_settings(options.config)
@@ -33,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _fault(files: ParameterFiles, name: str, max_age: float, max_data_age: float) -> str | None:
-    """Say what keeps the coin's parameters from being quoted; None where nothing does."""
+    """Return why the coin's parameters cannot be quoted from; None if they can."""
     try:
         entries = files.read(files.resolve(name)).entries
     except ParameterFileError as error:
@@ -41,13 +46,16 @@ def _fault(files: ParameterFiles, name: str, max_age: float, max_data_age: float
     now = datetime.now(UTC)
     for entry in entries:
         if entry.fitted_at is None:
-            return f"{entry.status}: too little data for a first fit"
+            return f"{entry.status}: not enough data for a first fit"
         published = (now - entry.published_at).total_seconds()
         fitted = (now - entry.fitted_at).total_seconds()
         if published > max_age or fitted > max_data_age:
             return f"{entry.status}: published {published:.0f} s ago on data {fitted:.0f} s old"
         if entry.silent is not None:
-            return f"{entry.status}: {entry.silent} silent for {fitted:.0f} s, others are heard"
+            return (
+                f"{entry.status}: no data on {entry.silent} for {fitted:.0f} s, "
+                "while other channels are active"
+            )
     return None
 
 

@@ -14,7 +14,7 @@ from advanced_mm.marketdata.store import ShardStore
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Record until SIGINT or SIGTERM; both end with a last flush and exit code 0."""
+    """Record until SIGINT or SIGTERM, then flush and return 0."""
     options = _parser().parse_args(argv)
     configure_logging(options.verbose)
     collector = Collector(
@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         "--crypto",
         required=True,
         metavar="ETH[,kPEPE]",
-        help="coins to record, by the venue's names or as pairs (KPEPE/USDC:USDC)",
+        help="coins to record, as Hyperliquid names or pairs (KPEPE/USDC:USDC)",
     )
     venue = parser.add_mutually_exclusive_group()
     venue.add_argument(
@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         "--flush-seconds",
         type=float,
         default=5.0,
-        help="longest time a row waits in memory (default: %(default)s)",
+        help="interval between writes to disk, seconds (default: %(default)s)",
     )
     parser.add_argument("--verbose", action="store_true", help="log details")
     return parser

@@ -1,4 +1,4 @@
-"""Explain the market-making model by its own figures: one HTML page and a PNG of each picture."""
+"""Explain the market-making model with computed figures: an HTML page and a PNG per figure."""
 
 import argparse
 import json
@@ -15,30 +15,32 @@ from advanced_mm.report.introduction_costs import cost_chapters
 from advanced_mm.report.page import write_page
 
 ROOT = Path(__file__).resolve().parents[1]
-TITLE = "Market making, explained by its own figures"
+TITLE = "Market making, explained with computed figures"
 LEAD = (
-    "For someone who knows Python but not the book: Cartea, Jaimungal & Penalva, Algorithmic and "
-    "High-Frequency Trading (2015), chapter 10. Every number on this page was computed just now by "
-    "the code that quotes. Prices and depths are in the quote currency, rates per second."
+    "For readers who know Python but not the book: Cartea, Jaimungal & Penalva, Algorithmic and "
+    "High-Frequency Trading (2015), chapter 10. Every number on this page was just computed by the "
+    "code that the bot quotes with. Prices and depths are in the quote currency, rates per second."
 )
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Compute the chapters, then print their numbers or write the page and the pictures."""
+    """Compute the chapters, then print their numbers or write the page and the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--output-dir",
         type=Path,
         default=ROOT / "user_data" / "plot" / "introduction",
-        help="folder of the page and the pictures (default: %(default)s)",
+        help="folder for the page and the figures (default: %(default)s)",
     )
-    parser.add_argument("--paths", type=int, default=20_000, help="simulated paths per histogram")
+    parser.add_argument(
+        "--paths", type=int, default=20_000, help="simulated paths per histogram, at least 100"
+    )
     parser.add_argument("--seed", type=int, default=1, help="seed of the simulations")
-    parser.add_argument("--json", action="store_true", help="print the numbers, write nothing")
+    parser.add_argument("--json", action="store_true", help="print the numbers and write no files")
     options = parser.parse_args(argv)
     configure_logging()
     if options.paths < 100:
-        raise InputError(f"--paths {options.paths}: a histogram needs at least 100.")
+        raise InputError(f"--paths {options.paths} must be at least 100 for a histogram.")
     chapters = [*model_chapters(), *cost_chapters(options.paths, options.seed)]
     if options.json:
         print(json.dumps({c.section.key: c.numbers for c in chapters}, indent=1, allow_nan=False))

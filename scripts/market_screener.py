@@ -1,4 +1,4 @@
-"""Rank the recorded coins by what quoting them is expected to earn, after fee and toxicity."""
+"""Rank the recorded coins by expected income from quoting, after fee and toxicity."""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ from advanced_mm.report.screener import ScreenOptions, age_warnings, screen_coin
 
 logger = logging.getLogger("market_screener")
 
-TABLE_WIDTH = 160  # columns the table needs
+TABLE_WIDTH = 160  # characters
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -31,19 +31,19 @@ def main(argv: list[str] | None = None) -> int:
         "--time-range",
         type=float,
         metavar="MINUTES",
-        help="minutes before each coin's newest row (default: the setting window_minutes)",
+        help="window up to each coin's newest row, minutes (default: setting window_minutes)",
     )
     parser.add_argument(
         "--max-time-range",
         type=float,
         metavar="MINUTES",
-        help="a thin coin's window is grown up to this, as the runner does; below --time-range it "
-        "is not (default: the setting max_window_minutes)",
+        help="extend the window of a coin with few trades up to this, as the runner does; not "
+        "extended if below --time-range (default: setting max_window_minutes)",
     )
     parser.add_argument(
-        "--stake", type=float, default=1000.0, help="USDC in one unit (default: %(default)g)"
+        "--stake", type=float, default=1000.0, help="size of one unit, USDC (default: %(default)g)"
     )
-    parser.add_argument("--json", action="store_true", help="print the rows as JSON, nothing else")
+    parser.add_argument("--json", action="store_true", help="print only the rows, as JSON")
     options = parser.parse_args(argv)
     configure_logging()
     settings, _ = load_settings(options.config)

@@ -1,11 +1,11 @@
-"""A loopback Hyperliquid on 127.0.0.1: synthetic markets or replayed recordings, to trade on.
+"""Run a loopback Hyperliquid on 127.0.0.1 with synthetic markets or replayed recordings.
 
 Prints one JSON line with its addresses once it listens, and runs until Ctrl-C or SIGTERM.
 
-Rate limits of IP addresses count all that this machine sends as one client. A dry-run session of
-bot, collector and screen with ccxt's limiter off is far above 1200 of weight a minute, so the REST
-weight is only counted with --limits; the limits of websockets and of trading addresses, which such
-a session does not meet, always hold unless --no-limits is given. A scenario file says for itself.
+IP rate limits count all requests of this machine as one client. A dry-run session of bot, collector
+and screen without ccxt's rate limiter uses far more than a weight of 1200 per minute, so the REST
+weight is limited only with --limits. The limits of websockets and of trading addresses, which such
+a session does not reach, apply unless --no-limits is given. A scenario file sets its own limits.
 """
 
 import argparse
@@ -37,20 +37,23 @@ from advanced_mm.venue.server.admin import Admin
 from advanced_mm.venue.server.server import PaperServer
 
 DEFAULT_COINS = "ETH"
-DEFAULT_PORT = 8792  # the one that user_data/config.paper.json names
+DEFAULT_PORT = 8792  # as in user_data/config.paper.json
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument(
-        "--port", type=int, default=DEFAULT_PORT, help="0 takes a free one (default %(default)s)"
+        "--port",
+        type=int,
+        default=DEFAULT_PORT,
+        help="port; 0 selects a free one (default: %(default)s)",
     )
     market = parser.add_mutually_exclusive_group()
     market.add_argument(
-        "--synthetic", action="store_true", help="the model on a tick grid (the default)"
+        "--synthetic", action="store_true", help="synthetic markets of the model (the default)"
     )
-    market.add_argument("--replay", type=Path, metavar="DIR", help="play the recording in DIR")
+    market.add_argument("--replay", type=Path, metavar="DIR", help="replay the recording in DIR")
     market.add_argument(
         "--scenario", type=Path, metavar="FILE", help="markets, accounts, faults from a YAML file"
     )
@@ -58,51 +61,51 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--restore",
         type=Path,
         metavar="FILE",
-        help="go on where --save ended; the time since then passes first",
+        help="continue from a file of --save, after catching up the time since then",
     )
-    parser.add_argument("--coins", "--coin", help="what trades: ETH,kPEPE,xyz:XYZ100 (default ETH)")
-    parser.add_argument("--seed", type=int, default=1, help="of the synthetic market")
+    parser.add_argument("--coins", "--coin", help="coins: ETH,kPEPE,xyz:XYZ100 (default: ETH)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the synthetic market")
     parser.add_argument(
         "--volatility",
         type=float,
         default=1.0,
-        help="of the synthetic market, as a factor on its usual one (default %(default)g)",
+        help="factor on the synthetic market's volatility (default: %(default)g)",
     )
     parser.add_argument(
         "--limits",
         action=argparse.BooleanOptionalAction,
-        help="all rate limits, or none; by default all but the REST weight, in a scenario all",
+        help="all rate limits, or none; default: all but the REST weight, in a scenario all",
     )
     parser.add_argument(
-        "--save", type=Path, metavar="FILE", help="write the venue's state into FILE at the end"
+        "--save", type=Path, metavar="FILE", help="write the venue's state to FILE on exit"
     )
     parser.add_argument(
         "--speed",
         type=float,
         default=1.0,
-        help="market seconds a real second, for the collector alone: Freqtrade needs 1",
+        help="market seconds per real second; Freqtrade needs 1, the collector does not",
     )
     parser.add_argument(
         "--history-minutes",
         type=float,
         default=30.0,
-        help="minutes the market has run before the start (default %(default)g)",
+        help="minutes of market history before the start (default: %(default)g)",
     )
     parser.add_argument(
-        "--history-dir", type=Path, metavar="DIR", help="write those minutes as shards into DIR"
+        "--history-dir", type=Path, metavar="DIR", help="write that history as shards to DIR"
     )
     parser.add_argument(
         "--duration-minutes", type=float, metavar="M", help="stop after M minutes of market time"
     )
-    parser.add_argument("--verbose", action="store_true", help="log the details")
+    parser.add_argument("--verbose", action="store_true", help="log details")
     return parser.parse_args(argv)
 
 
 async def serve(server: PaperServer, duration_s: float | None, at_end: Callable[[], None]) -> None:
-    """Serve until a signal comes or ``duration_s`` real seconds are over.
+    """Serve until a signal or for ``duration_s`` real seconds.
 
-    ``at_end`` is called whatever ends a venue that has listened, an error of a market too; a venue
-    that never listened has nothing to save, and would write over what an earlier one did.
+    ``at_end`` is called on every exit after the venue has listened, including a market's error. A
+    venue that never listened has nothing to save and must not overwrite an earlier state.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -127,7 +130,7 @@ async def serve(server: PaperServer, duration_s: float | None, at_end: Callable[
 def open_markets(
     args: argparse.Namespace, scenario: Scenario | None
 ) -> tuple[OpenVenue, SavedKeys | None]:
-    """The venue the command line asks for, run to now, and the keys it knows if it was saved."""
+    """Open the requested venue, advanced to now; also return the keys of a restored one."""
     journaled = args.save is not None
     if args.restore is not None:
         venue, saved = restore(args.restore, _now_ms())
@@ -152,24 +155,26 @@ def open_markets(
 
 
 def limit_switches(args: argparse.Namespace, scenario: Scenario | None) -> LimitSwitches:
-    """Which limits hold, see the top of the file."""
+    """Return which limits apply (see the module's docstring)."""
     if args.limits is not None:
         return LimitSwitches(rest=args.limits, websocket=args.limits, address=args.limits)
     return LimitSwitches(rest=False) if scenario is None else scenario.switches
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Open the venue and serve it; the exit code."""
+    """Open and serve the venue; return the exit code."""
     args = parse(argv)
     configure_logging(args.verbose)
     for option in ("scenario", "restore"):
         if args.coins is not None and getattr(args, option) is not None:
-            raise InputError(f"--coins {args.coins} and --{option}: its file names the coins")
+            raise InputError(
+                f"--coins {args.coins} conflicts with --{option}, whose file sets them"
+            )
     minutes = args.duration_minutes
     if minutes is not None and not minutes > 0:
-        raise InputError(f"--duration-minutes is {minutes:g}: give a positive number")
+        raise InputError(f"--duration-minutes is {minutes:g}, must be positive")
     if args.save is not None and not args.save.absolute().parent.is_dir():
-        raise InputError(f"--save {args.save}: its folder does not exist; make it first")
+        raise InputError(f"--save {args.save}: the folder does not exist; create it first")
     scenario = None if args.scenario is None else load_scenario(args.scenario)
     venue, keys = open_markets(args, scenario)
     gateway = Gateway(
@@ -179,13 +184,13 @@ def main(argv: list[str] | None = None) -> int:
         schedule=() if scenario is None else scenario.schedule,
         add_admin=Admin(venue, args.save).add,
     )
-    # Opening took a moment: the clock starts now, and the market catches up with its first step.
+    # The clock starts after opening; the market catches up in its first step.
     clock = MarketClock(max(_now_ms(), venue.exchange.now_ms), args.speed)
     server = PaperServer(venue.exchange, clock, args.port, gateway=gateway)
     signers = server.answers.requests.signers
     if keys is not None:
         keys.into(signers)
-    # What opening has made stays: searching it for garbage would stop the venue for 0.1 s.
+    # These objects are permanent: scanning them for garbage would pause the venue for 0.1 s.
     gc.freeze()
 
     def save() -> None:

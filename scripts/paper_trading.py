@@ -1,4 +1,4 @@
-"""Run venue, collector, runner and bot together, with no account, no network and no money."""
+"""Run venue, collector, runner and bot together, without an account, a network or money."""
 
 import argparse
 import json
@@ -33,7 +33,7 @@ LINE_EVERY_SECONDS = 15.0
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, help="stop by itself after this time")
+    parser.add_argument("--minutes", type=float, help="stop after this time (default: on Ctrl-C)")
     market = parser.add_mutually_exclusive_group()
     market.add_argument(
         "--replay", type=Path, metavar="DIR", help="replay a recording from this data folder"
@@ -42,34 +42,39 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--scenario", type=Path, metavar="FILE", help="markets and faults from a YAML file"
     )
     parser.add_argument(
-        "--coin", default="ETH", help="coin to trade: ETH, kPEPE, xyz:XYZ100 … (default ETH)"
+        "--coin",
+        default="ETH",
+        help="coin to trade: ETH, kPEPE, xyz:XYZ100 … (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of the synthetic market")
     parser.add_argument(
         "--live",
         action="store_true",
-        help="real orders, on the loopback venue alone",
+        help="place real orders, on the loopback venue only",
     )
     parser.add_argument(
-        "--both-sides", action="store_true", help="a long-only and a short-only bot side by side"
+        "--both-sides",
+        action="store_true",
+        help="run a long-only and a short-only bot side by side",
     )
     parser.add_argument("--summary", type=Path, metavar="FILE", help="write the summary as JSON")
     parser.add_argument(
-        "--folder", type=Path, help="where to write (default user_data/paper/<time>)"
+        "--folder", type=Path, help="output folder (default: user_data/paper/<time>)"
     )
-    parser.add_argument("--verbose", action="store_true", help="log what the session does")
+    parser.add_argument("--verbose", action="store_true", help="log details")
     options = parser.parse_args(argv)
     if options.minutes is not None and options.minutes <= 0:
         raise InputError(f"--minutes {options.minutes:g} must be above 0.")
     if options.summary is not None and not options.summary.parent.is_dir():
         raise InputError(
-            f"--summary {options.summary}: the folder {options.summary.parent} does not exist."
+            f"--summary {options.summary}: the folder {options.summary.parent} does not exist; "
+            "create it first."
         )
     return options
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a session; exit code 1 if a part died, 2 for a mistake in the options."""
+    """Run a session; return exit code 1 if a process died, 2 for an error in the options."""
     options = parse(argv)
     configure_logging(options.verbose)
     logging.getLogger("ft_rest_client").setLevel(logging.ERROR)
@@ -91,10 +96,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with session:
             if options.live:
-                console.print("real orders, but on this machine's venue and for play money")
+                console.print("real orders, but on the local venue and with play money")
             console.print("starting the venue, the collector, the runner and the bot …")
             if options.live and options.both_sides:
-                console.print("the second bot follows half a minute after the first …")
+                console.print("the second bot starts half a minute after the first …")
             session.start(ended)
             last = _watch(session, console, options.minutes, ended)
             summary = session.summary(last)
@@ -103,17 +108,17 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     _report(console, summary, options.summary)
-    console.print(f"everything of this session lies in {session.options.folder}", soft_wrap=True)
+    console.print(f"all files of this session are in {session.options.folder}", soft_wrap=True)
     return 0
 
 
 def _folder(asked: Path | None) -> Path:
-    """Make the session's folder: the one asked for, or a new one named by the time.
+    """Create the session's folder: the given one, or a new one named after the time.
 
     Raises
     ------
     InputError
-        It cannot be made.
+        It cannot be created.
     """
     if asked is not None:
         candidates = [asked]
@@ -126,12 +131,12 @@ def _folder(asked: Path | None) -> Path:
             folder.mkdir(parents=True, exist_ok=asked is not None)
         except FileExistsError:
             if asked is not None:
-                raise InputError(f"--folder {asked} is a file; name a folder.") from None
+                raise InputError(f"--folder {asked} is a file; give a folder.") from None
             continue  # another session started in the same second
         except OSError as error:
-            raise InputError(f"the folder {folder} cannot be made: {error.strerror}.") from None
+            raise InputError(f"folder {folder} cannot be created: {error.strerror}.") from None
         return folder.resolve()
-    raise InputError(f"{candidates[0]} and 98 more exist; name another with --folder.")
+    raise InputError(f"{candidates[0]} and 98 more exist; give another folder with --folder.")
 
 
 def _stop_on_signals() -> threading.Event:
@@ -144,7 +149,7 @@ def _stop_on_signals() -> threading.Event:
 def _watch(
     session: PaperSession, console: Console, minutes: float | None, ended: threading.Event
 ) -> SessionView:
-    """Show the state until the time is up or a signal asks to end."""
+    """Show the state until the time is up or a signal arrives."""
     begin = time.monotonic()
     deadline = float("inf") if minutes is None else begin + 60 * minutes
     view, next_line = session.look(), begin

@@ -18,30 +18,36 @@ logger = logging.getLogger("periodic_test_runner")
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--once", action="store_true", help="refit once and end")
+    parser.add_argument("--once", action="store_true", help="refit once and exit")
     parser.add_argument(
-        "--interval", type=float, metavar="SECONDS", help="between refits; default: the settings'"
+        "--interval",
+        type=float,
+        metavar="SECONDS",
+        help="time between refits (default: setting refit_interval_seconds)",
     )
     parser.add_argument(
-        "--window", type=float, metavar="MINUTES", help="of data to fit; default: the settings'"
+        "--window",
+        type=float,
+        metavar="MINUTES",
+        help="length of the data to fit (default: setting window_minutes)",
     )
     parser.add_argument(
         "--crypto",
         metavar="ETH,kPEPE",
-        help="coins to fit, by the venue's names or as pairs; default: the configured pairs",
+        help="coins to fit, as Hyperliquid names or pairs (default: the configured pairs)",
     )
     add_folder_options(parser)
     parser.add_argument(
         "--market-clock",
         action="store_true",
-        help="count ages against the newest exchange time: the market runs faster than the clock",
+        help="measure ages by the newest exchange time, for a market faster than real time",
     )
-    parser.add_argument("--verbose", action="store_true", help="say why a fit is not ok")
+    parser.add_argument("--verbose", action="store_true", help="log why a fit is not ok")
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run until SIGINT or SIGTERM; a refit in hand is finished first."""
+    """Run until SIGINT or SIGTERM; a running refit is finished first."""
     args = _parser().parse_args(argv)
     configure_logging(args.verbose)
     settings, configured = load_settings(args.config)
@@ -64,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: runner.stop())
     logger.info(
-        "refitting %s every %g s on %g minutes",
+        "refitting %s every %g s on %g minutes of data",
         ", ".join(options.coins),
         options.interval_seconds,
         options.window_minutes,

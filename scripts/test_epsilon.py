@@ -1,4 +1,4 @@
-"""Fit epsilon and epsilon_fill from recorded shards; show them and what a fill is worth."""
+"""Fit epsilon and epsilon_fill from recorded shards; show them and the value of a fill."""
 
 import sys
 from datetime import datetime
@@ -13,7 +13,7 @@ from advanced_mm.cli import run
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Fit the asked window, show it, and write only what is asked for."""
+    """Fit the requested window and show it; write files only if requested."""
     return fit_and_show(argv, FitView(__doc__, fields, table, draw))
 
 
@@ -23,13 +23,13 @@ def fields(calibration: CoinCalibration, now: datetime) -> dict[str, Any]:
 
 
 def table(fitted: FittedWindow, details: bool) -> Any:
-    """Return the moves, and what a fill is worth at the configured fee."""
+    """Return the table of moves, and of the value of a fill at the configured fee."""
     fee_rate = fitted.settings.fee_rate
     return epsilon_table(fitted.calibration, fee_rate=fee_rate, details=details)
 
 
 def draw(path: Path, fitted: FittedWindow) -> None:
-    """Draw the move that comes with a fill by its depth."""
+    """Plot the move after a fill against its depth."""
     from advanced_mm.calibration.pictures import epsilon_picture  # matplotlib is slow to import
 
     epsilon_picture(path, fitted.window, fitted.calibration)

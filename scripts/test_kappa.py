@@ -14,24 +14,24 @@ from advanced_mm.cli import run
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Fit the asked window, show it, and write only what is asked for."""
+    """Fit the requested window and show it; write files only if requested."""
     return fit_and_show(argv, FitView(__doc__, fields, table, draw))
 
 
 def fields(calibration: CoinCalibration, now: datetime) -> dict[str, Any]:
-    """Return the keys of kappa.json and lambda.json together, with the worse status of the two."""
+    """Return the keys of kappa.json and lambda.json, with the worse of the two statuses."""
     kappa, lambda_ = kappa_entry(calibration, now), lambda_entry(calibration, now)
     worse = max(kappa, lambda_, key=lambda entry: list(Status).index(Status(entry.status)))
     return {**lambda_.to_json(), **kappa.to_json(), "status": worse.status}
 
 
 def table(fitted: FittedWindow, details: bool) -> Any:
-    """Return arrivals and fill curve."""
+    """Return the table of arrivals and fill curve."""
     return kappa_table(fitted.calibration, details=details)
 
 
 def draw(path: Path, fitted: FittedWindow) -> None:
-    """Draw the market orders' reach with its fit."""
+    """Plot the reach of market orders with its fit."""
     from advanced_mm.calibration.pictures import kappa_picture  # matplotlib is slow to import
 
     kappa_picture(path, fitted.window, fitted.calibration)

@@ -82,8 +82,8 @@ def test_rows_without_what_they_need_are_left_out_and_counted(tmp_path, caplog):
     files = DayFiles(tmp_path, ROWS)
     files.append(DAY, [line(1), '{"number": 2}', '{"text": "x"}', "{", line(3)])
     assert numbers(files) == [1, 3]
-    assert "2 rows that are no things are left out" in caplog.text
-    assert "1 of 5 lines, cut short, are left out" in caplog.text
+    assert "skipped 2 rows that are not things" in caplog.text
+    assert "skipped 1 of 5 lines (truncated)" in caplog.text
     skipped = Skipped()
     numbers(files, skipped=skipped)
     assert (skipped.lines, skipped.rows, skipped.files) == (1, 2, [])

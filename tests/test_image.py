@@ -82,7 +82,7 @@ def test_without_docker_and_buildah_the_check_says_what_it_needs(tmp_path):
     )
     assert run.returncode == 1
     assert run.stdout == ""
-    assert run.stderr.startswith("error: no way to run a container")
+    assert run.stderr.startswith("error: no container engine")
     assert "docker info" in run.stderr
     assert "buildah" in run.stderr
 

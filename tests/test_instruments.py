@@ -93,7 +93,7 @@ def test_a_name_like_no_other_gets_the_list():
 
 def test_two_coins_of_one_code_must_be_told_apart():
     assert resolve_coin("kPEPE", ["kPEPE", "KPEPE"], "the venue") == "kPEPE"
-    with pytest.raises(InputError, match="KPEPE or kPEPE"):
+    with pytest.raises(InputError, match="KPEPE and kPEPE"):
         resolve_coin("kpepe", ["kPEPE", "KPEPE"], "the venue")
 
 

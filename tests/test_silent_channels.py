@@ -23,7 +23,7 @@ from advanced_mm.parameter_files import ParameterFiles, Settings
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import ParameterFeed, Quote, Quoter, Refusal, Touch
 from advanced_mm.venue.conditions.faults import DroppedMessages
-from advanced_mm.venue.conditions.gateway import Gate
+from advanced_mm.venue.conditions.gateway import Gateway
 from advanced_mm.venue.conditions.history import lay_history
 from advanced_mm.venue.conditions.limits import LimitSwitches
 from advanced_mm.venue.engine.exchange import Exchange
@@ -66,8 +66,8 @@ async def test_a_channel_of_one_coin_of_two_is_lost_and_found(tmp_path, caplog, 
         lay_history(market, recorder, start_ms + PAST_MS)
         markets.append(market)
     exchange = Exchange(markets, Rules())
-    gate = Gate(exchange, LimitSwitches(rest=False, websocket=False, address=False))
-    server = PaperServer(exchange, MarketClock(exchange.now_ms, SPEED), gate=gate)
+    gateway = Gateway(exchange, LimitSwitches(rest=False, websocket=False, address=False))
+    server = PaperServer(exchange, MarketClock(exchange.now_ms, SPEED), gateway=gateway)
     await server.start()
     stop = asyncio.Event()
     collector = Collector(store, ("ETH", "BTC"), server.ws_url, 0.2, QUICK, WATCHDOG)
@@ -88,8 +88,8 @@ async def test_a_channel_of_one_coin_of_two_is_lost_and_found(tmp_path, caplog, 
         assert "silent" not in before["BTC"]
         assert isinstance(decisions(tmp_path)[0], Quote)
 
-        fault = gate.set_fault(DroppedMessages(channels=(channel,), coins=("BTC",)))
-        await until(lambda: f"{channel} of BTC silent for" in caplog.text)
+        fault = gateway.set_fault(DroppedMessages(channels=(channel,), coins=("BTC",)))
+        await until(lambda: f"BTC: {channel} silent for" in caplog.text)
         await until(lambda: fault.struck > 1)
         during = await refit()
         assert (during["BTC"]["silent"], during["BTC"]["status"]) == (channel, "stale")
@@ -101,11 +101,11 @@ async def test_a_channel_of_one_coin_of_two_is_lost_and_found(tmp_path, caplog, 
         )
         entry, closing, touch = decisions(tmp_path)
         assert isinstance(entry, Refusal)
-        assert entry.reason.startswith(f"data in doubt: nothing heard of {channel} since")
+        assert entry.reason.startswith(f"data in doubt: no data on {channel} since")
         assert (closing.price, closing.calibration_id) == (touch.ask, None)
 
-        gate.faults.clear()
-        await until(lambda: f"{channel} of BTC speaks again after" in caplog.text)
+        gateway.faults.clear()
+        await until(lambda: f"BTC: {channel} active again after" in caplog.text)
         after = await refit()
         assert "silent" not in after["BTC"]
         assert isinstance(decisions(tmp_path)[0], Quote)
@@ -115,4 +115,4 @@ async def test_a_channel_of_one_coin_of_two_is_lost_and_found(tmp_path, caplog, 
         await server.stop()
     assert {silence.channel for silence in store.read("BTC").silences} == {channel}
     assert store.read("ETH").silences == ()
-    assert "BTC: all channels speak again" in caplog.text
+    assert "BTC: all channels are active again" in caplog.text

@@ -112,7 +112,7 @@ def test_a_wrong_name_gets_the_right_one_in_the_answer(
         "paper_trading": ["--folder", folder],
     }.items():
         assert call(script, "--coin", name, *options) == 2
-        assert meant in capsys.readouterr().err
+        assert f"did you mean {meant}" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

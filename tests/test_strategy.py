@@ -214,7 +214,8 @@ def test_a_pair_whose_exchange_freqtrade_would_drop_is_refused_at_start(build, n
     pairs = [PAIR, "KPEPE/USDC:USDC", "XYZ-XYZ100/USDC:USDC"]
     with pytest.raises(OperationalException, match=r'hip3_dexes": \[("flx", )?"xyz"\]') as refusal:
         build(exchange={"pair_whitelist": pairs, **named})
-    assert str(refusal.value).startswith("XYZ-XYZ100/USDC:USDC: ")
+    message = str(refusal.value)
+    assert message.startswith("exchange.hip3_dexes lacks the exchange of XYZ-XYZ100/USDC:USDC;")
     build(exchange={"pair_whitelist": pairs, "hip3_dexes": ["xyz", "flx"]})
     build(exchange={"pair_whitelist": [".*-.*/USDC:USDC", *pairs[:2]]})
 
@@ -249,20 +250,18 @@ def test_without_parameters_nothing_is_opened_and_entries_are_cancelled(build, t
 
 
 @pytest.mark.parametrize(("runmode", "lines"), [(RunMode.DRY_RUN, 5), (RunMode.BACKTEST, 1)])
-def test_why_nothing_is_quoted_is_said_each_minute_but_once_in_a_backtest(
-    build, caplog, runmode, lines
-):
-    """Candles are a minute apart: a backtest of three days would say it 4320 times."""
+def test_a_refusal_is_logged_each_minute_but_once_in_a_backtest(build, caplog, runmode, lines):
+    """Candles are a minute apart: a backtest of three days would log it 4320 times."""
     strategy = build(runmode=runmode)
     for minute in range(5):
         at = datetime(2026, 1, 1, 0, minute, tzinfo=UTC)
-        strategy._note_refusal(PAIR, at, "toxic: 2.5")
+        strategy._log_refusal(PAIR, at, "toxic: 2.5")
     assert caplog.text.count("not quoting: toxic") == lines
 
 
 @pytest.mark.parametrize("fault", [OSError("stale handle"), KeyError(1), ExchangeError("429")])
 def test_whatever_goes_wrong_is_a_refusal(build, fault):
-    """Freqtrade swallows a callback's exception and keeps the order: none may escape."""
+    """Freqtrade swallows a callback's exception and keeps the order: none may propagate."""
     strategy = build()
     first, _, _ = enter(strategy)
     strategy.dp.error = fault
@@ -357,14 +356,14 @@ def test_live_orders_are_post_only_and_dry_ones_keep_the_default(build):
         strategy.ft_bot_cleanup()
 
 
-def test_what_was_left_out_of_lists_is_told_once_a_minute(build, caplog):
+def test_skipped_rows_are_logged_once_a_minute(build, caplog):
     strategy = build()
     strategy.bot_start()
     now = datetime.now(UTC)
     for second in range(150):
         strategy._bad_rows.add("fills", f"sz NaN of tid {second}")
-        strategy._tell_bad_rows(now + timedelta(seconds=second))
-    assert caplog.text.count("left out so far:") == 3
+        strategy._log.skipped_rows(now + timedelta(seconds=second))
+    assert caplog.text.count("skipped so far:") == 3
     assert "121 bad fills rows (last: sz NaN of tid 120)" in caplog.text
     told = [one.told for one in journal_of(strategy).events(BadRowsCounted)]
     assert len(told) == 3
@@ -501,7 +500,7 @@ def test_an_order_that_is_no_quote_of_ours_is_none(build):
 def test_a_journal_that_fails_stops_nothing(build, caplog, monkeypatch):
     strategy = build()
     strategy.bot_start()
-    monkeypatch.setattr(strategy._journal.memory.writer, "record", None)
+    monkeypatch.setattr(strategy._log.journal.memory.writer, "record", None)
     for _ in range(3):
         price, stake, agreed = enter(strategy)
         assert send(strategy, price)["price"] == price

@@ -1,4 +1,4 @@
-"""From a window of records to lambda, kappa, epsilon and sigma with their uncertainty."""
+"""Estimation of lambda, kappa, epsilon and sigma, with uncertainty, from a window of records."""
 
 from advanced_mm.calibration.calibrate import CalibrationOptions, CoinCalibration, calibrate
 from advanced_mm.calibration.estimators.arrivals import ArrivalEstimator, ArrivalFit

@@ -1,4 +1,4 @@
-"""The window of a thin coin: as long as its gates need, as short as its data allow."""
+"""Windows of thin coins: grown until the gates are met, shrunk when less data suffice."""
 
 import logging
 import math
@@ -14,19 +14,19 @@ __all__ = ["AdaptiveWindow", "needed_growth"]
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY = 8
-"""Fits between two looks whether a grown window may shrink: each look costs a fit."""
+"""Fits between checks whether a grown window may shrink; each check costs a fit."""
 _SPARE = 1.5
-"""A window shrinks to half when this much less than half would do, so it does not flap."""
+"""A window is halved if half of it divided by this would suffice, so that it does not oscillate."""
 _MOST_BYTES = 4_000_000
-"""More rows of one coin than this are not read: its quotes are dense, its orders few."""
+"""Limit on the rows of one coin: it may have dense quotes but few orders."""
 
 
 def needed_growth(calibration: CoinCalibration, options: CalibrationOptions) -> float:
-    """Return by what factor the window must grow, at steady rates, until the gates are met.
+    """Return the factor by which the window must grow, at steady rates, to meet the gates.
 
-    The gates are those of counts: covered time, and on each side the market orders that epsilon
-    needs and those beyond the touch that kappa needs. Significance is no gate here, or a market
-    without adverse selection would never have enough. Infinite where there is nothing to count.
+    Only gates on counts are used: covered time and, on each side, the market orders needed for
+    epsilon and those beyond the touch needed for kappa. Significance is not a gate here, because a
+    market without adverse selection would never reach it. Infinite if a count is 0.
     """
     needed = options.needed_seconds(calibration.window_seconds)
     gates = [(needed, calibration.observed_seconds)]
@@ -39,17 +39,16 @@ def needed_growth(calibration: CoinCalibration, options: CalibrationOptions) -> 
 class AdaptiveWindow:
     """Fits one coin on ``base_minutes``, or on the shortest longer window that meets the gates.
 
-    A window that held too little is doubled, at once as often as the rates ask for, up to
-    ``max_minutes`` or 4 MB of rows and not beyond the recording's start, and its length is
-    remembered. Now and then
-    a third of a grown window is tried; where that meets the gates the window is halved.
+    A window with too little data is doubled, as often at once as the rates require, up to
+    ``max_minutes``, 4 MB of rows or the recording's start, and keeps its length. Every few fits a
+    third of a grown window is tried; if that meets the gates, the window is halved.
 
     Parameters
     ----------
     rolling : RollingWindow
-        The coin's rows; it is told how many to hold.
+        The coin's rows; its length is set here.
     base_minutes, max_minutes : float
-        The window of a coin with enough data, and the longest. A longest below the base means that
+        Window of a coin with enough data, and the longest window. If the longest is below the base,
         windows are not grown.
     options : CalibrationOptions, optional
         The estimators and their gates.
@@ -65,12 +64,12 @@ class AdaptiveWindow:
         self._fits_since_look = 0
 
     def fit(self, *, may_grow: bool = True) -> CoinCalibration:
-        """Take in new rows and fit.
+        """Read new rows and fit.
 
         Parameters
         ----------
         may_grow : bool
-            Whether there is time to read more of the past now.
+            Whether there is time to read older rows now.
 
         Raises
         ------
@@ -103,7 +102,7 @@ class AdaptiveWindow:
         return needed_growth(calibration, self.options or CalibrationOptions())
 
     def _longer(self, calibration: CoinCalibration) -> float:
-        """Return the window that the gates ask for, the present one where none helps."""
+        """Return the window (minutes) that the gates require, the current one if none helps."""
         growth, minutes = self._growth(calibration), self.minutes
         if growth <= 1 or not self.rolling.has_older_rows(minutes):
             return minutes
@@ -112,7 +111,7 @@ class AdaptiveWindow:
             longer = min(2 * minutes, self.max_minutes)
             if longer > affordable:
                 logger.debug(
-                    "%s: %g minutes hold too little, and twice as many are more rows than are read",
+                    "%s: %g minutes hold too little data, twice as many exceed the limit on rows",
                     self.rolling.coin,
                     minutes,
                 )
@@ -121,7 +120,7 @@ class AdaptiveWindow:
         return max(self.minutes, minutes)
 
     def _shrink_if_enough(self, recording: Recording) -> None:
-        """Halve a grown window, for the fits to come, where well under half meets the gates."""
+        """Halve a grown window for the next fits if well under half meets the gates."""
         self._fits_since_look += 1
         if self.minutes <= self.base_minutes or self._fits_since_look < _LOOK_EVERY:
             return

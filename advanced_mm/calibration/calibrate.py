@@ -1,4 +1,4 @@
-"""All estimators on one coin's window."""
+"""All estimators applied to one coin's window."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,17 +26,17 @@ from advanced_mm.marketdata.records import Quotes, Recording
 
 __all__ = ["CalibrationOptions", "CoinCalibration", "calibrate"]
 
-MAX_WINDOW_MINUTES = 100_000  # ten weeks; longer is a mistyped number
+MAX_WINDOW_MINUTES = 100_000  # ten weeks; a longer window is a typing error
 
 _WHOLE = 0.95
-"""A window counts as covered from this share of it on: its first row comes after its start."""
+"""Share from which a window counts as covered, since its first row comes after its start."""
 
 _LAST_ROWS = 100
 
 
 @dataclass(frozen=True)
 class CalibrationOptions:
-    """The estimators with their options, and the least covered time a fit may rest on."""
+    """The estimators with their options, and the least covered time required for a fit."""
 
     min_observed_seconds: float = 300.0
     window: WindowOptions = field(default_factory=WindowOptions)
@@ -49,9 +49,9 @@ class CalibrationOptions:
 
     @classmethod
     def bootstrapped(cls, bootstrap: BlockBootstrap | None = None) -> "CalibrationOptions":
-        """Return the defaults with drawn errors and intervals for all that the fill curve gives.
+        """Return the defaults with bootstrap errors and intervals for all fill curve estimates.
 
-        Arrivals and epsilon keep theirs: Garwood's interval widened for bursts, and HC1.
+        Arrivals keep Garwood's interval, widened for bursts, and epsilon its HC1 errors.
         """
         drawing = bootstrap or BlockBootstrap()
         return cls(
@@ -61,17 +61,17 @@ class CalibrationOptions:
         )
 
     def needed_seconds(self, window_seconds: float) -> float:
-        """Return the least covered time for a window of that length.
+        """Return the least covered time (seconds) required of a window of ``window_seconds``.
 
-        A window of just that length never covers it to the last second.
+        A window only as long as the requirement never covers it to the last second.
         """
         least = self.min_observed_seconds
         return _WHOLE * least if window_seconds <= least / _WHOLE else least
 
     def unmerged(self, block_seconds: float | None) -> "CalibrationOptions":
-        """Return the same options, undoing the merging of orders within a block of that length.
+        """Return these options with the merging of orders within blocks of that length undone.
 
-        It concerns feeds without transaction codes only; None leaves the orders as they show.
+        Only feeds without transaction codes are affected; None disables the correction.
 
         Raises
         ------
@@ -88,13 +88,13 @@ class CalibrationOptions:
 
 @dataclass(frozen=True)
 class CoinCalibration:
-    """What one window says about one coin.
+    """Estimates of one coin from one window.
 
-    ``end_ms`` is the exchange time at which the window ends, ``sound_ms`` the newest one the fit
-    rests on: it is older where some channels are ``silent`` now, while others speak. ``quiet``
-    holds, by channel, the seconds of the window in which it was silent. ``mid`` is the newest valid
-    mid and ``tick`` the price step (quote currency); ``n`` and ``n1`` count market orders and those
-    beyond the touch. ``cost_ms`` is the time the fit took, without reading.
+    ``end_ms`` is the exchange time at which the window ends, ``sound_ms`` the newest exchange time
+    used in the fit; it is older if some channels are ``silent`` now while others are active.
+    ``quiet`` holds, by channel, the seconds of the window in which it was silent. ``mid`` is the
+    newest valid mid and ``tick`` the price step (quote currency); ``n`` counts market orders and
+    ``n1`` those beyond the touch. ``cost_ms`` is the duration of the fit without reading.
     """
 
     coin: str
@@ -135,19 +135,19 @@ class CoinCalibration:
         return self._in_doubt(worst_status([*self.impact.epsilon, *self.fill_impact.epsilon_fill]))
 
     def _in_doubt(self, status: Status) -> Status:
-        """Return ``stale`` for what was fitted while a channel is silent."""
+        """Return at best ``stale`` while a channel is silent."""
         return worse(status, Status.STALE) if self.silent else status
 
     @property
     def status(self) -> Status:
-        """The worst of all that a quote needs."""
+        """The worst status among the parameters needed for a quote."""
         return worse(self.kappa_status, self.lambda_status, self.epsilon_status)
 
     @property
     def silence(self) -> str:
-        """Say which channels were silent for how much of the window; nothing where none was."""
-        told = [f"{channel} {seconds:.0f} s" for channel, seconds in self.quiet.items()]
-        return ", ".join(told)
+        """Silent channels with the seconds of their silence, such as ``bbo 31 s``, or empty."""
+        listed = [f"{channel} {seconds:.0f} s" for channel, seconds in self.quiet.items()]
+        return ", ".join(listed)
 
     def rejected(self, reason: str) -> "CoinCalibration":
         """Return the same numbers with every estimate marked insufficient."""
@@ -179,11 +179,11 @@ class CoinCalibration:
         )
 
     def reasons(self) -> Iterator[str]:
-        """Say, once each, why something is not ``ok``."""
+        """Yield the reason for each estimate that is not ``ok``."""
         if self.quiet:
             yield (
-                f"silent while other channels spoke: {self.silence}; fitted on the "
-                f"{self.observed_seconds:.0f} s in which all were heard"
+                f"silent while other channels were active: {self.silence}; fitted on the "
+                f"{self.observed_seconds:.0f} s in which all were active"
             )
         named = {
             "lambda": [s.rate for s in self.arrivals],
@@ -209,27 +209,26 @@ def calibrate(
     Parameters
     ----------
     recording
-        One coin's rows; those outside the window are not looked at.
+        One coin's rows; those outside the window are ignored.
     window_minutes
         Length of the window.
     end_ms
-        Exchange time at which the window ends; the recording's newest row by default.
+        Exchange time at which the window ends; by default that of the newest row.
 
     Raises
     ------
     InputError
-        If the recording has no rows, or the window has no length.
+        If the recording has no rows, or the window's length is not positive or too long.
     """
     started = perf_counter()
     options = options or CalibrationOptions()
     newest = _newest_ms(recording)
     if newest is None:
-        raise InputError(
-            f"{recording.coin}: the recording has no rows; let the collector run first"
-        )
+        raise InputError(f"{recording.coin}: the recording has no rows; run the collector first")
     if not 0 < window_minutes <= MAX_WINDOW_MINUTES:
         raise InputError(
-            f"window of {window_minutes:g} minutes: it must lie between 0 and {MAX_WINDOW_MINUTES}"
+            f"the window is {window_minutes:g} minutes, must be above 0 and at most "
+            f"{MAX_WINDOW_MINUTES}"
         )
     end = newest if end_ms is None else min(end_ms, newest)
     window = Window.of(recording, end - round(window_minutes * 60_000), end, options.window)
@@ -247,13 +246,13 @@ def calibrate(
 
 
 def _newest_ms(recording: Recording) -> int | None:
-    """Return the newest exchange time, whatever the order of the rows."""
+    """Return the newest exchange time, for rows in any order."""
     times = (recording.quotes.time_ms, recording.trades.time_ms, recording.book_time_ms)
     return max((int(t.max()) for t in times if len(t)), default=None)
 
 
 def _clock_offset_s(quotes: Quotes) -> float:
-    """Return the median of local less exchange time over the last quotes."""
+    """Return the median of local minus exchange time (seconds) over the last quotes."""
     apart = quotes.local_s[-_LAST_ROWS:] - quotes.time_ms[-_LAST_ROWS:] / 1000
     known = apart[np.isfinite(apart)]
     return float(np.median(known)) if len(known) else nan

@@ -1,4 +1,4 @@
-"""What the calibration scripts share: where to read, where to write and what configures both."""
+"""Options shared by the calibration scripts: data folder, output folder and configuration."""
 
 import argparse
 from collections.abc import Sequence
@@ -22,12 +22,12 @@ DEFAULT_CONFIG = DEFAULT_OUTPUT_DIR / "config.json"
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
-    """Add where to read and what configures the reader."""
+    """Add ``--data-dir`` and ``--config``."""
     parser.add_argument(
         "--data-dir",
         type=Path,
         default=DEFAULT_DATA_DIR,
-        help=f"folder of the recorded shards (default: {DEFAULT_DATA_DIR})",
+        help=f"folder with the recorded shards (default: {DEFAULT_DATA_DIR})",
     )
     parser.add_argument(
         "--config",
@@ -35,40 +35,40 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[DEFAULT_CONFIG],
         metavar="FILE",
-        help=f"Freqtrade configuration, later files win (default: {DEFAULT_CONFIG})",
+        help=f"Freqtrade configuration; later files take precedence (default: {DEFAULT_CONFIG})",
     )
 
 
 def add_folder_options(parser: argparse.ArgumentParser) -> None:
-    """Add where to read, where to write and what configures both."""
+    """Add ``--data-dir``, ``--config`` and ``--output-dir``."""
     add_source_options(parser)
     parser.add_argument(
         "--output-dir",
         type=Path,
-        help="folder of the parameter files (default: the setting parameter_dir, "
+        help="folder for the parameter files (default: the setting parameter_dir, "
         f"else {DEFAULT_OUTPUT_DIR})",
     )
 
 
 def output_files(args: argparse.Namespace, settings: Settings) -> ParameterFiles:
-    """Return the parameter files that ``--output-dir`` or else the settings name."""
+    """Return the parameter files in ``--output-dir``, by default in the folder of the settings."""
     return ParameterFiles(args.output_dir or settings.parameter_folder(DEFAULT_OUTPUT_DIR))
 
 
 def asked_coin(args: argparse.Namespace, configured: Sequence[str]) -> str:
-    """Return the recorded coin that ``--crypto`` names, or else the first configured pair does.
+    """Return the recorded coin named by ``--crypto``, by default that of the first configured pair.
 
     Parameters
     ----------
     args
         Parsed options, with ``crypto``, ``data_dir`` and ``config``.
     configured
-        The names in the configuration, as `load_settings` returns them.
+        Names in the configuration, as returned by `load_settings`.
 
     Raises
     ------
     InputError
-        If no name is given, or no recorded coin has it.
+        If no name is given, or no recorded coin matches it.
     """
     name = args.crypto or next(iter(configured), None)
     if name is None:

@@ -1,4 +1,4 @@
-"""A fitted window as the entries of the parameter files."""
+"""Conversion of a fit to entries of the parameter files."""
 
 from datetime import UTC, datetime
 from math import isfinite, nan
@@ -16,12 +16,12 @@ _SIGNS = ("plus", "minus")
 
 
 def calibration_id(coin: str, published_at: datetime) -> str:
-    """Name a refit by coin and time; all entries of one refit carry the same."""
+    """Return the id of a refit, made of coin and time; all entries of a refit share it."""
     return f"{coin}-{published_at.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z"
 
 
 def kappa_entry(calibration: CoinCalibration, published_at: datetime) -> KappaEntry:
-    """Return the coin's entry of ``kappa.json``; status and counts only where insufficient."""
+    """Return the coin's entry of ``kappa.json``; only status and counts if insufficient."""
     status = calibration.kappa_status
     fields = common_fields(calibration, published_at, status)
     if status is not Status.INSUFFICIENT:
@@ -34,7 +34,7 @@ def kappa_entry(calibration: CoinCalibration, published_at: datetime) -> KappaEn
 
 
 def lambda_entry(calibration: CoinCalibration, published_at: datetime) -> LambdaEntry:
-    """Return the coin's entry of ``lambda.json``; status and counts only where insufficient."""
+    """Return the coin's entry of ``lambda.json``; only status and counts if insufficient."""
     status = calibration.lambda_status
     fields = common_fields(calibration, published_at, status)
     if status is not Status.INSUFFICIENT:
@@ -46,7 +46,7 @@ def lambda_entry(calibration: CoinCalibration, published_at: datetime) -> Lambda
 
 
 def epsilon_entry(calibration: CoinCalibration, published_at: datetime) -> EpsilonEntry:
-    """Return the coin's entry of ``epsilon.json``; status and counts only where insufficient."""
+    """Return the coin's entry of ``epsilon.json``; only status and counts if insufficient."""
     status = calibration.epsilon_status
     fields = common_fields(calibration, published_at, status)
     if status is not Status.INSUFFICIENT:
@@ -70,7 +70,7 @@ def epsilon_entry(calibration: CoinCalibration, published_at: datetime) -> Epsil
 
 
 def common_fields(calibration: CoinCalibration, published_at: datetime, status: Status) -> Fields:
-    """Return what every entry of this refit carries."""
+    """Return the fields common to all entries of this refit."""
     fields: Fields = {
         "status": status.value,
         "calibration_id": calibration_id(calibration.coin, published_at),
@@ -95,7 +95,7 @@ def common_fields(calibration: CoinCalibration, published_at: datetime, status: 
 def _with_error(name: str, pair: Sides[Estimate], *, verdict: bool = False) -> Fields:
     """Return value, standard error and interval of each side that may be published.
 
-    An end of the interval that is not above zero is left out.
+    An end of the interval that is not above zero is omitted.
     """
     fields: Fields = {}
     for sign, estimate in zip(_SIGNS, pair, strict=True):
@@ -106,7 +106,7 @@ def _with_error(name: str, pair: Sides[Estimate], *, verdict: bool = False) -> F
 
 
 def _one(name: str, estimate: Estimate) -> Fields:
-    """Return one estimate's value, standard error and interval, nothing where it has no value."""
+    """Return one estimate's value, standard error and interval; empty if it has no value."""
     if not (estimate.usable and _publishable(estimate.value)):
         return {}
     parts = {"se": estimate.se, "low": estimate.low, "high": estimate.high}
@@ -115,7 +115,7 @@ def _one(name: str, estimate: Estimate) -> Fields:
 
 
 def _positive(name: str, pair: Sides[float]) -> Fields:
-    """Return the sides' publishable values; an absent value is left out, never null."""
+    """Return the sides' publishable values; a missing value is omitted, never null."""
     signed = zip(_SIGNS, pair, strict=True)
     return {f"{name}_{sign}": value for sign, value in signed if _publishable(value)}
 

@@ -1,4 +1,4 @@
-"""A fit asked for by hand: what the fitting scripts do around their own table and picture."""
+"""Fits on request: the part the fitting scripts share besides their own table and plot."""
 
 import argparse
 import json
@@ -31,7 +31,7 @@ __all__ = ["FitView", "FittedWindow", "fit_and_show", "fit_as_asked"]
 
 @dataclass(frozen=True)
 class FittedWindow:
-    """A fit together with the window it was made on and the settings it was made with."""
+    """A fit with its window and settings."""
 
     window: Window
     calibration: CoinCalibration
@@ -40,10 +40,10 @@ class FittedWindow:
 
 @dataclass(frozen=True)
 class FitView:
-    """What a fitting script shows of a fit.
+    """Output of a fitting script.
 
-    ``fields`` returns the keys ``--json`` prints, ``table`` what a person sees (its last argument
-    asks for details) and ``draw`` writes the picture of ``--plot``.
+    ``fields`` returns the keys printed by ``--json``, ``table`` returns the table shown otherwise
+    (its last argument asks for details) and ``draw`` writes the picture of ``--plot``.
     """
 
     description: str | None
@@ -53,9 +53,9 @@ class FitView:
 
 
 def fit_and_show(argv: list[str] | None, view: FitView) -> int:
-    """Fit the asked window, show it, and draw and publish where asked for: a script's main().
+    """Fit the requested window, show it, and plot and publish it on request: a script's main().
 
-    Standard output holds nothing but the JSON where that is asked for.
+    With ``--json``, standard output holds nothing but the JSON.
 
     Raises
     ------
@@ -79,36 +79,38 @@ def fit_and_show(argv: list[str] | None, view: FitView) -> int:
     done = sys.stderr if args.json else sys.stdout
     if args.plot is not None:
         view.draw(args.plot, fitted)
-        done.write(f"drawn into {args.plot}\n")
+        done.write(f"plot written to {args.plot}\n")
     if args.write:
         done.write(_published(fitted, output_files(args, fitted.settings), now) + "\n")
     return 0
 
 
 def _published(fitted: FittedWindow, files: ParameterFiles, now: datetime) -> str:
-    """Publish a fit and say where it went and what became of it."""
+    """Publish a fit and return a line with the folder and the status of each file."""
     entries = publish(fitted.calibration, fitted.settings, files, now)
     names = ("kappa", "epsilon", "lambda", "value_function")
     statuses = (
         *(e.status for e in (entries.kappa, entries.epsilon, entries.lambda_)),
         *(e.status for e in entries.value_functions),
     )
-    told = ", ".join(f"{name}.json {how}" for name, how in zip(names, statuses, strict=True))
+    listed = ", ".join(f"{name}.json {how}" for name, how in zip(names, statuses, strict=True))
     folder = files.directory
-    return f"published {entries.coin} in {folder}: {told}; a row in {folder / HISTORY_FOLDER}"
+    return (
+        f"published {entries.coin} in {folder}: {listed}; added a row to {folder / HISTORY_FOLDER}"
+    )
 
 
 def fit_as_asked(args: argparse.Namespace) -> FittedWindow:
     """Fit the last ``--time-range`` minutes of a coin in ``--data-dir``.
 
-    ``--crypto`` names the coin, else it is that of the first configured pair; all other settings
-    come from the configuration in both cases.
+    The coin is that of ``--crypto``, by default that of the first configured pair; all other
+    settings come from the configuration in both cases.
 
     Raises
     ------
     InputError
-        If the configuration, the data dir, the coin or its rows are missing, or the range is not
-        positive.
+        If the configuration, the data folder, the coin or its rows are missing, or the range is
+        not positive.
     """
     settings, configured = _settings_as_asked(args)
     recording = ShardStore(args.data_dir).read(asked_coin(args, configured))
@@ -125,8 +127,8 @@ def fit_as_asked(args: argparse.Namespace) -> FittedWindow:
 def _settings_as_asked(args: argparse.Namespace) -> tuple[Settings, list[str]]:
     """Return the settings and the names of the configured pairs.
 
-    A coin can be looked at without any configuration, with the defaults and the environment's
-    overrides; a fit that is published needs the very settings the bot reads.
+    Showing a coin works without a configuration, with the defaults and the overrides from the
+    environment; publishing a fit requires the settings that the bot reads.
     """
     usual = args.config == [DEFAULT_CONFIG]
     if args.crypto and not args.write and usual and not DEFAULT_CONFIG.exists():
@@ -136,19 +138,22 @@ def _settings_as_asked(args: argparse.Namespace) -> tuple[Settings, list[str]]:
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--crypto", help="coin to fit, such as ETH, kPEPE or a pair; default: the configured pair"
+        "--crypto",
+        help="coin to fit, such as ETH, kPEPE or a pair (default: the first configured pair)",
     )
     parser.add_argument(
         "--time-range",
         type=float,
         default=60.0,
         metavar="MINUTES",
-        help="minutes before the newest row of the recording (default: 60)",
+        help="length of the window, which ends at the newest recorded row (default: 60)",
     )
     parser.add_argument(
-        "--json", action="store_true", help="print the keys of the parameter files, nothing else"
+        "--json", action="store_true", help="print only the keys of the parameter files, as JSON"
     )
-    parser.add_argument("--verbose", action="store_true", help="goodness of fit and debug logging")
-    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw the fit")
+    parser.add_argument(
+        "--verbose", action="store_true", help="show goodness of fit and debug messages"
+    )
+    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="plot the fit to this file")
     parser.add_argument("--write", action="store_true", help="publish this fit as the runner would")
     add_folder_options(parser)

@@ -1,4 +1,4 @@
-"""Pictures of a fit, as PNG files."""
+"""Plots of a fit."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,12 +18,12 @@ _SIDES = ((1, "+", "tab:green"), (-1, "-", "tab:red"))
 
 
 def kappa_picture(path: Path, window: Window, calibration: CoinCalibration) -> None:
-    """Draw the survival of the market orders' reach with the fitted geometric tail.
+    """Plot the survival function of the market orders' reach with the fitted geometric tail.
 
     Raises
     ------
     InputError
-        If the file cannot be written or its ending is not that of a picture.
+        If the file cannot be written or its suffix is not an image format.
     """
 
     def draw(axes: list[Axes]) -> None:
@@ -38,7 +38,7 @@ def kappa_picture(path: Path, window: Window, calibration: CoinCalibration) -> N
                 label = f"fit, kappa = {fit.kappa.value:.4g}, n1 = {fit.n1}"
                 ax.plot(tail, curve, "k--", label=label)
                 ax.axvline(fit.cap, color="grey", lw=0.5, label="cap of the fit")
-            ax.set(yscale="log", xlabel="ticks beyond the touch", ylabel="P(reach at least)")
+            ax.set(yscale="log", xlabel="ticks k beyond the touch", ylabel="P(reach ≥ k)")
             ax.set_title(f"{calibration.coin} {sign}: reach of market orders")
             ax.legend()
 
@@ -46,12 +46,12 @@ def kappa_picture(path: Path, window: Window, calibration: CoinCalibration) -> N
 
 
 def epsilon_picture(path: Path, window: Window, calibration: CoinCalibration) -> None:
-    """Draw the mean move given a fill by depth with its line and the least-squares epsilon.
+    """Plot the mean move given a fill by depth with its line and the least-squares epsilon.
 
     Raises
     ------
     InputError
-        If the file cannot be written or its ending is not that of a picture.
+        If the file cannot be written or its suffix is not an image format.
     """
     impact, fill = calibration.impact.epsilon, calibration.fill_impact
 
@@ -86,4 +86,4 @@ def _save(path: Path, draw: Callable[[list[Axes]], None]) -> None:
     try:
         figure.savefig(path, dpi=120)
     except (OSError, ValueError) as error:
-        raise InputError(f"--plot {path}: cannot write the picture ({error})") from None
+        raise InputError(f"--plot {path}: the image cannot be written ({error})") from None

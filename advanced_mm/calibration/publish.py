@@ -1,4 +1,4 @@
-"""From a fitted window to the four parameter files, keeping the last good fit where it must."""
+"""Publication of a fit in the four parameter files, keeping the last good fit if necessary."""
 
 import logging
 from datetime import datetime
@@ -37,14 +37,14 @@ Entry = TypeVar("Entry", bound=ParameterEntry)
 def publish(
     calibration: CoinCalibration, settings: Settings, files: ParameterFiles, published_at: datetime
 ) -> ParameterSet:
-    """Write one coin's four entries, into the history beside the files first, and return them.
+    """Write one coin's four entries, first to the history, then to the files, and return them.
 
     Raises
     ------
     InputError
-        The history cannot be written; nothing was published.
+        If the history cannot be written; nothing is published then.
     UnusableParametersError
-        An existing file is not JSON; it is left alone.
+        If an existing file is not JSON; it is not changed.
     """
     previous = last_published(files, calibration.coin)
     entries = parameter_set(calibration, settings, previous, published_at)
@@ -55,13 +55,13 @@ def publish(
 
 
 def last_published(files: ParameterFiles, coin: str) -> ParameterSet | None:
-    """Return the coin's entries as they stand, None where there are none that agree."""
+    """Return the coin's published entries, None if there are none that belong together."""
     try:
         return files.read(coin)
     except MissingParametersError:
         return None
     except ParameterFileError as error:
-        logger.warning("%s: starting without an earlier fit: %s", coin, error)
+        logger.warning("%s: the earlier fit cannot be used: %s", coin, error)
         return None
 
 
@@ -73,11 +73,11 @@ def parameter_set(
     *,
     window_grown: bool = False,
 ) -> ParameterSet:
-    """Return the entries of this refit under one ``calibration_id``.
+    """Return the entries of this refit, all with the same ``calibration_id``.
 
-    Where an estimate is insufficient the last good one stays: its values and its ``fitted_at``,
-    with status ``stale``. Where there never was one, the entry holds status and counts only. The
-    value function is solved for whatever the three others hold. ``window_grown`` tells that the
+    If an estimate is insufficient, the last good one is kept with its values and its ``fitted_at``,
+    under status ``stale``. If there never was one, the entry holds only status and counts. The
+    value function is solved for the parameters in the other three. ``window_grown`` is true if the
     fit's window is longer than usual.
     """
     old = previous
@@ -93,10 +93,10 @@ def parameter_set(
 
 
 def _kept(new: Entry, old: Entry | None, window_grown: bool) -> Entry:
-    """Return the new entry, or the last good one marked stale where the new one has no values."""
+    """Return the new entry, or the last good one marked stale if the new one has no values."""
     if new.status != "insufficient" or old is None or old.status == "insufficient":
-        told = window_grown or new.status != "insufficient"
-        return new.model_copy(update={"window_grown": window_grown}) if told else new
+        marked = window_grown or new.status != "insufficient"
+        return new.model_copy(update={"window_grown": window_grown}) if marked else new
     return old.model_copy(
         update={
             "status": Status.STALE.value,
@@ -113,7 +113,7 @@ def _value_function(
     settings: Settings,
     published_at: datetime,
 ) -> ValueFunctionEntry:
-    """Solve the configured problem; an entry without values where a parameter is missing."""
+    """Solve the configured problem; return an entry without values if a parameter is missing."""
     absent = ValueFunctionEntry(**common_fields(calibration, published_at, Status.INSUFFICIENT))
     status = max((Status(entry.status) for entry in parameters.entries), key=list(Status).index)
     if status is Status.INSUFFICIENT:
@@ -121,7 +121,7 @@ def _value_function(
     try:
         solution = solve(model_problem(parameters, settings))
     except (ParameterFileError, InputError) as error:
-        logger.warning("%s: no value function: %s", parameters.coin, error)
+        logger.warning("%s: the value function cannot be solved: %s", parameters.coin, error)
         return absent
     oldest = min(parameters.entries, key=lambda entry: entry.fitted_at or published_at)
     shared = oldest.model_dump(include=set(ParameterEntry.model_fields))

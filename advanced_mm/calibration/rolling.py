@@ -1,4 +1,4 @@
-"""One coin's last minutes, rolled forward: only what is new is read."""
+"""Rolling window over one coin's last minutes that reads only new shards."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,11 +25,11 @@ _NOTHING: Final = Shards({kind: [] for kind in DATA_KINDS}, [])
 
 @dataclass
 class _Held:
-    """What is in memory: the rows from ``complete_from_ms`` on, and what they came from.
+    """Rows in memory from ``complete_from_ms`` on, and the shards they came from.
 
-    The bulk of the rows is packed, and packed again only now and then; ``fresh`` holds what came
-    after it. ``oldest_ms`` is the time of the oldest row there was when reading began, told by the
-    name of its file where that was not read.
+    Most rows are packed, and repacked only every few updates; ``fresh`` holds later rows.
+    ``oldest_ms`` is the time of the oldest recorded row when reading began, taken from its file's
+    name if the file was not read.
     """
 
     tail: ShardTail
@@ -68,14 +68,14 @@ class _Held:
         return recording
 
     def pack(self, recording: Recording) -> None:
-        """Hold the rows, all of them, as the bulk."""
+        """Pack all rows and clear ``fresh``."""
         self.quotes, self.trades = Packed.of(recording.quotes), Packed.of(recording.trades)
         self.book_time_ms = recording.book_time_ms.copy()
         self.fresh = self.empty
 
     @property
     def nbytes(self) -> int:
-        """Size of the rows."""
+        """Size of the rows in memory, bytes."""
         plain = [*vars(self.fresh.quotes).values(), *vars(self.fresh.trades).values()]
         plain += [self.fresh.book_time_ms, self.book_time_ms]
         return self.quotes.nbytes + self.trades.nbytes + sum(int(a.nbytes) for a in plain)
@@ -84,26 +84,27 @@ class _Held:
 class RollingWindow:
     """The newest ``minutes`` of a coin's recording, held as arrays between updates.
 
-    An `update` gives what ``store.read(coin, start_ms=newest - minutes)`` would give, by reading
-    the shards that came since the one before. It assumes that copies of one trade carry one
-    exchange time and that shards stay as they were written; where a shard appears between those
-    already read, the window is read anew.
+    An `update` returns what ``store.read(coin, start_ms=newest - minutes)`` would return, but reads
+    only the shards that arrived since the previous update. It assumes that copies of a trade carry
+    the same exchange time and that shards are not modified; if a shard appears between those
+    already read, the whole window is read again.
 
     Parameters
     ----------
     store : ShardStore
-        Where the collector writes. The coin's folder need not exist before the first `update`.
+        Store that the collector writes to. The coin's folder need not exist before the first
+        `update`.
     coin : str
         The coin's name at the venue.
     minutes : float
-        Length of the window. It may be changed between updates; rows that a longer one than before
-        needs and that are not held are read from disk.
+        Length of the window. It may be changed between updates; if it grows, rows that are not in
+        memory are read from disk.
 
     Attributes
     ----------
     keep_minutes : float
-        Rows that leave the window are held until they are this old, 0 by default: a window that
-        may have to grow then need not read them again.
+        Rows that leave the window are kept until they are this old, 0 by default, so that a window
+        that may have to grow need not read them again.
     """
 
     def __init__(self, store: ShardStore, coin: str, minutes: float) -> None:
@@ -115,12 +116,12 @@ class RollingWindow:
         self._silence_log: SilenceLog | None = None
 
     def update(self) -> Recording:
-        """Take in what was recorded since the last update.
+        """Read what was recorded since the last update.
 
         Returns
         -------
         Recording
-            Without rows if none was recorded yet. Later updates do not change it.
+            Without rows if none were recorded yet. Later updates do not change it.
 
         Raises
         ------
@@ -138,24 +139,24 @@ class RollingWindow:
         return recording if self._held is None else self._window(self._held, recording)
 
     def has_older_rows(self, minutes: float) -> bool:
-        """Tell whether rows older than the last ``minutes`` were recorded, held or not."""
+        """Return whether rows older than the last ``minutes`` were recorded, in memory or not."""
         held = self._held
         return held is not None and held.oldest_ms < held.newest_ms - _ms(minutes)
 
     @property
     def bad_rows(self) -> BadRows:
-        """What was left out of the shards of the rows held."""
+        """Rows dropped from the shards in memory."""
         return BadRows(bad for _, bad in self._held.bad_rows) if self._held else BadRows()
 
     @property
     def held_bytes(self) -> int:
-        """Size of the rows in memory."""
+        """Size of the rows in memory, bytes."""
         return 0 if self._held is None else self._held.nbytes
 
     def _read_anew(self) -> Recording:
-        """Read the window from disk; without rows where there are none."""
+        """Read the window from disk; return a recording without rows if there are none."""
         self._held = None
-        self._silence_log = None  # the folder may have another name by now
+        self._silence_log = None  # the folder may have been renamed
         tail = self._store.tail(self.coin)
         newest_ms = self._store.newest_ms(self.coin)
         if newest_ms is None:
@@ -183,14 +184,14 @@ class RollingWindow:
             recording = held.add(part, self._merged(part), start_ms)
             held.pack(recording)
         if recording.newest_ms is None:
-            return nothing  # deleted since
+            return nothing  # deleted in the meantime
         held.newest_ms = recording.newest_ms
         held.oldest_ms = min(oldest_ms, tail.oldest_file_ms)
         self._held = held
         return recording
 
     def _roll(self, held: _Held, new: Shards) -> Recording:
-        """Append what is new and drop what is too old to keep."""
+        """Append new rows and drop those too old to keep."""
         later = self._merged(new)
         held.newest_ms = max(held.newest_ms, later.newest_ms or 0)
         start_ms = held.newest_ms - _ms(max(self.minutes, self.keep_minutes))

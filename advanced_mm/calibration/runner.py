@@ -1,8 +1,8 @@
-"""The refit that repeats: roll the windows, fit, publish, every few seconds in one process.
+"""Periodic refits: roll the windows, fit and publish every few seconds in one process.
 
-Importing scipy costs more than a hundred refits, so the process stays alive, and with it each
-coin's rows: a refit reads only what is new. A coin that cannot be fitted is logged and does not
-stop the others; a data dir that is not there yet is waited for.
+Importing scipy takes longer than a hundred refits, so the process stays alive and keeps each coin's
+rows in memory: a refit reads only new rows. A coin that cannot be fitted is logged and does not
+stop the others; a missing data folder is waited for.
 """
 
 import ctypes
@@ -38,14 +38,14 @@ _CLOCKS_APART_SECONDS = 8.0  # messages take up to 2 s
 
 @dataclass(frozen=True)
 class RunnerOptions:
-    """Which coins to fit, on what window, how often.
+    """Coins to fit, window and interval.
 
-    ``coins`` are names in any spelling (the venue's, ccxt's code or a pair); which coin is meant is
-    told by the recording, once it is there.
-    ``max_window_minutes`` bounds the window of a coin whose usual one holds too little; one below
-    ``window_minutes`` means that windows are not grown. ``max_data_age_seconds`` is the oldest
-    newest row a fresh fit may rest on. ``market_clock`` counts that age against the newest exchange
-    time seen on any coin, for a market that runs faster than the clock.
+    ``coins`` are names in any spelling (the venue's, ccxt's code or a pair); they are resolved to
+    recorded coins once there is a recording. ``max_window_minutes`` limits the window of a coin
+    with too little data in the usual one; if it is below ``window_minutes``, windows are not grown.
+    ``max_data_age_seconds`` is the greatest age of the newest row for a fit to count as fresh.
+    ``market_clock`` measures that age against the newest exchange time of any coin, for a market
+    that runs faster than the clock.
 
     Raises
     ------
@@ -62,7 +62,7 @@ class RunnerOptions:
 
     def __post_init__(self) -> None:
         if not self.coins:
-            raise InputError("no coin to fit; name one with --crypto or configure a pair")
+            raise InputError("no coin to fit: name one with --crypto or configure a pair")
         for name in (
             "window_minutes",
             "max_window_minutes",
@@ -70,7 +70,7 @@ class RunnerOptions:
             "max_data_age_seconds",
         ):
             if not 0 < getattr(self, name) < inf:
-                raise InputError(f"{name} = {getattr(self, name)!r} must be positive and finite")
+                raise InputError(f"{name} is {getattr(self, name)!r}, must be positive and finite")
 
 
 class PeriodicRunner:
@@ -79,15 +79,15 @@ class PeriodicRunner:
     Parameters
     ----------
     options, settings
-        What to fit and the problem to solve from it.
+        What to fit, and the problem to solve with the result.
     store
-        Where the collector writes.
+        Store that the collector writes to.
     files
-        Where the entries go.
+        Parameter files to publish to.
     history
-        Where each refit is kept, before it is published; None keeps none.
+        History that each refit is added to before it is published; None for no history.
     wall_clock
-        Seconds since the epoch.
+        Returns seconds since the epoch.
     """
 
     def __init__(
@@ -107,21 +107,22 @@ class PeriodicRunner:
         self._newest_seen_ms = 0
         self._store = store
         self._coins: dict[str, str] = {}
-        """The recorded coin by the name that was asked for, once it is known."""
+        """Recorded coin by requested name, once known."""
         self._windows: dict[str, AdaptiveWindow] = {}
         self._good: dict[str, ParameterSet | None] = {}
-        self._complaints: dict[str, str] = {}
+        self._warned: dict[str, str] = {}
         self._stopping = False
 
     def stop(self) -> None:
-        """End ``run`` after the refit in hand; safe to call from a signal handler."""
+        """End ``run`` after the current refit; safe to call from a signal handler."""
         self._stopping = True
 
     def run(self) -> None:
-        """Refit now and then every ``interval_seconds``, until ``stop``.
+        """Refit immediately and then every ``interval_seconds``, until ``stop``.
 
-        Rounds are counted on the monotonic clock: local time repeats an hour when summer time ends,
-        and any wall clock may be set back. A round that took too long leaves out the ones missed.
+        Rounds are scheduled on the monotonic clock: local time repeats an hour when summer time
+        ends, and any wall clock may be set back. Rounds missed by one that took too long are
+        skipped.
         """
         rounds = schedule.Scheduler()
         refit = _MonotonicJob(self.options.interval_seconds, rounds)
@@ -135,7 +136,7 @@ class PeriodicRunner:
         self._end_history()
 
     def run_once(self) -> None:
-        """Refit each coin once, however long it takes.
+        """Refit each coin once, without a time limit.
 
         Raises
         ------
@@ -148,11 +149,11 @@ class PeriodicRunner:
             raise errors[0]
 
     def refit_all(self, *, hurried: bool = True) -> list[AdvancedMMError]:
-        """Refit every coin, publish those that could be fitted, return the errors of the others.
+        """Refit every coin, publish those that could be fitted and return the errors of the others.
 
-        A round that takes longer than an interval (the first one, of many coins) publishes what it
-        has once every interval. ``hurried`` rounds leave growing windows to later ones where they
-        have used half an interval.
+        A round that takes longer than an interval (the first one with many coins) publishes its
+        results so far once per interval. ``hurried`` rounds stop growing windows after half an
+        interval and leave that to later rounds.
         """
         ready: dict[str, ParameterSet] = {}
         errors: list[AdvancedMMError] = []
@@ -166,12 +167,12 @@ class PeriodicRunner:
             may_grow = not hurried or now - began < self.options.interval_seconds / 2
             try:
                 coin = self._coin(name)
-                if coin not in tried:  # it may have been named twice
+                if coin not in tried:  # a coin may have been named twice
                     tried.add(coin)
                     ready[coin] = self._refit(coin, may_grow)
             except AdvancedMMError as error:
                 errors.append(error)
-                self._complain(self._coins.get(name, name), str(error))
+                self._warn_once(self._coins.get(name, name), str(error))
             except (ArithmeticError, ValueError, OSError) as error:
                 logger.exception("%s: refit failed", name)
                 errors.append(AdvancedMMError(f"{name}: refit failed: {error}"))
@@ -180,7 +181,7 @@ class PeriodicRunner:
         return errors
 
     def _publish(self, ready: Mapping[str, ParameterSet]) -> list[AdvancedMMError]:
-        """Write the entries into the history, then into the files; return what went wrong."""
+        """Write the entries to the history, then to the files; return the errors."""
         if not ready:
             return []
         errors: list[AdvancedMMError] = []
@@ -188,7 +189,7 @@ class PeriodicRunner:
             try:
                 self._history.append(ready)
             except InputError as error:
-                self._complain("history", str(error))
+                self._warn_once("history", str(error))
                 errors.append(error)
         try:
             self._files.publish(ready)
@@ -203,7 +204,7 @@ class PeriodicRunner:
             try:
                 self._history.merge()
             except (InputError, OSError) as error:
-                logger.error("the history stays in two parts: %s", error)
+                logger.error("history: new rows could not be merged into the day files: %s", error)
 
     def _names_until_stopped(self) -> Iterator[str]:
         for name in self.options.coins:
@@ -212,13 +213,13 @@ class PeriodicRunner:
             yield name
 
     def _coin(self, name: str) -> str:
-        """Return the recorded coin of a name, and follow it from now on."""
+        """Return the recorded coin for a name, and follow it from now on."""
         coin = self._coins.get(name)
         if coin is None:
             coin = self._coins[name] = self._store.resolve(name)
-            self._complaints.pop(name, None)
+            self._warned.pop(name, None)
             if coin != name:
-                logger.info("%s is %s at the venue", name, coin)
+                logger.info("%s: listed by the venue as %s", name, coin)
         if coin not in self._windows:
             options = self.options
             self._windows[coin] = AdaptiveWindow(
@@ -230,7 +231,7 @@ class PeriodicRunner:
         return coin
 
     def _refit(self, coin: str, may_grow: bool) -> ParameterSet:
-        """Read what is new of one coin, fit and solve."""
+        """Read one coin's new rows, fit and solve."""
         started = time.perf_counter()
         fitted = self._windows[coin].fit(may_grow=may_grow)
         calibration = self._judged_by_age(fitted)
@@ -245,14 +246,15 @@ class PeriodicRunner:
         return entries
 
     def _judged_by_age(self, calibration: CoinCalibration) -> CoinCalibration:
-        """Reject a fit whose newest row is too old to quote from; in doubt if only this coin's is.
+        """Reject a fit whose newest row is too old for quoting.
 
-        The exchange's times are first brought to this machine's clock, by which the recorder
-        received them: the two may differ by minutes.
+        If other coins have newer rows, all channels of this coin count as silent. Exchange times
+        are first converted to this machine's clock with the offset seen in the recording: the two
+        clocks may differ by minutes.
         """
         self._newest_seen_ms = max(self._newest_seen_ms, calibration.end_ms)
         behind = (self._newest_seen_ms - calibration.end_ms) / 1000
-        if behind > self.options.max_data_age_seconds:  # that of other coins is younger
+        if behind > self.options.max_data_age_seconds:  # other coins have newer rows
             calibration = replace(calibration, silent=ALL_CHANNELS)
         if self.options.market_clock:
             age = behind
@@ -268,36 +270,36 @@ class PeriodicRunner:
         return calibration.rejected(f"newest row is {age:.0f} s old, at most {limit:g} s allowed")
 
     def _watch_clocks(self, coin: str, ahead_s: float) -> None:
-        """Warn where this machine's clock and the venue's disagree: the bot may not quote."""
+        """Warn if this machine's clock and the venue's disagree: the bot may then not quote."""
         about = f"{coin} clock"
         if abs(ahead_s) <= _CLOCKS_APART_SECONDS:
-            self._complaints.pop(about, None)
+            self._warned.pop(about, None)
             return
         side = "ahead of" if ahead_s > 0 else "behind"
-        late = ", or its messages come late" if ahead_s > 0 else ""
-        self._complain(
+        late = ", or its messages arrive late" if ahead_s > 0 else ""
+        self._warn_once(
             about,
             f"{coin}: this machine's clock is about {abs(ahead_s):.0f} s {side} the venue's{late}; "
-            "set it (timedatectl set-ntp true): the bot refuses to quote on a book that seems old "
-            "or from the future",
+            "set the clock (timedatectl set-ntp true), or the bot may refuse to quote because the "
+            "book seems old or from the future",
         )
 
-    def _complain(self, about: str, message: str, detail: str = "") -> None:
-        """Warn once while the trouble stays the same but for its numbers and details."""
+    def _warn_once(self, about: str, message: str, detail: str = "") -> None:
+        """Warn once until the message about the subject changes, apart from numbers and details."""
         kind = re.sub(r"[\d.]+", "#", message)
-        level = logging.DEBUG if self._complaints.get(about) == kind else logging.WARNING
+        level = logging.DEBUG if self._warned.get(about) == kind else logging.WARNING
         logger.log(level, "%s%s", message, detail)
-        self._complaints[about] = kind
+        self._warned[about] = kind
 
     def _report(self, calibration: CoinCalibration, entries: ParameterSet, total_ms: float) -> None:
-        self._complaints.pop(calibration.coin, None)
+        self._warned.pop(calibration.coin, None)
         lambda_, kappa, epsilon = entries.lambda_, entries.kappa, entries.epsilon
         bad_rows = self._windows[calibration.coin].rolling.bad_rows
-        self._tell_bad_rows(calibration.coin, bad_rows)
+        self._report_bad_rows(calibration.coin, bad_rows)
         not_heard = f" (not heard: {calibration.silence})" if calibration.quiet else ""
         logger.info(
             "%s lambda %s kappa %s epsilon_fill %s status %s window %g min observed %.0f s%s "
-            "cost %.1f ms, of it fit %.1f%s",
+            "cost %.1f ms (fit %.1f ms)%s",
             calibration.coin,
             _pair(lambda_.lambda_plus, lambda_.lambda_minus),
             _pair(kappa.kappa_plus, kappa.kappa_minus),
@@ -310,48 +312,48 @@ class PeriodicRunner:
             calibration.cost_ms,
             f", {bad_rows}" if bad_rows.total else "",
         )
-        self._say_what_is_silent(calibration)
+        self._report_silence(calibration)
         for reason in calibration.reasons():
             logger.debug("%s %s", calibration.coin, reason)
-        self._say_what_is_missing(calibration)
+        self._report_insufficient(calibration)
 
-    def _tell_bad_rows(self, coin: str, bad_rows: BadRows) -> None:
-        """Warn where there are bad rows in the window, once until there are none."""
+    def _report_bad_rows(self, coin: str, bad_rows: BadRows) -> None:
+        """Warn about bad rows in the window, once until there are none."""
         about = f"{coin} rows"
         if bad_rows.total:
-            self._complain(about, f"{coin}: left out of its shards", f": {bad_rows}")
+            self._warn_once(about, f"{coin}: dropped from its shards", f": {bad_rows}")
         else:
-            self._complaints.pop(about, None)
+            self._warned.pop(about, None)
 
-    def _say_what_is_silent(self, calibration: CoinCalibration) -> None:
-        """Warn, once, that a coin's newest data are in doubt, and tell of the end of it."""
+    def _report_silence(self, calibration: CoinCalibration) -> None:
+        """Warn once when channels of a coin fall silent and once when all are active again."""
         about, coin = f"{calibration.coin} channels", calibration.coin
         if calibration.silent:
             channels = ", ".join(calibration.silent)
             since = datetime.fromtimestamp(calibration.sound_ms / 1000, UTC)
-            self._complain(
+            self._warn_once(
                 about,
-                f"{coin}: nothing heard of {channels} since {since:%H:%M:%S} UTC while other "
-                "channels speak: the newest data are in doubt, nothing is opened on them",
+                f"{coin}: nothing received on {channels} since {since:%H:%M:%S} UTC while other "
+                "channels are active; the newest data are in doubt, so no position is opened",
             )
-        elif self._complaints.pop(about, None) is not None:
-            logger.warning("%s: all channels speak again", coin)
+        elif self._warned.pop(about, None) is not None:
+            logger.warning("%s: all channels are active again", coin)
 
-    def _say_what_is_missing(self, calibration: CoinCalibration) -> None:
-        """Warn, once for each kind of it, why a coin cannot be fitted now."""
+    def _report_insufficient(self, calibration: CoinCalibration) -> None:
+        """Warn why a coin cannot be fitted now, once per kind of reason."""
         about = f"{calibration.coin} fit"
         if calibration.status is not Status.INSUFFICIENT:
-            self._complaints.pop(about, None)
+            self._warned.pop(about, None)
             return
         missing = next(why for why in calibration.reasons() if Status.INSUFFICIENT.value in why)
-        self._complain(about, f"{calibration.coin}: nothing new can be published: {missing}")
+        self._warn_once(about, f"{calibration.coin}: no new fit can be published: {missing}")
 
 
 class _MonotonicJob(schedule.Job):
-    """A job due now and then every ``seconds``, on the monotonic clock.
+    """A job due immediately and then every ``seconds``, on the monotonic clock.
 
     ``schedule`` itself counts from the end of the last run, in local time: rounds would drift, and
-    stop for an hour when summer time ends. A run that took too long leaves out those it missed.
+    stop for an hour when summer time ends. Runs missed by one that took too long are skipped.
     """
 
     def __init__(self, seconds: float, scheduler: schedule.Scheduler) -> None:
@@ -362,7 +364,7 @@ class _MonotonicJob(schedule.Job):
 
     @property
     def seconds_left(self) -> float:
-        """How long until the job is due; zero or less once it is."""
+        """Time until the job is due, zero or less once it is."""
         return self._due - time.monotonic()
 
     @property
@@ -381,10 +383,10 @@ def _pair(plus: float | None, minus: float | None) -> str:
 
 
 def _give_back_memory() -> None:
-    """Return free pages to the system, where the C library can (glibc).
+    """Return free pages to the system, if the C library supports it (glibc).
 
-    Arrays of changing sizes leave holes between those that are held, and the process would seem to
-    grow for hours. It takes 2 ms.
+    Arrays of changing sizes fragment the heap, and the process would appear to grow for hours. The
+    call takes 2 ms.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

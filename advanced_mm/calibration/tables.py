@@ -1,4 +1,4 @@
-"""Fitted windows as tables for a person."""
+"""Fits as tables for the terminal."""
 
 from collections.abc import Iterator
 from math import isfinite
@@ -14,7 +14,7 @@ from advanced_mm.calibration.windows.estimate import Estimate, Sides, Status
 
 __all__ = ["WIDTH", "epsilon_table", "kappa_table"]
 
-WIDTH = 94  # columns a table needs
+WIDTH = 94  # characters needed by a table
 
 BASIS_POINT = 1e-4
 _COLOURS = {
@@ -46,7 +46,7 @@ def kappa_table(calibration: CoinCalibration, *, details: bool = False) -> Rende
 def epsilon_table(
     calibration: CoinCalibration, *, fee_rate: float, details: bool = False
 ) -> RenderableType:
-    """Return the moves per market order and per fill, their tail, and what a fill is worth.
+    """Return the moves per market order and per fill, their tail, and the value of a fill.
 
     ``fee_rate`` is the maker fee as a fraction of the price.
     """
@@ -61,8 +61,8 @@ def epsilon_table(
     worth = economics(calibration, fee_rate=fee_rate)
     _add(table, "kappa*epsilon", worth.sides.map(lambda s: s.kappa_epsilon))
     _add(table, "kappa*eps_fill", worth.sides.map(lambda s: s.kappa_epsilon_fill))
-    _add(table, "edge a fill", worth.sides.map(lambda s: s.expected_edge), per_bp)
-    _add(table, "income an hour", worth.sides.map(lambda s: s.income_per_hour), per_bp)
+    _add(table, "edge per fill", worth.sides.map(lambda s: s.expected_edge), per_bp)
+    _add(table, "income per hour", worth.sides.map(lambda s: s.income_per_hour), per_bp)
     notes = [_coverage(calibration), *_worth_notes(calibration, worth)]
     if details:
         notes += list(_impact_notes(calibration))
@@ -79,10 +79,10 @@ def _table(title: str) -> Table:
 
 
 def _add(table: Table, name: str, pair: Sides[Estimate], scale: float | None = None) -> None:
-    """Add a row a side; ``scale`` turns the value into one per basis point, or in basis points.
+    """Add one row per side; ``scale`` converts the value to basis points or to per basis point.
 
-    Of an estimate that must not be used no number is shown: with so little data even the size of
-    its error is chance. The reason stands below the table.
+    An estimate that must not be used is shown without numbers: with so little data even the size of
+    its error is chance. The reason is given below the table.
     """
     for sign, e in zip("+-", pair, strict=True):
         scaled = "" if scale is None else _number(e.value * scale)
@@ -113,10 +113,10 @@ def _fill_curve_notes(c: CoinCalibration) -> Iterator[str]:
         if not curve.kappa.usable:
             continue
         yield (
-            f"{sign}: counts' variance/mean {rate.dispersion:.2f}; reach KS {_number(curve.ks)} "
-            f"(5% critical {_number(curve.ks_critical)}), R2 of log survival {_number(curve.r2)}; "
-            f"kappa's error if orders were independent {_number(curve.kappa_formula_se)}; "
-            f"cap {curve.cap} ticks"
+            f"{sign}: variance/mean of counts {rate.dispersion:.2f}; KS of reach "
+            f"{_number(curve.ks)} (5% critical {_number(curve.ks_critical)}), R2 of log survival "
+            f"{_number(curve.r2)}; std error of kappa if orders were independent "
+            f"{_number(curve.kappa_formula_se)}; cap {curve.cap} ticks"
         )
     if c.volatility.usable:
         yield f"volatility {_number(c.volatility.value)} ± {_number(c.volatility.se)} price/sqrt(s)"
@@ -127,33 +127,35 @@ def _worth_notes(c: CoinCalibration, worth: Economics) -> Iterator[str]:
         return
     yield (
         f"edge and income per unit of the base currency, after a fee of {worth.fee:.4g} and the "
-        "move that comes with a fill, each side alone at the best depth that was measured"
+        "move that comes with a fill, each side alone at its best measured depth"
     )
     for sign, side, profile in zip("+-", worth.sides, c.fill_impact.profile, strict=True):
         if side.regime is None or not side.expected_edge.usable:
             continue
         yield f"{sign}: {_verdict(side)}"
         if profile.no_depth_pays:
-            yield f"{sign}: the move's slope is 1 or more beyond doubt: the side is to be withdrawn"
+            yield f"{sign}: the slope is significantly 1 or more, no depth pays: withdraw this side"
     bot = worth.bot
     if not bot.income_per_hour.usable:
         return
     income = bot.income_per_hour
-    earns = "would lose even at the depths below:" if bot.no_depth_pays else "earns"
+    earns = "loses even at its best measured depths:" if bot.no_depth_pays else "earns"
     yield (
         f"the long-only bot (inventory 0 or 1) {earns} {_number(income.value)} "
-        f"[{_number(income.low, 3)}, {_number(income.high, 3)}] an hour and unit, "
+        f"[{_number(income.low, 3)}, {_number(income.high, 3)}] per hour and unit, "
         f"{_number(bot.income_bp_per_hour.value, 3)} bp, in {bot.round_trips_per_hour:.3g} round "
         f"trips: ask at {_number(bot.ask_depth)}, bid at {_number(bot.bid_depth)} from the mid"
     )
     if worth.no_depth_pays:
-        yield "no depth that was measured pays: do not quote this market at this fee"
+        yield "no measured depth pays: do not quote this market at this fee"
 
 
 def _verdict(side: SideEconomics) -> str:
-    """Say where a side stands and where its best depth lies."""
+    """Describe a side's regime and its best depth."""
     best = (
-        f"best depth {_number(side.optimal_depth)}" if isfinite(side.optimal_depth) else "no best"
+        f"best depth {_number(side.optimal_depth)}"
+        if isfinite(side.optimal_depth)
+        else "no best depth"
     )
     return f"{side.regime_text}; {best}, measured up to {_number(side.measured_depth)}" + (
         ": no measured depth pays" if side.no_depth_pays else ""
@@ -168,9 +170,9 @@ def _impact_notes(c: CoinCalibration) -> Iterator[str]:
         by = ", ".join(f"{_number(alpha)} at {u}" for u, alpha in tail.by_threshold)
         kind = "truncated" if tail.truncated else "fitted"
         yield (
-            f"{sign}: alpha by threshold in half ticks: {by}; {kind} mean of a jump of at least "
-            f"{tail.threshold:g}: {_number(tail.mean.value)} ± {_number(tail.mean.se, 2)}, "
-            f"of the jumps seen {_number(tail.sample_mean)} (a Pareto tail shows one alpha at each)"
+            f"{sign}: alpha by threshold in half ticks: {by} (equal for a Pareto tail); {kind} "
+            f"mean of jumps of at least {tail.threshold:g}: {_number(tail.mean.value)} ± "
+            f"{_number(tail.mean.se, 2)}, sample mean {_number(tail.sample_mean)}"
         )
 
 

@@ -1,10 +1,10 @@
-"""What a fill is worth: toxicity, the edge at the best depth, and the income of quoting.
+"""Value of a fill: toxicity, edge at the best depth, and income from quoting.
 
-A fill at depth delta earns delta, pays the fee c and the permanent move that comes with a fill that
-deep, a + b delta. Fills come at rate lambda0 exp(-kappa delta), so that the best depth of one side
-alone is delta* = 1/kappa + (a + c)/(1 - b), and none where b >= 1. A line through measured depths
-says nothing of depths nobody reached: edge and income are taken at the best depth among those
-measured, and where even that one loses, no depth pays.
+A fill at depth delta earns delta and pays the fee c and the permanent move that comes with a fill
+at that depth, a + b delta. Fills arrive at rate lambda0 exp(-kappa delta), so the best depth of one
+side alone is delta* = 1/kappa + (a + c)/(1 - b); there is none if b >= 1. A line through measured
+depths does not extend to depths that no order reached: edge and income are computed at the best
+measured depth, and if even that one loses, no depth pays.
 """
 
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ __all__ = [
 
 Float2D = NDArray[np.float64]
 
-# Lines of kappa*epsilon_fill, dimensionless.
+# Thresholds of kappa*epsilon_fill, dimensionless.
 COMPETITIVE_FROM, UNPROFITABLE_FROM, TOXIC_FROM = 1.0, 1.5, 2.0
 
 _SECONDS_PER_HOUR = 3600.0
@@ -52,15 +52,15 @@ _DRAWS, _SEED = 2000, 20151
 
 
 class Regime(StrEnum):
-    """Where a side stands by kappa*epsilon_fill."""
+    """Regime of a side by kappa*epsilon_fill."""
 
     PROFITABLE = "profitable"  # below 1
-    COMPETITIVE = "competitive"  # 1 to 2; from 1.5 on it does not pay any more
+    COMPETITIVE = "competitive"  # 1 to 2; unprofitable from 1.5 on
     TOXIC = "toxic"  # 2 and above
 
 
 def regime_of(kappa_epsilon_fill: float) -> Regime:
-    """Name the regime: below 1 profitable, 1 to 2 competitive, 2 and above toxic."""
+    """Return the regime: profitable below 1, competitive from 1 to 2, toxic from 2 on."""
     if kappa_epsilon_fill < COMPETITIVE_FROM:
         return Regime.PROFITABLE
     return Regime.COMPETITIVE if kappa_epsilon_fill < TOXIC_FROM else Regime.TOXIC
@@ -68,13 +68,13 @@ def regime_of(kappa_epsilon_fill: float) -> Regime:
 
 @dataclass(frozen=True)
 class SideEconomics:
-    """What quoting one side alone is worth; ``ask`` is filled by buy (+) market orders.
+    """Value of quoting one side alone; ``ask`` is filled by buy (+) market orders.
 
     Depths and ``expected_edge`` (of one fill, per unit of the base currency, after fee and move)
-    are in the quote currency; ``income_per_hour`` is that edge times the fills of an hour.
-    ``optimal_depth`` is delta*, infinite where b >= 1; ``measured_depth`` the deepest the move was
-    measured at; edge and income are at ``depth``, the lesser of the two. Where ``no_depth_pays``
-    they show what would be lost there. ``regime`` is None where it is not known.
+    are in the quote currency; ``income_per_hour`` is that edge times the fills per hour.
+    ``optimal_depth`` is delta*, infinite if b >= 1; ``measured_depth`` is the deepest depth at
+    which the move was measured; edge and income are at ``depth``, the lesser of the two. If
+    ``no_depth_pays``, they are the loss there. ``regime`` is None if unknown.
     """
 
     side: Literal["ask", "bid"]
@@ -90,12 +90,12 @@ class SideEconomics:
 
     @property
     def unprofitable(self) -> bool:
-        """Whether kappa*epsilon_fill has reached 1.5, from where on quoting does not pay."""
+        """Whether kappa*epsilon_fill has reached 1.5, from which on quoting does not pay."""
         return bool(self.kappa_epsilon_fill.value >= UNPROFITABLE_FROM)
 
     @property
     def regime_text(self) -> str:
-        """The regime in words, with the line at 1.5 where it was crossed; empty if not known."""
+        """The regime in words, with a remark if it is beyond 1.5; empty if unknown."""
         beyond = self.regime is Regime.COMPETITIVE and self.unprofitable
         line = f", unprofitable from {UNPROFITABLE_FROM:g} on" if beyond else ""
         return f"{self.regime or ''}{line}"
@@ -103,11 +103,11 @@ class SideEconomics:
 
 @dataclass(frozen=True)
 class BotEconomics:
-    """What the long-only bot earns, that bids at inventory 0 and offers its one unit at 1.
+    """Income of the long-only bot, which bids at inventory 0 and offers its one unit at 1.
 
-    Depths (quote currency) are those of the solved problem without risk aversion, no deeper than
-    was measured. ``income_per_hour`` is in quote currency per unit of the base currency,
-    ``income_bp_per_hour`` in basis points of the mid; ``round_trips_per_hour`` counts both fills.
+    Depths (quote currency) solve the problem without risk aversion, limited to measured depths.
+    ``income_per_hour`` is in quote currency per unit of the base currency, ``income_bp_per_hour``
+    in basis points of the mid; a round trip of ``round_trips_per_hour`` consists of both fills.
     """
 
     ask_depth: float
@@ -128,18 +128,18 @@ class Economics:
 
     @property
     def income_per_hour(self) -> Estimate:
-        """What the long-only bot earns, quote currency per unit of the base currency and hour."""
+        """Income of the long-only bot, quote currency per hour and unit of the base currency."""
         return self.bot.income_per_hour
 
     @property
     def no_depth_pays(self) -> bool:
-        """Whether nothing pays, neither a side alone nor both together."""
+        """Whether neither a side alone nor both together pay."""
         return self.bot.no_depth_pays and all(side.no_depth_pays for side in self.sides)
 
 
 @dataclass(frozen=True)
 class _Side:
-    """The numbers one side's income rests on; ``parts`` (4, blocks) are those of their errors."""
+    """Inputs of one side's income; ``parts`` (4, blocks) are the parts of their errors by block."""
 
     kappa: float
     lambda0: float
@@ -151,19 +151,19 @@ class _Side:
     status: Status
 
     def optimal_depth(self, fee: float) -> float:
-        """delta* = 1/kappa + (a + c)/(1 - b), not below 0; infinite where no depth pays."""
+        """Return delta* = 1/kappa + (a + c)/(1 - b), at least 0; infinite if no depth pays."""
         if self.slope >= 1:
             return float("inf")
         return max(0.0, 1 / self.kappa + (self.intercept + fee) / (1 - self.slope))
 
     def edge(self, depth: float, fee: float) -> Estimate:
-        """Profit of one fill at a depth, linear in a and b."""
+        """Return the profit of one fill at a depth, linear in a and b."""
         value = depth * (1 - self.slope) - self.intercept - fee
         by_block = -(self.parts[2] + depth * self.parts[3])
         return _as(self.status, derived_estimate(value, by_block, self.n))
 
     def drawn(self, draws: Float2D) -> "_Drawn":
-        """Draw the numbers from their joint distribution; positive ones by their logarithm."""
+        """Draw the inputs from their joint distribution; positive ones on a log scale."""
         kappa, lambda0, intercept, slope = self.parts @ draws
         return _Drawn(
             self.kappa * np.exp(kappa / self.kappa),
@@ -175,7 +175,7 @@ class _Side:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """A side's numbers as they may truly be, the estimate itself first. Shapes (1 + draws,)."""
+    """A side's inputs: the estimate first, then the draws. Shapes (1 + draws,)."""
 
     kappa: Float1D
     lambda0: Float1D
@@ -190,11 +190,11 @@ class _Drawn:
 
 
 def economics(calibration: CoinCalibration, *, fee_rate: float) -> Economics:
-    """Weigh what quoting earns against what its fills pay.
+    """Compute the income from quoting net of fees and adverse moves.
 
-    Intervals of income hold the depths that the estimates choose and draw what the parameters may
-    truly be from their joint distribution, with the covariances the blocks of time show. So they
-    answer how sure the income of that choice is.
+    Intervals of income fix the depths chosen by the estimates and draw the parameters from their
+    joint distribution, with the covariances found from the blocks of time. They state the
+    uncertainty of the income at those depths.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ def economics(calibration: CoinCalibration, *, fee_rate: float) -> Economics:
     """
     if not -1 < fee_rate < 1:
         raise InputError(
-            f"fee_rate = {fee_rate!r} must be a fraction of the price, such as 0.00015"
+            f"fee_rate is {fee_rate!r}, must be a fraction of the price, such as 0.00015"
         )
     fee = fee_rate * calibration.mid
     inputs = Sides(_inputs(calibration, "plus"), _inputs(calibration, "minus"))
@@ -223,9 +223,9 @@ def economics(calibration: CoinCalibration, *, fee_rate: float) -> Economics:
 
 
 def toxicity(calibration: CoinCalibration) -> tuple[Sides[Estimate], Sides[Estimate]]:
-    """Return kappa*epsilon of an order and kappa*epsilon_fill of a fill, both sides each.
+    """Return kappa*epsilon per order and kappa*epsilon_fill per fill, each for both sides.
 
-    The errors are by the delta method, with the covariance of the two factors.
+    The errors are from the delta method, with the covariance of the two factors.
     """
     kappas = calibration.fill_curve.map(lambda side: side.kappa)
     of_order, of_fill = (
@@ -247,19 +247,19 @@ def _product(kappa: Estimate, epsilon: Estimate) -> Estimate:
 
 
 def _as(status: Status, estimate: Estimate, reason: str = "") -> Estimate:
-    """Return the same numbers with the status of what they rest on."""
+    """Return the same numbers with the status of their inputs."""
     e = estimate
     return Estimate(e.value, e.se, e.low, e.high, e.n, status, reason, e.by_block)
 
 
 def _inputs(calibration: CoinCalibration, name: Literal["plus", "minus"]) -> _Side | str:
-    """Return what a side's income rests on, or why it cannot be told."""
+    """Return the inputs of a side's income, or the reason why it cannot be computed."""
     curve = getattr(calibration.fill_curve, name)
     fill = getattr(calibration.fill_impact.epsilon_fill, name)
     profile = getattr(calibration.fill_impact.profile, name)
     intercept, slope = profile.intercept, profile.slope
     if not (intercept.usable and slope.usable):
-        # Too few depths for a line: the same move at each.
+        # Too few depths for a line: assume the same move at each.
         flat = np.zeros(len(fill.by_block))
         intercept, slope = fill, Estimate(0.0, 0.0, 0.0, 0.0, fill.n, by_block=flat)
     needed = [curve.kappa, curve.lambda0, fill, intercept, slope]
@@ -268,7 +268,7 @@ def _inputs(calibration: CoinCalibration, name: Literal["plus", "minus"]) -> _Si
         return str(missing.reason)
     used = [curve.kappa, curve.lambda0, intercept, slope]
     if len({len(e.by_block) for e in used}) != 1 or not len(profile.depth):
-        return "too few blocks of time, or of depths, to weigh errors by"
+        return "too few blocks of time or too few depths to estimate errors"
     return _Side(
         kappa=curve.kappa.value,
         lambda0=curve.lambda0.value,
@@ -341,7 +341,8 @@ def _bot_economics(inputs: Sides[_Side | str], fee: float, mid: float) -> BotEco
     draws = _normals(ask.parts.shape[1])
     selling, buying = ask.drawn(draws), bid.drawn(draws)
     ask_rate, bid_rate = selling.rate(ask_depth), buying.rate(bid_depth)
-    # The bot waits for a bid fill and an ask fill in turn: a renewal of mean 1/rate + 1/rate.
+    # The bot waits for a bid fill and an ask fill in turn: a renewal process of mean cycle time
+    # 1/ask_rate + 1/bid_rate.
     trips = ask_rate * bid_rate / (ask_rate + bid_rate)
     edges = selling.edge(ask_depth, fee) + buying.edge(bid_depth, fee)
     status = max(ask.status, bid.status, key=list(Status).index)
@@ -358,7 +359,7 @@ def _bot_economics(inputs: Sides[_Side | str], fee: float, mid: float) -> BotEco
 
 @lru_cache(maxsize=8)
 def _normals(blocks: int) -> Float2D:
-    """Standard normal weights of the blocks, shape (blocks, 1 + draws); the first are 0."""
+    """Return standard normal weights of the blocks, shape (blocks, 1 + draws), the first all 0."""
     draws = np.random.default_rng(_SEED).standard_normal((blocks, 1 + _DRAWS))
     draws[:, 0] = 0.0
     draws.flags.writeable = False
@@ -366,6 +367,6 @@ def _normals(blocks: int) -> Float2D:
 
 
 def _income(per_second: Float1D, n: int, status: Status) -> Estimate:
-    """Return income per hour; the first number is the estimate, the others are drawn."""
+    """Return income per hour; the first number is the estimate, the others are draws."""
     hourly = per_second * _SECONDS_PER_HOUR
     return Estimate(float(hourly[0]), *percentile_interval(hourly[1:]), n, status)

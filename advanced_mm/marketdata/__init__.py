@@ -1,7 +1,7 @@
-"""What the exchange published: records, the shard store, the websocket feed, the collector.
+"""Market data from the exchange: records, the shard store, the websocket feed, the collector.
 
-``feed.HyperliquidFeed`` and ``collector.Collector`` are imported from their modules, so that those
-who only read recordings do not load the network library.
+Import ``feed.HyperliquidFeed`` and ``collector.Collector`` from their modules; code that only reads
+recordings then does not load the network library.
 """
 
 from advanced_mm.marketdata.recorder import Recorder

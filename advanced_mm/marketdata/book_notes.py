@@ -1,8 +1,8 @@
-"""What an order book's shard tells its readers, short enough for a line of the journal.
+"""Summary of an order book shard, short enough for one line of the journal.
 
-A reader of the recording takes from the L2 snapshots no more than their times, but opening a file
-of 84 columns costs more than reading the quotes. So the recorder writes the times down in the
-journal, and who follows the journal need not open the file.
+Readers need only the times of the L2 snapshots, but opening a file of 84 columns costs more than
+reading the quotes. The recorder therefore writes the times to the journal, and readers that follow
+the journal need not open the file.
 """
 
 import json
@@ -17,11 +17,11 @@ __all__ = ["book_note", "shard_of_note"]
 
 
 def book_note(table: pa.Table) -> str:
-    """Return all that `shard_of` finds in a table of order books; empty where some is refused."""
+    """Return everything that `shard_of` finds in a table of order books, empty if a row is bad."""
     try:
         shard = shard_of(table, "orderbooks")
     except InputError:
-        return ""  # left to those who open the file, and say what is wrong with it
+        return ""  # readers then open the file and report what is wrong with it
     if shard.bad_rows:
         return ""
     note = {"tick": shard.tick, "time_ms": shard.columns["time_ms"].tolist()}
@@ -29,11 +29,11 @@ def book_note(table: pa.Table) -> str:
 
 
 def shard_of_note(note: str) -> Shard | None:
-    """Return the shard a note tells of, None where it is no whole note."""
+    """Return the shard described by a note, None if the note is incomplete or malformed."""
     try:
-        told = json.loads(note)
-        time_ms = np.array(told["time_ms"], dtype=np.int64)
-        tick = None if told["tick"] is None else float(told["tick"])
+        fields = json.loads(note)
+        time_ms = np.array(fields["time_ms"], dtype=np.int64)
+        tick = None if fields["tick"] is None else float(fields["tick"])
     except (ValueError, TypeError, KeyError, OverflowError):
         return None
     if time_ms.ndim != 1 or not len(time_ms):

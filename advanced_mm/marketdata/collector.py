@@ -1,4 +1,4 @@
-"""The collector: feed to recorder, a flush timer, and an end that loses nothing."""
+"""The collector: feed, recorder, flush timer and a shutdown without data loss."""
 
 import asyncio
 import contextlib
@@ -25,11 +25,11 @@ __all__ = ["Collector"]
 logger = logging.getLogger(__name__)
 
 _CHECKS_PER_FLUSH: Final = 10
-_PAST_MS: Final = 20 * 60_000  # what the channels' rates are learned from at the start
+_PAST_MS: Final = 20 * 60_000  # recording from which the channels' rates are learned at the start
 _OLDEST_PAST_SECONDS: Final = 3600.0
 _META_RETRY_SECONDS: Final = (1.0, 60.0)
-_TELL_SECONDS: Final = 60.0
-"""Longest time that bad rows are left out untold."""
+_BAD_ROWS_LOG_SECONDS: Final = 60.0
+"""Interval at which dropped rows are logged."""
 
 
 class Collector:
@@ -38,23 +38,23 @@ class Collector:
     Parameters
     ----------
     store : ShardStore
-        Where the shards go.
+        Store to write to.
     coins : iterable of str
-        Names in any spelling (``kPEPE``, ``KPEPE/USDC:USDC``); the venue is asked which are meant,
-        and its own names are what is subscribed to and recorded.
+        Names in any spelling (``kPEPE``, ``KPEPE/USDC:USDC``); they are resolved to the venue's own
+        names, under which coins are subscribed and recorded.
     url : str
         ``ws://`` or ``wss://`` address of the venue.
     flush_seconds : float
-        Longest time a row waits in memory.
+        Longest time a row stays in memory.
     settings : ConnectionSettings or None
         Times of the reconnect policy.
     watchdog : WatchdogSettings or None
-        Times after which a channel is silent.
+        Times after which a channel counts as silent.
 
     Raises
     ------
     InputError
-        If an argument cannot be used.
+        If an argument is invalid.
     """
 
     def __init__(
@@ -79,14 +79,14 @@ class Collector:
         self._check_seconds = flush_seconds / _CHECKS_PER_FLUSH
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Record until ``stop`` is set; what came until then is on disk afterwards.
+        """Record until ``stop`` is set, then write everything received to disk.
 
         Raises
         ------
         VenueError
-            If the venue does not know a coin; the message tells the nearest one.
+            If the venue does not know a coin; the message suggests the nearest one.
         InputError
-            If the disk refuses, or several coins could be meant.
+            If the disk cannot be written, or a name matches several coins.
         """
         await _first_end(
             [asyncio.create_task(self._find_coins()), asyncio.create_task(_wait(stop))]
@@ -99,7 +99,7 @@ class Collector:
             asyncio.create_task(self._feed.run()),
             asyncio.create_task(self._flush_regularly()),
             asyncio.create_task(self._learn_decimals()),
-            asyncio.create_task(self._tell_bad_rows()),
+            asyncio.create_task(self._log_bad_rows()),
             asyncio.create_task(self._learn_rates()),
             asyncio.create_task(_wait(stop)),
         ]
@@ -107,7 +107,7 @@ class Collector:
             await _first_end(jobs)
         finally:
             self._flush()
-            logger.info("stopped, everything received is on disk; %s", self._bad_rows)
+            logger.info("stopped; everything received is on disk; %s", self._bad_rows)
 
     def _open(self, coins: Iterable[str]) -> None:
         coins = tuple(dict.fromkeys(coins))
@@ -124,10 +124,10 @@ class Collector:
         )
 
     async def _find_coins(self) -> None:
-        """Learn from the venue which of its coins the names mean.
+        """Resolve the names to the venue's coins.
 
-        While it does not answer, names that could be its own are taken as they stand: its websocket
-        refuses wrong ones, and they are compared with its list once that comes. Other spellings
+        While the venue does not answer, names in its own spelling are used unchanged: its websocket
+        refuses wrong ones, and they are compared with its list once that arrives. Other spellings
         have to wait for the list.
         """
         backoff = Backoff(*_META_RETRY_SECONDS, random.Random())
@@ -137,15 +137,15 @@ class Collector:
                 break
             except VenueError as error:
                 if all(map(is_coin_name, self._names)):
-                    logger.warning("coins' names are not checked for now: %s", error)
+                    logger.warning("coin names are not checked yet: %s", error)
                     return
                 names = ", ".join(name for name in self._names if not is_coin_name(name))
-                logger.warning("waiting for the venue, to learn what %s is there: %s", names, error)
+                logger.warning("%s: waiting for the venue to resolve the name: %s", names, error)
                 await asyncio.sleep(backoff.next_delay())
         coins = coins_among(self._names, self._known, self._url)
         if coins != self._recorder.coins:
             self._open(coins)
-            logger.info("%s: called %s by the venue", ", ".join(self._names), ", ".join(coins))
+            logger.info("%s: listed by the venue as %s", ", ".join(self._names), ", ".join(coins))
 
     async def _flush_regularly(self) -> None:
         while True:
@@ -153,12 +153,12 @@ class Collector:
             if self._recorder.flush_due(time.time() + self._check_seconds):
                 self._flush()
 
-    async def _tell_bad_rows(self) -> None:
+    async def _log_bad_rows(self) -> None:
         while True:
-            await asyncio.sleep(_TELL_SECONDS)
+            await asyncio.sleep(_BAD_ROWS_LOG_SECONDS)
             news = self._bad_rows.news()
             if news is not None:
-                logger.warning("left out of the venue's messages so far: %s", news)
+                logger.warning("dropped from the venue's messages so far: %s", news)
 
     def _flush(self) -> None:
         for coin, decimals in self._size_decimals.items():
@@ -168,24 +168,29 @@ class Collector:
         self._recorder.flush()
 
     async def _learn_decimals(self) -> None:
-        """Ask for the coins' size decimals until the venue answers, then sleep for good."""
+        """Ask for the coins' size decimals until the venue answers, then sleep forever."""
         backoff = Backoff(*_META_RETRY_SECONDS, random.Random())
         known = self._known
         while known is None:
             try:
                 known = await fetch_size_decimals(self._url, self._recorder.coins, self._bad_rows)
             except VenueError as error:
-                logger.warning("shards carry no tick for now: %s", error)
+                logger.warning("shards are written without a tick for now: %s", error)
                 await asyncio.sleep(backoff.next_delay())
         for coin in self._recorder.coins:
             decimals = known.get(coin)
             if decimals is not None:
                 self._size_decimals[coin] = decimals
             elif coin in known:
-                logger.warning("shards of %s carry no tick: the venue's meta has none for it", coin)
+                logger.warning(
+                    "%s: shards are written without a tick: szDecimals is invalid in the venue's "
+                    "meta",
+                    coin,
+                )
             elif is_spot(coin):
                 logger.warning(
-                    "shards of %s carry no tick: the venue's meta does not list it", coin
+                    "%s: shards are written without a tick: the venue's meta lists no spot pairs",
+                    coin,
                 )
             else:
                 (meant,) = coins_among([coin], known, self._url)
@@ -195,7 +200,7 @@ class Collector:
         await asyncio.Event().wait()
 
     async def _learn_rates(self) -> None:
-        """Learn each coin's rates from the last minutes of its recording, then sleep for good."""
+        """Learn each coin's rates from the last minutes of its recording, then sleep forever."""
         for coin in self._recorder.coins:
             past = await asyncio.to_thread(self._past, coin)
             if past is not None:
@@ -203,21 +208,21 @@ class Collector:
         await asyncio.Event().wait()
 
     def _past(self, coin: str) -> Recording | None:
-        """Read the end of a coin's recording, None where it is old or cannot be read."""
+        """Read the end of a coin's recording, None if it is old or cannot be read."""
         try:
             newest_ms = self._store.newest_ms(coin)
             if newest_ms is None or newest_ms < 1000 * (time.time() - _OLDEST_PAST_SECONDS):
                 return None
             return self._store.read(coin, newest_ms - _PAST_MS)
         except InputError as error:
-            logger.warning("%s: its usual rates are learned anew: %s", coin, error)
+            logger.warning("%s: message rates are learned from scratch: %s", coin, error)
             return None
 
 
 def _checked(name: str) -> str:
-    """Return a name that may mean a coin of the venue, InputError for any other text."""
+    """Return the name if it can be a coin's, raise InputError otherwise."""
     if not is_coin_name(code_of(name).replace("-", ":", 1)):
-        folder_of(name)  # it raises the sentence
+        folder_of(name)  # raises the error
     return name
 
 
@@ -226,7 +231,7 @@ async def _wait(stop: asyncio.Event) -> None:
 
 
 async def _first_end(jobs: list[asyncio.Task[None]]) -> None:
-    """Wait until one job ends, end the others, and raise the first error."""
+    """Wait until one job ends, cancel the others and raise the first error."""
     try:
         done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -1,17 +1,17 @@
-"""Small shards of a day merged into one: a recorder leaves 17 000 files a day and kind.
+"""Merging of a day's small shards: a recorder writes 17 000 files per day and kind.
 
-Rows, their order and their columns stay as they are. Shards that follow one another, of one UTC day
-and one schema, become one file under the last one's name, which readers look for (see `listing`).
-Each step can be interrupted:
+Rows, their order and their columns do not change. Consecutive shards of the same UTC day and schema
+become one file under the last one's name, which readers look for (see `listing`). Each step can be
+interrupted:
 
-1. the merged file is written under a temporary name, forced to disk, read back and compared row by
-   row with the small ones;
-2. a list of the small ones is left beside it;
-3. the merged file takes the last one's place, the other small ones are deleted, then the list.
+1. the merged file is written under a temporary name, synced to disk, read back and compared row by
+   row with the originals;
+2. a list of the originals is written beside it;
+3. the merged file replaces the last original, the other originals are deleted, then the list.
 
-A run that finds such a list finishes what it tells before anything else. Between the replacement
-and the deletions a reader may see rows twice: trades are dropped by their id, and a quote or a
-snapshot seen twice changes no estimate.
+A run that finds such a list first finishes the merge it describes. Between the replacement and the
+deletions a reader may see rows twice: duplicate trades are dropped by their id, and a duplicate
+quote or snapshot does not change any estimate.
 """
 
 import fcntl
@@ -43,9 +43,9 @@ _FEWEST: Final = 2
 
 @dataclass(frozen=True)
 class Compaction:
-    """What was done for one coin: files and bytes before and after, rows moved, files left alone.
+    """Result for one coin: files and bytes before and after, rows merged, files skipped.
 
-    ``unreadable`` names shards that could not be read; they stay as they are.
+    ``unreadable`` lists shards that could not be read; they are left untouched.
     """
 
     files_before: int = 0
@@ -61,24 +61,24 @@ class Compaction:
 
 
 def compact_coin(coin_folder: Path, before_ms: int) -> Compaction:
-    """Merge the shards of one coin that are named before a time.
+    """Merge a coin's shards that are named before a given time.
 
     Parameters
     ----------
     coin_folder : Path
         ``<data_dir>/<COIN>``.
     before_ms : int
-        Shards named at this time (ms) or later are left alone.
+        Shards named at this time (ms) or later are left untouched.
 
     Raises
     ------
     InputError
-        If another compaction of the coin runs, the disk refuses, or a merged file does not hold
-        what the small ones do; then the small ones are all there.
+        If another compaction of the coin is running, the disk cannot be written, or a merged file
+        differs from its originals, all of which are kept then.
     """
     total = Compaction()
     try:
-        with _alone(coin_folder):
+        with _locked(coin_folder):
             for kind in KINDS:
                 _finish(coin_folder / kind)
                 total += _compact_kind(coin_folder, kind, before_ms)
@@ -87,7 +87,7 @@ def compact_coin(coin_folder: Path, before_ms: int) -> Compaction:
     except OSError as error:
         raise InputError(
             f"shards in {str(coin_folder)!r} cannot be merged ({error.strerror or error}): "
-            "make room there or mend its permissions; nothing was lost"
+            "free disk space or fix the permissions; nothing was lost"
         ) from error
     return total
 
@@ -98,7 +98,7 @@ def _compact_kind(coin_folder: Path, kind: str, before_ms: int) -> Compaction:
     unreadable: list[str] = []
 
     def alike(file: ShardFile) -> tuple[bytes, str]:
-        """What shards merged with one another share: columns, metadata, day."""
+        """Return what shards must share to be merged: columns and metadata, day."""
         try:
             schema = pq.read_schema(pa.BufferReader(Path(file.path).read_bytes()))
         except (pa.ArrowException, OSError):
@@ -153,7 +153,7 @@ def _write(path: Path, schema: pa.Schema, members: Sequence[ShardFile]) -> int:
 
 
 def _compare(path: Path, schema: pa.Schema, members: Sequence[ShardFile]) -> None:
-    """Read a merged file back and hold it against the small ones.
+    """Read a merged file back and compare it with its originals.
 
     Raises
     ------
@@ -169,13 +169,13 @@ def _compare(path: Path, schema: pa.Schema, members: Sequence[ShardFile]) -> Non
         same = same and next(groups, None) is None
     if not same:
         raise InputError(
-            f"the shards {members[0].path!r} to {members[-1].path!r} did not survive merging: "
-            "they are all still there; please report it"
+            f"the shards {members[0].path!r} to {members[-1].path!r} changed when merged: "
+            "the originals were kept; please report this"
         )
 
 
 def _same_rows(found: pa.Table, wanted: pa.Table) -> bool:
-    """Compare rows, NaN equal to NaN."""
+    """Compare rows, treating NaN as equal to NaN."""
     if found.equals(wanted):
         return True
     return found.num_rows == wanted.num_rows and all(
@@ -190,7 +190,7 @@ def _same_rows(found: pa.Table, wanted: pa.Table) -> bool:
 
 
 def _groups(schema: pa.Schema, members: Sequence[ShardFile]) -> Iterator[pa.Table]:
-    """Read shards one after another and yield their rows in tables of a bounded size."""
+    """Read shards one after another and yield their rows in tables of bounded size."""
     waiting: list[pa.Table] = []
     for file in members:
         table = _read(file)
@@ -221,7 +221,7 @@ def _write_list(folder: Path, names: Sequence[str]) -> None:
 
 
 def _finish(folder: Path) -> None:
-    """Put the merged file in its place and delete the small ones, where a list tells which."""
+    """Put the merged file in place and delete the originals if there is a list of them."""
     path = folder / _LIST_NAME
     if not path.exists():
         return
@@ -244,15 +244,15 @@ def _sync(folder: Path) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep a second compaction of the coin out."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock the folder against a second compaction."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InputError(
-                f"another compaction of {str(folder)!r} is running: let it finish"
+                f"another compaction of {str(folder)!r} is running: wait until it has finished"
             ) from None
         yield
     finally:

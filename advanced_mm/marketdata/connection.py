@@ -1,8 +1,8 @@
-"""Staying connected: the whole reconnect policy, free of venue and library.
+"""Reconnect policy, independent of venue and network library.
 
-A connection is opened again after every end, with exponential backoff, jitter and a cap; the delay
-starts over once data has come. A socket can be open and silent, so the watchdog listens for data,
-not for life: pings keep the connection open and find a dead peer, but do not count as data.
+A connection is reopened whenever it ends, with exponential backoff, jitter and a cap; the delay
+starts over once data arrive. A socket can be open and silent, so the timeout watches for data, not
+for a live socket: pings keep the connection open and detect a dead peer, but do not count as data.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ __all__ = ["Backoff", "ConnectionSettings", "Heard", "Listener", "StayConnected"
 logger = logging.getLogger(__name__)
 
 LONGEST_PING_SECONDS: Final = 50.0
-"""The venue closes a connection that was idle for 60 s."""
+"""The venue closes a connection that has been idle for 60 s."""
 
 
 class Heard(enum.Enum):
-    """What a received message was."""
+    """Kind of a received message."""
 
     DATA = enum.auto()
     PONG = enum.auto()
@@ -38,26 +38,26 @@ class Transport(Protocol):
         """Send one message."""
 
     async def receive(self) -> str:
-        """Wait for one message; a cancelled wait loses none."""
+        """Wait for one message; cancelling the wait loses none."""
 
     async def close(self) -> None:
-        """Close, raising nothing."""
+        """Close the connection without raising."""
 
 
 class Listener(Protocol):
-    """Who uses the connection. An error raised by a method ends `StayConnected.run`."""
+    """User of the connection. An error raised by a method ends `StayConnected.run`."""
 
     def opened(self) -> Sequence[str]:
-        """Note a new connection and return what to send first, the subscriptions."""
+        """Note a new connection and return the messages to send first, the subscriptions."""
 
     def received(self, text: str) -> Heard:
-        """Take one message and say what it was."""
+        """Process one message and return its kind."""
 
     def look(self) -> Sequence[str]:
-        """Return what to send now; asked every ``look_seconds``. An OSError gives it up."""
+        """Return messages to send now; called every ``look_seconds``. An OSError reconnects."""
 
     def closed(self, reason: str) -> None:
-        """Note the end of a connection that was opened."""
+        """Note the end of an open connection."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,13 @@ class ConnectionSettings:
         Backoff before the first retry and its cap, before jitter. The venue allows 30 new
         connections a minute.
     open_timeout_seconds : float
-        How long opening may take.
+        Time allowed for opening a connection.
     silence_seconds : float
-        Without data for so long the connection is given up.
+        A connection without data for this long is dropped.
     ping_seconds, pong_seconds : float
-        A ping goes out that often, at most 50; its answer is due within ``pong_seconds``.
+        Interval between pings, at most 50, and the time allowed for an answer.
     look_seconds : float
-        How often the listener is asked whether it misses anything.
+        Interval between calls of the listener's ``look``.
     """
 
     first_delay_seconds: float = 2.0
@@ -91,23 +91,23 @@ class ConnectionSettings:
         for field in fields(self):
             value = getattr(self, field.name)
             if not 0.0 < value < float("inf"):
-                raise InputError(f"{field.name} is {value!r}: give a positive number of seconds")
+                raise InputError(f"{field.name} is {value!r}, must be a positive number of seconds")
         if self.ping_seconds > LONGEST_PING_SECONDS:
             raise InputError(
-                f"ping_seconds is {self.ping_seconds!r}: the venue closes idle connections, "
-                f"give at most {LONGEST_PING_SECONDS:g}"
+                f"ping_seconds is {self.ping_seconds!r}, must be at most {LONGEST_PING_SECONDS:g}: "
+                "the venue closes idle connections"
             )
 
 
 class Backoff:
-    """Delays that double up to a cap, each lengthened by up to half at random.
+    """Delays that double up to a cap, each lengthened at random by up to half.
 
     Parameters
     ----------
     first_seconds, longest_seconds : float
-        First delay and cap, before the random part.
+        First delay and cap, before jitter.
     rng : random.Random
-        Source of the jitter, so that many clients do not return at once.
+        Source of the jitter, which keeps many clients from reconnecting at once.
     """
 
     def __init__(self, first_seconds: float, longest_seconds: float, rng: random.Random) -> None:
@@ -117,7 +117,7 @@ class Backoff:
         self._next = first_seconds
 
     def next_delay(self) -> float:
-        """Return the delay (seconds) before the next try."""
+        """Return the delay (seconds) before the next attempt."""
         delay = min(self._next, self._longest)
         self._next = 2.0 * delay
         return delay * self._rng.uniform(1.0, 1.5)
@@ -133,13 +133,13 @@ class StayConnected:
     Parameters
     ----------
     open_transport : callable
-        Opens a new connection; raises OSError if it cannot.
+        Opens a new connection; raises OSError on failure.
     listener : Listener
-        Gets the messages and the news of the connection.
+        Receives the messages and is notified of the connection's start and end.
     ping : str
-        The message to send as ping.
+        Message sent as ping.
     settings : ConnectionSettings
-        The times.
+        Times of the reconnect policy.
     rng : random.Random or None
         Source of the jitter.
     """
@@ -161,24 +161,24 @@ class StayConnected:
         )
 
     async def run(self) -> NoReturn:
-        """Connect again and again until cancelled.
+        """Connect and reconnect until cancelled.
 
         Raises
         ------
         Exception
-            What the listener raises, as it is.
+            Any exception of the listener, unchanged.
         """
         while True:
             try:
                 async with asyncio.timeout(self._settings.open_timeout_seconds):
                     transport = await self._open()
-            except OSError as error:  # TimeoutError is one
+            except OSError as error:  # includes TimeoutError
                 reason = str(error) or "no answer in time"
                 logger.warning("cannot connect: %s", reason)
             else:
                 await self._serve(transport)
             delay = self._backoff.next_delay()
-            logger.info("connecting again in %.1f s", delay)
+            logger.info("reconnecting in %.1f s", delay)
             await asyncio.sleep(delay)
 
     async def _serve(self, transport: Transport) -> None:
@@ -196,7 +196,7 @@ class StayConnected:
             await transport.close()
 
     async def _listen(self, transport: Transport) -> NoReturn:
-        """Receive, ping and watch; every end of the connection is an OSError."""
+        """Receive, ping and watch for silence; the connection's end is always an OSError."""
         times, now = self._settings, asyncio.get_running_loop().time
         silent_at = now() + times.silence_seconds
         ping_at, look_at = now() + times.ping_seconds, now() + times.look_seconds

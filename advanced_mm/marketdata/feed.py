@@ -1,4 +1,4 @@
-"""The venue's market data over its websocket."""
+"""Market data from the venue's websocket."""
 
 import json
 import logging
@@ -28,7 +28,7 @@ _SUBSCRIPTIONS: Final[tuple[dict[str, Any], ...]] = (
     {"type": "l2Book"},
     {"type": "l2Book", "fast": True},
 )
-"""Of every coin."""
+"""Subscriptions for each coin."""
 _CLOSE_TIMEOUT: Final = aiohttp.ClientWSTimeout(ws_close=2.0)
 _PASSING_ERRORS: Final = (
     "already subscribed",
@@ -36,27 +36,27 @@ _PASSING_ERRORS: Final = (
     "cannot send more",
     "cannot subscribe to more",
 )
-"""Beginnings of the venue's error messages that do not say that a subscription is wrong."""
+"""Prefixes of the venue's error messages that do not mean that a subscription is wrong."""
 
 
 class FeedListener(Protocol):
-    """Who takes the data; `Recorder` does. Times are local, in seconds since the epoch."""
+    """Receiver of the data, such as `Recorder`. Times are local, in seconds since the epoch."""
 
     def connected(self, received_s: float) -> None:
         """Note a new connection."""
 
     def disconnected(self, received_s: float, reason: str) -> None:
-        """Note its end."""
+        """Note the end of the connection."""
 
     def handle(self, message: Mapping[str, Any], received_s: float) -> None:
-        """Take a data message; a VenueError says that it is malformed."""
+        """Process a data message; raise VenueError if it is malformed."""
 
     def look(self, now_s: float) -> Sequence[SilentChannel]:
-        """Return the channels about which something is to be done now."""
+        """Return the channels that need attention now."""
 
 
 class HyperliquidFeed:
-    """Subscribes bbo, trades and both l2Book cadences of some coins and stays subscribed.
+    """Subscribes to bbo, trades and both l2Book cadences of some coins and stays subscribed.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class HyperliquidFeed:
     Raises
     ------
     InputError
-        If the address is not one of a websocket.
+        If the address is not a websocket address.
     """
 
     def __init__(
@@ -87,22 +87,22 @@ class HyperliquidFeed:
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("ws", "wss") or not parts.hostname:
-            raise InputError(f"address {url!r} is not a websocket's: use ws://… or wss://…")
+            raise InputError(f"address {url!r} is not a websocket address: use ws://… or wss://…")
         self.url = url
         self._coins = tuple(dict.fromkeys(coins))
         self._listener = listener
         self._settings = settings or ConnectionSettings()
         self._clock = clock
         self._coins_heard: set[str] = set()
-        self._channels_blamed: set[str] = set()
+        self._channels_logged: set[str] = set()
 
     async def run(self) -> None:
-        """Feed the listener until cancelled; lost connections are made again.
+        """Feed the listener until cancelled; reconnect when the connection is lost.
 
         Raises
         ------
         VenueError
-            If the venue refuses a subscription, such as that of an unknown coin.
+            If the venue refuses a subscription, for example to an unknown coin.
         """
         async with aiohttp.ClientSession() as session:
 
@@ -116,7 +116,7 @@ class HyperliquidFeed:
             await StayConnected(open_socket, self, _PING, self._settings).run()
 
     def opened(self) -> Sequence[str]:
-        """Tell the listener and return the subscriptions."""
+        """Notify the listener and return the subscriptions."""
         self._listener.connected(self._clock())
         logger.info("connected to %s", self.url)
         return [
@@ -126,17 +126,17 @@ class HyperliquidFeed:
         ]
 
     def look(self) -> Sequence[str]:
-        """Return what subscribes silent channels anew.
+        """Return the requests that resubscribe silent channels.
 
         Raises
         ------
         ConnectionError
-            If that did not help one of them, so that a new connection is to be tried.
+            If resubscribing did not help a channel, so a new connection must be tried.
         """
         texts: list[str] = []
         for silent in self._listener.look(self._clock()):
             if silent.remedy is Remedy.RECONNECT:
-                raise ConnectionError(f"{silent}, subscribing anew did not help")
+                raise ConnectionError(f"{silent}, resubscribing did not help")
             if silent.remedy is Remedy.SUBSCRIBE:
                 texts += [
                     _request(method, subscription, silent.coin)
@@ -147,11 +147,11 @@ class HyperliquidFeed:
         return texts
 
     def closed(self, reason: str) -> None:
-        """Tell the listener."""
+        """Notify the listener."""
         self._listener.disconnected(self._clock(), reason)
 
     def received(self, text: str) -> Heard:
-        """Pass data on; unreadable and unknown messages are logged and dropped.
+        """Pass data on to the listener; log and drop unreadable and unknown messages.
 
         Raises
         ------
@@ -164,7 +164,7 @@ class HyperliquidFeed:
         except ValueError:
             message = None
         if not isinstance(message, dict):
-            self._blame("(unreadable)", f"the venue sent something unreadable: {text[:80]!r}")
+            self._log_bad("(unreadable)", f"the venue sent an unreadable message: {text[:80]!r}")
             return Heard.OTHER
         channel = message.get("channel")
         if channel == "pong":
@@ -174,14 +174,14 @@ class HyperliquidFeed:
         elif channel in DATA_CHANNELS:
             return self._pass_on(message, channel, received_s)
         elif channel != "subscriptionResponse":
-            self._blame(str(channel), f"the venue sent a message of unknown channel {channel!r}")
+            self._log_bad(str(channel), f"the venue sent a message on unknown channel {channel!r}")
         return Heard.OTHER
 
     def _pass_on(self, message: Mapping[str, Any], channel: str, received_s: float) -> Heard:
         try:
             self._listener.handle(message, received_s)
         except VenueError as error:
-            self._blame(channel, str(error))
+            self._log_bad(channel, str(error))
             return Heard.OTHER
         data = message["data"]
         for item in data if isinstance(data, list) else [data]:
@@ -191,21 +191,21 @@ class HyperliquidFeed:
         return Heard.DATA
 
     def _refused(self, complaint: str) -> None:
-        """Raise if the venue complains of a subscription; one that has worked is let pass."""
+        """Raise if the error concerns a subscription, unless its coin has already sent data."""
         named = [coin for coin in self._coins if f'"{coin}"' in complaint]
         suspects = set(named or self._coins) - self._coins_heard
         if not suspects or complaint.lower().startswith(_PASSING_ERRORS):
-            logger.warning("the venue complains: %s", complaint)
+            logger.warning("the venue reported an error: %s", complaint)
             return
         raise VenueError(
-            f"the venue at {self.url} refuses the subscription of "
+            f"the venue at {self.url} refuses the subscription to "
             f"{', '.join(sorted(suspects))} ({complaint}): check the coin's name"
         )
 
-    def _blame(self, channel: str, sentence: str) -> None:
-        """Log a bad message: aloud the first time for a channel, then only in detail."""
-        level = logging.DEBUG if channel in self._channels_blamed else logging.WARNING
-        self._channels_blamed.add(channel)
+    def _log_bad(self, channel: str, sentence: str) -> None:
+        """Log a bad message: as a warning the first time for a channel, then for debugging."""
+        level = logging.DEBUG if channel in self._channels_logged else logging.WARNING
+        self._channels_logged.add(channel)
         logger.log(level, "%s", sentence)
 
 

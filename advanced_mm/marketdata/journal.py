@@ -1,10 +1,10 @@
-"""The names of a coin's newest shards, so that nobody need list folders that grow all day.
+"""Journal of a coin's newest shards, which saves readers from listing folders that grow all day.
 
-The recorder appends each shard's name to ``<COIN>/journal/<hour>.txt`` once the shard stands; the
-hour is that of the time in the name, counted from the epoch. A note may follow the name after a
-blank (see `book_notes`). A reader remembers how far it has read. Where the journal cannot tell
-everything (it is not there, a file of it has gone, the recorder says so) the reader lists the
-folders instead, which is always right and only slower. Recordings of other tools have no journal.
+The recorder appends each shard's name to ``<COIN>/journal/<hour>.txt`` once the shard is in place;
+the hour, counted from the epoch, is that of the time in the name. A note may follow the name after
+a space (see `book_notes`). A reader remembers its position. If the journal is incomplete (it is
+missing, one of its files is gone, or the recorder says so), the reader lists the folders instead,
+which is slower but always correct. Recordings made by other tools have no journal.
 """
 
 import logging
@@ -25,19 +25,19 @@ _LIST_AGAIN: Final = "*"
 
 
 class Announcement(NamedTuple):
-    """A shard's name and what the recorder noted down of it, empty where it did not."""
+    """A shard's name and the recorder's note on it, empty if there is none."""
 
     name: str
     note: str
 
 
 class ShardJournal:
-    """The recorder's end of one coin's journal. Several recorders may append to it.
+    """Writer of one coin's journal. Several recorders may append to it.
 
     Parameters
     ----------
     coin_folder : Path
-        The coin's folder, which must exist when something is announced.
+        The coin's folder, which must exist before the first `announce`.
     """
 
     def __init__(self, coin_folder: Path) -> None:
@@ -46,7 +46,7 @@ class ShardJournal:
         self._missed = False
 
     def announce(self, name: str, name_ms: int, note: str = "") -> None:
-        """Tell readers of a shard that stands; a journal that cannot be written is only logged."""
+        """Announce a finished shard; if the journal cannot be written, log a warning."""
         hour, line = name_ms // _HOUR_MS, f"{name} {note}" if note else name
         try:
             self._append(hour, f"{_LIST_AGAIN}\n{line}" if self._missed else line)
@@ -61,7 +61,9 @@ class ShardJournal:
             self._missed = False
 
     def ask_to_list(self) -> None:
-        """Tell readers that shards came or went unannounced; without a journal nothing is written.
+        """Make readers list the folders, since shards came or went unannounced.
+
+        Does nothing if there is no journal.
 
         Raises
         ------
@@ -84,7 +86,7 @@ class ShardJournal:
 
 
 class JournalReader:
-    """A reader's place in one coin's journal.
+    """Reader of one coin's journal, which remembers its position.
 
     Parameters
     ----------
@@ -97,13 +99,13 @@ class JournalReader:
         self._places: dict[int, int] = {}
 
     def announced(self) -> list[Announcement] | None:
-        """Return what was announced since the last call, None where the folders must be listed.
+        """Return what was announced since the last call, None if the folders must be listed.
 
-        What is announced from then on is returned by later calls, so list after calling.
+        List the folders after this call: later announcements are returned by the next one.
         """
         try:
             sizes = {hour: entry.stat().st_size for hour, entry in _hours(self._folder)}
-        except FileNotFoundError:  # deleted between being seen and being asked for its size
+        except FileNotFoundError:  # deleted between scandir and stat
             sizes = {}
         places, self._places = self._places, sizes
         if not sizes or any(sizes.get(hour, -1) < place for hour, place in places.items()):
@@ -123,7 +125,7 @@ class JournalReader:
         return [Announcement(name, note) for name, _, note in (f.partition(" ") for f in found)]
 
     def _lines(self, hour: int, place: int) -> list[str] | None:
-        """Read the whole lines from a place on and move the place behind them."""
+        """Read the complete lines from a position on and advance the position past them."""
         try:
             with (self._folder / f"{hour}{_SUFFIX}").open("rb") as file:
                 file.seek(place)
@@ -136,7 +138,7 @@ class JournalReader:
 
 
 def _hours(folder: Path) -> Iterator[tuple[int, "os.DirEntry[str]"]]:
-    """Find the journal's files and the hours they stand for."""
+    """Yield the journal's files and their hours."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:

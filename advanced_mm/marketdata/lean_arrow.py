@@ -11,22 +11,22 @@ __all__ = ["keep_pandas_out"]
 
 
 class _NoPandas:
-    """An import finder to whom pandas is not installed."""
+    """Import finder that reports pandas as not installed."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if name == "pandas":
-            raise ImportError("pandas is kept out of this process")
+            raise ImportError("pandas is disabled in this process")
         return None
 
 
 def keep_pandas_out() -> None:
-    """Let pyarrow believe, for the life of this process, that pandas is not installed.
+    """Make pyarrow treat pandas as not installed for the life of this process.
 
-    pyarrow imports pandas at its first conversion, merely to recognise pandas' types; that costs
-    40 MB and 0.3 s in each of the long-lived processes, none of which uses pandas. Call it first
-    thing in a script; a process that calls ``to_pandas`` must not.
+    pyarrow imports pandas at its first conversion only to recognise pandas types; that costs 40 MB
+    and 0.3 s in each of the long-lived processes, none of which uses pandas. Call this first in a
+    script; do not call it in a process that uses ``to_pandas``.
     """
     finder = _NoPandas()
     sys.meta_path.insert(0, finder)

@@ -1,4 +1,4 @@
-"""Which shards a folder holds, told from their names alone."""
+"""Shards of a folder, listed by file name alone."""
 
 import os
 import sys
@@ -13,14 +13,14 @@ _SUFFIX: Final = ".parquet"
 
 
 class ShardFile(NamedTuple):
-    """One shard: the time in its name (ms), and its path. Ordered by arrival."""
+    """One shard: the time in its name (ms) and its path. Sorts by arrival."""
 
     name_ms: int
     path: str
 
 
 def shard_time_ms(name: str, kind: str) -> int | None:
-    """Return the time (ms) in the name of a shard of that kind, None for any other file."""
+    """Return the time (ms) in the file name of a shard of ``kind``, None for any other file."""
     digits = name[len(kind) + 1 : -len(_SUFFIX)]
     if name != f"{kind}_{digits}{_SUFFIX}" or not digits.isdecimal():
         return None
@@ -30,10 +30,10 @@ def shard_time_ms(name: str, kind: str) -> int | None:
 def shard_files(
     coin_folder: Path, kind: str, low_ms: int = 0, high_ms: int = sys.maxsize
 ) -> list[ShardFile]:
-    """List a kind's shards by the time in their names, from ``low_ms`` to beyond ``high_ms``.
+    """List the shards of a kind named from ``low_ms`` to just beyond ``high_ms``.
 
-    The first shard after ``high_ms`` belongs to the list: where shards were merged into it, it
-    holds their rows. A folder that is not there has no shards.
+    The first shard after ``high_ms`` is included: if shards were merged into it, it holds their
+    rows. A missing folder has no shards.
     """
     folder = coin_folder / kind
     try:

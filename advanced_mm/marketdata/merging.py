@@ -1,4 +1,4 @@
-"""Shards of one coin merged into one `Recording`, whole or as they come."""
+"""Merging of one coin's shards into one `Recording`, all at once or as they arrive."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ _Columns = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class TickNotes:
-    """What each of some shards says of the price step. Shapes (number of shards,).
+    """Price steps of several shards. Shapes (number of shards,).
 
     ``name_ms`` is the time in the shard's name, ``newest_ms`` that of its newest row, ``tick`` the
-    step in its metadata (quote currency, NaN without), ``step`` the prices' greatest common
-    divisor in units of 1 / `PRICE_UNITS`, 0 without prices.
+    step in its metadata (quote currency, NaN if there is none), ``step`` the greatest common
+    divisor of its prices in units of 1 / `PRICE_UNITS`, 0 without prices.
     """
 
     name_ms: Int1D
@@ -31,7 +31,7 @@ class TickNotes:
 
     @classmethod
     def of(cls, shards: Sequence[tuple[int, Shard]]) -> "TickNotes":
-        """Note down shards given with the time in their names."""
+        """Collect the price steps of shards, each given with the time in its name."""
         return cls(
             np.array([name_ms for name_ms, _ in shards], dtype=np.int64),
             np.array([shard.newest_ms for _, shard in shards], dtype=np.int64),
@@ -40,7 +40,7 @@ class TickNotes:
         )
 
     def and_(self, later: "TickNotes") -> "TickNotes":
-        """Return the notes of both."""
+        """Return these notes followed by ``later``."""
         pairs = zip(vars(self).values(), vars(later).values(), strict=True)
         return TickNotes(*(np.concatenate(pair) for pair in pairs))
 
@@ -52,7 +52,7 @@ class TickNotes:
     def price_step(self) -> float:
         """Return the newest tick in the metadata, else the prices' common step, NaN without prices.
 
-        The newest, because the venue's step changes with the price level.
+        The newest tick is used because the venue's step changes with the price level.
         """
         dated = np.isfinite(self.tick)
         if dated.any():
@@ -76,16 +76,16 @@ def merge_shards(
     coin : str
         The coin's name at the venue.
     shards : Mapping
-        For each of ``orderbooks``, ``prices`` and ``trades`` its shards in order of arrival.
+        Shards of ``orderbooks``, ``prices`` and ``trades``, each in order of arrival.
     start_ms, end_ms : int or None
-        Rows outside [start_ms, end_ms] (exchange time, both ends included) are left out.
+        Rows outside [start_ms, end_ms] (exchange time, both ends included) are dropped.
     skipped_files : tuple of str
-        Passed on to the recording.
+        Stored in the recording.
 
     Returns
     -------
     Recording
-        Rows of equal exchange time keep their order of arrival.
+        Rows with equal exchange time keep their order of arrival.
     """
     books = _joined(shards["orderbooks"], ("time_ms",))
     quotes = _joined(shards["prices"], Quotes.__dataclass_fields__)
@@ -107,17 +107,17 @@ def merge_shards(
 
 
 def extended(earlier: Recording, later: Recording, start_ms: int) -> Recording:
-    """Append shards that came later to what was merged before, and drop rows before ``start_ms``.
+    """Append later shards to an earlier merge and drop rows before ``start_ms``.
 
-    Gives what `merge_shards` gives of all their shards, provided that copies of one trade carry
-    one exchange time. Rows already in place are copied but not sorted again: only those from the
-    oldest new row on are.
+    The result equals that of `merge_shards` on all their shards, provided that all copies of a
+    trade carry the same exchange time. Only rows from the oldest new row on are sorted again;
+    earlier ones are just copied.
 
     Parameters
     ----------
     earlier, later : Recording
-        Both as `merge_shards` returns them, ``later`` of shards that arrived after all of
-        ``earlier``. The tick, the skipped files and the bad rows are those of ``later``.
+        Results of `merge_shards`; the shards of ``later`` arrived after all those of ``earlier``.
+        The tick, the skipped files and the bad rows are taken from ``later``.
     start_ms : int
         Exchange time (ms) of the oldest row kept.
     """
@@ -158,7 +158,7 @@ def _joined(shards: Sequence[Shard], names: Sequence[str] | Mapping[str, Any]) -
 
 
 def _first_received(trade_id: Int1D, local_s: Float1D) -> Int1D:
-    """Return the positions, ascending, of each trade's earliest receipt."""
+    """Return the position of each trade's earliest receipt, ascending."""
     by_receipt = np.argsort(local_s, kind="stable")
     _, first = np.unique(trade_id[by_receipt], return_index=True)
     return np.sort(by_receipt[first])

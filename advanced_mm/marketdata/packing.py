@@ -1,4 +1,4 @@
-"""Records in less memory: a column is held as runs of equal values where that is smaller."""
+"""Compact records: a column is stored as runs of equal values if that takes less memory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Records = TypeVar("Records", Quotes, Trades)
 
 @dataclass(frozen=True)
 class _Runs:
-    """Values and how often each stands in a row. Shapes (runs,)."""
+    """Values and the length of each run. Shapes (runs,)."""
 
     values: NDArray[Any]
     count: NDArray[np.uint32]
@@ -31,7 +31,7 @@ class Packed(Generic[Records]):
     """Quotes or trades, packed column by column.
 
     The prints of one market order share their times, side and transaction, and many share a price;
-    a quote often changes on one side only. So this takes about half of the memory.
+    a quote often changes on one side only. Packing therefore takes about half the memory.
     """
 
     kind: type[Records]
@@ -39,11 +39,11 @@ class Packed(Generic[Records]):
 
     @classmethod
     def of(cls, records: Records) -> "Packed[Records]":
-        """Pack records; `unpacked` gives them back bit by bit."""
+        """Pack records; `unpacked` restores them bit for bit."""
         return cls(type(records), {name: _packed(array) for name, array in vars(records).items()})
 
     def unpacked(self) -> Records:
-        """Return the records; columns held as they are come without a copy."""
+        """Return the records; columns stored without runs are not copied."""
         return self.kind(
             **{
                 name: np.repeat(held.values, held.count) if isinstance(held, _Runs) else held
@@ -53,7 +53,7 @@ class Packed(Generic[Records]):
 
     @property
     def nbytes(self) -> int:
-        """Size in memory."""
+        """Size in memory, bytes."""
         return sum(int(held.nbytes) for held in self.columns.values())
 
 

@@ -1,4 +1,4 @@
-"""From decoded websocket messages to shards. No network and no clock: times are passed in."""
+"""Recording of decoded websocket messages as shards. No network, no clock: times are passed in."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -17,7 +17,7 @@ from advanced_mm.marketdata.wire import DecodedRows, decode
 __all__ = ["GAP_SECONDS", "Recorder"]
 
 GAP_SECONDS: Final = 3.0
-"""A coin without a message for longer than this has a gap in its connection log."""
+"""A longer period without messages is logged as a gap in the coin's connection log."""
 
 _CHANNELS: Final = {"orderbooks": "l2Book", "prices": "bbo", "trades": "trades"}
 
@@ -25,24 +25,24 @@ _CHANNELS: Final = {"orderbooks": "l2Book", "prices": "bbo", "trades": "trades"}
 class Recorder:
     """Collects rows and writes them as shards.
 
-    Every message is kept as it came, replayed trades too (marked ``snapshot``): readers drop the
-    copies. Rows stay in memory until a `flush` has written them.
+    Every message is kept as received, including replayed trades (marked ``snapshot``); readers drop
+    the duplicates. Rows stay in memory until a `flush` has written them.
 
     Parameters
     ----------
     store : ShardStore
-        Where the shards go.
+        Store to write to.
     coins : iterable of str
-        Messages of other coins are ignored.
+        Coins to record; messages for others are ignored.
     ticks : mapping of str to float, or None
-        Price step of each coin, quote currency, written into the shards' metadata; coins without
-        one are written without. See also `set_tick`.
+        Price step of each coin, quote currency, written to the shards' metadata if known. See also
+        `set_tick`.
     flush_seconds : float
-        How long a row may wait in memory, seconds of the times passed in.
+        Longest time a row may stay in memory, seconds of the times passed in.
     watchdog : Watchdog or None
-        Tells silent channels; one with the usual times by default.
+        Detects silent channels; by default one with the default times.
     bad_rows : BadRows or None
-        Counts what is left out of messages; one of its own by default.
+        Counts the rows dropped from messages; by default a new one.
 
     Raises
     ------
@@ -61,9 +61,9 @@ class Recorder:
     ) -> None:
         self.coins = tuple(dict.fromkeys(coins))
         if not self.coins:
-            raise InputError("there is no coin to record: name at least one, such as ETH")
+            raise InputError("no coin to record: name at least one, such as ETH")
         if not flush_seconds > 0.0:
-            raise InputError(f"flush_seconds is {flush_seconds!r}: give a positive number")
+            raise InputError(f"flush_seconds is {flush_seconds!r}, must be positive")
         self._store = store
         self._watchdog = watchdog or Watchdog(self.coins)
         self._flush_seconds = flush_seconds
@@ -78,7 +78,7 @@ class Recorder:
         self.bad_rows = BadRows() if bad_rows is None else bad_rows
 
     def handle(self, message: Mapping[str, Any], received_s: float) -> None:
-        """Take one decoded message; channels without market data are ignored.
+        """Record one message; channels without market data are ignored.
 
         Parameters
         ----------
@@ -90,13 +90,13 @@ class Recorder:
         Raises
         ------
         VenueError
-            If the message is malformed as a whole; nothing of it is kept.
+            If the message as a whole is malformed; nothing of it is kept.
         """
         self._sequence += 1
         try:
             rows = decode(message, self.bad_rows)
         except VenueError as error:
-            self.bad_rows.add(f"{message.get('channel')} message's", str(error))
+            self.bad_rows.add(f"{message.get('channel')} message", str(error))
             raise
         for decoded in rows:
             if decoded.coin in self.coins:
@@ -104,7 +104,7 @@ class Recorder:
                 self._take(decoded, received_s)
 
     def learn(self, recording: Recording) -> None:
-        """Take the usual rates of a coin's channels from what was recorded before."""
+        """Learn the usual rates of a coin's channels from an earlier recording."""
         self._watchdog.learn(recording)
 
     def connected(self, received_s: float) -> None:
@@ -116,14 +116,14 @@ class Recorder:
             self._log(coin, received_s, "connect", "")
 
     def disconnected(self, received_s: float, reason: str) -> None:
-        """Note the end of the connection and its reason in words."""
+        """Note the end of the connection and its reason."""
         self._last_received_s = {}
         self._watchdog.disconnected()
         for coin in self.coins:
             self._log(coin, received_s, "disconnect", reason)
 
     def look(self, now_s: float) -> list[SilentChannel]:
-        """Return the silent channels about which something is to be done, and log new ones."""
+        """Return the silent channels that need attention; add new ones to the connection log."""
         found = self._watchdog.look(now_s)
         for silent in found:
             coin, channel = silent.coin, silent.channel
@@ -135,24 +135,24 @@ class Recorder:
         return found
 
     def mid(self, coin: str) -> float | None:
-        """Return the newest mid price (quote currency) of a coin, None before the first."""
+        """Return a coin's newest mid price (quote currency), None before the first."""
         return self._mids.get(coin)
 
     def set_tick(self, coin: str, tick: float) -> None:
-        """Set the price step (quote currency) that the coin's next shards carry."""
+        """Set the price step (quote currency) written to the coin's next shards."""
         self._ticks[coin] = tick
 
     def flush_due(self, now_s: float) -> bool:
-        """Tell whether the oldest row has waited ``flush_seconds`` at ``now_s``."""
+        """Return whether the oldest row has waited ``flush_seconds`` at ``now_s``."""
         return self._oldest_s is not None and now_s - self._oldest_s >= self._flush_seconds
 
     def flush(self) -> None:
-        """Write all rows in memory, one shard a coin and kind.
+        """Write all rows in memory, one shard per coin and kind.
 
         Raises
         ------
         InputError
-            If the disk refuses. What was not written stays in memory.
+            If the disk cannot be written; unwritten rows stay in memory.
         """
         for coin, kind in list(self._rows):
             columns = zip(*self._rows[coin, kind], strict=True)

@@ -1,7 +1,7 @@
-"""What the exchange published, as arrays.
+"""Market data of the exchange as arrays.
 
-Prices are in the quote currency, sizes in the base currency, times in the exchange's own
-milliseconds since the epoch; ``local_s`` is the local receive time in seconds.
+Prices are in the quote currency, sizes in the base currency, times in milliseconds since the epoch
+on the exchange's clock; ``local_s`` is the local receive time in seconds since the epoch.
 """
 
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ Int1D = NDArray[np.int64]
 class Quotes:
     """Best bid and offer after each change, sorted stably by exchange time.
 
-    All arrays have shape (n,). A side that was empty is NaN in price and 0 in size.
+    All arrays have shape (n,). An empty side has price NaN and size 0.
     """
 
     time_ms: Int1D
@@ -35,17 +35,17 @@ class Quotes:
         return len(self.time_ms)
 
     def rows(self, chosen: slice | Int1D) -> "Quotes":
-        """Return some of the quotes; views of them for a slice."""
+        """Return the chosen quotes, as views if ``chosen`` is a slice."""
         return Quotes(*(column[chosen] for column in vars(self).values()))
 
 
 @dataclass(frozen=True)
 class Trades:
-    """Single prints, sorted stably by exchange time, one row for each ``trade_id``.
+    """Single prints, sorted stably by exchange time, one row per ``trade_id``.
 
     All arrays have shape (n,). ``side`` is the aggressor's: +1 buy, -1 sell. ``transaction`` is a
-    64-bit code of the transaction hash, equal for prints of one market order, 0 where the
-    recording carries no hash.
+    64-bit code of the transaction hash, equal for prints of the same market order, 0 if the
+    recording has no hash.
     """
 
     time_ms: Int1D
@@ -62,10 +62,11 @@ class Trades:
 
 @dataclass(frozen=True)
 class Silence:
-    """A stretch in which one channel was silent while others spoke, as the recorder noted it.
+    """A period, logged by the recorder, in which one channel was silent while others were active.
 
-    ``channel`` is ``bbo``, ``trades`` or ``l2Book``; ``start_ms`` the exchange time of its last
-    message before, ``end_ms`` that of its first one after, None where the recorder heard of none.
+    ``channel`` is ``bbo``, ``trades`` or ``l2Book``; ``start_ms`` is the exchange time of its last
+    message before the silence, ``end_ms`` that of the first one after it, None if the recorder
+    received none.
     """
 
     channel: str
@@ -75,13 +76,13 @@ class Silence:
 
 @dataclass(frozen=True)
 class Recording:
-    """A coin's records over some stretch of time.
+    """A coin's records over a period of time.
 
     ``book_time_ms`` holds the exchange times of the L2 snapshots (the heartbeat), sorted; ``tick``
-    is the price step in quote currency, from the shards' metadata or, without it, the greatest
-    common step of the prices; ``skipped_files`` names shards that could not be read; ``bad_rows``
-    counts what was left out of the others; ``silences`` what the recorder noted of silent channels,
-    none in recordings of other tools.
+    is the price step in quote currency, from the shards' metadata or, if they have none, the
+    greatest common step of the prices; ``skipped_files`` lists shards that could not be read;
+    ``bad_rows`` counts the rows dropped from the others; ``silences`` lists the silent channels
+    logged by the recorder, none in recordings made by other tools.
     """
 
     coin: str
@@ -95,7 +96,7 @@ class Recording:
 
     @property
     def newest_ms(self) -> int | None:
-        """Exchange time (ms) of the newest row of any kind, None if there is no row."""
+        """Exchange time (ms) of the newest row of any kind, None if there are no rows."""
         newest = [
             int(t[-1])
             for t in (self.quotes.time_ms, self.trades.time_ms, self.book_time_ms)

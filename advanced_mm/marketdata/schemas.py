@@ -1,7 +1,7 @@
 """Columns of the shards and their checks.
 
 A shard is a Parquet file of one kind for one coin. The columns are those of earlier public
-recorders of this venue, with a few of our own; files without ours are read too.
+recorders of this venue plus a few of our own; files without the latter can be read too.
 
 ========== ======================================================================================
 kind       row
@@ -9,11 +9,11 @@ kind       row
 orderbooks one L2 snapshot: 20 levels a side, best first, NaN where the venue sent fewer
 prices     one side of a best-bid-offer update; the bid row, then the ask row of the same update
 trades     one print
-connections one event of the connection: connect, disconnect, gap, or a channel silent or speaking
+connections one connection event: connect, disconnect, gap, or a channel silent or active again
 ========== ======================================================================================
 
 ``timestamp`` is the local receive time in seconds since the epoch, ``exchange_timestamp`` the
-exchange's own time in milliseconds. Prices are in the quote currency, sizes in the base currency.
+exchange's time in milliseconds. Prices are in the quote currency, sizes in the base currency.
 """
 
 from collections.abc import Mapping
@@ -75,7 +75,7 @@ SCHEMAS: Final[Mapping[str, pa.Schema]] = {
         [_TIMES[0], ("event", pa.string()), ("detail", pa.string()), _TIMES[1]]
     ),
 }
-"""Schema of what we write, by kind."""
+"""Schema of the shards written, by kind."""
 
 KINDS: Final = tuple(SCHEMAS)
 DATA_KINDS: Final = ("orderbooks", "prices", "trades")
@@ -86,16 +86,16 @@ READ_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "trades": ("timestamp", "price", "size", "side", "trade_id", "exchange_timestamp"),
     "connections": ("timestamp", "event", "detail", "exchange_timestamp"),
 }
-"""Columns without which a shard cannot be read."""
+"""Columns required to read a shard."""
 
 
 def check_columns(kind: str, schema: pa.Schema) -> None:
-    """Check that a shard's schema has every column the reader needs, of a readable type.
+    """Check that a shard's schema has every required column with a compatible type.
 
     Raises
     ------
     InputError
-        Naming the first column that is absent or of another type.
+        A column is missing or has another type; the message names the first.
     """
     for name in READ_COLUMNS[kind]:
         index = schema.get_field_index(name)
@@ -103,11 +103,11 @@ def check_columns(kind: str, schema: pa.Schema) -> None:
             raise InputError(f"column {name!r} is missing")
         wanted, found = SCHEMAS[kind].field(name).type, schema.field(index).type
         if not _same_family(wanted, found):
-            raise InputError(f"column {name!r} is of type {found}, expected {wanted}")
+            raise InputError(f"column {name!r} has type {found}, expected {wanted}")
 
 
 def shard_metadata(coin: str, tick: float | None) -> dict[str, str]:
-    """Build the schema metadata of a shard; ``tick`` (quote currency) is left out where unknown."""
+    """Return a shard's schema metadata; ``tick`` (quote currency) is omitted if None."""
     metadata = {"coin": coin, "schema_version": SCHEMA_VERSION}
     if tick is not None:
         metadata["tick"] = repr(float(tick))
@@ -115,7 +115,7 @@ def shard_metadata(coin: str, tick: float | None) -> dict[str, str]:
 
 
 def tick_of(schema: pa.Schema) -> float | None:
-    """Return the price step (quote currency) in a shard's metadata, None where there is none.
+    """Return the price step (quote currency) in a shard's metadata, None if there is none.
 
     Raises
     ------
@@ -130,7 +130,9 @@ def tick_of(schema: pa.Schema) -> float | None:
     except ValueError:
         tick = float("nan")
     if not 0.0 < tick < float("inf"):
-        raise InputError(f"metadata 'tick' is {raw.decode(errors='replace')!r}, not a price step")
+        raise InputError(
+            f"metadata 'tick' is {raw.decode(errors='replace')!r}, must be a positive number"
+        )
     return tick
 
 

@@ -1,4 +1,4 @@
-"""One shard read from disk into arrays, not yet merged with others."""
+"""Reading of single shards from disk into arrays, before merging."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,12 +20,12 @@ from advanced_mm.marketdata.sound_rows import bad_row, readable, sound_numbers, 
 __all__ = ["PRICE_UNITS", "Shard", "read_shards", "shard_of", "transaction_codes"]
 
 PRICE_UNITS: Final = 1e8
-"""Units in one of the quote currency; prices of this venue have at most 8 decimals."""
+"""Price units per unit of quote currency; this venue's prices have at most 8 decimals."""
 
 _Arrays = dict[str, NDArray[Any]]
 
 _IS_ZERO: Final = np.isin(np.arange(256), np.frombuffer(b"\x000x", dtype=np.uint8))
-"""By character: whether a hash of such characters alone is none. The first is padding."""
+"""By character code: whether a hash made only of these is zero. NUL is padding."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,17 @@ class Shard:
     Attributes
     ----------
     columns : Mapping
-        Arrays of equal length by name; names and meaning as in `Quotes` and `Trades`,
-        ``time_ms`` alone for order books.
+        Arrays of equal length by name; names and meaning as in `Quotes` and `Trades`, only
+        ``time_ms`` for order books.
     newest_ms : int
-        Largest exchange time.
+        Largest exchange time, ms.
     tick : float or None
-        Price step of the metadata, quote currency.
+        Price step from the metadata, quote currency.
     step : int
-        Greatest common divisor of the prices in units of 1 / `PRICE_UNITS`; 0 without prices, and
-        where the metadata have a tick.
+        Greatest common divisor of the prices in units of 1 / `PRICE_UNITS`; 0 without prices or if
+        the metadata have a tick.
     bad_rows : tuple of BadRow
-        What of the file was left out.
+        Rows of the file that were dropped.
     """
 
     columns: Mapping[str, NDArray[Any]]
@@ -56,14 +56,14 @@ class Shard:
 
 
 def read_shards(paths: Sequence[str], kind: str) -> list[Shard | InputError]:
-    """Read and check shards of one kind, parsing them together: that costs little more than one.
+    """Read and check shards of one kind; parsing many together costs little more than one.
 
     Returns
     -------
     list
-        For each path its shard, or what is wrong with that file alone: it cannot be read, has no
-        good rows, or a column is missing or of another type. The message names the column but not
-        the file, which the caller knows.
+        For each path, the shard or the error: the file cannot be read, has no good rows, or a
+        column is missing or has another type. The message names the column but not the file, which
+        the caller knows.
     """
     tables = [_read_table(path, kind) for path in paths]
     good = [table for table in tables if isinstance(table, pa.Table)]
@@ -71,7 +71,7 @@ def read_shards(paths: Sequence[str], kind: str) -> list[Shard | InputError]:
         return [_parsed_alone(table, kind) for table in tables]
     try:
         parsed = iter(_parsed_together(good, kind))
-    except InputError:  # of one of them, and no reason to refuse the others
+    except InputError:  # caused by one of them: parse each alone to keep the others
         return [_parsed_alone(table, kind) for table in tables]
     return [next(parsed) if isinstance(table, pa.Table) else table for table in tables]
 
@@ -82,7 +82,7 @@ def shard_of(table: pa.Table, kind: str) -> Shard:
     Raises
     ------
     InputError
-        If it has no good rows, or a column is missing or of another type.
+        If it has no good rows, or a column is missing or has another type.
     """
     try:
         (shard,) = _parsed_together([table], kind)
@@ -99,9 +99,9 @@ def shard_of(table: pa.Table, kind: str) -> Shard:
 def _read_table(path: str, kind: str) -> pa.Table | InputError:
     columns = [*READ_COLUMNS[kind], *(["hash"] if kind == "trades" else [])]
     try:
-        # Reading ahead would hand these few kilobytes to another thread.
+        # Pre-buffering would hand these few kilobytes to another thread.
         with pq.ParquetFile(pa.BufferReader(Path(path).read_bytes()), pre_buffer=False) as file:
-            # Columns that are not there are not read; the table's own schema tells which.
+            # Missing columns are ignored here; check_columns finds them in the table's schema.
             return file.read(columns=columns, use_threads=False)
     except (pa.ArrowException, OSError) as error:
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -118,7 +118,7 @@ def _parsed_alone(table: pa.Table | InputError, kind: str) -> Shard | InputError
 
 
 def _parsed_together(tables: Sequence[pa.Table], kind: str) -> list[Shard]:
-    """Parse tables of one schema (their metadata may differ).
+    """Parse tables with the same schema (their metadata may differ).
 
     Raises
     ------
@@ -131,34 +131,34 @@ def _parsed_together(tables: Sequence[pa.Table], kind: str) -> list[Shard]:
     ends = np.cumsum([table.num_rows for table in tables])
     together = pa.concat_tables(tables) if len(tables) > 1 else tables[0]
     arrays, ends, bad = _PARSERS[kind](together, ends)
-    bad_rows = _told(tables, kind, bad)
+    bad_rows = _bad_rows_of_each(tables, kind, bad)
     shards, first = [], 0
-    for table, end, left_out in zip(tables, ends.tolist(), bad_rows, strict=True):
+    for table, end, dropped in zip(tables, ends.tolist(), bad_rows, strict=True):
         own, tick = (
             {name: array[first:end] for name, array in arrays.items()},
             tick_of(table.schema),
         )
         step = _common_step(own) if tick is None and kind != "orderbooks" else 0
-        shards.append(Shard(own, int(own["time_ms"].max()), tick, step, left_out))
+        shards.append(Shard(own, int(own["time_ms"].max()), tick, step, dropped))
         first = end
     return shards
 
 
-def _told(
+def _bad_rows_of_each(
     tables: Sequence[pa.Table], kind: str, bad: NDArray[np.bool_] | None
 ) -> list[tuple[BadRow, ...]]:
-    """What of each table was left out, of rows one table after another."""
-    told: list[tuple[BadRow, ...]] = []
+    """Return each table's bad rows; ``bad`` covers the rows of all tables in turn."""
+    found: list[tuple[BadRow, ...]] = []
     first = 0
     for table in tables:
         own = None if bad is None else bad[first : first + table.num_rows]
-        told.append(() if own is None or not own.any() else (bad_row(table, kind, own),))
+        found.append(() if own is None or not own.any() else (bad_row(table, kind, own),))
         first += table.num_rows
-    return told
+    return found
 
 
 def transaction_codes(hashes: pa.ChunkedArray) -> Int1D:
-    """Code transaction hashes as 64-bit integers, the same on every machine and run.
+    """Encode transaction hashes as 64-bit integers, identical on every machine and run.
 
     Parameters
     ----------
@@ -168,11 +168,11 @@ def transaction_codes(hashes: pa.ChunkedArray) -> Int1D:
     Returns
     -------
     ndarray of int64, shape (n,)
-        Equal hashes have equal codes; different ones differ but for a chance of about 2**-64 a
-        pair. 0 where the hash is null, empty or all zeros: the venue's mark for prints that are
-        not an order's of their own (TWAP slices).
+        Equal hashes have equal codes; different ones collide with probability of about 2**-64 per
+        pair. 0 if the hash is null, empty or all zeros: the venue's mark for prints without an
+        order of their own (TWAP slices).
     """
-    # Distinct hashes are few: an order's prints share theirs.
+    # There are few distinct hashes: the prints of an order share one.
     encoded = hashes.combine_chunks().dictionary_encode()
     codes = _codes(_characters(encoded.dictionary))
     place = encoded.indices.to_numpy(zero_copy_only=False)
@@ -184,11 +184,11 @@ def transaction_codes(hashes: pa.ChunkedArray) -> Int1D:
 
 
 def _characters(texts: pa.Array) -> NDArray[np.uint8]:
-    """Return the characters of strings, shape (n, longest), the shorter ones padded with zeros."""
+    """Return the characters of strings, shape (n, longest), shorter ones padded with zeros."""
     if pa.types.is_string(texts.type) and len(texts) and not texts.offset:
         _, ends, characters = texts.buffers()
         lengths = np.diff(np.frombuffer(ends, np.int32)[: len(texts) + 1])
-        if lengths[0] > 0 and (lengths == lengths[0]).all():  # as the venue's are: used in place
+        if lengths[0] > 0 and (lengths == lengths[0]).all():  # the venue's hashes: used in place
             used = np.frombuffer(characters, np.uint8)[: len(texts) * lengths[0]]
             return used.reshape(len(texts), lengths[0])
     raw = np.array([text.encode() for text in texts.to_pylist()], dtype=np.bytes_)
@@ -219,8 +219,8 @@ def _splitmix64(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return x ^ (x >> np.uint64(31))
 
 
-# Each parser takes the rows of one file after another and where those of each file end, and gives
-# arrays, where each file's part of them ends, and which rows were bad, None if none was.
+# Each parser takes the rows of all files in turn and the end row of each file. It returns the
+# arrays, the end of each file's part of them, and which rows were bad (None if none were).
 
 _Parsed = tuple[_Arrays, Int1D, NDArray[np.bool_] | None]
 
@@ -234,7 +234,7 @@ def _parse_books(table: pa.Table, ends: Int1D) -> _Parsed:
 
 
 def _ends_of_kept(sound: NDArray[np.bool_], ends: Int1D) -> Int1D:
-    """Where the files' parts end once the other rows are left out; InputError if one has none."""
+    """Return the end of each file's kept rows; raise InputError if a file has none."""
     kept = np.cumsum(sound, dtype=np.int64)[ends - 1]
     if not np.diff(kept, prepend=0).all():
         raise InputError("has no good rows")
@@ -247,7 +247,7 @@ def _parse_quotes(table: pa.Table, ends: Int1D) -> _Parsed:
     price, size = _floats(table, "price"), _floats(table, "size")
     is_bid = _is_first(table, "bid", "ask")
     timed = sound_times(time_ms, local_s, ends)
-    # A bad side is not known, as if it were empty; the other side of the update stands.
+    # A bad side is unknown, as if it were empty; the other side of the update is kept.
     known = np.isnan(price) | sound_numbers(price, size)
     bad = None if timed.all() and known.all() else ~(timed & known)
     if bad is not None:
@@ -275,26 +275,26 @@ def _parse_quotes(table: pa.Table, ends: Int1D) -> _Parsed:
 def _completes(
     time_ms: Int1D, local_s: Float1D, is_bid: NDArray[np.bool_], ends: Int1D
 ) -> NDArray[np.bool_]:
-    """Tell the ask rows that complete the bid row before them: both carry the same two times.
+    """Mark the ask rows that complete the bid row before them: both carry the same two times.
 
-    Any other row is an update of its own, whose other side was empty.
+    Any other row is a separate update whose other side was empty.
     """
     completes = np.zeros(len(time_ms), dtype=np.bool_)
     completes[1:] = (
         is_bid[:-1] & ~is_bid[1:] & (time_ms[1:] == time_ms[:-1]) & (local_s[1:] == local_s[:-1])
     )
-    completes[ends[:-1]] = False  # a row of another file
+    completes[ends[:-1]] = False  # the bid row before belongs to another file
     return completes
 
 
 def _paired_rows(
     columns: tuple[NDArray[Any], ...], completes: NDArray[np.bool_], ends: Int1D
 ) -> tuple[Int1D, Int1D]:
-    """Return the rows in an order in which both sides of each update follow one another.
+    """Return an order of the rows in which the two sides of each update are adjacent.
 
-    Recorders write them so; whatever has copied or shuffled rows since has torn them apart. Files
-    in which every row has its other side stay as they are. ``columns`` are exchange time, local
-    time, whether it is a bid, price and size.
+    Recorders write them so, but rows may have been copied or shuffled since. Files whose rows are
+    all paired keep their order. ``columns`` are exchange time, local time, whether the row is a
+    bid, price and size.
     """
     rows, first = [], 0
     for end in ends.tolist():
@@ -307,10 +307,10 @@ def _paired_rows(
 
 
 def _paired(columns: list[NDArray[Any]]) -> Int1D:
-    """Return the rows of one file, copies left out, by time and in pairs."""
+    """Return the rows of one file without duplicates, by time and in pairs."""
     time_ms, local_s, is_bid, price, size = columns
     order = np.lexsort((size, price, is_bid, local_s, time_ms))
-    rows = np.sort(order[_changes(columns, order)])  # each once, in order of arrival
+    rows = np.sort(order[_changes(columns, order)])  # without duplicates, in order of arrival
     by_side = rows[np.lexsort((is_bid[rows], local_s[rows], time_ms[rows]))]
     # The first bid of a moment belongs to its first ask, the second to the second.
     start = np.flatnonzero(_changes(columns[:3], by_side))
@@ -320,7 +320,7 @@ def _paired(columns: list[NDArray[Any]]) -> Int1D:
 
 
 def _changes(columns: Sequence[NDArray[Any]], order: Int1D) -> NDArray[np.bool_]:
-    """Tell the rows, in this order, that differ from the one before; NaN is the same as NaN."""
+    """Mark the rows, in this order, that differ from the previous one; NaN equals NaN."""
     changed = np.ones(len(order), dtype=np.bool_)
     changed[1:] = False
     for column in columns:
@@ -333,7 +333,7 @@ def _parse_trades(table: pa.Table, ends: Int1D) -> _Parsed:
     try:
         trade_id = table["trade_id"].cast(pa.int64())
     except pa.ArrowInvalid as error:
-        raise InputError("column 'trade_id' has a value that is not a whole number") from error
+        raise InputError("column 'trade_id' has a value that is not an integer") from error
     has_hash = "hash" in table.column_names
     arrays: _Arrays = {
         "time_ms": _integers(table, "exchange_timestamp"),
@@ -381,7 +381,7 @@ def _floats(table: pa.Table, name: str) -> Float1D:
 
 
 def _is_first(table: pa.Table, first: str, second: str) -> NDArray[np.bool_]:
-    """Tell the rows whose side is ``first``; every other must be ``second``."""
+    """Mark the rows whose side is ``first``; all others must be ``second``."""
     side = table["side"].to_numpy()
     is_first = np.asarray(side == first, dtype=np.bool_)
     wrong = ~(is_first | (side == second))
@@ -398,10 +398,10 @@ def _common_step(arrays: Mapping[str, NDArray[Any]]) -> int:
 
 
 def _credible(prices: Float1D) -> Float1D:
-    """Return the prices that may tell the step: one that cannot be would make it a tiny one.
+    """Return the prices usable for the step, since one wrong price would make it tiny.
 
-    They are positive, within a factor of two of the median, and of no more than five significant
-    figures or whole, as the venue's are (unless most are otherwise: then it is another venue's).
+    They are positive, within a factor of two of the median, and have at most five significant
+    figures or are whole, by the venue's rule (unless most prices break it: another venue's).
     """
     prices = prices[np.isfinite(prices) & (prices > 0)]
     if not len(prices):

@@ -1,11 +1,11 @@
-"""How long a channel must be silent before it is no chance.
+"""The longest silence of a channel that chance explains.
 
-Gaps between messages have an exponential tail: beyond some length the past is forgotten and the
-next message comes at a background rate. That rate is fitted to the longest tenth of the gaps, since
-orders come in bursts: the mean gap, in which the many short ones within bursts count as well, would
-call a quiet moment a silence. The limit is where the tail's probability, with the uncertainty of a
-rate learned from so few gaps in it, has fallen to one in a million, and a quarter more because
-rates wander. On half hours of simulated orders at two a second, a longer gap came in
+Gaps between messages have an exponential tail: beyond some length the next message arrives at a
+background rate, independent of the past. That rate is fitted to the longest tenth of the gaps,
+because orders come in bursts: the mean gap, which includes the many short gaps within bursts, would
+make a quiet moment look like a silence. The limit is where the tail's probability, including the
+uncertainty of a rate learned from so few gaps, has fallen to one in a million, plus a quarter
+because rates drift. In simulated half hours at two orders a second, a longer gap occurred in
 
 ====================================================================== ==================
 market                                                                 share of half hours
@@ -13,11 +13,11 @@ market                                                                 share of 
 Poisson                                                                none of 300
 bursts of 2.5 orders within 1.5 s                                      0.3%
 bursts of 5 orders over 20 s                                           4%
-a rate that wanders by a factor of two (log deviation 0.7) in 5 min    4%
+a rate that drifts by a factor of two (log deviation 0.7) in 5 min     4%
 ====================================================================== ==================
 
-and without that quarter three to ten times as often; on the recordings of ETH (1828 gaps between
-trades, the longest 5.1 s, limit 13 s) and WLFI (43; 30 s; 99 s) never.
+and three to ten times as often without that quarter; it never occurred in the recordings of ETH
+(1828 gaps between trades, the longest 5.1 s, limit 13 s) and WLFI (43; 30 s; 99 s).
 """
 
 from collections.abc import Sequence
@@ -31,35 +31,35 @@ from advanced_mm.marketdata.records import Float1D, Int1D
 __all__ = ["FEWEST_GAPS", "MARGIN", "PROBABILITY", "heard_gaps", "silence_limit"]
 
 PROBABILITY: Final = 1e-6
-"""A silence less likely than this is none of the market's."""
+"""A silence less likely than this is not attributed to the market."""
 MARGIN: Final = 1.25
-"""How much longer than that a silence must be: rates wander."""
+"""Factor on the limit, because rates drift."""
 FEWEST_GAPS: Final = 10
-"""Fewer gaps say nothing of a rate."""
+"""Fewer gaps are too few to estimate a rate."""
 
 _TAIL: Final = 0.1
 _LEAST_TAIL: Final = 50
-_SUSPECT: Final = 0.1  # of the tail: may be silences themselves
+_SUSPECT: Final = 0.1  # share of the tail that may be silences themselves
 
 
 def silence_limit(
     gaps_seconds: Sequence[float] | Float1D, probability: float = PROBABILITY
 ) -> float:
-    """Return the longest gap, in seconds, that chance explains; infinite with too few gaps.
+    """Return the longest gap (seconds) that chance explains, infinity if there are too few gaps.
 
     Parameters
     ----------
     gaps_seconds : array_like, shape (n,)
-        Gaps between messages in any order, silences among them: up to a hundredth of all may be.
+        Gaps between messages in any order; up to a hundredth of them may be silences.
     probability : float
-        Of a longer gap, between 0 and 1; 0 calls nothing a silence.
+        Probability of a longer gap, between 0 and 1; 0 gives an infinite limit.
 
     Notes
     -----
-    With S the sum of the k largest gaps' excesses over the next smaller one u, of n gaps,
+    Let S be the sum of the excesses of the k largest of n gaps over the next smaller gap u. Then
     P(gap > t) = (k/n) (1 + (t - u)/S)^-k, the exponential law with its rate integrated out. The
-    longest tenth of the excesses counts as at least as long as the longest of the others (type II
-    censoring), until each in turn has been found to lie within the limit that those before it set.
+    longest tenth of the excesses is taken to be at least as long as the longest of the others
+    (type II censoring), until each in turn is found to lie within the limit set by those before it.
     """
     n = len(gaps_seconds)
     if n < FEWEST_GAPS or not probability > 0:
@@ -81,14 +81,14 @@ def silence_limit(
 
 
 def heard_gaps(time_ms: Int1D, every_ms: Int1D, pause_ms: int) -> Float1D:
-    """Return a channel's gaps, in seconds, but those across a pause of the whole recording.
+    """Return a channel's gaps (seconds), except those across a pause of the whole recording.
 
     Parameters
     ----------
     time_ms, every_ms : array of int
-        Exchange times of the channel's messages, and of all there were, both sorted.
+        Exchange times of the channel's messages and of all messages, both sorted.
     pause_ms : int
-        Where nothing at all came for longer, nothing was recorded.
+        A longer period without any message is a pause of the recording.
     """
     pauses = every_ms[np.flatnonzero(np.diff(every_ms) > pause_ms)]
     times = np.unique(time_ms)

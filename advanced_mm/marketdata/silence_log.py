@@ -1,4 +1,4 @@
-"""What the connection log says of silent channels, as stretches of exchange time."""
+"""Silences of single channels, read from the connection log as intervals of exchange time."""
 
 import logging
 from collections.abc import Iterable
@@ -18,20 +18,20 @@ logger = logging.getLogger(__name__)
 
 SILENT: Final = "silent"
 SPEAKS: Final = "speaks"
-"""Events of the connection log; their detail begins with the channel's name."""
+"""Events of the connection log; their detail starts with the channel's name."""
 
 _COLUMNS: Final = ("timestamp", "event", "detail", "exchange_timestamp")
 
 
 def silence_detail(channel: str, seconds: float) -> str:
-    """Return the detail of a row of the connection log on a silent channel."""
+    """Return the detail text of a connection log row about a silent channel."""
     return f"{channel}: no message for {seconds:.1f} s"
 
 
 class SilenceLog:
-    """One coin's silent channels, read from the connection log as it grows.
+    """One coin's silences, read from the connection log as it grows.
 
-    Files that were read are not read again.
+    Each file is read only once.
 
     Parameters
     ----------
@@ -45,9 +45,9 @@ class SilenceLog:
         self._events: set[tuple[float, str, str, int]] = set()
 
     def between(self, start_ms: int | None, end_ms: int | None) -> tuple[Silence, ...]:
-        """Return the silences that reach into a stretch of exchange time, in order.
+        """Return the silences that overlap an interval of exchange time, in order.
 
-        None leaves that end open. A file of the log that cannot be read is logged and left out.
+        None leaves that end open. A log file that cannot be read is skipped with a warning.
         """
         for file in shard_files(self._folder, "connections"):
             if file.path not in self._known:
@@ -71,7 +71,7 @@ class SilenceLog:
             if event not in (SILENT, SPEAKS) or exchange_ms is None:
                 continue
             if local_s is None or not isfinite(local_s):
-                logger.warning("%s: a bad connections row is left out: %s %s", path, event, detail)
+                logger.warning("%s: dropped a bad connections row: %s %s", path, event, detail)
             else:
                 channel = str(detail).partition(":")[0]
                 self._events.add((float(local_s), event, channel, int(exchange_ms)))
@@ -80,7 +80,7 @@ class SilenceLog:
         found: list[Silence] = []
         begun: dict[str, int] = {}
         for _, event, channel, exchange_ms in sorted(self._events):
-            if channel in begun:  # also where a recorder was stopped before it heard the end
+            if channel in begun:  # also if a recorder was stopped before the silence ended
                 found.append(Silence(channel, begun.pop(channel), exchange_ms))
             if event == SILENT:
                 begun[channel] = exchange_ms

@@ -1,6 +1,6 @@
-"""Which rows of a shard can be right. A row that cannot costs itself, not its file.
+"""Validity checks of shard rows. A bad row is dropped; the rest of its file is kept.
 
-Whole columns are judged at once, in few passes; single rows only where that finds something.
+Whole columns are checked at once in a few passes; single rows only if a column has a fault.
 """
 
 from typing import Any, Final
@@ -16,15 +16,15 @@ from advanced_mm.marketdata.records import Float1D, Int1D
 __all__ = ["bad_row", "readable", "sound_numbers", "sound_times"]
 
 _LATEST_MS: Final = 10**14
-"""Later times are of another unit than ms: it is the year 5138."""
+"""Later times (beyond the year 5138) are not in milliseconds."""
 _FURTHEST_AHEAD_MS: Final = 2 * 86_400_000
-"""A row dated so much later than most of its file would end the window of all others."""
+"""A row this far ahead of its file's median would push all other rows out of the window."""
 _SIDES: Final = {"prices": ("bid", "ask"), "trades": ("buy", "sell")}
 _SHOWN: Final = ("price", "size", "side", "exchange_timestamp", "timestamp", "trade_id")
 
 
 def readable(table: pa.Table, kind: str) -> NDArray[np.bool_]:
-    """Tell the rows that have a time, a side of the two there are, and a whole number as id."""
+    """Mark the rows that have a time, a valid side and an integer id."""
     good = pc.is_valid(table["exchange_timestamp"])
     if kind in _SIDES:
         good = pc.and_(good, pc.is_in(table["side"], pa.array(_SIDES[kind])))
@@ -36,9 +36,9 @@ def readable(table: pa.Table, kind: str) -> NDArray[np.bool_]:
 
 
 def sound_times(time_ms: Int1D, local_s: Float1D | None, ends: Int1D) -> NDArray[np.bool_]:
-    """Tell the rows with both times, of the right unit and not far ahead of their file's others.
+    """Mark the rows with both times, in the right unit and not far ahead of their file's median.
 
-    ``ends`` tells where the rows of each file end.
+    ``ends`` holds the end row of each file.
     """
     sound = (time_ms >= 0) & (time_ms < _LATEST_MS)
     if local_s is not None:
@@ -53,13 +53,13 @@ def sound_times(time_ms: Int1D, local_s: Float1D | None, ends: Int1D) -> NDArray
 
 
 def sound_numbers(price: Float1D, size: Float1D) -> NDArray[np.bool_]:
-    """Tell the rows with a positive price and a size of zero or more, both finite."""
+    """Mark the rows with a positive price and a size of zero or more, both finite."""
     sound: NDArray[np.bool_] = (price > 0) & (price < np.inf) & (size >= 0) & (size < np.inf)
     return sound
 
 
 def bad_row(table: pa.Table, kind: str, bad: NDArray[np.bool_]) -> BadRow:
-    """Count the bad rows of a file and tell of the last what it holds; there must be one."""
+    """Count the bad rows of a file, at least one, and describe the last."""
     rows = np.flatnonzero(bad)
     row: dict[str, Any] = table.slice(int(rows[-1]), 1).to_pylist()[0]
     shown = ", ".join(f"{name} {row[name]!r}" for name in _SHOWN if name in row)

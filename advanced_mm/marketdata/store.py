@@ -1,10 +1,10 @@
-"""The folder of shards: the only module that knows how recordings lie on disk.
+"""The shard store: the only module that knows how recordings are laid out on disk.
 
 ``<data_dir>/<COIN>/{orderbooks,prices,trades,connections}/<kind>_<epoch ms>.parquet`` (the colon of
-``xyz:XYZ100`` is a dash there, see `coin_folders`), each file written whole under a temporary name
-and renamed. A file's time is that of its newest row in exchange time (older recorders: of the
-flush), or later where that name was taken. Beside the kinds' folders lie the files of the coin's
-journal (see `journal`).
+``xyz:XYZ100`` becomes a dash, see `coin_folders`). Each file is written under a temporary name and
+then renamed. The time in its name is the exchange time of its newest row (older recorders: the time
+of the flush), or later if that name was taken. The coin's journal lies beside the folders of the
+kinds (see `journal`).
 """
 
 import contextlib
@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 _REPLAY_MARGIN_MS: Final = 3_600_000
 """Rows may be this much older than their file's name (trades replayed on subscribing)."""
 _FILES_TOGETHER: Final = 60
-"""Files parsed at a time: enough to be cheap, few enough to hold their tables beside the rows."""
+"""Files parsed at a time: enough to be fast, few enough to limit the memory for their tables."""
 _TEMPORARY_NAME: Final = re.compile(rf"\.(?:{'|'.join(SCHEMAS)})_\d+\.parquet\.\d+\.tmp")
 
 
@@ -56,12 +56,12 @@ class ConnectionEvent:
     local_s : float
         Local time, seconds.
     event : str
-        ``connect``, ``disconnect`` or ``gap``; ``silent`` or ``speaks`` of one channel.
+        ``connect``, ``disconnect`` or ``gap``; ``silent`` or ``speaks`` for a single channel.
     detail : str
-        The reason in words.
+        Reason in words.
     exchange_ms : int or None
-        Exchange time (ms) of the coin's last row before the event, None before the first; of one
-        channel the time of its last row before it fell silent, or of the one it speaks with.
+        Exchange time (ms) of the coin's last row before the event, None if there is none. For a
+        single channel, the time of its last row before a silence or of the row that ends it.
     """
 
     local_s: float
@@ -71,15 +71,15 @@ class ConnectionEvent:
 
 
 class ShardStore:
-    """Reads and writes the shards below one data directory.
+    """Reads and writes the shards in one data directory.
 
-    Nothing that was read is kept in memory. Who reads a window again and again follows it with
-    `tail`, which reads only what is new.
+    Nothing that was read is kept in memory. To read a window repeatedly, follow it with `tail`,
+    which reads only new shards.
 
     Parameters
     ----------
     data_dir : Path
-        Folder with one folder a coin. It need not exist before the first `write`.
+        Folder with one folder per coin. It need not exist before the first `write`.
     """
 
     def __init__(self, data_dir: Path) -> None:
@@ -89,7 +89,7 @@ class ShardStore:
         self._unreadable: set[str] = set()
 
     def coins(self) -> list[str]:
-        """Return the recorded coins by their names at the venue, sorted.
+        """Return the venue's names of the recorded coins, sorted.
 
         Raises
         ------
@@ -105,7 +105,7 @@ class ShardStore:
             ) from error
 
     def resolve(self, name: str) -> str:
-        """Return the recorded coin that is meant by a name in whichever spelling.
+        """Return the recorded coin for a name in any spelling.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class ShardStore:
         Raises
         ------
         InputError
-            If the data directory does not exist, or no recorded coin has the name, or several.
+            If the data directory does not exist, or none or several recorded coins match.
         """
         coins = self.coins()
         if code_of(name) not in map(code_of, coins):
@@ -143,15 +143,15 @@ class ShardStore:
         coin : str
             The coin's name at the venue.
         start_ms, end_ms : int or None
-            Exchange time (ms), both included; None leaves that end open. Trades replayed more
-            than an hour after ``end_ms`` are not looked for.
+            Exchange time (ms), both ends included; None leaves that end open. Trades replayed more
+            than an hour after ``end_ms`` are not searched for.
 
         Returns
         -------
         Recording
-            One row for each ``trade_id`` (the earliest received), all sorted stably by exchange
-            time. Shards that cannot be read are named in ``skipped_files`` and logged once; bad
-            rows of the others are left out, counted in ``bad_rows`` and logged.
+            One row per ``trade_id`` (the earliest received), sorted stably by exchange time. Shards
+            that cannot be read are listed in ``skipped_files`` and logged once; bad rows of the
+            others are dropped, counted in ``bad_rows`` and logged.
 
         Raises
         ------
@@ -170,11 +170,11 @@ class ShardStore:
             skipped += [f.path for f, shard in zip(files, parsed, strict=True) if shard is None]
         recording = merge_shards(coin, shards, start_ms, end_ms, tuple(skipped))
         if recording.bad_rows:
-            logger.warning("%s: left out of its shards: %s", coin, BadRows(recording.bad_rows))
+            logger.warning("%s: dropped from its shards: %s", coin, BadRows(recording.bad_rows))
         return replace(recording, silences=SilenceLog(folder).between(start_ms, end_ms))
 
     def newest_ms(self, coin: str) -> int | None:
-        """Return the exchange time (ms) of the coin's newest row, None where there is none.
+        """Return the exchange time (ms) of the coin's newest row, None if there is none.
 
         Raises
         ------
@@ -203,7 +203,7 @@ class ShardStore:
         return ShardTail(self.folder(coin), self._shards)
 
     def silence_log(self, coin: str) -> SilenceLog:
-        """Return a follower of what the connection log says of the coin's silent channels.
+        """Return a follower of the coin's silences in the connection log.
 
         Raises
         ------
@@ -213,13 +213,12 @@ class ShardStore:
         return SilenceLog(self.folder(coin))
 
     def connections(self, coin: str) -> list[ConnectionEvent]:
-        """Return the connection log of a coin in order; empty for recordings without one.
+        """Return the coin's connection log in order, empty if the recording has none.
 
         Raises
         ------
         InputError
-            If the data directory or the coin's folder does not exist, or a file of the log cannot
-            be read.
+            If the data directory or the coin's folder does not exist, or a log file cannot be read.
         """
         events: list[ConnectionEvent] = []
         for file in shard_files(self.folder(coin), "connections"):
@@ -231,30 +230,30 @@ class ShardStore:
             good = [row for row in rows if _is_event(row)]
             if len(good) < len(rows):
                 bad = len(rows) - len(good)
-                logger.warning("%s: %d bad connections rows are left out", file.path, bad)
+                logger.warning("%s: dropped %d bad connections rows", file.path, bad)
             events += good
         return sorted(events, key=lambda event: event.local_s)
 
     def write(self, coin: str, kind: str, table: pa.Table) -> Path:
-        """Write one shard, whole or not at all, and never over another.
+        """Write one shard atomically, without overwriting another.
 
         Parameters
         ----------
         coin, kind : str
-            Where it belongs; ``kind`` is a key of `schemas.SCHEMAS`.
+            Coin and kind of the shard; ``kind`` is a key of `schemas.SCHEMAS`.
         table : pyarrow.Table
-            At least one row, of the kind's schema (its metadata may differ).
+            At least one row, with the kind's schema (its metadata may differ).
 
         Returns
         -------
         Path
-            The new file. Later writes of this store to the same folder get later names, so the
-            order of names is the order of arrival.
+            The new file. Later writes of this store to the same folder get later names, so files
+            sort by arrival.
 
         Raises
         ------
         InputError
-            If the coin's name or the table does not fit, or the disk refuses.
+            If the coin's name or the table is invalid, or the disk cannot be written.
         """
         folder = self.data_dir / folder_of(coin) / kind
         if table.num_rows == 0 or not table.schema.equals(SCHEMAS[kind]):
@@ -282,15 +281,15 @@ class ShardStore:
         return target
 
     def prepare(self, coin: str) -> None:
-        """Make a coin's folder and delete what a killed recorder left half-written in it.
+        """Create a coin's folder and delete half-written files of a killed recorder.
 
-        Temporary files of a recorder still alive are left alone. Readers are asked to list the
-        folders, in case the killed one did not come to announce its last shard.
+        Temporary files of running recorders are kept. Readers are asked to list the folders, in
+        case the killed recorder did not announce its last shard.
 
         Raises
         ------
         InputError
-            If the coin's name does not fit or the disk refuses.
+            If the coin's name is invalid or the disk cannot be written.
         """
         folder = self.data_dir / folder_of(coin)
         try:
@@ -299,30 +298,30 @@ class ShardStore:
             for path in folder.glob("*/.*.tmp"):
                 if _TEMPORARY_NAME.fullmatch(path.name) and not _writer_alive(path):
                     path.unlink(missing_ok=True)
-                    logger.info("deleted the half-written %s", path)
+                    logger.info("%s: deleted half-written file", path)
             ShardJournal(folder).ask_to_list()
         except OSError as error:
             raise _unwritable(folder, error) from error
 
     def _not_recorded(self, name: str) -> InputError:
         coins = self.coins()
-        there = f"there: {', '.join(coins) or 'none'}"
+        recorded = f"recorded: {', '.join(coins) or 'none'}"
         if meant := nearest(name, coins):
-            there += f"; did you mean {' or '.join(meant)}"
+            recorded += f"; did you mean {' or '.join(meant)}"
         return InputError(
-            f"coin {name!r} has no recording in {str(self.data_dir)!r} ({there}): "
+            f"coin {name!r} has no recording in {str(self.data_dir)!r} ({recorded}): "
             "record it with scripts/hyperliquid_data_collector.py or check the name"
         )
 
     def _shards(self, kind: str, files: Sequence[ShardFile]) -> list[Shard | None]:
-        """Parse files of one kind; None, and one warning, for each that cannot be used."""
+        """Parse files of one kind; return None and warn once for each that cannot be used."""
         shards: list[Shard | None] = []
         for first in range(0, len(files), _FILES_TOGETHER):
             part = files[first : first + _FILES_TOGETHER]
             for file, shard in zip(part, read_shards([f.path for f in part], kind), strict=True):
                 if isinstance(shard, InputError):
                     level = logging.DEBUG if file.path in self._unreadable else logging.WARNING
-                    logger.log(level, "skipping shard %s: %s", file.path, shard)
+                    logger.log(level, "%s: shard skipped: %s", file.path, shard)
                     self._unreadable.add(file.path)
                     shards.append(None)
                 else:
@@ -342,11 +341,11 @@ def _newest_row_ms(table: pa.Table) -> int:
 
 
 def _write_synced(table: pa.Table, path: Path) -> None:
-    """Write a table of few rows so that it is cheap to read: readers open thousands of them.
+    """Write a small table so that it is fast to read: readers open thousands of them.
 
-    Dictionaries are neither smaller nor quicker for so few rows, setting up a zstd decoder for each
-    column costs more than reading it, and Arrow's copy of the schema tells nothing that Parquet's
-    does not, only makes the file half as large again.
+    For so few rows dictionaries are neither smaller nor faster, and setting up a zstd decoder for
+    each column takes longer than reading it. Arrow's copy of the schema adds nothing to Parquet's
+    and makes the file half as large again.
     """
     with path.open("wb") as file:
         with pq.ParquetWriter(
@@ -358,7 +357,7 @@ def _write_synced(table: pa.Table, path: Path) -> None:
             store_schema=False,
         ) as writer:
             writer.write_table(table)
-            if table.schema.metadata:  # is part of what is not stored
+            if table.schema.metadata:  # not written without Arrow's schema
                 writer.add_key_value_metadata(table.schema.metadata)
         file.flush()
         os.fsync(file.fileno())
@@ -380,5 +379,5 @@ def _writer_alive(temporary: Path) -> bool:
 def _unwritable(folder: Path, error: OSError) -> InputError:
     return InputError(
         f"cannot write into {str(folder)!r} ({error.strerror or error}): "
-        "make room there or give another --data-dir"
+        "free disk space or fix the permissions, or pass another --data-dir"
     )

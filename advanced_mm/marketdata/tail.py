@@ -1,4 +1,4 @@
-"""One coin's shards as they come: what was not there at the last look."""
+"""Following one coin's shards: what has arrived since the last look."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,26 +28,26 @@ class NamedShard(NamedTuple):
 
 
 class Shards(NamedTuple):
-    """Parsed shards by kind, each in order of arrival, and the files that could not be read."""
+    """Parsed shards by kind, in order of arrival, and the files that could not be read."""
 
     by_kind: dict[str, list[NamedShard]]
     skipped: list[ShardFile]
 
     @property
     def every(self) -> list[NamedShard]:
-        """All of them, kind by kind."""
+        """All shards, kind by kind."""
         return [named for shards in self.by_kind.values() for named in shards]
 
 
 class ShardTail:
-    """Follows one coin's shards; made by `ShardStore.tail`.
+    """Follows one coin's shards; created by `ShardStore.tail`.
 
     Parameters
     ----------
     coin_folder : Path
         The coin's folder.
     read : callable
-        Parses files of a kind; gives None for one that cannot be used.
+        Parses files of a kind; returns None for each that cannot be used.
     """
 
     def __init__(
@@ -60,17 +60,17 @@ class ShardTail:
         self._journal = JournalReader(coin_folder)
         self._known: dict[str, set[int]] = {kind: set() for kind in DATA_KINDS}
         self._low_ms = self._forgotten_ms = 0
-        self._told: dict[str, Shard] = {}  # by path: what need not be opened at this look
+        self._from_notes: dict[str, Shard] = {}  # by path: files that need not be opened this time
         self.oldest_file_ms = sys.maxsize
-        """Time in the name of the oldest file there was at the start, read or not."""
+        """Time in the name of the oldest file at the start, read or not."""
 
     def start(self, low_ms: int) -> Iterator[Shards]:
-        """Read the shards whose names are at ``low_ms`` or later and follow from there.
+        """Read the shards named at ``low_ms`` or later and follow from there.
 
-        They come in parts, each in order of arrival and after the one before, so that nobody need
-        hold all of them at once.
+        They are returned in parts, in order of arrival, so that the caller need not hold all of
+        them at once.
         """
-        self._journal.announced()  # what is announced from here on is new; what stands is listed
+        self._journal.announced()  # later announcements are new; existing files are listed below
         self._low_ms = low_ms
         self.oldest_file_ms = sys.maxsize
         found: dict[str, list[ShardFile]] = {}
@@ -84,13 +84,13 @@ class ShardTail:
             yield self._parsed({kind: files[part] for kind, files in found.items()})
 
     def newer(self) -> Shards | None:
-        """Read the shards that came since the last look.
+        """Read the shards that have arrived since the last call.
 
         Returns
         -------
         Shards or None
-            None where one of them belongs between those already read (a second recorder, files
-            copied in by hand), or a recorder has renamed the coin's folder: start again.
+            None if one of them belongs between those already read (a second recorder, files copied
+            in by hand) or a recorder has renamed the coin's folder; call `start` again then.
         """
         if has_been_renamed(self._folder):
             return None
@@ -105,7 +105,7 @@ class ShardTail:
         return self._parsed(appeared)
 
     def forget_before(self, low_ms: int) -> None:
-        """Stop looking for names before ``low_ms``, and now and then forget them."""
+        """Stop looking for names before ``low_ms`` and occasionally free the known ones."""
         self._low_ms = low_ms
         if low_ms - self._forgotten_ms > _FORGET_EVERY_MS:
             self._forgotten_ms = low_ms
@@ -113,7 +113,7 @@ class ShardTail:
                 self._known[kind] = {name_ms for name_ms in names if name_ms >= low_ms}
 
     def _appeared(self) -> dict[str, list[ShardFile]]:
-        """Files at ``low_ms`` or later that are not known yet, in order, by kind."""
+        """Return the files at ``low_ms`` or later that are not known yet, in order, by kind."""
         announced = self._announced()
         found = {
             kind: shard_files(self._folder, kind, self._low_ms)
@@ -127,8 +127,8 @@ class ShardTail:
         }
 
     def _announced(self) -> dict[str, list[ShardFile]] | None:
-        """Return what the journal names, None where it does not tell everything."""
-        self._told = {}
+        """Return the files named by the journal, None if it is incomplete."""
+        self._from_notes = {}
         announced = self._journal.announced()
         if announced is None:
             return None
@@ -137,13 +137,13 @@ class ShardTail:
             kind = name.partition("_")[0]
             name_ms = shard_time_ms(name, kind)
             if kind not in files or name_ms is None:
-                return None  # a torn line
+                return None  # a damaged line
             path = f"{self._folder}/{kind}/{name}"
             if note:
                 shard = shard_of_note(note)
                 if shard is None:
                     return None
-                self._told[path] = shard
+                self._from_notes[path] = shard
             if name_ms >= self._low_ms:
                 files[kind].append(ShardFile(name_ms, path))
         return files
@@ -151,10 +151,10 @@ class ShardTail:
     def _parsed(self, files: Mapping[str, Sequence[ShardFile]]) -> Shards:
         shards = Shards({kind: [] for kind in DATA_KINDS}, [])
         for kind, group in files.items():
-            unread = [file for file in group if file.path not in self._told]
+            unread = [file for file in group if file.path not in self._from_notes]
             read = dict(zip(unread, self._read(kind, unread), strict=True))
             for file in group:
-                shard = self._told.get(file.path) or read[file]
+                shard = self._from_notes.get(file.path) or read[file]
                 if shard is None:
                     shards.skipped.append(file)
                 else:

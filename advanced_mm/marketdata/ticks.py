@@ -1,4 +1,4 @@
-"""The venue's price rule: which step a price may move by."""
+"""The venue's price rule: the step by which a price may move."""
 
 import math
 
@@ -11,10 +11,11 @@ _PERPETUAL_DECIMALS = 6
 
 
 def price_step(price: float, size_decimals: int) -> float:
-    """Return the smallest price step near ``price`` of a perpetual.
+    """Return the smallest price step of a perpetual near ``price``.
 
     Prices have at most 5 significant figures and at most 6 - ``size_decimals`` decimals; whole
-    numbers are always valid. So the step is a power of ten that grows with the price, up to 1.
+    numbers are always valid. The step is therefore a power of ten that grows with the price, up
+    to 1.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ def price_step(price: float, size_decimals: int) -> float:
         If the price is not positive and finite.
     """
     if not 0.0 < price < math.inf:
-        raise InputError(f"price {price!r} has no price step: it must be positive and finite")
+        raise InputError(f"price is {price!r}, must be positive and finite")
     by_figures = math.floor(math.log10(price)) - (_SIGNIFICANT_FIGURES - 1)
     by_decimals = size_decimals - _PERPETUAL_DECIMALS
     return float(f"1e{min(0, max(by_figures, by_decimals))}")

@@ -1,4 +1,4 @@
-"""What the venue's REST side says about its coins."""
+"""Coin metadata from the venue's REST interface."""
 
 import contextlib
 import logging
@@ -22,42 +22,42 @@ _EXAMPLES: Final = 3
 
 
 def info_address(websocket_url: str) -> str:
-    """Derive the address of ``/info`` from that of the websocket (``wss://host/ws``)."""
+    """Return the ``/info`` address for a websocket address (``wss://host/ws``)."""
     parts = urlsplit(websocket_url)
     scheme = {"ws": "http", "wss": "https"}[parts.scheme]
     return urlunsplit((scheme, parts.netloc, f"{parts.path.removesuffix('/ws')}/info", "", ""))
 
 
 def is_spot(coin: str) -> bool:
-    """Whether a coin is a spot pair, such as ``@107``, which no list of perpetuals has."""
+    """Return whether a coin is a spot pair such as ``@107``; lists of perpetuals omit these."""
     return coin.startswith("@")
 
 
 async def fetch_size_decimals(
     websocket_url: str, wanted: Iterable[str] = (), bad_rows: BadRows | None = None
 ) -> dict[str, int | None]:
-    """Ask the venue for ``szDecimals`` of its perpetuals.
+    """Fetch ``szDecimals`` of the venue's perpetuals.
 
     Parameters
     ----------
     websocket_url : str
-        Address of the venue's websocket; the REST address follows from it.
+        Address of the venue's websocket; the REST address is derived from it.
     wanted : iterable of str
-        Coins, in any spelling, that are looked for. Builder-deployed exchanges are only asked where
-        one of these could be theirs, or is nowhere else.
+        Coins to look for, in any spelling. Builder-deployed exchanges are queried only if one of
+        these coins could be theirs or is found nowhere else.
     bad_rows : BadRows or None
-        Counts the coins that the venue tells badly; with None they are logged.
+        Counts invalid entries; with None they are logged.
 
     Returns
     -------
     dict
-        Decimals of the size by coin, None where the venue tells them badly: of the main exchange,
-        and of those others that were asked.
+        Size decimals by coin, None if invalid, for the main exchange and for the other exchanges
+        that were queried.
 
     Raises
     ------
     VenueError
-        If the venue does not answer, or not as it should.
+        If the venue does not answer, or its answer is malformed.
     """
     address = info_address(websocket_url)
     codes = {code_of(name) for name in wanted if not is_spot(name)}
@@ -66,7 +66,7 @@ async def fetch_size_decimals(
         if not (absent := codes - set(map(code_of, known))):
             return known
         theirs = {code.partition("-")[0] for code in absent if "-" in code}
-        # A name without an exchange's is wrong; what the others list is then for the answer alone.
+        # A name without an exchange prefix is wrong; other lists then only improve the error text.
         with contextlib.nullcontext() if theirs else contextlib.suppress(VenueError):
             dexs = await _dexs(session, address)
             for dex in dexs:
@@ -80,14 +80,14 @@ async def fetch_size_decimals(
 
 
 def coins_among(names: Iterable[str], known: Mapping[str, int | None], url: str) -> tuple[str, ...]:
-    """Return the venue's coins that are meant by names in any spelling, each once.
+    """Resolve names in any spelling to the venue's coins, without duplicates.
 
     Raises
     ------
     VenueError
-        If the venue has no such coin; the message tells the nearest one.
+        If the venue has no such coin; the message suggests the nearest one.
     InputError
-        If several coins of the venue could be meant.
+        If a name matches several coins of the venue.
     """
     codes = set(map(code_of, known))
     coins = []
@@ -101,7 +101,7 @@ def coins_among(names: Iterable[str], known: Mapping[str, int | None], url: str)
             hint = (
                 f"did you mean {' or '.join(meant)}"
                 if meant
-                else f"{len(known)} coins there, such as {', '.join(list(known)[:_EXAMPLES])}"
+                else f"it has {len(known)} coins, such as {', '.join(list(known)[:_EXAMPLES])}"
             )
             raise VenueError(
                 f"the venue at {url} has no coin {name!r}: check the spelling ({hint})"
@@ -110,12 +110,12 @@ def coins_among(names: Iterable[str], known: Mapping[str, int | None], url: str)
 
 
 async def _dexs(session: aiohttp.ClientSession, address: str) -> list[str]:
-    """Names of the builder-deployed exchanges; the main one is null in the venue's list."""
+    """Return the names of the builder-deployed exchanges; the main one is null in the list."""
     reply = await _ask(session, address, {"type": "perpDexs"})
     try:
         return [str(dex["name"]) for dex in reply if dex is not None]
     except (KeyError, TypeError) as error:
-        raise VenueError(f"{address} sent a perpDexs reply that is not one: {error!r}") from error
+        raise VenueError(f"{address} sent a malformed perpDexs reply: {error!r}") from error
 
 
 async def _decimals(
@@ -125,7 +125,7 @@ async def _decimals(
     try:
         universe = list(reply["universe"])
     except (KeyError, TypeError) as error:
-        raise VenueError(f"{address} sent a meta reply that is not one: {error!r}") from error
+        raise VenueError(f"{address} sent a malformed meta reply: {error!r}") from error
     faults = BadRows()
     known = dict(_size_decimals(universe, faults))
     if faults.total and bad_rows is None:
@@ -136,7 +136,7 @@ async def _decimals(
 
 
 def _size_decimals(universe: Iterable[Any], faults: BadRows) -> Iterator[tuple[str, int | None]]:
-    """Each coin that has a name, and its decimals where they can be right."""
+    """Yield each named coin with its decimals, None if they are invalid."""
     for coin in universe:
         name = coin.get("name") if isinstance(coin, dict) else None
         if not isinstance(name, str):

@@ -1,8 +1,8 @@
-"""Which channel of which coin has fallen silent while the socket lives. No clock and no network.
+"""Detection of channels that fall silent while the socket is alive. No clock and no network.
 
-Silence is counted while something else on the socket is heard, so that a connection that stalls
-accuses nobody. Only news counts as a message: a channel that is subscribed anew and repeats what it
-said before has answered, but has not spoken.
+Silence is measured only while other messages arrive, so a stalled connection makes no channel look
+silent. Only new data count as a message: a channel that repeats old data after resubscribing has
+answered, but is still silent.
 """
 
 import enum
@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 CHANNELS: Final = ("bbo", "trades", "l2Book")
 
 _GAPS_KEPT: Final = 2000
-_STEP_SECONDS: Final = 3.0  # what a longer pause of the whole socket counts
-_OTHER_CLOCK_MS: Final = 60_000  # times further back than this: the venue's clock was set anew
+_STEP_SECONDS: Final = 3.0  # a longer pause of the whole socket counts as this long
+_OTHER_CLOCK_MS: Final = 60_000  # a time further back than this: the venue's clock was reset
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class WatchdogSettings:
     Attributes
     ----------
     least_seconds : float
-        Shorter silences are not called so, however regular the channel is.
+        Shorter silences are ignored, however regular the channel is.
     first_word_seconds : float
-        How long a channel may take to say anything after it was subscribed.
+        Time allowed for the first message after subscribing.
     first_retry_seconds, longest_retry_seconds : float
-        Delay before the second remedy and the cap of the later ones, which double, before jitter.
-        A channel that was not silent for the longest one starts over.
+        Delay before the second remedy, and the cap on the later delays, which double; both before
+        jitter. A channel that was not silent for the longest delay starts over.
     """
 
     least_seconds: float = 5.0
@@ -56,7 +56,7 @@ class WatchdogSettings:
         for one in fields(self):
             value = getattr(self, one.name)
             if not 0.0 < value < inf:
-                raise InputError(f"{one.name} is {value!r}: give a positive number of seconds")
+                raise InputError(f"{one.name} is {value!r}, must be a positive number of seconds")
 
 
 class Remedy(enum.Enum):
@@ -69,10 +69,10 @@ class Remedy(enum.Enum):
 
 @dataclass(frozen=True)
 class SilentChannel:
-    """A channel that is silent, and what to do about it now.
+    """A silent channel and the remedy due now.
 
-    ``begins`` tells that it was not known to be silent before, ``newest_ms`` the exchange time of
-    its last message, None where there was none, ``seconds`` how long it has been silent.
+    ``begins`` is true when the silence is first detected; ``newest_ms`` is the exchange time of the
+    channel's last message, None if there was none; ``seconds`` is the length of the silence so far.
     """
 
     coin: str
@@ -83,12 +83,12 @@ class SilentChannel:
     remedy: Remedy
 
     def __str__(self) -> str:
-        return f"{self.channel} of {self.coin} silent for {self.seconds:.0f} s"
+        return f"{self.coin}: {self.channel} silent for {self.seconds:.0f} s"
 
 
 @dataclass(frozen=True)
 class SpokenAgain:
-    """The end of a silence and its length."""
+    """The end of a silence, and its length in seconds."""
 
     coin: str
     channel: str
@@ -107,20 +107,20 @@ class _Channel:
     spoken: bool = False  # on this connection
     silent: bool = False
     remedies: int = 0
-    answered: bool = False  # the last remedy, without news
+    answered: bool = False  # the last remedy brought an answer, but no new data
     due_s: float = -inf
     ended_s: float = -inf
 
 
 class Watchdog:
-    """Learns each channel's rate and says what to do where one is silent beyond chance.
+    """Learns each channel's rate and chooses a remedy when a silence is too long to be chance.
 
     Parameters
     ----------
     coins : iterable of str
-        Whose channels (`CHANNELS`) are watched.
+        Coins whose channels (`CHANNELS`) are watched.
     settings : WatchdogSettings or None
-        The times.
+        Times of the watchdog; None for the defaults.
     rng : random.Random or None
         Source of the jitter.
     """
@@ -140,11 +140,11 @@ class Watchdog:
             for coin in coins
             for name in CHANNELS
         }
-        self._clock = 0.0  # seconds in which something was heard
+        self._clock = 0.0  # seconds in which messages arrived
         self._heard_s: float | None = None
 
     def learn(self, recording: Recording) -> None:
-        """Take a coin's rates from what was recorded before; what was heard since comes on top.
+        """Learn a coin's rates from an earlier recording, in addition to the messages so far.
 
         A coin that is not watched is ignored.
         """
@@ -163,7 +163,7 @@ class Watchdog:
                 channel.gaps = deque([*gaps, *channel.gaps], maxlen=_GAPS_KEPT)
 
     def connected(self, now_s: float) -> None:
-        """Note a new connection: every channel is subscribed, which is a remedy for silent ones."""
+        """Note a new connection, which resubscribes every channel: a remedy for silent ones."""
         self._heard_s = now_s
         for channel in self._channels.values():
             channel.spoken, channel.answered, channel.heard_at = False, False, self._clock
@@ -173,16 +173,16 @@ class Watchdog:
                 channel.heard_s = now_s
 
     def disconnected(self) -> None:
-        """Note the end of the connection: nothing is expected of anybody now."""
+        """Note the end of the connection: no messages are expected now."""
         self._heard_s = None
 
     def heard(self, coin: str, name: str, time_ms: int, now_s: float) -> SpokenAgain | None:
-        """Take note of a message whose newest row has the exchange time ``time_ms``.
+        """Note a message whose newest row has exchange time ``time_ms``.
 
         Returns
         -------
         SpokenAgain or None
-            What it ends.
+            The silence it ends, if any.
         """
         if self._heard_s is None:
             return None
@@ -204,13 +204,14 @@ class Watchdog:
             return None
         channel.ended_s = now_s
         channel.due_s = min(channel.due_s, now_s + self._settings.first_retry_seconds)
-        logger.warning("%s of %s speaks again after %.0f s", name, coin, silent_s)
+        logger.warning("%s: %s active again after %.0f s of silence", coin, name, silent_s)
         return SpokenAgain(coin, name, silent_s)
 
     def look(self, now_s: float) -> list[SilentChannel]:
-        """Return what there is to note or to do now; a remedy is told of once and taken for done.
+        """Return the silences that are new or need a remedy now.
 
-        Every silence is logged once, when it begins.
+        Each remedy is returned once and assumed to be carried out; each silence is logged once,
+        when it begins.
         """
         return [] if self._heard_s is None else list(self._found(now_s))
 
@@ -229,7 +230,7 @@ class Watchdog:
             )
 
     def _falls_silent(self, channel: _Channel, now_s: float) -> bool:
-        """Judge a channel and mark it where it is silent beyond chance."""
+        """Return whether a channel is silent for longer than chance explains, and mark it so."""
         times, silent_s = self._settings, self._clock - channel.heard_at
         if silent_s < times.least_seconds:
             return False
@@ -244,20 +245,20 @@ class Watchdog:
             channel.backoff.reset()
         channel.silent, channel.remedies = True, 0
         logger.warning(
-            "%s of %s silent for %.1f s while other channels speak, more than chance explains "
-            "(%.1f s): subscribing anew",
-            channel.name,
+            "%s: %s silent for %.1f s while other channels are active, longer than chance explains "
+            "(limit %.1f s); resubscribing",
             channel.coin,
+            channel.name,
             now_s - channel.heard_s,
             max(limit, times.least_seconds),
         )
         return True
 
     def _remedy(self, channel: _Channel, now_s: float) -> Remedy:
-        """Take the next step: subscribe anew and reconnect in turn.
+        """Return the next remedy: resubscribe and reconnect in turn.
 
-        A subscription that has answered works, so that no connection is given up for it; nor for
-        trades of a coin of which none was ever heard, since there may be none.
+        A subscription that has answered works, so it is no reason to drop the connection. Neither
+        are the trades of a coin for which none ever arrived: there may be none.
         """
         if now_s < channel.due_s:
             return Remedy.WAIT

@@ -1,10 +1,10 @@
-"""Decoding of the venue's websocket messages into rows of the shards.
+"""Decoding of the venue's websocket messages into shard rows.
 
 Numbers arrive as strings. Channels: ``bbo`` {coin, time, bbo: [bid|null, ask|null]}, ``trades``
 [{coin, side "A"|"B", px, sz, hash, time, tid}], ``l2Book`` {coin, time, levels: [bids, asks]}.
 
-Each print, each level of a book and each side of a touch is judged by itself. A bad print is left
-out; a bad level or side stays, without a price, in its place, which says that it is not known.
+Each print, each book level and each side of the touch is checked on its own. A bad print is
+dropped; a bad level or side keeps its place without a price, which marks it as unknown.
 """
 
 import math
@@ -19,7 +19,7 @@ from advanced_mm.marketdata.schemas import BOOK_LEVELS
 __all__ = ["DATA_CHANNELS", "DecodedRows", "decode"]
 
 FAST_LEVELS: Final = 5
-"""Levels a side of the fast l2Book stream, by which it is told where the message does not say."""
+"""Levels per side of the fast l2Book stream, which identify it if the message has no flag."""
 
 _SIDES: Final = {"A": "sell", "B": "buy"}
 _EMPTY_LEVEL: Final = (math.nan, math.nan)
@@ -27,21 +27,21 @@ _NO_SIDE: Final = (math.nan, 0.0)
 _FAULTS: Final = (KeyError, TypeError, ValueError, OverflowError, AttributeError)
 _BAD_VALUE: Final = "with a bad value: "
 _LATEST_MS: Final = 10**14
-"""Later times are of another unit than ms: it is the year 5138."""
+"""Later times (beyond the year 5138) are not in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedRows:
-    """What one message adds to one coin's shards.
+    """Rows that one message adds to one coin's shards.
 
     Attributes
     ----------
     coin, kind : str
-        Where the rows belong.
+        Coin and kind of the rows.
     time_ms : int
         Exchange time of the newest row.
     rows : list of tuple
-        The venue's part of the row: exchange_timestamp, levels, fast (``orderbooks``); price,
+        The venue's columns of each row: exchange_timestamp, levels, fast (``orderbooks``); price,
         size, side, exchange_timestamp (``prices``); price, size, side, trade_id,
         exchange_timestamp, hash (``trades``).
     mid : float or None
@@ -56,20 +56,20 @@ class DecodedRows:
 
 
 def decode(message: Mapping[str, Any], bad_rows: BadRows | None = None) -> list[DecodedRows]:
-    """Decode one message; other channels than `DATA_CHANNELS` give no rows.
+    """Decode one message; channels other than `DATA_CHANNELS` give no rows.
 
     Parameters
     ----------
     message : mapping
         ``{"channel": ..., "data": ...}``.
     bad_rows : BadRows or None
-        Counts the bad rows that are left out; with None they are refused.
+        Counts the bad rows that are dropped; with None a bad row is an error.
 
     Raises
     ------
     VenueError
-        If what its rows share (a time, a coin) is absent or has a value it cannot have, or none of
-        its rows is good. No part of the message is kept then.
+        If a field shared by the rows (time, coin) is missing or invalid, or none of the rows is
+        good. Nothing of the message is kept then.
     """
     channel = message.get("channel")
     decoder = _DECODERS.get(channel) if isinstance(channel, str) else None
@@ -79,7 +79,7 @@ def decode(message: Mapping[str, Any], bad_rows: BadRows | None = None) -> list[
     try:
         decoded = decoder(message["data"], faults)
     except _FAULTS as error:
-        raise VenueError(f"the venue sent a {channel!r} message {_complaint(error)}") from error
+        raise VenueError(f"the venue sent a {channel!r} message {_describe(error)}") from error
     if faults and (bad_rows is None or not decoded):
         raise VenueError(f"the venue sent a {channel!r} message {faults[-1]}")
     if faults and bad_rows is not None:
@@ -87,7 +87,7 @@ def decode(message: Mapping[str, Any], bad_rows: BadRows | None = None) -> list[
     return decoded
 
 
-def _complaint(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"without field {error}"
     return f"{_BAD_VALUE}{error}"
@@ -100,7 +100,7 @@ def _decode_bbo(data: Mapping[str, Any], faults: list[str]) -> list[DecodedRows]
     )
     mid = (bid[0] + ask[0]) / 2.0
     if faults and math.isnan(bid[0]) and math.isnan(ask[0]):
-        return []  # an empty book was not what was told
+        return []  # both sides are unknown or empty: must not be recorded as an empty book
     rows = [(*bid, "bid", time_ms), (*ask, "ask", time_ms)]
     return [DecodedRows(coin, "prices", time_ms, rows, None if math.isnan(mid) else mid)]
 
@@ -109,6 +109,8 @@ def _decode_trades(data: list[Mapping[str, Any]], faults: list[str]) -> list[Dec
     by_coin: dict[str, list[tuple[Any, ...]]] = {}
     for trade in data:
         try:
+            if not isinstance(trade, Mapping):
+                raise ValueError("it is no object")
             side = _SIDES.get(trade["side"])
             if side is None:
                 raise ValueError(f"side {trade['side']!r} is neither 'A' nor 'B'")
@@ -122,8 +124,8 @@ def _decode_trades(data: list[Mapping[str, Any]], faults: list[str]) -> list[Dec
             )
             by_coin.setdefault(_coin(trade), []).append(row)
         except _FAULTS as error:
-            tid = trade.get("tid") if isinstance(trade, Mapping) else trade
-            faults.append(f"{_complaint(error)}, of tid {tid!r}")
+            which = f"tid {trade.get('tid')!r}" if isinstance(trade, Mapping) else repr(trade)
+            faults.append(f"{_describe(error)}, {which}")
     return [
         DecodedRows(coin, "trades", max(row[4] for row in rows), rows)
         for coin, rows in by_coin.items()
@@ -149,11 +151,11 @@ def _decode_book(data: Mapping[str, Any], faults: list[str]) -> list[DecodedRows
 def _level(
     level: Mapping[str, Any], faults: list[str], no_price: float, no_size: float
 ) -> tuple[float, float]:
-    """Price and size of a level; what stands for none where it is bad."""
+    """Return price and size of a level, ``no_price`` and ``no_size`` if it is bad."""
     try:
         return _price(level["px"]), _size(level["sz"])
     except _FAULTS as error:
-        faults.append(f"{_complaint(error)}, in {level!r}")
+        faults.append(f"{_describe(error)}, in {level!r}")
         return no_price, no_size
 
 
@@ -164,7 +166,7 @@ _DECODERS: Final[Mapping[str, Callable[[Any, list[str]], list[DecodedRows]]]] = 
 }
 
 DATA_CHANNELS: Final = frozenset(_DECODERS)
-"""Channels whose messages carry market data."""
+"""Channels that carry market data."""
 
 
 def _coin(data: Mapping[str, Any]) -> str:
@@ -191,7 +193,7 @@ def _size(value: Any) -> float:
 def _whole(value: Any) -> int:
     number = int(value)
     if not 0 <= number < 2**63:
-        raise ValueError(f"{value!r} is not a time or number of 63 bits")
+        raise ValueError(f"{value!r} is not a non-negative 63-bit integer")
     return number
 
 

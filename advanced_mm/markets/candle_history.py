@@ -1,9 +1,9 @@
-"""Candles for the days before the venue was started. They are made up.
+"""Made-up candles for the days before the venue was started.
 
-A bot wants thousands of bars at once, and a market that was started a moment ago has none. The bars
-given here are a random walk that ends at the market's first price and has its volatility; nothing
-in them was traded, they hold no order flow and no edge, and a backtest over them says whether a
-strategy runs, not whether it earns.
+A bot asks for thousands of bars at once, and a market that has just started has none. These bars
+are a random walk that has the market's volatility and ends at its first price. Nothing in them was
+traded; they contain no order flow and no edge. A backtest on them shows whether a strategy runs,
+not whether it earns money.
 """
 
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ __all__ = ["MinuteFlow", "made_up_candles", "measure_flow"]
 
 MAX_PRICE_DECIMALS = 6  # perpetuals: at most 6 - szDecimals decimals
 SIGNIFICANT_FIGURES = 5
-MOST_VOLATILITY = 0.03  # a minute; beyond, days of it lead to nothing or to infinity
-STEPS_A_MINUTE = 20  # of the walk inside a bar, so that high and low stand off open and close
+MOST_VOLATILITY = 0.03  # a minute; with more, prices reach zero or infinity within days
+STEPS_A_MINUTE = 20  # of the walk inside a bar, so that high and low differ from open and close
 
 
 @dataclass(frozen=True, slots=True)
 class MinuteFlow:
-    """What a minute of a market looks like.
+    """Statistics of one minute of a market.
 
     ``volatility`` is the standard deviation of the log price over a minute, ``volume`` the mean
     traded size in base units, ``prints`` the mean number of prints. The defaults describe a large
-    perpetual and serve where nothing was measured.
+    perpetual and are used if nothing was measured.
     """
 
     volatility: float = 5e-4
@@ -36,7 +36,7 @@ class MinuteFlow:
 
 
 def measure_flow(series: CandleSeries, min_minutes: int = 5) -> MinuteFlow:
-    """The flow of the whole minutes of ``series``; the default one if there are too few to say."""
+    """Measure the flow of the complete minutes of ``series``; return the default if too few."""
     bars = list(series.since(0))[1:-1]
     if len(bars) < min_minutes:
         return MinuteFlow()
@@ -51,22 +51,22 @@ def measure_flow(series: CandleSeries, min_minutes: int = 5) -> MinuteFlow:
 def made_up_candles(
     minutes: int, end_ms: int, end_price: float, flow: MinuteFlow, size_decimals: int, seed: int
 ) -> list[Candle]:
-    """One-minute bars of a geometric random walk that leads to ``end_price``.
+    """Return one-minute bars of a geometric random walk that ends at ``end_price``.
 
     Parameters
     ----------
     minutes
-        Number of bars, the last of which starts one minute before ``end_ms``.
+        Number of bars; the last one starts one minute before ``end_ms``.
     end_ms
-        Start of the first minute after them, exchange ms, a whole minute.
+        Start of the minute after the bars, exchange ms, a whole minute.
     end_price
         Close of the last bar, quote currency.
     flow
-        Volatility (0.03 at most is used), volume and number of prints of a minute.
+        Volatility (capped at 0.03), volume and number of prints of a minute.
     size_decimals
         The coin's, for the venue's price and size rules.
     seed
-        Same seed, same bars.
+        The same seed gives the same bars.
     """
     if minutes <= 0:
         return []
@@ -75,7 +75,7 @@ def made_up_candles(
     steps = rng.normal(0.0, deviation, minutes * STEPS_A_MINUTE)
     to_the_end = np.concatenate([np.cumsum(steps[::-1])[::-1], [0.0]])
     path = _on_grid(end_price * np.exp(-to_the_end), size_decimals)
-    # Row i holds the points of bar i with both its ends: a bar opens where the last one closed.
+    # Row i holds the points of bar i including both ends: a bar opens at the previous close.
     points = np.lib.stride_tricks.sliding_window_view(path, STEPS_A_MINUTE + 1)[::STEPS_A_MINUTE]
     activity = rng.gamma(shape=2.0, scale=0.5, size=minutes)
     volume = np.round(flow.volume * activity, size_decimals)
@@ -87,9 +87,9 @@ def made_up_candles(
 
 
 def _on_grid(prices: NDArray[np.float64], size_decimals: int) -> NDArray[np.float64]:
-    """Prices rounded as the venue wants them: 5 significant figures, integers always valid.
+    """Round prices to the venue's rules: 5 significant figures, integers always valid.
 
-    None is below the finest step: a walk that leads there stays at it.
+    Prices below the finest step are set to it.
     """
     most = MAX_PRICE_DECIMALS - size_decimals
     digits = np.floor(np.log10(prices)).astype(int) + 1

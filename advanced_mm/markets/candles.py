@@ -1,4 +1,4 @@
-"""Candles: one-minute bars kept from the prints, longer ones put together from them."""
+"""Candles: one-minute bars built from prints, and longer bars merged from them."""
 
 import itertools
 from collections import deque
@@ -36,21 +36,21 @@ LENGTHS_MS: dict[str, int] = {
     "3d": 3 * DAY_MS,
     "1w": 7 * DAY_MS,
 }
-"""All are counted from the epoch, as on Hyperliquid, so that weeks begin on Thursdays."""
+"""All are counted from the epoch, as on Hyperliquid, so weeks begin on Thursdays."""
 
 MONTH = "1M"  # of the calendar, UTC
 
 INTERVALS = (*LENGTHS_MS, MONTH)
-"""The intervals offered, by Hyperliquid's names."""
+"""The intervals offered, in Hyperliquid's notation."""
 
-MAX_SNAPSHOT = 5000  # candles in one answer, Hyperliquid's limit
+MAX_SNAPSHOT = 5000  # Hyperliquid's limit on candles per answer
 
 
 @dataclass(frozen=True, slots=True)
 class Candle:
     """One bar. ``open_ms`` is its first millisecond, ``volume`` in base units, ``prints`` a count.
 
-    A bar without prints stands at the price of the print before it.
+    A bar without prints is flat at the price of the previous print.
     """
 
     open_ms: int
@@ -62,7 +62,7 @@ class Candle:
     prints: int = 0
 
     def with_print(self, price: float, size: float) -> "Candle":
-        """This bar after one more print; the first print of a bar sets its open."""
+        """Return this bar after one more print; the first print of a bar sets its open."""
         if self.prints == 0:
             return Candle(self.open_ms, price, price, price, price, size, 1)
         return Candle(
@@ -77,14 +77,14 @@ class Candle:
 
 
 def bar_start(interval: str, time_ms: int) -> int:
-    """The first millisecond of the bar of an interval in which a time lies, exchange ms."""
+    """Return the first millisecond of the bar that contains ``time_ms``, exchange ms."""
     if interval == MONTH:
         return _month(time_ms // DAY_MS)[0]
     return _floor(time_ms, LENGTHS_MS[interval])
 
 
 def bar_end(interval: str, start_ms: int) -> int:
-    """The last millisecond of the bar of an interval that starts at ``start_ms``."""
+    """Return the last millisecond of the bar that starts at ``start_ms``, exchange ms."""
     if interval == MONTH:
         return _month(start_ms // DAY_MS)[1] - 1
     return start_ms + LENGTHS_MS[interval] - 1
@@ -92,16 +92,16 @@ def bar_end(interval: str, start_ms: int) -> int:
 
 @lru_cache(maxsize=64)
 def _month(day: int) -> tuple[int, int]:
-    """Where the month of a day begins and the next one does; days count from the epoch."""
+    """Return the start of a day's month and of the next one, ms; days count from the epoch."""
     first = (EPOCH + timedelta(days=day)).replace(day=1)
     following = (first + timedelta(days=31)).replace(day=1)
     return (first - EPOCH).days * DAY_MS, (following - EPOCH).days * DAY_MS
 
 
 def merge(bars: Iterable[Candle], open_ms: int) -> Candle:
-    """The bar that starts at ``open_ms`` and is made of ``bars``, at least one, in time order.
+    """Merge ``bars``, at least one and in time order, into one that starts at ``open_ms``.
 
-    Only minutes with prints make its prices, unless there is none.
+    Prices come only from bars with prints, unless there are none.
     """
     every = list(bars)
     parts = [bar for bar in every if bar.prints] or every
@@ -119,9 +119,9 @@ def merge(bars: Iterable[Candle], open_ms: int) -> Candle:
 class CandleSeries:
     """The bars of one coin, the last of them still open.
 
-    Every minute has its bar: one in which nothing was printed is flat at the last price, so that
-    a client sees the new minute as soon as it starts. The oldest bars are dropped beyond
-    ``capacity`` minutes, so memory is bounded; longer intervals reach as far back as the minutes.
+    Every minute has a bar; without prints it is flat at the last price, so that a client sees a new
+    minute as soon as it starts. Bars older than ``capacity`` minutes are dropped to bound memory;
+    longer intervals reach as far back as the minutes.
 
     Parameters
     ----------
@@ -130,14 +130,14 @@ class CandleSeries:
     now_ms
         Market time of the start, exchange ms.
     capacity
-        Minutes kept.
+        Number of minutes kept.
     """
 
     def __init__(self, last_price: float, now_ms: int, capacity: int = 20_000) -> None:
         first = Candle(_floor(now_ms, MINUTE_MS), last_price, last_price, last_price, last_price)
         self._minutes: deque[Candle] = deque([first], maxlen=capacity)
         self._finished: dict[str, Candle | None] = {}
-        """By interval, the minutes of its open bar but the newest, merged once a minute."""
+        """By interval, the minutes of its open bar except the newest, merged once a minute."""
 
     def __len__(self) -> int:
         return len(self._minutes)
@@ -148,22 +148,22 @@ class CandleSeries:
         return self._minutes[0].open_ms
 
     def prepend(self, bars: list[Candle]) -> None:
-        """Put older one-minute bars, in time order, before all others; those too old are dropped.
+        """Prepend older one-minute bars, in time order; those beyond the capacity are dropped.
 
         Raises
         ------
         ValueError
-            If the bars do not lie before the series.
+            If the bars overlap the series.
         """
         if bars and bars[-1].open_ms >= self.first_ms:
-            raise ValueError("the bars overlap the series they are put before")
+            raise ValueError("the prepended bars overlap the series")
         limit = self._minutes.maxlen
         room = len(bars) if limit is None else limit - len(self._minutes)
         self._minutes.extendleft(reversed(bars[-room:] if room else []))
         self._finished.clear()
 
     def roll(self, now_ms: int) -> None:
-        """Open the bar of ``now_ms``, and flat ones for the minutes skipped."""
+        """Open the bar of ``now_ms``, and flat bars for skipped minutes."""
         last = self._minutes[-1]
         if last.open_ms + MINUTE_MS <= now_ms:
             self._finished.clear()
@@ -171,12 +171,12 @@ class CandleSeries:
             self._minutes.append(Candle(open_ms, last.close, last.close, last.close, last.close))
 
     def add(self, time_ms: int, price: float, size: float) -> None:
-        """Take a print into its bar; prints come in time order."""
+        """Add a print to its bar; prints must come in time order."""
         self.roll(time_ms)
         self._minutes[-1] = self._minutes[-1].with_print(price, size)
 
     def current(self, interval: str) -> Candle:
-        """The bar of ``interval`` that is still open."""
+        """Return the open bar of ``interval``."""
         newest = self._minutes[-1]
         start_ms = bar_start(interval, newest.open_ms)
         if interval not in self._finished:
@@ -187,12 +187,12 @@ class CandleSeries:
         return merge([newest] if finished is None else [finished, newest], start_ms)
 
     def snapshot(self, interval: str, start_ms: int, end_ms: int) -> list[Candle]:
-        """Bars that start in [``start_ms``, ``end_ms``], oldest first, the newest 5000 at most."""
+        """Return the newest 5000 bars that start in [start_ms, end_ms], oldest first."""
         bars = [bar for bar in self._aggregate(interval) if start_ms <= bar.open_ms <= end_ms]
         return bars[-MAX_SNAPSHOT:]
 
     def since(self, start_ms: int) -> Iterator[Candle]:
-        """One-minute bars that start at ``start_ms`` or later, oldest first."""
+        """Return the one-minute bars that start at ``start_ms`` or later, oldest first."""
         newest_first = itertools.takewhile(
             lambda bar: bar.open_ms >= start_ms, reversed(self._minutes)
         )

@@ -1,4 +1,4 @@
-"""The market's clock: the computer's, or a faster one."""
+"""The market's clock: real time, or a multiple of it."""
 
 import math
 import time
@@ -10,21 +10,21 @@ __all__ = ["MarketClock"]
 
 
 class MarketClock:
-    """Market time that starts at ``start_ms`` and runs ``speed`` times as fast as the computer's.
+    """Market time that starts at ``start_ms`` and runs ``speed`` times as fast as real time.
 
-    It rests on the monotonic clock, so a correction of the computer's time makes no jump in the
-    market. At ``speed`` 1 and a start of now it shows the computer's own time, which is what an
-    unmodified trading client compares candles with; at other speeds only clients that read the
-    exchange's time stamps alone make sense of it.
+    It uses the monotonic clock, so a correction of the system time does not make the market jump.
+    Started at the present time with ``speed`` 1 it agrees with the system time, against which an
+    unmodified trading client compares candles; other speeds only suit clients that rely on the
+    exchange's time stamps alone.
 
     Parameters
     ----------
     start_ms
-        Market time of this moment, exchange milliseconds since the epoch.
+        Present market time, milliseconds since the epoch.
     speed
-        Market seconds a real second, positive and finite.
+        Market seconds per real second, positive and finite.
     monotonic
-        Real time in seconds, for tests.
+        Returns real time in seconds; replaced in tests.
 
     Raises
     ------
@@ -36,7 +36,7 @@ class MarketClock:
         self, start_ms: int, speed: float = 1.0, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         if not (math.isfinite(speed) and speed > 0):
-            raise InputError(f"speed is {speed}: give a positive number, 1 for real time")
+            raise InputError(f"speed is {speed}, must be a positive number: give 1 for real time")
         self.start_ms = start_ms
         self.speed = speed
         self._monotonic = monotonic

@@ -1,7 +1,7 @@
-"""What the coins that can be named are like: price, steps, leverage, and how thick their flow is.
+"""Figures of the known coins: price, price and size steps, leverage, and thickness of their flow.
 
-The figures say of which scale a coin is, not what it costs today. A coin that is not here is never
-traded at another's figures: a scenario file gives it its own.
+The figures give a coin's scale, not today's price. A coin missing here is never traded at another
+coin's figures; a scenario file must provide them.
 """
 
 import math
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from advanced_mm.errors import InputError
-from advanced_mm.instruments import dex_of, resolve_coin
+from advanced_mm.instruments import dex_of, nearest, resolve_coin
 from advanced_mm.markets.market import MarginMode
 
 __all__ = ["KNOWN_COINS", "CoinFigures", "figures_of", "margin_mode_of", "named_coins", "tick_of"]
@@ -29,11 +29,11 @@ class CoinFigures:
     size_decimals, max_leverage
         As the venue's ``meta`` gives them.
     margin_mode
-        As the venue's ``meta`` gives it; "" where cross margin is allowed, too.
+        As the venue's ``meta`` gives it; "" if cross margin is allowed too.
     width
-        How far market orders reach and move the price, as a share of the price, against ETH.
+        How far market orders reach and move the price, as a share of the price, relative to ETH.
     depth
-        How much USDC rests within such a reach, against ETH.
+        USDC resting within such a reach, relative to ETH.
     """
 
     price: float
@@ -88,55 +88,57 @@ KNOWN_COINS: dict[str, CoinFigures] = {
         price=4_000.0, size_decimals=4, max_leverage=20, margin_mode="noCross", depth=0.2
     ),
 }
-"""The first coin of a builder-deployed exchange is the first of its list here, as on the venue."""
+"""The first coin of a builder-deployed exchange here is the first of its listing on the venue."""
 
 
 def figures_of(coin: str) -> CoinFigures:
-    """The figures of a coin, by the venue's name.
+    """Return the figures of a coin, given the venue's name for it.
 
     Raises
     ------
     InputError
-        It has none, or is spelled otherwise; the message names the coins that have some.
+        If the coin has no figures, or the name is not the venue's spelling.
     """
     if coin not in KNOWN_COINS:
         (meant,) = named_coins([coin])
-        raise InputError(f"coin {coin!r} is {meant!r} at the venue: write it so")
+        raise InputError(f"coin {coin!r} is called {meant!r} at the venue: use that name")
     return KNOWN_COINS[coin]
 
 
 def named_coins(names: Iterable[str]) -> tuple[str, ...]:
-    """The coins with figures that a person has named, in whichever spelling, in order.
+    """Return the venue's names for coins given by the user in any spelling, in order.
 
     Raises
     ------
     InputError
-        A name means none of them; the message tells which there are.
+        If a name matches no coin with figures; the message lists them.
     """
     coins = []
     for name in names:
         try:
             coins.append(resolve_coin(name, KNOWN_COINS, "the loopback venue"))
         except InputError:
+            meant = " or ".join(nearest(name, KNOWN_COINS))
             raise InputError(
-                f"the loopback venue has no figures of a coin {name!r}, but those of "
-                f"{', '.join(KNOWN_COINS)}: name one of these, or give the coin its own in a "
+                f"the loopback venue has no figures for coin {name!r}"
+                f"{f' (did you mean {meant})' if meant else ''}, only for "
+                f"{', '.join(KNOWN_COINS)}: name one of these, or set the coin's own figures in a "
                 "scenario file (synthetic: start_price, size_decimals and max_leverage)"
             ) from None
     return tuple(coins)
 
 
 def margin_mode_of(coin: str) -> MarginMode:
-    """The margin mode of a coin; without figures, that of its exchange's usual listing."""
+    """Return a coin's margin mode; without figures, the usual one of its exchange."""
     if coin in KNOWN_COINS:
         return KNOWN_COINS[coin].margin_mode
     return "strictIsolated" if dex_of(coin) else ""
 
 
 def tick_of(highest_price: float, size_decimals: int) -> float:
-    """The price step at which every price up to ``highest_price`` (USDC) is on the venue's grid.
+    """Return the price step at which every price up to ``highest_price`` (USDC) is valid.
 
-    That is, of five significant figures at most, and of 6 - ``size_decimals`` decimals at most.
+    Valid prices have at most five significant figures and at most 6 - ``size_decimals`` decimals.
     """
     by_figures = math.floor(math.log10(highest_price)) - (_SIGNIFICANT_FIGURES - 1)
     return float(f"1e{max(by_figures, size_decimals - _PERPETUAL_DECIMALS)}")

@@ -1,4 +1,4 @@
-"""The venue's markets: what trades here, its recent prints, candles and daily figures."""
+"""The venue's markets with their recent prints, candles and daily figures."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from advanced_mm.markets.market import Book, CoinSpec, MarketSource, MarketUpdat
 __all__ = ["CoinMarket", "DayFigures", "TimedPrint", "Venue"]
 
 DAY_MS = 86_400_000
-RECENT_PRINTS = 30  # about as many as Hyperliquid replays to a new subscriber of trades
+RECENT_PRINTS = 30  # about what Hyperliquid replays to a new subscriber of trades
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class TimedPrint:
 
 @dataclass(frozen=True, slots=True)
 class DayFigures:
-    """The last 24 hours: the price before them, and what was traded in base and quote units."""
+    """The last 24 hours: the price before them, and the volume in base and quote units."""
 
     previous_price: float
     base_volume: float
@@ -34,7 +34,7 @@ class DayFigures:
 
 
 class CoinMarket:
-    """One coin's market, and what the venue remembers of it; itself a `MarketSource`.
+    """One coin's market and the venue's records of it; itself a `MarketSource`.
 
     Parameters
     ----------
@@ -66,11 +66,11 @@ class CoinMarket:
 
     @property
     def last_price(self) -> float:
-        """Price of the newest print, or of the start if there was none, quote currency."""
+        """Price of the newest print, or the start price if there was none, quote currency."""
         return self.candles.current("1m").close
 
     def advance(self, until_ms: int) -> list[MarketUpdate]:
-        """Let the market run and remember what happened; the blocks, in time order."""
+        """Run the market, record what happened and return the blocks in time order."""
         updates = self._source.advance(until_ms)
         for update in updates:
             for one in update.prints:
@@ -82,11 +82,11 @@ class CoinMarket:
         return updates
 
     def book(self, levels: int) -> Book:
-        """The book as of the last ``advance``, at most ``levels`` on each side."""
+        """Return the book as of the last ``advance``, at most ``levels`` on each side."""
         return self._source.book(levels)
 
     def make_up_past(self, minutes: int, seed: int) -> MinuteFlow:
-        """Put made-up bars before the candles; the flow they were given, that of the candles."""
+        """Prepend made-up bars with the flow of the existing candles; return that flow."""
         flow = measure_flow(self.candles)
         first = next(self.candles.since(0))
         self.candles.prepend(
@@ -95,7 +95,7 @@ class CoinMarket:
         return flow
 
     def day(self) -> DayFigures:
-        """Figures of the last 24 hours, or of the candles there are if they reach less far."""
+        """Return figures of the last 24 hours, or of all candles if they cover less."""
         bars = list(self.candles.since(self.now_ms - DAY_MS))
         return DayFigures(
             previous_price=bars[0].open,
@@ -110,7 +110,7 @@ class Venue:
     Parameters
     ----------
     sources
-        One market a coin; their order gives the coins' asset numbers, see `Listing`.
+        One market per coin; their order determines the asset numbers, see `Listing`.
     """
 
     def __init__(self, sources: Sequence[MarketSource]) -> None:
@@ -130,5 +130,5 @@ class Venue:
         return min(market.now_ms for market in self._markets.values())
 
     def advance(self, until_ms: int) -> dict[str, list[MarketUpdate]]:
-        """Let every market run to ``until_ms``; the new blocks by coin."""
+        """Run every market to ``until_ms`` and return the new blocks by coin."""
         return {coin: market.advance(until_ms) for coin, market in self._markets.items()}

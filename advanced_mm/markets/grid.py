@@ -1,4 +1,4 @@
-"""Prices and sizes as whole numbers of steps, and back without binary dust."""
+"""Prices and sizes as integer numbers of steps, converted back without floating-point residue."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 __all__ = ["FEWEST_TICKS", "MOST_TICKS", "StepGrid"]
 
-FEWEST_TICKS = 100  # below, a tick is more than a percent of the price
-MOST_TICKS = 10**5  # above, a price on the tick grid has more than five significant figures
+FEWEST_TICKS = 100  # with fewer, a tick is more than one percent of the price
+MOST_TICKS = 10**5  # with more, a price on the tick grid has over five significant figures
 
 
 @dataclass(frozen=True, slots=True)

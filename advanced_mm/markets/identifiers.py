@@ -16,8 +16,8 @@ def transaction_hash(*parts: object) -> str:
 def first_trade_id(start_ms: int) -> int:
     """Return the trade id from which a market that starts at ``start_ms`` (exchange ms) counts up.
 
-    Recordings drop a print whose id they know. Sessions that write to one data directory must
-    therefore not share ids: each second of start time owns 2**20 of them, far more than it prints.
-    Below 2**53, so that a JavaScript client reads them exactly.
+    Recordings drop a print whose id they already have, so sessions that write to one data directory
+    must not share ids: each second of start time owns 2**20 of them, far more than are printed in
+    a second. Ids stay below 2**53, so that a JavaScript client reads them exactly.
     """
     return start_ms // 1000 * _IDS_PER_SECOND

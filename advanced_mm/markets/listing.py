@@ -1,8 +1,8 @@
-"""Which perpetual exchange lists which coin, and the numbers that orders name coins by.
+"""The coins of each perpetual exchange, and the asset numbers that identify coins in orders.
 
-The main exchange is named by the empty string. A builder-deployed one (HIP-3) lists coins that
-begin with its name, as ``xyz:XYZ100``. A coin of the main exchange is numbered by its place in
-``meta``; one of the n-th builder-deployed exchange by 100000 + 10000 n + its place there.
+The name of the main exchange is the empty string. A builder-deployed exchange (HIP-3) lists coins
+prefixed with its name, like ``xyz:XYZ100``. The asset number of a coin of the main exchange is its
+index in ``meta``; on the n-th builder-deployed exchange it is 100000 + 10000 n + its index there.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ class Listing:
     Parameters
     ----------
     coins
-        The venue's names. Coins, and builder-deployed exchanges, are numbered in this order.
+        The venue's coin names. Coins and builder-deployed exchanges are numbered in this order.
     """
 
     def __init__(self, coins: Iterable[str]) -> None:
@@ -42,13 +42,13 @@ class Listing:
         return tuple(self._coins)
 
     def coins_of(self, dex: str) -> tuple[str, ...]:
-        """The coins of an exchange in the order of their numbers; none where it does not exist."""
+        """Return an exchange's coins in the order of their numbers; none if it does not exist."""
         return tuple(self._coins.get(dex, ()))
 
     def asset_of(self, coin: str) -> int:
-        """The number of a coin; KeyError where it is not listed."""
+        """Return the number of a coin; raise KeyError if it is not listed."""
         return self._assets[coin]
 
     def coin_of(self, asset: int) -> str | None:
-        """The coin with a number; None where there is none."""
+        """Return the coin with a number, None if there is none."""
         return self._by_asset.get(asset)

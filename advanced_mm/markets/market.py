@@ -1,8 +1,8 @@
-"""The one interface behind which every market of the loopback venue stands.
+"""The interface that every market of the loopback venue implements.
 
-A market source publishes blocks: prints, then the touch they left behind. It is made with a start
-time in exchange milliseconds and knows nothing of clocks; whoever drives it calls ``advance``.
-Prices are in the quote currency, sizes in the base currency, times in exchange milliseconds.
+A market source publishes blocks: prints, then the touch after them. It is created with a start time
+in exchange milliseconds and has no clock; the caller drives it with ``advance``. Prices are in the
+quote currency, sizes in the base currency, times in exchange milliseconds.
 """
 
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ __all__ = [
 ]
 
 MarginMode: TypeAlias = Literal["", "noCross", "strictIsolated"]
-"""Of a coin: every margin; isolated alone; isolated, and it stays until the position is reduced."""
+"""Cross and isolated margin; isolated only; isolated only, locked until the position is reduced."""
 
 
 @dataclass(frozen=True, slots=True)
 class CoinSpec:
-    """What the venue's ``meta`` says of a coin.
+    """A coin as the venue's ``meta`` describes it.
 
     ``tick`` is the price step at the current price level, quote currency; sizes are multiples of
     ``10**-size_decimals`` base units.
@@ -39,13 +39,13 @@ class CoinSpec:
 
     @property
     def only_isolated(self) -> bool:
-        """Whether positions must have a margin of their own."""
+        """Whether positions can only use isolated margin."""
         return self.margin_mode != ""
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The touch: best bid and offer with the sizes resting there. An empty side is None, size 0."""
+    """The touch: best bid and offer with their sizes. An empty side is None with size 0."""
 
     bid: float | None
     bid_size: float
@@ -57,8 +57,9 @@ class Quote:
 class Print:
     """One match of an aggressive order.
 
-    ``side`` is the aggressor's, +1 buy and -1 sell. ``hash`` ("0x" and 64 hexadecimal digits) is
-    the transaction's: prints of one market order share it. ``users`` are (buyer, seller) addresses.
+    ``side`` is the aggressor's, +1 for buy and -1 for sell. ``hash`` ("0x" and 64 hexadecimal
+    digits) identifies the transaction; all prints of a market order share it. ``users`` are the
+    (buyer, seller) addresses.
     """
 
     price: float
@@ -80,7 +81,7 @@ class MarketUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One price of the book, the size resting there and the number of orders it is made of."""
+    """One price level of the book: the size resting there and the number of orders."""
 
     price: float
     size: float
@@ -91,9 +92,9 @@ class Level:
 class Book:
     """The visible book, best level first on both sides, never crossed.
 
-    ``time_ms`` is the exchange time at which the market was last alive. It stands still while a
-    market is silent (the hole of a recording): publish it as it is, or the hole would look covered
-    to whoever records the venue.
+    ``time_ms`` is the exchange time at which the market was last alive. It stops while a market is
+    silent (a hole in a recording). Publish it unchanged; otherwise the hole would look covered to a
+    client that records the venue.
     """
 
     time_ms: int
@@ -113,7 +114,7 @@ class Book:
 
 
 class MarketSource(Protocol):
-    """A market somebody else drives."""
+    """A market driven by its caller."""
 
     @property
     def spec(self) -> CoinSpec:
@@ -122,7 +123,7 @@ class MarketSource(Protocol):
 
     @property
     def now_ms(self) -> int:
-        """Time of the last ``advance`` (the start before the first one), exchange ms."""
+        """Time of the last ``advance``, or the start time before the first one, exchange ms."""
         ...
 
     @property
@@ -131,9 +132,9 @@ class MarketSource(Protocol):
         ...
 
     def advance(self, until_ms: int) -> list[MarketUpdate]:
-        """All blocks with ``time_ms <= until_ms`` not given yet, in time order."""
+        """Return all blocks up to ``until_ms`` not returned yet, in time order."""
         ...
 
     def book(self, levels: int) -> Book:
-        """The book as of the last ``advance``, at most ``levels`` on each side."""
+        """Return the book as of the last ``advance``, at most ``levels`` on each side."""
         ...

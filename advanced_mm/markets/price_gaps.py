@@ -1,8 +1,8 @@
-"""Price gaps: from one moment on a market trades at other prices.
+"""Price gaps: jumps of a market's price without a trade.
 
-The gap is a shift of every price by whole ticks. The market goes on as it would have, at its new
-level: book, touch and prints alike, nothing is printed on the way. Where it would go on to a price
-at which its tick does not fit, zero or less among them, it is held at the last one that does.
+A gap shifts every later price by whole ticks. Book, touch and prints continue at the new level as
+they would have at the old one; nothing is printed in between. If the market would then move to a
+price that its tick does not fit, such as zero or less, it is held at the last price that fits.
 """
 
 import logging
@@ -20,24 +20,24 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Gap:
-    """At ``time_ms`` (exchange ms) the price jumps by ``percent`` of the mid, above -100."""
+    """A jump at ``time_ms`` (exchange ms) by ``percent`` of the mid, above -100."""
 
     time_ms: int
     percent: float
 
 
 def after_gap(spec: CoinSpec, price: float, percent: float) -> float:
-    """The price after a jump of ``percent`` from ``price``, quote currency.
+    """Return the price after a jump of ``percent`` from ``price``, quote currency.
 
     Raises
     ------
     InputError
-        If the coin's tick does not fit there.
+        If the coin's tick does not fit the new price.
     """
     after = price * (1 + percent / 100)
     if not FEWEST_TICKS <= after / spec.tick <= MOST_TICKS:
         raise InputError(
-            f"price gap of {spec.coin}: {percent:g}% of {price:g} leads to {after:g}, where its "
+            f"price gap of {spec.coin}: {percent:g}% of {price:g} leads to {after:g}, which the "
             f"tick of {spec.tick:g} does not fit: give a smaller gap"
         )
     return after
@@ -46,14 +46,14 @@ def after_gap(spec: CoinSpec, price: float, percent: float) -> float:
 class GapMarket:
     """A `MarketSource` whose prices jump at given times.
 
-    The same market without gaps as its source; with gaps, each shows as a new touch at its time.
+    Without gaps it equals its source; each gap shows as a new touch at its time.
 
     Parameters
     ----------
     source
         The market itself.
     gaps
-        What is known of gaps beforehand; more may be added as long as they lie ahead.
+        Scheduled gaps; future ones may be added later.
     """
 
     def __init__(self, source: MarketSource, gaps: tuple[Gap, ...] = ()) -> None:
@@ -71,7 +71,7 @@ class GapMarket:
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
-        """Every gap there has been or is to be, in time order."""
+        """All past and scheduled gaps, in time order."""
         return (*self._done, *self._ahead)
 
     @property
@@ -90,20 +90,22 @@ class GapMarket:
         return self._source.mid + self._shift * self._grid.step
 
     def add(self, gap: Gap) -> None:
-        """Let the price jump later.
+        """Schedule a gap.
 
         Raises
         ------
         InputError
-            If that is in the past, or the price would leave the tick's range from where it is now.
+            If its time is in the past, or the current price plus the gap leaves the tick's range.
         """
         if gap.time_ms <= self.now_ms:
-            raise InputError(f"price gap of {self.spec.coin}: its time is in the past")
+            raise InputError(
+                f"price gap of {self.spec.coin}: {gap.time_ms} ms is in the past: give a later time"
+            )
         after_gap(self.spec, self.mid, gap.percent)
         insort(self._ahead, gap)
 
     def advance(self, until_ms: int) -> list[MarketUpdate]:
-        """All blocks with ``time_ms <= until_ms`` not given yet, in time order."""
+        """Return all blocks up to ``until_ms`` not returned yet, in time order."""
         updates: list[MarketUpdate] = []
         while self._ahead and self._ahead[0].time_ms <= until_ms:
             gap = self._ahead.pop(0)
@@ -113,21 +115,21 @@ class GapMarket:
         return updates + self._shifted(self._source.advance(until_ms))
 
     def book(self, levels: int) -> Book:
-        """The book as of the last ``advance``, at most ``levels`` on each side."""
+        """Return the book as of the last ``advance``, at most ``levels`` on each side."""
         book = self._source.book(levels)
         if not self._shift:
             return book
         return replace(book, bids=self._levels(book.bids), asks=self._levels(book.asks))
 
     def _jump(self, gap: Gap) -> MarketUpdate:
-        """Move the market; the touch it then has."""
+        """Apply a gap and return the new touch as an update."""
         before, ticks = self.mid, self.mid / self._grid.step
         asked = ticks * (1 + gap.percent / 100)
         wanted = min(max(asked, FEWEST_TICKS), MOST_TICKS)
         self._shift += round(wanted - ticks)
-        if wanted != asked:  # when it was asked for, the price was another one
+        if wanted != asked:  # the price has moved since the gap was scheduled
             logger.warning(
-                "%s: a price gap of %g%% from %g ends at %g, where its tick still fits",
+                "%s: a price gap of %g%% from %g was cut short at %g, the last price its tick fits",
                 self.spec.coin, gap.percent, before, self.mid,
             )  # fmt: skip
         book = self.book(1)
@@ -157,14 +159,14 @@ class GapMarket:
         return MarketUpdate(update.time_ms, quote, tuple(one for one in prints if one.price > 0))
 
     def _hold(self, quote: Quote) -> None:
-        """Shift less where the touch would leave the range in which its tick fits."""
+        """Reduce the shift if the touch would leave the range that its tick fits."""
         lowest = MOST_TICKS if quote.bid is None else self._ticks(quote.bid) + self._shift
         highest = FEWEST_TICKS if quote.ask is None else self._ticks(quote.ask) + self._shift
         back = max(0, FEWEST_TICKS - 1 - lowest) or min(0, MOST_TICKS - highest)
         if back and not self._held:
             logger.warning(
-                "%s: since its price gap the market would leave the range of its tick of %g; it is "
-                "held at the end of it",
+                "%s: after its price gap the market would leave the price range of its tick of %g; "
+                "it is held at the end of that range",
                 self.spec.coin, self._grid.step,
             )  # fmt: skip
         self._held = self._held or back != 0

@@ -1,4 +1,4 @@
-"""How a market is made: everything that is needed to make the very same one again."""
+"""Market recipes: everything needed to reproduce the same market."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,26 +17,26 @@ __all__ = ["MarketRecipe", "coin_seed"]
 
 
 def coin_seed(seed: int, number: int, coin: str) -> int:
-    """The seed of the coin with asset number ``number``: no two coins share their noise."""
+    """Return the seed of the coin with index ``number``, so that no two coins share their noise."""
     return seed if number == 0 else crc32(f"{seed}:{coin}".encode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketRecipe:
-    """A synthetic market or a replay, and what happens to it.
+    """A synthetic market or a replay, and its events.
 
     Attributes
     ----------
     coin
         The coin's name.
     seed
-        Of the synthetic market and of the made-up candles.
+        Seed of the synthetic market and of the made-up candles.
     start_ms
-        When the market begins, exchange ms.
+        Start of the market, exchange ms.
     synthetic
         Parameters at the start; None for a replay.
     regimes
-        What they change to, with times from the start.
+        Later parameters, with times from the start.
     replay
         Data directory of the recording; None for the synthetic market.
     gaps
@@ -56,12 +56,12 @@ class MarketRecipe:
             raise InputError(f"market {self.coin}: give either synthetic parameters or a replay")
 
     def make(self) -> GapMarket:
-        """The market at its start.
+        """Return the market at its start.
 
         Raises
         ------
         InputError
-            If the recording cannot be used or the regimes do not fit together.
+            If the recording cannot be used or the regimes are inconsistent.
         """
         return GapMarket(self._source(), self.gaps)
 
@@ -70,6 +70,6 @@ class MarketRecipe:
             regimes = Regimes(self.synthetic, self.regimes)
             return SyntheticMarket(regimes, self.start_ms, self.seed)
         if self.replay is None:
-            raise RuntimeError("a recipe has a market")
+            raise RuntimeError("the recipe has neither synthetic parameters nor a replay")
         recording = ShardStore(self.replay).read(self.coin)
         return ReplayMarket(recording, read_books(self.replay, self.coin), self.start_ms)

@@ -1,4 +1,4 @@
-"""The levels of recorded L2 snapshots, which a replay shows and nothing else needs."""
+"""The levels of recorded L2 snapshots; only a replay needs them."""
 
 import logging
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ class RecordedBooks:
 
     ``time_ms`` has shape (n,), exchange ms; the others (n, 20), best level first, NaN where the
     snapshot has fewer levels. Prices in quote, sizes in base currency. ``deep`` (n,) is the row of
-    the newest snapshot of full depth, itself where it is one or there is none: what lies behind
-    the five levels of a fast snapshot.
+    the newest full-depth snapshot, which extends the five levels of a fast one; it is the row
+    itself for a full-depth snapshot, or if there is none.
     """
 
     time_ms: NDArray[np.int64]
@@ -42,23 +42,20 @@ class RecordedBooks:
 
     @classmethod
     def none(cls) -> "RecordedBooks":
-        """No snapshot at all: a replay then shows the touch alone."""
+        """Return no snapshots; a replay then shows only the touch."""
         empty = np.empty((0, BOOK_LEVELS))
         no_rows = np.empty(0, dtype=np.int64)
         return cls(no_rows, no_rows, empty, empty, empty, empty)
 
 
 def read_books(data_dir: Path, coin: str) -> RecordedBooks:
-    """Read the L2 snapshots of a coin, of both cadences.
-
-    Shards that cannot be read are skipped with a warning.
-    """
+    """Read a coin's L2 snapshots of both cadences; skip unreadable shards with a warning."""
     tables = []
     for path in sorted((coin_folder(data_dir, coin) / "orderbooks").glob("orderbooks_*.parquet")):
         try:
             tables.append(_read_levels(path))
         except (pa.ArrowException, OSError, KeyError) as error:
-            logger.warning("skipping the levels of shard %s: %s", path, error)
+            logger.warning("%s: skipping the levels of this shard: %s", path, error)
     if not tables:
         return RecordedBooks.none()
     columns = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
@@ -73,7 +70,7 @@ def _read_levels(path: Path) -> dict[str, NDArray[np.generic]]:
     table = pq.read_table(path, use_threads=False)
     timed = pc.is_valid(table["exchange_timestamp"])
     if not pc.all(timed).as_py():
-        logger.warning("%s: snapshots without a time are left out", path)
+        logger.warning("%s: skipping snapshots without a time", path)
         table = table.filter(timed)
     columns: dict[str, NDArray[np.generic]] = {
         "time_ms": table["exchange_timestamp"].to_numpy(),

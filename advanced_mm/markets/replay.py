@@ -1,8 +1,8 @@
-"""A recorded market played again, as if it happened from a given time on.
+"""A recorded market replayed as if it started at a given time.
 
-What was published is published again, to the millisecond: BBO updates, prints, the times of L2
-snapshots. Stretches the recording did not cover stay silent for as long, so whoever records the
-replay measures the same covered time, and a fit of what he records equals a fit of the recording.
+BBO updates, prints and the times of L2 snapshots are published with the recorded millisecond
+timing. Stretches the recording does not cover stay silent for as long, so a recording of the replay
+has the same covered time, and a fit of it equals a fit of the original recording.
 """
 
 import logging
@@ -27,21 +27,21 @@ __all__ = ["ReplayMarket", "load_replay"]
 logger = logging.getLogger(__name__)
 
 _PHASE_MS = 500  # calibration bins lie on multiples of this; their phase alone moves epsilon by 2%
-_SEAM_MS = 100  # at least one block of silence between the end of a pass and the next
+_SEAM_MS = 100  # at least one block of silence between two passes
 _PRICE_BAND = 0.3  # passes drift at most this far from the recorded prices, as a share of them
-_MAX_LEVERAGE = 10  # of a coin without figures: no recording says what the venue allowed
-_MOST_SIZE_DECIMALS = 6  # and none of the price then
+_MAX_LEVERAGE = 10  # of a coin without figures: a recording does not hold the venue's limit
+_MOST_SIZE_DECIMALS = 6  # szDecimals of a perpetual
 
 _Ints = NDArray[np.int64]
 
 
 def load_replay(data_dir: Path, coin: str, start_ms: int, *, loop: bool = True) -> "ReplayMarket":
-    """Read a coin's recording below ``data_dir`` and make a market of it.
+    """Read a coin's recording below ``data_dir`` and return a market that plays it.
 
     Raises
     ------
     InputError
-        If there is no such recording, or it holds no two-sided quote.
+        If there is no such recording, or it has no two-sided quote.
     """
     recording = ShardStore(data_dir).read(coin)
     return ReplayMarket(recording, read_books(data_dir, coin), start_ms, loop=loop)
@@ -49,7 +49,7 @@ def load_replay(data_dir: Path, coin: str, start_ms: int, *, loop: bool = True) 
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One side of a quote or book array: prices in ticks where ``there``, sizes in base units."""
+    """One side of a quote or book array: prices (ticks; valid where ``there``), sizes (base)."""
 
     ticks: _Ints
     sizes: NDArray[np.float64]
@@ -63,7 +63,7 @@ class _Side:
         tick: float,
         size_decimals: int,
     ) -> "_Side":
-        """What is left of a side on the grids of price and size."""
+        """Round a side to the price and size grids."""
         there = _at_least_one_step(prices, tick) & _at_least_one_step(sizes, 10.0**-size_decimals)
         return cls(_ticks(np.where(there, prices, 0.0), tick), sizes, there)
 
@@ -72,23 +72,23 @@ class ReplayMarket:
     """A `MarketSource` that plays a recording.
 
     The recording begins at ``origin_ms``, the first time from ``start_ms`` on that keeps its phase
-    within half a second; prints before its first quote or snapshot, which a resubscription had
-    replayed, are left out. With ``loop`` it then begins again, one pass every ``period_ms``; prices
-    of a pass are shifted by whole ticks so that the mid does not jump at the seam (once the shift
-    would exceed 30% of the price it returns to zero, with a jump and a warning). Trade ids are
-    new. A print's hash stands for (time, side, recorded transaction), so that prints group into
-    the same market orders as those of the recording.
+    within half a second. Prints before its first quote or snapshot, replayed to the collector when
+    it subscribed, are dropped. With ``loop`` it starts over every ``period_ms``; the prices of a
+    pass are shifted by whole ticks so that the mid does not jump at the seam. Once the shift would
+    exceed 30% of the price it returns to zero, with a jump and a warning. Trade ids are new. A
+    print's hash is derived from (time, side, recorded transaction), so that prints group into the
+    same market orders as in the recording.
 
     Parameters
     ----------
     recording
-        What to play.
+        The recording to play.
     books
         Its L2 snapshots; between them the book follows the touch.
     start_ms
-        Exchange time (ms) at which the market is to start.
+        Start of the market, exchange ms.
     loop
-        Whether to begin again at the end; without, the market falls silent.
+        Whether to start over at the end; otherwise the market goes silent.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class ReplayMarket:
         self._show(self._quote_at(int(np.argmax(two_sided))))
 
     def _lay_timeline(self, recording: Recording) -> None:
-        """Arrange blocks (all rows of one ms) and heartbeats, ms since the recording began."""
+        """Set up blocks (all rows of one ms) and heartbeats, ms since the recording's start."""
         quote_ms = recording.quotes.time_ms
         beats = np.union1d(quote_ms, recording.book_time_ms)
         self._first_ms = int(beats[0])
@@ -153,7 +153,7 @@ class ReplayMarket:
 
     @property
     def spec(self) -> CoinSpec:
-        """The coin; size decimals are those of the recorded sizes."""
+        """The coin; ``size_decimals`` is inferred from the recorded sizes."""
         return self._spec
 
     @property
@@ -163,15 +163,15 @@ class ReplayMarket:
 
     @property
     def mid(self) -> float:
-        """Middle of the touch, or of the last one with two sides, quote currency."""
+        """Mid of the touch, or of the last two-sided one, quote currency."""
         return self._mid
 
     def recorded_ms(self, time_ms: int) -> int:
-        """Exchange time of the recording that is played at market time ``time_ms``."""
+        """Return the exchange time of the recording played at market time ``time_ms``."""
         return self._first_ms + (time_ms - self.origin_ms) % self.period_ms
 
     def advance(self, until_ms: int) -> list[MarketUpdate]:
-        """All blocks with ``time_ms <= until_ms`` not given yet, in time order."""
+        """Return all blocks up to ``until_ms`` not returned yet, in time order."""
         self._now_ms = max(self._now_ms, until_ms)
         updates: list[MarketUpdate] = []
         while True:
@@ -184,10 +184,10 @@ class ReplayMarket:
             self._begin_again()
 
     def book(self, levels: int) -> Book:
-        """The newest snapshot with the touch put in its place.
+        """Return the newest snapshot with the current touch on top.
 
-        The book's time is that of the last recorded quote or snapshot, so it stands still in the
-        holes of the recording. Numbers of orders are not recorded: 1 a level.
+        The book's time is that of the last recorded quote or snapshot, so it does not advance in
+        holes of the recording. Order counts are not recorded; each level shows 1.
         """
         elapsed_ms = self._now_ms - self._pass_start_ms
         beat = max(0, int(np.searchsorted(self._beats, elapsed_ms, side="right")) - 1)
@@ -204,7 +204,7 @@ class ReplayMarket:
     def _levels(
         self, side: int, row: int, best: float | None, best_size: float, levels: int
     ) -> tuple[Level, ...]:
-        """The touch and what snapshots show behind it (side 0: bids, 1: asks)."""
+        """Return the touch and the snapshot levels behind it (side 0: bids, 1: asks)."""
         if best is None:
             return ()
         shown = [Level(best, best_size, 1)]
@@ -223,7 +223,7 @@ class ReplayMarket:
         return tuple(shown[:levels])
 
     def _begin_again(self) -> None:
-        """Start the next pass, its prices shifted to where this one ended."""
+        """Start the next pass with prices shifted to where this one ended."""
         self._pass_start_ms += self.period_ms
         self._next_block = 0
         bids, asks = self._quote_sides
@@ -231,7 +231,10 @@ class ReplayMarket:
         twice_mid = bids.ticks[two_sided] + asks.ticks[two_sided]
         shift = self._shift + round(int(twice_mid[-1] - twice_mid[0]) / 2)
         if abs(shift) > _PRICE_BAND * int(twice_mid[0]) / 2:
-            logger.warning("replay of %s: prices return to the recorded ones", self._spec.coin)
+            logger.warning(
+                "%s: the replay's prices drifted too far and jump back to the recorded ones",
+                self._spec.coin,
+            )
             shift = 0
         self._shift = shift
 
@@ -280,29 +283,29 @@ def _ticks(prices: NDArray[np.float64], tick: float) -> _Ints:
 
 
 def _at_least_one_step(values: NDArray[np.float64], step: float) -> NDArray[np.bool_]:
-    """Which values are numbers that rounding to whole steps leaves positive."""
+    """Return which values are finite and stay positive when rounded to whole steps."""
     there: NDArray[np.bool_] = np.isfinite(values) & (np.rint(values / step) >= 1)
     return there
 
 
 def _on_the_grids(trades: Trades, tick: float, size_decimals: int) -> Trades:
-    """The prints of which rounding leaves a price and a size."""
+    """Return the prints whose price and size stay positive when rounded to the grids."""
     there = _at_least_one_step(trades.price, tick)
     there &= _at_least_one_step(trades.size, 10.0**-size_decimals)
     if there.all():
         return trades
-    logger.warning("replay: %d prints without a price or a size are left out", np.sum(~there))
+    logger.warning("replay: skipping %d prints without a price or a size", np.sum(~there))
     return Trades(**{name: column[there] for name, column in vars(trades).items()})
 
 
 def _between(trades: Trades, first_ms: int, last_ms: int) -> Trades:
-    """The prints of [first_ms, last_ms]."""
+    """Return the prints in [first_ms, last_ms]."""
     low, high = np.searchsorted(trades.time_ms, (first_ms, last_ms + 1))
     return Trades(**{name: column[low:high] for name, column in vars(trades).items()})
 
 
 def _size_decimals(recording: Recording) -> int:
-    """Fewest decimals that write every recorded size."""
+    """Return the fewest decimals that represent every recorded size."""
     quotes = recording.quotes
     sizes = np.concatenate((quotes.bid_size, quotes.ask_size, recording.trades.size))
     sizes = sizes[np.isfinite(sizes)]

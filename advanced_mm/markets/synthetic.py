@@ -6,14 +6,14 @@ side lambda = 1 /s, kappa = 2 per USDC, epsilon = 0.6 * 0.3 = 0.18 USDC, sigma =
 - Not toxic: kappa * epsilon = 0.36.
 - Recoverable: in 30 minutes about 1630 market orders a side print and 1340 of them walk beyond the
   touch; the standard error of epsilon is near sigma / sqrt(1630) = 0.025, a seventh of epsilon.
-- Lively enough for a dry run, which fills only when the other side's best has crossed the resting
-  quote at a poll: at depth 1/kappa + epsilon + 0.00015 * 3000 = 1.13 USDC on the inventories
-  {0, 1}, three minutes hold on average 22 fills when every quote is replaced at each poll of one
-  second, 22 when it is replaced after a drift of two ticks, 14 when it always rests for 15 s
-  (simulated over 600 market minutes). Such fills come when the price runs over the quote, so they
-  lose; those of a matching book need not.
+- Lively enough for a dry run, which fills only if the opposite best price has crossed the resting
+  quote at a poll. At depth 1/kappa + epsilon + 0.00015 * 3000 = 1.13 USDC on the inventories
+  {0, 1}, three minutes have on average 22 fills if every quote is replaced at each one-second poll,
+  22 if it is replaced after a drift of two ticks, 14 if it always rests for 15 s (simulated over
+  600 market minutes). Such fills occur when the price runs over the quote, so they lose money;
+  fills of a matching book need not.
 
-It prints about 25 times a second, 1.8 market orders.
+The market prints about 25 times a second, from 1.8 market orders.
 """
 
 import math
@@ -32,19 +32,19 @@ from advanced_mm.markets.synthetic_regimes import Regimes
 __all__ = ["ObservableTruth", "SyntheticMarket", "SyntheticParameters"]
 
 _ORDERS_PER_LEVEL = 4
-_LADDER_SPARE = 256  # ticks the price may move before levels are made anew
+_LADDER_SPARE = 256  # ticks the price may move before the levels are rebuilt
 
 
 class SyntheticMarket:
     """A `MarketSource` that draws its blocks from a seed.
 
     The first block, at ``start_ms``, shows the opening touch; the next follow every ``block_ms``.
-    Same parameters, start and seed: same market, whatever the steps of ``advance``.
+    The same parameters, start and seed give the same market, however ``advance`` is called.
 
     Parameters
     ----------
     market
-        The market, see `SyntheticParameters`, or several sets of them with their times.
+        The market's parameters, or several sets of them with their times.
     start_ms
         Exchange time of the first block, ms.
     seed
@@ -61,7 +61,7 @@ class SyntheticMarket:
         self._ladder: tuple[Level, ...] = ()
         self._ladder_ticks = (0, 0)
         self._draw_at = crc32(parameters.coin.encode()) % CHUNK_BLOCKS
-        # As the flow has it: 3000.0 // 0.1 is 29999.
+        # As SyntheticFlow computes it: 3000.0 // 0.1 is 29999.
         self._bid = math.floor(parameters.start_price / parameters.tick)
         self._level_size = parameters.level_size
         self._last_block = -1
@@ -79,16 +79,16 @@ class SyntheticMarket:
 
     @property
     def mid(self) -> float:
-        """Middle of the touch, quote currency."""
+        """Mid of the touch, quote currency."""
         return (self._prices.value(self._bid) + self._prices.value(self._bid + 1)) / 2
 
     def truth(self) -> ObservableTruth:
-        """Return what an estimator on the stream of the present regime alone should find."""
-        # The opening touch is no block of the flow: the flow's count is one behind.
+        """Return what an estimator that sees only the current regime should find."""
+        # The opening touch is not a block of the flow, so the flow's count is one behind.
         return self._regimes.parameters_of_block(max(0, self._last_block - 1)).truth()
 
     def advance(self, until_ms: int) -> list[MarketUpdate]:
-        """All blocks with ``time_ms <= until_ms`` not given yet, in time order."""
+        """Return all blocks up to ``until_ms`` not returned yet, in time order."""
         self._now_ms = max(self._now_ms, until_ms)
         due = (self._now_ms - self._start_ms) // self._parameters.block_ms
         updates = []
@@ -100,9 +100,9 @@ class SyntheticMarket:
         return updates
 
     def book(self, levels: int) -> Book:
-        """The book as of the last ``advance``: the same size at each tick from the touch on."""
+        """Return the book as of the last ``advance``: the same size at each tick from the touch."""
         last_ms = self._start_ms + max(0, self._last_block) * self._parameters.block_ms
-        lowest = max(1, self._bid - levels + 1)  # in ticks: no price is zero or less
+        lowest = max(1, self._bid - levels + 1)  # in ticks; prices must be positive
         first, end = self._ladder_ticks
         if not (first <= lowest and self._bid + levels < end) or (
             self._ladder[0].size != self._level_size
@@ -113,7 +113,7 @@ class SyntheticMarket:
         return Book(last_ms, bids[::-1], self._ladder[bid + 1 : bid + 1 + levels])
 
     def _lay_ladder(self, levels: int) -> int:
-        """Make the levels around the touch, of which books are slices; the lowest tick."""
+        """Build the levels around the touch, of which books are slices; return the lowest tick."""
         reach = levels + _LADDER_SPARE
         first, end = max(1, self._bid - reach), self._bid + reach
         self._ladder = tuple(
@@ -124,7 +124,7 @@ class SyntheticMarket:
         return first
 
     def _generate(self, flow: SyntheticFlow) -> Iterator[tuple[int, float, MarketUpdate | None]]:
-        """Yield best bid (ticks), level size and publication, if any, of each block, for ever."""
+        """Yield best bid (ticks), level size and update, if any, of each block, without end."""
         time_ms, shown = self._start_ms, (self._bid, self._level_size)
         yield *shown, MarketUpdate(time_ms, self._touch(*shown))
         following = flow.next_chunk()
@@ -132,7 +132,7 @@ class SyntheticMarket:
             chunk = following
             self._printer.load(chunk)
             bids = chunk.bid_ticks.tolist()
-            # Each coin draws ahead at a block of its own: many would stop the venue together.
+            # Each coin draws ahead at a different block, so that many coins do not stall the venue.
             draw_at = min(self._draw_at, len(bids) - 1)
             for block, bid in enumerate(bids):
                 if block == draw_at:
@@ -152,9 +152,9 @@ class SyntheticMarket:
 
 
 class _Printer:
-    """Makes prints of the arrays of a chunk, a block at a time, as that costs far more than them.
+    """Turns a chunk's arrays into prints one block at a time, which costs far more than drawing.
 
-    Trade ids count up in the order of publication, transaction hashes stand for market orders.
+    Trade ids count up in the order of publication; each market order has one transaction hash.
     """
 
     def __init__(self, parameters: SyntheticParameters, start_ms: int, seed: int) -> None:
@@ -178,7 +178,7 @@ class _Printer:
         )
 
     def prints(self, block: int) -> tuple[Print, ...]:
-        """The prints of a block of the chunk; blocks must be asked for in their order."""
+        """Return the prints of a block of the chunk; blocks must be requested in order."""
         first, end = self._bounds[block], self._bounds[block + 1]
         if first == end:
             return ()

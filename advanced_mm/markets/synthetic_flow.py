@@ -1,7 +1,7 @@
-"""A minute of the synthetic market at a time, as arrays.
+"""The order flow of the synthetic market, drawn one minute at a time as arrays.
 
-Everything here counts in whole or fractional ticks of price and in whole size steps; the chunks
-depend on nothing but the generator, so that a market does not depend on how it is driven.
+Prices are in whole or fractional ticks, sizes in whole size steps. Chunks depend only on the random
+generator, so a market does not depend on how it is driven.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class FlowChunk:
-    """``CHUNK_BLOCKS`` blocks of the market, fewer where a regime ends; all of one regime.
+    """``CHUNK_BLOCKS`` blocks of the market, all of one regime; fewer if the regime ends.
 
     ``latent`` has shape (blocks,): S after each block, in ticks. The ``print_*`` arrays have one
     entry per print, in the order of publication: block within the chunk, number of the market
@@ -56,12 +56,13 @@ class _Orders:
 
 
 class SyntheticFlow:
-    """Draws the chunks of one market, one after the other.
+    """Draws the chunks of one market in order.
 
-    Within a block the market orders that arrived since the last one trade against the book built
-    around the last S, each from the touch on, since resting liquidity refills between them. Then S
-    takes its diffusion step and their jumps, and the book is laid anew around it. An order whose
-    reach ends before the touch does not print but may move S, as the model's M counts it.
+    In each block, the market orders that arrived since the previous block trade against the book
+    around the previous S, each starting at the touch, since resting liquidity refills between them.
+    Then S takes its diffusion step and the orders' jumps, and the book is rebuilt around it. An
+    order whose reach ends before the touch does not print but may move S, as the model's M counts
+    it.
     """
 
     def __init__(self, regimes: Regimes, seed: int) -> None:
@@ -102,13 +103,13 @@ class SyntheticFlow:
         return self._printed(latent, orders)
 
     def _arrivals(self, mean_per_block: float, kappa: float) -> tuple[_Ints, _Floats]:
-        """Block and reach (ticks from the last S) of every market order of one side."""
+        """Draw block and reach (ticks from the previous S) of every market order of one side."""
         counts = self._random.poisson(mean_per_block, self._blocks)
         blocks = np.repeat(np.arange(self._blocks), counts)
         return blocks, self._random.exponential(1 / (kappa * self._parameters.tick), len(blocks))
 
     def _jumps(self, blocks: _Ints, probability: float) -> _Floats:
-        """Sum of the Pareto jumps of each block, ticks, shape (blocks,)."""
+        """Draw the sum of the Pareto jumps of each block, ticks, shape (blocks,)."""
         market = self._parameters
         smallest = market.smallest_jump / market.tick
         jumps = smallest * (1 + self._random.pareto(market.jump_alpha, len(blocks)))
@@ -123,7 +124,7 @@ class SyntheticFlow:
         return self._reflected(moves)
 
     def _reflected(self, moves: _Floats) -> _Floats:
-        """The path step by step, each step folded back into the band (rare, hence the loop)."""
+        """Build the path step by step, folding each step back into the band (rare, so a loop)."""
         path = np.empty_like(moves)
         latent, width = self._latent, self._highest - self._lowest
         for i, move in enumerate(moves):
@@ -135,7 +136,7 @@ class SyntheticFlow:
     def _seen(
         self, before: _Floats, buys: tuple[_Ints, _Floats], sells: tuple[_Ints, _Floats]
     ) -> _Orders:
-        """The orders that reach the touch, in random order within their block."""
+        """Return the orders that reach the touch, in random order within their block."""
         block = np.concatenate((buys[0], sells[0]))
         reach = np.concatenate((buys[1], sells[1]))
         side = np.repeat(np.array([1, -1]), (len(buys[0]), len(sells[0])))
@@ -159,7 +160,7 @@ class SyntheticFlow:
         cuts = self._random.random((len(order), most))
         order = order[level]
         ticks = orders.touch[order] + orders.side[order] * depth[level]
-        there = ticks >= 1  # a seller's reach may be longer than the price is high
+        there = ticks >= 1  # a sell order's reach may exceed the price
         order = order[there]
         return FlowChunk(
             latent=latent,
@@ -174,14 +175,14 @@ class SyntheticFlow:
 
 
 def _ranges(counts: _Ints) -> tuple[_Ints, _Ints]:
-    """Row number and position within the row of a ragged array with ``counts`` entries a row."""
+    """Return each entry's row and position in a ragged array with ``counts`` entries per row."""
     row = np.repeat(np.arange(len(counts)), counts)
     start = np.cumsum(counts) - counts
     return row, np.arange(len(row)) - start[row]
 
 
 def _split(total: _Ints, pieces: _Ints, uniform: _Floats) -> _Ints:
-    """Split each total into its number of pieces of at least one, at independent uniform cuts."""
+    """Split each total into ``pieces`` parts of at least one, at independent uniform cuts."""
     columns = np.arange(uniform.shape[1])
     cuts = np.sort(np.where(columns < pieces[:, None] - 1, uniform, 1.0), axis=1)
     ends = np.floor(cuts * (total - pieces)[:, None]).astype(np.int64)

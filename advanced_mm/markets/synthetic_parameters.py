@@ -1,4 +1,4 @@
-"""Parameters of the synthetic market and what can be observed of them."""
+"""Parameters of the synthetic market, and what an estimator can observe of them."""
 
 import math
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ __all__ = ["ObservableTruth", "SyntheticParameters"]
 _PERPETUAL_DECIMALS = 6
 _LONGEST_BLOCK_MS = 60_000
 _GREATEST_LEVERAGE = 1_000
-_FURTHEST_MOVE = 10  # start prices, of the price in a second
+_FURTHEST_MOVE = 10  # move of the price in a second, in start prices
 _FURTHEST_REACH = 10_000  # ticks a market order walks on average
-_MOST_LEVELS = 2_000  # that one side's market orders trade in a block on average
-_MOST_LOTS = 10**15  # at a price
+_MOST_LEVELS = 2_000  # levels that one side's market orders trade in a block on average
+_MOST_LOTS = 10**15  # per price level
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,8 @@ class ObservableTruth:
 class SyntheticParameters:
     """The model of Cartea, Jaimungal & Penalva (2015), 10.2 and 10.4.1, on a tick grid.
 
-    dS = drift dt + sigma dW + J+ dM+ - J- dM-, where M+ and M- count buy and sell market orders,
-    and a market order reaches as far as D ~ Exp(kappa) from S. "plus" belongs to buys, which lift
-    the ask.
+    dS = drift dt + sigma dW + J+ dM+ - J- dM-, where M+ and M- count buy and sell market orders.
+    A market order reaches D ~ Exp(kappa) from S. "plus" stands for buys, which lift the ask.
 
     Attributes
     ----------
@@ -56,24 +55,24 @@ class SyntheticParameters:
     start_price
         Latent mid S at the start, quote currency.
     band
-        S is reflected at ``start_price * (1 +- band)``, so that days of trading never leave the
-        tick regime. Sessions of minutes to hours do not meet the bounds.
+        S is reflected at ``start_price * (1 +- band)``, so that it stays in the range of the tick
+        for days. Sessions of minutes to hours do not reach the bounds.
     sigma
         Volatility of S without the jumps, quote currency per square root of a second.
     drift
         Trend of S without the jumps, quote currency per second.
     lambda_plus, lambda_minus
-        Arrival rate of buy and sell market orders, seen or not, per second.
+        Arrival rate of buy and sell market orders, printed or not, per second.
     kappa_plus, kappa_minus
         Decay of the reach of buys and sells, per quote currency.
     jump_probability_plus, jump_probability_minus
         Probability that a market order moves S.
     jump_alpha
-        Tail index of the Pareto jumps; above 1, or their mean does not exist.
+        Tail index of the Pareto jumps; above 1, so that their mean exists.
     jump_minimum
         Smallest jump, quote currency; None: one tick.
     level_size
-        Base currency resting at every tick. With a flat book, exponential order sizes make
+        Base currency resting at every tick. In a flat book, exponential order sizes give
         exponential reaches: an order of size v walks v / level_size ticks beyond the touch.
     block_ms
         Time between two blocks, ms.
@@ -100,7 +99,7 @@ class SyntheticParameters:
     block_ms: int = 100
 
     def __post_init__(self) -> None:
-        """Refuse what model, price rules or a computer cannot carry (InputError)."""
+        """Refuse values that the model, price rules or computer cannot handle (InputError)."""
         for name in ("tick", "start_price", "kappa_plus", "kappa_minus", "level_size"):
             self._require(name, getattr(self, name) > 0, "a positive number")
         for name in ("jump_probability_plus", "jump_probability_minus"):
@@ -112,7 +111,7 @@ class SyntheticParameters:
             ("size_decimals", 0, _PERPETUAL_DECIMALS),
             ("max_leverage", 1, _GREATEST_LEVERAGE),
         ):
-            self._require(name, least <= getattr(self, name) <= most, f"{least} to {most}")
+            self._require(name, least <= getattr(self, name) <= most, f"between {least} and {most}")
         self._check_grid()
         self._check_moves()
         self._check_flow()
@@ -122,7 +121,7 @@ class SyntheticParameters:
         within = f"{most:g}, {_FURTHEST_MOVE} times the start price"
         self._require("sigma", self.sigma >= 0, "zero or more")
         self._require("sigma", self.sigma <= most, f"at most {within}")
-        self._require("drift", abs(self.drift) <= most, f"no further from zero than {within}")
+        self._require("drift", abs(self.drift) <= most, f"between -{most:g} and {within}")
         smallest = self.jump_minimum
         self._require("jump_minimum", smallest is None or smallest > 0, "positive or None")
         self._require("jump_minimum", self.smallest_jump <= most, f"at most {within}")
@@ -171,14 +170,14 @@ class SyntheticParameters:
 
     @property
     def spec(self) -> CoinSpec:
-        """The coin as the venue announces it."""
+        """The coin as the venue's ``meta`` describes it."""
         return CoinSpec(
             self.coin, self.size_decimals, self.max_leverage, self.tick, self.margin_mode
         )
 
     @property
     def smallest_jump(self) -> float:
-        """Minimum of the Pareto law, quote currency."""
+        """Minimum of the Pareto distribution, quote currency."""
         return self.tick if self.jump_minimum is None else self.jump_minimum
 
     @property
@@ -209,12 +208,12 @@ class SyntheticParameters:
 
     @classmethod
     def for_coin(cls, coin: str, figures: CoinFigures | None = None) -> Self:
-        """The default market at another coin's scale: ``figures``, or those known of the coin.
+        """Return the default market at a coin's scale, from ``figures`` or the coin's known ones.
 
         Raises
         ------
         InputError
-            No figures of the coin are known, or the given ones fit no market.
+            If the coin has no known figures, or the given ones are not valid for a market.
         """
         scale = figures_of(coin) if figures is None else figures
         default = cls()
@@ -224,7 +223,7 @@ class SyntheticParameters:
             )
         tick = tick_of(scale.price * (1 + default.band), scale.size_decimals)
         length = scale.width * scale.price / default.start_price
-        # USDC within a reach, as ETH's but for the depth: a level is one tick of it.
+        # USDC within a reach, as for ETH apart from the depth; a level is one tick of it.
         within = default.level_size * default.start_price / (default.tick * default.kappa_plus)
         kappa = default.kappa_plus / length
         level_size = scale.depth * within * tick * kappa / scale.price

@@ -1,7 +1,7 @@
-"""How a synthetic market changes with time: a flash crash, a trend, an hour of toxic flow.
+"""Regimes of a synthetic market: a flash crash, a trend, an hour of toxic flow.
 
-A regime is a set of parameters and the time from which it holds. Nothing but the parameters
-changes: S goes on from where it was.
+A regime is a set of parameters and the time from which they hold. Only the parameters change; S
+continues from its current value.
 """
 
 from bisect import bisect_right
@@ -26,12 +26,12 @@ CHANGEABLE = (
     "jump_minimum",
     "level_size",
 )
-"""The parameters a regime may change; the others make the coin what it is."""
+"""The parameters a regime may change; the others define the coin."""
 
 
 @dataclass(frozen=True, slots=True)
 class Regime:
-    """``parameters`` hold for the blocks after ``from_ms``, counted from the market's start."""
+    """``parameters`` hold for the blocks after ``from_ms``, ms since the market's start."""
 
     from_ms: int
     parameters: SyntheticParameters
@@ -45,13 +45,13 @@ class Regimes:
     first
         The parameters at the start.
     later
-        What follows, in any order.
+        The following regimes, in any order.
 
     Raises
     ------
     InputError
-        If two begin at once, one begins before the start or not between two blocks, or one changes
-        what makes the coin.
+        If two regimes begin at the same time, or one begins before the start or not between two
+        blocks, or changes a parameter that defines the coin.
     """
 
     def __init__(self, first: SyntheticParameters, later: tuple[Regime, ...] = ()) -> None:
@@ -60,8 +60,8 @@ class Regimes:
         for one in later:
             if one.from_ms <= 0 or one.from_ms % first.block_ms:
                 raise InputError(
-                    f"synthetic market {first.coin}: a regime begins at {one.from_ms} ms; "
-                    f"give a positive multiple of the block time, {first.block_ms} ms"
+                    f"synthetic market {first.coin}: a regime begins at {one.from_ms} ms, "
+                    f"must be a positive multiple of the block time, {first.block_ms} ms"
                 )
             kept = {name: getattr(one.parameters, name) for name in CHANGEABLE}
             if replace(first, **kept) != one.parameters:
@@ -77,7 +77,7 @@ class Regimes:
 
     @classmethod
     def of(cls, market: SyntheticParameters | Self) -> "Regimes":
-        """A market that never changes, or the regimes as they are."""
+        """Return ``market`` as regimes; parameters alone become a single regime."""
         return Regimes(market) if isinstance(market, SyntheticParameters) else market
 
     @property
@@ -86,11 +86,11 @@ class Regimes:
         return self._regimes[0].parameters
 
     def parameters_of_block(self, block: int) -> SyntheticParameters:
-        """The parameters that make block number ``block``, counted from 0 after the opening."""
+        """Return the parameters of block number ``block``, counted from 0 after the opening."""
         return self._regimes[bisect_right(self._first_block, block) - 1].parameters
 
     def blocks_until_change(self, block: int, most: int) -> int:
-        """How many blocks from ``block`` on have the same parameters, at most ``most``."""
+        """Return how many blocks from ``block`` on share its parameters, at most ``most``."""
         following = bisect_right(self._first_block, block)
         if following == len(self._first_block):
             return most

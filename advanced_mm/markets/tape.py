@@ -1,4 +1,4 @@
-"""The prints of one market: the source's and ours, numbered in one sequence."""
+"""The prints of one market, from the source and from our orders, numbered in one sequence."""
 
 from advanced_mm.markets.identifiers import first_trade_id, transaction_hash
 from advanced_mm.markets.market import MarketUpdate, Print
@@ -6,25 +6,25 @@ from advanced_mm.markets.units import CoinUnits
 
 __all__ = ["Tape"]
 
-_IDS_PER_ASSET = 40 << 20  # so many prints of one coin before its trade ids meet the next coin's
+_IDS_PER_ASSET = 40 << 20  # prints of one coin before its trade ids reach the next coin's
 
 
 class Tape:
     """Numbers prints and keeps those not published yet.
 
-    A print of the source keeps its number, moved up by as many prints as have come in between and
-    by a step for each asset, so that no two prints of the venue share one.
+    A print of the source keeps its number, shifted by the prints inserted before it and by an
+    offset per asset, so that no two prints of the venue share a number.
 
     Parameters
     ----------
     coin
         Makes transaction hashes differ between coins.
     units
-        The coin's.
+        The coin's units.
     start_ms
         Time at which the market started, exchange ms.
     asset
-        The coin's number.
+        The coin's asset number.
     """
 
     def __init__(self, coin: str, units: CoinUnits, start_ms: int, asset: int) -> None:
@@ -39,12 +39,12 @@ class Tape:
         return len(self._prints)
 
     def new_hash(self, time_ms: int) -> str:
-        """Hash of a transaction that the source does not know."""
+        """Return the hash for a transaction that does not come from the source."""
         self._transactions += 1
         return transaction_hash(self._coin, time_ms, "matched", self._transactions)
 
     def copy(self, one: Print) -> None:
-        """Take over a print of the source as it is."""
+        """Copy a print of the source unchanged except for its number."""
         tid = self._number(one.tid)
         self._prints.append(one if tid == one.tid else _numbered(one, tid))
 
@@ -57,24 +57,24 @@ class Tape:
         users: tuple[str, str],
         source_tid: int | None = None,
     ) -> int:
-        """Print a match and return its number; ``source_tid`` if the source printed it too."""
+        """Print a match and return its number; give ``source_tid`` if the source printed it too."""
         tid = self._number(source_tid)
         price_usdc, size = self._units.price(price), self._units.size(lots)
         self._prints.append(Print(price_usdc, size, side, tid, transaction, users))
         return tid
 
     def number(self) -> int:
-        """A number for a match that is not printed."""
+        """Return a number for a match that is not printed."""
         return self._number(None)
 
     def take(self) -> tuple[Print, ...]:
-        """The prints since the last call."""
+        """Return the prints since the last call."""
         prints = tuple(self._prints)
         self._prints.clear()
         return prints
 
     def renumber(self, updates: list[MarketUpdate]) -> list[MarketUpdate]:
-        """Blocks of the source in which nothing of ours happened, numbers moved up if need be."""
+        """Renumber, if needed, the source's blocks that involve none of our orders."""
         first = next((update.prints[0] for update in updates if update.prints), None)
         if first is None:
             return updates

@@ -1,7 +1,7 @@
-"""Whole numbers for money: sizes in lots, prices in price units, amounts in micro-USDC.
+"""Integers for money: sizes in lots, prices in price units, amounts in micro-USDC.
 
-A perpetual of szDecimals s trades in lots of 10**-s base units at multiples of 10**-(6 - s) USDC,
-so that price units times lots are micro-USDC, without any rounding.
+A perpetual with szDecimals s trades in lots of 10**-s base units at multiples of 10**-(6 - s) USDC,
+so price units times lots are micro-USDC, without rounding.
 """
 
 from dataclasses import dataclass
@@ -35,43 +35,43 @@ class CoinUnits:
         return QUOTE_DECIMALS - self.size_decimals
 
     def lots(self, size: float) -> int:
-        """The nearest number of lots to a size in base units."""
+        """Return the number of lots nearest to a size in base units."""
         return round(size * _power(self.size_decimals))
 
     def price_units(self, price: float) -> int:
-        """The nearest number of price units to a price in USDC."""
+        """Return the number of price units nearest to a price in USDC."""
         return round(price * _power(self.price_decimals))
 
     def size(self, lots: int) -> float:
-        """Size in base units."""
+        """Return a size in base units."""
         return lots / _power(self.size_decimals)
 
     def price(self, units: int) -> float:
-        """Price in USDC."""
+        """Return a price in USDC."""
         return units / _power(self.price_decimals)
 
     def parse_lots(self, text: str) -> int:
-        """Lots of a size as clients write it.
+        """Parse a size as clients write it into lots.
 
         Raises
         ------
         ValueError
-            If it is no number, not finite or no multiple of a lot.
+            If it is not a number, not finite or not a multiple of a lot.
         """
         return _whole(text, self.size_decimals)
 
     def parse_price(self, text: str) -> int:
-        """Price units of a price as clients write it.
+        """Parse a price as clients write it into price units.
 
         Raises
         ------
         ValueError
-            If it is no number, not finite or finer than a price unit.
+            If it is not a number, not finite or finer than a price unit.
         """
         return _whole(text, self.price_decimals)
 
     def size_text(self, lots: int) -> str:
-        """Write a size as the venue does: no more decimals than needed, one at least."""
+        """Write a size as the venue does: no more decimals than needed, but at least one."""
         return _text(lots, self.size_decimals)
 
     def price_text(self, units: int) -> str:
@@ -89,17 +89,17 @@ def micros_text(micros: int) -> str:
 
 
 def dollars_text(micros: int) -> str:
-    """Write an amount in USDC as the venue's sentences do: whole cents, 87457.46, 4643."""
+    """Write an amount as in the venue's messages: USDC rounded down to cents, 87457.46, 4643."""
     return micros_text(micros - micros % (MICROS_PER_USDC // 100)).removesuffix(".0")
 
 
 def parse_micros(text: str) -> int:
-    """Micro-USDC of an amount in USDC, to the nearest.
+    """Parse an amount in USDC into the nearest number of micro-USDC.
 
     Raises
     ------
     ValueError
-        If it is no finite number.
+        If it is not a finite number.
     """
     return int((_decimal(text) * MICROS_PER_USDC).to_integral_value(ROUND_HALF_EVEN))
 
@@ -108,7 +108,7 @@ def _decimal(text: str) -> Decimal:
     try:
         value = Decimal(text)
     except (InvalidOperation, TypeError, ValueError):
-        raise ValueError(f"{text!r} is no number") from None
+        raise ValueError(f"{text!r} is not a number") from None
     if not value.is_finite():
         raise ValueError(f"{text!r} is not finite")
     return value

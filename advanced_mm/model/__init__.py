@@ -1,4 +1,4 @@
-"""Optimal market making after Cartea and Jaimungal: value, depths, simulation, comparisons."""
+"""Optimal market making by Cartea and Jaimungal: value, depths, simulation, comparisons."""
 
 from advanced_mm.model.mistakes import averaged_kappa, fee_outside, phantom_fill, wrong_bounds
 from advanced_mm.model.parameters import ModelParameters

@@ -1,7 +1,7 @@
 """Compile the solvers once, at installation: ``python -m advanced_mm.model``.
 
-The compiled code lands in numba's cache beside the package, so that no bot or runner spends its
-first seconds and a hundred megabytes on the compiler.
+The compiled code is stored in numba's cache beside the package, which saves each bot and runner
+seconds and a hundred megabytes for the compiler.
 """
 
 from dataclasses import replace

@@ -12,10 +12,10 @@ R = TypeVar("R")
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a function to machine code, on disk from its second process on.
+    """Compile a function to machine code, cached on disk for later processes.
 
-    Where no directory for the cache can be written (a read-only container without
-    ``NUMBA_CACHE_DIR``) the function is compiled anew in each process.
+    If no cache directory is writable (a read-only container without ``NUMBA_CACHE_DIR``), the
+    function is compiled in each process.
     """
     try:
         return cast(Callable[P, R], numba.njit(cache=True, error_model="numpy")(function))

@@ -5,7 +5,7 @@ not g itself but its gaps, ``gaps[i] = g[i−1] − g[i]`` (n + 1 numbers, 0 at 
 level g[reference], kept apart: a level that grows with the horizon would cost the last digits of
 values that stay small. An ask gains ``gaps[i]``, a bid ``−gaps[i + 1]``.
 
-The kernels share one module because numba's disk cache watches the outermost function's file only.
+The kernels share one module because numba's disk cache only checks the outermost function's file.
 """
 
 import math
@@ -35,16 +35,16 @@ from advanced_mm.model._layout import (
 __all__ = ["integrate", "newton_ergodic"]
 
 COLUMNS = 8  # extrapolation columns; more would amplify rounding past the tolerance
-FEWEST_COLUMNS = 3  # fewer can agree by accident
-SAFETY = 0.3  # share of the tolerance the next step aims at
-TIE = 1e-13  # sides whose worth differs by less are equal: the ask is taken
-SWITCH_ERROR = 1e-12  # what overshooting a switch of branch may cost in g
-TINY, MOST_STEPS, MOST_NEWTON_STEPS = 1e-300, 100_000, 400  # TINY: for 0 where one divides
+FEWEST_COLUMNS = 3  # fewer may agree by chance
+SAFETY = 0.3  # target error of the next step, share of the tolerance
+TIE = 1e-13  # relative difference in worth below which sides are equal: the ask is used
+SWITCH_ERROR = 1e-12  # tolerated error in g from overshooting a switch of branch
+TINY, MOST_STEPS, MOST_NEWTON_STEPS = 1e-300, 100_000, 400  # TINY avoids division by 0
 
 
 @compiled
 def workspace(n: int) -> Workspace:
-    """Arrays for n inventories."""
+    """Allocate the arrays for n inventories."""
     modes = np.zeros((2, n), dtype=np.int8)
     slope, down, up, pivots, times, values = np.empty((6, n))
     state, table, errors = np.empty(n + 1), np.empty((COLUMNS + 1, n + 1)), np.empty(COLUMNS + 1)
@@ -53,7 +53,7 @@ def workspace(n: int) -> Workspace:
 
 @compiled
 def hamiltonian(gain: float, sides: Float2D, side: int, mode: int) -> tuple[float, float]:
-    """F(Δ) and F′(Δ) on a given branch: free optimum, floor, or absent (0)."""
+    """Return F(Δ) and F′(Δ) on a given branch: free optimum, floor, or absent (0)."""
     if mode == ABSENT:
         return 0.0, 0.0
     net = gain - sides[side, COST]
@@ -70,14 +70,14 @@ def hamiltonian(gain: float, sides: Float2D, side: int, mode: int) -> tuple[floa
 
 @compiled
 def floor_excess(gain: float, sides: Float2D, side: int) -> float:
-    """κ(δ_min − δ*): positive where the floor binds."""
+    """Return κ(δ_min − δ*), positive where the floor binds."""
     net = sides[side, FLOOR_DEPTH] * sides[side, KEPT] + gain - sides[side, COST]
     return float(net * sides[side, STEEPNESS] - 1.0)
 
 
 @compiled
 def choose_modes(equation: Equation, gaps: Float1D, modes: Int2D) -> None:
-    """Set each side's branch of F at this state, and with one order at a time its better side."""
+    """Set each side's branch of F at this state; with one order at a time, drop the worse side."""
     sides, n = equation.sides, equation.source.size
     for i in range(n):
         for side in range(2):
@@ -97,9 +97,10 @@ def choose_modes(equation: Equation, gaps: Float1D, modes: Int2D) -> None:
 
 @compiled
 def measure(equation: Equation, gaps: Float1D, modes: Int2D, margins: Float2D) -> None:
-    """How far the state has left its branches, negative before the switch.
+    """Measure how far the state has left its branches, negative before the switch.
 
-    ``margins`` (3, n): ask floor and bid floor in κδ, and what the chosen side loses on the other.
+    ``margins`` (3, n): ask floor and bid floor in κδ, and how much the chosen side is worse than
+    the other.
     """
     sides, n = equation.sides, equation.source.size
     margins[:] = -math.inf
@@ -124,12 +125,12 @@ def measure(equation: Equation, gaps: Float1D, modes: Int2D, margins: Float2D) -
 
 @compiled
 def switch_part(before: Float2D, after: Float2D, length: float) -> float:
-    """Share of a step at which to end it because of a switch; 1 if it may stay as it is.
+    """Return the share of a step at which to end it because of a switch; 1 to keep it.
 
-    Margins are taken as linear in time. Past a switch the wrong branch is followed: as F is C¹ at
-    the floor and max(F⁺, F⁻) has a corner, an overshoot of x after a time t costs x²t/6 there and
-    xt/2 here. A step that costs too much is cut so that it costs a tenth of what it may: past the
-    switch, or the next step would find it at its start.
+    Margins are assumed linear in time. Past a switch the wrong branch is followed: an overshoot of
+    x after a time t costs x²t/6 at the floor, where F is C¹, and xt/2 at the corner of
+    max(F⁺, F⁻). A step with too large an error is cut to a tenth of the tolerated error, which is
+    past the switch, so that the next step does not find it at its start.
     """
     part = 1.0
     for kind in range(3):
@@ -149,7 +150,7 @@ def switch_part(before: Float2D, after: Float2D, length: float) -> float:
 
 @compiled
 def evaluate(equation: Equation, gaps: Float1D, work: Workspace, jacobian: bool) -> None:
-    """∂g/∂s into ``work.slope`` and, if asked for, the Jacobian into ``down`` and ``up``."""
+    """Compute ∂g/∂s into ``work.slope`` and optionally the Jacobian into ``down`` and ``up``."""
     for i in range(equation.source.size):
         ask, fills_ask = hamiltonian(gaps[i], equation.sides, 0, work.modes[0, i])
         bid, fills_bid = hamiltonian(-gaps[i + 1], equation.sides, 1, work.modes[1, i])
@@ -160,7 +161,7 @@ def evaluate(equation: Equation, gaps: Float1D, work: Workspace, jacobian: bool)
 
 @compiled
 def likeliest(down: Float1D, up: Float1D) -> int:
-    """Mode of the birth–death chain's stationary distribution: the pin of a step."""
+    """Return the mode of the birth–death chain's stationary distribution, the pin of a step."""
     best, best_log, log_weight = 0, 0.0, 0.0
     for i in range(1, down.size):
         log_weight += math.log(up[i - 1] + TINY) - math.log(down[i] + TINY)
@@ -174,8 +175,8 @@ def factor(weight: float, pin: int, work: Workspace) -> float:
     """Invert the pivots of (weight − J) without row ``pin``, free of subtraction.
 
     Also finds ``times``, the solution of (weight − J) y = 1 with y[pin] = 0: for weight 0 the
-    expected times to reach the pin. Returns 1 plus the pin's rates times its neighbours' y, or 0
-    where an inventory cannot reach the pin.
+    expected times to reach the pin. Returns 1 plus the pin's rates times its neighbours' y, or 0 if
+    an inventory cannot reach the pin.
     """
     down, up, pivots = work.down, work.up, work.pivots
     rest = weight
@@ -199,7 +200,7 @@ def factor(weight: float, pin: int, work: Workspace) -> float:
 
 @compiled
 def back_substitute(pin: int, work: Workspace, values: Float1D) -> None:
-    """Overwrite a right-hand side by its solution, 0 at the pin."""
+    """Replace a right-hand side with its solution, 0 at the pin."""
     down, up, pivots = work.down, work.up, work.pivots
     n = down.size
     values[pin] = 0.0
@@ -217,7 +218,7 @@ def back_substitute(pin: int, work: Workspace, values: Float1D) -> None:
 
 @compiled
 def out_of_pin(pin: int, work: Workspace, values: Float1D) -> float:
-    """Rates out of the pin times the values they lead to."""
+    """Return the rates out of the pin times the values of their targets."""
     total = 0.0
     if pin > 0:
         total += work.down[pin] * values[pin - 1]
@@ -228,11 +229,11 @@ def out_of_pin(pin: int, work: Workspace, values: Float1D) -> float:
 
 @compiled
 def implicit_increment(pin: int, norm: float, work: Workspace) -> float:
-    """One linearly implicit Euler step: shape v (v[pin] = 0) into ``values``, returns the rate c.
+    """Make a linearly implicit Euler step: shape v (v[pin] = 0) in ``values``; return the rate c.
 
     With step H = 1/weight the increment of g is H·c + v. As rows of J sum to 0,
-    v·weight − Jv = slope − c: the level never mixes with the shape, and weight 0 is Howard's
-    policy evaluation with c = γ.
+    v·weight − Jv = slope − c, the level never mixes with the shape; weight 0 is Howard's policy
+    evaluation with c = γ.
     """
     values, base = work.values, work.slope[pin]
     for i in range(values.size):
@@ -248,7 +249,7 @@ def implicit_increment(pin: int, norm: float, work: Workspace) -> float:
 def euler_row(
     equation: Equation, gaps: Float1D, step: float, substeps: int, pin: int, work: Workspace
 ) -> bool:
-    """Increment of (gaps, level) by Euler steps with one Jacobian, into ``table[substeps]``."""
+    """Compute the increment of (gaps, level) by Euler steps with one Jacobian in ``table``."""
     n = equation.source.size
     row, state, length = work.table[substeps], work.state, step / substeps
     state[:] = gaps
@@ -278,7 +279,7 @@ def extrapolated_step(
     """Extrapolate Euler rows to step number infinity (Aitken–Neville on the harmonic sequence).
 
     Accepts at ``target`` columns or the next, by the difference of the last two columns, relative
-    for what exceeds 1. Returns the number of columns (0: not accurate enough); the increment of
+    for values above 1. Returns the number of columns (0: not accurate enough); the increment of
     (gaps, level) is in ``table[1]``.
     """
     n, table, errors = equation.source.size, work.table, work.errors
@@ -301,15 +302,15 @@ def extrapolated_step(
         if j >= target and errors[j] <= 1.0:
             return j
         if j > FEWEST_COLUMNS and errors[j] > max(1.0, errors[j - 1]):
-            break  # too long a step for extrapolation
+            break  # the step is too long for extrapolation
     return 0
 
 
 @compiled
 def next_step(step: float, columns: int, errors: Float1D) -> tuple[float, int]:
-    """Length and columns of the next step that need the fewest Euler steps for a unit of time.
+    """Return length and columns of the next step with the fewest Euler steps per unit of time.
 
-    ``errors`` are those of the ``columns`` just built; one more is guessed from the last ratio.
+    ``errors`` are those of the ``columns`` just built; one more is estimated from the last ratio.
     """
     best_length, best_columns, least, cost = step, columns, math.inf, 1.0
     for j in range(2, min(columns + 1, COLUMNS) + 1):
@@ -327,11 +328,11 @@ def next_step(step: float, columns: int, errors: Float1D) -> tuple[float, int]:
 def integrate(
     equation: Equation, gaps: Float1D, level: float, duration: float, tolerance: float
 ) -> tuple[float, int]:
-    """Advance ``gaps`` in place by SEULEX; returns the level and the steps tried (0: it failed).
+    """Advance ``gaps`` in place by SEULEX; return the level and the steps tried (0: failed).
 
-    Each step keeps the branch of F that every side has at its start, so that the equation is
-    smooth inside; a step that leaves its branches is cut at the first crossing. The step is
-    extrapolated linearly implicit Euler (Hairer & Wanner, Solving ODEs II, IV.9).
+    Each step keeps the branches of F from its start, so that the equation is smooth within it; a
+    step that leaves its branches is cut at the first crossing. The method is extrapolated linearly
+    implicit Euler (Hairer & Wanner, Solving ODEs II, IV.9).
     """
     n = equation.source.size
     work, trial = workspace(n), gaps.copy()
@@ -372,8 +373,8 @@ def newton_ergodic(equation: Equation, gaps: Float1D) -> bool:
 
     Each iteration is one Newton step of an implicit Euler step ten times longer than the last;
     in the end the step is infinite and Newton is Howard's policy iteration. Returns whether it
-    converged; it does not where the best policy leaves classes of inventories that cannot reach
-    each other.
+    converged; it does not if the best policy has classes of inventories that cannot reach each
+    other.
     """
     n = equation.source.size
     work = workspace(n)

@@ -1,6 +1,6 @@
-"""How the compiled kernels find their numbers: columns, branches and named tuples of arrays.
+"""Data layout of the compiled kernels: columns, branches and named tuples of arrays.
 
-Nothing is compiled here, so that who needs no kernel does without numba.
+Nothing is compiled here, so that code without kernels does not import numba.
 """
 
 from typing import NamedTuple
@@ -40,21 +40,21 @@ Float2D = NDArray[np.float64]
 Int2D = NDArray[np.int8]
 Int64D2 = NDArray[np.int64]
 
-# Columns of ``Equation.sides``; their meaning is told in ``scaled.ScaledProblem``.
+# Columns of ``Equation.sides``, described in ``scaled.ScaledProblem``.
 INTENSITY, COST, KEPT, FLOOR_DEPTH, STEEPNESS, WORTH, FLOOR_RATE = range(7)
 
 ABSENT, FREE, FLOOR = 0, 1, 2  # branches of F
-# Beyond −κδ* = 60, F goes on as a straight line: exp must not overflow. Gaps that steep fall below
-# 60 within e^{−60} of the mean time between fills, and forget within that time how they fell.
+# Beyond −κδ* = 60, F is continued linearly so that exp does not overflow. Gaps that steep fall
+# below 60 within e^{−60} of the mean time between fills, so the continuation has no lasting effect.
 STEEPEST = 60.0
 
-# Columns of what a simulation gives, ``amounts`` and ``counts``; SQUARES is ∫q².
+# Columns of a simulation's results ``amounts`` and ``counts``; SQUARES is ∫q².
 CASH, MID, SQUARES = range(3)
 INVENTORY, ASK_FILLS, BID_FILLS = range(3)
 
 
 class Equation(NamedTuple):
-    """What the kernels know of a problem; the fields are those of ``ScaledProblem``."""
+    """Problem data for the kernels; the fields are those of ``ScaledProblem``."""
 
     sides: Float2D
     source: Float1D
@@ -63,7 +63,7 @@ class Equation(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """Arrays of one integration, allocated once."""
+    """Work arrays of one integration, allocated once."""
 
     modes: Int2D  # (2, n), the branch of F each side is on
     slope: Float1D  # ∂g/∂s
@@ -78,13 +78,13 @@ class Workspace(NamedTuple):
 
 
 class Market(NamedTuple):
-    """What happens in a simulation whatever the bot does; pairs are (ask side, bid side)."""
+    """Market of a simulation, independent of the bot; pairs are (ask side, bid side)."""
 
     arrivals: float  # market orders per second, both sides
-    buy_share: float  # of them that lift the ask
-    reach: Float1D  # (2,) mean depth 1/κ an order reaches into the book
-    move: Float1D  # (2,) what an order moves the mid on average
-    slope: Float1D  # (2,) what more it moves it for each unit it reaches further
+    buy_share: float  # share of them that lift the ask
+    reach: Float1D  # (2,) mean depth 1/κ that an order reaches into the book
+    move: Float1D  # (2,) mean move of the mid by an order
+    slope: Float1D  # (2,) additional move per unit of reach
     drift: float  # of the mid between orders
     sigma: float  # of the mid between orders
     fee: float

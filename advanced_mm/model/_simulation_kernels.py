@@ -1,4 +1,4 @@
-"""Compiled event loop of the simulation: one market order after the other."""
+"""Compiled event loop of the simulation, one market order at a time."""
 
 import math
 
@@ -35,9 +35,9 @@ def run_paths(
 ) -> None:
     """Fill ``amounts`` and ``counts`` (paths, 3) with the state at the end of each path.
 
-    ``ask`` and ``bid`` (m, n) are the depths in force from ``times`` (m,) on, by index of the
-    inventory; ``lowest`` is the inventory of index 0 and ``start`` the first index. What is drawn
-    does not depend on the depths: every policy meets the same market orders.
+    ``ask`` and ``bid`` (m, n) are the depths from ``times`` (m,) on, by index of the inventory;
+    ``lowest`` is the inventory of index 0 and ``start`` the first index. The random numbers do not
+    depend on the depths: every policy meets the same market orders.
     """
     last = times.size - 1
     for path in range(amounts.shape[0]):

@@ -1,4 +1,4 @@
-"""The market without a closing bell: G(h) = γ·1, or the limit of ever longer sessions."""
+"""Ergodic problem G(h) = γ·1, the limit of ever longer sessions."""
 
 from dataclasses import replace
 
@@ -15,19 +15,19 @@ POLICY_ITERATION = "policy iteration"
 SEULEX_ONE_DAY = "SEULEX over one day"
 
 _ONE_DAY_SECONDS = 86_400.0
-_DEAREST = 1e9  # κ·cost: beyond, the formulas' differences would have lost more than nine digits
+_HIGHEST_COST = 1e9  # κ·cost: beyond, differences in the formulas lose more than nine digits
 
 
 def solve_ergodic(problem: ScaledProblem) -> Solution:
     """Solve the ergodic problem; the level is 0 at the reference inventory.
 
-    Two sides are solved by policy iteration; one order at a time (which is all that two inventories
-    can have), and a market of which one side is withdrawn, by formulas (``one_way``). Where a
-    problem has no ergodic depths (a side is withdrawn and inventory costs nothing: the depth then
-    grows with the logarithm of the horizon) or its fills are too rare for floating point, it is
-    solved over one day.
+    Two sides are solved by policy iteration. One order at a time (which is always the case for two
+    inventories) and markets with a withdrawn side are solved by formulas (``one_way``). A problem
+    without ergodic depths (a side is withdrawn and inventory costs nothing, so the depth grows with
+    the logarithm of the horizon), or with fills too rare for floating point, is solved over one
+    day.
     """
-    solution = _solve_without_bell(problem)
+    solution = _solve_long_run(problem)
     if solution is not None:
         return solution
     day = replace(
@@ -39,11 +39,11 @@ def solve_ergodic(problem: ScaledProblem) -> Solution:
     return replace(solve_stiff(day), level=0.0, method=SEULEX_ONE_DAY)
 
 
-def _solve_without_bell(problem: ScaledProblem) -> Solution | None:
+def _solve_long_run(problem: ScaledProblem) -> Solution | None:
     if (problem.sides[:, INTENSITY] == 0.0).any():
         return solve_run_off(problem)
     if problem.one_sided:
-        return None if _too_dear(problem) else solve_one_order(problem)
+        return None if _too_costly(problem) else solve_one_order(problem)
     if problem.q.size == 2 and (solution := _solve_two_inventories(problem)) is not None:
         return solution
     from advanced_mm.model._kernels import newton_ergodic  # numba: 60 MB that few problems need
@@ -55,12 +55,12 @@ def _solve_without_bell(problem: ScaledProblem) -> Solution | None:
 
 
 def _solve_two_inventories(problem: ScaledProblem) -> Solution | None:
-    """Each of two inventories can have one order alone, so that the formula for those holds.
+    """Solve two inventories by the formula for one order at a time, as each has a single order.
 
-    None where it does not: where fills are too rare or dear, or F goes on as a straight line.
+    None if it does not apply: fills are too rare or costly, or F is continued linearly.
     """
     costs, steepness = problem.sides[:, COST], problem.sides[:, STEEPNESS]
-    if (-costs * steepness > STEEPEST).any() or _too_dear(problem):
+    if (-costs * steepness > STEEPEST).any() or _too_costly(problem):
         return None
     solution = solve_one_order(problem)
     if solution is None:
@@ -69,5 +69,5 @@ def _solve_two_inventories(problem: ScaledProblem) -> Solution | None:
     return solution if ((gains - costs) * steepness <= STEEPEST).all() else None
 
 
-def _too_dear(problem: ScaledProblem) -> bool:
-    return bool((problem.sides[:, COST] * problem.sides[:, STEEPNESS] > _DEAREST).any())
+def _too_costly(problem: ScaledProblem) -> bool:
+    return bool((problem.sides[:, COST] * problem.sides[:, STEEPNESS] > _HIGHEST_COST).any())

@@ -1,4 +1,4 @@
-"""What the inventory does under given quotes."""
+"""Long-run distribution of the inventory under given quotes."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,20 +7,20 @@ __all__ = ["stationary_distribution"]
 
 Float1D = NDArray[np.float64]
 
-_ABEL_RATE = 1e-15  # of the largest fill intensity: only classes that never meet stay apart
+_ABEL_RATE = 1e-15  # relative to the largest fill intensity; keeps only unconnected classes apart
 
 
 def stationary_distribution(ask_intensity: Float1D, bid_intensity: Float1D, start: int) -> Float1D:
-    """Share of time a birth–death chain spends in each state in the long run.
+    """Return the long-run share of time that a birth–death chain spends in each state.
 
-    The Abel mean of the chain's law, (weight − Jᵀ)⁻¹ at a vanishing weight. It exists also where
-    the chain falls into classes that never meet: then it depends on the start. Sums and products
-    of non-negative numbers alone, so that each share keeps its relative accuracy.
+    Computed as the Abel mean of the chain's distribution, (weight − Jᵀ)⁻¹ at a vanishing weight. It
+    also exists if the chain has unconnected classes; then it depends on the start. Only sums and
+    products of non-negative numbers are used, so each share keeps its relative accuracy.
 
     Parameters
     ----------
     ask_intensity, bid_intensity
-        Fills per second in each state (n,): an ask's fill leads one state down, a bid's one up.
+        Fills per second in each state (n,): a filled ask leads one state down, a bid one up.
     start
         Index of the first state.
 

@@ -1,7 +1,7 @@
 """Equal κ without a binding floor: the matrix exponential (Cartea et al. 2015, 10.28-10.29).
 
 ω = exp(κh) solves ∂ω/∂τ = Aω. A is shifted by its smallest diagonal entry, so that it has no
-negative entry; its exponential then follows from sums and products of non-negative numbers alone
+negative entry; its exponential then needs only sums and products of non-negative numbers
 (Taylor at a short time, then squaring), each entry keeps its relative accuracy, and the powers are
 rescaled as they grow, with the scale kept as a logarithm, so that nothing overflows. Tilting ω by
 √(A(q,q−1)/A(q−1,q)) from each inventory to the next makes A symmetric: then the largest entry of a
@@ -25,15 +25,15 @@ Float2D = NDArray[np.float64]
 
 _LARGEST_NORM = 1e2  # of the shifted matrix; rounding of its entries costs 1e-16 of it in a depth
 _MOST_INVENTORIES = 401  # the cost of a squaring grows with the cube
-# Smaller entries of a power count as 0, as denormal numbers are a hundred times slower; a smaller ω
-# might miss them.
+# Smaller entries of a power are set to 0, as denormal numbers are a hundred times slower; an ω
+# below the second limit might be affected.
 _NEGLIGIBLE, _SMALLEST = 1e-290, 1e-250
 _TAYLOR_TERMS = 14  # remainder below 1e-17 at norm 1/2
-_SETTLED = 1e-13  # gaps this close to their last values follow the longest horizon's rate
+_SETTLED = 1e-13  # gaps this close to their final values grow at the longest horizon's rate
 
 
 def solve_linear(problem: ScaledProblem) -> Solution | None:
-    """Solve over a finite horizon; None where the problem is not linear or not safely so."""
+    """Solve over a finite horizon; None if the problem is not, or possibly not, linear."""
     if not _is_linear(problem) or _floor_binds_at_last(problem):
         return None
     n = problem.q.size
@@ -64,8 +64,8 @@ def solve_linear(problem: ScaledProblem) -> Solution | None:
     slopes = _slopes(problem, gaps)
     if _floor_may_bind(problem, gaps, slopes, np.concatenate([[0.0], times])):
         return None
-    # Once the gaps have settled the level only grows at its rate; the logarithms' own errors
-    # would go on doubling.
+    # Once the gaps have settled, the level grows at a constant rate; the errors of the logarithms
+    # would keep doubling.
     settled = int(np.argmax(np.abs(gaps - gaps[-1]).max(axis=1)[1:] < _SETTLED))
     level = logarithms[settled] + math.log(omegas[settled + 1, problem.reference]) + peak
     level += float(slopes[-1, problem.reference]) * (times[-1] - times[settled])
@@ -86,7 +86,7 @@ def _is_linear(problem: ScaledProblem) -> bool:
 
 
 def _floor_binds_at_last(problem: ScaledProblem) -> bool:
-    """Whether the floor binds without a closing bell: then it will after most horizons too."""
+    """Return whether the floor binds in the ergodic problem, as it then does for most horizons."""
     if problem.sides[0, FLOOR_DEPTH] == -math.inf:
         return False
     from advanced_mm.model._kernels import newton_ergodic  # numba: 60 MB that few problems need
@@ -98,14 +98,14 @@ def _floor_binds_at_last(problem: ScaledProblem) -> bool:
 
 
 def _floor_excess(problem: ScaledProblem, gaps: NDArray[np.float64]) -> Float1D:
-    """How far the lowest depth lies below the floor, for states (k, n + 1)."""
+    """Return how far the lowest depth is below the floor, for states (k, n + 1)."""
     ask, bid = gaps[:, 1:-1] - problem.sides[0, COST], -gaps[:, 1:-1] - problem.sides[1, COST]
     worst = np.maximum(ask.max(axis=1), bid.max(axis=1))
     return np.asarray(worst + (problem.sides[0, FLOOR_DEPTH] - 1.0))
 
 
 def _sums_from(reference: int, gaps: Float1D) -> Float1D:
-    """Minus g, up to its level: cumulative sums of the gaps, 0 at the reference."""
+    """Return −g up to its level: cumulative sums of the gaps, 0 at the reference."""
     sums = np.concatenate([[0.0], np.cumsum(gaps[1:-1])])
     return np.asarray(sums - sums[reference])
 
@@ -113,7 +113,7 @@ def _sums_from(reference: int, gaps: Float1D) -> Float1D:
 def _powers(
     matrix: Float2D, shift: float, duration: float, doublings: int
 ) -> tuple[Float1D, NDArray[np.float64], Float1D]:
-    """Exponentials at duration/2^k, k = doublings … 0, each over its largest entry.
+    """Compute the exponentials at duration/2^k, k = doublings … 0, scaled by their largest entry.
 
     Returns the times (k + 1,), the matrices (k + 1, n, n) and the logarithms of their scales
     (k + 1,), shift included.
@@ -137,7 +137,7 @@ def _powers(
 
 
 def _slopes(problem: ScaledProblem, gaps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """∂g/∂s (k, n) at states given by their gaps (k, n + 1), no floor binding."""
+    """Return ∂g/∂s (k, n) at states given by their gaps (k, n + 1), without a binding floor."""
     ask, bid = problem.sides
     slopes = np.broadcast_to(problem.source, (len(gaps), problem.q.size)).copy()
     slopes[:, 1:] += ask[INTENSITY] * np.exp(-1.0 - ask[COST] + gaps[:, 1:-1])
@@ -151,7 +151,7 @@ def _floor_may_bind(
     slopes: NDArray[np.float64],
     times: Float1D,
 ) -> bool:
-    """Whether a depth can have been below the floor at any time, not only at those given.
+    """Return whether a depth can be below the floor at any time, not only at those given.
 
     u = ∂g/∂s solves u′ = Ju with J a generator, so the spread max u − min u never grows: between
     two times a gap exceeds its larger end by at most half the spread at the first times the

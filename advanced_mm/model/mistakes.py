@@ -1,7 +1,7 @@
 """Well-known mistakes of public solvers, as policies that can be simulated and valued.
 
-Each returns what the mistaken program would rest on the market given; the bounds of that market
-still hold, so that nothing rests where no fill can be booked.
+Each returns the quotes of the flawed solver on the given market. The bounds of that market still
+apply: nothing rests where a fill is impossible.
 """
 
 import math
@@ -25,7 +25,7 @@ Float2D = NDArray[np.float64]
 
 
 def averaged_kappa(parameters: ModelParameters, steps: int = 300) -> DepthPolicy:
-    """Depths of a market whose both sides have the mean κ, as the linear equation needs.
+    """Return the depths with the mean κ on both sides, as the linear equation requires.
 
     Parameters
     ----------
@@ -43,15 +43,15 @@ def averaged_kappa(parameters: ModelParameters, steps: int = 300) -> DepthPolicy
 
 
 def fee_outside(parameters: ModelParameters, *, times: int = 2, steps: int = 300) -> DepthPolicy:
-    """Depths solved without the fee, which is then added to both of them.
+    """Return depths solved without the fee, which is then added to both.
 
     Parameters
     ----------
     parameters
         The market the depths are used on.
     times
-        How often the fee is added: twice in earlier public code; 0 ignores the fee. The floor on
-        the depths is kept.
+        How many times the fee is added: twice in earlier public code; 0 ignores the fee. The floor
+        on the depths is kept.
     steps
         Rows over a finite horizon.
     """
@@ -70,7 +70,7 @@ def fee_outside(parameters: ModelParameters, *, times: int = 2, steps: int = 300
 def wrong_bounds(
     parameters: ModelParameters, q_min: int, q_max: int, steps: int = 300
 ) -> DepthPolicy:
-    """Depths solved on inventories other than those the bot can reach.
+    """Return depths solved on inventories other than those the bot can reach.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def wrong_bounds(
     """
     if q_max < parameters.q_min or q_min > parameters.q_max:
         raise InputError(
-            f"q_min = {q_min} and q_max = {q_max} have no inventory in common with the bot's "
+            f"q_min = {q_min} and q_max = {q_max} must overlap with the bot's inventories "
             f"{parameters.q_min} … {parameters.q_max}."
         )
     assumed = replace(parameters, q_min=q_min, q_max=q_max)
@@ -96,11 +96,11 @@ def wrong_bounds(
 
 
 def phantom_fill(parameters: ModelParameters, steps: int = 300) -> DepthPolicy:
-    """Depths of the equation that books fills over the bounds.
+    """Return the depths of an equation with fills beyond the bounds.
 
-    Earlier public solvers clamp h(q ± 1) to h(q) at the bounds and so add F⁺(0) at q_min and
-    F⁻(0) at q_max: fills that cannot happen. They know two quotes at a time only; a bot that
-    rests a single order posts the side worth more to it.
+    Earlier public solvers clamp h(q ± 1) to h(q) at the bounds and thus add F⁺(0) at q_min and
+    F⁻(0) at q_max: fills that cannot happen. They only support two quotes at a time; a bot that
+    rests a single order uses the side worth more.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def _phantom_depths(parameters: ModelParameters) -> tuple[Float1D, Float1D]:
 
 
 def _depths_and_worth(parameters: ModelParameters, gains: Float2D) -> tuple[Float2D, Float2D]:
-    """Optimal depths and F there, both (2, n), ask then bid, for gains Δ of h by a fill (2, n)."""
+    """Return optimal depths and F, both (2, n), ask then bid, for gains Δ of h by a fill (2, n)."""
     p = parameters
     intensity = np.array([[p.lambda_plus], [p.lambda_minus]])
     kappa = np.array([[p.kappa_plus], [p.kappa_minus]])

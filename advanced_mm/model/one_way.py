@@ -1,6 +1,6 @@
-"""Ergodic problems in which each inventory has one way to go: solved by formulas.
+"""Formulas for ergodic problems in which each inventory can only change in one direction.
 
-With F inverted, the balance γ = source + F(gain) of an inventory with one way out gives its gain.
+Inverting F in the balance γ = source + F(gain) of such an inventory gives its gain.
 """
 
 import math
@@ -15,8 +15,8 @@ __all__ = ["CLOSED_FORM", "solve_one_order", "solve_run_off"]
 
 CLOSED_FORM = "closed form"
 
-_NOTHING = 1e-12  # of the largest source: smaller differences are rounding
-_MOST_STEPS, _STEP = 200, 1e-15  # of the search for a gain, and the step that ends it
+_NOTHING = 1e-12  # relative to the largest source: smaller differences are rounding errors
+_MOST_STEPS, _STEP = 200, 1e-15  # limits of the search for a gain
 
 
 class _Side(NamedTuple):
@@ -31,7 +31,7 @@ class _Side(NamedTuple):
     floor_rate: float
 
     def worth(self, gain: float) -> float:
-        """F(gain)."""
+        """Return F(gain)."""
         net = gain - self.cost
         at_floor = self.floor_depth * self.kept + net
         if at_floor * self.steepness > 1.0:
@@ -39,14 +39,14 @@ class _Side(NamedTuple):
         return self.intensity * self.unit_worth * math.exp(net * self.steepness - 1.0)
 
     def fills(self, gain: float) -> float:
-        """F′(gain), the intensity of fills."""
+        """Return F′(gain), the fill intensity."""
         net = gain - self.cost
         if (self.floor_depth * self.kept + net) * self.steepness > 1.0:
             return self.floor_rate
         return self.intensity * math.exp(net * self.steepness - 1.0)
 
     def gain(self, worth: float) -> float:
-        """Invert F; minus infinity for a worth of 0."""
+        """Invert F; return minus infinity for a worth of 0."""
         if not worth > 0.0:
             return -math.inf
         if worth > self.floor_rate * self.unit_worth:
@@ -57,17 +57,17 @@ class _Side(NamedTuple):
 
 
 def solve_one_order(problem: ScaledProblem) -> Solution | None:
-    """One order at a time, both sides available: inventory ends up swinging between neighbours.
+    """Solve one order at a time with both sides: inventory ends up alternating between neighbours.
 
     A pair (m, m + 1) earns γₘ, the solution of source(m) + F⁻(Δ) = γₘ = source(m + 1) + F⁺(−Δ),
-    and γ is the best pair's. Below the pair the bid rests and above it the ask, with the gains that
-    earn γ; on the way the other side is worth less, because its pair earns less.
+    and γ is that of the best pair. Below the pair the bid rests and above it the ask, with the
+    gains that earn γ; the other side is worth less there, because its pair earns less.
 
-    The best pair encloses the top μ/2φ of the source: γₘ is the pair's mean source plus a convex
-    function, of slope within ±1, of half their difference, so that it falls where the pair moves
-    away from the top.
+    The best pair encloses the maximum μ/2φ of the source: γₘ is the pair's mean source plus a
+    convex function, of slope within ±1, of half their difference, so it decreases as the pair moves
+    away from the maximum.
 
-    Returns None where fills are too rare for floating point.
+    Returns None if fills are too rare for floating point.
     """
     source = problem.source.tolist()
     ask, bid = (_Side(*row) for row in problem.sides.tolist())
@@ -85,15 +85,15 @@ def solve_one_order(problem: ScaledProblem) -> Solution | None:
 
 
 def solve_run_off(problem: ScaledProblem) -> Solution | None:
-    """At least one side withdrawn: inventory moves one way only, and rests where it costs least.
+    """Solve with a withdrawn side: inventory moves in one direction and rests where it costs least.
 
-    An inventory from which no other within reach has a larger source is kept for ever: a fill would
-    cost income without end, and over a horizon T its depth grows like T. There no side is quoted.
-    From the others inventory runs to the best one within reach, at the gains whose F makes up for
-    the difference in source. The long-run income depends on the start; h is 0 at each inventory of
-    rest, or shifted with its neighbours to be 0 at the reference.
+    An inventory without a reachable one of larger source is kept forever: a fill would cost income
+    indefinitely, and over a horizon T its depth grows like T, so no side is quoted there. From the
+    others, inventory moves to the best reachable one, at the gains whose F compensates the
+    difference in source. The long-run income depends on the start; h is 0 at each resting
+    inventory, or shifted with its neighbours to be 0 at the reference.
 
-    Returns None if some fill neither gains nor costs income (φ = μ = 0, or a top of the source
+    Returns None if a fill neither gains nor costs income (φ = μ = 0, or a maximum of the source
     halfway between two inventories): its depth grows with the logarithm of the horizon.
     """
     n = problem.q.size
@@ -104,7 +104,7 @@ def solve_run_off(problem: ScaledProblem) -> Solution | None:
     index = int(working[0])
     onward = 1 if index == 0 else -1  # fills lead towards the first of these inventories
     source = problem.source[::onward]
-    forgone = np.maximum.accumulate(source)[:-1] - source[1:]  # by who stays
+    forgone = np.maximum.accumulate(source)[:-1] - source[1:]  # income lost by staying
     if (np.abs(forgone) <= _NOTHING * np.abs(source).max()).any():
         return None
     side = _Side(*problem.sides[index].tolist())
@@ -119,16 +119,16 @@ def _checked(solution: Solution) -> Solution | None:
 
 
 def _balanced_gain(ask: _Side, bid: _Side, difference: float) -> float | None:
-    """Solve F⁻(Δ) = difference + F⁺(−Δ) for the bid's gain Δ; None where fills underflow.
+    """Solve F⁻(Δ) = difference + F⁺(−Δ) for the bid's gain Δ; None if fills underflow.
 
-    Newton's steps, or half the bracket where one would leave it.
+    Uses Newton steps, or bisection where one would leave the bracket.
     """
     if difference < 0.0:
         mirrored = _balanced_gain(bid, ask, -difference)
         return None if mirrored is None else -mirrored
 
     def answer(gain: float) -> float:
-        """Bid's gain that balances the ask's worth at −gain; it falls in the gain."""
+        """Return the bid's gain that balances the ask's worth at −gain; decreasing in the gain."""
         return bid.gain(difference + ask.worth(-gain))
 
     other = answer(0.0)

@@ -1,4 +1,4 @@
-"""The problem to solve: order flow, penalties, fees, bounds and horizon of one market."""
+"""Parameters of the control problem: order flow, penalties, fees, bounds and horizon."""
 
 import math
 import operator
@@ -31,8 +31,8 @@ class ModelParameters:
     kappa_plus, kappa_minus
         Decay of the fill intensity with depth, λ·exp(−κδ), per quote currency, > 0.
     epsilon_plus, epsilon_minus
-        Adverse selection: what a fill at depth 0 costs on average because the mid moves on, in
-        quote currency per fill. It enters the depths (and μ where ``compensate_drift`` is off).
+        Adverse selection: mean cost of a fill at depth 0 from the subsequent move of the mid, quote
+        currency per fill. It enters the depths (and μ if ``compensate_drift`` is off).
     phi
         Running inventory penalty φ, quote currency per unit² and second, ≥ 0.
     alpha
@@ -42,20 +42,20 @@ class ModelParameters:
     q_min, q_max
         Bounds of the inventory, whole units, q_min < q_max. No ask rests at q_min, no bid at q_max.
     horizon_seconds
-        Length of the session; None is the ergodic problem of a market without a closing bell.
+        Length of the session; None is the ergodic problem of a market without a close.
     sides
         "both" quotes ask and bid together, "one" rests a single order at a time.
     min_depth
         Floor δ_min of the depths, quote currency, ≥ 0. ``-math.inf`` removes the floor, which is
-        the book's own problem: its depths can be negative, where exp(−κδ) is no probability.
+        the book's own problem: its depths can be negative, where exp(−κδ) is not a probability.
     compensate_drift
         True sets the mid's drift μ to 0 and keeps ε in the depths; False uses λ⁺ε⁺ − λ⁻ε⁻.
     drift
-        The drift μ itself, quote currency per second; overrides ``compensate_drift``. Give it
-        where μ rests on the arrival rates and the unconditional ε rather than on those above.
+        The drift μ itself, quote currency per second; overrides ``compensate_drift``. Set it if μ
+        follows from the arrival rates and the unconditional ε rather than from those above.
     impact_slope_plus, impact_slope_minus
-        Growth b of the move given a fill with the quote's depth, ε + bδ. A side with b ≥ 1 pays
-        at no depth and is not quoted.
+        Slope b of the move given a fill in the quote's depth, ε + bδ. A side with b ≥ 1 is not
+        profitable at any depth and is not quoted.
     terminal_cost
         Taker cost k for each unit left at the end, quote currency, ≥ 0; finite horizons only.
 
@@ -123,7 +123,7 @@ class ModelParameters:
             object.__setattr__(self, name, _whole_number(name, getattr(self, name)))
         if self.q_min >= self.q_max:
             raise InputError(
-                f"q_min = {self.q_min} must lie below q_max = {self.q_max}: "
+                f"q_min = {self.q_min} must be below q_max = {self.q_max}: "
                 "widen the inventory bounds."
             )
 
@@ -147,7 +147,7 @@ class ModelParameters:
 
     @property
     def reference_inventory(self) -> int:
-        """The inventory at which an ergodic h is 0: 0, or the bound nearest to it."""
+        """Inventory at which an ergodic h is 0: 0, or the bound nearest to it."""
         return min(max(0, self.q_min), self.q_max)
 
 

@@ -1,4 +1,4 @@
-"""What rests when: depths by time and inventory."""
+"""Quoting policies: depths by time and inventory."""
 
 import math
 from collections.abc import Callable
@@ -35,15 +35,15 @@ class DepthPolicy:
     Parameters
     ----------
     q
-        The n inventories the policy knows, units: consecutive whole numbers, ascending.
+        The n inventories of the policy, units: consecutive whole numbers, ascending.
     times
-        Seconds since the start (m,), ascending, the first 0. A row of depths holds from its time
-        to the next one's, the last for ever.
+        Seconds since the start (m,), ascending, the first 0. A row of depths applies from its time
+        until that of the next row, the last one indefinitely.
     ask_depth, bid_depth
         Distances from the mid (m, n), quote currency; ``inf`` where the side is not quoted. No
         ask rests at the lowest inventory and no bid at the highest.
     name
-        What to call the policy in a table or a figure.
+        Name of the policy in tables and figures.
 
     Raises
     ------
@@ -77,7 +77,7 @@ class DepthPolicy:
                 )
         if np.isfinite(self.ask_depth[:, 0]).any() or np.isfinite(self.bid_depth[:, -1]).any():
             raise InputError(
-                f"Policy {self.name!r} quotes out of its inventories {self.q[0]} … {self.q[-1]}: "
+                f"Policy {self.name!r} quotes beyond its inventories {self.q[0]} … {self.q[-1]}: "
                 "set the ask's depth at the lowest and the bid's at the highest to inf."
             )
 
@@ -86,12 +86,12 @@ class DepthPolicy:
         object.__setattr__(self, name, array)
 
     def depths(self, q: int, t: float = 0.0) -> tuple[float, float]:
-        """Ask and bid depth at inventory q, t seconds after the start, quote currency.
+        """Return ask and bid depth at inventory q, t seconds after the start, quote currency.
 
         Raises
         ------
         InputError
-            If the policy does not know the inventory, or t lies before its start.
+            The inventory is not part of the policy, or t is before its start.
         """
         index = int(q) - int(self.q[0])
         if not 0 <= index < self.q.size or q != int(q):
@@ -105,10 +105,10 @@ class DepthPolicy:
         return float(self.ask_depth[row, index]), float(self.bid_depth[row, index])
 
     def resting(self, parameters: ModelParameters) -> tuple[Float2D, Float2D]:
-        """Ask and bid depths (m, n) that rest on the inventories q_min … q_max of a bot.
+        """Return the ask and bid depths (m, n) on the inventories q_min … q_max of a bot.
 
-        Where the policy was made for other inventories, nothing rests on those it does not know,
-        and a quote that would lead over the bot's bounds is not there.
+        Nothing is quoted on inventories that are not part of the policy, nor where a fill would
+        exceed the bot's bounds.
 
         Raises
         ------
@@ -131,20 +131,20 @@ class DepthPolicy:
 
 
 def optimal_policy(parameters: ModelParameters, steps: int = 300) -> DepthPolicy:
-    """Tabulate the depths that :func:`~advanced_mm.model.solve` finds.
+    """Tabulate the depths of :func:`~advanced_mm.model.solve`.
 
     Parameters
     ----------
     parameters
-        The problem. Without a horizon the depths do not depend on time and take one row.
+        The problem. Without a horizon the depths do not depend on time and need one row.
     steps
-        Rows over a finite horizon, each solved for itself: below 1 ms a row at ±3, 30 ms at ±100.
+        Rows over a finite horizon, each solved separately: below 1 ms per row at ±3, 30 ms at ±100.
     """
     return tabulate(parameters, optimal_depths, name="optimal", steps=steps)
 
 
 def optimal_depths(parameters: ModelParameters) -> tuple[Float1D, Float1D]:
-    """Optimal ask and bid depths (n,) at the start of the problem's horizon."""
+    """Return the optimal ask and bid depths (n,) at the start of the problem's horizon."""
     solution = solve(parameters)
     return solution.ask_depth, solution.bid_depth
 
@@ -156,9 +156,9 @@ def keep_one_side(
     ask_worth: Float2D,
     bid_worth: Float2D,
 ) -> tuple[Float2D, Float2D]:
-    """Rest the side worth more; of equals the one that leads towards 0, at 0 the bid.
+    """Keep the side worth more; on a tie the one that leads towards 0, at 0 the bid.
 
-    All arrays but q (n,) are (…, n); a side that cannot rest must be worth ``-inf``.
+    All arrays except q (n,) are (…, n); a side that cannot be quoted must be worth ``-inf``.
     """
     equal = np.isclose(ask_worth, bid_worth, rtol=_TIE, atol=0.0)
     ask = np.where(equal, q > 0, ask_worth > bid_worth)
@@ -168,11 +168,11 @@ def keep_one_side(
 def tabulate(
     parameters: ModelParameters, depths_at: DepthsAt, *, name: str, steps: int = 300
 ) -> DepthPolicy:
-    """Policy of a rule that gives the depths for each time left.
+    """Tabulate a rule that gives the depths for each remaining time.
 
-    The time left τ at the rows' ends is T·(j/steps)²: rows are short near the end, where the
-    depths change, and each has the depths of its middle. Depths err by a row's change, but the
-    value by its square alone.
+    The remaining time τ at the ends of rows is T·(j/steps)²: rows are short near the end, where the
+    depths change, and each has the depths of its middle. The error of the depths is the change
+    within a row, that of the value only its square.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def tabulate(
     name
         The policy's name.
     steps
-        Rows over a finite horizon; one row where there is none.
+        Rows over a finite horizon; without a horizon there is one row.
     """
     if steps < 1:
         raise InputError(f"steps = {steps!r} must be at least 1.")
@@ -205,7 +205,7 @@ def tabulate(
 
 
 def session_length(parameters: ModelParameters, seconds: float | None) -> float:
-    """Length of a session: ``seconds``, or the horizon of the parameters where it is None.
+    """Return the length of a session: ``seconds``, or the parameters' horizon if it is None.
 
     Raises
     ------

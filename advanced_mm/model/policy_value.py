@@ -1,8 +1,8 @@
-"""What a policy is worth, without simulation: its linear equation solved exactly.
+"""Exact value of a policy from its linear equation, without simulation.
 
-Under given depths the inventory is a birth–death chain and the HJB equation without its supremum
-is linear, ∂h/∂τ = Gh + r, with G the chain's generator and r the income per second in each state.
-Differences between policies then carry no noise.
+Under given depths the inventory is a birth–death chain, and the HJB equation without its supremum
+is linear: ∂h/∂τ = Gh + r, with G the chain's generator and r the income per second in each state.
+Differences between policies therefore have no noise.
 """
 
 import math
@@ -26,17 +26,17 @@ _TAYLOR_TERMS = 14  # remainder below 1e-17 at norm 1/2
 def policy_value(
     parameters: ModelParameters, policy: DepthPolicy, seconds: float | None = None
 ) -> Float1D:
-    """Expected objective of a session under a policy, from each inventory at its start.
+    """Return the expected objective of a session under a policy, for each initial inventory.
 
-    The mean of what :func:`~advanced_mm.model.simulate` draws, by matrix exponentials of the
-    policy's rows. No policy has more than the optimal one, whose value is ``solve(…).h``.
+    It is the mean of :func:`~advanced_mm.model.simulate`, computed by matrix exponentials of the
+    policy's rows. The maximum over all policies is ``solve(…).h``.
 
     Parameters
     ----------
     parameters
         The market, the penalties and the bounds.
     policy
-        The depths that rest. Negative ones fill more often than orders arrive, as in the book's
+        The depths quoted. Negative ones fill more often than orders arrive, as in the book's
         problem without a floor.
     seconds
         Length of the session; the horizon of the parameters if not given.
@@ -67,16 +67,16 @@ def policy_value(
 
 
 def policy_income(parameters: ModelParameters, policy: DepthPolicy) -> float:
-    """Income per second of a policy in the long run, penalties deducted.
+    """Return the long-run income per second of a policy, less penalties.
 
-    The share of time spent at each inventory, starting from the reference inventory (0, or the
-    bound nearest to it), times the income there. No policy earns more than the optimal one, whose
-    income is the ``value_rate`` of the ergodic solution.
+    It is the share of time at each inventory, starting from the reference inventory (0, or the
+    bound nearest to it), times the income there. The maximum over all policies is the
+    ``value_rate`` of the ergodic solution.
 
     Parameters
     ----------
     parameters
-        The market, the penalties and the bounds; the horizon plays no part.
+        The market, the penalties and the bounds; the horizon is ignored.
     policy
         Depths that do not depend on time.
 
@@ -94,8 +94,8 @@ def policy_income(parameters: ModelParameters, policy: DepthPolicy) -> float:
     p = parameters
     if policy.times.size != 1:
         raise InputError(
-            f"Policy {policy.name!r} depends on time and has no long run: use policy_value, or "
-            "make it for parameters without a horizon."
+            f"Policy {policy.name!r} depends on time and has no long-run income: use policy_value, "
+            "or create it for parameters without a horizon."
         )
     ask, bid = policy.resting(p)
     asks, bids, income = _chain(p, ask[0], bid[0])
@@ -106,7 +106,7 @@ def policy_income(parameters: ModelParameters, policy: DepthPolicy) -> float:
 def _chain(
     parameters: ModelParameters, ask: Float1D, bid: Float1D
 ) -> tuple[Float1D, Float1D, Float1D]:
-    """Fills per second of ask and bid, and the income per second, at each inventory (n,)."""
+    """Return fills per second of ask and bid, and income per second, at each inventory (n,)."""
     p = parameters
     q = np.arange(p.q_min, p.q_max + 1)
     asks = p.lambda_plus * np.exp(-p.kappa_plus * ask)
@@ -124,10 +124,10 @@ def _chain(
 def _carried_back(
     asks: Float1D, bids: Float1D, income: Float1D, value: Float1D, duration: float
 ) -> Float1D:
-    """exp(Gt)·value + ∫exp(Gs)·income ds: Taylor over a short time, doubled until it is t.
+    """Return exp(Gt)·value + ∫exp(Gs)·income ds: Taylor over a short time, doubled up to t.
 
-    The rows of exp(Gs) are laws of a chain: scaling them to sum 1 after each doubling keeps its
-    rounding from doubling too.
+    The rows of exp(Gs) are probability distributions: normalising them after each doubling prevents
+    rounding errors from doubling too.
     """
     generator = np.diag(asks[1:], -1) + np.diag(bids[:-1], 1)
     generator -= np.diag(generator.sum(axis=1))

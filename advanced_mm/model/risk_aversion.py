@@ -1,4 +1,4 @@
-"""The inventory penalty in terms of a number without units."""
+"""Inventory penalty from a dimensionless risk aversion."""
 
 import math
 
@@ -8,15 +8,15 @@ __all__ = ["risk_aversion_to_phi"]
 
 
 def risk_aversion_to_phi(risk_aversion: float, lambda_bar: float, kappa_bar: float) -> float:
-    """Running inventory penalty φ = risk_aversion · λ̄ / κ̄.
+    """Return the running inventory penalty φ = risk_aversion · λ̄ / κ̄.
 
-    The ergodic depths in units of 1/κ depend on φ only through κφ/λ. Fixing that ratio makes one
-    setting mean the same skew on every coin and after every refit.
+    The ergodic depths in units of 1/κ depend on φ only through κφ/λ. With that ratio fixed, a
+    setting has the same skew on every coin and after every refit.
 
     Parameters
     ----------
     risk_aversion
-        κφ/λ, without units, ≥ 0. Case A of the design notes is 1e-3.
+        κφ/λ, dimensionless, ≥ 0.
     lambda_bar
         Mean of the two sides' fill intensities, per second, > 0.
     kappa_bar

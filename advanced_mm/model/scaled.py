@@ -1,4 +1,4 @@
-"""The HJB equation without units, as the solvers see it."""
+"""Dimensionless form of the HJB equation for the solvers."""
 
 import math
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class ScaledProblem:
 
     @property
     def equation(self) -> Equation:
-        """What the compiled kernels need of the problem."""
+        """Problem data for the compiled kernels."""
         return Equation(self.sides, self.source, self.one_sided, self.reference)
 
 
@@ -59,7 +59,7 @@ class Solution:
 
 
 def scale(parameters: ModelParameters) -> ScaledProblem:
-    """Take the units out of a problem; the duration of the ergodic one is infinite."""
+    """Convert a problem to dimensionless form; an ergodic one has infinite duration."""
     p = parameters
     equal = p.kappa_plus == p.kappa_minus  # then exactly κ, where √κ·√κ would round
     price_scale = p.kappa_plus if equal else math.sqrt(p.kappa_plus) * math.sqrt(p.kappa_minus)

@@ -1,8 +1,8 @@
-"""Simple models that people start from, as policies to compare with.
+"""Simple market-making models as policies for comparison.
 
-All quote ``half − skew·q`` above the mid and ``half + skew·q`` below it. They are as published:
-none knows fees or adverse selection. Each keeps the market's bounds and its floor on the depths;
-for a bot that rests one order at a time the quote nearer to the mid is kept.
+All quote ``half − skew·q`` above the mid and ``half + skew·q`` below it. As published, none
+includes fees or adverse selection. Each respects the market's bounds and floor on the depths; for a
+bot that rests one order at a time, the quote closer to the mid is kept.
 """
 
 import math
@@ -56,7 +56,7 @@ def avellaneda_stoikov(
     seconds_left: float | None = None,
     steps: int = 300,
 ) -> DepthPolicy:
-    """Depths of Avellaneda & Stoikov (2008): an indifference price and a spread around it.
+    """Return the depths of Avellaneda & Stoikov (2008): a spread around an indifference price.
 
     The price is s − qγσ²τ with τ = T − t, the spread γσ²τ + (2/γ) ln(1 + γ/k), so that
     half = γσ²τ/2 + ln(1 + γ/k)/γ and skew = γσ²τ. Their market is symmetric: k is the mean of
@@ -71,8 +71,8 @@ def avellaneda_stoikov(
     sigma
         Volatility of the mid, quote currency per √second, ≥ 0.
     seconds_left
-        A constant τ in place of the time left to the horizon, seconds, as bots in markets
-        without a close use it; needed where the parameters have no horizon.
+        Constant τ instead of the time left to the horizon, seconds, as used by bots in markets
+        without a close; required if the parameters have no horizon.
     steps
         Rows over a finite horizon.
     """
@@ -99,7 +99,7 @@ def avellaneda_stoikov(
 def gueant_lehalle_fernandez_tapia(
     parameters: ModelParameters, *, gamma: float, sigma: float
 ) -> DepthPolicy:
-    """Closed-form long-run depths of Guéant, Lehalle & Fernandez-Tapia (2013).
+    """Return the closed-form long-run depths of Guéant, Lehalle & Fernandez-Tapia (2013).
 
     half = ln(1 + γ/k)/γ + skew/2 with skew = √(σ²γ/(2kA)·(1 + γ/k)^(1 + k/γ)). Their market is
     symmetric: A and k are the means of the two sides' λ and κ.
@@ -123,7 +123,7 @@ def gueant_lehalle_fernandez_tapia(
 
 
 def _risk_adjusted_spread(parameters: ModelParameters, gamma: float) -> float:
-    """Half the spread of a market maker without inventory risk, ln(1 + γ/k)/γ."""
+    """Return the half-spread of a market maker without inventory risk, ln(1 + γ/k)/γ."""
     _require_positive("gamma", gamma)
     k = (parameters.kappa_plus + parameters.kappa_minus) / 2.0
     return math.log1p(gamma / k) / gamma

@@ -1,4 +1,4 @@
-"""Exact Monte Carlo of the market the model describes, under any policy."""
+"""Exact Monte Carlo simulation of the model's market under any policy."""
 
 import math
 from dataclasses import dataclass
@@ -27,16 +27,16 @@ Int1D = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Simulation:
-    """End of every simulated session; arrays (paths,).
+    """Results of all simulated sessions; arrays (paths,).
 
     Attributes
     ----------
     cash
-        From fills, after fees, quote currency per unit. Prices count from the first mid.
+        Cash from fills after fees, quote currency per unit. Prices are relative to the first mid.
     inventory
-        At the end, units.
+        Final inventory, units.
     mid
-        At the end, quote currency, counted from the first mid.
+        Final mid, quote currency, relative to the first one.
     pnl
         cash + inventory·mid, quote currency: marked to the mid, before any penalty.
     objective
@@ -47,10 +47,10 @@ class Simulation:
     seconds
         Length of a session.
     seed
-        Of the market orders. With the same market, length and seed any two policies meet the
-        same orders, path by path.
+        Seed of the market orders. With the same market, length and seed all policies meet the same
+        orders, path by path.
     name
-        The policy's.
+        Name of the policy.
     """
 
     cash: Float1D
@@ -75,9 +75,9 @@ class Simulation:
         return _standard_error(self.objective)
 
     def gain_over(self, other: "Simulation") -> tuple[float, float]:
-        """Mean difference of the objective to another policy's, and its standard error.
+        """Return the mean difference of the objective to another policy's, and its standard error.
 
-        Path by path on the same market orders, so that most of the noise cancels.
+        It is computed path by path on the same market orders, so most of the noise cancels.
 
         Raises
         ------
@@ -87,8 +87,8 @@ class Simulation:
         mine, theirs = ((run.seed, run.seconds, run.objective.size) for run in (self, other))
         if mine != theirs:
             raise InputError(
-                f"Simulations with (seed, seconds, paths) {mine} and {theirs} did not meet the "
-                "same market orders: simulate both alike."
+                f"Simulations with (seed, seconds, paths) {mine} and {theirs} have different "
+                "market orders: use the same values for both."
             )
         difference = self.objective - other.objective
         return float(difference.mean()), _standard_error(difference)
@@ -107,27 +107,27 @@ def simulate(
     """Simulate sessions of market making, event by event and without a time step.
 
     Market orders arrive as Poisson processes of rates λ⁺ and λ⁻. Each reaches R into the book,
-    exponential of mean 1/κ, so that it fills a quote at depth δ with probability exp(−κδ). It
-    moves the mid its own way by ε + b(R − 1/κ), whether it fills the quote or not: by ε on
-    average, and by ε + bδ where it fills one at δ (Cartea, Jaimungal & Penalva 2015, 10.4.1, for
-    b = 0). Between orders the mid is a Brownian motion whose drift leaves μ in all: the jumps are
-    compensated unless ``compensate_drift`` is off.
+    exponential with mean 1/κ, so that it fills a quote at depth δ with probability exp(−κδ). It
+    moves the mid in its direction by ε + b(R − 1/κ), whether it fills the quote or not: by ε on
+    average, and by ε + bδ if it fills one at δ (Cartea, Jaimungal & Penalva 2015, 10.4.1, for
+    b = 0). Between orders the mid is a Brownian motion whose drift makes the total drift μ: the
+    jumps are compensated unless ``compensate_drift`` is off.
 
     Parameters
     ----------
     parameters
         The market, the penalties and the bounds of the inventory, which no fill crosses.
     policy
-        The depths that rest.
+        The depths quoted.
     paths
         Number of sessions.
     seconds
         Length of a session; the horizon of the parameters if not given. Each session ends with
         the terminal penalties α and k.
     seed
-        Of the random numbers. They do not depend on the policy.
+        Seed of the random numbers, which do not depend on the policy.
     initial_inventory
-        At the start, units. Cash and mid start at 0.
+        Inventory at the start, units. Cash and mid start at 0.
     sigma
         Volatility of the mid between market orders, quote currency per √second. It changes the
         spread of P&L, never the mean.
@@ -159,7 +159,7 @@ def simulate(
     _check(p, policy, paths, initial_inventory, sigma)
     if min(ask.min(), bid.min()) < 0.0:
         raise InputError(
-            f"Policy {policy.name!r} has depths below 0, at which exp(−κδ) is no probability: "
+            f"Policy {policy.name!r} has depths below 0, where exp(−κδ) is not a probability: "
             "set min_depth to at least 0."
         )
     amounts = np.empty((paths, 3))
@@ -221,13 +221,13 @@ def _check(
         raise InputError(f"paths = {paths!r} must be at least 1.")
     if not p.q_min <= initial_inventory <= p.q_max:
         raise InputError(
-            f"initial_inventory = {initial_inventory!r} must lie within the bounds "
+            f"initial_inventory = {initial_inventory!r} must be within the bounds "
             f"{p.q_min} … {p.q_max}."
         )
     if initial_inventory not in policy.q:
         raise InputError(
-            f"initial_inventory = {initial_inventory!r} is unknown to policy {policy.name!r}, "
-            f"made for {policy.q[0]} … {policy.q[-1]}."
+            f"initial_inventory = {initial_inventory!r} must be within the inventories "
+            f"{policy.q[0]} … {policy.q[-1]} of policy {policy.name!r}."
         )
     if not 0.0 <= sigma < math.inf:
         raise InputError(f"sigma = {sigma!r} must be a finite number of at least 0.")

@@ -1,4 +1,4 @@
-"""From parameters to optimal depths: choice of the solver and the way back to units."""
+"""Optimal depths from parameters: choice of the solver and conversion back to units."""
 
 import math
 
@@ -28,7 +28,7 @@ __all__ = ["solve"]
 Float1D = NDArray[np.float64]
 Float2D = NDArray[np.float64]
 
-_TIE = 1e-9  # relative difference below which the two sides are worth the same
+_TIE = 1e-9  # relative difference in worth below which the two sides are equal
 
 
 def solve(parameters: ModelParameters) -> ValueFunction:
@@ -38,9 +38,9 @@ def solve(parameters: ModelParameters) -> ValueFunction:
     2015, 10.2 and 10.4.1), with the fee inside the equation, sides absent at the bounds and a
     floor on the depths.
 
-    The ergodic problem is solved by policy iteration or, where each inventory has one way to go, by
-    a formula. Over a finite horizon, equal κ on both sides with no floor binding at any time is
-    linear and solved by a matrix exponential; all else by a stiff integrator.
+    The ergodic problem is solved by policy iteration or, if each inventory can only change in one
+    direction, by a formula. Over a finite horizon, equal κ on both sides without a binding floor is
+    linear and solved by a matrix exponential; all other cases use a stiff integrator.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def _with_units(
 
 
 def _depths_and_worth(problem: ScaledProblem, solution: Solution) -> tuple[Float2D, Float2D]:
-    """Scaled optimal depths and F there, both (2, n), ask then bid; inf and 0 where absent."""
+    """Return scaled optimal depths and F, both (2, n), ask then bid; inf and 0 where absent."""
     gaps = solution.gaps
     gains = np.stack([gaps[:-1], -gaps[1:]])
     columns = problem.sides.T[:, :, None]
@@ -121,7 +121,7 @@ def _depths_and_worth(problem: ScaledProblem, solution: Solution) -> tuple[Float
 
 
 def _worse_side(q: NDArray[np.int64], worth: Float2D) -> NDArray[np.bool_]:
-    """The side worth less (2, n); of equals, the one that leads away from 0, at 0 the ask."""
+    """Return the side worth less (2, n); on a tie the one leading away from 0, at 0 the ask."""
     ask, bid = worth
     tie = np.abs(ask - bid) <= _TIE * np.maximum(ask, bid)
     keep_ask = np.where(tie, q > 0, ask > bid)

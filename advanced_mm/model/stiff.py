@@ -1,4 +1,4 @@
-"""Any finite horizon: extrapolated linearly implicit Euler (SEULEX)."""
+"""Solver for any finite horizon: extrapolated linearly implicit Euler (SEULEX)."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ __all__ = ["SEULEX", "solve_stiff"]
 
 SEULEX = "SEULEX"
 
-_TOLERANCE = 1e-11  # of a step, in units of 1/√(κ⁺κ⁻); the solution keeps it too
+_TOLERANCE = 1e-11  # per step, in units of 1/√(κ⁺κ⁻); also met by the solution
 
 
 def solve_stiff(problem: ScaledProblem) -> Solution:
@@ -17,7 +17,7 @@ def solve_stiff(problem: ScaledProblem) -> Solution:
     Raises
     ------
     ArithmeticError
-        If the integration needs more than 100 000 steps.
+        The integration needs more than 100 000 steps.
     """
     from advanced_mm.model._kernels import integrate  # numba: 60 MB that few problems need
 
@@ -26,5 +26,5 @@ def solve_stiff(problem: ScaledProblem) -> Solution:
         problem.equation, gaps, problem.terminal_level, problem.duration, _TOLERANCE
     )
     if steps == 0 or not np.isfinite(gaps).all():
-        raise ArithmeticError("The HJB integration did not reach its horizon.")
+        raise ArithmeticError("The HJB integration did not reach the horizon.")
     return Solution(gaps=gaps, level=level, method=SEULEX)

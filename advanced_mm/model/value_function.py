@@ -1,4 +1,4 @@
-"""The solution: value, optimal depths and what the inventory does under them."""
+"""Solution of the control problem: value, optimal depths and inventory dynamics."""
 
 from dataclasses import dataclass
 
@@ -26,22 +26,22 @@ class ValueFunction:
     h
         Value of the remaining session above cash and inventory at mid, quote currency per unit.
         For a finite horizon it includes the level; in the ergodic problem it is relative to
-        inventory 0, or to the bound nearest 0 where 0 lies outside the bounds. Where a side is
-        withdrawn, inventories that no fill leads out of have no relative value: h is 0 at each.
+        inventory 0, or to the bound nearest 0 if 0 is outside the bounds. If a side is withdrawn,
+        inventories that no fill can leave have no relative value: h is 0 at each.
     ask_depth, bid_depth
         Optimal distances from the mid, quote currency; ``inf`` where the side is absent: at the
-        bound, where no depth pays, where one order at a time rests on the other side, or where in
-        the long run a fill could not be undone and would cost income for ever.
+        bound, where no depth is profitable, where one order at a time rests on the other side, or
+        where a fill in the long run could not be reversed and would cost income forever.
     value_rate
         ∂h/∂τ at the reference inventory, quote currency per unit and second. In the ergodic
-        problem it is the income γ: the same for every inventory, but that of a start from the
-        reference inventory where a side is withdrawn.
+        problem it is the income γ, equal for every inventory; if a side is withdrawn, it is that of
+        a start from the reference inventory.
     ask_intensity, bid_intensity
         Expected fills per second at these depths, λ·exp(−κδ).
     inventory_drift
         Expected change of inventory, units per second: bid_intensity − ask_intensity.
     stationary_distribution
-        Share of time spent at each inventory if these depths are kept for ever, starting from the
+        Share of time at each inventory if these depths are kept forever, starting from the
         reference inventory.
     method
         The solver used.
@@ -75,12 +75,12 @@ class ValueFunction:
             getattr(self, name).flags.writeable = False
 
     def depths(self, q: int) -> tuple[float, float]:
-        """Ask and bid depth at inventory q, quote currency; ``inf`` where the side is absent.
+        """Return ask and bid depth at inventory q, quote currency; ``inf`` if the side is absent.
 
         Raises
         ------
         InputError
-            If q lies outside the bounds the problem was solved for: no depth is known there.
+            q is outside the bounds of the solved problem.
         """
         p = self.parameters
         if not p.q_min <= q <= p.q_max or q != int(q):

@@ -1,6 +1,6 @@
-"""The settings both containers share and the JSON files that pass between them.
+"""Settings shared by calibration and bot, and the JSON files exchanged between them.
 
-`history.CalibrationHistory` is imported from its module, so that those who only need the newest
+`history.CalibrationHistory` is imported from its own module, so that readers of the newest
 parameters do not load pyarrow.
 """
 

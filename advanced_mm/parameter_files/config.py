@@ -1,9 +1,9 @@
-"""Freqtrade's configuration as the sidecar sees it: files merged in order, then the environment.
+"""Freqtrade's configuration for the sidecar: files merged in order, then the environment.
 
-The sidecar must read the very settings the bot reads, without importing the bot (its import alone
-costs more memory than the runner). The rules are Freqtrade's: later files win, files named in
-``add_config_files`` give way to the file that names them, and ``FREQTRADE__SECTION__KEY`` in the
-environment overrides all.
+The sidecar must read the same settings as the bot without importing Freqtrade, whose import alone
+takes more memory than the runner. Freqtrade's rules apply: later files take precedence, a file
+takes precedence over those in its ``add_config_files``, and ``FREQTRADE__SECTION__KEY`` environment
+variables override everything.
 """
 
 import os
@@ -70,7 +70,7 @@ def _typed(text: str) -> Any:
 
 def _read_with_additions(path: Path, depth: int = 0) -> Config:
     if depth > 3:
-        raise InputError(f"{path}: add_config_files is nested more than three deep; flatten it.")
+        raise InputError(f"{path}: add_config_files is nested more than three levels; flatten it.")
     config = _read(path)
     merged: Config = {}
     for name in config.get("add_config_files", []):
@@ -82,11 +82,11 @@ def _read(path: Path) -> Config:
     try:
         config = rapidjson.loads(path.read_text(encoding="utf-8"), parse_mode=_PARSE_MODE)
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist; name the configuration with --config.") from None
+        raise InputError(f"{path} does not exist; give the configuration with --config.") from None
     except rapidjson.JSONDecodeError as error:
-        raise InputError(f"{path} is not valid JSON: {error}.") from None
+        raise InputError(f"{path} is not valid JSON: {error}; correct it.") from None
     if not isinstance(config, dict):
-        raise InputError(f"{path} holds no JSON object; a configuration looks like {{...}}.")
+        raise InputError(f"{path} contains no JSON object; a configuration looks like {{...}}.")
     return config
 
 

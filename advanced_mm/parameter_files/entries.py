@@ -1,7 +1,7 @@
-"""What a coin's entry in each parameter file holds, and the law that it is finite and positive.
+"""Entries of the parameter files, one per coin, validated as finite and in range.
 
 Prices, kappa and epsilon are in the quote currency, rates per second. ``+`` is the ask side (buy
-market orders), ``-`` the bid side. A value that could not be fitted is left out, never null.
+market orders), ``-`` the bid side. A value that could not be fitted is omitted, never null.
 """
 
 from collections.abc import Iterable
@@ -24,21 +24,21 @@ NonNegative = Annotated[float, Field(ge=0, strict=True)]
 
 
 def _json_key(name: str) -> str:
-    """``kappa_plus_se`` is written ``kappa+_se``."""
+    """Return the JSON key of a field: ``kappa+_se`` for ``kappa_plus_se``."""
     return name.replace("_plus", "+").replace("_minus", "-")
 
 
 class ParameterEntry(BaseModel):
-    """What every entry carries: when, from what, how sure.
+    """Fields common to all entries: times, data and status.
 
-    ``published_at`` is the refit's time, ``fitted_at`` the newest data the values rest on (both
-    UTC); ``window_seconds`` the nominal window, ``observed_seconds`` the covered part of it, and
-    ``window_grown`` tells that the usual window held too little; ``n`` counts market orders,
+    ``published_at`` is the time of the refit, ``fitted_at`` that of the newest data used (both
+    UTC). ``window_seconds`` is the nominal window, ``observed_seconds`` the covered part of it;
+    ``window_grown`` is set if the usual window had too little data. ``n`` counts market orders,
     ``n1`` those that walked beyond the touch; ``mid`` and ``tick`` are in the quote currency.
-    ``silent`` names the channels (``bbo``, ``trades``, ``l2Book``) that say nothing while others
-    speak: the newest data are in doubt, and ``fitted_at`` is when they were last heard.
-    ``not_heard`` tells for how long of the window which channel was silent so, time that
-    ``observed_seconds`` leaves out.
+    ``silent`` names the channels (``bbo``, ``trades``, ``l2Book``) without data while others are
+    active: the newest data are in doubt, and ``fitted_at`` is the last time they were received.
+    ``not_heard`` states how long each channel was silent within the window; ``observed_seconds``
+    excludes that time.
     """
 
     model_config = ConfigDict(
@@ -78,15 +78,14 @@ class ParameterEntry(BaseModel):
         return ("fitted_at", "mid", "tick", *self.required_when_fitted)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the entry under the files' own keys, absent values left out."""
+        """Return the entry with the keys of the files, without missing values."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 class KappaEntry(ParameterEntry):
-    """``kappa.json``: decay of the fill probability, per quote currency, with its fit's quality.
+    """``kappa.json``: decay of the fill probability, per quote currency, and quality of the fit.
 
-    Where ``ks`` exceeds ``ks_critical``, which one true law in twenty does by chance, the status is
-    ``misfit``.
+    If ``ks`` exceeds ``ks_critical`` (5% by chance for a correct model), the status is ``misfit``.
     """
 
     required_when_fitted = ("kappa_plus", "kappa_minus", "kappa_plus_se", "kappa_minus_se")
@@ -139,11 +138,11 @@ class LambdaEntry(ParameterEntry):
 class EpsilonEntry(ParameterEntry):
     """``epsilon.json``: permanent jump per market order and per fill, quote currency.
 
-    ``epsilon_fill_intercept`` and ``_slope`` describe the move given a fill as a + b*depth (a slope
-    without an intercept begins at the origin, no slope means the one ``epsilon_fill``);
-    ``kappa_epsilon`` and ``kappa_epsilon_fill`` are the toxicities, pure numbers;
-    ``pareto_truncated`` tells that the tail has no mean and ``pareto_mean`` is that up to the
-    largest jump; ``sigma`` is the mid's volatility, quote currency per square root of a second.
+    ``epsilon_fill_intercept`` and ``_slope`` describe the move given a fill as a + b*depth (without
+    an intercept, a is 0; without a slope, the move is ``epsilon_fill`` at every depth).
+    ``kappa_epsilon`` and ``kappa_epsilon_fill`` are the toxicities, dimensionless.
+    ``pareto_truncated`` is set if the tail has no mean; ``pareto_mean`` is then the mean up to the
+    largest jump. ``sigma`` is the mid's volatility, quote currency per square root of a second.
     """
 
     required_when_fitted = (
@@ -232,10 +231,10 @@ class EpsilonEntry(ParameterEntry):
 
 
 class ValueFunctionEntry(ParameterEntry):
-    """One configuration in ``value_function.json``: h(q) and the depths of the solved problem.
+    """Solution in ``value_function.json``: h(q) and the depths of one control problem.
 
-    Arrays run over ``q``; a depth is null where that side is not quoted. ``configuration`` holds
-    the fields of ``ModelParameters`` it was solved for; ``method`` names the solver.
+    Arrays run over ``q``; a depth is null where that side is not quoted. ``configuration`` has the
+    fields of the solved ``ModelParameters``; ``method`` names the solver.
     """
 
     required_when_fitted = (
@@ -267,12 +266,12 @@ class ValueFunctionEntry(ParameterEntry):
         return self
 
     def depths_at(self, inventory: int) -> tuple[float | None, float | None]:
-        """Ask and bid depth (quote currency) at an inventory; None where the side is absent.
+        """Return ask and bid depth (quote currency) at an inventory; None if not quoted.
 
         Raises
         ------
         KeyError
-            The inventory is not among those the problem was solved on.
+            The inventory is outside the solved problem.
         """
         if not (self.q and self.ask_depth and self.bid_depth) or inventory not in self.q:
             raise KeyError(inventory)

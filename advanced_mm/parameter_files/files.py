@@ -1,4 +1,4 @@
-"""The four files between calibration and strategy: written whole, read as one agreeing set."""
+"""The four files between calibration and strategy: written atomically, read as a consistent set."""
 
 import contextlib
 import fcntl
@@ -49,15 +49,15 @@ Entry = TypeVar("Entry", bound=ParameterEntry)
 
 
 class ParameterFileError(AdvancedMMError):
-    """No usable parameters: the strategy stops quoting, the message says why."""
+    """There are no usable parameters; the strategy stops quoting and logs the message."""
 
 
 class MissingParametersError(ParameterFileError):
-    """A file or the coin's entry in it is not there (yet)."""
+    """A file, or the coin's entry in it, does not exist (yet)."""
 
 
 class MixedParametersError(ParameterFileError):
-    """The four files come from different refits; gone at the next read in normal running."""
+    """The four files are from different refits; normally resolved at the next read."""
 
 
 class UnusableParametersError(ParameterFileError):
@@ -76,20 +76,21 @@ class ParameterSet:
 
     @property
     def entries(self) -> tuple[ParameterEntry, ...]:
-        """All entries, for laws that hold for each of them."""
+        """All entries, for checks that apply to each of them."""
         return (self.kappa, self.epsilon, self.lambda_, *self.value_functions)
 
     @property
     def calibration_id(self) -> str:
-        """The id that all entries share."""
+        """Id of the refit, shared by all entries."""
         return self.kappa.calibration_id
 
     def require_one_refit(self) -> Self:
-        """Return the set itself, or raise ``MixedParametersError`` where ids differ."""
+        """Return the set itself, or raise ``MixedParametersError`` if ids differ."""
         ids = {entry.calibration_id for entry in self.entries}
         if len(ids) != 1:
             raise MixedParametersError(
-                f"{self.coin}: the parameter files mix refits {', '.join(sorted(ids))}."
+                f"{self.coin}: the parameter files are from different refits "
+                f"({', '.join(sorted(ids))}); if this lasts, restart the periodic runner."
             )
         return self
 
@@ -97,9 +98,9 @@ class ParameterSet:
 class ParameterFiles:
     """Writer and reader of the four files.
 
-    Each file is a JSON object keyed by coin. A file is replaced in one step, so a reader sees the
-    old or the new one, never half of it; the four are replaced one after another, which is why
-    every entry names its refit and ``read`` insists that the four agree.
+    Each file is a JSON object keyed by coin and is replaced atomically, so a reader sees either the
+    old or the new one. The four files are replaced one after another, so every entry has the id of
+    its refit and ``read`` requires the same id in all four.
     """
 
     names = (KAPPA, EPSILON, LAMBDA, VALUE_FUNCTION)
@@ -107,20 +108,20 @@ class ParameterFiles:
     def __init__(self, directory: Path, bad_rows: BadRows | None = None) -> None:
         self.directory = directory
         self.bad_rows = BadRows() if bad_rows is None else bad_rows
-        """What was left out: other coins' entries that are not JSON, solutions that are none."""
-        self._told: set[str] = set()
+        """Skipped rows: other coins' entries that are not valid JSON, and invalid solutions."""
+        self._logged: set[str] = set()
 
     def publish(self, sets: Mapping[str, ParameterSet]) -> None:
-        """Write these coins' entries and leave other coins' as they are.
+        """Write these coins' entries and keep those of other coins.
 
-        An entry of another coin that holds what JSON has no word for (NaN) is left out.
+        An entry of another coin that is not valid JSON (it contains NaN) is dropped.
 
         Raises
         ------
         MixedParametersError
-            A set's own entries disagree on ``calibration_id``.
+            The entries of a set differ in ``calibration_id``.
         UnusableParametersError
-            An existing file is not JSON (it is left alone; delete it to go on).
+            An existing file is not JSON. It is not changed; delete it to continue.
         """
         for parameter_set in sets.values():
             parameter_set.require_one_refit()
@@ -135,7 +136,7 @@ class ParameterFiles:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"{self.directory} cannot be made ({error.strerror}).") from None
+            raise InputError(f"{self.directory} cannot be created ({error.strerror}).") from None
         with self._lock():
             for name, addition in additions.items():
                 path = self.directory / name
@@ -147,25 +148,25 @@ class ParameterFiles:
                     write_json_atomically(path, {**self._sound(path, others), **addition})
 
     def _sound(self, path: Path, entries: Mapping[str, Any]) -> dict[str, Any]:
-        """The entries that can be written as JSON."""
+        """Return the entries that can be written as JSON."""
         sound = {}
         for coin, entry in entries.items():
             try:
                 json.dumps(entry, allow_nan=False)
             except ValueError:
-                self._leave_out(path, f"{coin}: holds NaN or infinity")
+                self._skip(path, f"{coin}: contains NaN or infinity")
             else:
                 sound[coin] = entry
         return sound
 
-    def _leave_out(self, path: Path, reason: str) -> None:
-        level = logging.DEBUG if reason in self._told else logging.WARNING
-        logger.log(level, "%s: left out: %s", path, reason)
-        self._told.add(reason)
+    def _skip(self, path: Path, reason: str) -> None:
+        level = logging.DEBUG if reason in self._logged else logging.WARNING
+        logger.log(level, "%s: skipped: %s", path, reason)
+        self._logged.add(reason)
         self.bad_rows.add(path.name, reason)
 
     def read(self, coin: str) -> ParameterSet:
-        """Read one coin's four entries; solutions that are none are left out of the list of them.
+        """Read one coin's four entries; invalid solutions are skipped.
 
         Raises
         ------
@@ -180,18 +181,18 @@ class ParameterFiles:
             try:
                 solved.append(self._validate(VALUE_FUNCTION, coin, item, ValueFunctionEntry))
             except UnusableParametersError as error:
-                self._leave_out(self.directory / VALUE_FUNCTION, str(error))
+                self._skip(self.directory / VALUE_FUNCTION, str(error))
         return ParameterSet(coin, kappa, epsilon, lambda_, tuple(solved)).require_one_refit()
 
     def resolve(self, name: str) -> str:
-        """Return the coin with an entry that is meant by a name in whichever spelling.
+        """Return the coin with an entry that matches a name in any spelling.
 
         Raises
         ------
         MissingParametersError, UnusableParametersError
-            There is no such entry, or no file.
+            There is no such entry or no usable file.
         InputError
-            Several coins with entries can be meant.
+            Several coins with entries match.
         """
         path = self.directory / KAPPA
         coins = list(_load(path))
@@ -200,7 +201,7 @@ class ParameterFiles:
         return resolve_coin(name, coins, str(path))
 
     def signature(self) -> tuple[tuple[int, int], ...]:
-        """(inode, modification time in ns) of each file, zeros if absent: changes at each refit."""
+        """Return (inode, mtime in ns) of each file, zeros if missing; changes at each refit."""
         found = []
         for name in self.names:
             try:
@@ -219,7 +220,8 @@ class ParameterFiles:
         raw = self._raw(name, coin)
         if not isinstance(raw, list):
             raise UnusableParametersError(
-                f"{self.directory / name}: {coin} must be a list of solved configurations."
+                f"{self.directory / name}: {coin} must be a list of solved configurations; "
+                "rerun the calibration."
             )
         return raw
 
@@ -244,7 +246,7 @@ class ParameterFiles:
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
-        """Keep the runner and a script run by hand from undoing each other's update."""
+        """Prevent concurrent updates by the runner and a script run by hand."""
         with (self.directory / ".parameters.lock").open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
@@ -257,12 +259,14 @@ def _load(path: Path) -> dict[str, Any]:
         raise MissingParametersError(f"{path} does not exist; start the periodic runner.") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UnusableParametersError(
-            f"{path} is not valid JSON ({error}); delete it and let the runner write it."
+            f"{path} is not valid JSON ({error}); delete it, the runner writes it again."
         ) from None
     except OSError as error:
         raise UnusableParametersError(_unreadable(path, error)) from None
     if not isinstance(content, dict):
-        raise UnusableParametersError(f"{path} must hold one JSON object keyed by coin.")
+        raise UnusableParametersError(
+            f"{path} must be a JSON object keyed by coin; delete it, the runner writes it again."
+        )
     return content
 
 
@@ -270,23 +274,23 @@ def _no_entry(path: Path, name: str, coins: Iterable[str]) -> MissingParametersE
     meant = nearest(name, coins)
     hint = f" (did you mean {' or '.join(meant)})" if meant else ""
     return MissingParametersError(
-        f"{path} has no entry for {name}{hint}; is the periodic runner fitting it?"
+        f"{path} has no entry for {name}{hint}; check that the periodic runner fits it."
     )
 
 
 def _unreadable(path: Path, error: OSError) -> str:
-    return f"{path} cannot be read ({error.strerror}); look at the file and its folder."
+    return f"{path} cannot be read ({error.strerror}); check the file and its folder."
 
 
 def write_json_atomically(path: Path, content: Any, mode: int = 0o644) -> None:
     """Write JSON to a temporary file beside ``path``, then rename it over ``path``.
 
-    ``mode`` are the permissions of the file.
+    ``mode`` sets the file's permissions.
 
     Raises
     ------
     ValueError
-        The content holds NaN or infinity, which JSON has no word for; nothing is written.
+        The content contains NaN or infinity, which JSON cannot represent; nothing is written.
     """
     text = _lines(content)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
@@ -305,8 +309,8 @@ def write_json_atomically(path: Path, content: Any, mode: int = 0o644) -> None:
 def _lines(content: Any) -> str:
     """Return JSON with a line for each field of each entry.
 
-    The separator does what ``indent`` would, which Python's encoder in C does not know: the four
-    files of fifty coins are written every few seconds.
+    The separator replaces ``indent``, which Python's C encoder does not support; the four files of
+    fifty coins are written every few seconds.
     """
     if not isinstance(content, dict):
         return json.dumps(content, allow_nan=False)

@@ -1,8 +1,8 @@
-"""The history of refits: what was published when, one Parquet file a coin and day.
+"""History of published refits, one Parquet file per coin and day.
 
-``<directory>/<COIN>/<YYYY-MM-DD>.parquet`` (UTC day of ``published_at``; folders as `coin_folders`
-names them), with the newest refits as lines beside it: see `day_files`. They are merged every so
-many refits, at the day's end and when the runner ends.
+The path is ``<directory>/<COIN>/<YYYY-MM-DD>.parquet`` (UTC day of ``published_at``; folder names
+from `coin_folders`), with the newest refits as lines beside it: see `day_files`. They are merged
+after a number of refits, at the end of the day and when the runner stops.
 """
 
 import json
@@ -31,12 +31,12 @@ __all__ = ["HISTORY_FOLDER", "CalibrationHistory"]
 logger = logging.getLogger(__name__)
 
 HISTORY_FOLDER: Final = "calibration_history"
-"""Name of the history's folder beside the parameter files."""
+"""Name of the history folder, beside the parameter files."""
 _MERGE_EVERY: Final = 240
 """Refits between merges: an hour at the default interval."""
 _DAY_MS: Final = 86_400_000
 _MOST_MS: Final = 9 * 10**15
-"""Times beyond this do not fit into microseconds; nothing was published out there."""
+"""Limit for times, so that they fit into microseconds; no refit is that far away."""
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 _TIME: Final = SCHEMA.field("published_at").type
 _ROWS: Final = Rows(
@@ -52,14 +52,14 @@ _ROWS: Final = Rows(
 class CalibrationHistory:
     """Writes and reads the history below one directory.
 
-    Any number of readers and writers may share it. Readers need no write access.
+    Several readers and writers may share it. Readers need no write access.
 
     Parameters
     ----------
     directory : Path
-        Folder with one folder a coin; it need not exist before the first `append`.
+        Folder with one folder per coin; it need not exist before the first `append`.
     keep_days : int, optional
-        Day files more than this many days before a new refit are deleted; None keeps all.
+        Day files older than this many days before a new refit are deleted; None keeps all.
     """
 
     def __init__(self, directory: Path, keep_days: int | None = None) -> None:
@@ -74,8 +74,8 @@ class CalibrationHistory:
         Raises
         ------
         InputError
-            If the disk refuses, or a day's file is not a readable history and new refits cannot be
-            merged into it; that file is left alone and the refits stay in the lines beside it.
+            The history cannot be written, or a day's file is unreadable so that new refits cannot
+            be merged. That file is not changed; the refits stay in the lines beside it.
         """
         first_error: InputError | None = None
         for coin, parameters in sets.items():
@@ -91,7 +91,7 @@ class CalibrationHistory:
             except OSError as error:
                 raise InputError(
                     f"calibration history {str(files.folder)!r} cannot be written "
-                    f"({error.strerror or error}): make room there or mend its permissions"
+                    f"({error.strerror or error}): free disk space or correct its permissions"
                 ) from error
         if first_error:
             raise first_error
@@ -102,7 +102,7 @@ class CalibrationHistory:
         Raises
         ------
         InputError
-            As `append`.
+            As for `append`.
         """
         for folder in self._folders():
             files = self._files(folder)
@@ -115,7 +115,7 @@ class CalibrationHistory:
         return sorted(coin for coin in found if coin is not None)
 
     def newest_day(self, coin: str) -> date | None:
-        """Return the last day (UTC) that a coin has refits of, None without any."""
+        """Return the last day (UTC) with refits of a coin, None if there are none."""
         return next(reversed(self._of(coin).days()), None)
 
     def read(
@@ -128,7 +128,7 @@ class CalibrationHistory:
         coin : str
             The coin's name at the venue; one without a history has no rows.
         start, end : datetime or None
-            Bounds of ``published_at``, both included; they must know their time zone.
+            Inclusive bounds of ``published_at``; they must have a time zone.
 
         Raises
         ------
@@ -149,7 +149,7 @@ class CalibrationHistory:
         return table
 
     def parameters_at(self, coin: str, times_ms: Sequence[int] | NDArray[np.int64]) -> pa.Table:
-        """Return, for each time, the refit that was the newest published by then.
+        """Return, for each time, the newest refit published by then.
 
         Parameters
         ----------
@@ -161,8 +161,8 @@ class CalibrationHistory:
         Returns
         -------
         pyarrow.Table
-            One row for each time, in the order given: the newest with ``published_at`` at or before
-            it, however old; a row of nulls where there is none. Nothing published later is seen.
+            One row per time, in the given order: the newest with ``published_at`` at or before it,
+            however old, or a row of nulls if there is none.
 
         Raises
         ------
@@ -179,7 +179,7 @@ class CalibrationHistory:
         days = files.days()
         ordinals = [day.toordinal() - _EPOCH_ORDINAL for day in days]
         last = bisect_right(ordinals, int(times.max()) // _DAY_MS)
-        # The first refit of the earliest time's day may be too late for it, so the day before too.
+        # Include the previous day: the first refit of a day may be later than the earliest time.
         first = max(bisect_left(ordinals, int(times.min()) // _DAY_MS) - 1, 0)
         table = _in_order(files.read(days[first:last]))
         while first > 0 and not table.num_rows:
@@ -190,21 +190,21 @@ class CalibrationHistory:
         return table.take(pa.array(row, mask=row < 0))
 
     def _tidy(self, coin: str, files: DayFiles, day: date) -> None:
-        """Merge when it is time, and on a new day delete what is too old."""
+        """Merge if due, and delete old files on a new day."""
         first_round = coin not in self._until_merge
         left = self._until_merge.get(coin, 0)
         new_day = self._today.get(coin) != day
         self._today[coin] = day
         self._until_merge[coin] = left - 1
         if left <= 0 or new_day:
-            # Coins take turns at merging: the first round differs in length by coin.
+            # The first interval differs by coin, so that coins are not merged all at once.
             rounds = zlib.crc32(coin.encode()) % _MERGE_EVERY if first_round else _MERGE_EVERY - 1
             self._until_merge[coin] = rounds
             files.merge()
         if new_day and self._keep_days is not None:
             oldest = day - timedelta(days=self._keep_days)
             for old in files.delete_before(oldest):
-                logger.info("%s: deleted the calibration history of %s", coin, old)
+                logger.info("%s: deleted the calibration history of %s (too old)", coin, old)
 
     def _folders(self) -> list[Path]:
         if not self.directory.is_dir():

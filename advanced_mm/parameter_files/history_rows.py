@@ -1,8 +1,8 @@
-"""One refit as one row: the columns of the history, and how a parameter set fills them.
+"""Columns of the history, and conversion between a parameter set and a row.
 
-Values have the keys of the parameter files (``kappa+``, ``epsilon_fill-_se``, ...). What every file
-carries for itself has the file's name before it (``kappa_status``, ``lambda_fitted_at``,
-``epsilon_n+``): after a partly failed refit they differ from file to file.
+Columns have the keys of the parameter files (``kappa+``, ``epsilon_fill-_se``, ...). Fields that
+every file has are prefixed with the file's name (``kappa_status``, ``lambda_fitted_at``,
+``epsilon_n+``), because they differ between files after a partly failed refit.
 """
 
 import json
@@ -43,7 +43,7 @@ _TYPES: Final[Mapping[Any, pa.DataType]] = {
 
 
 def _columns(file: str) -> Iterator[tuple[str, str, pa.DataType]]:
-    """Yield field, column and type for what an entry of that file has of its own."""
+    """Yield field, column and type of an entry's fields, except the shared ones."""
     for name, field in _FILES[file].model_fields.items():
         if name not in _SHARED:
             key = field.alias or name
@@ -52,7 +52,7 @@ def _columns(file: str) -> Iterator[tuple[str, str, pa.DataType]]:
 
 
 def _type_of(annotation: Any) -> pa.DataType:
-    """Return the column type of a field: that of the value, not of None or the bounds around it."""
+    """Return the column type of a field's value, ignoring None and bounds."""
     if annotation in _TYPES:
         return _TYPES[annotation]
     if get_origin(annotation) is Literal:
@@ -71,8 +71,8 @@ SCHEMA: Final = pa.schema(
         ("value_rate", pa.float64()),
     ]
 )
-"""Columns of the history; a value that was not published is null. ``value_rate`` is the solved
-problem's, quote currency per second."""
+"""Columns of the history; unpublished values are null. ``value_rate`` is that of the solved
+problem, quote currency per second."""
 
 
 def history_row(parameters: ParameterSet) -> str:
@@ -92,7 +92,7 @@ def history_row(parameters: ParameterSet) -> str:
 
 
 def rows_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Return decoded lines as a table; keys that are no column are left out.
+    """Return decoded lines as a table; keys without a column are ignored.
 
     Raises
     ------
@@ -110,19 +110,19 @@ def rows_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 
 def parameter_set_of(coin: str, row: Mapping[str, Any]) -> ParameterSet:
-    """Return the parameters a row of the history tells of, without the value function.
+    """Return the parameters of a row, without the value function.
 
     Parameters
     ----------
     coin : str
-        Whose row it is.
+        The coin's name at the venue.
     row : Mapping
-        Values by column, as ``table.to_pylist()`` gives them.
+        Values by column, as from ``table.to_pylist()``.
 
     Raises
     ------
     ValueError
-        If the row breaks the law of the parameter files (pydantic's ValidationError).
+        The row is not valid for the parameter files (pydantic's ValidationError).
     """
 
     def entry(file: str, kind: type[Entry]) -> Entry:

@@ -1,4 +1,4 @@
-"""The one place where fitted parameters and settings become a control problem."""
+"""Construction of the control problem from fitted parameters and settings."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -25,16 +25,16 @@ __all__ = [
 def model_problem(
     parameters: ParameterSet, settings: Settings, mid: float | None = None
 ) -> ModelParameters:
-    """Build the problem the bot quotes from.
+    """Build the problem that the bot's quotes are solved from.
 
-    lambda in F is the fill intensity lambda0 of the hurdle fit and epsilon the move that
-    ``epsilon_source`` names; the drift, where not compensated, uses arrivals and the least-squares
-    epsilon (model.md). The fee per unit is the rate times ``mid`` (default: the refit's mid).
+    lambda in F is the fill intensity lambda0 of the hurdle fit, epsilon the move chosen by
+    ``epsilon_source``. An uncompensated drift uses the arrival rates and the least-squares epsilon.
+    The fee per unit is the rate times ``mid`` (default: the refit's mid).
 
     Raises
     ------
     UnusableParametersError
-        A parameter the problem needs was not fitted.
+        A required parameter was not fitted.
     """
     lambda_, kappa = parameters.lambda_, parameters.kappa
     lambda0_plus = _fitted(parameters, "lambda0+", lambda_.lambda0_plus)
@@ -71,9 +71,9 @@ def model_problem(
 
 
 class Move(NamedTuple):
-    """Permanent move of the mid that a fill at a depth pays, ``intercept + slope * depth``.
+    """Permanent move of the mid after a fill at a depth, ``intercept + slope * depth``.
 
-    ``intercept`` is in the quote currency, ``slope`` a pure number.
+    ``intercept`` is in the quote currency, ``slope`` is dimensionless.
     """
 
     intercept: float
@@ -81,15 +81,15 @@ class Move(NamedTuple):
 
 
 def move_in_depths(parameters: ParameterSet, source: EpsilonSource) -> tuple[Move, Move]:
-    """Move that the depths pay for, on the ask and on the bid.
+    """Return the moves that the depths compensate, on the ask and on the bid.
 
-    "fill_slope" is the line of the move on depth; a side without one pays the same everywhere, its
-    ``epsilon_fill``, as it does with "fill".
+    "fill_slope" uses the regression line of the move on depth; a side without one uses its constant
+    ``epsilon_fill``, as with "fill".
 
     Raises
     ------
     UnusableParametersError
-        That estimate was not published (the Pareto mean exists only where the tail allows it).
+        The estimate was not published (a Pareto mean does not always exist).
     """
     e: EpsilonEntry = parameters.epsilon
     if source == "fill_slope":
@@ -107,9 +107,9 @@ def move_in_depths(parameters: ParameterSet, source: EpsilonSource) -> tuple[Mov
 
 
 def move_line(intercept: float | None, slope: float | None) -> Move | None:
-    """Return the published line of the move on depth, None where none was fitted.
+    """Return the published line of the move on depth, None if no slope was fitted.
 
-    An intercept that is not above zero is not published: the line is taken to begin at zero.
+    An intercept that is not positive is not published and taken as 0.
     """
     return None if slope is None else Move(intercept or 0.0, slope)
 
@@ -128,7 +128,8 @@ def _arrival_drift(parameters: ParameterSet) -> float:
 def _fitted(parameters: ParameterSet, name: str, value: float | None) -> float:
     if value is None:
         raise UnusableParametersError(
-            f"{parameters.coin}: {name} has not been fitted ({parameters.kappa.status})."
+            f"{parameters.coin}: {name} was not fitted (status {parameters.kappa.status}); wait "
+            "for a refit with more data."
         )
     return value
 
@@ -158,10 +159,10 @@ def value_function_fields(solution: ValueFunction) -> dict[str, object]:
 def same_problem(
     found: Mapping[str, object], wanted: Mapping[str, object], fee_tolerance: float = 0.0
 ) -> bool:
-    """Whether two configurations are one problem.
+    """Return whether two configurations are the same problem.
 
-    ``fee_tolerance`` (quote currency) lets the fee differ, since it follows the mid while all else
-    is fixed between refits.
+    The fees may differ by ``fee_tolerance`` (quote currency), because the fee follows the mid while
+    everything else is fixed between refits.
     """
     if any(found.get(name) != value for name, value in wanted.items() if name != "fee"):
         return False
@@ -174,7 +175,7 @@ def same_problem(
 def published_solution(
     parameters: ParameterSet, problem: ModelParameters, fee_tolerance: float = 0.0
 ) -> ValueFunctionEntry | None:
-    """Find the published solution of ``problem``; None where the caller must solve it."""
+    """Return the published solution of ``problem``; None if the caller has to solve it."""
     wanted = configuration_of(problem)
     for entry in parameters.value_functions:
         if entry.configuration is not None and same_problem(

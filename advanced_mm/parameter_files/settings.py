@@ -1,4 +1,4 @@
-"""The ``market_making`` block of Freqtrade's configuration, validated once for both containers."""
+"""The ``market_making`` block of Freqtrade's configuration, validated for bot and calibration."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,10 +16,10 @@ EpsilonSource = Literal["fill", "fill_slope", "least_squares", "pareto"]
 
 
 class Settings(BaseModel):
-    """How the market maker quotes; every field has a default, so an empty block is valid.
+    """Settings of the market maker; every field has a default, so an empty block is valid.
 
-    ``phi`` is the book's absolute running penalty; leave it null to set the dimensionless
-    ``risk_aversion`` instead (phi = risk_aversion * lambda / kappa, means of the two sides).
+    ``phi`` is the book's absolute running penalty. If it is null, it follows from the dimensionless
+    ``risk_aversion`` (phi = risk_aversion * lambda / kappa, means of the two sides).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -45,66 +45,67 @@ class Settings(BaseModel):
     q_min: int = Field(0, ge=-100, le=100, description="lowest inventory the bot can reach, units")
     q_max: int = Field(1, ge=-100, le=100, description="highest inventory the bot can reach, units")
     sides: Literal["both", "one"] = Field(
-        "both", description="what rests where both sides could be quoted"
+        "both", description="which quotes rest where both sides could be quoted"
     )
     horizon_seconds: float | None = Field(
-        None, gt=0, description="rolling horizon; null is the ergodic problem"
+        None, gt=0, description="rolling horizon; null solves the ergodic problem"
     )
     min_depth: float = Field(
-        0.0, ge=0, description="least distance of a quote from the mid, quote currency"
+        0.0, ge=0, description="minimum distance of a quote from the mid, quote currency"
     )
     compensate_drift: bool = Field(
-        True, description="treat the estimated drift of the jumps as noise, not alpha"
+        True, description="treat the estimated drift of the jumps as noise, not as a signal"
     )
     epsilon_source: EpsilonSource = Field(
         "fill",
-        description="which permanent jump the depths pay for: fill, fill_slope (one that grows "
-        "with the depth), least_squares, pareto",
+        description="estimate of the permanent jump that the depths compensate: fill, fill_slope "
+        "(grows with the depth), least_squares, pareto",
     )
     toxicity_limit: float = Field(
-        2.0, gt=0, description="no entry where kappa*epsilon_fill reaches it"
+        2.0, gt=0, description="no entry if kappa*epsilon_fill is at or above this"
     )
     min_edge_bp: float | None = Field(
         0.0,
         ge=-100,
         le=100,
-        description="no entry where a round trip is expected to earn less, bp of the mid; null "
-        "asks for nothing",
+        description="no entry if the expected profit of a round trip is below this, bp of the "
+        "mid; null disables the check",
     )
     max_published_age_seconds: float = Field(
-        60.0, gt=0, description="oldest published_at a quote may rest on"
+        60.0, gt=0, description="maximum age of published_at for quoting"
     )
     max_data_age_seconds: float | None = Field(
-        None, gt=0, description="oldest fitted_at; null is one window"
+        None, gt=0, description="maximum age of fitted_at for quoting; null means one window"
     )
     min_quote_age_seconds: float = Field(
-        1.0, ge=0, le=600, description="a quote rests so long before it is replaced"
+        1.0, ge=0, le=600, description="minimum time a quote rests before it is replaced"
     )
     max_quote_age_seconds: float = Field(
-        15.0, ge=1, description="a resting quote is replaced after this time"
+        15.0, ge=1, description="after this time a quote is replaced if its price has changed"
     )
     max_book_age_seconds: float = Field(
         10.0, gt=0, description="no quote on a book older than this"
     )
     requote_ticks: float = Field(
-        2.0, ge=1, description="a quote is replaced when its price is off by this many ticks"
+        2.0, ge=1, description="a quote is replaced if its price is off by this many ticks"
     )
     max_drawdown: float = Field(
-        0.05, gt=0, le=1, description="closed-trade drawdown that stops entries"
+        0.05, gt=0, le=1, description="drawdown on closed trades that stops entries"
     )
     window_minutes: float = Field(30.0, ge=5, le=1440, description="calibration window")
     max_window_minutes: float = Field(
         360.0,
         ge=5,
         le=1440,
-        description="a thin coin's window is grown up to this; below window_minutes it is not",
+        description="the window is extended up to this for coins with few trades; not extended "
+        "if below window_minutes",
     )
     block_seconds: float | None = Field(
         None,
         gt=0,
         le=1,
-        description="longest usual block of the venue: undoes the merging of its orders in a feed "
-        "without hash; null leaves n/T",
+        description="longest usual block interval of the venue, to correct for orders merged in "
+        "a feed without hashes; null means no correction (n/T)",
     )
     refit_interval_seconds: float = Field(15.0, ge=1, le=3600, description="time between refits")
     history_days: int = Field(
@@ -130,17 +131,17 @@ class Settings(BaseModel):
 
     @property
     def data_age_limit_seconds(self) -> float:
-        """The oldest data, in seconds, that a quote may rest on."""
+        """Maximum age of the data for quoting, seconds."""
         return (
             self.window_seconds if self.max_data_age_seconds is None else self.max_data_age_seconds
         )
 
     def parameter_folder(self, user_data: Path) -> Path:
-        """Return the folder of the parameter files: ``parameter_dir`` or else ``user_data``."""
+        """Return the folder of the parameter files: ``parameter_dir`` or ``user_data``."""
         return user_data if self.parameter_dir is None else Path(self.parameter_dir)
 
     def with_risk_aversion_scaled(self, scale: float) -> Self:
-        """Return the same settings with phi, or else ``risk_aversion``, multiplied by ``scale``."""
+        """Return the settings with phi (``risk_aversion`` if phi is null) times ``scale``."""
         if scale == 1:
             return self
         name = "risk_aversion" if self.phi is None else "phi"
@@ -157,7 +158,10 @@ class Settings(BaseModel):
         """
         block = config.get("market_making", {})
         if not isinstance(block, Mapping):
-            raise InputError("market_making in the configuration must be an object of settings.")
+            raise InputError(
+                f"market_making = {block!r} must be an object of settings; correct it in the "
+                "configuration."
+            )
         try:
             return cls.model_validate(dict(block))
         except ValidationError as error:
@@ -165,13 +169,13 @@ class Settings(BaseModel):
 
 
 def load_settings(paths: Sequence[Path]) -> tuple[Settings, list[str]]:
-    """Read the settings from configuration and environment, and what the whitelist names.
+    """Read the settings and the pairs from the configuration and the environment.
 
     Returns
     -------
     tuple
-        The settings, and ccxt's code of each pair; which coin of the venue a code is can only be
-        told by those who know the venue's coins (`instruments.resolve_coin`).
+        The settings, and ccxt's code of each pair in the whitelist. Converting a code to a coin
+        requires the venue's coins (`instruments.resolve_coin`).
 
     Raises
     ------

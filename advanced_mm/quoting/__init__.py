@@ -1,6 +1,6 @@
-"""What the strategy needs while it trades; no Freqtrade in it, so it tests without a bot.
+"""Quoting logic of the strategy, independent of Freqtrade so that it can be tested without a bot.
 
-`live` is imported by whoever trades live: with it comes ccxt, which is large.
+`live` is not imported here because it pulls in ccxt, which is large.
 """
 
 from advanced_mm.quoting.book import own_sizes, queue_ahead, touch_of

@@ -1,4 +1,4 @@
-"""What the venue has on the account against what the bot's books say, looked at now and then."""
+"""Periodic comparison of the venue's view of the account with the bot's books."""
 
 import contextlib
 import logging
@@ -21,23 +21,23 @@ logger = logging.getLogger(__name__)
 POSITIONS_EVERY_SECONDS = 60.0  # weight 2
 ORDERS_EVERY_SECONDS = 600.0  # weight 20
 BUDGET_EVERY_SECONDS = 600.0  # weight 20
-BUDGET_FIRST_SECONDS = 60.0  # a start costs enough
+BUDGET_FIRST_SECONDS = 60.0  # startup itself uses many requests
 RECHECK_SECONDS = 1.0
 
 LOOKS, LASTING_SECONDS = 3, 5.0
-"""A difference stands when it was the same in so many looks over that time: what is filled between
-two answers of the venue differs by another amount each time."""
+"""A difference is confirmed when it was the same in this many checks over this time; fills between
+two replies of the venue cause a different amount each time."""
 
 YOUNG_ORDER_MS = 15_000
-"""An order may be younger than its entry in the books."""
+"""A younger order may not be in the books yet."""
 
 RESERVED_REQUESTS = 300
-"""Left for closing: without requests a position can be neither offered nor stopped."""
+"""Reserved for closing: without requests a position can be neither offered nor stopped."""
 
 
 @dataclass(frozen=True)
 class OpenOrder:
-    """An order that the bot believes open, and how much of it (base currency) it knows filled."""
+    """An order that is open in the bot's books, and its known fill (base currency)."""
 
     pair: str
     buys: bool
@@ -46,9 +46,9 @@ class OpenOrder:
 
 @dataclass(frozen=True)
 class Books:
-    """What the bot believes: signed position (base currency) by pair, and its orders.
+    """The bot's books: signed position (base currency) by pair, and its orders.
 
-    ``orders`` are the ids of all orders of open positions, ``open_orders`` those still open by id.
+    ``orders`` has the ids of all orders of open positions, ``open_orders`` the open ones by id.
     """
 
     positions: Mapping[str, float]
@@ -61,26 +61,26 @@ class _Difference:
     amount: float
     since: float
     looks: int = 1
-    stands: bool = False
+    confirmed: bool = False
 
 
 class AccountWatch:
-    """Compares an account with the bot's books; in doubt nothing is opened.
+    """Compares an account with the bot's books; in doubt no position is opened.
 
-    Orders of ours (by their number) that the books do not know are cancelled. A person's orders are
-    left alone and told of. A position that lastingly differs, or an address that has spent almost
-    all of its requests, is a refusal. What an order has filled since the books heard of it is no
-    difference: the venue is asked. Freqtrade itself finds the orders that closed a position it
-    still has on its books; nobody but a person can say what a position it never had is for.
+    Orders of ours (by client order id) that are missing in the books are cancelled. Orders placed
+    by hand are left alone and logged. A lasting difference in a position, or an address that has
+    used almost all of its requests, refuses entries. Fills that are not yet in the books do not
+    count as a difference: the venue is queried for them. Freqtrade itself finds the orders that
+    closed a position in its books; a position it never had needs a person's decision.
 
     Parameters
     ----------
     client
         A ccxt client of Hyperliquid.
     clock
-        Seconds that only increase.
+        Monotonic clock, seconds.
     bad_rows
-        Where it is counted what was left out of the client's replies: positions, among others.
+        Counts the invalid rows skipped in the client's replies, positions among them.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class AccountWatch:
         self._told: set[str] = set()
 
     def look(self, pairs: Collection[str], books: Books) -> None:
-        """Look at what is due; a venue that does not answer is asked again at the next call."""
+        """Run the checks that are due; if the venue does not answer, retry at the next call."""
         now = self._clock()
         try:
             if now >= self._next_orders:
@@ -115,22 +115,22 @@ class AccountWatch:
                 self._look_at_budget()
                 self._next_budget = now + BUDGET_EVERY_SECONDS
         except ccxt.BaseError as error:
-            logger.warning("the account could not be looked at: %s", str(error)[:200])
+            logger.warning("the account check failed and is retried: %s", str(error)[:200])
 
     def refusal(self, pair: str) -> str | None:
-        """Why nothing may be opened on this pair; None if something may."""
+        """Return why no position may be opened on this pair; None if opening is allowed."""
         if self._unreadable:
-            return "a position of the account cannot be read: the venue tells it badly"
+            return "a position of the account cannot be read: the venue's reply is invalid"
         difference = self._differences.get(pair)
-        if difference is not None and difference.stands:
+        if difference is not None and difference.confirmed:
             return (
-                f"position unknown to the bot: the venue's differs by {difference.amount:+.8g} "
-                "from the bot's books; close that much on the venue's page"
+                f"position unknown to the bot: the venue's position differs from the bot's books "
+                f"by {difference.amount:+.8g}; close the difference on the venue's page"
             )
         if self._requests_left is not None and self._requests_left < RESERVED_REQUESTS:
             return (
-                f"requests spent: {self._requests_left} are left to this address, kept for "
-                "closing; each USDC traded gives one more"
+                f"requests spent: this address has {self._requests_left} left, reserved for "
+                "closing; each USDC traded adds one"
             )
         return None
 
@@ -142,18 +142,18 @@ class AccountWatch:
                 continue
             if not str(order.get("clientOrderId") or "").startswith(CLOID_PREFIX):
                 if oid not in self._told:
-                    logger.warning("%s: order %s is not of this bot; it is left alone", pair, oid)
+                    logger.warning("%s: order %s is not from this bot; left alone", pair, oid)
                     self._told.add(oid)
             elif (order.get("timestamp") or 0) <= oldest_ms:
-                logger.warning("%s: order %s, unknown to the books, is cancelled", pair, oid)
+                logger.warning("%s: cancelling order %s, which is not in the books", pair, oid)
                 self._cancel(oid, pair)
 
     def _of_each_exchange(
         self, fetch: Callable[..., list[dict[str, Any]]], pairs: Collection[str]
     ) -> Iterator[dict[str, Any]]:
-        """Fetch of the main exchange and of each builder-deployed one that lists a pair.
+        """Fetch from the main exchange and from each builder-deployed one that lists a pair.
 
-        The venue keeps them apart: who names none is told of the main one.
+        The venue keeps them separate; a request without a name is for the main exchange.
         """
         yield from fetch()
         builders = [pair for pair in pairs if "-" in code_of(pair)]
@@ -164,14 +164,14 @@ class AccountWatch:
         try:
             self._client.cancel_order(oid, pair)
         except ccxt.OrderNotFound:
-            logger.info("order %s has ended by itself", oid)
+            logger.info("%s: order %s was already closed", pair, oid)
 
     def _look_at_positions(self, pairs: Collection[str], books: Books, now: float) -> None:
         held = dict.fromkeys(pairs, 0.0)
         bad = self._bad_rows.count(POSITIONS)
         positions = list(self._of_each_exchange(self._client.fetch_positions, pairs))
         self._unreadable = self._bad_rows.count(POSITIONS) != bad
-        if self._unreadable:  # whichever it is of
+        if self._unreadable:  # its pair is unknown
             return
         for position in positions:
             if position["symbol"] in held:
@@ -180,15 +180,15 @@ class AccountWatch:
         for pair, amount in held.items():
             difference, noise = amount - books.positions.get(pair, 0.0), 1e-9 * max(1, abs(amount))
             if abs(difference) > noise:
-                difference -= self._not_booked(pair, books)
+                difference -= self._unbooked_fills(pair, books)
             self._judge(pair, difference, noise, now)
 
-    def _not_booked(self, pair: str, books: Books) -> float:
-        """What the pair's open orders have filled beyond what the books say, signed."""
+    def _unbooked_fills(self, pair: str, books: Books) -> float:
+        """Return the signed fills of the pair's open orders that are not in the books yet."""
         total = 0.0
         for oid, order in books.open_orders.items():
             if order.pair == pair:
-                with contextlib.suppress(ccxt.OrderNotFound):  # nothing of it can be filled
+                with contextlib.suppress(ccxt.OrderNotFound):  # it has no fills
                     filled = float(self._client.fetch_order(oid, pair)["filled"] or 0.0)
                     total += (filled - order.filled) * (1 if order.buys else -1)
         return total
@@ -196,19 +196,19 @@ class AccountWatch:
     def _judge(self, pair: str, amount: float, noise: float, now: float) -> None:
         known = self._differences.get(pair)
         if abs(amount) <= noise:
-            if known is not None and known.stands:
+            if known is not None and known.confirmed:
                 logger.warning("%s: the books agree with the venue again", pair)
             self._differences.pop(pair, None)
         elif known is None or abs(known.amount - amount) > noise:
-            # It stands until the books agree again, whatever it grows to meanwhile.
-            stands = known is not None and known.stands
-            self._differences[pair] = _Difference(amount, now, stands=stands)
-        elif not known.stands:
+            # Once confirmed, it stays so until the books agree, even if the amount changes.
+            confirmed = known is not None and known.confirmed
+            self._differences[pair] = _Difference(amount, now, confirmed=confirmed)
+        elif not known.confirmed:
             known.looks += 1
-            known.stands = known.looks >= LOOKS and now - known.since >= LASTING_SECONDS
-            if known.stands:
+            known.confirmed = known.looks >= LOOKS and now - known.since >= LASTING_SECONDS
+            if known.confirmed:
                 logger.warning("%s: %s", pair, self.refusal(pair))
-                self._next_orders = now  # an order of unknown origin may be behind it
+                self._next_orders = now  # an unknown order may be the cause
 
     def _look_at_budget(self) -> None:
         user, _ = self._client.handle_public_address("userRateLimit", {})
@@ -216,7 +216,7 @@ class AccountWatch:
         try:
             used, cap = int(limit["nRequestsUsed"]), int(limit["nRequestsCap"])
         except (TypeError, LookupError, ValueError):
-            logger.warning("the venue does not say how many requests are left: %s", limit)
+            logger.warning("unexpected userRateLimit reply from the venue: %s", limit)
             return
         self._requests_left = cap - used
         logger.info("requests of this address: %d used, %d left", used, self._requests_left)

@@ -1,4 +1,4 @@
-"""The touch as others made it."""
+"""Best bid and offer of the book without our own orders."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,25 +16,25 @@ Level = Sequence[float]
 
 
 def touch_of(pair: str, book: Mapping[str, Any], own: Mapping[float, float]) -> Touch:
-    """Best bid and offer of a book (ccxt's form) without our own orders.
+    """Return the best bid and offer of a book (ccxt's format) without our own orders.
 
-    A quote priced from a mid that it moved itself would chase itself. ``own`` is the size of our
-    orders by price. Levels without a price or a size are passed over.
+    Our own orders must not move the mid from which they are priced. ``own`` is the size of our
+    orders by price. Levels without a price or a size are skipped.
 
     Raises
     ------
     InputError
-        A side is empty, or the book has no time.
+        A side is empty, or the book has no timestamp.
     """
     bids, asks = (_of_others(book[side], own) for side in ("bids", "asks"))
     if not (bids and asks and book["timestamp"]):
-        raise InputError(f"the venue shows an empty or undated book for {pair}.")
+        raise InputError(f"{pair}: the venue's book has an empty side or no timestamp.")
     at = datetime.fromtimestamp(book["timestamp"] / 1000, UTC)
     return Touch(bid=bids[0][0], ask=asks[0][0], at=at)
 
 
 def own_sizes(pair: str, trades: Iterable[Any]) -> dict[float, float]:
-    """What rests unfilled in Freqtrade's open trades on a pair, by price."""
+    """Return the unfilled size of our open orders on a pair, by price."""
     own: dict[float, float] = {}
     for trade in trades:
         for order in trade.open_orders if trade.pair == pair else ():

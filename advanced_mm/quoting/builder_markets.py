@@ -1,4 +1,4 @@
-"""Markets of builder-deployed exchanges, which Freqtrade leaves out unless they are named to it."""
+"""Markets of builder-deployed exchanges, which Freqtrade drops unless they are configured."""
 
 import re
 from collections.abc import Mapping
@@ -12,15 +12,15 @@ _BUILDER_CODE = re.compile(r"([A-Z0-9]+)-[A-Z0-9_]+")
 
 
 def unnamed_exchanges(config: Mapping[str, Any]) -> str | None:
-    """Say which pairs of the whitelist Freqtrade would drop, and what to add; None if it keeps all.
+    """Return an error naming the pairs that Freqtrade would drop and the remedy; None if none.
 
-    ``XYZ-XYZ100/USDC:USDC`` is a market of the exchange ``xyz``, and ``exchange.hip3_dexes`` has to
-    name it. Coins of the main exchange have no dash.
+    ``XYZ-XYZ100/USDC:USDC`` is a market of the exchange ``xyz``, which ``exchange.hip3_dexes`` must
+    include. Coins of the main exchange have no dash.
 
     Parameters
     ----------
     config
-        Freqtrade's configuration, complete.
+        Freqtrade's complete configuration.
     """
     exchange = config.get("exchange", {})
     named = {dex.upper() for dex in exchange.get("hip3_dexes", [])}
@@ -33,7 +33,6 @@ def unnamed_exchanges(config: Mapping[str, Any]) -> str | None:
         return None
     listed = ", ".join(f'"{dex}"' for dex in sorted({*unnamed.values(), *map(str.lower, named)}))
     return (
-        f"{', '.join(unnamed)}: a pair of a builder-deployed exchange is traded only where the "
-        f'configuration names the exchange; add "hip3_dexes": [{listed}] to its exchange block '
-        "(and leave margin_mode at isolated)."
+        f"exchange.hip3_dexes lacks the exchange of {', '.join(unnamed)}; add "
+        f'"hip3_dexes": [{listed}] to the exchange block (and keep margin_mode isolated).'
     )

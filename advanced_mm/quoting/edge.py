@@ -1,4 +1,4 @@
-"""What a fill is worth: toxicity and the expected edge after fee and adverse selection."""
+"""Value of a fill: toxicity, and the expected edge after fee and adverse selection."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -43,16 +43,16 @@ def _estimates(parameters: ParameterSet, side: Side) -> _SideEstimates:
 
 
 def toxicity(parameters: ParameterSet, side: Side) -> float | None:
-    """kappa * epsilon_fill of a side, dimensionless; None where either was not fitted."""
+    """Return kappa * epsilon_fill of a side, dimensionless; None if either was not fitted."""
     e = _estimates(parameters, side)
     return None if e.kappa is None or e.epsilon_fill is None else e.kappa * e.epsilon_fill
 
 
 def no_depth_pays(parameters: ParameterSet, side: Side) -> bool:
-    """Whether the move given a fill grows as fast as the depth, so that no depth earns anything.
+    """Return whether the move given a fill grows as fast as the depth, so no depth is profitable.
 
-    With the move a + b*depth that is so for b >= 1; it is taken for granted only where the
-    published lower 95% bound of b is 1 or more.
+    With the move a + b*depth this holds for b >= 1. It is assumed only if the published lower 95%
+    bound of b is at least 1.
     """
     low = _estimates(parameters, side).slope_low
     return low is not None and low >= 1
@@ -66,11 +66,11 @@ def toxicity_regime(value: float) -> Regime:
 
 
 def expected_edge(parameters: ParameterSet, side: Side, depth: float, fee: float) -> float | None:
-    """Expected profit of one fill at ``depth``, quote currency per unit of the base currency.
+    """Return the expected profit of a fill at ``depth``, quote currency per unit of base currency.
 
-    ``depth - (a + b*depth) - fee``: the distance earned, less the permanent move that comes with a
-    fill that deep (a, b from the regression of the move on depth, a at least 0; the plain mean
-    epsilon_fill where no slope was fitted), less the fee. None where nothing was fitted.
+    ``depth - (a + b*depth) - fee``: the distance earned, less the permanent move after a fill at
+    that depth (a >= 0 and b from the regression of the move on depth; the mean epsilon_fill if no
+    slope was fitted), less the fee. None if nothing was fitted.
     """
     e = _estimates(parameters, side)
     line = move_line(e.intercept, e.slope)

@@ -1,9 +1,8 @@
-"""Settings of Freqtrade that contradict quoting, found at start instead of by what they cost.
+"""Check at start for Freqtrade settings that conflict with quoting, before they cost money.
 
-Freqtrade reads its configuration from files, the environment, the command line and the strategy,
-and where two of them set the same, the configuration wins over the strategy. So what is judged is
-the whole of it as the bot will read it, after all have been merged. `settings_rules.RULES` are the
-rules; ``docs/freqtrade_settings.md`` is their table.
+Freqtrade merges its configuration from files, the environment, the command line and the strategy;
+the configuration takes precedence over the strategy. The check therefore runs on the merged
+configuration. `settings_rules.RULES` holds the rules; ``docs/freqtrade_settings.md`` lists them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,31 +26,31 @@ __all__ = [
 
 Mode = Literal["live", "dry_run", "backtest", "hyperopt"]
 MODES: Final[frozenset[Mode]] = frozenset(("live", "dry_run", "backtest", "hyperopt"))
-"""Freqtrade's run modes in which there is something to lose or to be misled by."""
+"""Run modes of Freqtrade in which the settings are checked."""
 
 UNIT_OVER_MINIMUM: Final = 3
 """A unit is at least three venue minimums, so that a partly filled one can still be closed."""
 
 USUAL_SPREAD: Final = 0.001
-"""Share of the price between both sides' quotes, fees included, where no parameters are known."""
+"""Assumed distance between the two quotes without parameters: share of the price, with fees."""
 
 _VERDICTS: Final[Mapping[frozenset[Mode], str]] = {
     MODES: "refused",
-    frozenset(): "warned of",
-    frozenset({"live"}): "refused live, else warned of",
-    frozenset({"backtest", "hyperopt"}): "refused in backtests, else warned of",
-    MODES - {"live"}: "warned of live, else refused",
+    frozenset(): "warning",
+    frozenset({"live"}): "refused live, otherwise a warning",
+    frozenset({"backtest", "hyperopt"}): "refused in backtests, otherwise a warning",
+    MODES - {"live"}: "a warning live, otherwise refused",
 }
 
 
 @dataclass(frozen=True)
 class ConfiguredBot:
-    """What there is to judge.
+    """The configuration to check.
 
-    ``config`` is Freqtrade's configuration with the strategy's attributes merged into it,
-    ``settings`` our own block of it; ``spread`` the distance between the quotes of both sides, fees
-    included, as a share of the price; ``capital`` what may be staked in all (stake currency), None
-    where it is what ``dry_run_wallet`` says.
+    ``config`` is Freqtrade's configuration, merged with the strategy's attributes; ``settings`` is
+    our own block of it. ``spread`` is the distance between the two quotes, fees included, as a
+    share of the price. ``capital`` is the total available stake (stake currency); None means it
+    follows from ``dry_run_wallet``.
     """
 
     config: Mapping[str, Any]
@@ -62,11 +61,11 @@ class ConfiguredBot:
 
     @property
     def trades(self) -> bool:
-        """Whether it looks at a market now, rather than at candles of the past."""
+        """Whether the bot runs on a live market rather than on historical candles."""
         return self.mode in ("live", "dry_run")
 
     def get(self, path: str, default: Any = None) -> Any:
-        """The value at a dotted path; the default where it is absent or null."""
+        """Return the value at a dotted path, or the default if it is absent or null."""
         value: Any = self.config
         for name in path.split("."):
             value = value.get(name) if isinstance(value, Mapping) else None
@@ -75,11 +74,11 @@ class ConfiguredBot:
 
 @dataclass(frozen=True)
 class Rule:
-    """One setting that contradicts quoting.
+    """A setting that conflicts with quoting.
 
-    ``setting`` is its name in the configuration, ``happens`` what Freqtrade then does, ``remedy``
-    what to do about it; ``refused_in`` the run modes in which the bot does not start with it, in
-    all others it is warned of. ``value`` tells the value where the rule is broken, None where not.
+    ``setting`` is its name in the configuration, ``happens`` the effect and ``remedy`` what to do.
+    The bot does not start in the run modes ``refused_in``; in all others it logs a warning.
+    ``value`` returns the offending value as text, or None if the rule is not broken.
     """
 
     setting: str
@@ -90,25 +89,25 @@ class Rule:
 
     @property
     def verdict(self) -> str:
-        """What becomes of a bot with such a setting, in words."""
+        """How the bot reacts to the setting, as shown in the documentation."""
         return _VERDICTS[self.refused_in]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A rule that a configuration breaks, and the value with which."""
+    """A rule that a configuration breaks, and the offending value."""
 
     rule: Rule
     value: str
     refused: bool
 
     def __str__(self) -> str:
-        """One sentence: name, value, why, remedy."""
+        """One sentence: name, value, effect, remedy."""
         return f"{self.rule.setting} = {self.value}: {self.rule.happens}; {self.rule.remedy}."
 
 
 def find_contradictions(bot: ConfiguredBot, rules: Sequence[Rule]) -> list[Finding]:
-    """Every rule that a configuration breaks, the refused ones first."""
+    """Return every rule that a configuration breaks, refused settings first."""
     found = []
     for rule in rules:
         value = rule.value(bot)
@@ -118,22 +117,22 @@ def find_contradictions(bot: ConfiguredBot, rules: Sequence[Rule]) -> list[Findi
 
 
 def told(findings: Sequence[Finding]) -> str:
-    """All findings in one message, a line each."""
+    """Format all findings as one message with a line each; empty if there are none."""
     refused = [f"- {finding}" for finding in findings if finding.refused]
     warned = [f"- {finding}" for finding in findings if not finding.refused]
     parts = []
     if refused:
-        parts.append("Freqtrade's settings contradict quoting, the bot does not start with them:")
+        parts.append("Freqtrade settings conflict with quoting; the bot does not start:")
     parts += refused
     if warned:
-        parts.append("Also warned of:" if refused else "Freqtrade's settings hinder quoting:")
+        parts.append("Also, as warnings:" if refused else "Freqtrade settings hinder quoting:")
     return "\n".join(parts + warned)
 
 
 def quoted_spread(parameters: ParameterSet, fee_rate: float) -> float | None:
-    """The distance between both sides' quotes, two fees included, as a share of the price.
+    """Return the distance between the two quotes, two fees included, as a share of the price.
 
-    The depth of a quote is about 1/kappa + epsilon + fee; None where any of them was not fitted.
+    The depth of a quote is about 1/kappa + epsilon + fee. None if any estimate is missing.
     """
     kappa, epsilon, mid = parameters.kappa, parameters.epsilon, parameters.kappa.mid
     if not (kappa.kappa_plus and kappa.kappa_minus and mid):

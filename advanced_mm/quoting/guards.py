@@ -1,4 +1,4 @@
-"""When the market maker must not quote; in doubt it stops rather than guesses."""
+"""Conditions under which the market maker must not quote; in doubt it does not."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,18 +12,18 @@ CLOCK_TOLERANCE_SECONDS = 5.0
 
 
 def quote_refusal(parameters: ParameterSet, settings: Settings, now: datetime) -> str | None:
-    """Why no price may rest on these parameters now; None if one may.
+    """Return why quoting on these parameters is not allowed now; None if it is.
 
-    Nothing rests while a channel of the market data is silent. The newest refit may be
-    ``max_published_age_seconds`` old, its data one window.
+    Quoting stops while a market data channel is silent. The newest refit may be at most
+    ``max_published_age_seconds`` old, its data at most ``data_age_limit_seconds``.
     """
     return next(_faults(parameters, settings, now), None)
 
 
 def entry_refusal(parameters: ParameterSet, settings: Settings, now: datetime) -> str | None:
-    """Why no position may be opened now; None if one may.
+    """Return why no position may be opened now; None if opening is allowed.
 
-    Both sides are judged: the position must be closed on the other one.
+    Both sides are checked, because the position is closed on the opposite side.
     """
     refusal = quote_refusal(parameters, settings, now)
     if refusal is not None:
@@ -34,10 +34,13 @@ def entry_refusal(parameters: ParameterSet, settings: Settings, now: datetime) -
             shown = "unknown" if value is None else f"{value:.2f}"
             return (
                 f"toxic: kappa*epsilon_fill on the {side} side is {shown}, "
-                f"the limit {settings.toxicity_limit:g}"
+                f"must be below {settings.toxicity_limit:g}"
             )
         if no_depth_pays(parameters, side):
-            return f"no depth pays: on the {side} side the move given a fill grows with the depth"
+            return (
+                f"no depth pays: on the {side} side the price move after a fill grows as fast as "
+                "the depth"
+            )
     return None
 
 
@@ -46,30 +49,33 @@ def _faults(parameters: ParameterSet, settings: Settings, now: datetime) -> Iter
         if entry.status == "insufficient" or entry.fitted_at is None:
             yield (
                 f"insufficient data: {entry.n_plus} buy and {entry.n_minus} sell market orders in "
-                f"{entry.observed_seconds:.0f} s; the runner's log says what is missing"
+                f"{entry.observed_seconds:.0f} s; see the calibration runner's log for the cause"
             )
             continue
         if entry.silent is not None:
             yield (
-                f"data in doubt: nothing heard of {entry.silent} since "
-                f"{entry.fitted_at:%H:%M:%S} UTC, while other channels speak"
+                f"data in doubt: no data on {entry.silent} since "
+                f"{entry.fitted_at:%H:%M:%S} UTC, while other channels are active"
             )
         published_age = (now - entry.published_at).total_seconds()
         fitted_age = (now - entry.fitted_at).total_seconds()
         if published_age < -CLOCK_TOLERANCE_SECONDS:
-            yield "parameters from the future: the clocks of the two containers disagree"
+            yield (
+                f"parameters from the future: published {-published_age:.0f} s ahead of this "
+                "machine's clock; synchronize the clocks of bot and runner"
+            )
         if fitted_age < -CLOCK_TOLERANCE_SECONDS:
             yield (
                 f"data from the future: this machine's clock is {-fitted_age:.0f} s behind the "
-                "venue's; set it"
+                "venue's; synchronize it"
             )
         if published_age > settings.max_published_age_seconds:
             yield (
-                f"stale: published {published_age:.0f} s ago, "
+                f"stale: parameters published {published_age:.0f} s ago, "
                 f"at most {settings.max_published_age_seconds:.0f} s allowed"
             )
         if fitted_age > settings.data_age_limit_seconds:
             yield (
-                f"stale: the data are {fitted_age:.0f} s old, "
+                f"stale: data {fitted_age:.0f} s old, "
                 f"at most {settings.data_age_limit_seconds:.0f} s allowed"
             )

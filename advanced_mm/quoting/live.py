@@ -1,8 +1,7 @@
-"""What a bot with real orders has and a dry one does not: all of it in one place.
+"""Additions for trading with real orders, all in one place.
 
-Freqtrade places, follows and books orders. Here stands what it leaves open: replies that are lost
-(`sure_orders`), requests that need not be sent (`sparing`), an account that is not as the books say
-(`account_watch`).
+Freqtrade places, tracks and books orders. This adds what it lacks: lost replies (`sure_orders`),
+redundant requests (`sparing`) and an account that differs from the books (`account_watch`).
 """
 
 import logging
@@ -23,15 +22,15 @@ logger = logging.getLogger(__name__)
 
 
 def spare_requests(exchange: Any, bad_rows: BadRows) -> None:
-    """Let a bot, a dry one too, ask the venue no more than it must; call it once.
+    """Remove redundant requests of a bot, live or dry; call it once.
 
     Parameters
     ----------
     exchange
-        Freqtrade's exchange, whose ccxt clients ``_api`` and ``_api_async`` (which asks for
-        candles) are changed.
+        Freqtrade's exchange; its ccxt clients ``_api`` and ``_api_async`` (for candles) are
+        patched.
     bad_rows
-        Counts what is left out of the venue's replies.
+        Counts the invalid rows skipped in the venue's replies.
     """
     SparingClient(exchange._api, bad_rows=bad_rows).install()
     judge_replies(exchange._api_async, bad_rows)
@@ -39,14 +38,14 @@ def spare_requests(exchange: Any, bad_rows: BadRows) -> None:
 
 
 class LiveTrading:
-    """Stands around Freqtrade's exchange object, whose ccxt client it changes.
+    """Patches the ccxt client of Freqtrade's exchange and watches the account.
 
     Parameters
     ----------
     exchange
-        Freqtrade's exchange: its synchronous client ``_api`` places the orders.
+        Freqtrade's exchange; its synchronous client ``_api`` places the orders.
     bad_rows
-        What `spare_requests` counts in.
+        The same counter as for `spare_requests`.
     """
 
     def __init__(self, exchange: Any, bad_rows: BadRows) -> None:
@@ -54,25 +53,25 @@ class LiveTrading:
         self._orders = SureOrders(client)
         self._orders.install()
         self._watch = AccountWatch(client, bad_rows=bad_rows)
-        logger.info("live: orders carry a number and an expiry; the account is watched")
+        logger.info("live: orders carry a client order id and an expiry; the account is watched")
 
     def at_loop(self, pairs: Collection[str], trades: Iterable[Any]) -> None:
-        """Settle what is in doubt and look at the account; call it at the start of every loop."""
+        """Resolve orders in doubt and check the account; call it at the start of every loop."""
         self._orders.tend()
         books = books_of(trades)
         self._watch.look({*pairs, *books.positions}, books)
 
     def close(self) -> None:
-        """Leave no order behind whose fate is unknown; call it when the bot ends."""
+        """Resolve the remaining orders in doubt; call it when the bot stops."""
         self._orders.close()
 
     def entry(
         self, pair: str, side: Side, touch: Touch, tick: float, wanted: Quote | Refusal
     ) -> Quote | Refusal:
-        """What becomes of a wanted entry: it goes out, is held back, or fetches a lost one.
+        """Return the entry to send: the wanted one, a refusal, or a lost order to recover.
 
-        An entry that filled unseen is handed over in place of the next one, which must therefore be
-        asked for, whatever is wanted now.
+        A lost entry that filled is returned in place of the next order, so the quote asks for that
+        order regardless of what is wanted now.
         """
         lost = self._orders.filled_entry(pair, "buy" if side == "bid" else "sell")
         if lost is not None:
@@ -83,10 +82,10 @@ class LiveTrading:
 
 
 def books_of(trades: Iterable[Any]) -> Books:
-    """Positions and orders of Freqtrade's open trades.
+    """Return the positions and orders of Freqtrade's open trades.
 
-    Freqtrade counts an order into ``trade.amount`` when it has ended; what an open one has filled
-    is added here.
+    Freqtrade adds an order to ``trade.amount`` once it is closed; fills of open orders are added
+    here.
     """
     positions: dict[str, float] = {}
     orders: set[str] = set()

@@ -1,4 +1,4 @@
-"""The newest agreeing parameter set, re-read only when a file was replaced."""
+"""Newest consistent parameter set, re-read only when a file was replaced."""
 
 from advanced_mm.parameter_files import MixedParametersError, ParameterFiles, ParameterSet
 
@@ -6,10 +6,10 @@ __all__ = ["ParameterFeed"]
 
 
 class ParameterFeed:
-    """Serve one coin's newest complete parameter set.
+    """Serves one coin's newest complete parameter set.
 
-    While a refit is being published its four files disagree for a moment; the set before it then
-    stays in force, and its own age decides how long it may be quoted from.
+    While a refit is being published, its four files are briefly inconsistent. The previous set then
+    remains in use; its age limits how long it may be quoted from.
     """
 
     def __init__(self, files: ParameterFiles, coin: str) -> None:
@@ -24,8 +24,8 @@ class ParameterFeed:
         Raises
         ------
         ParameterFileError
-            There is no usable set; a file that is absent or malformed is never papered over by an
-            older set, since someone has to look at it.
+            There is no usable set. A missing or malformed file is never replaced by an older set,
+            because it needs attention.
         """
         signature = self._files.signature()
         if self._set is not None and signature == self._signature:

@@ -1,4 +1,4 @@
-"""From parameters, inventory and the touch to a price on the venue's grid, or a refusal."""
+"""Quoting decision from parameters, inventory and touch: a price on the grid, or a refusal."""
 
 import logging
 import math
@@ -27,16 +27,15 @@ __all__ = ["Quote", "Quoter", "Refusal", "Touch", "kind_of"]
 logger = logging.getLogger(__name__)
 
 _FEE_TOLERANCE = 0.01
-"""The published depths hold while the mid, and with it the fee, is within 1% of the refit's."""
-
+"""The published depths are valid while the mid, and thus the fee, is within 1% of the refit's."""
 
 _DEEPEST = 0.1
-"""A depth above this share of the mid is an absurd estimate, not a quote."""
+"""A depth above this share of the mid indicates a bad estimate and is not quoted."""
 
 
 @dataclass(frozen=True)
 class Touch:
-    """Best bid and offer, quote currency, and when the venue published them."""
+    """Best bid and offer (quote currency) and the time the venue published them."""
 
     bid: float
     ask: float
@@ -44,18 +43,18 @@ class Touch:
 
     @property
     def mid(self) -> float:
-        """Middle of the touch, quote currency."""
+        """Mid price, quote currency."""
         return (self.bid + self.ask) / 2
 
     @property
     def is_sane(self) -> bool:
-        """Finite, positive and not crossed."""
+        """Whether both prices are finite, positive and not crossed."""
         return math.isfinite(self.bid) and math.isfinite(self.ask) and 0 < self.bid < self.ask
 
 
 @dataclass(frozen=True)
 class Quote:
-    """A price to rest at, and what it rests on.
+    """A price to quote, and the inputs it was computed from.
 
     ``price``, ``mid``, ``depth``, ``tick`` and ``edge`` are in the quote currency; ``edge`` is the
     expected profit of a fill per unit. ``calibration_id`` is None for an exit at the touch, which
@@ -74,28 +73,28 @@ class Quote:
 
 @dataclass(frozen=True)
 class Refusal:
-    """No quote, and why."""
+    """Decision not to quote, with its reason."""
 
     reason: str
 
 
 def kind_of(reason: str) -> str:
-    """Reduce a reason to its kind, so that one that changes in its numbers alone is said once."""
+    """Reduce a reason to its kind, so that reasons differing only in numbers are logged once."""
     return re.sub(r"[\d.]+", "#", reason.partition(":")[0])
 
 
 class Quoter:
-    """Quote one coin: the depths of the control problem around the venue's mid."""
+    """Quotes one coin at the optimal depths of the control problem around the venue's mid."""
 
     def __init__(self, settings: Settings, feed: ParameterFeed, grid: PriceGrid) -> None:
         self.settings = settings
         self._feed = feed
         self._grid = grid
         self._solved: ValueFunction | None = None
-        self._touch_reason = ""  # said in the log once
+        self._touch_reason = ""  # logged once
 
     def entry(self, side: Side, inventory: int, touch: Touch, now: datetime) -> Quote | Refusal:
-        """Quote to open or enlarge a position; refuse where parameters or market are in doubt."""
+        """Quote to open or enlarge a position; refuse if parameters or market are in doubt."""
         stale_book = self._book_fault(touch, now)
         if stale_book is not None:
             return Refusal(stale_book)
@@ -113,9 +112,9 @@ class Quoter:
         return quote
 
     def exit(self, side: Side, inventory: int, touch: Touch, now: datetime) -> Quote | Refusal:
-        """Quote to close a position at the optimal depth, without usable parameters at the touch.
+        """Quote to close a position at the optimal depth; without usable parameters, at the touch.
 
-        With a stale or crossed book too the position is held.
+        With a stale or crossed book nothing is quoted and the position is held.
         """
         stale_book = self._book_fault(touch, now)
         if stale_book is not None:
@@ -136,11 +135,12 @@ class Quoter:
     def is_outdated(
         self, resting_price: float, age_seconds: float, wanted: Quote | Refusal
     ) -> bool:
-        """Decide whether a resting order must go.
+        """Decide whether a resting order must be cancelled.
 
-        It goes at once when nothing may be quoted. A replacement costs requests, so it rests for
-        ``min_quote_age_seconds``; then it goes when its price is ``requote_ticks`` or more off the
-        wanted one, and after ``max_quote_age_seconds`` at any other price than wanted.
+        If quoting is refused, it is cancelled at once. Otherwise it rests for at least
+        ``min_quote_age_seconds``, because a replacement costs requests. After that it is cancelled
+        if its price is ``requote_ticks`` or more from the wanted one; after
+        ``max_quote_age_seconds``, if the price differs at all.
         """
         if isinstance(wanted, Refusal):
             return True
@@ -159,14 +159,17 @@ class Quoter:
             limit = self.settings.max_book_age_seconds
             return f"the book is {age:.0f} s old, at most {limit:g} s allowed"
         if age < -CLOCK_TOLERANCE_SECONDS:
-            return f"the book is {-age:.0f} s in the future: this machine's clock is wrong"
+            return f"the book is {-age:.0f} s in the future: synchronize this machine's clock"
         return None
 
     def _at_optimal_depth(
         self, parameters: ParameterSet, side: Side, inventory: int, touch: Touch
     ) -> Quote | Refusal:
         if not self.settings.q_min <= inventory <= self.settings.q_max:
-            return Refusal(f"inventory {inventory} is not among those the depths were solved for")
+            return Refusal(
+                f"inventory {inventory} is outside market_making.q_min = {self.settings.q_min} to "
+                f"q_max = {self.settings.q_max}"
+            )
         depth = self._depth(parameters, side, inventory, touch.mid)
         if depth is None:
             return Refusal(f"no {side} is quoted at inventory {inventory}")
@@ -178,7 +181,7 @@ class Quoter:
         return Quote(
             side=side,
             inventory=inventory,
-            price=price,  # at depth >= 0 it lies behind the mid and cannot take
+            price=price,  # on our side of the mid as depth >= 0, so it cannot take liquidity
             mid=touch.mid,
             depth=depth,
             tick=self._grid.tick(touch.mid),
@@ -187,10 +190,10 @@ class Quoter:
         )
 
     def _too_little(self, parameters: ParameterSet, entry: Quote) -> str | None:
-        """Why an entry's round trip is not worth it; None if it is.
+        """Return why an entry's round trip is not worth it; None if it is.
 
-        The optimal depths assume one and the same move for every fill. Where it grows with the
-        depth, a fill at them may be expected to lose.
+        The optimal depths assume the same move for every fill. If it grows with the depth, a fill
+        may have a negative expected profit.
         """
         least_bp, mid = self.settings.min_edge_bp, entry.mid
         if least_bp is None:
@@ -199,23 +202,25 @@ class Quoter:
         closing: Side = "ask" if buys else "bid"
         depth = self._depth(parameters, closing, entry.inventory + (1 if buys else -1), mid)
         fee = self.settings.fee_rate * mid
-        # Where the model offers nothing, the position is offered at the touch.
+        # Where the model quotes nothing, the position is offered at the touch.
         closed = expected_edge(parameters, closing, 0.0 if depth is None else depth, fee)
         if entry.edge is None or closed is None:
-            return "no edge: what a fill costs was not fitted"
+            return "no edge: the cost of a fill (epsilon_fill) was not fitted"
         earned_bp = (entry.edge + closed) / mid * 1e4
         if earned_bp >= least_bp:
             return None
         return (
             f"no edge: a round trip at the optimal depths is expected to earn {earned_bp:.2f} bp, "
-            f"{least_bp:g} bp are asked for"
+            f"less than min_edge_bp = {least_bp:g}"
         )
 
     def _at_touch(self, side: Side, inventory: int, touch: Touch, why: str) -> Quote:
         price = touch.bid if side == "bid" else touch.ask
         kind = kind_of(why)
         if kind != self._touch_reason:
-            logger.warning("%s; the position is offered at the touch, %s", why.rstrip("."), price)
+            logger.warning(
+                "%s; the position is offered at the touch, at %s", why.rstrip("."), price
+            )
             self._touch_reason = kind
         return Quote(
             side=side,
@@ -230,7 +235,10 @@ class Quoter:
     def _depth(
         self, parameters: ParameterSet, side: Side, inventory: int, mid: float
     ) -> float | None:
-        """Optimal depth (quote currency), None where the side is absent; published if possible."""
+        """Return the optimal depth (quote currency), or None if the side is not quoted.
+
+        The published depths are used if they match the problem.
+        """
         problem = model_problem(parameters, self.settings, mid)
         tolerance = _FEE_TOLERANCE * abs(problem.fee)
         published = published_solution(parameters, problem, tolerance)

@@ -1,7 +1,7 @@
-"""The rules of `freqtrade_settings`: which settings contradict quoting, why, and what to do.
+"""Rules of `freqtrade_settings`: which settings conflict with quoting, why, and what to do.
 
-Each was read off Freqtrade's source. The table in ``docs/freqtrade_settings.md`` says the same, and
-which settings were found harmless.
+Each was derived from Freqtrade's source. ``docs/freqtrade_settings.md`` has the same table, and a
+list of the settings that are harmless.
 """
 
 from typing import Final
@@ -15,84 +15,86 @@ __all__ = ["RULES"]
 _LIVE: Final[frozenset[Mode]] = frozenset({"live"})
 _BACKTESTS: Final[frozenset[Mode]] = frozenset({"backtest", "hyperopt"})
 
-_STOP_IS_NOISE: Final = "noise reaches the stop while an offer waits, and each time it closes the "
+_STOP_IS_NOISE: Final = "noise triggers the stop while an offer is resting, which closes the "
+_KEEP_STOP: Final = "set it to -0.05: the quotes control the inventory, the stop is the last resort"
+
 RULES: Final[tuple[Rule, ...]] = (
     Rule(
         "unfilledtimeout.exit_timeout_count",
-        "Freqtrade counts each requote of an offer as a timeout and after so many of them closes "
-        "the position at market",
+        "Freqtrade counts each requote of an exit as a timeout, and after this many closes the "
+        "position at market",
         "set it to 0",
         values.exit_timeout_count,
         MODES,
     ),
     Rule(
         "unfilledtimeout.entry, .exit",
-        "Freqtrade cancels every quote as soon as it looks again: none waits in a queue, and each "
-        "look spends two of the address's requests",
-        "set both to 600 seconds: the quoter replaces its quotes by itself",
+        "Freqtrade cancels every quote in the next loop: none keeps a place in the queue, and each "
+        "loop costs the address two requests",
+        "set both to 600 seconds: the quoter replaces its own quotes",
         values.timeout_too_short,
         MODES,
     ),
     Rule(
         "unfilledtimeout.entry, .exit",
-        "Freqtrade cancels good quotes before the quoter would (market_making."
-        "max_quote_age_seconds), which drops their place in the queue",
+        "Freqtrade cancels valid quotes before the quoter would (market_making."
+        "max_quote_age_seconds), so they lose their place in the queue",
         "set both to 600 seconds",
         values.timeout_short,
     ),
     Rule(
         "order_types.entry",
-        "an entry takes from the book, pays spread and taker fee, and earns nothing",
+        "an entry takes liquidity, pays the spread and the taker fee, and earns nothing",
         'set it to "limit"',
         values.differs("order_types.entry", "limit"),
         MODES,
     ),
     Rule(
         "order_types.exit",
-        "Freqtrade asks no price for the offer, which is therefore never sent: the position is "
-        "held down to the stop",
+        "Freqtrade does not ask the strategy for an exit price, so no exit is ever sent: the "
+        "position is held until the stop",
         'set it to "limit"',
         values.differs("order_types.exit", "limit"),
         MODES,
     ),
     Rule(
         "order_types.stoploss",
-        "the stop rests as an offer above a falling market, and is not filled",
+        "the stop rests as a limit order above a falling market and is not filled",
         'set it to "market"',
         values.differs("order_types.stoploss", "market"),
         MODES,
     ),
     Rule(
         "order_types.emergency_exit",
-        "what must be closed at once rests as an offer",
+        "an emergency exit rests in the book instead of closing the position at once",
         'set it to "market"',
         values.differs("order_types.emergency_exit", "market"),
     ),
     Rule(
         "order_types.force_exit",
-        "a person's forced exit rests as an offer, which the quoter replaces by its own",
+        "a manual forced exit rests in the book, where the quoter replaces it with its own quote",
         'set it to "market"',
         values.differs("order_types.force_exit", "market"),
     ),
     Rule(
         "order_types.stoploss_on_exchange",
-        "each fill costs two requests more; the venue takes the stop off with the position, which "
-        "Freqtrade reports as an error each time; and it is a limit order 1% beyond its trigger, "
-        "which a fall may jump over",
-        "set it to false, or keep it where you fear the machine's end more than that",
+        "each fill costs two more requests; the venue removes the stop when the position closes, "
+        "which Freqtrade reports as an error each time; and the stop is a limit order 1% beyond "
+        "its trigger, which a fast fall may skip",
+        "set it to false, unless losing the machine worries you more",
         values.true_at("order_types.stoploss_on_exchange"),
     ),
     Rule(
         "stoploss",
         _STOP_IS_NOISE + "position at market",
-        "set it to -0.05: the quotes control the inventory, the stop is the last resort",
+        _KEEP_STOP,
         values.stoploss_within(0.0, TIGHT),
         MODES,
     ),
     Rule(
         "stoploss",
-        "moves of some minutes reach the stop, which closes the position at market",
-        "set it to -0.05: the quotes control the inventory, the stop is the last resort",
+        "ordinary moves within minutes trigger the stop, which closes the position at market",
+        _KEEP_STOP,
         values.stoploss_within(TIGHT, NEAR),
     ),
     Rule(
@@ -104,207 +106,207 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "trailing_stop",
-        "the stop follows the price and closes at market what the quotes would have closed at a "
-        "price of their own",
+        "the stop follows the price and closes at market a position that the quotes would have "
+        "closed at their own price",
         "set it to false",
         values.trailing_within(TIGHT, float("inf")),
     ),
     Rule(
         "use_custom_stoploss",
-        "the strategy has no stop of its own: Freqtrade lets the configured one follow the price",
+        "the strategy has no custom stop: Freqtrade makes the configured stop follow the price",
         "set it to false",
         values.true_at("use_custom_stoploss"),
     ),
     Rule(
         "minimal_roi",
-        "Freqtrade closes at the touch, at once, what the quotes were to close at a depth that "
-        "pays for the fills that lose",
+        "Freqtrade immediately closes at the touch a position that should be closed at a quote's "
+        "depth, the depth that pays for losing fills",
         'set it to {"0": 100}',
         values.roi_within(float("-inf"), TIGHT),
         MODES,
     ),
     Rule(
         "minimal_roi",
-        "Freqtrade closes at the touch what the quotes were to close at their own depth",
+        "Freqtrade closes at the touch a position that should be closed at a quote's depth",
         'set it to {"0": 100}',
         values.roi_within(TIGHT, NEAR),
     ),
     Rule(
         "use_exit_signal",
-        "Freqtrade never asks for the offer: a position is held down to the stop",
+        "Freqtrade never asks for an exit: a position is held until the stop",
         "set it to true",
         values.false_at("use_exit_signal", True),
         MODES,
     ),
     Rule(
         "liquidation_buffer",
-        "Freqtrade takes the price for that of a liquidation, and closes at market, before the "
-        "stop is reached",
+        "Freqtrade treats the price as a liquidation and closes at market before the stop is "
+        "reached",
         "leave it at 0.05",
         values.liquidation_buffer,
     ),
     Rule(
         "position_stacking",
-        "a backtest buys a unit on each candle, which no bot does: Freqtrade holds one position a "
-        "pair, and dry and live it does not read this setting",
-        "leave it out, and `--eps` with it",
+        "a backtest buys a unit on each candle, which no bot does: in dry and live runs Freqtrade "
+        "ignores this setting and holds one position per pair",
+        "remove it, and `--eps` too",
         values.true_at("position_stacking"),
         _BACKTESTS,
     ),
     Rule(
         "stake_amount",
-        "a unit below three of the venue's minimums could not be closed once it is filled in "
-        "parts, so that nothing would be quoted",
+        "a unit below three times the venue's minimum could not be closed after a partial fill, so "
+        "nothing would be quoted",
         "raise it",
         values.fixed_unit,
         MODES,
     ),
     Rule(
         "max_open_trades",
-        "the capital is split into units below three of the venue's minimums, which could not be "
-        "closed once filled in parts, so that nothing would be quoted",
+        "the capital is split into units below three times the venue's minimum, which could not be "
+        "closed after a partial fill, so nothing would be quoted",
         "lower it, or raise the capital (`dry_run_wallet`, `tradable_balance_ratio`)",
         values.split_unit,
         MODES - _LIVE,
     ),
     Rule(
         "max_open_trades",
-        "an order that waits holds a place as a position does, so that the first pairs alone are "
-        "quoted",
+        "a resting order takes a slot just as a position does, so only the first pairs are quoted",
         "set it to the number of pairs",
         values.too_few_places,
     ),
     Rule(
         "amend_last_stake_amount",
-        "the last unit may fall below three of the venue's minimums and is then not quoted",
+        "the last unit may fall below three times the venue's minimum and is then not quoted",
         "set it to false",
         values.last_unit,
     ),
     Rule(
         "cancel_open_orders_on_exit",
-        "quotes keep resting, and are filled, after the bot has ended",
+        "quotes stay in the book, and may be filled, after the bot has stopped",
         "set it to true",
         values.trading(values.false_at("cancel_open_orders_on_exit", False)),
         _LIVE,
     ),
     Rule(
         "custom_price_max_distance_ratio",
-        "Freqtrade brings nearly every offer closer to the touch, the strategy declines it, and "
-        "the position is held down to the stop",
+        "Freqtrade moves nearly every exit closer to the touch, the strategy rejects it, and the "
+        "position is held until the stop",
         "set it to 0.2",
         values.price_distance(0.0, TIGHT),
         MODES,
     ),
     Rule(
         "custom_price_max_distance_ratio",
-        "quotes deeper than that are not sent",
+        "quotes deeper than this are not sent",
         "set it to 0.2",
         values.price_distance(TIGHT, float("inf")),
     ),
     Rule(
         "internals.process_throttle_secs",
-        "quotes are looked at so seldom that they give back more than they earn",
+        "quotes are updated so rarely that they lose more than they earn",
         "set it to 1",
         values.trading(values.too_slow),
         MODES,
     ),
     Rule(
         "internals.process_throttle_secs",
-        "quotes are looked at less often than they may be replaced, and an old quote earns less; "
-        "left out, it is 5",
+        "quotes are updated less often than they could be, and an old quote earns less; the "
+        "default is 5",
         "set it to 1",
         values.trading(values.slow),
     ),
     Rule(
         "exchange.ccxt_config.rateLimit",
-        "each request waits for so many milliseconds, some of them in each loop, and the quotes "
-        "age meanwhile",
-        "leave it out",
+        "each request waits for this many milliseconds, several times per loop, while the quotes "
+        "age",
+        "remove it",
         values.trading(values.rate_limit),
     ),
     Rule(
         "exchange.ccxt_config.options.builderFee",
-        "ccxt adds a builder's fee to every live order",
+        "ccxt adds a builder fee to every live order",
         "set it to false",
         values.trading(values.builder_fee),
         _LIVE,
     ),
     Rule(
         "entry_pricing.check_depth_of_market",
-        "the sizes in the book decide whether a quote goes out, and each time another book is "
-        "asked for",
-        "switch it off",
+        "the sizes in the book decide whether a quote is sent, and each check fetches another book",
+        "disable it",
         values.trading(values.depth_of_market),
     ),
     Rule(
         "entry_pricing.use_order_book, exit_pricing.use_order_book",
-        "Freqtrade asks for the figures of all markets in each loop, 20 of the 1200 that an IP "
-        "address may ask for in a minute, and judges profit and stop by those",
+        "Freqtrade fetches the tickers of all markets in each loop (weight 20 of the 1200 per "
+        "minute that an IP address may use) and evaluates profit and stop on them",
         "set both to true",
         values.trading(values.no_order_book),
     ),
     Rule(
         "exit_pricing.order_book_top",
-        "Freqtrade judges profit and stop by prices that lie deeper in the book than it trades at",
+        "Freqtrade evaluates profit and stop at prices deeper in the book than those it trades at",
         "set it to 1",
         values.trading(values.order_book_top),
     ),
     Rule(
         "exchange.name",
-        "prices, minimums and parameters are Hyperliquid's",
+        "prices, minimum sizes and parameters are those of Hyperliquid",
         'set it to "hyperliquid"',
         values.differs("exchange.name", "hyperliquid"),
         MODES,
     ),
     Rule(
         "trading_mode",
-        "the parameters are those of perpetuals",
+        "the parameters are those of perpetual futures",
         'set it to "futures"',
         values.no_futures,
         MODES,
     ),
     Rule(
         "margin_mode",
-        "a position may lose more than its own unit: the whole account stands for it",
+        "a position can lose more than its own unit: the whole account is its collateral",
         'set it to "isolated"',
         values.cross_margin,
     ),
     Rule(
         "pairlists",
-        "it brings in coins that nobody records and fits, for which there are no parameters",
+        "it selects coins that are not recorded and calibrated, so there are no parameters for "
+        "them",
         "use StaticPairList",
         values.pairlists,
     ),
     Rule(
         "exchange.pair_whitelist",
-        "a pattern brings in coins that nobody records and fits, for which there are no parameters",
+        "a pattern selects coins that are not recorded and calibrated, so there are no parameters "
+        "for them",
         "name the pairs",
         values.patterns,
     ),
     Rule(
         "timeframe",
-        "after a partial fill Freqtrade passes over an offer until the candle ends, and a backtest "
-        "keeps a quote for that long",
+        "after a partial fill Freqtrade skips the exit until the candle ends, and a backtest keeps "
+        "each quote for a whole candle",
         'set it to "1m"',
         values.differs("timeframe", "1m"),
     ),
     Rule(
         "ignore_buying_expired_candle_after",
-        "entries are quoted only for so many seconds of each candle",
-        "leave it out",
+        "entries are quoted only during this many seconds of each candle",
+        "remove it",
         values.expired,
     ),
     Rule(
         "fee",
-        "profits are reckoned with another fee than the quotes are priced with",
-        "give `--fee` the value of market_making.fee_rate",
+        "profits are computed with a different fee than the quotes are priced with",
+        "set `--fee` to the value of market_making.fee_rate",
         values.another_fee,
     ),
     Rule(
         "spaces",
-        "hyperopt searches for stops and profit targets, which contradict quoting",
+        "hyperopt searches for stops and profit targets, which conflict with quoting",
         "use `--spaces buy`",
         values.spaces,
     ),
 )
-"""All of them, in the order of the table."""
+"""All rules, in the order of the documentation's table."""

@@ -1,6 +1,6 @@
-"""For each rule of `settings_rules` the value with which it is broken, None where it is not.
+"""Conditions of the rules in `settings_rules`: the offending value as text, or None.
 
-A function here takes a `ConfiguredBot`, or makes such a function of limits.
+Each function takes a `ConfiguredBot`, or builds such a function from limits.
 """
 
 import re
@@ -45,18 +45,19 @@ __all__ = [
 ]
 
 VENUE_MINIMUM: Final = 10.0
-"""Least value of an order at Hyperliquid, USDC."""
+"""Minimum value of an order on Hyperliquid, USDC."""
 RESERVE: Final = 0.05
 MOST_RESERVE: Final = 1.5
-"""What Freqtrade adds to the venue's minimum by default, and at most."""
+"""Freqtrade's reserve on top of the venue's minimum: default share, and the largest factor."""
 
 TIGHT, NEAR = 2.0, 10.0
-"""Spreads: closer, noise alone reaches it while a quote waits; within the second, it may."""
+"""Distances in spreads: within the first, noise reaches a stop while a quote rests; within the
+second, ordinary moves may."""
 
 DEEPEST: Final = 0.1
-"""The deepest quote there is, share of the price."""
+"""Depth of the deepest possible quote, share of the price."""
 BREAK_EVEN_AGE_SECONDS: Final = 5.0
-"""A quote as old as this has given back all that it earns (see the README)."""
+"""Age at which a quote has lost its entire expected profit (see docs/venue.md)."""
 SLOW_CLIENT_MS: Final = 200
 
 _OTHER_SPACES: Final = ("roi", "stoploss", "trailing", "trades", "default", "all")
@@ -66,37 +67,37 @@ _REGULAR_EXPRESSION: Final = re.compile(r"[*+?\[\](){}|^$\\]")
 
 
 def differs(path: str, wanted: Any) -> Value:
-    """Broken where a setting has another value than the one that quoting needs."""
+    """Broken if a setting differs from the value that quoting needs."""
     return lambda bot: shown(value) if (value := bot.get(path, wanted)) != wanted else None
 
 
 def shown(value: Any) -> str:
-    """A value as it is told."""
+    """Format a value for a message."""
     if isinstance(value, float):
         return f"{value:g}"
     return str(getattr(value, "value", value)) if not isinstance(value, str) else f'"{value}"'
 
 
 def _beside(value: Any, bot: ConfiguredBot) -> str:
-    return f"{shown(value)} (the quotes of both sides lie {bot.spread:.2%} apart, fees included)"
+    return f"{shown(value)} (bid and ask quotes are {bot.spread:.2%} apart, fees included)"
 
 
 def trading(value: Value) -> Value:
-    """Only where there is a market to trade on."""
+    """Apply a condition in dry and live runs only."""
     return lambda bot: value(bot) if bot.trades else None
 
 
-# ---- orders that are no quotes
+# ---- orders other than quotes
 
 
 def exit_timeout_count(bot: ConfiguredBot) -> str | None:
-    """Any count at all."""
+    """Any count above 0."""
     count = bot.get("unfilledtimeout.exit_timeout_count", 0)
     return shown(count) if count > 0 else None
 
 
 def _shortest_timeout(bot: ConfiguredBot) -> tuple[float, str] | None:
-    """In seconds, and as it is written."""
+    """Return the shortest timeout in seconds, and as configured."""
     unit = bot.get("unfilledtimeout.unit", "minutes")
     seconds = 60.0 if unit == "minutes" else 1.0
     there = [
@@ -108,7 +109,7 @@ def _shortest_timeout(bot: ConfiguredBot) -> tuple[float, str] | None:
 
 
 def timeout_short(bot: ConfiguredBot) -> str | None:
-    """Shorter than the quoter lets a quote rest, but not so short that none does."""
+    """Shorter than the quoter's maximum quote age, but longer than two loops."""
     timeout = _shortest_timeout(bot)
     if timeout is None or not bot.trades:
         return None
@@ -117,18 +118,18 @@ def timeout_short(bot: ConfiguredBot) -> str | None:
 
 
 def timeout_too_short(bot: ConfiguredBot) -> str | None:
-    """At most two looks at the market long."""
+    """At most two loops of the bot."""
     timeout = _shortest_timeout(bot)
     if timeout is None or not bot.trades:
         return None
     return timeout[1] if timeout[0] <= 2 * _throttle(bot) else None
 
 
-# ---- exits that Freqtrade decides on
+# ---- exits decided by Freqtrade
 
 
 def stoploss_within(least: float, most: float) -> Value:
-    """Between so many spreads from the entry."""
+    """A stop between ``least`` and ``most`` spreads from the entry."""
 
     def value(bot: ConfiguredBot) -> str | None:
         stop = float(bot.get("stoploss", -1.0))
@@ -138,7 +139,7 @@ def stoploss_within(least: float, most: float) -> Value:
 
 
 def trailing_within(least: float, most: float) -> Value:
-    """A stop that follows the price between so many spreads behind it."""
+    """A trailing stop between ``least`` and ``most`` spreads behind the price."""
 
     def value(bot: ConfiguredBot) -> str | None:
         if not bot.get("trailing_stop", False):
@@ -151,11 +152,11 @@ def trailing_within(least: float, most: float) -> Value:
 
 
 def roi_within(least: float, most: float) -> Value:
-    """A profit target between so many spreads."""
+    """A profit target between ``least`` and ``most`` spreads."""
 
     def value(bot: ConfiguredBot) -> str | None:
         table = bot.get("minimal_roi", {})
-        # Its entry signal is always there, which then switches the table off.
+        # The entry signal is always set, so this option disables the table.
         if not table or bot.get("ignore_roi_if_entry_signal", False):
             return None
         lowest = min(float(profit) for profit in table.values())
@@ -165,7 +166,7 @@ def roi_within(least: float, most: float) -> Value:
 
 
 def liquidation_buffer(bot: ConfiguredBot) -> str | None:
-    """One that reaches nearer to the entry than the stop."""
+    """A buffer that takes effect before the stop."""
     buffer = float(bot.get("liquidation_buffer", 0.05))
     return shown(buffer) if 1 - buffer < abs(float(bot.get("stoploss", -1.0))) else None
 
@@ -174,7 +175,7 @@ def liquidation_buffer(bot: ConfiguredBot) -> str | None:
 
 
 def _least_unit(bot: ConfiguredBot) -> float:
-    """What the strategy asks of a unit, stake currency: Freqtrade's minimum some times."""
+    """Return the smallest unit that the strategy accepts, in stake currency."""
     reserve = 1.0 + float(bot.get("amount_reserve_percent", RESERVE))
     stop = abs(float(bot.get("stoploss", -1.0)))
     reserve = reserve / (1 - stop) if stop != 1 else MOST_RESERVE
@@ -196,32 +197,32 @@ def _capital(bot: ConfiguredBot) -> float | None:
 
 
 def fixed_unit(bot: ConfiguredBot) -> str | None:
-    """A stake below what the strategy asks of a unit."""
+    """A fixed stake below the smallest unit."""
     stake, least = bot.get("stake_amount"), _least_unit(bot)
     if stake is None or stake == "unlimited" or float(stake) >= least:
         return None
-    return f"{shown(stake)} (at least {least:.2f} is needed)"
+    return f"{shown(stake)} (minimum {least:.2f})"
 
 
 def split_unit(bot: ConfiguredBot) -> str | None:
-    """Parts of the whole capital below that."""
+    """Equal parts of the capital below the smallest unit."""
     trades, capital = float(bot.get("max_open_trades", 1)), _capital(bot)
     if bot.get("stake_amount") != "unlimited" or capital is None or not 0 < trades < float("inf"):
         return None
     unit, least = capital / trades, _least_unit(bot)
     if unit >= least:
         return None
-    return f"{trades:g} (a unit of {unit:.2f}, at least {least:.2f} is needed)"
+    return f"{trades:g} (units of {unit:.2f}, minimum {least:.2f})"
 
 
 def too_few_places(bot: ConfiguredBot) -> str | None:
-    """Fewer than there are pairs."""
+    """Fewer open trades than pairs."""
     pairs, trades = len(bot.get("exchange.pair_whitelist", [])), bot.get("max_open_trades", 1)
     return f"{shown(trades)} for {pairs} pairs" if 0 <= trades < pairs else None
 
 
 def last_unit(bot: ConfiguredBot) -> str | None:
-    """A last stake that may fall below what the strategy asks of a unit."""
+    """A last stake that may fall below the smallest unit."""
     stake, least = bot.get("stake_amount"), _least_unit(bot)
     if stake in (None, "unlimited") or not bot.get("amend_last_stake_amount", False):
         return None
@@ -229,11 +230,11 @@ def last_unit(bot: ConfiguredBot) -> str | None:
     return f"true (down to {smallest:.2f})" if smallest < least else None
 
 
-# ---- prices and pace
+# ---- prices and loop time
 
 
 def price_distance(least: float, most: float) -> Value:
-    """Between so many spreads, or, from as many on, below the deepest quote."""
+    """A ratio between ``least`` and ``most`` spreads; below `DEEPEST` if ``most`` is infinite."""
 
     def value(bot: ConfiguredBot) -> str | None:
         ratio = float(bot.get("custom_price_max_distance_ratio", 0.02))
@@ -248,51 +249,51 @@ def _throttle(bot: ConfiguredBot) -> float:
 
 
 def too_slow(bot: ConfiguredBot) -> str | None:
-    """Beyond the age at which a quote earns nothing."""
+    """A loop longer than the age at which a quote earns nothing."""
     return shown(_throttle(bot)) if _throttle(bot) > BREAK_EVEN_AGE_SECONDS else None
 
 
 def slow(bot: ConfiguredBot) -> str | None:
-    """Slower than quotes may be replaced."""
+    """A loop longer than the minimum quote age."""
     pace = _throttle(bot)
     slow = max(1.0, bot.settings.min_quote_age_seconds) < pace <= BREAK_EVEN_AGE_SECONDS
     return shown(pace) if slow else None
 
 
 def _client_option(bot: ConfiguredBot, path: str, default: Any) -> Any:
-    """What the client that places orders is told; its own part goes before the common one."""
+    """Return an option of the synchronous client; its own section overrides the common one."""
     common = bot.get(f"exchange.ccxt_config.{path}", default)
     return bot.get(f"exchange.ccxt_sync_config.{path}", common)
 
 
 def rate_limit(bot: ConfiguredBot) -> str | None:
-    """A pause before each request, far beyond ccxt's own of 50 ms."""
+    """A pause before each request, far longer than ccxt's default of 50 ms."""
     pause = float(_client_option(bot, "rateLimit", 0))
     limited = _client_option(bot, "enableRateLimit", True)
     return shown(pause) if limited and pause > SLOW_CLIENT_MS else None
 
 
 def builder_fee(bot: ConfiguredBot) -> str | None:
-    """Anything but false, which is what ccxt needs to be told."""
-    told = _client_option(bot, "options.builderFee", True)
-    return None if told is False else shown(told).lower()
+    """Anything but an explicit false: ccxt charges the fee by default."""
+    option = _client_option(bot, "options.builderFee", True)
+    return None if option is False else shown(option).lower()
 
 
 def depth_of_market(bot: ConfiguredBot) -> str | None:
-    """A filter that is on and asks for something."""
+    """A filter that is enabled and has a threshold."""
     asked = bot.get("entry_pricing.check_depth_of_market", {})
     on = asked.get("enabled", False) and asked.get("bids_to_ask_delta", 0) > 0
     return "true" if on else None
 
 
 def no_order_book(bot: ConfiguredBot) -> str | None:
-    """Prices of tickers, on either side."""
+    """Ticker prices instead of the order book, on either side."""
     sides = [s for s in ("entry", "exit") if not bot.get(f"{s}_pricing.use_order_book", False)]
     return f"false ({' and '.join(sides)})" if sides else None
 
 
 def order_book_top(bot: ConfiguredBot) -> str | None:
-    """Another level than the best one."""
+    """A level other than the best one."""
     top = bot.get("exit_pricing.order_book_top", 1)
     return shown(top) if top > 1 else None
 
@@ -301,20 +302,20 @@ def order_book_top(bot: ConfiguredBot) -> str | None:
 
 
 def pairlists(bot: ConfiguredBot) -> str | None:
-    """Lists that find pairs by themselves; filters are none."""
+    """Pair lists that select pairs dynamically; filters are allowed."""
     methods = [one.get("method", "") for one in bot.get("pairlists", [])]
     others = [name for name in methods if name.endswith("PairList") and name != "StaticPairList"]
     return ", ".join(others) or None
 
 
 def patterns(bot: ConfiguredBot) -> str | None:
-    """Names of pairs that are regular expressions."""
+    """Pairs given as regular expressions."""
     pairs = bot.get("exchange.pair_whitelist", [])
     return ", ".join(pair for pair in pairs if _REGULAR_EXPRESSION.search(pair)) or None
 
 
 def another_fee(bot: ConfiguredBot) -> str | None:
-    """A fee that is not that of our own settings."""
+    """A fee other than ``market_making.fee_rate``."""
     fee = bot.get("fee")
     if fee is None or abs(float(fee) - bot.settings.fee_rate) < 1e-9:
         return None
@@ -322,34 +323,34 @@ def another_fee(bot: ConfiguredBot) -> str | None:
 
 
 def spaces(bot: ConfiguredBot) -> str | None:
-    """Where hyperopt is told no space it searches most of them."""
+    """Spaces other than buy; without the option hyperopt searches most spaces."""
     other = [name for name in bot.get("spaces", ["default"]) if name in _OTHER_SPACES]
     return ", ".join(other) if bot.mode == "hyperopt" and other else None
 
 
 def false_at(path: str, default: bool) -> Value:
-    """Broken where a setting is off, or off by default."""
+    """Broken if a setting is off, explicitly or by default."""
     return lambda bot: None if bot.get(path, default) else "false"
 
 
 def true_at(path: str) -> Value:
-    """Broken where a setting is on."""
+    """Broken if a setting is on."""
     return lambda bot: "true" if bot.get(path, False) else None
 
 
 def no_futures(bot: ConfiguredBot) -> str | None:
-    """Any other mode."""
+    """A trading mode other than futures."""
     mode = bot.get("trading_mode", "spot")
     return None if mode == "futures" else shown(mode)
 
 
 def cross_margin(bot: ConfiguredBot) -> str | None:
-    """Margin that the whole account stands for."""
+    """Cross margin."""
     mode = bot.get("margin_mode")
     return shown(mode) if mode == "cross" else None
 
 
 def expired(bot: ConfiguredBot) -> str | None:
-    """Any time after which entries are passed over."""
+    """Any time limit for entries within a candle."""
     after = bot.get("ignore_buying_expired_candle_after", 0)
     return shown(after) if after > 0 and bot.trades else None

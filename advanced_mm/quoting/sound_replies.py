@@ -1,8 +1,8 @@
-"""Bad rows of the venue's replies, taken out before ccxt reads them.
+"""Removal of invalid rows from the venue's replies before ccxt parses them.
 
-One fill with a size of NaN, or one position, raises a ValueError in ccxt that Freqtrade does not
-catch: the whole bot would end of it. Here each row of a reply is judged; those that cannot be right
-are left out and counted.
+A single fill or position with a size of NaN raises a ValueError in ccxt that Freqtrade does not
+catch and that would stop the bot. Each row of a reply is checked here; invalid ones are dropped and
+counted.
 """
 
 import math
@@ -15,7 +15,7 @@ __all__ = ["POSITIONS", "judge_replies", "sound_reply"]
 
 Json = Any
 POSITIONS: Final = "positions"
-"""The kind under which bad positions are counted."""
+"""Kind under which invalid positions are counted."""
 
 _POSITIVE: Final = "a positive number"
 _FINITE: Final = "a finite number"
@@ -23,24 +23,24 @@ _WHOLE: Final = "a whole number"
 
 
 def sound_reply(request: Mapping[str, Any], reply: Json, bad_rows: BadRows) -> Json:
-    """The reply to a request of ``/info`` without its bad rows; itself where there are none.
+    """Return the reply to an ``/info`` request without invalid rows; the same object if none.
 
     Parameters
     ----------
     request
-        ``{"type": ..., ...}``; replies to types that hold no list of rows are passed on.
+        ``{"type": ..., ...}``; replies of types without a list of rows are passed through.
     reply
-        What the venue said.
+        The venue's reply.
     bad_rows
-        Counts what is left out: fills, orders, candles, positions, payments of funding, levels of
-        books, coins of meta.
+        Counts the dropped rows: fills, orders, candles, positions, funding payments, book levels,
+        coins of meta.
     """
     judge = _JUDGES.get(str(request.get("type")))
     return reply if judge is None else judge(reply, bad_rows)
 
 
 def judge_replies(client: Any, bad_rows: BadRows) -> None:
-    """Let an asynchronous ccxt client read no bad rows; call it once."""
+    """Drop invalid rows from the replies to an asynchronous ccxt client; call it once."""
     ask = client.publicPostInfo
 
     async def judged(request: Mapping[str, Any], *arguments: Any) -> Json:
@@ -50,7 +50,7 @@ def judge_replies(client: Any, bad_rows: BadRows) -> None:
 
 
 def _number(row: Mapping[str, Any], name: str, wanted: str) -> None:
-    """Raise where a field, there and not null, is not such a number."""
+    """Raise if a field is present, not null and not such a number."""
     value = row.get(name)
     if value is None:
         return
@@ -118,11 +118,11 @@ def _level(row: Mapping[str, Any]) -> None:
 
 
 def _fault(check: Callable[[Mapping[str, Any]], None], row: Json) -> str | None:
-    """Why a row cannot be right, None where it can."""
+    """Return why a row is invalid, None if it is valid."""
     try:
         check(row)
     except KeyError as error:
-        return f"no {error.args[0]} in {row!r}"
+        return f"{error.args[0]} is missing in {row!r}"
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
         return f"{error} in {row!r}"
     return None
@@ -166,7 +166,7 @@ def _book(reply: Json, bad_rows: BadRows) -> Json:
 
 
 def _meta(reply: Json, bad_rows: BadRows) -> Json:
-    """A coin told badly keeps its place, which is the number of its orders, but trades no more."""
+    """Mark invalid coins as delisted; they keep their index, which identifies coins in orders."""
     if not (isinstance(reply, list) and len(reply) > 1 and isinstance(reply[0], dict)):
         return reply
     universe, contexts, *rest = reply

@@ -1,9 +1,9 @@
-"""Requests that need not be sent: Freqtrade asks the same thing several times in one loop.
+"""Avoidance of redundant requests: Freqtrade repeats the same queries within one loop.
 
-The venue allows 1200 of weight a minute and an address 10 000 actions plus one per USDC traded. Of
-these Freqtrade spends, for every quote it replaces, an ``updateLeverage`` that changes nothing, two
-equal looks at the account and, while a position is held, a funding query of weight 40; for every
-fill two equal queries of fills, 20 each.
+The venue allows a weight of 1200 per minute, and an address 10 000 actions plus one per USDC
+traded. For every quote it replaces, Freqtrade sends an ``updateLeverage`` that changes nothing, two
+identical account queries and, while a position is held, a funding query of weight 40; for every
+fill, two identical fill queries of weight 20.
 """
 
 import json
@@ -22,32 +22,32 @@ __all__ = ["FundingMemory", "SparingClient"]
 
 SAME_MOMENT_SECONDS = 0.25
 FEE_RATE_SECONDS = 3600.0
-FEE_DECIMALS = 8  # Freqtrade rounds the rates it finds so
+FEE_DECIMALS = 8  # as Freqtrade rounds fee rates
 
 LEVERAGE_SECONDS = 3600.0
-"""A person may change the leverage on the venue's page, so it is set again now and then."""
+"""The leverage may be changed on the venue's page, so it is set again after this time."""
 
 REPEATED = frozenset({"l2Book", "clearinghouseState"})
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 2.0
-"""After a failure: Freqtrade repeats at once, five times, then sleeps for 30 s beside a quote that
-rests. Spaced, its repetitions outlast most outages and spend less."""
+"""Pauses after a failure. Freqtrade retries five times immediately, then sleeps for 30 s while a
+quote rests; spaced retries outlast most outages and use fewer requests."""
 
 LATE_FUNDING = timedelta(minutes=3)
-"""An hour's funding is on record some time after it was paid."""
+"""Maximum delay until an hour's funding payment appears in the venue's records."""
 FUNDING_AGAIN = timedelta(seconds=30)
-"""While it may not be, it is asked for so often: it weighs 40, and an offer may be replaced each
-second or two, for each of which Freqtrade wants it."""
+"""Interval between funding queries until then. One has weight 40, and Freqtrade wants one for each
+exit quote, which may be replaced every second or two."""
 
 
 class SparingClient:
-    """Answers a ccxt client's repeated questions from memory.
+    """Caches repeated queries of a ccxt client.
 
-    The same look at a book or an account within a quarter of a second is one look, unless an action
-    was sent between; the leverage is not set again to what it is. A post-only order is filled at
-    its own price and pays the rate that the maker fills before it paid, for which the fills need
-    not be asked but once an hour. After a failure of the connection a moment passes, longer with
-    each in a row, before the error is raised.
+    Identical book or account queries within a quarter of a second are sent once, unless an action
+    was sent in between; the leverage is not set to its current value again. A post-only order fills
+    at its own price and pays the maker rate, so fills are queried only once an hour to determine
+    that rate. After a connection failure the error is raised after a pause, which doubles with each
+    consecutive failure.
     """
 
     def __init__(
@@ -67,10 +67,10 @@ class SparingClient:
         self._answers: dict[str, tuple[float, Any]] = {}
         self._leverages: dict[str, tuple[float, object, Any]] = {}
         self._maker_rates: dict[str, tuple[float, float, str]] = {}
-        self._lock = threading.Lock()  # Freqtrade's REST interface asks from threads of its own
+        self._lock = threading.Lock()  # Freqtrade's REST API uses its own threads
 
     def install(self) -> None:
-        """Take the place of the client's own methods."""
+        """Replace the client's own methods."""
         self._client.publicPostInfo = self.ask
         self._client.privatePostExchange = self.act
         self._client.set_margin_mode = self.set_margin_mode
@@ -78,7 +78,7 @@ class SparingClient:
         self._client.fetch_my_trades = self.fetch_my_trades
 
     def ask(self, request: dict[str, Any]) -> Any:
-        """POST /info, or the answer of a moment ago."""
+        """POST /info, or return the cached reply."""
         if request.get("type") not in REPEATED:
             return self._look(request)
         key = json.dumps(request, sort_keys=True)
@@ -96,7 +96,7 @@ class SparingClient:
         return sound_reply(request, self._send(self._info, request), self.bad_rows)
 
     def act(self, request: dict[str, Any]) -> Any:
-        """POST /exchange; what was known before is then forgotten."""
+        """POST /exchange and clear the cache."""
         try:
             return self._send(self._act, request)
         finally:
@@ -117,7 +117,7 @@ class SparingClient:
     def fetch_order(
         self, id: str, symbol: str | None = None, params: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """An order; one that is filled and was post-only with its price, fee and time."""
+        """Fetch an order; a filled post-only one is completed with price, fee and time."""
         order: dict[str, Any] = self._fetch_order(id, symbol, params or {})
         filled = order.get("status") == "closed" and order.get("average") is None
         if filled and order.get("timeInForce") == "ALO":
@@ -130,7 +130,7 @@ class SparingClient:
         return order
 
     def fetch_my_trades(self, symbol: str | None = None, *arguments: Any, **named: Any) -> Any:
-        """Fills; what the largest maker fill among them paid is the maker rate for an hour."""
+        """Fetch fills; the largest maker fill determines the maker rate for an hour."""
         trades = self._fetch_my_trades(symbol, *arguments, **named)
         makers = [one for one in trades if one.get("takerOrMaker") == "maker" and one.get("cost")]
         if makers:
@@ -144,7 +144,7 @@ class SparingClient:
     def set_margin_mode(
         self, mode: str, symbol: str | None = None, params: dict[str, Any] | None = None
     ) -> Any:
-        """Set margin mode and leverage unless they are known to be so."""
+        """Set margin mode and leverage unless they are already set."""
         wanted, now = (mode, dict(params or {})), self._clock()
         at, known, answer = self._leverages.get(str(symbol), (float("-inf"), None, None))
         if known == wanted and now - at < LEVERAGE_SECONDS:
@@ -156,11 +156,11 @@ class SparingClient:
 
 
 class FundingMemory:
-    """Freqtrade's ``get_funding_fees``, asked of the venue only when an hour has struck.
+    """Cached version of Freqtrade's ``get_funding_fees``.
 
-    Funding is paid at whole hours. A position without one since it was opened has paid none; for
-    any other the venue is asked once after each hour, now and then while that hour may not yet be
-    on record, and whenever the position's size differs.
+    Funding is paid at whole hours. A position that has not been held across one has paid none. For
+    any other, the venue is queried once after each hour, repeatedly while that payment may not be
+    recorded yet, and whenever the size of the position changes.
     """
 
     def __init__(
@@ -171,10 +171,10 @@ class FundingMemory:
         self._ask = ask
         self._now = now
         self._known: dict[str, tuple[object, float, datetime | None]] = {}
-        """What was asked for, the answer, and when to ask again."""
+        """By pair: the query, the reply, and when to query again."""
 
     def __call__(self, pair: str, amount: float, is_short: bool, open_date: datetime) -> float:
-        """Funding received (negative: paid) since ``open_date``, quote currency."""
+        """Return the funding received (negative: paid) since ``open_date``, quote currency."""
         now = self._now()
         last_hour = now.replace(minute=0, second=0, microsecond=0)
         if open_date.replace(microsecond=0) > last_hour:
@@ -184,7 +184,7 @@ class FundingMemory:
         if known is not None and known[0] == key and (known[2] is None or now < known[2]):
             return known[1]
         fees = self._ask(pair=pair, amount=amount, is_short=is_short, open_date=open_date)
-        # 0 is its answer to a venue's silence, too.
+        # Freqtrade also returns 0 if the venue does not answer.
         settled = fees and now - last_hour >= LATE_FUNDING
         self._known[pair] = (key, fees, None if settled else now + FUNDING_AGAIN)
         return fees

@@ -1,11 +1,11 @@
-"""Orders whose fate is known, whatever becomes of the venue's reply.
+"""Order placement that survives lost replies.
 
-A reply can be lost after the order was accepted. Who then believes that nothing was placed places
-again: two orders rest, and the fills of one are nobody's. So every order carries a number of ours,
-by which the venue can be asked. Where it knows nothing, its nonce is used up by an action that does
-nothing: either that succeeds, and the order can never come into being, or it is refused because the
-order has come. Each order also has a time after which the venue refuses it, so that "unknown" is
-final once that has passed on the venue's own clock, should the venue know no such action.
+A reply can be lost after the order was accepted. A bot that assumes nothing was placed places the
+order again: two orders rest, and the fills of one are not in its books. So every order carries a
+client order id, by which the venue can be queried. If the venue does not know the order, its nonce
+is consumed by a no-op action: if that succeeds, the order can never be placed; if it is refused,
+the order has arrived. As a fallback for venues without that action, each order has an expiry:
+"unknown" is final once it has passed on the venue's own clock.
 """
 
 import logging
@@ -23,19 +23,19 @@ __all__ = ["CLOID_PREFIX", "OrderInDoubtError", "SureOrders"]
 logger = logging.getLogger(__name__)
 
 CLOID_PREFIX = "0x6d6d6164"
-"""Every order's number begins so ("mmad"): it tells our orders from a person's."""
+"""Prefix of every client order id ("mmad"); it distinguishes our orders from manual ones."""
 
 LIFETIME_MS = 10_000
-"""How long an order may be on its way; also how far the clocks may be apart."""
+"""How long an order may be in transit; also the largest tolerated clock difference."""
 
 MARGIN_MS = 2_000
-"""What is waited beyond: the clock asked and the one that refuses need not be the same."""
+"""Extra wait: the clock queried may differ from the one that rejects expired orders."""
 
 PATIENCE_SECONDS, CLOSING_PATIENCE_SECONDS = 20.0, 5.0
-"""How long an order is asked for at once; while one that closes is, the stop must wait."""
+"""How long to query for a lost order at once; shorter for a closing one, as the stop waits."""
 
 LAST_PATIENCE_SECONDS = 15.0
-"""How long orders in doubt hold up the end of the bot."""
+"""How long orders in doubt may delay the shutdown of the bot."""
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 2.0
 
@@ -43,15 +43,15 @@ CcxtOrder = dict[str, Any]
 
 
 class OrderInDoubtError(ccxt.OperationFailed):  # type: ignore[misc]
-    """An order may or may not exist. Freqtrade logs it and goes on; nothing is opened meanwhile."""
+    """An order may or may not exist. Freqtrade logs it and continues; no position is opened."""
 
 
 @dataclass
 class _Doubt:
-    """An order whose reply was lost; ``order`` is set once the venue is known to have it.
+    """An order whose reply was lost; ``order`` is set once the venue confirms it.
 
-    ``nonce`` is that of its message, where one was made, signed for the account ``vault``;
-    ``used_s`` by our clock when the venue was first known to have used it up.
+    ``nonce`` is the nonce of its message, if one was built, signed for the account ``vault``.
+    ``used_s`` is the time, by our clock, when the nonce was first known to be consumed.
     """
 
     cloid: str
@@ -73,23 +73,23 @@ class _Doubt:
 
 
 class SureOrders:
-    """Stands between Freqtrade and ccxt's ``create_order``.
+    """Wraps ccxt's ``create_order`` for Freqtrade.
 
-    When the reply to an order is lost, the venue is asked for it until it answers: an order that
-    exists is returned as if nothing had happened, one that can no longer come into being raises the
-    error that ate the reply. If the venue stays silent for ``patience_seconds``, the order is in
-    doubt: ``OrderInDoubtError`` is raised, and again at each later order but a market order that
-    reduces the position, until the venue has answered. An order found then is handed over in place
-    of the next one of its kind, so that Freqtrade comes to know it and its fills.
+    If the reply to an order is lost, the venue is queried until it answers. An order that exists is
+    returned as usual; for one that can no longer be placed, the original error is raised. If the
+    venue does not answer for ``patience_seconds``, the order is in doubt: ``OrderInDoubtError`` is
+    raised, also for each later order except a market order that reduces the position, until the
+    venue answers. An order found later is returned in place of the next one of its kind, so that
+    Freqtrade books it and its fills.
 
     Parameters
     ----------
     client
-        A ccxt client of Hyperliquid, changed by `install`.
+        A ccxt client of Hyperliquid, patched by `install`.
     patience_seconds
-        How long one order may be asked for, in seconds; one that closes, 5 s at most.
+        How long to query for one order, seconds; at most 5 s for a closing one.
     clock, sleep, new_id
-        For tests: seconds that only increase, how to wait, 24 hexadecimal digits.
+        For tests: monotonic clock in seconds, sleep function, source of 24 hexadecimal digits.
     """
 
     def __init__(
@@ -107,16 +107,16 @@ class SureOrders:
         self._build = client.create_orders_request
         self._doubts: dict[str, _Doubt] = {}
         self._message: tuple[int, str | None] | None = None  # nonce and account of the last order
-        self._lock = threading.RLock()  # a forced exit comes from a thread of Freqtrade's own
+        self._lock = threading.RLock()  # Freqtrade runs forced exits in another thread
 
     def install(self) -> None:
-        """Take the place of the client's own methods."""
+        """Replace the client's own methods."""
         self._client.create_order = self.create_order
         self._client.create_orders_request = self._request_with_expiry
 
     @property
     def doubt(self) -> str | None:
-        """Why nothing may be opened, None if the fate of every order is known."""
+        """Why no position may be opened; None if the state of every order is known."""
         unsolved = [doubt for doubt in self._doubts.values() if doubt.order is None]
         if not unsolved:
             return None
@@ -131,21 +131,21 @@ class SureOrders:
         price: float | None = None,
         params: dict[str, Any] | None = None,
     ) -> CcxtOrder:
-        """Place an order as ccxt does, or hand over one of this kind that was thought lost.
+        """Place an order as ccxt does, or return a recovered one of the same kind.
 
         Raises
         ------
         OrderInDoubtError
-            Whether this order, or one before it, exists cannot be found out now.
+            It is unknown whether this order, or a previous one, exists.
         ccxt.BaseError
-            The order does not exist: what the venue or the connection said.
+            The order does not exist; the error is that of the venue or the connection.
         """
         params = params or {}
         kind = (symbol, type, side, bool(params.get("reduceOnly")))
         with self._lock:
             found = self._solve_old(kind)
             if found is not None:
-                logger.warning("%s: order %s, thought lost, is taken over", symbol, found["id"])
+                logger.warning("%s: recovered order %s, whose reply was lost", symbol, found["id"])
                 return found
             cloid = CLOID_PREFIX + self._new_id()
             expires_ms = int(self._client.milliseconds()) + LIFETIME_MS
@@ -156,20 +156,20 @@ class SureOrders:
                 if order and order.get("id"):
                     return dict(order)
                 fault: BaseException = ccxt.BadResponse(f"no order in the venue's reply: {order}")
-            except BaseException as error:  # whatever it was: once sent, the order may exist
+            except BaseException as error:  # any error: once sent, the order may exist
                 if isinstance(error, Exception) and _is_the_venues_answer(error):
                     raise
                 fault = error
             nonce, vault = self._message or (None, None)
             doubt = self._doubts[cloid] = _Doubt(cloid, kind, expires_ms, fault, nonce, vault)
-            if not isinstance(fault, Exception):  # the bot is told to end: `close` will ask
+            if not isinstance(fault, Exception):  # the bot is stopping: `close` resolves the order
                 raise fault
             return self._wait_for(doubt)
 
     def tend(self) -> None:
-        """Ask for orders in doubt and cancel those found at rest; call it at every loop.
+        """Query for orders in doubt and cancel those found open; call it at every loop.
 
-        What such an order had filled stays ours: the order waits to be handed over.
+        An entry with fills is kept until it can be returned by `create_order`.
         """
         with self._lock:
             for doubt in list(self._doubts.values()):
@@ -178,13 +178,13 @@ class SureOrders:
                         continue
                     self._withdraw(doubt)
                 except ccxt.BaseError as error:
-                    logger.warning("order %s: %s", doubt.cloid, _short(error))
+                    logger.warning("%s: order %s: %s", doubt.symbol, doubt.cloid, _short(error))
 
     def close(self) -> None:
-        """Settle what is in doubt before the bot ends, and say what cannot be settled."""
+        """Resolve orders in doubt before the bot stops; log those that cannot be resolved."""
         deadline = self._clock() + LAST_PATIENCE_SECONDS
         while (unsolved := self.doubt) is not None and self._clock() < deadline:
-            logger.warning("before the end: %s", unsolved)
+            logger.warning("before shutdown: %s", unsolved)
             self.tend()
             if self.doubt is not None:
                 self._sleep(FIRST_PAUSE_SECONDS)
@@ -192,25 +192,25 @@ class SureOrders:
         for doubt in self._doubts.values():
             known = doubt.order or {}
             logger.error(
-                "order %s of %s is in nobody's books: %s, filled %s; look at the venue's page",
-                known.get("id", doubt.cloid),
+                "%s: order %s is not in the books (status %s, filled %s); check the venue's page",
                 doubt.symbol,
-                known.get("status", "perhaps resting"),
+                known.get("id", doubt.cloid),
+                known.get("status", "unknown, may be open"),
                 known.get("filled", "unknown"),
             )
 
     def filled_entry(self, symbol: str, side: str) -> CcxtOrder | None:
-        """An order that opened a position unknown to Freqtrade: place its like to take it over."""
+        """Return a lost order that opened a position; `create_order` of its kind recovers it."""
         for doubt in self._doubts.values():
             fits = doubt.is_entry and (doubt.symbol, doubt.kind[2]) == (symbol, side)
             if fits and doubt.order is not None and (doubt.order.get("filled") or 0) > 0:
                 return doubt.order
         return None
 
-    # ---- asking
+    # ---- queries
 
     def _solve_old(self, kind: tuple[str, str, str, bool]) -> CcxtOrder | None:
-        """Settle what is in doubt; returns an order of this kind that turned out to exist."""
+        """Resolve orders in doubt; return one of this kind that turned out to exist."""
         for doubt in list(self._doubts.values()):
             try:
                 if doubt.order is None and not self._ask(doubt):
@@ -228,7 +228,7 @@ class SureOrders:
         return None
 
     def _wait_for(self, doubt: _Doubt) -> CcxtOrder:
-        """Ask until the venue knows; the pauses grow."""
+        """Query until the venue answers, with growing pauses."""
         logger.warning("%s: the reply to an order was lost (%s)", doubt.symbol, _short(doubt.fault))
         patience = self._patience_seconds
         if not doubt.is_entry:
@@ -241,10 +241,10 @@ class SureOrders:
                     del self._doubts[doubt.cloid]
                     order = doubt.order
                     assert order is not None
-                    logger.warning("%s: the venue has the order: %s", doubt.symbol, order["id"])
+                    logger.warning("%s: the venue has order %s", doubt.symbol, order["id"])
                     return order
             except ccxt.BaseError as error:
-                logger.info("asking for order %s: %s", doubt.cloid, _short(error))
+                logger.info("%s: query for order %s: %s", doubt.symbol, doubt.cloid, _short(error))
             if doubt.cloid not in self._doubts:
                 logger.warning("%s: the venue does not have the order", doubt.symbol)
                 raise _as_ccxt(doubt.fault)
@@ -253,13 +253,13 @@ class SureOrders:
         raise OrderInDoubtError(self.doubt)
 
     def _ask(self, doubt: _Doubt) -> bool:
-        """Whether the venue has the order; forgets a doubt that is settled by its absence."""
-        # Only a time read before the question tells that the answer came after it.
+        """Return whether the venue has the order; drop the doubt if it cannot exist."""
+        # The time must be read before the query, so that the reply is known to be later.
         over = self._can_no_longer_come(doubt)
         try:
             order = self._fetch(doubt)
         except ccxt.OrderNotFound:
-            if over or self._forestalled(doubt):
+            if over or self._blocked_by_noop(doubt):
                 del self._doubts[doubt.cloid]
             return False
         if order.get("status") == "rejected":
@@ -270,14 +270,14 @@ class SureOrders:
         return True
 
     def _can_no_longer_come(self, doubt: _Doubt) -> bool:
-        """Whether an order unknown from now on is one that does not exist."""
+        """Return whether an order that the venue does not know from now on does not exist."""
         if doubt.used_s is not None:
             return self._clock() > doubt.used_s + MARGIN_MS / 1000
         expired = self._client.milliseconds() > doubt.expires_ms
         return expired and self._venue_ms() > doubt.expires_ms + MARGIN_MS
 
-    def _forestalled(self, doubt: _Doubt) -> bool:
-        """Use up the order's nonce: whether the order has not come, and so never will."""
+    def _blocked_by_noop(self, doubt: _Doubt) -> bool:
+        """Consume the order's nonce with a no-op; True if the order can thus never be placed."""
         if doubt.nonce is None or doubt.used_s is not None:
             return False
         action = {"type": "noop"}
@@ -291,18 +291,18 @@ class SureOrders:
             if not _is_the_venues_answer(error, of_nonces=True):
                 raise
             if "nonce" in str(error).lower():
-                doubt.used_s = self._clock()  # the order has come, or an action of this kind before
+                doubt.used_s = self._clock()  # used by the order or by an earlier no-op
             else:
-                doubt.nonce = None  # the venue knows no such action: the expiry must do
+                doubt.nonce = None  # no-ops are unsupported: rely on the expiry
             return False
         return bool(isinstance(answer, dict) and answer.get("status") == "ok")
 
     def _fetch(self, doubt: _Doubt) -> CcxtOrder:
-        """The order as the venue has it; a reply that makes no sense is no answer."""
+        """Fetch the order from the venue; an invalid reply counts as a failure."""
         try:
             order = self._client.fetch_order(doubt.cloid, doubt.symbol)
         except (TypeError, ValueError, LookupError, AttributeError) as error:
-            raise ccxt.BadResponse(f"no sense in the venue's reply: {error!r}") from error
+            raise ccxt.BadResponse(f"invalid reply from the venue: {error!r}") from error
         if not (order and order.get("id")):
             raise ccxt.BadResponse(f"no order in the venue's reply: {order}")
         return dict(order)
@@ -311,19 +311,19 @@ class SureOrders:
         try:
             return int(self._client.fetch_time())
         except (TypeError, ValueError, LookupError, AttributeError) as error:
-            raise ccxt.BadResponse(f"the venue does not say its time: {error!r}") from error
+            raise ccxt.BadResponse(f"no time in the venue's reply: {error!r}") from error
 
     def _withdraw(self, doubt: _Doubt) -> None:
-        """Cancel a found order; one that filled nothing is then forgotten."""
+        """Cancel a found order; drop it once it is closed, unless it is an entry with fills."""
         order = self._fetch(doubt)
         if order.get("status") == "open":
             try:
                 self._client.cancel_order(order["id"], doubt.symbol)
             except ccxt.OrderNotFound:
-                logger.info("order %s has ended by itself", order["id"])
+                logger.info("%s: order %s was already closed", doubt.symbol, order["id"])
             order = self._fetch(doubt)
         doubt.order = order
-        # Freqtrade finds the fills of an exit by itself, from the position that is missing.
+        # Freqtrade finds the fills of an exit itself when the position is gone.
         keep = order.get("status") == "open" or (doubt.is_entry and (order.get("filled") or 0) > 0)
         if not keep:
             self._doubts.pop(doubt.cloid, None)
@@ -331,7 +331,7 @@ class SureOrders:
     def _request_with_expiry(
         self, orders: list[dict[str, Any]], params: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """ccxt's request, signed anew with ``expiresAfter``, which it does not know for orders."""
+        """Build ccxt's request, re-signed with ``expiresAfter``, which ccxt omits for orders."""
         request: dict[str, Any] = self._build(orders, params or {})
         self._message = (int(request["nonce"]), request.get("vaultAddress"))
         expires_ms = orders[0].get("params", {}).get("expiresAfter")
@@ -344,11 +344,11 @@ class SureOrders:
 
 
 def _is_the_venues_answer(error: Exception, *, of_nonces: bool = False) -> bool:
-    """Whether the venue itself said that there is no order.
+    """Return whether the venue itself rejected the request, so that there is no order.
 
-    ccxt raises what it read in a reply directly, and what the connection said from its cause. A 429
-    is answered before anything is looked at. What it says ``of_nonces`` is an answer, too, though
-    ccxt counts it among the troubles of the connection.
+    ccxt raises errors from replies directly and connection errors with a cause. A 429 is sent
+    before the request is processed. With ``of_nonces``, a rejected nonce also counts as an answer,
+    although ccxt classifies it as a network error.
     """
     if isinstance(error, ccxt.RateLimitExceeded):
         return not of_nonces
@@ -360,7 +360,7 @@ def _is_the_venues_answer(error: Exception, *, of_nonces: bool = False) -> bool:
 
 
 def _as_ccxt(error: BaseException) -> Exception:
-    """Freqtrade catches ccxt's errors only."""
+    """Convert an error to one of ccxt's, the only ones that Freqtrade catches."""
     known: Exception = (
         error if isinstance(error, ccxt.BaseError) else ccxt.NetworkError(_short(error))
     )

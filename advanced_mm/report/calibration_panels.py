@@ -1,4 +1,4 @@
-"""Panels of the calibration report that look at one window: what was fitted, and how well."""
+"""Panels of the calibration report about one window: the fits and their quality."""
 
 from datetime import UTC, datetime
 
@@ -34,12 +34,12 @@ __all__ = [
 
 SIDES = ((1, "+", "buy market orders (ask side)"), (-1, "−", "sell market orders (bid side)"))
 GREY = 6
-"""Place in ``charts.COLOURS``, of what belongs to no side; those of the sides are 0 and 1."""
+"""Index in ``charts.COLOURS`` for series of neither side; the sides have 0 and 1."""
 Float1D = NDArray[np.float64]
 
 
 def estimates_table(calibration: CoinCalibration) -> Section:
-    """Every estimate with its error, interval, count and verdict."""
+    """Tabulate every estimate with its error, interval, count and status."""
     rows = []
     for name, pair in named_estimates(calibration).items():
         for (_, sign, _), estimate in zip(SIDES, pair, strict=True):
@@ -64,14 +64,14 @@ def estimates_table(calibration: CoinCalibration) -> Section:
     )
     paragraphs = [
         "λ: market orders per second. λ₀ and κ: a quote at depth δ beyond the touch is filled "
-        "λ₀·exp(−κδ) times a second. ε: permanent move per market order; ε_fill: given that the "
-        "order walked beyond the touch. Prices in the quote currency.",
+        "λ₀·exp(−κδ) times a second. ε: permanent move of the mid per market order; ε_fill: the "
+        "same for orders that walked beyond the touch. Prices are in the quote currency.",
     ]
     return Section("estimates", "Estimates", paragraphs, (), [table])
 
 
 def named_estimates(calibration: CoinCalibration) -> dict[str, Sides[Estimate]]:
-    """The estimates the quotes rest on, by the names of the parameter files."""
+    """Return the estimates behind the quotes, by their names in the parameter files."""
     return {
         "lambda": calibration.arrivals.map(lambda fit: fit.rate),
         "lambda0": calibration.fill_curve.map(lambda fit: fit.lambda0),
@@ -82,7 +82,7 @@ def named_estimates(calibration: CoinCalibration) -> dict[str, Sides[Estimate]]:
 
 
 def reach_survival(window: Window, calibration: CoinCalibration) -> Section:
-    """How far market orders reach, with the fitted tail and its band."""
+    """Show how far market orders reach, with the fitted tail and its band."""
     series, verdicts = [], []
     for colour, ((side, sign, name), fit) in enumerate(
         zip(SIDES, calibration.fill_curve, strict=True)
@@ -104,11 +104,11 @@ def reach_survival(window: Window, calibration: CoinCalibration) -> Section:
             )
         verdict = "fits" if fit.ks <= fit.ks_critical else "does not fit"
         if not fit.kappa.usable:
-            verdict = "too few to tell"
+            verdict = "too few orders to tell"
         verdicts.append([name, str(fit.n1), number(fit.ks), number(fit.ks_critical), verdict])
         verdicts[-1].append(number(fit.r2))
     chart = Chart(
-        "Probability that a market order walks at least so far",
+        "Probability that a market order walks at least this far",
         "ticks beyond the touch",
         "share of market orders",
         series,
@@ -119,12 +119,12 @@ def reach_survival(window: Window, calibration: CoinCalibration) -> Section:
         ["side", "n₁", "KS distance", "5% critical", "verdict", "R² of log survival"],
         verdicts,
     )
-    paragraphs = ["A straight line on this scale is an exponential fill curve; κ is its slope."]
+    paragraphs = ["On this scale an exponential fill curve is a straight line with slope −κ."]
     return Section("reach", "Fill curve", paragraphs, [chart], [table])
 
 
 def regression_residuals(window: Window, estimator: ImpactEstimator) -> Section:
-    """Residuals of the regression behind ε, beside the normal law of the same variance."""
+    """Show the residuals of the regression behind ε and a normal law of the same variance."""
     _, moves, counts = estimator.regression(window)
     if len(moves) < 10 or np.linalg.matrix_rank(counts) < counts.shape[1]:
         return Section("residuals", "ε: residuals", ["Too few bins to regress."])
@@ -146,15 +146,15 @@ def regression_residuals(window: Window, estimator: ImpactEstimator) -> Section:
     )
     explained = 1 - float(residual @ residual) / float(moves @ moves)
     paragraphs = [
-        f"The mid's moves are regressed on the market orders of the same and the previous bin; "
-        f"they explain {100 * explained:.1f}% of the variation. Tails fatter than the normal's are "
-        "why the errors allow for unequal variances (HC1).",
+        f"Moves of the mid are regressed on the market orders of the same and the previous bin, "
+        f"which explain {100 * explained:.1f}% of the variation. The tails are usually fatter than "
+        "the normal's, so the standard errors allow for unequal variances (HC1).",
     ]
     return Section("residuals", "ε: residuals", paragraphs, [chart])
 
 
 def jump_tail(window: Window, calibration: CoinCalibration) -> Section:
-    """Jumps' survival on logarithmic scales with the fitted Pareto tail."""
+    """Show the survival of jumps on logarithmic scales with the fitted Pareto tail."""
     series, rows = [], []
     for colour, ((side, sign, name), fit) in enumerate(zip(SIDES, calibration.pareto, strict=True)):
         jumps = np.asarray(window.orders.of_side(side).reach * window.tick, dtype=np.float64)
@@ -166,14 +166,14 @@ def jump_tail(window: Window, calibration: CoinCalibration) -> Section:
         if fit.alpha.usable:
             grid = np.geomspace(fit.threshold, jumps[-1], 60)
             at_threshold = float((jumps >= fit.threshold).mean())
-            half = window.tick / 4  # the continuity correction of the fit: half a half tick
+            half = window.tick / 4  # continuity correction of the fit: half of a half tick
             tail = at_threshold * ((grid - half) / (fit.threshold - half)) ** -fit.alpha.value
             series.append(
                 Series(f"Pareto {sign}", np.log10(grid), tail, dashed=True, colour=colour)
             )
         rows.append([name, *_tail_cells(fit)])
     chart = Chart(
-        "Jumps at least so large",
+        "Jumps at least this large",
         "log₁₀ of the jump (quote currency)",
         "share of jumps",
         series,
@@ -185,15 +185,15 @@ def jump_tail(window: Window, calibration: CoinCalibration) -> Section:
         rows,
     )
     paragraphs = [
-        "A Pareto tail is a straight line here and shows the same α at every threshold. Where α "
-        "grows with the threshold the tail is thinner than Pareto, and the quote rests on the "
+        "A Pareto tail is a straight line here and has the same α at every threshold. If α grows "
+        "with the threshold, the tail is thinner than Pareto; the quote then uses the "
         "least-squares or fill-conditional ε instead.",
     ]
     return Section("jumps", "Jumps and their tail", paragraphs, [chart], [table])
 
 
 def _tail_cells(fit: ParetoFit) -> list[str]:
-    """What the tail's table says of one side; no number of a tail that must not be used."""
+    """Return one side's cells of the tail table; a tail that is not usable has no numbers."""
     if not fit.alpha.usable:
         return ["–", "–", number(fit.threshold), "–", fit.alpha.reason]
     others = ", ".join(f"{u}: {number(alpha)}" for u, alpha in fit.by_threshold)
@@ -203,7 +203,7 @@ def _tail_cells(fit: ParetoFit) -> list[str]:
 
 
 def fill_impact(calibration: CoinCalibration) -> Section:
-    """Move given a fill against the depth of the fill."""
+    """Show the move of the mid after a fill against the depth of the fill."""
     series, rows = [], []
     for colour, ((_, sign, name), profile) in enumerate(
         zip(SIDES, calibration.fill_impact.profile, strict=True)
@@ -219,13 +219,13 @@ def fill_impact(calibration: CoinCalibration) -> Section:
             continue
         line = profile.intercept.value + profile.slope.value * profile.depth
         series.append(Series(f"a + bδ {sign}", profile.depth, line, dashed=True, colour=colour))
-        verdict = "withdrawn: b is 1 or more" if profile.no_depth_pays else "b may be below 1"
+        verdict = "no depth pays: b is 1 or more" if profile.no_depth_pays else "b may be below 1"
         rows.append([name, number(profile.intercept.value), number(profile.slope.value)])
         rows[-1] += [f"{number(profile.slope.low)} … {number(profile.slope.high)}", verdict]
     paragraphs = [
-        "A quote at depth δ earns δ and pays this move. Where the points lie above the line "
-        "move = depth, a fill loses before any fee; where the slope b is 1 or more, going deeper "
-        "never helps.",
+        "A quote at depth δ earns δ and pays this move. If the points lie above the line "
+        "move = depth, a fill loses money before any fee. If the slope b is 1 or more, quoting "
+        "deeper does not help.",
     ]
     table = Table("Slope", ["side", "a", "b", "95% interval of b", "verdict"], rows)
     if not series:
@@ -242,7 +242,7 @@ def fill_impact(calibration: CoinCalibration) -> Section:
 
 
 def order_sizes(orders: MarketOrders) -> Section:
-    """Sizes of market orders by side."""
+    """Show the sizes of market orders by side."""
     series = []
     for side, sign, _ in SIDES:
         size = orders.of_side(side).size
@@ -251,17 +251,19 @@ def order_sizes(orders: MarketOrders) -> Section:
             sizes, survival = survival_of(size)
             series.append(Series(f"orders {sign}", np.log10(sizes), survival, "step"))
     chart = Chart(
-        "Market orders at least so large",
+        "Market orders at least this large",
         "log₁₀ of the size (base currency)",
         "share of market orders",
         series,
         log_y=True,
     )
-    return Section("sizes", "Sizes of market orders", ["All prints of an order together."], [chart])
+    return Section(
+        "sizes", "Sizes of market orders", ["All prints of an order are summed."], [chart]
+    )
 
 
 def book_depth(books: RecordedBooks, start_ms: int, end_ms: int) -> Section:
-    """Mean size resting at each level of the books between two exchange times, ends included."""
+    """Show the mean size at each book level between two exchange times (ms), ends included."""
     first, end = np.searchsorted(books.time_ms, (start_ms, end_ms + 1))
     if first == end:
         return Section("book", "Book", ["No L2 snapshot was recorded in this window."])
@@ -281,12 +283,15 @@ def book_depth(books: RecordedBooks, start_ms: int, end_ms: int) -> Section:
         series,
     )
     return Section(
-        "book", "Book", ["What rests where, on average over the window's snapshots."], [chart]
+        "book",
+        "Book",
+        ["The resting size of each level, averaged over the window's snapshots."],
+        [chart],
     )
 
 
 def coverage(window: Window) -> Section:
-    """Which stretches of the window were observed, and the holes between them."""
+    """Show which stretches of the window were observed, and the holes between them."""
     start, end = window.stretches.start_ms, window.stretches.end_ms
     if not len(start):
         return Section("coverage", "Coverage", ["Nothing was observed in this window."])
@@ -317,9 +322,9 @@ def coverage(window: Window) -> Section:
         for hole in window.holes
     ]
     tables = [
-        Table("Holes; nothing is ever computed across one", ["from", "length"], holes),
+        Table("Holes; no estimate is computed across one", ["from", "length"], holes),
         Table(
-            "Channels that were silent while others spoke, for longer than chance explains",
+            "Channels that were silent while others were not, for longer than chance explains",
             ["channel", "from", "length", ""],
             silent,
         ),
@@ -328,17 +333,17 @@ def coverage(window: Window) -> Section:
     share = window.observed_seconds * 1e3 / max(int(heard.end_ms[-1] - heard.start_ms[0]), 1)
     paragraphs = [
         f"{window.observed_seconds:.0f} s observed, {100 * share:.1f}% of the time between the "
-        "first and the last row. Rates divide by observed time.",
+        "first and the last row. Rates are per observed time.",
     ]
     return Section("coverage", "Coverage", paragraphs, [chart], tables)
 
 
 def survival_of(sample: Float1D) -> tuple[Float1D, Float1D]:
-    """The distinct values of a sample and the share of it that is at least so large."""
+    """Return the distinct values of a sample and, for each, the share that is at least as large."""
     values, counts = np.unique(sample, return_counts=True)
     return values, 1 - (np.cumsum(counts) - counts) / len(sample)
 
 
 def number(value: float) -> str:
-    """Four significant digits, a dash for what could not be computed."""
+    """Format with four significant digits; a dash if the value is not finite."""
     return "–" if not np.isfinite(value) else f"{value:.4g}"

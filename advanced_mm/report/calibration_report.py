@@ -1,4 +1,4 @@
-"""The calibration report: one page on what a recording says about a coin, and how surely."""
+"""The calibration report: one page on what a recording says about a coin, and how reliably."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ REGIME_LINES = (
     ("unprofitable from 1.5", UNPROFITABLE_FROM, 3),
     ("competitive from 1", COMPETITIVE_FROM, 2),
 )  # red, orange, green of `charts.COLOURS`
-MOST_DRAWN = 1_500  # published refits: a page of all of a month's would be 100 MB
+MOST_DRAWN = 1_500  # published refits; a page with all refits of a month would be 100 MB
 PARAMETERS = {
     "lambda": "λ (market orders per second)",
     "lambda0": "λ₀ (fills per second at depth 0)",
@@ -49,7 +49,7 @@ PARAMETERS = {
     "epsilon": "ε per market order (quote currency)",
     "epsilon_fill": "ε_fill (quote currency)",
 }
-"""What is drawn over time, by its key in the parameter files."""
+"""The parameters drawn over time, with their axis labels, by key in the parameter files."""
 _FILE_OF = {
     "lambda": "lambda",
     "lambda0": "lambda",
@@ -65,18 +65,18 @@ _STATUS_SYMBOLS: dict[str, Symbol] = {
     "insufficient": "cross",
 }
 _STATUS_MARKS = (
-    "Bands are 95% intervals. Points mark what is not ok: rings are pooled with the other side, "
-    "triangles upper bounds, diamonds curves that fail their own test, squares stale; a cross on "
-    "the axis says that there was no estimate."
+    "Bands are 95% intervals. Points mark estimates that are not ok: rings are pooled with the "
+    "other side, triangles are upper bounds, diamonds are curves that fail their goodness-of-fit "
+    "test, squares are stale; a cross on the axis means that there was no estimate."
 )
 
 
 @dataclass(frozen=True)
 class ReportInput:
-    """What the report is made from.
+    """The report's input.
 
-    ``fee_rate`` is the maker fee as a share of the price; ``history`` the coin's published refits,
-    columns as ``parameter_files.history`` reads them.
+    ``fee_rate`` is the maker fee as a share of the price; ``history`` the coin's published refits
+    in the columns of ``parameter_files.history``.
     """
 
     recording: Recording
@@ -88,12 +88,12 @@ class ReportInput:
 
 
 def report_sections(data: ReportInput, track: Track) -> list[Section]:
-    """Fit and describe; ``track`` shows progress over the repeated fits.
+    """Fit the recording and describe the fits; ``track`` shows progress over the repeated fits.
 
     Raises
     ------
     InputError
-        The recording is empty.
+        If the recording is empty.
     """
     fitted = calibrate(data.recording, window_minutes=data.window_minutes, options=data.options)
     start_ms = fitted.end_ms - round(data.window_minutes * 60_000)
@@ -115,7 +115,7 @@ def report_sections(data: ReportInput, track: Track) -> list[Section]:
 
 
 def toxicity_gauge(fitted: CoinCalibration, found: Economics, fee_rate: float) -> Section:
-    """kappa*epsilon and kappa*epsilon_fill against the three regimes, and what a fill earns."""
+    """Show kappa*epsilon and kappa*epsilon_fill by regime, and what a fill earns."""
     names = ["κ·ε per order +", "κ·ε per order −", "κ·ε_fill +", "κ·ε_fill −"]
     estimates = [
         found.sides.plus.kappa_epsilon,
@@ -147,24 +147,24 @@ def toxicity_gauge(fitted: CoinCalibration, found: Economics, fee_rate: float) -
     )
     worth = [_side_cells(side) for side in found.sides]
     table = Table(
-        "What each side alone earns after fee and move, at the best depth that was measured "
+        "What each side alone earns after fee and adverse move, at the best measured depth "
         "(quote currency; income per hour for one unit of the base currency)",
         ["", *(name for _, _, name in panels.SIDES)],
         [[name, *(cells[name] for cells in worth)] for name in worth[0]],
     )
     paragraphs = [
-        "Toxicity compares what a fill costs in adverse moves with the depth scale 1/κ. The number "
-        "that decides is the edge: depth earned, less the move that comes with a fill that deep, "
-        "less the fee.",
+        "Toxicity compares the adverse move of a fill with the depth scale 1/κ. The number that "
+        "decides is the edge: the depth earned, less the move after a fill at that depth, less the "
+        "fee.",
         f"The fee is {panels.number(1e4 * fee_rate)} bp of the mid of {fitted.mid:.7g}: "
-        f"{panels.number(found.fee)} a fill and unit (quote currency).",
+        f"{panels.number(found.fee)} per fill and unit (quote currency).",
         *_judgement(found),
     ]
     return Section("toxicity", "Toxicity and income", paragraphs, [chart], [table])
 
 
 def _judgement(found: Economics) -> Iterator[str]:
-    """Say in words whether to quote, or why that cannot be told."""
+    """State in words whether to quote, or why this cannot be told."""
     bot = found.bot
     income = f"{interval(bot.income_per_hour)} per hour and unit (quote currency)"
     if not bot.income_per_hour.usable:
@@ -180,27 +180,27 @@ def _judgement(found: Economics) -> Iterator[str]:
         f"{panels.number(bot.bid_depth)} from the mid"
     )
     if not bot.no_depth_pays:
-        yield f"The bot that holds 0 or 1 unit is expected to earn {income}, {depths}."
+        yield f"A bot that holds 0 or 1 unit is expected to earn {income}, {depths}."
         if bot.income_per_hour.low <= 0:
             yield "Its interval includes a loss."
     else:
-        yield f"The bot that holds 0 or 1 unit is expected to lose, {depths}: {income}."
+        yield f"A bot that holds 0 or 1 unit is expected to lose, {depths}: {income}."
         if bot.income_per_hour.high > 0:
             yield "Its interval includes a gain."
         if found.no_depth_pays:
-            yield "No depth that was measured pays: do not quote this market at this fee."
+            yield "No measured depth pays: do not quote this market at this fee."
         else:
-            yield "One side alone has a depth that pays, a round trip has none: do not quote here."
+            yield "One side has a depth that pays, but a round trip has none: do not quote here."
     yield (
-        "These depths allow for a move that grows with the depth, no deeper than was measured. The "
-        "bot's do so with epsilon_source fill_slope, and beyond what was measured; by default it "
-        "takes the one ε_fill for every depth. With either it opens nothing where a round trip at "
-        "its depths is expected to earn less than min_edge_bp."
+        "These depths account for a move that grows with the depth, but are limited to the depths "
+        "that were measured. With epsilon_source fill_slope the bot does the same, without that "
+        "limit; by default it uses one ε_fill for every depth. Either way it opens no position if "
+        "a round trip at its depths is expected to earn less than min_edge_bp."
     )
 
 
 def _side_cells(side: SideEconomics) -> dict[str, str]:
-    """What the table says of one side, by the names of its rows."""
+    """Return one side's cells of the table, by row name."""
     return {
         "κ·ε per order": interval(side.kappa_epsilon),
         "κ·ε_fill": interval(side.kappa_epsilon_fill),
@@ -227,7 +227,7 @@ def _side_verdict(side: SideEconomics) -> str:
 
 
 def against_window_length(data: ReportInput, track: Track) -> Section:
-    """The estimates against the length of the window they were fitted on."""
+    """Show the estimates against the length of the window they were fitted on."""
     newest, oldest = data.recording.newest_ms, _first_ms(data.recording)
     if newest is None:
         raise InputError(f"{data.recording.coin}: the recording is empty; record it first.")
@@ -240,8 +240,8 @@ def against_window_length(data: ReportInput, track: Track) -> Section:
     ]
     charts, tracks = _parameter_charts(lengths, "window (minutes)", fits)
     paragraphs = [
-        "Longer windows are surer and older. Where the estimates drift with the length beyond "
-        "their bands, the market has changed within the window.",
+        "Longer windows are more precise but include older data. If the estimates drift beyond "
+        "their bands as the window grows, the market has changed within the window.",
         _STATUS_MARKS,
     ]
     title = "Estimates by the window's length"
@@ -250,7 +250,7 @@ def against_window_length(data: ReportInput, track: Track) -> Section:
 
 
 def over_time(data: ReportInput, track: Track) -> Section:
-    """The estimates as refits would have found them along the recording."""
+    """Show the estimates that refits along the recording would have found."""
     newest, oldest = data.recording.newest_ms, _first_ms(data.recording)
     if newest is None:
         raise InputError(f"{data.recording.coin}: the recording is empty; record it first.")
@@ -267,14 +267,14 @@ def over_time(data: ReportInput, track: Track) -> Section:
         f"Statuses of {len(fits)} refits on {window:.0f} minutes each, oldest first", tracks
     )
     paragraphs = [
-        "Each point is a fit that looks at nothing newer than itself.",
+        "Each point is a fit to data up to that time.",
         _STATUS_MARKS,
     ]
     return Section("over_time", "Estimates over time", paragraphs, charts, [table])
 
 
 def published(history: pa.Table) -> Section:
-    """What the runner published, with bands and statuses."""
+    """Show the refits published by the runner, with bands and statuses."""
     title = "Published refits"
     if history.num_rows == 0:
         return Section("published", title, ["The runner has published nothing for this coin yet."])
@@ -290,7 +290,7 @@ def published(history: pa.Table) -> Section:
     for file in ("lambda", "kappa", "epsilon", "value_function"):
         rows.append([file, _counted(history[f"{file}_status"].to_pylist())])
     table = Table(f"Statuses of {history.num_rows} refits", ["file", "refits by status"], rows)
-    found = "As the bot found them in its files, over a week at most."
+    found = "The estimates as the bot read them from its files, over at most a week."
     if len(drawn) < history.num_rows:
         found += f" One in {history.num_rows / len(drawn):.1f} is drawn."
     paragraphs = [found, _STATUS_MARKS]
@@ -298,7 +298,7 @@ def published(history: pa.Table) -> Section:
 
 
 def interval(estimate: Estimate) -> str:
-    """An estimate with its 95% interval."""
+    """Format an estimate with its 95% interval."""
     if not (estimate.usable and np.isfinite(estimate.value)):
         return "–"
     low, high = panels.number(estimate.low), panels.number(estimate.high)
@@ -307,7 +307,7 @@ def interval(estimate: Estimate) -> str:
 
 @dataclass(frozen=True)
 class _Track:
-    """One parameter's estimates along ``x``, NaN where there was none; shapes (n,)."""
+    """One parameter's estimates along ``x``, NaN if there was none; shapes (n,)."""
 
     name: str
     x: Float1D
@@ -342,11 +342,11 @@ def _fitted_track(name: str, x: Sequence[float], estimates: Sequence[Estimate]) 
 def _published_track(
     name: str, hours: Sequence[float], columns: Mapping[str, Sequence[Any]]
 ) -> _Track:
-    """One parameter of the history; ``name`` is its key in the files."""
+    """Return one parameter of the history; ``name`` is its key in the files."""
     value, low, high = (
         np.array(columns[f"{name}{end}"], dtype=np.float64) for end in ("", "_low", "_high")
     )
-    # The files leave out an end that is not above zero.
+    # The files omit an interval end that is not above zero.
     low = np.where(np.isfinite(value), np.nan_to_num(low), np.nan)
     high = np.where(np.isfinite(high), high, value)
     of_file = columns[f"{_FILE_OF[name[:-1]]}_status"]
@@ -358,9 +358,9 @@ def _published_track(
 
 
 def _track_chart(label: str, x_label: str, pair: Sequence[_Track]) -> Chart:
-    """Draw both sides with their bands; marks where the status is not ok.
+    """Draw both sides with their bands, and marks where the status is not ok.
 
-    Without any estimate there are no series.
+    Without any estimate the chart has no series.
     """
     series = []
     for colour, track in enumerate(pair):
@@ -384,7 +384,7 @@ def _track_chart(label: str, x_label: str, pair: Sequence[_Track]) -> Chart:
 
 
 def _status_table(caption: str, tracks: Sequence[_Track]) -> Table:
-    """How often each parameter had which status; ``tracks`` holds two of each, + and −."""
+    """Count the statuses of each parameter; ``tracks`` holds two of each, + and −."""
     pairs = zip(PARAMETERS, tracks[::2], tracks[1::2], strict=True)
     rows = [[name, _counted(plus.status), _counted(minus.status)] for name, plus, minus in pairs]
     return Table(caption, ["status: fits", "+", "−"], rows)

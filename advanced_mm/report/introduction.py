@@ -1,4 +1,4 @@
-"""The model explained by its own figures: what a quote is worth, and how it should move."""
+"""The model explained by its own figures: what a quote is worth and how it should move."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,19 +24,19 @@ MARKET = ModelParameters(
     q_min=-3,
     q_max=3,
 )
-"""The example: a market order a second on each side, of which one in e reaches 1 cent deep."""
+"""The example: one market order a second on each side; one in e of them reaches 1 cent deep."""
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """A section of the page and the numbers behind its pictures, by name (``--json``)."""
+    """A section of the page and the numbers behind its charts, by name (``--json``)."""
 
     section: Section
     numbers: Numbers
 
 
 def model_chapters() -> list[Chapter]:
-    """The chapters that need no simulation."""
+    """Return the chapters that need no simulation."""
     return [
         one_quote(),
         depths_by_inventory(),
@@ -48,7 +48,7 @@ def model_chapters() -> list[Chapter]:
 
 
 def one_quote() -> Chapter:
-    """A single quote: deeper earns more and fills less."""
+    """Explain a single quote: deeper earns more but fills less often."""
     kappa, epsilon = MARKET.kappa_plus, 0.005
     depth = np.linspace(0, 0.06, 241)
     fill = np.exp(-kappa * depth)
@@ -74,19 +74,19 @@ def one_quote() -> Chapter:
     paragraphs = [
         "A market maker rests an offer to sell above the mid-price and an offer to buy below it. "
         "The distance from the mid is the depth δ. Market orders arrive λ times a second on each "
-        "side; each walks into the book, and how far is random: it reaches depth δ with "
-        "probability exp(−κδ). A deep quote earns more when it is filled, but is filled rarely.",
+        "side. Each walks a random distance into the book: it reaches depth δ with probability "
+        "exp(−κδ). A deep quote earns more when it is filled, but is rarely filled.",
         "The best single quote balances the two, at depth 1/κ. If market orders also push the mid "
         "by ε on average, a fill loses ε right away, because you sold just before the price rose. "
-        "The best depth is then 1/κ + ε: you charge for the damage. A fee per fill acts the same "
-        "way.",
+        "The best depth is then 1/κ + ε: you charge for the expected loss. A fee per fill acts the "
+        "same way.",
     ]
     section = Section("one_quote", "One quote", paragraphs, charts)
     return Chapter(section, {"best_depth": plain, "best_depth_with_epsilon": poisoned})
 
 
 def depths_by_inventory() -> Chapter:
-    """Depths by what the bot holds, beside those of a solver that clamps at the bounds."""
+    """Show depths by inventory, beside those of a solver that clamps at the bounds."""
     solution = solve(MARKET)
     q = solution.q.tolist()
     clamped = [1 / MARKET.kappa_plus] * len(q)
@@ -101,14 +101,14 @@ def depths_by_inventory() -> Chapter:
         ],
     )
     paragraphs = [
-        "A position is a risk, so it has a price. The value function h(q) says what it is worth to "
-        "stand at inventory q with all the trading still to come. Selling a unit moves you from q "
-        "to q − 1 and changes your prospects by h(q−1) − h(q). The optimal depths charge for it:",
+        "A position is a risk, so it has a price. The value function h(q) is the value of holding "
+        "inventory q, including all future trading. Selling a unit moves you from q to q − 1 and "
+        "changes that value by h(q−1) − h(q). The optimal depths charge for it:",
         " ask depth = 1/κ⁺ + ε⁺ + fee − [h(q−1) − h(q)]\n"
         " bid depth = 1/κ⁻ + ε⁻ + fee − [h(q+1) − h(q)]",
-        "When long, the ask moves in and the bid moves out: the next fill is then more likely the "
-        "one that brings you back. At the largest position the bot may hold there is no bid at "
-        "all; its depth is infinite. Solvers that keep a bid there count fills that cannot happen.",
+        "When long, the ask moves in and the bid moves out, so the next fill is more likely to "
+        "reduce the position. At the largest position the bot may hold there is no bid at all; its "
+        "depth is infinite. Solvers that keep a bid there count fills that cannot happen.",
     ]
     table = Table(
         "Ergodic depths, inventories −3 … 3 (quote currency; – where no quote may rest)",
@@ -132,7 +132,7 @@ def depths_by_inventory() -> Chapter:
 
 
 def depths_by_time() -> Chapter:
-    """Ask depths as the end of a session draws near."""
+    """Show ask depths as the end of a session approaches."""
     remaining = np.concatenate([np.linspace(0.05, 2, 20), np.linspace(2.5, 30, 56)])
     solutions = [solve(replace(MARKET, horizon_seconds=float(tau))) for tau in remaining]
     held = [-2, 0, 1, 3]
@@ -147,20 +147,20 @@ def depths_by_time() -> Chapter:
         series,
     )
     paragraphs = [
-        "With a closing bell, the last seconds are different: what is still held then costs αq². "
-        "Far from the end the depths no longer change, and that is where a perpetual market always "
-        "is. The bot therefore uses the depths of the endless problem (called ergodic) unless a "
+        "With a closing bell, the last seconds are different: inventory held at the end costs αq². "
+        "Far from the end the depths no longer change. A perpetual market is always far from its "
+        "end, so the bot uses the depths of the infinite-horizon (ergodic) problem unless a "
         "horizon is set.",
     ]
     numbers = {
         "seconds_left": remaining.tolist(),
         "ask_depth": {str(q): list(s.y) for q, s in zip(held, series, strict=True)},
     }
-    return Chapter(Section("time", "The time that is left", paragraphs, [chart]), numbers)
+    return Chapter(Section("time", "Time to the horizon", paragraphs, [chart]), numbers)
 
 
 def inventory_drift() -> Chapter:
-    """Figure 10.9 of the book: where the inventory is pulled to when the two sides differ."""
+    """Reproduce figure 10.9 of the book: the inventory level that unequal sides pull towards."""
     lopsided = ModelParameters(
         lambda_plus=2.0,
         lambda_minus=1.0,
@@ -185,19 +185,19 @@ def inventory_drift() -> Chapter:
         series,
     )
     paragraphs = [
-        "The depths pull the inventory towards a level of their own choice: where the drift "
-        "crosses zero. Here buy orders come twice as often as sell orders and each pushes the "
-        "price, so the mid tends to rise and it pays to be long. The running penalty φ decides how "
-        "far. (Cartea, Jaimungal & Penalva, figure 10.9.)",
-        "The bot does not bet on such a drift unless told to: estimated from half an hour, it is "
-        "the difference of two noisy numbers. The setting compensate_drift = false turns it on.",
+        "The depths pull the inventory towards the level where its drift crosses zero. Here buy "
+        "orders arrive twice as often as sell orders and each pushes the price, so the mid tends "
+        "to rise and it pays to be long. The running penalty φ decides how long. (Cartea, "
+        "Jaimungal & Penalva, figure 10.9.)",
+        "By default the bot does not bet on such a drift: estimated from half an hour of data, it "
+        "is the difference of two noisy numbers. Set compensate_drift = false to bet on it.",
     ]
     section = Section("drift", "Where the inventory goes", paragraphs, [chart])
     return Chapter(section, {"level_of_zero_drift": levels})
 
 
 def risk_aversion() -> Chapter:
-    """What values of the dimensionless risk aversion do to the position and the income."""
+    """Show how the dimensionless risk aversion affects position and income."""
     rows, numbers = [], {}
     free = solve(replace(MARKET, q_min=-10, q_max=10, phi=0.0)).value_rate
     for aversion in (0.0, 0.001, 0.01, 0.1, 1.0):
@@ -228,16 +228,16 @@ def risk_aversion() -> Chapter:
     )
     paragraphs = [
         "The book's φ is in money per unit² and second, so a good value for one coin is useless "
-        "for another. The setting risk_aversion is a plain number: it is multiplied by λ/κ, the "
-        "scale on which a market maker earns. 0 ignores risk, 0.01 keeps the position within a few "
-        "units, 1 hardly ever holds anything.",
+        "for another. The setting risk_aversion is dimensionless: it is multiplied by λ/κ, the "
+        "scale of a market maker's income. 0 ignores risk, 0.01 keeps the position within a few "
+        "units, and with 1 the bot hardly ever holds a position.",
     ]
     section = Section("risk_aversion", "A risk aversion you can set", paragraphs, (), [table])
     return Chapter(section, numbers)
 
 
 def one_order_at_a_time() -> Chapter:
-    """Income with one resting order against two, by how much may be held."""
+    """Compare the income with one and two resting orders, by largest position."""
     bounds = list(range(1, 11))
     base = replace(MARKET, phi=1e-6)
     both, one = (
@@ -255,12 +255,12 @@ def one_order_at_a_time() -> Chapter:
     )
     lost = [1 - o / b for o, b in zip(one, both, strict=True)]
     paragraphs = [
-        "Freqtrade keeps one resting order a pair. Quoting one side at a time is a problem of its "
-        f"own: it earns {100 * lost[0]:.0f}% less at one unit and {100 * lost[-1]:.0f}% less at "
-        "ten. Two bots, one long-only and one short-only, each on its own sub-account, quote both "
-        "sides.",
-        "The bot in this project holds {0, 1}: a bid when flat, an ask when long. There, one order "
-        "is all there can be, and nothing is lost to the restriction.",
+        "Freqtrade keeps one resting order per pair. Quoting one side at a time is a different "
+        f"control problem: it earns {100 * lost[0]:.0f}% less at one unit and "
+        f"{100 * lost[-1]:.0f}% less at ten. Two bots, one long-only and one short-only, each on "
+        "its own sub-account, quote both sides.",
+        "The bot in this project holds {0, 1}: it bids when flat and asks when long. It never has "
+        "more than one order to quote, so the restriction costs it nothing.",
     ]
     section = Section("one_sided", "One order or two", paragraphs, [chart])
     numbers = {"bound": bounds, "two_sided": both, "one_sided": one, "lost": lost}
@@ -268,7 +268,7 @@ def one_order_at_a_time() -> Chapter:
 
 
 def _zero_crossing(q: NDArray[np.int64], drift: NDArray[np.float64]) -> float:
-    """The inventory at which the drift changes sign, by linear interpolation."""
+    """Return the inventory at which the drift changes sign, by linear interpolation."""
     i = int(np.flatnonzero((drift[:-1] >= 0) & (drift[1:] < 0))[0])
     return float(q[i] + drift[i] / (drift[i] - drift[i + 1]))
 

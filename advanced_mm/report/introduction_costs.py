@@ -1,4 +1,4 @@
-"""What mistakes, simple rules and risk aversion cost, valued exactly or simulated."""
+"""The cost of mistakes, simple rules and risk aversion, valued exactly or simulated."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,13 +25,13 @@ SIGMA = 0.01
 
 
 def cost_chapters(paths: int, seed: int) -> list[Chapter]:
-    """The chapters on what is lost and risked; ``paths`` simulated sessions a histogram."""
+    """Return the chapters on losses and risk, with ``paths`` simulated sessions per histogram."""
     return [mistakes(), simple_models(), profit_and_loss(paths, seed)]
 
 
 @dataclass(frozen=True)
 class _Case:
-    """A market, the mistake made on it and how a reader recognises both."""
+    """A market and a mistake made on it, each with its label."""
 
     market: str
     parameters: ModelParameters
@@ -56,7 +56,7 @@ def _cases() -> list[_Case]:
 
 
 def mistakes() -> Chapter:
-    """Income lost to well-known mistakes, exactly: the policies' own linear equations."""
+    """Compute the income lost to well-known mistakes, exactly, from linear equations."""
     labels, losses, rows, numbers = [], [], [], []
     for case in _cases():
         best = solve(case.parameters).value_rate
@@ -77,30 +77,31 @@ def mistakes() -> Chapter:
             }
         )
     chart = Chart(
-        "Share of the achievable income that is lost",
+        "Share of the achievable income lost",
         "mistake and market",
         "lost (%)",
         [Series("lost", labels, losses, "bars")],
     )
     table = Table(
-        "Income per second, endless problem (quote currency)",
+        "Income per second, infinite horizon (quote currency)",
         ["market", "mistake", "optimal", "earned", "lost"],
         rows,
     )
     paragraphs = [
-        "Each of these is made by programs in use. Phantom fill: the solver lets the bot be filled "
-        "where it may not quote. Wrong bounds: depths for inventories the bot cannot reach. Fee "
-        "outside: the equation is solved without the fee, which is then ignored or added to both "
-        "depths. Averaged κ: one κ for two different sides, because the equation is then linear.",
-        "The losses are exact: under given depths the inventory is a chain of births and deaths, "
-        "and its income follows from a linear equation.",
+        "Programs in use make each of these mistakes. Phantom fill: the solver assumes fills at an "
+        "inventory bound, where the bot may not quote. Wrong bounds: depths for inventories the "
+        "bot cannot reach. Fee outside: the equation is solved without the fee, which is then "
+        "ignored or added to both depths. Averaged κ: one κ for two different sides, because that "
+        "makes the equation linear.",
+        "The losses are exact: for given depths the inventory is a birth-death process, and its "
+        "income follows from a linear equation.",
     ]
     section = Section("mistakes", "What mistakes cost", paragraphs, [chart], [table])
     return Chapter(section, {"cases": numbers})
 
 
 def simple_models() -> Chapter:
-    """Rules people start from, on the plain market and on one with fee and adverse selection."""
+    """Value common simple rules on a plain market and on one with fee and adverse selection."""
     plain = replace(MARKET, q_min=-5, q_max=5, phi=1e-4, horizon_seconds=HORIZON_SECONDS)
     harsh = replace(plain, epsilon_plus=0.005, epsilon_minus=0.005, fee=0.003)
     gamma = 2 * plain.phi / SIGMA**2  # the risk aversion whose running penalty is φ
@@ -142,15 +143,16 @@ def simple_models() -> Chapter:
     paragraphs = [
         "A fixed spread with a skew proportional to the position, Avellaneda & Stoikov (2008) and "
         "the closed form of Guéant, Lehalle & Fernandez-Tapia (2013) do well on the market they "
-        "were made for. None of them knows that market orders move the price (ε = 0.005) or that a "
-        "fill costs a fee (0.003); with those, at a depth scale of 0.01, they give much away.",
+        "were made for. None of them accounts for market orders moving the price (ε = 0.005) or "
+        "for a fee per fill (0.003). With those, at a depth scale of 0.01, they lose much of the "
+        "achievable value.",
     ]
     section = Section("simple_models", "Simple models", paragraphs, (), [table])
     return Chapter(section, numbers)
 
 
 def profit_and_loss(paths: int, seed: int) -> Chapter:
-    """Simulated P&L by risk aversion: less risk for a little less money."""
+    """Simulate P&L by running penalty: less risk for a little less money."""
     base = replace(
         MARKET,
         q_min=-10,
@@ -192,14 +194,14 @@ def profit_and_loss(paths: int, seed: int) -> Chapter:
         series,
     )
     table = Table(
-        "Simulated sessions; the last two columns must agree, and do",
+        "Simulated sessions; the last two columns should agree",
         ["φ", "mean", "sd", "mean/sd", "objective, simulated", "h, solved"],
         rows,
     )
     paragraphs = [
-        "The same market with three running penalties φ, every market order simulated, with the "
-        "price moved by each of them. A higher penalty gives up income to hold less, and the tails "
-        "of the distribution draw in.",
+        "The same market with three running penalties φ. Every market order is simulated, and each "
+        "moves the price. A higher penalty gives up income to hold less, so the distribution has "
+        "thinner tails.",
     ]
     section = Section("pnl", "Risk and reward", paragraphs, [chart], [table])
     return Chapter(section, numbers)

@@ -1,4 +1,4 @@
-"""One screen of live status for a paper session (rich), and the same in one plain line."""
+"""The live status of a paper session, as a screen (rich) or one plain line."""
 
 from datetime import datetime
 from pathlib import Path
@@ -32,7 +32,7 @@ def live_screen(
 ) -> RenderableType:
     """Compose the screen: market and bot, parameters by side, health of the parts, addresses.
 
-    Below ``_WIDE`` columns the parameter table leaves out what a quote can be judged without.
+    Below ``_WIDE`` columns the parameter table shows only the essential columns.
     """
     title = f"Advanced Market Making · paper session · {view.coin}"
     clock = f"{int(elapsed_seconds // 60)}:{int(elapsed_seconds % 60):02d}"
@@ -40,7 +40,7 @@ def live_screen(
         f"venue {session.rest_address}  "
         f"{'  '.join(f'{bot.plan.name} {bot.address}' for bot in session.bots)} "
         "(login: config.session.json)\n"
-        f"logs {_short(session.options.folder / 'logs')}   Ctrl-C ends everything",
+        f"logs {_short(session.options.folder / 'logs')}   Ctrl-C stops everything",
         style="dim",
     )
     return Panel(
@@ -58,7 +58,7 @@ def live_screen(
 
 
 def status_line(session: PaperSession, view: SessionView, elapsed_seconds: float) -> str:
-    """The screen's essentials in one line, for a log or a pipe."""
+    """Return the essentials of the screen in one line, for a log or a pipe."""
     parts = [f"{elapsed_seconds:6.0f} s", f"mid {_number(view.mid)}"]
     for look in view.bots:
         bot = look.state
@@ -113,7 +113,7 @@ def _not_quoting(look: BotLook) -> str:
 
 
 def _refusal(view: SessionView) -> Text:
-    """Why a bot does not quote, while it does not, and what it left out of lists."""
+    """Return why bots are not quoting, if so, and which rows of lists they left out."""
     several = len(view.bots) > 1
     reasons = [
         f"{look.name + ': ' if several else ''}{_not_quoting(look)}"
@@ -162,7 +162,7 @@ def _side_cells(parameters: ParameterSet, label: str, suffix: str, side: Side) -
 
 
 def _depth_and_edge(parameters: ParameterSet, side: Side) -> tuple[float | None, float | None]:
-    """Published depth where this side is quoted, and what a fill there is expected to earn."""
+    """Return this side's published depth and the expected profit of a fill there."""
     for entry in parameters.value_functions:
         depths = entry.ask_depth if side == "ask" else entry.bid_depth
         fee = (entry.configuration or {}).get("fee")
@@ -194,16 +194,16 @@ def _age_title(parameters: ParameterSet, now: datetime) -> str:
     fitted = parameters.kappa.fitted_at
     observed = f"{parameters.kappa.observed_seconds / 60:.1f} min observed"
     if fitted is None:
-        return f"{states}; refit {published:.0f} s ago, {observed}: too little data yet"
+        return f"{states}; refit {published:.0f} s ago, {observed}: not enough data yet"
     data = f"data {(now - fitted).total_seconds():.0f} s old"
     return f"{states}; refit {published:.0f} s ago, {data}, {observed}"
 
 
 def _silence(parameters: ParameterSet) -> list[str]:
-    """Which channels of the market data are silent, or were for a part of the window."""
+    """Return which market data channels are silent, or were for a part of the window."""
     kappa = parameters.kappa
     if kappa.silent is not None:
-        return [f"{kappa.silent} silent: nothing is opened"]
+        return [f"{kappa.silent} silent: no new positions"]
     return [] if kappa.not_heard is None else [f"not heard: {kappa.not_heard}"]
 
 
@@ -241,7 +241,7 @@ def _coloured(text: str, bad: bool) -> str:
 
 
 def _short(path: Path) -> str:
-    """The path from where the user stands, if it lies below."""
+    """Return the path relative to the working directory if it is below it."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 

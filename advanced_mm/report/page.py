@@ -25,7 +25,7 @@ pre { background: #f1f5f9; padding: .8rem 1rem; overflow-x: auto; }
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a header; cells are shown as they are."""
+    """A table with a caption; cells are plain text."""
 
     caption: str
     header: Sequence[str]
@@ -34,9 +34,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, paragraphs (one that starts with a space is set as a formula), pictures.
+    """A heading with paragraphs, charts and tables.
 
-    In place of a chart without series the page says that there is nothing to draw.
+    A paragraph that starts with a space is set as a formula. A chart without series is replaced by
+    a note that there is nothing to draw yet.
     """
 
     key: str
@@ -47,12 +48,12 @@ class Section:
 
 
 def write_page(path: Path, title: str, lead: str, sections: Sequence[Section]) -> None:
-    """Write the page; Plotly's program is inside, so it opens without a network.
+    """Write the page, with Plotly's script included, so that it needs no network.
 
     Raises
     ------
     OSError
-        The file cannot be written.
+        If the file cannot be written.
     """
     parts = [
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}'

@@ -1,4 +1,4 @@
-"""Which coin pays: every recorded coin fitted, valued and ranked by expected income."""
+"""The coin screener: every recorded coin fitted, valued and ranked by expected income."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,17 +22,17 @@ _BASIS_POINT = 1e-4
 
 @dataclass(frozen=True)
 class ScreenOptions:
-    """What the coins are compared on.
+    """The basis on which coins are compared.
 
-    Each is fitted on its newest ``window_minutes``, or where these hold too little on a longer
-    window up to ``max_window_minutes``, as the runner would; a longest one below the usual means
-    that windows are not grown. ``fee_rate`` is the maker fee as a share of the price, ``stake`` the
-    money in one unit (quote currency).
+    Each coin is fitted on its newest ``window_minutes``, or, if these hold too little data, on a
+    longer window up to ``max_window_minutes``, as the runner would; a maximum below
+    ``window_minutes`` disables longer windows. ``fee_rate`` is the maker fee as a share of the
+    price, ``stake`` the money in one unit (quote currency).
 
     Raises
     ------
     InputError
-        A window or the stake is not a positive number.
+        If a window or the stake is not a positive number, or a window is too long.
     """
 
     window_minutes: float
@@ -44,23 +44,23 @@ class ScreenOptions:
         for minutes in (self.window_minutes, self.max_window_minutes):
             if not 0 < minutes <= MAX_WINDOW_MINUTES:
                 raise InputError(
-                    f"window of {minutes:g} minutes: it must lie between 0 and {MAX_WINDOW_MINUTES}"
+                    f"window is {minutes:g} minutes, must be above 0, at most {MAX_WINDOW_MINUTES}"
                 )
         if not 0 < self.stake < np.inf:
-            raise InputError(f"stake of {self.stake:g}: it must be a number above 0")
+            raise InputError(f"stake is {self.stake:g}, must be a number above 0")
 
 
 @dataclass(frozen=True)
 class CoinScreen:
     """One coin's row.
 
-    ``income_per_hour`` is what the bot that holds 0 or 1 unit is expected to earn in an hour on a
-    stake of ``stake`` (both quote currency) at the optimal depths, after fee and adverse moves;
-    ``toxicity`` the larger kappa*epsilon_fill of the two sides; ``spread_bp`` the mean spread of
-    the valid quotes and ``volatility_bp`` the deviation of the mid in one second, basis points;
-    ``coverage`` the observed share of the window, which is ``window_minutes`` long and ends with
-    the newest row, at ``fitted_at``, None where there is no row. ``verdict`` says in words whether
-    to quote.
+    ``income_per_hour`` is what a bot that holds 0 or 1 unit is expected to earn per hour on
+    ``ScreenOptions.stake`` (both quote currency) at the optimal depths, after fee and adverse
+    moves; ``toxicity`` the larger kappa*epsilon_fill of the two sides; ``spread_bp`` the mean
+    spread of the valid quotes and ``volatility_bp`` the standard deviation of the mid's one-second
+    move, basis points; ``coverage`` the observed share of the window, which is ``window_minutes``
+    long and ends with the newest row, at ``fitted_at`` (None if there is no row). ``verdict``
+    states in words whether to quote.
     """
 
     coin: str
@@ -76,7 +76,7 @@ class CoinScreen:
     silent: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
-        """The row with plain values; what is not known is null."""
+        """Return the row as plain values; unknown ones are null."""
         income = self.income_per_hour
         return {
             "coin": self.coin,
@@ -104,13 +104,12 @@ def screen_coins(
 ) -> list[CoinScreen]:
     """Fit every coin of a data folder on its newest window, best income first.
 
-    A coin that cannot be fitted stays in the list with the reason as its verdict, after those that
-    can.
+    A coin that cannot be fitted is listed after the others, with the reason as its verdict.
 
     Raises
     ------
     InputError
-        The data folder is missing.
+        If the data folder is missing.
     """
     rows = []
     for coin in track(store.coins()):
@@ -122,32 +121,32 @@ def screen_coins(
 
 
 def age_warnings(rows: Sequence[CoinScreen], now: datetime, limit_seconds: float) -> Iterator[str]:
-    """Say which coins' data are old, and when they are not of one time.
+    """Yield a warning about coins with old data, and one if the data end at different times.
 
     Parameters
     ----------
     limit_seconds
-        Data older than this are old; so far apart, the coins' data are not of one market.
+        Data older than this count as old; coins whose data end further apart are not comparable.
     """
     ends = {row.coin: row.fitted_at for row in rows if row.fitted_at is not None}
     old = {coin: (now - end).total_seconds() for coin, end in ends.items()}
-    told = [f"{coin} {_length(age)}" for coin, age in old.items() if age > limit_seconds]
-    if told:
-        yield f"old data, the bot would not quote from them: {', '.join(told)} old"
+    aged = [f"{coin} {_length(age)}" for coin, age in old.items() if age > limit_seconds]
+    if aged:
+        yield f"data too old for the bot to quote from: {', '.join(aged)} old"
     if not ends:
         return
     first, last = min(ends, key=ends.__getitem__), max(ends, key=ends.__getitem__)
     apart = (ends[last] - ends[first]).total_seconds()
     if apart > limit_seconds:
         yield (
-            f"the coins' data are not of one time, so their incomes cannot be compared: {first}'s "
-            f"end {ends[first]:%Y-%m-%d %H:%M}, {last}'s {ends[last]:%Y-%m-%d %H:%M} UTC, "
+            "the coins' data end at different times, so their incomes are not comparable: "
+            f"{first} at {ends[first]:%Y-%m-%d %H:%M}, {last} at {ends[last]:%Y-%m-%d %H:%M} UTC, "
             f"{_length(apart)} later"
         )
 
 
 def screen_table(rows: Sequence[CoinScreen], screen: ScreenOptions) -> Table:
-    """The ranking as a table for the terminal."""
+    """Return the ranking as a table for the terminal."""
     fee_bp = screen.fee_rate / _BASIS_POINT
     table = Table(
         title=f"Expected income per hour on a stake of {screen.stake:g} USDC at a maker fee of "
@@ -202,7 +201,7 @@ def _screened(
 
 
 def _mean_spread(window: Window) -> float:
-    """Mean spread of the valid quotes, quote currency; crossed and one-sided books say nothing."""
+    """Return the mean spread, quote currency, without crossed and one-sided books."""
     half = window.path.half_spread[np.isfinite(window.path.half_spread)]
     return 2 * float(half.mean()) if len(half) else float("nan")
 
@@ -212,9 +211,9 @@ def _verdict(found: Economics) -> str:
     if not (income.usable and np.isfinite(income.value)):
         return f"not enough data: {income.reason}" if income.reason else "not enough data"
     if found.no_depth_pays:
-        return "no depth that was measured pays: do not quote at this fee"
+        return "no measured depth pays: do not quote at this fee"
     if income.value <= 0:
-        return "a round trip loses: do not quote at this fee"
+        return "a round trip loses money: do not quote at this fee"
     return "pays" if income.low > 0 else "may pay: the interval includes a loss"
 
 
@@ -238,7 +237,7 @@ def _shown(value: float) -> str:
 
 
 def _length(seconds: float) -> str:
-    """A length of time in the unit a person would take."""
+    """Format a duration in days, hours or minutes."""
     for unit, name in ((86_400, "days"), (3600, "h")):
         if seconds >= 2 * unit:
             return f"{seconds / unit:.0f} {name}"

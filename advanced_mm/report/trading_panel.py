@@ -1,4 +1,4 @@
-"""What the venue says of a live session: money, queues, orders, requests."""
+"""A live session as reported by the venue: money, queues, orders, requests."""
 
 from typing import Any
 
@@ -14,12 +14,13 @@ _COLUMNS = ("", "realised", "fees", "open", "fills", "waited", "ahead", "orders"
 
 
 def trading_table(bots: tuple[BotLook, ...], budget: BudgetLog) -> Table:
-    """One row a bot.
+    """Return a table with one row per bot.
 
     Realised and open profit and fees are the venue's (USDC, maker + taker fees). Fills are maker +
-    taker, and the share that came in parts. Waited and ahead are medians: how long a filled order
-    had rested, what stood in front when it came (base currency), the share with nothing in front.
-    Orders: filled, cancelled, refused as post-only. Requests: used of those the address may send.
+    taker, with the share filled in parts. Waited and ahead are medians: how long a filled order had
+    rested, and the size ahead of it when it was placed (base currency), with the share that had
+    none. Orders: filled, cancelled, refused as post-only. Requests: used of those allowed to the
+    address.
     """
     weight = _DASH if budget.weight is None else f"{budget.weight} of 1200"
     actions = budget.actions_a_minute
@@ -36,7 +37,7 @@ def trading_table(bots: tuple[BotLook, ...], budget: BudgetLog) -> Table:
 
 
 def trading_line(bots: tuple[BotLook, ...], budget: BudgetLog) -> str:
-    """The essentials of all bots in one line."""
+    """Return a one-line summary of all bots."""
     money = [bot.record["money"] for bot in bots if bot.record]
     if not money:
         return "venue –"

@@ -1,4 +1,4 @@
-"""What the bot says of itself over its REST API."""
+"""The bot's state as reported by its REST API."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +11,9 @@ __all__ = ["BotState", "BotView"]
 
 @dataclass(frozen=True)
 class BotState:
-    """The bot now: the order that rests, what it holds, what it has earned.
+    """A bot's resting order, position and profit.
 
-    ``resting_price`` is in the quote currency and ``resting_side`` "buy" or "sell", None where no
+    ``resting_price`` is in the quote currency and ``resting_side`` "buy" or "sell", both None if no
     order rests; ``inventory`` is the position in the base currency; ``fills`` counts filled
     orders; ``profit`` and ``closed_profit`` are in the quote currency, with and without the open
     position.
@@ -28,13 +28,13 @@ class BotState:
 
 
 class BotView:
-    """Ask a Freqtrade bot on loopback for its state."""
+    """A client of a Freqtrade bot's REST API on loopback."""
 
     def __init__(self, address: str, user: str, password: str) -> None:
         self._client = FtRestClient(address, user, password, timeout=2)
 
     def state(self) -> BotState | None:
-        """Return the state, None while the bot does not answer (it is starting or stopping)."""
+        """Return the state; None if the bot does not answer, because it is starting or stopping."""
         try:
             trades, profit = self._client.status(), self._client.profit()
         except requests.RequestException:
@@ -43,7 +43,7 @@ class BotView:
             return None
         orders = [order for trade in trades for order in trade.get("orders", [])]
         resting = next((order for order in orders if order["is_open"]), None)
-        # In a dry run an order fills whole, so each closed trade stands for two fills.
+        # Orders of a dry run fill completely, so each closed trade has two fills.
         fills = 2 * int(profit["closed_trade_count"]) + sum(map(_is_filled, orders))
         return BotState(
             resting_side=None if resting is None else resting["ft_order_side"],

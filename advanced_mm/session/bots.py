@@ -1,4 +1,4 @@
-"""The bots of a session: one, or a long-only and a short-only one side by side."""
+"""The bots of a session: one, or a long-only and a short-only bot."""
 
 import os
 import secrets
@@ -22,7 +22,7 @@ __all__ = ["BotLook", "BotPlan", "SessionBot", "bot_plans"]
 
 @dataclass(frozen=True)
 class BotPlan:
-    """What a bot is called and the inventories it may hold, None for those of the configuration."""
+    """A bot's name and the inventories it may hold, None for those of the configuration."""
 
     name: str
     inventories: tuple[int, int] | None = None
@@ -30,9 +30,9 @@ class BotPlan:
 
 @dataclass(frozen=True)
 class BotLook:
-    """One look at a bot.
+    """A snapshot of a bot.
 
-    ``state`` is what it says of itself (None: no answer), ``record`` what the venue says of its
+    ``state`` is what the bot reports (None: no answer), ``record`` what the venue reports about its
     account (None in a dry run).
     """
 
@@ -43,25 +43,25 @@ class BotLook:
 
 
 def bot_plans(both_sides: bool) -> tuple[BotPlan, ...]:
-    """One bot as configured, or one for each side: Freqtrade rests one order a pair."""
+    """Return one bot as configured, or one per side, as Freqtrade rests only one order per pair."""
     if both_sides:
         return BotPlan("long_bot", (0, 1)), BotPlan("short_bot", (-1, 0))
     return (BotPlan("bot"),)
 
 
 class SessionBot:
-    """One bot: its folder, its configuration, how to ask it.
+    """One bot: its folder, configuration, command line and REST API.
 
     Parameters
     ----------
     plan
-        Which bot.
+        Name and inventories of the bot.
     root, folder
         The project's folder, and the session's, where the parameter files are.
     alone
-        Whether it has the session's folder to itself; otherwise it gets one of its own in there.
+        Whether it uses the session's folder directly; otherwise it gets a subfolder.
     account
-        The account it trades from with real orders; None: a dry run.
+        The account it trades from with real orders; None for a dry run.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class SessionBot:
 
     @property
     def trading_address(self) -> str | None:
-        """Address whose orders these are: the account's, or a sub-account's of the bot's name."""
+        """Address the bot trades from: the sub-account with the bot's name, or the account."""
         if self._account is None:
             return None
         return self._account.sub_accounts.get(self.plan.name, self._account.address)
@@ -111,11 +111,11 @@ class SessionBot:
 
     @property
     def environment(self) -> Mapping[str, str] | None:
-        """The complete environment; None: that of the session."""
+        """The complete environment; None for that of the session."""
         return None if self._account is None else self._account.environment(os.environ)
 
     def look(self, admin: AdminClient | None) -> BotLook:
-        """Ask the bot, its journal and the venue."""
+        """Query the bot, its journal and the venue."""
         self.audit.read_journal()
         record = None
         if admin is not None and self.trading_address is not None:
@@ -130,8 +130,8 @@ class SessionBot:
         Raises
         ------
         VenueError
-            The bot would send real orders, and together with the user's configuration and
-            environment they could leave this machine.
+            If the bot sends real orders and, combined with the user's configuration and
+            environment, they could leave this machine.
         """
         settings = {**market_making, "parameter_dir": str(self._session_folder)}
         if self.plan.inventories is not None:
@@ -157,7 +157,7 @@ class SessionBot:
     def _exchange(self, addresses: Mapping[str, str], coin: str) -> dict[str, Any]:
         rest, websocket = addresses["rest"], addresses["ws"]
         urls = {"api": {"public": rest, "private": rest, "ws": {"public": websocket}}}
-        # Real orders are paced as on the real venue.
+        # Requests are paced as on the real venue if orders are real.
         client: dict[str, Any] = {"enableRateLimit": self.live, "urls": urls, "sandbox": False}
         if self.live:
             client["options"] = {"builderFee": False, "sandboxMode": False}

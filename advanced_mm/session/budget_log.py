@@ -1,4 +1,4 @@
-"""What a live session has spent of the venue's two budgets."""
+"""A live session's use of the venue's two request budgets."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -14,8 +14,8 @@ MINUTE_SECONDS = 60.0
 class BudgetLog:
     """Follows the venue's counters: REST weight in the last minute, actions of all addresses.
 
-    The means begin a minute after the first look with actions, since a start costs more than what
-    follows. ``clock`` is real time in seconds.
+    Averages start one minute after actions were first seen, because the start of a session costs
+    more than what follows. ``clock`` is real time in seconds.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -28,7 +28,7 @@ class BudgetLog:
     _weights: list[int] = field(default_factory=list)
 
     def note(self, state: Mapping[str, Any] | None) -> None:
-        """Take in the venue's state as its admin interface tells it."""
+        """Record the counters of a state from the venue's admin interface."""
         if state is None:
             return
         rest = state["limits"]["rest"].values()
@@ -48,19 +48,19 @@ class BudgetLog:
 
     @property
     def mean_weight(self) -> float | None:
-        """Mean of the weight of the last minute, None in the first."""
+        """Mean of the last minute's weight, None during the first minute."""
         return sum(self._weights) / len(self._weights) if self._weights else None
 
     @property
     def actions_a_minute(self) -> float | None:
-        """Actions a minute, from the second minute on; None before."""
+        """Actions per minute since the end of the first minute; None before."""
         if self._settled is None or self._last is None or self._last[0] <= self._settled[0]:
             return None
         seconds = self._last[0] - self._settled[0]
         return (self._last[1] - self._settled[1]) / seconds * MINUTE_SECONDS
 
     def summary(self) -> dict[str, Any]:
-        """The figures as ``--summary`` writes them."""
+        """Return the figures as ``--summary`` writes them."""
         return {
             "rest_weight_a_minute": None if self.mean_weight is None else round(self.mean_weight),
             "most_rest_weight_a_minute": self.most_weight or None,

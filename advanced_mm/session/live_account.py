@@ -19,40 +19,40 @@ _OURS_IN_ENVIRONMENT = "FREQTRADE__MARKET_MAKING__"
 _TIMEOUT_SECONDS = 2.0
 
 PLAY_MONEY = 10_000
-"""USDC of a sub-account; an account gets what the venue's rules say."""
+"""USDC of a sub-account; the account itself gets the amount set in the venue's rules."""
 
 
 class AdminClient:
-    """Asks the venue what it tells no client; its limits do not count these requests."""
+    """A client of the venue's admin interface; its requests do not count towards the limits."""
 
     def __init__(self, address: str) -> None:
         self._address = address
         self._session = requests.Session()
-        self._session.trust_env = False  # no proxy stands between this machine and itself
+        self._session.trust_env = False  # no proxy for loopback
 
     def close(self) -> None:
         """Close the connection."""
         self._session.close()
 
     def state(self) -> dict[str, Any] | None:
-        """Markets, accounts and limits; None while the venue does not answer."""
+        """Return markets, accounts and limits; None while the venue does not answer."""
         return self._get("state")
 
     def record(self, account: str) -> dict[str, Any] | None:
-        """An account's trading record; None while there is none."""
+        """Return an account's trading record; None if there is none yet."""
         return self._get(f"accounts/{account}")
 
     def open_account(
         self, address: str, sub_accounts: Sequence[str], *, dex_abstraction: bool = False
     ) -> None:
-        """Open an account with play money, and sub-accounts with as much each.
+        """Open an account with play money, and sub-accounts with `PLAY_MONEY` each.
 
-        With ``dex_abstraction`` the money is good at builder-deployed exchanges, too.
+        With ``dex_abstraction`` the money can also be used at builder-deployed exchanges.
 
         Raises
         ------
         VenueError
-            The venue refuses or does not answer.
+            If the venue refuses or does not answer.
         """
         money = {"dex_abstraction": True} if dex_abstraction else {}
         subs = [{"name": name, "play_money": PLAY_MONEY, **money} for name in sub_accounts]
@@ -62,9 +62,9 @@ class AdminClient:
                 f"{self._address}/accounts", json=plan, timeout=_TIMEOUT_SECONDS
             )
         except requests.RequestException as error:
-            raise VenueError(f"the venue does not open an account: {error}") from None
+            raise VenueError(f"the account could not be opened at the venue: {error}") from None
         if answer.status_code != requests.codes.ok:
-            raise VenueError(f"the venue does not open an account: {answer.text}")
+            raise VenueError(f"the account could not be opened at the venue: {answer.text}")
 
     def _get(self, path: str) -> dict[str, Any] | None:
         try:
@@ -76,7 +76,7 @@ class AdminClient:
 
 @dataclass
 class LiveAccount:
-    """A key made for one session. It lives in this process and in the bots' environment only."""
+    """A key made for one session, held only in this process and in the bots' environment."""
 
     address: str
     sub_accounts: Mapping[str, str]
@@ -86,12 +86,12 @@ class LiveAccount:
     def open(
         cls, admin: AdminClient, sub_accounts: Sequence[str] = (), *, dex_abstraction: bool = False
     ) -> "LiveAccount":
-        """Make a key and open its account, with sub-accounts of these names.
+        """Make a key and open its account, with sub-accounts of the given names.
 
         Raises
         ------
         VenueError
-            The venue refuses or does not answer.
+            If the venue refuses or does not answer.
         """
         made = Account.create()
         address = made.address.lower()
@@ -101,10 +101,10 @@ class LiveAccount:
         return cls(address, subs, made.key.to_0x_hex())
 
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
-        """The environment of a bot: the user's, without what would lead it elsewhere, and the key.
+        """Return the environment of a bot: the user's, made safe, plus the key.
 
-        Of the user's ``FREQTRADE__`` variables those of the ``market_making`` block are kept; the
-        others could name a real venue or a real key.
+        Of the user's ``FREQTRADE__`` variables, only those of the ``market_making`` block are kept;
+        the others could name a real venue or a real key.
         """
         kept = {
             name: value
@@ -121,31 +121,41 @@ class LiveAccount:
 def require_loopback(paths: Sequence[Path], environment: Mapping[str, str]) -> None:
     """Refuse a configuration, as the bot will read it, that could reach a real venue.
 
-    The exchange must be Hyperliquid, since the addresses are its own; every one of them must be
-    this machine's, and the testnet switch, which would replace them, off.
+    The exchange must be Hyperliquid, because the addresses checked are those of its client. Every
+    address must be on this machine, and the testnet switch, which would replace them, must be off.
 
     Raises
     ------
     VenueError
-        One of them is not; the message names it.
+        If any of this does not hold; the message names the field.
     """
     exchange = load_config(paths, environment).get("exchange", {})
     if exchange.get("name") != "hyperliquid":
-        raise VenueError(f"exchange.name = {exchange.get('name')!r}: paper trades on Hyperliquid.")
+        raise VenueError(
+            f"exchange.name is {exchange.get('name')!r}, must be 'hyperliquid' for a paper session."
+        )
     for section in ("ccxt_config", "ccxt_sync_config", "ccxt_async_config"):
         config = exchange.get(section, {})
         options = config.get("options", {})
         if config.get("sandbox") or options.get("sandboxMode"):
-            raise VenueError(f"exchange.{section} asks for the testnet: that is no paper trading.")
+            raise VenueError(
+                f"exchange.{section} switches to the testnet, which is not paper trading: "
+                "remove sandbox and sandboxMode."
+            )
         addresses = dict(_addresses(config.get("urls", {}), f"exchange.{section}.urls"))
         if section == "ccxt_config":
             needed = ("api.public", "api.private", "api.ws.public")
             missing = [one for one in needed if f"exchange.ccxt_config.urls.{one}" not in addresses]
             if missing:
-                raise VenueError(f"exchange.ccxt_config.urls.{missing[0]} is missing.")
+                raise VenueError(
+                    f"exchange.ccxt_config.urls.{missing[0]} is missing: set the venue's address."
+                )
         for name, address in addresses.items():
             if not _is_loopback(address):
-                raise VenueError(f"{name} = {address!r} is not on this machine: no order is sent.")
+                raise VenueError(
+                    f"{name} = {address!r} is not on this machine, so the bot is not started: "
+                    "use a 127.0.0.1 address."
+                )
 
 
 def _addresses(urls: object, name: str) -> Iterator[tuple[str, str]]:
@@ -160,5 +170,5 @@ def _is_loopback(address: str) -> bool:
     try:
         host = urlsplit(address).hostname
         return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:  # a name could be led anywhere
+    except ValueError:  # a host name could resolve to anything
         return False

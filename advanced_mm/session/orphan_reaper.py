@@ -1,9 +1,9 @@
-"""A process that outlives a session killed outright, and ends the parts it left behind.
+"""A process that outlives a killed session and ends the parts it left behind.
 
-It reads the process ids of the parts from its standard input, a line each. The session alone holds
-the other end, so that the input ends when the session does, however that happened. (The system's
-own signal on a parent's death comes once for each of the parent's threads, and the second one
-breaks off what a bot does to end in order.)
+It reads the process ids of the parts from standard input, one per line. Only the session holds the
+other end of the pipe, so the input ends with the session, however that ends. (The kernel's signal
+for a parent's death is sent once per thread of the parent, and the second one would interrupt a
+bot's orderly shutdown.)
 """
 
 import contextlib
@@ -19,7 +19,7 @@ __all__ = ["OrphanReaper"]
 
 
 class OrphanReaper:
-    """The session's side: names the parts to the process, and lets it go."""
+    """The session's side: reports the parts to the process and shuts it down."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -27,22 +27,22 @@ class OrphanReaper:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
-            start_new_session=True,  # Ctrl-C is the session's business
+            start_new_session=True,  # the session handles Ctrl-C
         )
 
     def watch(self, pid: int) -> None:
-        """End this process, and its group, if the session is killed."""
+        """Have this process and its group ended if the session is killed."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{pid}\n")
         self._process.stdin.flush()
 
     def close(self) -> None:
-        """End; it ends whatever was named and still runs."""
+        """Shut the process down; it first ends all reported processes still running."""
         self._process.communicate()
 
 
-def keep(lines: Iterable[str]) -> None:
-    """Take in process ids until the lines end, then end those that still run, last named first."""
+def reap(lines: Iterable[str]) -> None:
+    """Read process ids until the input ends, then end those still running, in reverse order."""
     processes = []
     for line in lines:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -54,4 +54,4 @@ def keep(lines: Iterable[str]) -> None:
 
 
 if __name__ == "__main__":
-    keep(sys.stdin)
+    reap(sys.stdin)

@@ -1,4 +1,4 @@
-"""Child processes of a session: started with a log of their own, watched, ended by their own id."""
+"""Child processes of a session: each has its own log and is watched and ended by its process id."""
 
 import contextlib
 import os
@@ -14,10 +14,10 @@ __all__ = ["Part", "end_group"]
 
 
 class Part:
-    """One process of the system; ``environment`` is the whole of it, None: the session's own.
+    """One process of the system; ``environment`` is complete, None for the session's own.
 
-    It gets a process group of its own, so that Ctrl-C at the terminal reaches the session alone
-    and the session ends its parts in order.
+    It gets its own process group, so that Ctrl-C at the terminal reaches only the session, which
+    then ends its parts in order.
     """
 
     def __init__(
@@ -49,12 +49,12 @@ class Part:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; negative where a signal ended it."""
+        """None while it runs; negative if a signal ended it."""
         code: int | None = self._process.poll()
         return code
 
     def sample_memory(self) -> int:
-        """Resident memory in bytes of the process and its children; keeps the peak."""
+        """Return the resident memory in bytes of the process and its children; record the peak."""
         total = 0
         with contextlib.suppress(psutil.NoSuchProcess):
             process = psutil.Process(self.pid)
@@ -65,17 +65,17 @@ class Part:
         return total
 
     def last_lines(self, count: int = 15) -> list[str]:
-        """Return the end of its log."""
+        """Return the last ``count`` lines of its log."""
         with self.log_path.open(encoding="utf-8", errors="replace") as log:
             return [line.rstrip("\n") for line in deque(log, maxlen=count)]
 
     def stop(self) -> None:
-        """Ask it to end, then insist; returns when the process and its group are gone."""
+        """Interrupt it, then kill it if needed; return when the process and its group are gone."""
         end_group(self._process)
 
 
 def end_group(process: psutil.Process, patience_seconds: float = 15.0) -> None:
-    """Ask the first process of a group to end, then insist; the rest of the group goes with it."""
+    """Interrupt the first process of a group, then kill the whole group."""
     for number, seconds in ((signal.SIGINT, patience_seconds), (signal.SIGTERM, 5.0)):
         with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
             process.send_signal(number)
@@ -83,5 +83,5 @@ def end_group(process: psutil.Process, patience_seconds: float = 15.0) -> None:
             break
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    with contextlib.suppress(psutil.TimeoutExpired):  # another's child, which nobody collects
+    with contextlib.suppress(psutil.TimeoutExpired):  # not our child: its parent may never reap it
         process.wait(5)

@@ -1,4 +1,4 @@
-"""Check every quote the bot sent against the depths that were published when it was sent."""
+"""Check of every quote the bot sent against the depths published at that time."""
 
 import math
 from dataclasses import dataclass, field
@@ -19,20 +19,20 @@ __all__ = ["QuoteAudit"]
 Depths = dict[tuple[str, int], float]
 """Depth (quote currency) by side and inventory."""
 
-_REMEMBERED_REFITS = 500  # two hours; a quote names a refit of at most a minute ago
+_REMEMBERED_REFITS = 500  # two hours; a quote uses a refit at most a minute old
 
 
 @dataclass
 class QuoteAudit:
-    """Follows what a running bot writes to the journal, and the refits published beside it.
+    """Follows a running bot's events in the journal, and the published refits.
 
-    ``bot`` and ``coin`` say whose quotes, None for all. ``refits`` counts the distinct refits seen
-    with a solved value function; ``quotes`` counts quotes sent; ``requotes`` those that replaced an
-    unfilled quote of the same side; ``touch_quotes`` exits offered at the touch for want of usable
-    parameters; ``unmatched`` quotes whose refit's depths were not seen published;
+    ``bot`` and ``coin`` select whose quotes, None for all. ``refits`` counts the distinct refits
+    seen with a solved value function; ``quotes`` counts quotes sent; ``requotes`` those that
+    replaced an unfilled quote of the same side; ``touch_quotes`` exits offered at the touch for
+    lack of usable parameters; ``unmatched`` quotes of refits whose published depths were not seen;
     ``max_distance_ticks`` is the largest distance of a sent price from mid -/+ published depth, in
-    ticks; ``bad_rows`` what the bot has left out of lists, in words. A bot of other inventories
-    than those that are published gets its ``settings`` here: the depths are then solved for them.
+    ticks; ``bad_rows`` describes the rows the bot skipped in lists. For a bot with other
+    inventories than the published ones, pass its ``settings``: the depths are then solved for them.
     """
 
     journal: Path
@@ -59,7 +59,7 @@ class QuoteAudit:
         return self._follower.unreadable
 
     def see_parameters(self, parameters: ParameterSet) -> None:
-        """Remember a published refit's depths: quotes name the refit they rest on."""
+        """Remember a published refit's depths; quotes name the refit they are based on."""
         if parameters.calibration_id in self._depths or not parameters.value_functions:
             return
         depths = (
@@ -73,7 +73,7 @@ class QuoteAudit:
             del self._depths[next(iter(self._depths))]
 
     def read_journal(self) -> None:
-        """Take in what was written since the last call."""
+        """Process the events written since the last call."""
         for event in self._follower.news():
             self._take(event)
 

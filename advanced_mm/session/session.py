@@ -31,21 +31,21 @@ logger = logging.getLogger(__name__)
 
 _START_PATIENCE_SECONDS = 90.0
 _REPLAY_TOXICITY_LIMIT = 3.0
-_AGE_OF_TWO_BOTS = 3.0  # seconds: both spend the 1200 of weight a minute of one IP address
-_SECONDS_BETWEEN_STARTS = 30.0  # a start weighs as much as half a minute of quoting
-_LIVE_VOLATILITY = 0.4  # about ETH's; a dry run needs the full one to be filled at all
+_AGE_OF_TWO_BOTS = 3.0  # seconds: both share the weight limit of one IP address, 1200 a minute
+_SECONDS_BETWEEN_STARTS = 30.0  # a start uses as much weight as half a minute of quoting
+_LIVE_VOLATILITY = 0.4  # about ETH's; a dry run needs the full volatility to get any fills
 
 
 def session_coin(name: str, replay: Path | None = None, scenario: Path | None = None) -> str:
-    """Return the coin to trade that is meant by a name in whichever spelling.
+    """Return the venue's name for the coin to trade, given in any spelling.
 
-    Known are the markets of a scenario, the coins of a recording, or else those that the loopback
-    venue has figures of.
+    It must be a market of the scenario, a coin of the recording, or else one that the loopback
+    venue has figures for.
 
     Raises
     ------
     InputError
-        None of them is meant, or the file or folder cannot be read.
+        If it is none of them, or the file or folder cannot be read.
     """
     if scenario is None:
         return venue_coins([name], replay)[0]
@@ -54,25 +54,25 @@ def session_coin(name: str, replay: Path | None = None, scenario: Path | None = 
 
 
 class PartDiedError(AdvancedMMError):
-    """A child process ended by itself; the message has its last log lines. The session ends."""
+    """A child process ended unexpectedly; the message has its last log lines. Ends the session."""
 
 
 @dataclass(frozen=True)
 class SessionOptions:
     """What to run.
 
-    ``root`` is the project's folder, ``folder`` receives everything the session writes. With
-    ``replay`` a recording in that data folder takes the place of the synthetic market, and toxicity
-    is allowed up to 3 and no edge asked for, since the recordings are toxic. ``scenario`` is a file
-    that sets the venue's markets and faults. ``live`` sends real orders to the loopback venue,
-    whose rate limits then hold unless ``limits`` is off; ``both_sides`` runs a long-only and a
-    short-only bot. ``volatility`` is a factor on the synthetic market's usual one; None: 1, but 0.4
-    when ``live``.
+    ``root`` is the project's folder; ``folder`` receives everything the session writes. ``replay``
+    is a data folder whose recording replaces the synthetic market; as recordings are toxic, the
+    toxicity limit is then 3 and no minimum edge is required. ``scenario`` is a file that sets the
+    venue's markets and faults. ``live`` sends real orders to the loopback venue, which then
+    enforces its rate limits unless ``limits`` is off. ``both_sides`` runs a long-only and a
+    short-only bot. ``volatility`` is a factor on the synthetic market's default; None means 1, or
+    0.4 if ``live``.
 
     Raises
     ------
     InputError
-        If the scenario cannot be read or has no such coin.
+        If the scenario cannot be read or has no market for ``coin``.
     """
 
     root: Path
@@ -93,7 +93,7 @@ class SessionOptions:
         coins = [market.coin for market in load_scenario(self.scenario).markets]
         if self.coin not in coins:
             raise InputError(
-                f"{self.scenario} has no market of {self.coin}: name one of {', '.join(coins)}."
+                f"{self.scenario} has no market for {self.coin}: name one of {', '.join(coins)}."
             )
 
     @property
@@ -104,7 +104,7 @@ class SessionOptions:
 
 @dataclass(frozen=True)
 class SessionView:
-    """One look at the running system; ``mid`` in quote currency, ``memory`` in bytes by part."""
+    """A snapshot of the running system; ``mid`` in quote currency, ``memory`` in bytes by part."""
 
     at: datetime
     coin: str
@@ -115,18 +115,18 @@ class SessionView:
     memory: Mapping[str, int]
     logs: Mapping[str, Path]
     limits: Mapping[str, Any] | None = None
-    """What the venue counts, in a live session."""
+    """The venue's limit counters, in a live session only."""
 
 
 class PaperSession:
-    """Start the parts in order, watch them, stop them in the opposite order.
+    """Starts the parts in order, watches them, stops them in reverse order.
 
-    Use as a context manager; whatever ends the block, no process is left behind.
+    Use it as a context manager: no process is left behind, however the block ends.
 
     Raises
     ------
     PartDiedError
-        From ``start`` and ``look``, when a part has ended by itself.
+        From ``start`` and ``look``, if a part has ended unexpectedly.
     """
 
     def __init__(self, options: SessionOptions) -> None:
@@ -151,9 +151,9 @@ class PaperSession:
         self.stop()
 
     def start(self, ended: threading.Event) -> None:
-        """Start all parts; returns when the bots answer over REST, or when ``ended`` is set.
+        """Start all parts; return when the bots answer over REST or ``ended`` is set.
 
-        With real orders and limits a second bot follows half a minute after the first.
+        With real orders and rate limits, the second bot starts half a minute after the first.
         """
         (self.options.folder / "logs").mkdir(parents=True, exist_ok=True)
         venue = self._launch("venue", self._venue_command())
@@ -184,17 +184,17 @@ class PaperSession:
             self._admin.close()
 
     def raise_if_dead(self) -> None:
-        """Raise ``PartDiedError`` where a part has ended."""
+        """Raise ``PartDiedError`` if a part has ended."""
         for part in self.parts:
             if part.exit_code is not None:
                 lines = "\n  ".join(part.last_lines())
                 raise PartDiedError(
                     f"the {part.name} ended with exit code {part.exit_code}; "
-                    f"the end of {part.log_path}:\n  {lines}"
+                    f"last lines of {part.log_path}:\n  {lines}"
                 )
 
     def look(self) -> SessionView:
-        """Gather the state of everything."""
+        """Return a snapshot of all parts."""
         self.raise_if_dead()
         parameters, fault = None, None
         try:
@@ -270,7 +270,7 @@ class PaperSession:
         if options.live and options.limits:
             limits = ["--limits"]
         elif options.scenario is not None:
-            limits = ["--no-limits"]  # a scenario has them all, which a dry run would run into
+            limits = ["--no-limits"]  # scenarios enforce all limits, which a dry run would exceed
         return self._script(
             "paper_exchange.py",
             "--port", 0, "--history-dir", options.data_dir,
@@ -295,7 +295,7 @@ class PaperSession:
         )  # fmt: skip
 
     def _wait_for_venue(self, venue: Part, ended: threading.Event) -> dict[str, str] | None:
-        """Read the addresses the venue prints once it listens; None when ``ended`` comes first."""
+        """Return the addresses the venue prints once it listens; None if ``ended`` is set first."""
         deadline = time.monotonic() + _START_PATIENCE_SECONDS
         while time.monotonic() < deadline and not ended.is_set():
             for line in venue.last_lines(200):
@@ -306,10 +306,10 @@ class PaperSession:
             time.sleep(0.1)
         if ended.is_set():
             return None
-        raise VenueError(f"the venue did not come up; see {venue.log_path}.")
+        raise VenueError(f"the venue did not start; see {venue.log_path}.")
 
     def _make_bots(self, addresses: Mapping[str, str]) -> None:
-        """Plan the bots, for real orders with an account of their own, and write their overlays."""
+        """Create the bots, with an account of their own if live, and write their overlays."""
         options = self.options
         plans = bot_plans(options.both_sides)
         account = None
@@ -340,7 +340,7 @@ class PaperSession:
             time.sleep(0.3)
 
     def _mid(self, state: Mapping[str, Any] | None) -> float | None:
-        """The mid; where limits count, from the admin interface, which costs nothing."""
+        """Return the mid; in a live session from the admin interface, which costs no weight."""
         if state is not None:
             mid = state["markets"].get(self.options.coin, {}).get("mid")
             return None if mid is None else float(mid)

@@ -1,4 +1,4 @@
-"""Shared by the calibration tests: the real recordings, hand-made ones and simulated markets."""
+"""Fixtures of the calibration tests: real recordings, hand-made ones and simulated markets."""
 
 import importlib.util
 import sys

@@ -1,4 +1,4 @@
-"""The window of a thin coin: grown until the gates are met, no further, and given back."""
+"""The window of a thin coin grows only until the gates are met, and shrinks again."""
 
 from dataclasses import fields, replace
 
@@ -14,7 +14,7 @@ MINUTE_MS = 60_000
 
 
 class Rows:
-    """A recording in memory that is played back, behind `RollingWindow`'s face."""
+    """A recording played back from memory through the interface of `RollingWindow`."""
 
     def __init__(self, recording, now_ms):
         self.coin, self.recording, self.now_ms = recording.coin, recording, now_ms
@@ -190,7 +190,7 @@ def test_a_window_of_five_minutes_can_be_whole(simulated):
 
 @pytest.mark.parametrize("minutes", [2.0, 4.7])
 def test_less_than_five_minutes_are_never_enough(simulated, minutes):
-    """However many orders: two blocks of time say nothing of an error."""
+    """Two time blocks are too few to estimate an error, however many orders there are."""
     recording = simulated.simulate(simulated.Market(rate=5.0, seconds=900), seed=2)
     fit = calibrate(recording, window_minutes=minutes)
     assert min(fit.n) > 200

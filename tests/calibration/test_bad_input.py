@@ -1,7 +1,7 @@
-"""Records as they should not be: what each fault may and may not do to the estimates.
+"""Faulty records: how each fault may and may not affect the estimates.
 
-The clean market is a realistic half hour; its orders lie on multiples of 100 ms, so that rows put
-between them are seen by no estimator unless they should be.
+The clean market is a realistic half hour; its orders lie on multiples of 100 ms, so estimators see
+rows inserted between them only if they should.
 """
 
 from dataclasses import fields, replace
@@ -67,7 +67,7 @@ def assert_same(found, expected, rel=1e-9):
 
 
 def assert_publishable(calibration):
-    """Nothing that would be written is non-finite, zero or negative, counts and flags apart."""
+    """No published number is non-finite, zero or negative, except counts and flags."""
     for entry in (f(calibration, NOW) for f in (kappa_entry, lambda_entry, epsilon_entry)):
         numbers = {k: v for k, v in entry.to_json().items() if isinstance(v, float)}
         del numbers["observed_seconds"]
@@ -210,7 +210,7 @@ def test_skewed_local_clocks_change_nothing(clean):
 
 
 def test_a_leap_of_the_price_across_a_gap_is_nobody_s_move(clean):
-    """All prices behind a gap shift by 50: whatever is computed across it would show."""
+    """All prices after a gap are shifted by 50, which shows anything computed across it."""
     low, high = clean.quotes.time_ms[0] + np.array([700_000, 760_000])
 
     def outside(time_ms):

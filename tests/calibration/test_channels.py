@@ -1,7 +1,8 @@
-"""A channel that is cut off while the others speak shortens the window; the rates stay true.
+"""A channel that is cut off while others are active shortens the window; the rates stay right.
 
-Every channel, at the end, in the middle and at the beginning of half an hour; by its own rate
-alone, as in recordings without a connection log, and as the recorder noted it; the end in doubt.
+Tested for every channel, at the end, in the middle and at the start of half an hour; detected by
+its own rate alone, as in recordings without a connection log, and from the recorder's log; with the
+newest data in doubt.
 """
 
 from dataclasses import replace
@@ -86,7 +87,9 @@ def test_a_channel_cut_off_for_the_last_minutes(recorded_half_hour, name, channe
     assert lost.quiet == {channel: pytest.approx(60 * minutes, abs=6)}
     assert (lost.end_ms - lost.sound_ms) / 1000 == pytest.approx(60 * minutes, abs=6)
     assert {lost.kappa_status, lost.lambda_status, lost.epsilon_status} == {"stale"}
-    assert next(iter(lost.reasons())).startswith(f"silent while other channels spoke: {channel} ")
+    assert next(iter(lost.reasons())).startswith(
+        f"silent while other channels were active: {channel} "
+    )
     assert_true_rates(lost, market)
     counted = CalibrationOptions(window=WindowOptions(silence_probability=0.0))
     if channel == "trades":
@@ -136,6 +139,20 @@ def test_two_channels_at_once(recorded_half_hour):
     assert_true_rates(lost, market)
 
 
+def test_quotes_and_books_both_lost_while_trades_go_on(recorded_half_hour):
+    """Nothing beats any more, but the coin is not quiet: its newest data are in doubt."""
+    recording, market = recorded_half_hour("plain")
+    lost = fit(cut(cut(recording, "bbo", 1500, 1801), "l2Book", 1500, 1801))
+    assert lost.silent == ("bbo", "l2Book")
+    assert lost.status == "stale"
+    assert lost.sound_ms == pytest.approx(lost.end_ms - 300_000, abs=6000)
+    assert lost.observed_seconds == pytest.approx(1500, abs=6)
+    assert lost.quiet == {"bbo": pytest.approx(300, abs=6), "l2Book": pytest.approx(300, abs=6)}
+    assert_true_rates(lost, market)
+    late = fit(cut(cut(recording, "bbo", 1790, 1801), "l2Book", 1790, 1801))
+    assert late.silent == ()
+
+
 def test_a_slow_channel_is_judged_by_its_own_rate(recorded_half_hour):
     """Some ten orders a minute: a minute and a half of silence is chance, ten minutes are not."""
     recording, market = recorded_half_hour("slow")
@@ -173,7 +190,7 @@ def test_a_channel_that_is_written_last_is_not_silent(recorded_half_hour):
 
 
 def test_a_coin_of_which_nothing_comes_is_in_doubt(recorded_half_hour):
-    """All its channels are silent beside another coin's: its rows just end."""
+    """All its channels are silent while another coin's are active: its rows just end."""
     recording, market = recorded_half_hour("plain")
     silences = tuple(
         Silence(channel, int(time_ms[-1]), None)

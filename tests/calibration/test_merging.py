@@ -1,4 +1,4 @@
-"""Orders hidden in blocks are found again: closed forms, and streams whose orders are all known."""
+"""Recovery of orders hidden in blocks: closed forms, and streams whose orders are all known."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A refit as parameter files: one id, nothing unusable, the last good fit kept with its own age."""
+"""Published refits: one id, no unusable values, the last good fit kept with its own age."""
 
 import json
 from dataclasses import replace
@@ -136,7 +136,7 @@ def test_last_good_fit_stays_as_stale_with_its_own_age(tmp_path, good, thin):
 
 
 def test_a_silent_channel_is_told_in_every_entry(tmp_path, good, thin):
-    """With the values of the time that was heard, or the last good ones: both on older data."""
+    """Values from before the silence, or the last good ones: both rest on older data."""
     files = ParameterFiles(tmp_path)
     sound_ms = good.end_ms - 60_000
     silent = replace(good, silent=("bbo", "trades"), sound_ms=sound_ms, quiet={"trades": 60.0})

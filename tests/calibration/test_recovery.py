@@ -1,4 +1,4 @@
-"""Known truth is found again: bias and spread on simulated half hours.
+"""Recovery of known parameters: bias and spread on simulated half hours.
 
 The bounds are the published recovery figures (bias and RMSE over 200 half hours), widened by what
 12 half hours with two sides each leave to chance.

@@ -1,7 +1,7 @@
-"""The reference table of the ETH recording, and the right answer on a recording too thin.
+"""The reference table of the ETH recording, and the statuses for a recording with too little data.
 
-The numbers were published with the recordings, found by other code. Points agree to 1% (epsilon and
-epsilon_fill 3%), intervals to 5%, both the quick ones and the drawn ones.
+The numbers were published with the recordings and computed by other code. Point estimates agree to
+1% (epsilon and epsilon_fill 3%), intervals to 5%, both the fast and the bootstrap ones.
 """
 
 from dataclasses import replace

@@ -1,9 +1,8 @@
-"""The rolling window: what a full read gives, from new shards alone.
+"""The rolling window: the result of a full read, from new shards alone.
 
-Behaviours: equal to a full read whatever comes (replays, late rows, shards out of order, broken
-files, windows that grow and shrink); only new files are opened and folders are not listed again
-where the recorder keeps its journal, order books not even opened; memory holds the window and no
-more.
+Behaviours: equal to a full read in all cases (replays, late rows, shards out of order, broken
+files, windows that grow and shrink); only new files are opened; if the recorder keeps its journal,
+folders are not listed again and order books are not opened; memory holds only the window.
 """
 
 import shutil
@@ -291,7 +290,7 @@ def test_a_data_dir_made_anew_is_followed(scene):
 
 
 def test_a_folder_that_the_recorder_renames_is_followed(tmp_path):
-    """Folders of before have the colon in the name, until a recorder writes again."""
+    """Older recordings have the colon in the folder's name until a recorder writes to them."""
     store, coin = ShardStore(tmp_path), "xyz:XYZ100"
     store.write(coin, "prices", prices_table([(START_MS, 1)]))
     (tmp_path / "xyz-XYZ100").rename(tmp_path / coin)

@@ -1,7 +1,7 @@
-"""The repeating refit: patient, one coin's trouble is its own, ages by the right clock.
+"""Periodic refits: missing data are waited for, one coin's error does not affect the others.
 
-Thin coins get a longer window and keep it while they need it; every refit is in the history before
-it is published; many coins cost little and memory stays flat.
+Ages are measured on the right clock; thin coins keep a longer window while they need it; every
+refit is in the history before it is published; many coins are fast and memory stays flat.
 """
 
 import gc
@@ -237,7 +237,7 @@ def test_a_clock_that_is_wrong_again_is_warned_of_again(runner, recording, caplo
         periodic._watch_clocks("SIM", ahead_s)
         told = [r for r in caplog.records if "clock is about" in r.message and r.levelno >= 30]
         assert len(told) == warnings
-    assert "messages come late" in told[0].message and "late" not in told[1].message
+    assert "messages arrive late" in told[0].message and "late" not in told[1].message
 
 
 @pytest.mark.parametrize("minutes", ["window_minutes", "max_window_minutes"])
@@ -274,17 +274,19 @@ def test_a_channel_that_falls_silent_is_told_of_once_and_heals(runner, recording
     assert (entry.status, entry.silent) == ("stale", "trades")
     assert entry.observed_seconds == pytest.approx(1500, abs=5)
     assert entry.fitted_at.timestamp() == pytest.approx(recording.newest_ms / 1000 - 300, abs=5)
-    told = [r.getMessage() for r in caplog.records if "nothing heard of trades since" in r.message]
+    told = [
+        r.getMessage() for r in caplog.records if "nothing received on trades since" in r.message
+    ]
     assert len(told) == 1
     line = next(m for m in caplog.messages if "status stale" in m)
     assert re.search(r"observed 1[45]\d\d s \(not heard: trades (299|30\d) s\)", line)
     lay(ShardStore(tmp_path / "data"), "SIM", recording)
     again = runner({"SIM": recording})
-    again._complaints = refitting._complaints
+    again._warned = refitting._warned
     again.refit_all()
     assert ParameterFiles(tmp_path).read("SIM").lambda_.silent is None
     assert status(tmp_path, "SIM") == "ok"
-    assert "SIM: all channels speak again" in caplog.text
+    assert "SIM: all channels are active again" in caplog.text
 
 
 def test_a_coin_whose_rows_end_while_another_s_go_on_is_in_doubt(runner, recording, tmp_path):

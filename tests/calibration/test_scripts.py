@@ -1,4 +1,4 @@
-"""The fitting scripts: what they print, what they write, how they refuse."""
+"""The fitting scripts: output, files written and errors."""
 
 import json
 import runpy
@@ -90,7 +90,7 @@ def test_table_and_picture(script, eth, tmp_path, capsys, name):
     picture = tmp_path / "fit.png"
     assert script(name)([*eth, "--plot", str(picture), "--verbose"]) == 0
     table = capsys.readouterr().out
-    assert table.splitlines()[-1] == f"drawn into {picture}"
+    assert table.splitlines()[-1] == f"plot written to {picture}"
     for word in (f"{name}+", "std error", "95% interval", "in bp", "status", "ok"):
         assert word in table
     assert picture.read_bytes().startswith(b"\x89PNG")
@@ -107,8 +107,8 @@ def test_epsilon_says_what_a_fill_is_worth_at_the_configured_fee(script, eth, tm
         text = " ".join(capsys.readouterr().out.split())
         assert f"after a fee of {fee}" in text
         assert "competitive, unprofitable from 1.5 on" in text
-        assert "no depth that was measured pays" in text
-        for row in ("kappa*eps_fill+ 1.907", "edge a fill+ -", "income an hour- -"):
+        assert "no measured depth pays: do not quote this market" in text
+        for row in ("kappa*eps_fill+ 1.907", "edge per fill+ -", "income per hour- -"):
             assert row in text
 
 
@@ -137,7 +137,7 @@ def test_says_what_it_wrote_beside_pure_json(script, eth, tmp_path, capsys, name
     captured = capsys.readouterr()
     assert set(json.loads(captured.out)) == {"ETH"}
     for said in (captured.err, (script(name)(options), capsys.readouterr().out)[1]):
-        assert f"drawn into {tmp_path / 'fit.png'}" in said
+        assert f"plot written to {tmp_path / 'fit.png'}" in said
         (line,) = (line for line in said.splitlines() if line.startswith("published ETH in "))
         assert str(tmp_path / "out") in line
         for file in (

@@ -139,7 +139,7 @@ def is_in_doubt(bench) -> None:
     bench.assert_in_order()
     log = (bench.session.options.folder / "logs" / "bot.log").read_text()
     assert "an order is in doubt" in log
-    assert "is taken over" in log or "previously unknown order" in log
+    assert "recovered order" in log or "previously unknown order" in log
 
 
 def is_refused_as_post_only(bench) -> None:

@@ -77,7 +77,7 @@ def test_freqtrade_ends_at_start_with_one_message(tmp_path, venue):
         ended = run(*command)
         assert ended.returncode == 2, ended.stderr
         said = " ".join(ended.stderr.split())  # its log breaks lines at the terminal's width
-        assert said.count("contradict quoting, the bot does not start with them") == 1
+        assert said.count("conflict with quoting; the bot does not start") == 1
         for setting in ("unfilledtimeout.exit_timeout_count = 1", "minimal_roi", "use_exit_signal"):
             assert f" - {setting}" in said
         assert (" - position_stacking = true" in said) == ("--eps" in command)

@@ -1,4 +1,4 @@
-"""Messages as the venue sends them, and a venue on a real socket that misbehaves to order."""
+"""Messages in the venue's format, and a fake venue on a real socket with scripted behaviour."""
 
 import asyncio
 import json
@@ -63,7 +63,7 @@ class FakeVenue:
         self.behaviours: Sequence[Behaviour] = []
         self.meta: Any = {"universe": [{"name": "ETH", "szDecimals": 4}]}
         self.dexs: dict[str, Any] | None = None
-        """The builder-deployed exchanges' answers to ``meta``; None: it knows of no such things."""
+        """``meta`` answers of the builder-deployed exchanges; None if the venue has none."""
         self.asked: list[dict[str, Any]] = []
         self.connections = 0
         self.subscriptions: list[list[dict[str, Any]]] = []

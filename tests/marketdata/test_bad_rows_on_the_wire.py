@@ -1,9 +1,9 @@
-"""A bad row of a message costs itself: the others are recorded, it is counted.
+"""A bad row of a message is dropped and counted; the others are recorded.
 
 - prints: whatever is wrong with some, exactly the others are recorded;
-- books and touches: a bad level or side is unknown, in its place, the others stand in theirs;
-- what was left out is counted, with the reason of the last, and the collector's log tells of it;
-- a message without a single good row is refused as a whole.
+- books and touches: a bad level or side becomes unknown, all others keep their place;
+- dropped rows are counted, with the reason for the last, and logged by the collector;
+- a message without any good row is rejected as a whole.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ def test_exactly_the_good_prints_are_decoded_and_the_bad_ones_counted(
         decoded.rows == decode({"channel": "trades", "data": [rows[tid] for tid in good]})[0].rows
     )
     if len(good) < len(plan):
-        with pytest.raises(VenueError):  # without somebody who counts, nothing is left out
+        with pytest.raises(VenueError):  # without a counter no row is dropped silently
             decode(message)
 
 
@@ -124,9 +124,16 @@ def test_the_recorder_keeps_the_good_prints_and_says_what_it_left_out(
     assert recorder.bad_rows.count("trades") == 1
     told = recorder.bad_rows.news()
     assert told is not None
-    assert "1 bad trades row (last: size 'NaN' is negative or not a number, of tid 123)" in told
+    assert "1 bad trades row (last: size 'NaN' is negative or not a number, tid 123)" in told
     assert "1 bad bbo message" in told
     assert recorder.bad_rows.news() is None  # until there is something new
+
+
+@pytest.mark.parametrize("row", [None, 7, "trade", []])
+def test_a_row_that_is_no_print_is_shown_as_it_came(wire: SimpleNamespace, row: Any) -> None:
+    bad_rows = BadRows()
+    decode({"channel": "trades", "data": [*prints(wire, 1), row]}, bad_rows)
+    assert str(bad_rows) == f"1 bad trades row (last: it is no object, {row!r})"
 
 
 def test_rows_are_counted_by_kind_in_words() -> None:
@@ -144,7 +151,7 @@ def test_rows_are_counted_by_kind_in_words() -> None:
 async def test_the_collectors_log_tells_of_bad_rows_of_messages_and_of_meta(
     venue: Any, wire: SimpleNamespace, tmp_path: Path, caplog: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(collector, "_TELL_SECONDS", 0.05)
+    monkeypatch.setattr(collector, "_BAD_ROWS_LOG_SECONDS", 0.05)
     venue.meta["universe"] += [{"name": "BAD", "szDecimals": None}, None, {"szDecimals": 1}]
     message = wire.trades((1000, 1), (1001, 2))
     message["data"][0]["px"] = "NaN"
@@ -161,7 +168,7 @@ async def test_the_collectors_log_tells_of_bad_rows_of_messages_and_of_meta(
     async with asyncio.timeout(10):
         while "3 bad meta rows" not in caplog.text or "1 bad trades row" not in caplog.text:
             await asyncio.sleep(0.01)
-    assert "left out of the venue's messages so far:" in caplog.text
+    assert "dropped from the venue's messages so far:" in caplog.text
     stop.set()
     await recording
     assert "everything received is on disk; 3 bad meta rows" in caplog.text

@@ -1,4 +1,4 @@
-"""Notes of order books: what a reader of the file finds; nothing of what a reader would refuse."""
+"""Notes on order books: equal to what a reader finds in the file, empty if it would fail."""
 
 import numpy as np
 import pyarrow as pa

@@ -50,7 +50,7 @@ async def test_signal_flushes_and_ends_with_success(
     ("options", "complaint"),
     [
         (("--crypto", "../ETH"), "error: coin '../ETH' is not a coin's name"),
-        (("--crypto", ","), "error: there is no coin"),
+        (("--crypto", ","), "error: no coin to record"),
         (("--crypto", "a-b-c"), "error: coin 'a-b-c' is not a coin's name"),
         (("--crypto", "ETH", "--url", "http://x"), "error: address 'http://x'"),
         (("--crypto", "ETH", "--flush-seconds", "0"), "error: flush_seconds"),

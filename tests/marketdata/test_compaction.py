@@ -24,7 +24,7 @@ LATER_MS = START_MS + 10 * DAY_MS
 
 @pytest.fixture
 def recorded(store, wire):
-    """Two days of a shard an hour and kind, with replays, an empty side and a new tick."""
+    """Two days with one shard per hour and kind, with replays, an empty side and a new tick."""
     recorder = Recorder(store, ["ETH"], {"ETH": 0.1})
     recorder.connected(START_MS / 1000)
     for hour in range(48):
@@ -132,7 +132,7 @@ def test_an_interruption_anywhere_loses_nothing(recorded, monkeypatch, step):
 
 def test_a_merged_file_that_differs_is_refused_and_nothing_deleted(recorded, monkeypatch):
     monkeypatch.setattr(compaction_module, "_same_rows", lambda *_: False)
-    with pytest.raises(InputError, match="still there"):
+    with pytest.raises(InputError, match="originals were kept"):
         compact_coin(recorded.data_dir / "ETH", LATER_MS)
     assert counts(recorded) == [48, 48, 48]
 
@@ -150,7 +150,7 @@ def test_a_follower_goes_on_over_a_compaction(recorded, wire):
 
 def test_only_one_compaction_runs_at_a_time(recorded):
     folder = recorded.data_dir / "ETH"
-    with compaction_module._alone(folder), pytest.raises(InputError, match="another compaction"):
+    with compaction_module._locked(folder), pytest.raises(InputError, match="another compaction"):
         compact_coin(folder, LATER_MS)
 
 
@@ -166,7 +166,7 @@ def command(*arguments):
 def test_the_command_tells_what_it_did(recorded):
     done = command("--data-dir", recorded.data_dir)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("ETH: 192 files became 12")
+    assert done.stdout.startswith("ETH: merged 192 files into 12")
     assert time.time() * 1000 > START_MS + DAY_MS
 
 

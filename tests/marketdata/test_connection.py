@@ -1,7 +1,7 @@
 """The reconnect policy, driven by a fake connection in hundredths of seconds.
 
-Behaviours: backoff doubles to a cap with jitter and starts over after data; silence ends a
-connection though it is alive; pings go out and must be answered; listener errors are not swallowed.
+Behaviours: backoff doubles to a cap with jitter and starts over after data; silence ends even a
+live connection; pings are sent and must be answered; listener errors propagate.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ QUICK = ConnectionSettings(
 
 
 class FakeTransport:
-    """Says what is on its list, one a hundredth of a second; then it is silent or breaks."""
+    """Sends the messages on its list, one per hundredth of a second; then is silent or breaks."""
 
     def __init__(self, said: Sequence[str], breaks: bool = False, answers: bool = True) -> None:
         self.said = list(said)
@@ -205,7 +205,7 @@ async def test_listener_error_ends_the_run_and_closes() -> None:
 
 
 async def test_what_the_listener_wants_goes_out_and_its_complaint_ends_the_connection() -> None:
-    """A channel that is silent is subscribed anew, or the connection given up for it."""
+    """A silent channel is resubscribed, or the connection is dropped because of it."""
     first, second = FakeTransport(["data"] * 200), FakeTransport(["data"] * 200)
     listener = FakeListener()
     listener.wanted = ["anew", ConnectionError("trades of ETH silent")]

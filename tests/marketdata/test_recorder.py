@@ -1,7 +1,7 @@
-"""From messages to rows: what is kept, what is marked, what is refused.
+"""Recording of messages: which rows are kept, marked or rejected.
 
-Laws: however messages are split into shards, the same recording is read; what is read equals what a
-naive reader of the messages keeps; recording everything twice changes nothing for trades.
+Properties: the recording read back does not depend on how messages are split into shards; it equals
+what a naive reader of the messages keeps; recording everything twice does not change the trades.
 """
 
 import json
@@ -147,7 +147,7 @@ class TestConnectionLog:
 
 
 class TestSilentChannels:
-    """What the watchdog finds is in the connection log, and readers get it with the recording."""
+    """Silences found by the watchdog are in the connection log and in the recording read back."""
 
     @staticmethod
     def speak(recorder: Recorder, wire: SimpleNamespace, start_s: int, seconds: int) -> None:

@@ -1,4 +1,4 @@
-"""Shards parsed together: each what it is alone, whatever the others are."""
+"""Shards parsed together give the same as each parsed alone."""
 
 from pathlib import Path
 
@@ -118,7 +118,7 @@ def quotes_table(rows: list[tuple[int, int, str, float]], tick: float | None = 0
 @settings(deadline=None)
 @given(updates, st.randoms(use_true_random=False))
 def test_rows_copied_and_shuffled_are_the_same_quotes(made, random) -> None:
-    """Both sides of an update are found again by their two times, whatever lies between them."""
+    """The two sides of an update are paired by their times, whatever lies between them."""
     rows = [
         row
         for ms, local_s, bid, width in sorted(made)
@@ -162,7 +162,7 @@ def test_a_step_finer_than_the_venue_s_is_believed_where_it_is_the_rule() -> Non
         (table("prices", [], 0.1), "has no rows"),
         (table("prices", [(1.0, "both", 7)], 0.1), "expected 'bid' or 'ask'"),
         (table("prices", [(1.0, "bid", None)], 0.1), "empty values"),
-        (table("prices", [(1.0, "bid", 7)], -1.0), "not a price step"),
+        (table("prices", [(1.0, "bid", 7)], -1.0), "must be a positive number"),
         (table("prices", [(1.0, "bid", 7)], 0.1).drop_columns("size"), "'size' is missing"),
     ],
 )

@@ -1,9 +1,9 @@
-"""A bad row of a shard costs itself: the shard is that of its good rows, the bad are counted.
+"""A bad row of a shard is dropped and counted; the good rows are read.
 
 - whatever is wrong with some rows (no time, no side, no id, NaN), exactly the others are read;
-- a quote's bad side is not known, its other side stands;
-- a row dated far ahead of its file does not end the window of all others;
-- the recording, whole or followed, tells how many and of the last what it held.
+- a quote's bad side is unknown, its other side is kept;
+- a row dated far ahead of its file does not push the others out of the window;
+- the recording, read at once or followed, has the number of bad rows and the last one's content.
 """
 
 from pathlib import Path
@@ -190,7 +190,7 @@ def test_the_recording_tells_of_bad_rows_whole_and_followed(
     whole = store.read("ETH")
     assert whole.trades.trade_id.tolist() == recording.trades.trade_id.tolist()
     assert BadRows(whole.bad_rows).total == 2
-    assert "ETH: left out of its shards: 2 bad trades rows" in caplog.text
+    assert "ETH: dropped from its shards: 2 bad trades rows" in caplog.text
 
 
 def test_events_without_a_time_are_left_out_of_the_connection_log(
@@ -205,4 +205,4 @@ def test_events_without_a_time_are_left_out_of_the_connection_log(
     ]
     pq.write_table(table("connections", rows), folder / "connections_1.parquet")
     assert [event.event for event in ShardStore(tmp_path).connections("ETH")] == ["connect"]
-    assert "2 bad connections rows are left out" in caplog.text
+    assert "dropped 2 bad connections rows" in caplog.text

@@ -173,7 +173,7 @@ class TestBadInput:
 
     def test_missing_coin_names_those_there(self, store: ShardStore, wire: SimpleNamespace) -> None:
         record(store, wire.bbo(1000))
-        with pytest.raises(InputError, match=r"'BTC' has no recording.*there: ETH"):
+        with pytest.raises(InputError, match=r"'BTC' has no recording.*recorded: ETH"):
             store.newest_ms("BTC")
 
     @pytest.mark.parametrize("coin", ["../ETH", "", ".", "A/B", "E TH"])
@@ -185,9 +185,9 @@ class TestBadInput:
         ("columns", "complaint"),
         [
             ({**OLD_TRADE, "side": ["up"]}, "column 'side' has 'up'"),
-            ({**OLD_TRADE, "side": [None]}, "column 'side' is of type null"),
+            ({**OLD_TRADE, "side": [None]}, "column 'side' has type null"),
             ({**OLD_TRADE, "trade_id": ["x7"]}, "column 'trade_id'"),
-            ({**OLD_TRADE, "price": ["dear"]}, "column 'price' is of type string"),
+            ({**OLD_TRADE, "price": ["dear"]}, "column 'price' has type string"),
             ({**OLD_TRADE, "exchange_timestamp": [1.5]}, "column 'exchange_timestamp'"),
             ({k: v for k, v in OLD_TRADE.items() if k != "price"}, "column 'price' is missing"),
             ({k: [] for k in OLD_TRADE}, "column"),
@@ -309,7 +309,7 @@ class TestNames:
         with pytest.raises(InputError, match=r"did you mean xyz:XYZ100"):
             store.read("XYZ100")
         store.prepare("KPEPE")
-        with pytest.raises(InputError, match="KPEPE or kPEPE"):
+        with pytest.raises(InputError, match="KPEPE and kPEPE"):
             store.resolve("kpepe")
 
 

@@ -1,7 +1,7 @@
 """The watchdog on an injected clock.
 
-Which channel of which coin, within how long, said once; news ends it, repetitions do not; what
-stalls with the whole socket is nobody's silence; remedies in turn, ever more rarely.
+Silences are attributed to the right channel in time and logged once; new data end them, repeated
+data do not; a stall of the whole socket is not a silence; remedies alternate at growing delays.
 """
 
 import logging
@@ -20,7 +20,7 @@ SETTINGS = WatchdogSettings()
 
 
 class Socket:
-    """Speaks on every channel of its coins at the venue's rhythm, but on those in ``mute``."""
+    """Sends on every channel of its coins at the venue's rhythm, except on those in ``mute``."""
 
     def __init__(self, coins=("ETH", "BTC"), mean_s=0.5, seed=1, settings=SETTINGS):
         self.now_s = 1000.0
@@ -73,12 +73,12 @@ def test_a_cut_channel_is_named_within_fifteen_seconds_and_once(coin, channel, c
     socket.run(120)
     told = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
     assert len(told) == 1
-    assert told[0].startswith(f"{channel} of {coin} silent for ")
+    assert told[0].startswith(f"{coin}: {channel} silent for ")
     socket.mute.clear()
     socket.run(5)
     (ended,) = socket.ended
     assert ended.seconds == pytest.approx(socket.now_s - 5 - cut_s, abs=3)
-    assert f"{channel} of {coin} speaks again after " in caplog.records[-1].getMessage()
+    assert f"{coin}: {channel} active again after " in caplog.records[-1].getMessage()
 
 
 def test_a_coin_silent_beside_another_is_named_by_its_channels():
@@ -91,7 +91,7 @@ def test_a_coin_silent_beside_another_is_named_by_its_channels():
 
 
 def test_what_was_recorded_before_tells_the_rates_at_the_start():
-    """A collector that begins anew knows a slow coin from its recording; others are ignored."""
+    """A restarted collector learns a slow coin's rates from its recording; others are ignored."""
     trades_ms = np.arange(0, 1_200_000, 20_000)
     books_ms = np.arange(0, 1_200_000, 500)
     nothing = np.empty(0)
@@ -131,7 +131,7 @@ def test_a_slow_channel_is_judged_by_its_own_rate():
 
 
 def test_repeating_what_it_said_before_is_no_news_but_an_answer():
-    """A subscription that answers with old trades works: no connection is given up for it."""
+    """A subscription that answers with old trades works: the connection is kept."""
     socket = Socket()
     socket.run(300)
     newest_s = socket.now_s - 1

@@ -1,4 +1,4 @@
-"""Candles against a naive twin that groups all prints anew, and the made-up past's laws."""
+"""Candles against a naive twin that regroups all prints, and the statistics of made-up candles."""
 
 import itertools
 from datetime import UTC, date, datetime, timedelta

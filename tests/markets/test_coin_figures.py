@@ -101,9 +101,9 @@ def test_a_coin_without_figures_is_refused_and_the_known_ones_are_named():
     for refused in (lambda: named_coins(["ETH", "NOPE"]), lambda: figures_of("NOPE")):
         with pytest.raises(InputError, match=r"'NOPE'.*ETH.*kPEPE.*xyz:XYZ100.*scenario file"):
             refused()
-    with pytest.raises(InputError, match="'KPEPE' is 'kPEPE' at the venue"):
+    with pytest.raises(InputError, match="'KPEPE' is called 'kPEPE' at the venue"):
         SyntheticParameters.for_coin("KPEPE")
-    with pytest.raises(InputError, match="'a/b' is no coin's name"):
+    with pytest.raises(InputError, match="'a/b' is not a coin name"):
         VenueOptions(coins=("a/b",))
 
 

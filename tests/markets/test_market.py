@@ -1,4 +1,4 @@
-"""What every market source promises, whichever stands behind the venue."""
+"""The contract of `MarketSource`, checked for every implementation."""
 
 from collections.abc import Callable
 from itertools import pairwise

@@ -1,10 +1,10 @@
 """Markets that change: regimes of the synthetic market and price gaps of any market.
 
-- until a change, the market is the one without it; the change comes at its time, to the block;
+- until a change, the market equals the one without it; the change takes effect in the exact block;
 - without noise the drift is the whole motion; level sizes and rates are the regime's;
 - a gap moves book, touch, mid and prints by the same whole ticks, and only from its time on;
-- no price is zero or less, wherever gaps, reaches and depth lead;
-- however a market is driven, it is the same market; bad schedules and gaps are named.
+- no price is zero or less, whatever the gaps, reaches and depth;
+- a market does not depend on how it is driven; bad schedules and gaps are refused by name.
 """
 
 from dataclasses import replace
@@ -146,7 +146,7 @@ def test_a_gap_that_the_price_has_made_too_far_is_cut_short_and_logged(caplog):
     gapped.advance(START_MS + 2000)
     assert gapped.mid == pytest.approx(10, abs=0.1)  # 100 ticks
     assert "ETH: a price gap of -90% from 30" in caplog.text
-    assert "ends at 9.95" in caplog.text
+    assert "cut short at 9.95" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_gap_that_the_price_has_made_too_far_is_cut_short_and_logged(caplog):
     [(-99.0, -5.0), (200.0, 500.0)],  # both ends
 )
 def test_after_a_gap_the_market_stays_where_its_tick_fits(caplog, percent, drift):
-    """It would go on to less than zero, or to more than five significant figures."""
+    """It would move on below zero, or to more than five significant figures."""
     moving = replace(CALM, drift=drift, kappa_minus=0.05)  # long reaches
     gapped = GapMarket(market(first=moving), (Gap(START_MS + 100, percent),))
     at_the_end = False

@@ -173,7 +173,7 @@ def test_a_drifting_loop_returns_to_the_recorded_prices(recorded, caplog):
     with caplog.at_level(logging.WARNING):
         market.advance(START_MS + 20 * market.period_ms)
         assert 2_000 < market.mid < 4_400
-    assert "return to the recorded" in caplog.text
+    assert "jump back to the recorded" in caplog.text
 
 
 def test_without_a_loop_the_end_is_silence(recording):
@@ -336,7 +336,7 @@ def test_a_real_recording_is_played_to_the_row(coin):
 
 
 def test_rows_that_rounding_leaves_nothing_of_are_left_out(recording, caplog):
-    """Sizes that are no number, less than a lot, or at a price under a tick."""
+    """Sizes that are not a number or less than a lot, and prices below a tick."""
     quotes, trades = recording.quotes, recording.trades
     quotes.bid[10], quotes.bid_size[11], quotes.ask_size[12] = 0.001, np.nan, 1e-9
     trades.size[:2], trades.price[2] = [np.nan, 1e-9], 0.001
@@ -349,7 +349,7 @@ def test_rows_that_rounding_leaves_nothing_of_are_left_out(recording, caplog):
     prints = [one for update in updates for one in update.prints]
     assert len(prints) == len(trades) - 3
     assert all(one.price > 0 and one.size > 0 for one in prints)
-    assert "3 prints without a price or a size are left out" in caplog.text
+    assert "skipping 3 prints without a price or a size" in caplog.text
     for update in updates:
         update_messages(market.spec, update)  # all of it can be published
 

@@ -1,7 +1,7 @@
-"""The synthetic market does what its parameters say, as seen from outside.
+"""The synthetic market behaves as its parameters say, as seen from outside.
 
-Laws of reach, arrivals, jumps; the book and the prints agree; the seed alone makes the market;
-the default market suits a dry run.
+Distributions of reach, arrivals, jumps; the book and the prints agree; the seed determines the
+market; the default market suits a dry run.
 """
 
 import math

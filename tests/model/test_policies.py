@@ -113,8 +113,8 @@ def test_depths_are_those_of_the_row_in_force() -> None:
         ({"ask_depth": [[0.1]]}, r"shape \(1, 2\)"),
         ({"ask_depth": [[np.inf, np.nan]]}, "ask_depth"),
         ({"bid_depth": [[-np.inf, np.inf]]}, "bid_depth"),
-        ({"ask_depth": [[0.1, 0.1]]}, "quotes out of its inventories 0 … 1"),
-        ({"bid_depth": [[0.1, 0.1]]}, "quotes out of its inventories 0 … 1"),
+        ({"ask_depth": [[0.1, 0.1]]}, "quotes beyond its inventories 0 … 1"),
+        ({"bid_depth": [[0.1, 0.1]]}, "quotes beyond its inventories 0 … 1"),
     ],
 )
 def test_tables_that_are_no_policy_are_refused(changes: dict, message: str) -> None:
@@ -353,7 +353,7 @@ def test_nothing_rests_where_other_bounds_leave_no_depth() -> None:
     np.testing.assert_array_equal(np.isfinite(bid), [[False] * 3 + [True] + [False] * 3])
     narrow = replace(problem, q_min=0, q_max=1)
     assert policy_income(problem, policy) == pytest.approx(solve(narrow).value_rate, rel=1e-12)
-    with pytest.raises(InputError, match="no inventory in common"):
+    with pytest.raises(InputError, match="must overlap with the bot"):
         wrong_bounds(problem, 4, 6)
 
 

@@ -256,7 +256,7 @@ def test_sessions_on_other_orders_are_not_compared() -> None:
         simulate(CASE_A, policy, paths=20),
         simulate(CASE_A, policy, paths=10, seconds=10),
     ):
-        with pytest.raises(InputError, match="same market orders"):
+        with pytest.raises(InputError, match="different market orders"):
             run.gain_over(other)
 
 
@@ -318,7 +318,7 @@ def test_a_hundred_thousand_sessions_of_300_seconds_take_below_ten_seconds() -> 
         ({"paths": 0}, "paths = 0"),
         ({"seconds": 0.0}, "seconds = 0.0"),
         ({"seconds": math.inf}, "seconds = inf"),
-        ({"initial_inventory": 4}, r"initial_inventory = 4 must lie within the bounds -3 … 3"),
+        ({"initial_inventory": 4}, r"initial_inventory = 4 must be within the bounds -3 … 3"),
         ({"sigma": -1.0}, "sigma = -1.0"),
         ({"sigma": math.nan}, "sigma = nan"),
     ],
@@ -343,5 +343,5 @@ def test_policies_that_cannot_rest_are_refused() -> None:
     free = replace(CASE_A, fee=-0.03, min_depth=-math.inf)
     with pytest.raises(InputError, match="depths below 0"):
         simulate(free, optimal_policy(free, steps=1), paths=10)
-    with pytest.raises(InputError, match="unknown to policy 'wrong bounds'"):
+    with pytest.raises(InputError, match="of policy 'wrong bounds'"):
         simulate(CASE_A, wrong_bounds(CASE_A, 1, 3), paths=10)

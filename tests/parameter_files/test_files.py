@@ -175,7 +175,7 @@ def test_one_coins_bad_entry_takes_no_other_coin_down(tmp_path, make_set, bad, c
     assert files.read("ETH").calibration_id == "r2"
     cannot_be_written = isinstance(bad, dict)
     assert files.bad_rows.count("kappa.json") == cannot_be_written
-    assert ("kappa.json: left out: WLFI" in caplog.text) == cannot_be_written
+    assert ("kappa.json: skipped: WLFI" in caplog.text) == cannot_be_written
     files.publish({"WLFI": make_set("r3")})
     assert files.read("WLFI").calibration_id == "r3"
 

@@ -173,7 +173,7 @@ def test_a_line_cut_short_by_a_crash_is_no_line_and_spoils_no_other(history, mak
     after = CalibrationHistory(history.directory)
     fill(after, make_set, 1, NOON + timedelta(hours=1))
     assert after.read("ETH")["kappa+"].to_pylist() == [1.0, 2.0, 1.0]
-    assert "cut short" in caplog.text
+    assert "truncated" in caplog.text
 
 
 def test_a_crash_between_merging_and_deleting_doubles_nothing(history, make_set, monkeypatch):
@@ -290,7 +290,7 @@ def test_rows_that_are_no_refits_cost_themselves(history, make_set, caplog):
     strays = ['{"kappa+": 5.0}', '{"calibration_id": "r9"}', "[]", '{"kappa+": "much"}', "{"]
     path.write_text("\n".join([first, *strays, *others]) + "\n")
     assert history.read("ETH")["kappa+"].to_pylist() == [1.0, 2.0, 3.0]
-    assert "2 rows that are no refits are left out" in caplog.text
-    assert "3 of 7 lines, cut short, are left out" in caplog.text
+    assert "skipped 2 rows that are not refits" in caplog.text
+    assert "skipped 3 of 7 lines (truncated)" in caplog.text
     history.merge()
     assert history.read("ETH")["kappa+"].to_pylist() == [1.0, 2.0, 3.0]

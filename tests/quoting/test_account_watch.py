@@ -211,7 +211,7 @@ def test_a_position_the_venue_no_longer_has_is_a_difference(watch, client):
 def test_the_last_requests_are_kept_for_closing(watch, client):
     client.limit = {"nRequestsUsed": 9_800, "nRequestsCap": 10_000}
     look(watch, client, seconds=61)
-    assert "200 are left" in watch.refusal(PAIR)
+    assert "this address has 200 left" in watch.refusal(PAIR)
     client.limit = {"nRequestsUsed": 9_800, "nRequestsCap": 12_000}
     look(watch, client, seconds=601)
     assert watch.refusal(PAIR) is None

@@ -1,10 +1,10 @@
-"""Settings of Freqtrade that contradict quoting, found in its configuration as the bot reads it.
+"""Freqtrade settings that conflict with quoting are found in its merged configuration.
 
 - the shipped configurations, with each overlay and in each run mode, break no rule;
 - every rule is broken by a configuration that Freqtrade itself merged (files, environment, command
-  line, the strategy's attributes and its parameter file), and refused or warned of by its verdict;
-- all findings come in one message, each with name, value, reason and remedy;
-- the table in the documentation is the rules.
+  line, the strategy's attributes and its parameter file), and causes a refusal or a warning;
+- all findings come in one message, each with name, value, effect and remedy;
+- the table in the documentation matches the rules.
 """
 
 import json
@@ -48,7 +48,7 @@ def load(
     strategies: Path = USER_DATA / "strategies",
     **arguments: Any,
 ) -> Any:
-    """A strategy as Freqtrade loads it from files, environment and command line."""
+    """Load the strategy as Freqtrade does, from files, environment and command line."""
     configs = [USER_DATA / "config.json", *(USER_DATA / f"config.{name}.json" for name in overlays)]
     changes = {"dry_run": mode is not RunMode.LIVE, **(overlay or {})}
     changes.setdefault("market_making", {}).setdefault("parameter_dir", str(tmp_path))
@@ -73,12 +73,12 @@ def load(
 
 
 def findings(strategy: Any, caplog: pytest.LogCaptureFixture) -> tuple[str, str]:
-    """What is refused at start, and what is warned of."""
+    """Return the refusals and the warnings logged at start."""
     caplog.clear()
     try:
         strategy.ft_bot_start()
     except OperationalException as error:
-        refused, _, warned = str(error).partition("Also warned of:")
+        refused, _, warned = str(error).partition("Also, as warnings:")
         return refused, warned
     return "", "\n".join(
         record.getMessage() for record in caplog.records if "hinder quoting" in record.getMessage()
@@ -149,7 +149,7 @@ BROKEN: list[tuple[str, bool, dict[str, Any]]] = [
     ("ignore_buying_expired_candle_after", False, {"ignore_buying_expired_candle_after": 10}),
     ("fee", False, {"fee": 0.0005}),
 ]  # fmt: skip
-"""A setting, whether a dry run refuses it, and a configuration that has it."""
+"""Setting, whether a dry run refuses it, and a configuration with it."""
 
 
 @pytest.mark.parametrize(("setting", "refused", "overlay"), BROKEN)
@@ -221,7 +221,7 @@ def test_the_environment_and_the_strategys_parameter_file_are_judged_too(
     )
     refusals, _ = findings(load(tmp_path, strategies=strategies), caplog)
     assert "- unfilledtimeout.exit_timeout_count = 2: " in refusals
-    assert "- stoploss = -0.0011 (the quotes of both sides lie 0.10% apart, fees" in refusals
+    assert "- stoploss = -0.0011 (bid and ask quotes are 0.10% apart, fees" in refusals
     assert "- minimal_roi = " in refusals
 
 
@@ -236,14 +236,14 @@ def test_all_findings_come_in_one_message_the_refused_first(tmp_path, caplog):
     with pytest.raises(OperationalException) as raised:
         strategy.ft_bot_start()
     lines = str(raised.value).splitlines()
-    assert "the bot does not start with them" in lines[0]
+    assert "the bot does not start" in lines[0]
     assert [line.split(" = ")[0] for line in lines[1:]] == [
-        "- unfilledtimeout.exit_timeout_count", "- stoploss", "Also warned of:", "- margin_mode",
-        "- timeframe",
+        "- unfilledtimeout.exit_timeout_count", "- stoploss", "Also, as warnings:",
+        "- margin_mode", "- timeframe",
     ]  # fmt: skip
 
 
-def test_harmless_settings_are_not_spoken_of(tmp_path, caplog):
+def test_harmless_settings_are_not_reported(tmp_path, caplog):
     overlay = {
         "exit_profit_only": True, "ignore_roi_if_entry_signal": True, "minimal_roi": {"0": 0.0},
         "position_adjustment_enable": True, "process_only_new_candles": False,
@@ -254,7 +254,7 @@ def test_harmless_settings_are_not_spoken_of(tmp_path, caplog):
 
 
 def test_the_spread_is_that_of_the_published_parameters(tmp_path, caplog, make_set):
-    """A stop of 0.5% is near for quotes a tenth of a percent apart, within for wide ones."""
+    """A stop of 1% is fine for quotes 0.1% apart, but too close for wide ones."""
     kappa = {"kappa_plus": 0.1, "kappa_minus": 0.1, "mid": 3000.0}
     wide = make_set()
     wide = type(wide)(
@@ -269,11 +269,11 @@ def test_the_spread_is_that_of_the_published_parameters(tmp_path, caplog, make_s
     assert (refused, warned) == ("", "")
     ParameterFiles(tmp_path).publish({"ETH": wide})
     refused, _ = findings(load(tmp_path, {"stoploss": -0.01}), caplog)
-    assert f"- stoploss = -0.01 (the quotes of both sides lie {spread:.2%} apart" in refused
+    assert f"- stoploss = -0.01 (bid and ask quotes are {spread:.2%} apart" in refused
 
 
-def test_other_run_modes_are_let_be(tmp_path, caplog):
-    """Lists and plots load the strategy, too, and trade nothing."""
+def test_other_run_modes_are_not_checked(tmp_path, caplog):
+    """Lists and plots load the strategy too, but do not trade."""
     strategy = load(tmp_path, {"unfilledtimeout": {"exit_timeout_count": 1}}, RunMode.PLOT)
     assert findings(strategy, caplog) == ("", "")
 
@@ -283,20 +283,20 @@ def test_an_empty_configuration_is_judged_by_freqtrades_defaults(mode):
     bot = ConfiguredBot({"runmode": mode}, Settings(), mode)
     found = find_contradictions(bot, RULES)
     assert {"trading_mode"} <= {one.rule.setting for one in found}
-    assert told(found).startswith("Freqtrade's settings contradict quoting")
+    assert told(found).startswith("Freqtrade settings conflict with quoting")
     assert told([]) == ""
 
 
 def rows_of_the_table() -> list[tuple[str, ...]]:
     text = (ROOT / "docs" / "freqtrade_settings.md").read_text(encoding="utf-8")
-    table = text.partition("| setting | what Freqtrade then does |")[2].partition("\n\n")[0]
+    table = text.partition("| setting | effect |")[2].partition("\n\n")[0]
     return [
         tuple(cell.strip() for cell in line.strip("|").split(" | "))
         for line in table.splitlines()[2:]
     ]
 
 
-def test_the_table_in_the_documentation_is_the_rules():
+def test_the_table_in_the_documentation_matches_the_rules():
     assert rows_of_the_table() == [
         (f"`{rule.setting}`", rule.happens, rule.verdict, rule.remedy) for rule in RULES
     ]

@@ -22,7 +22,12 @@ def test_fresh_parameters_pass(make_set):
 
 @pytest.mark.parametrize(
     ("seconds", "reason"),
-    [(54, None), (56, "stale: published 61 s ago"), (-11, "two containers"), (-9, None)],
+    [
+        (54, None),
+        (56, "stale: parameters published 61 s ago"),
+        (-11, "published 6 s ahead of this machine's clock"),
+        (-9, None),
+    ],
 )
 def test_the_age_of_the_refit_counts(make_set, seconds, reason):
     refusal = quote_refusal(make_set(), Settings(), NOW + timedelta(seconds=seconds))
@@ -31,7 +36,7 @@ def test_the_age_of_the_refit_counts(make_set, seconds, reason):
 
 def test_old_data_are_refused_even_if_published_now(make_set):
     old = make_set(fitted_at=NOW - timedelta(seconds=1801))
-    assert "the data are 1801 s old" in quote_refusal(old, Settings(), NOW)
+    assert "stale: data 1801 s old" in quote_refusal(old, Settings(), NOW)
     assert quote_refusal(old, Settings(max_data_age_seconds=2000), NOW) is None
 
 
@@ -48,7 +53,7 @@ def test_insufficient_data_are_refused(make_set):
 def test_a_silent_channel_puts_the_data_in_doubt(make_set):
     silent = make_set(status="stale", silent="bbo, trades")
     refusal = quote_refusal(silent, Settings(), NOW)
-    assert refusal.startswith("data in doubt: nothing heard of bbo, trades since 12:00:14 UTC")
+    assert refusal.startswith("data in doubt: no data on bbo, trades since 12:00:14 UTC")
     assert entry_refusal(silent, Settings(), NOW) == refusal
     stale = make_set(status="stale", not_heard="trades 300 s")  # over: what is left is sound
     assert entry_refusal(stale, Settings(), NOW) is None

@@ -250,7 +250,7 @@ def test_with_stale_parameters_a_position_is_offered_at_the_touch(make_set, late
 def test_while_a_channel_is_silent_nothing_is_opened_and_exits_rest_at_the_touch(make_set, caplog):
     q = quoter(make_set(status="stale", silent="trades"))
     entry = q.entry("bid", 0, TOUCH, NOW)
-    assert entry.reason.startswith("data in doubt: nothing heard of trades")
+    assert entry.reason.startswith("data in doubt: no data on trades")
     assert q.is_outdated(2999.0, 0, entry)  # a resting entry goes at once
     offer = q.exit("ask", 1, TOUCH, NOW)
     assert (offer.price, offer.calibration_id) == (TOUCH.ask, None)

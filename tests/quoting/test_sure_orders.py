@@ -243,7 +243,7 @@ def test_the_end_of_the_bot_names_what_it_cannot_settle(caplog):
         buy(orders)
     orders.close()
     assert venue.now - 1_000 < 20
-    assert f"{venue.sent[0]} of {PAIR} is in nobody's books" in caplog.text
+    assert f"{PAIR}: order {venue.sent[0]} is not in the books" in caplog.text
 
 
 @pytest.mark.parametrize("offset_s", [-30, -8, 6])

@@ -33,7 +33,7 @@ PARAMETERS = ("lambda", "lambda0", "kappa", "epsilon", "epsilon_fill")
 
 @dataclass(frozen=True)
 class OpenedPage:
-    """The page after its scripts ran, and what they said to the console."""
+    """The page after its scripts ran, and their console output."""
 
     dom: str
     console: list[str]

@@ -1,4 +1,4 @@
-"""The introduction: its page opens, its pictures are drawn, its numbers are the model's."""
+"""The introduction: its page opens, its charts are drawn, its numbers are the model's."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The live screen: what a person sees, at the width of any terminal."""
+"""The live screen at any terminal width."""
 
 import dataclasses
 import io
@@ -122,7 +122,7 @@ def test_the_status_line_fits_a_log(make_set):
 @pytest.mark.parametrize(
     ("changes", "shown"),
     [
-        ({"status": "stale", "silent": "trades"}, "trades silent: nothing is opened"),
+        ({"status": "stale", "silent": "trades"}, "trades silent: no new positions"),
         ({"not_heard": "bbo 31 s"}, "not heard: bbo 31 s"),
     ],
 )

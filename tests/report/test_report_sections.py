@@ -1,9 +1,9 @@
-"""What the calibration report draws and says, against the same numbers computed another way.
+"""The charts and texts of the calibration report, against numbers computed another way.
 
 - Every panel has its series, each with finite points.
 - Points, fitted lines and bands are those of the data and of the fit; tables say what the fit says.
 - The window's book and its hole are those of the shards.
-- What cannot be told is not told.
+- Nothing is stated that the data do not support.
 """
 
 import math
@@ -115,7 +115,7 @@ def test_toxicity_is_the_product_with_its_interval_and_the_fee_is_said(
         assert list(series_of(section, line).y) == [height] * 4
     told = " ".join(section.paragraphs)
     fee = FEE_RATE * fitted.mid
-    assert f"1.5 bp of the mid of {fitted.mid:.7g}: {fee:.4g} a fill" in told
+    assert f"1.5 bp of the mid of {fitted.mid:.7g}: {fee:.4g} per fill" in told
     assert f"expected to earn {found.income_per_hour.value:.4g} [" in told
 
 
@@ -147,7 +147,7 @@ def test_the_verdict_on_the_fill_curve_follows_from_its_distance(window, fitted)
     section = panels.reach_survival(window, replace(fitted, fill_curve=curves))
     assert [row[4] for row in section.tables[0].rows] == ["fits", "does not fit"]
     few = panels.reach_survival(window, fitted.rejected("too short"))
-    assert [row[4] for row in few.tables[0].rows] == ["too few to tell"] * 2
+    assert [row[4] for row in few.tables[0].rows] == ["too few orders to tell"] * 2
 
 
 def test_what_a_fill_pays_is_the_mean_move_beyond_each_depth(sections, window, fitted, series_of):
@@ -181,7 +181,7 @@ def test_the_verdict_on_a_side_follows_from_its_slope(fitted, series_of):
     changed = replace(fitted.fill_impact, profile=Sides(steep, unsure))
     section = panels.fill_impact(replace(fitted, fill_impact=changed))
     verdicts = [row[-1] for row in section.tables[0].rows]
-    assert verdicts == ["withdrawn: b is 1 or more", "b may be below 1"]
+    assert verdicts == ["no depth pays: b is 1 or more", "b may be below 1"]
     line = series_of(section, "a + bδ +")
     assert (line.y[-1] - line.y[0]) / (line.x[-1] - line.x[0]) == pytest.approx(1.3)
 
@@ -310,7 +310,7 @@ def test_a_market_that_does_not_pay_is_said_not_to_at_this_fee(fitted, table_of)
     found = economics(fitted, fee_rate=0.01)
     section = toxicity_gauge(fitted, found, 0.01)
     told = " ".join(section.paragraphs)
-    assert "No depth that was measured pays: do not quote this market at this fee." in told
+    assert "No measured depth pays: do not quote this market at this fee." in told
     assert "100 bp of the mid" in told
     assert f"is expected to lose, with the ask at {found.bot.ask_depth:.4g}" in told
     for place, side in enumerate(found.sides):

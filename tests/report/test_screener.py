@@ -1,4 +1,4 @@
-"""The screener: ranks coins by income, on the runner's windows, and says what it does not know."""
+"""The screener: ranks coins by income on the runner's windows and reports what is unknown."""
 
 import io
 import json
@@ -66,11 +66,11 @@ def test_verdicts_follow_from_the_income(rows, data_dir):
     assert rows["THIN"].verdict.startswith("not enough data: ")
     dear = screened(data_dir, fee_rate=0.01)["GOOD"]
     assert dear.income_per_hour.value < 0
-    assert dear.verdict == "no depth that was measured pays: do not quote at this fee"
+    assert dear.verdict == "no measured depth pays: do not quote at this fee"
 
 
 def test_a_silent_channel_and_a_curve_that_does_not_fit_show_in_the_status(data_dir, monkeypatch):
-    """Trades stop two minutes before the end, while bbo and book go on."""
+    """Trades stop two minutes before the end, while bbo and book continue."""
     read = RollingWindow.update
 
     def deaf(rolling):
@@ -136,13 +136,13 @@ def test_old_data_and_data_of_different_times_are_said(rows):
     assert list(age_warnings(fresh, DAY, 1800)) == []
     assert list(age_warnings([], DAY, 1800)) == []
     (old,) = age_warnings(fresh, DAY + timedelta(hours=3), 1800)
-    assert old == "old data, the bot would not quote from them: ETH 3 h, BTC 3 h old"
+    assert old == "data too old for the bot to quote from: ETH 3 h, BTC 3 h old"
     days = at(ETH=DAY, BTC=DAY - timedelta(days=4), SOL=None)
     old, apart = age_warnings(days, DAY, 1800)
-    assert old == "old data, the bot would not quote from them: BTC 4 days old"
+    assert old == "data too old for the bot to quote from: BTC 4 days old"
     assert apart == (
-        "the coins' data are not of one time, so their incomes cannot be compared: BTC's end "
-        "2026-11-19 12:00, ETH's 2026-11-23 12:00 UTC, 4 days later"
+        "the coins' data end at different times, so their incomes are not comparable: BTC at "
+        "2026-11-19 12:00, ETH at 2026-11-23 12:00 UTC, 4 days later"
     )
 
 
@@ -160,7 +160,7 @@ def test_the_script_prints_json_and_warns_beside_it(data_dir, run_script, monkey
     assert good["income_per_hour"] == pytest.approx(
         screened(data_dir)["GOOD"].income_per_hour.value
     )
-    assert "the coins' data are not of one time" in result.stderr
+    assert "the coins' data end at different times" in result.stderr
 
 
 def test_the_script_prints_a_table_with_the_windows_and_their_ends(
@@ -173,7 +173,7 @@ def test_the_script_prints_a_table_with_the_windows_and_their_ends(
     assert " of 80 min" in row
     assert "2026-09-21 14:33" in row
     assert "maker fee of 1.5 bp" in result.stdout
-    assert "the coins' data are not of one time" in result.stdout
+    assert "the coins' data end at different times" in result.stdout
 
 
 @pytest.mark.parametrize("name", ["window_minutes", "max_window_minutes", "stake"])

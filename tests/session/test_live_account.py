@@ -1,4 +1,4 @@
-"""A live paper session can reach nothing but this machine, and its key is in no file."""
+"""A live paper session can only reach this machine, and its key is never written to a file."""
 
 import json
 from pathlib import Path
@@ -84,7 +84,7 @@ def test_two_bots_have_their_own_sub_account_folder_and_inventories(tmp_path, ac
         (REAL, ADDRESSES["ws"]),
         (ADDRESSES["rest"], "wss://api.hyperliquid.xyz/ws"),
         ("http://127.0.0.1.evil.example:8792", ADDRESSES["ws"]),
-        ("http://localhost:8792", ADDRESSES["ws"]),  # a name could be led anywhere
+        ("http://localhost:8792", ADDRESSES["ws"]),  # a host name could resolve to anything
         ("http://127.0.0.1@api.hyperliquid.xyz", ADDRESSES["ws"]),
         ("", ADDRESSES["ws"]),
     ],
@@ -169,7 +169,7 @@ def test_the_budget_is_counted_from_the_second_minute_on():
 def test_a_scenario_without_the_coin_is_refused_before_anything_starts(tmp_path):
     calm = ROOT / "tests" / "scenarios" / "calm.yaml"
     assert SessionOptions(ROOT, tmp_path, "ETH", scenario=calm).scenario == calm
-    with pytest.raises(InputError, match=r"calm\.yaml has no market of BTC: name one of ETH"):
+    with pytest.raises(InputError, match=r"calm\.yaml has no market for BTC: name one of ETH"):
         SessionOptions(ROOT, tmp_path, "BTC", scenario=calm)
     with pytest.raises(InputError, match=r"nowhere\.yaml"):
         SessionOptions(ROOT, tmp_path, scenario=tmp_path / "nowhere.yaml")

@@ -1,4 +1,4 @@
-"""What a session leaves behind when it is killed: nothing, and its parts ended in order."""
+"""A killed session leaves no process behind, and its parts are ended in order."""
 
 import signal
 import subprocess

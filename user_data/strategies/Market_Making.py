@@ -1,7 +1,8 @@
-"""Freqtrade plugin: rests quotes at the Cartea-Jaimungal depths, see ``advanced_mm.quoting``."""
+"""Freqtrade strategy that quotes at the Cartea-Jaimungal depths, see ``advanced_mm.quoting``."""
 
 import contextlib
 import logging
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,24 +27,16 @@ from advanced_mm.quoting import (
     Refusal,
     Side,
     Touch,
-    kind_of,
     own_sizes,
     queue_ahead,
     touch_of,
 )
 from advanced_mm.quoting.account_records import AccountRecords
 from advanced_mm.quoting.builder_markets import unnamed_exchanges
-from advanced_mm.quoting.freqtrade_settings import (
-    MODES,
-    UNIT_OVER_MINIMUM,
-    USUAL_SPREAD,
-    ConfiguredBot,
-    find_contradictions,
-    quoted_spread,
-    told,
-)
+from advanced_mm.quoting.freqtrade_settings import MODES, UNIT_OVER_MINIMUM, told
 from advanced_mm.quoting.live import LiveTrading, spare_requests
-from advanced_mm.quoting.settings_rules import RULES
+from advanced_mm.quoting.quote_log import QuoteLog
+from advanced_mm.quoting.start_check import check_settings
 from advanced_mm.quoting.trade_journal import TradeJournal
 
 logger = logging.getLogger(__name__)
@@ -52,15 +45,14 @@ AT_TOUCH, OPTIMAL_DEPTH = "at_touch", "optimal_depth"
 """Exit reasons of our own quotes."""
 
 BOOK_REUSE = timedelta(milliseconds=250)
-REFUSAL_REPEAT = timedelta(seconds=60)
 
 
 class Market_Making(IStrategy):
     """Rest one post-only order at mid -/+ the optimal depth: the bid when flat, the ask when long.
 
-    With ``q_min = -1, q_max = 0`` in the ``market_making`` block it is the mirror image, a bot that
-    sells first. Everything is re-read from the parameter files that the calibration publishes;
-    without fresh, agreeing, finite ones nothing is opened and resting entries are cancelled.
+    With ``q_min = -1, q_max = 0`` in the ``market_making`` block the bot is the mirror image and
+    sells first. Parameters are re-read from the files that the calibration publishes; without
+    fresh, consistent, finite ones no position is opened and resting entries are cancelled.
     """
 
     INTERFACE_VERSION = 3
@@ -77,12 +69,12 @@ class Market_Making(IStrategy):
         "stoploss": "market",
         "stoploss_on_exchange": False,
     }
-    minimal_roi = {"0": 100}  # exits are quotes, never a profit target
-    stoploss = -0.05  # the last resort; inventory is controlled by the quotes
+    minimal_roi = {"0": 100}  # no profit target: positions are closed by quotes
+    stoploss = -0.05  # last resort: the quotes control the inventory
     use_exit_signal = True
 
     risk_aversion_scale = DecimalParameter(0.1, 10.0, default=1.0, decimals=1, space="buy")
-    """Factor on the configured risk aversion, so that hyperopt can search it; 1 leaves it alone."""
+    """Factor on the configured risk aversion, for hyperopt; 1 leaves it unchanged."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -93,27 +85,26 @@ class Market_Making(IStrategy):
         if (self.settings.q_min, self.settings.q_max) not in {(0, 1), (-1, 0)}:
             raise OperationalException(
                 f"market_making.q_min = {self.settings.q_min}, q_max = {self.settings.q_max}: one "
-                "Freqtrade bot holds one unit; set 0 and 1 (long-only) or -1 and 0 (short-only)."
+                "Freqtrade bot holds one unit; set them to 0 and 1 (long only) or to -1 and 0 "
+                "(short only)."
             )
         if (unnamed := unnamed_exchanges(config)) is not None:
             raise OperationalException(unnamed)
         self.can_short = self.settings.q_min < 0
         self._coins: dict[str, str] = {}
-        """The venue's names of the pairs, as far as they were asked for."""
+        """The venue's coin names by pair, as far as they have been looked up."""
         self._feeds: dict[str, ParameterFeed] = {}
         self._quoters: dict[tuple[str, float], Quoter] = {}
         self._touches: dict[str, tuple[datetime, Touch]] = {}
         self._books: dict[str, Any] = {}
         self._decisions: dict[str, Quote | Refusal] = {}
-        self._refusals: dict[str, tuple[datetime, str]] = {}
-        self._journal: TradeJournal | None = None
         self._live: LiveTrading | None = None
         self._bad_rows = BadRows()
-        self._told_at = datetime.min.replace(tzinfo=UTC)
+        self._log = QuoteLog(self._bad_rows, repeats=self._trading)
 
     @property
     def protections(self) -> list[dict[str, Any]]:
-        """Stop entries for an hour after a closed-trade drawdown of ``max_drawdown`` in a day."""
+        """Stop entries for an hour after a drawdown of ``max_drawdown`` on trades of one day."""
         return [
             {
                 "method": "MaxDrawdown",
@@ -128,47 +119,35 @@ class Market_Making(IStrategy):
     # ---- life cycle
 
     def ft_bot_start(self, **kwargs: Any) -> None:
-        """Called by Freqtrade once its whole configuration is merged: judge it first."""
-        if self.config["runmode"].value in MODES:
-            self._judge_settings()
+        """Check Freqtrade's merged configuration: refuse what loses money, warn of hindrances."""
+        mode = self.config["runmode"].value
+        if mode in MODES:
+            wallets = self.wallets if mode == "live" else None
+            capital = None if wallets is None else wallets.get_total_stake_amount()
+            published = self._published_parameters()
+            findings = check_settings(self.config, self.settings, mode, published, capital)
+            if any(finding.refused for finding in findings):
+                raise OperationalException(told(findings))
+            if findings:
+                logger.warning("%s", told(findings))
         super().ft_bot_start(**kwargs)
 
-    def _judge_settings(self) -> None:
-        """Refuse settings of Freqtrade with which quoting loses money, warn of what hinders it."""
-        mode = self.config["runmode"].value
-        spreads = [self._spread(pair) for pair in self.config["exchange"].get("pair_whitelist", [])]
-        known = [spread for spread in spreads if spread is not None]
-        wallets = self.wallets if mode == "live" else None
-        bot = ConfiguredBot(
-            self.config,
-            self.settings,
-            mode,
-            max(known, default=USUAL_SPREAD),
-            None if wallets is None else wallets.get_total_stake_amount(),
-        )
-        findings = find_contradictions(bot, RULES)
-        if any(finding.refused for finding in findings):
-            raise OperationalException(told(findings))
-        if findings:
-            logger.warning("%s", told(findings))
-
-    def _spread(self, pair: str) -> float | None:
-        """Share of the price between the quotes of both sides, if parameters tell it yet."""
-        try:
-            return quoted_spread(self._feed(pair).latest(), self.settings.fee_rate)
-        except AdvancedMMError:
-            return None
+    def _published_parameters(self) -> Iterator[ParameterSet]:
+        """Yield the parameters of the configured pairs, as far as they are published."""
+        for pair in self.config["exchange"].get("pair_whitelist", []):
+            with contextlib.suppress(AdvancedMMError):
+                yield self._feed(pair).latest()
 
     def bot_start(self, **kwargs: Any) -> None:
-        """Open the journal; live, send orders post-only and never without knowing."""
+        """Open the journal; in live trading make orders post-only and safe to lose."""
         if not self._trading:
             logger.warning(
-                "A backtest fills a quote whole whenever a candle reaches it, keeps it for the "
-                "whole candle and prices all of history with the parameters published last: it "
-                "shows that the machinery runs, not what the bot would earn."
+                "A backtest fills a quote completely whenever a candle reaches it, keeps it for a "
+                "whole candle and prices all of history with the latest parameters: it shows that "
+                "the software works, not what the bot would earn."
             )
             return
-        exchange = self.dp._exchange  # Freqtrade has no public way to it
+        exchange = self.dp._exchange  # Freqtrade has no public access to it
         spare_requests(exchange, self._bad_rows)
         if self.config["runmode"] == RunMode.LIVE:
             self.order_time_in_force = {"entry": "ALO", "exit": "ALO"}
@@ -183,23 +162,23 @@ class Market_Making(IStrategy):
         if self._live is not None:
             records = AccountRecords(exchange._api)
             records.install()
-        self._journal = TradeJournal(writer, name, exchange, records, self._dry_money)
-        self._journal.install()
+        self._log.journal = TradeJournal(writer, name, exchange, records, self._dry_money)
+        self._log.journal.install()
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
-        """Lift the lock Freqtrade sets to the end of the candle after each closed trade.
+        """Remove the lock that Freqtrade sets until the end of the candle after each closed trade.
 
-        Live, find out about orders in doubt and compare the account with the books.
+        In live trading, resolve orders in doubt and compare the account with the books.
         """
-        self._tell_bad_rows(current_time)
+        self._log.skipped_rows(current_time)
         if self._live is not None:
             self._live.at_loop(self.dp.current_whitelist(), Trade.get_open_trades())
         if self._trading and any(
             lock.reason == "Auto lock" for lock in PairLocks.get_pair_locks(None)
         ):
             self.unlock_reason("Auto lock")
-        if self._journal is not None:
-            self._tell_journal(self._journal, current_time)
+        if self._log.journal is not None:
+            self._tell_journal(self._log.journal, current_time)
 
     def _tell_journal(self, journal: TradeJournal, now: datetime) -> None:
         trades = Trade.get_open_trades()
@@ -221,33 +200,33 @@ class Market_Making(IStrategy):
         return float(start) + float(Trade.get_total_closed_profit())
 
     def ft_bot_cleanup(self) -> None:
-        """Called by Freqtrade at the end, after it has cancelled the orders that it knows."""
+        """Resolve orders in doubt; Freqtrade calls this after cancelling the orders it knows."""
         super().ft_bot_cleanup()
         if self._live is not None:
             self._live.close()
-        if self._journal is not None:
-            self._journal.close(Trade.get_open_trades)
+        if self._log.journal is not None:
+            self._log.journal.close(Trade.get_open_trades)
 
     def order_filled(
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
     ) -> None:
         """Called by Freqtrade once an order has ended of which something was filled."""
-        if self._journal is not None:
-            self._journal.order_filled(self._coin(pair), trade, order)
+        if self._log.journal is not None:
+            self._log.journal.order_filled(self._coin(pair), trade, order)
 
-    # ---- signals: always willing; whether a quote goes out is decided when its price is known
+    # ---- signals: always on; whether a quote is sent is decided when its price is known
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
-        """No indicators: depths come from the order flow, not from candles."""
+        """Return the candles unchanged: depths come from the order flow, not from candles."""
         return dataframe
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
-        """Signal on every candle; ``custom_stake_amount`` holds back what must not be quoted."""
+        """Signal on every candle; ``custom_stake_amount`` blocks entries that are refused."""
         dataframe["enter_short" if self.can_short else "enter_long"] = 1
         return dataframe
 
     def populate_exit_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
-        """No exit signals: they would cancel entries of the same candle; see ``custom_exit``."""
+        """Set no exit signals: they would cancel entries of the same candle (see `custom_exit`)."""
         return dataframe
 
     # ---- entries
@@ -262,10 +241,10 @@ class Market_Making(IStrategy):
         side: str,
         **kwargs: Any,
     ) -> float:
-        """Mid -/+ the optimal depth for a flat bot; the proposed rate where the quote is refused.
+        """Return mid -/+ the optimal depth, or the proposed rate if the quote is refused.
 
-        Freqtrade has no word for "no order" here: the refusal takes effect in
-        ``custom_stake_amount``, which it asks next.
+        This callback cannot decline an order; the refusal takes effect in ``custom_stake_amount``,
+        which Freqtrade calls next.
         """
         decision = self._decide(pair, self._entry_side, 0, current_time, proposed_rate)
         return decision.price if isinstance(decision, Quote) else proposed_rate
@@ -283,15 +262,15 @@ class Market_Making(IStrategy):
         side: str,
         **kwargs: Any,
     ) -> float:
-        """The whole stake as one unit; 0, which means no order, where the quote was refused."""
+        """Return the whole stake as one unit, or 0 (no order) if the quote was refused."""
         if not isinstance(self._decisions.get(pair), Quote):
             return 0.0
         if min_stake is not None and proposed_stake < UNIT_OVER_MINIMUM * min_stake:
-            self._note_refusal(
+            self._log_refusal(
                 pair,
                 current_time,
                 f"a unit of {proposed_stake:.2f} {self.config['stake_currency']} is below "
-                f"{UNIT_OVER_MINIMUM} x the venue's minimum of {min_stake:.2f}; raise the stake",
+                f"{UNIT_OVER_MINIMUM} x the venue's minimum of {min_stake:.2f}; raise stake_amount",
             )
             return 0.0
         return proposed_stake
@@ -308,13 +287,13 @@ class Market_Making(IStrategy):
         side: str,
         **kwargs: Any,
     ) -> bool:
-        """Last check: the order carries exactly the quoted price (Freqtrade clamps far ones)."""
+        """Check that the order has exactly the quoted price (Freqtrade clamps distant ones)."""
         return self._confirm(pair, rate, current_time, 0.0)
 
     def check_entry_timeout(
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
     ) -> bool:
-        """Asked at every loop: True cancels a quote that has drifted, aged or lost its reason."""
+        """Return True in any loop to cancel a quote that has drifted, expired or is refused."""
         return self._is_outdated(pair, self._entry_side, 0, order, current_time)
 
     # ---- exits
@@ -330,8 +309,8 @@ class Market_Making(IStrategy):
     ) -> str | None:
         """Offer the position whenever no offer rests; hold it only while the book is in doubt.
 
-        Beyond the stop nothing is offered: Freqtrade executes the first exit it is told of, and an
-        offer, requoted for ever, would starve the stop.
+        Beyond the stop nothing is offered: Freqtrade executes the first exit reported, so an offer
+        that is requoted forever would prevent the stop.
         """
         if any(order.ft_order_side == trade.exit_side for order in trade.open_orders):
             return None
@@ -353,9 +332,9 @@ class Market_Making(IStrategy):
         exit_tag: str | None,
         **kwargs: Any,
     ) -> float:
-        """Price the offer anew: Freqtrade asks the venue for funding since ``custom_exit``.
+        """Reprice the offer, since Freqtrade queries funding between ``custom_exit`` and this call.
 
-        A person's forced exit keeps Freqtrade's own price.
+        A manual forced exit keeps Freqtrade's own price.
         """
         if exit_tag not in (AT_TOUCH, OPTIMAL_DEPTH):
             return proposed_rate
@@ -374,7 +353,7 @@ class Market_Making(IStrategy):
         current_time: datetime,
         **kwargs: Any,
     ) -> bool:
-        """Check a quote's price; a stop or a manual exit always passes."""
+        """Check the price of an exit quote; a stop or a manual exit is always confirmed."""
         if exit_reason not in (AT_TOUCH, OPTIMAL_DEPTH):
             return True
         position = -float(trade.amount) if trade.is_short else float(trade.amount)
@@ -383,12 +362,12 @@ class Market_Making(IStrategy):
     def check_exit_timeout(
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
     ) -> bool:
-        """As for entries; a market order (the stop) is left alone."""
+        """Cancel outdated exit quotes as for entries; leave market orders (the stop) alone."""
         if order.order_type != "limit":
             return False
         return self._is_outdated(pair, *_offer_of(trade), order, current_time)
 
-    # ---- between Freqtrade and the quoter
+    # ---- interface to the quoter
 
     @property
     def _trading(self) -> bool:
@@ -404,10 +383,10 @@ class Market_Making(IStrategy):
     def _decide(
         self, pair: str, side: Side, inventory: int, now: datetime, rate: float
     ) -> Quote | Refusal:
-        """Ask the quoter; what goes wrong on the way is a refusal, and replaces the last decision.
+        """Return the quoter's decision; any error is a refusal and replaces the last decision.
 
-        Freqtrade swallows a callback's exception and goes on as if nothing had been said: the
-        order would keep resting, the last decision stay in force. So nothing may escape.
+        Exceptions must not propagate: Freqtrade swallows them and continues with its defaults, so
+        the order would keep resting and the last decision would remain in force.
         """
         self._decisions.pop(pair, None)
         try:
@@ -424,10 +403,10 @@ class Market_Making(IStrategy):
         except (AdvancedMMError, ExchangeError) as error:
             decision = Refusal(str(error))
         except Exception as error:
-            logger.exception("%s: cannot decide on a quote", pair)
+            logger.exception("%s: quote decision failed", pair)
             decision = Refusal(f"internal error: {error!r}")
         if isinstance(decision, Refusal):
-            self._note_refusal(pair, now, decision.reason)
+            self._log_refusal(pair, now, decision.reason)
         self._decisions[pair] = decision
         return decision
 
@@ -440,8 +419,8 @@ class Market_Making(IStrategy):
         outdated = isinstance(wanted, Refusal) or self._quoter(pair).is_outdated(
             resting, age, wanted
         )
-        if outdated and self._journal is not None:
-            self._journal.will_cancel(str(order.order_id), resting, wanted)
+        if outdated and self._log.journal is not None:
+            self._log.journal.will_cancel(str(order.order_id), resting, wanted)
         return outdated
 
     def _confirm(self, pair: str, rate: float, now: datetime, position: float) -> bool:
@@ -449,15 +428,15 @@ class Market_Making(IStrategy):
         if not isinstance(decision, Quote):
             return False
         if abs(rate - decision.price) > 0.01 * decision.tick:
-            self._note_refusal(
+            self._log_refusal(
                 pair,
                 now,
                 f"Freqtrade would send {rate} instead of {decision.price}; raise "
                 "custom_price_max_distance_ratio in the configuration",
             )
             return False
-        if self._journal is not None:
-            self._journal.agreed(
+        if self._log.journal is not None:
+            self._log.journal.agreed(
                 pair,
                 self._coin(pair),
                 decision,
@@ -493,23 +472,23 @@ class Market_Making(IStrategy):
         market: dict[str, Any] | None = self.dp.market(pair)
         if market is None:
             raise InputError(
-                f"{pair} is not traded on this exchange; correct exchange.pair_whitelist."
+                f"{pair}: not traded on this exchange; correct exchange.pair_whitelist."
             )
         return market
 
     def _coin(self, pair: str) -> str:
-        """The venue's name of a pair, by which parameters and the journal are kept."""
+        """Return the venue's coin name of a pair, used for parameters and the journal."""
         if pair not in self._coins:
             self._coins[pair] = coin_of_market(self._market(pair))
         return self._coins[pair]
 
     def _grid(self, pair: str) -> PriceGrid:
         market = self._market(pair)
-        # Freqtrade rounds orders to the precision of when it loaded the markets.
+        # Freqtrade rounds orders to the precision at the time it loaded the markets.
         return PriceGrid(int(market["info"]["szDecimals"]), float(market["precision"]["price"]))
 
     def _touch(self, pair: str, now: datetime) -> Touch:
-        """Best bid and offer, asked of the venue at most every quarter of a second."""
+        """Return the best bid and offer, fetched at most every quarter of a second."""
         asked = self._touches.get(pair)
         if asked is not None and timedelta(0) <= now - asked[0] < BOOK_REUSE:
             return asked[1]
@@ -519,39 +498,20 @@ class Market_Making(IStrategy):
         touch = touch_of(pair, book, own)
         self._touches[pair] = (now, touch)
         self._books[pair] = book
-        if self._journal is not None:
-            self._journal.saw(self._coin(pair), touch)
+        if self._log.journal is not None:
+            self._log.journal.saw(self._coin(pair), touch)
         return touch
 
     def _candle_touch(self, pair: str, rate: float) -> tuple[Touch, datetime]:
-        """In a backtest: a one-tick touch around the candle's rate, at the parameters' own time."""
+        """Return a one-tick touch around a backtest's rate, at the time of the parameters."""
         at = self._feed(pair).latest().kappa.published_at
         half = self._grid(pair).tick(rate) / 2
         return Touch(bid=rate - half, ask=rate + half, at=at), at
 
-    def _tell_bad_rows(self, now: datetime) -> None:
-        """Say at most once a minute what was left out of lists of the venue and of the files."""
-        if now - self._told_at < REFUSAL_REPEAT:
-            return
-        news = self._bad_rows.news()
-        if news is not None:
-            self._told_at = now
-            logger.warning("left out so far: %s", news)
-            if self._journal is not None:
-                self._journal.bad_rows(news)
-
-    def _note_refusal(self, pair: str, now: datetime, reason: str) -> None:
-        """Say why nothing is quoted when the reason is new, then once a minute while trading."""
-        if self._journal is not None:
-            self._journal.refused(self._coins.get(pair, pair), reason)
-        kind = kind_of(reason)
-        last = self._refusals.get(pair)
-        again = self._trading and last is not None and now - last[0] >= REFUSAL_REPEAT
-        if last is None or last[1] != kind or again:
-            logger.warning("%s: not quoting: %s", pair, reason)
-            self._refusals[pair] = (now, kind)
+    def _log_refusal(self, pair: str, now: datetime, reason: str) -> None:
+        self._log.refusal(pair, self._coins.get(pair, pair), reason, now)
 
 
 def _offer_of(trade: Trade) -> tuple[Side, int]:
-    """Side of the offer that closes a position, and the inventory it closes."""
+    """Return the side of the offer that closes a position, and the inventory it closes."""
     return ("bid", -1) if trade.is_short else ("ask", 1)

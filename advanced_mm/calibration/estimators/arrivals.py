@@ -32,20 +32,19 @@ class ArrivalFit:
 class ArrivalEstimator:
     """Counts over covered time, with the Poisson interval widened for bursts.
 
-    The interval is Garwood's (chi-square), its half-widths multiplied by sqrt(phi); phi is taken
-    from whole bins of ``dispersion_bin_ms`` laid from the start of each stretch.
+    The interval is Garwood's (chi-square) with its half-widths multiplied by sqrt(phi); phi is
+    computed from whole bins of ``dispersion_bin_ms``, counted from the start of each stretch.
 
-    ``min_orders`` is the gate. ``block_seconds`` corrects a feed without transaction codes, where
-    orders of one block of that length merge into one (``merging.unmerged_counts``); the error then
-    comes from blocks of time, with the correction's own noise in it, and the interval is
-    log-normal. It is off by default, so that the published rate is the plain n/T; it is ignored
-    where orders are separated. A ``bootstrap`` replaces the error and the interval by what it
-    draws.
+    ``min_orders`` is the gate. ``block_seconds`` corrects a feed without transaction codes, in
+    which the orders of one block of that length merge into one (``merging.unmerged_counts``); the
+    error is then computed from time blocks and includes the correction's own noise, and the
+    interval is log-normal. It is off by default, so that the published rate is the plain n/T, and
+    ignored if orders are separated. With a ``bootstrap``, error and interval come from its draws.
 
     Raises
     ------
     InputError
-        If ``block_seconds`` does not lie between 0 and 1.
+        If ``block_seconds`` is not above 0 and at most 1.
     """
 
     min_orders: int = 30
@@ -69,9 +68,9 @@ class ArrivalEstimator:
         if n < self.min_orders:
             rate = rate.rejected(f"{n} market orders, {self.min_orders} needed")
         elif not np.isfinite(rate.value):
-            rate = rate.rejected("an order in nearly every block: the rate cannot be told")
+            rate = rate.rejected("an order in nearly every block: the rate cannot be estimated")
         elif not rate.se > 0:
-            rate = rate.rejected("too few blocks of time to judge its error by")
+            rate = rate.rejected("too few blocks of time to estimate the error")
         return ArrivalFit(rate, phi)
 
     def _rate(self, window: Window, orders: MarketOrders, phi: float) -> Estimate:
@@ -87,7 +86,7 @@ class ArrivalEstimator:
             sums = self.bootstrap.sums(blocks, np.column_stack((counts, blocks.seconds)))
             return self.bootstrap.estimate(rate, sums[:, 0] / sums[:, 1], parts, n)
         if block_seconds is not None:
-            seen = float(np.sqrt(rate / seconds))  # the error had every order shown, on its own
+            seen = float(np.sqrt(rate / seconds))  # error of independent, fully visible orders
             return clustered_estimate(rate, parts, n, least_se=seen, positive=True)
         low, high = garwood_interval(n)
         widen = np.sqrt(phi)
@@ -100,7 +99,7 @@ def garwood_interval(n: int) -> tuple[float, float]:
     """Return the exact 95% interval of a Poisson mean from one count n (Garwood 1936).
 
     Half the chi-square quantiles with 2n and 2n + 2 degrees of freedom, written with the inverse
-    incomplete gamma function: importing scipy.stats would cost a second.
+    incomplete gamma function because importing scipy.stats takes a second.
     """
     low = float(gammaincinv(n, 0.025)) if n > 0 else 0.0
     return low, float(gammaincinv(n + 1, 0.975))
@@ -109,7 +108,7 @@ def garwood_interval(n: int) -> tuple[float, float]:
 def dispersion(time_ms: Int1D, stretches: Stretches, bin_ms: int) -> float:
     """Return variance over mean (ddof 1, at least 1) of counts in whole bins of the stretches.
 
-    1 where there are fewer than two whole bins or no counts.
+    1 if there are fewer than two whole bins or no counts.
     """
     bins = (stretches.end_ms - stretches.start_ms) // bin_ms
     first = np.cumsum(bins) - bins

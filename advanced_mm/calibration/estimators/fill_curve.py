@@ -1,16 +1,17 @@
 """The fill curve lambda(delta) = lambda0 exp(-kappa delta) beyond the touch.
 
-Most market orders take the best level and stop there; the rest have an exponential tail. A hurdle
-model says so: with probability p1 an order walks beyond the touch, and then its reach in whole
-ticks is geometric with continuation probability q. Its maximum likelihood has a closed form.
+Most market orders take the best level and stop there; the rest have an exponential tail. This is a
+hurdle model: with probability p1 an order walks beyond the touch, and its reach in whole ticks is
+then geometric with continuation probability q. The maximum likelihood has a closed form.
 
-A curve whose reach fails its own test (a Kolmogorov-Smirnov distance above the 5% critical value)
-is published with the status ``misfit`` and quoted all the same. No real law is exactly geometric,
-so with enough orders every market fails: of the whole ETH recording (24 minutes) one side does,
-0.079 against 0.062, and none of its ten-minute parts. Nor does it follow that kappa is wrong: with
-five orders a second in a feed without transaction codes eight of ten simulated curves fail while
-kappa is 8% low. Of simulated markets that are geometric it rejects one in twenty, as it should.
-What a fill earns is guarded by itself, through the moves that came with fills (``fill_impact``).
+A curve that fails its goodness-of-fit test (a Kolmogorov-Smirnov distance above the 5% critical
+value) is published with status ``misfit`` and still quoted. No real distribution is exactly
+geometric, so with enough orders every market fails: in the whole ETH recording (24 minutes) one
+side does, 0.079 against 0.062, but in none of its ten-minute parts. Failing does not mean that
+kappa is wrong: with five orders per second in a feed without transaction codes, eight of ten
+simulated curves fail while kappa is 8% low. Of simulated geometric markets the test rejects one in
+twenty, as it should. The profit of a fill is checked separately, through the moves that came with
+fills (``fill_impact``).
 """
 
 from dataclasses import dataclass, replace
@@ -41,12 +42,12 @@ _KS_RARE = 1e-4
 class FillCurveFit:
     """One side's fill curve.
 
-    ``kappa`` per quote currency, ``lambda0`` per second (extrapolated to depth 0), with errors that
-    survive clustering. ``kappa_formula_se`` is the likelihood's own, too small where orders
-    cluster. ``n`` counts orders with a known reach, ``n1`` those beyond the touch; ``half_spread``
-    is their mean pre-trade half-spread (quote currency), ``cap`` the truncation J. ``ks`` is the
-    distance of the reach from its fit given that it is at least 1 tick; ``r2`` that of the log
-    survival, NaN where fewer than two depths have 5 counts.
+    ``kappa`` is per unit of quote currency, ``lambda0`` per second (extrapolated to depth 0), both
+    with errors robust to clustering. ``kappa_formula_se`` is the error from the likelihood, too
+    small if orders cluster. ``n`` counts orders with a known reach, ``n1`` those beyond the touch;
+    ``half_spread`` is the mean pre-trade half-spread of the ``n`` orders (quote currency), ``cap``
+    the truncation J. ``ks`` is the KS distance of the reach, given that it is at least 1 tick, from
+    its fit; ``r2`` is R^2 of the log survival, NaN if fewer than two depths have 5 orders.
     """
 
     kappa: Estimate
@@ -59,26 +60,27 @@ class FillCurveFit:
     ks: float
     r2: float
     q: float = np.nan
-    """Fitted probability to walk one more tick."""
+    """Fitted probability of walking one more tick."""
 
     @property
     def ks_critical(self) -> float:
-        """5% critical value of ``ks``, NaN where the curve is not usable.
+        """5% critical value of ``ks``, NaN if the curve is not usable.
 
-        Simulated, once for each law: the usual 1.36 / sqrt(n1) holds where the law is continuous
-        and not fitted to the same orders; here it would reject one fit in a thousand, not in twenty
-        (Lilliefors 1967).
+        Simulated once per distribution: the usual 1.36 / sqrt(n1) holds for a continuous
+        distribution that was not fitted to the same orders; here it would reject one fit in a
+        thousand instead of one in twenty (Lilliefors 1967).
         """
         if not (self.kappa.usable and 0 < self.q < 1):
             return float("nan")
         q = min(max(round(self.q, 2), 0.01), 0.99)
-        deep = 1 + int(np.ceil(np.log(_KS_RARE) / np.log(q)))  # few reach it: one law for all caps
+        # Few orders reach this depth, so one distribution serves all larger caps.
+        deep = 1 + int(np.ceil(np.log(_KS_RARE) / np.log(q)))
         return _ks_critical_root_n(q, max(2, min(self.cap, deep))) / float(np.sqrt(self.n1))
 
 
 @dataclass(frozen=True)
 class _Sums:
-    """What the closed form needs, as sums over orders. Shapes (rows,): a block or a draw each."""
+    """Sums over orders for the closed form. Shapes (rows,), a row per block or draw."""
 
     n: Float1D
     n1: Float1D
@@ -96,18 +98,18 @@ class _Sums:
         return self.n, self.n1, self.go, self.stop, self.half_spread, self.seconds
 
     def kappa(self, tick: float) -> Float1D:
-        """-ln q / tick: infinite where no order walked a second tick, NaN without any."""
+        """Return -ln q / tick: infinite if no order walked a second tick, NaN without orders."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return -np.log(self.go / (self.go + self.stop)) / tick
 
     def lambda0(self, tick: float) -> Float1D:
-        """Rate of orders beyond the touch, carried back from the first tick to depth 0."""
+        """Return the rate of orders beyond the touch, extrapolated from the first tick to 0."""
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             depth = self.half_spread / self.n + tick
             return self.n1 / self.seconds * np.exp(self.kappa(tick) * depth)
 
     def parts(self, kappa: float, lambda0: float, tick: float) -> tuple[Float1D, Float1D]:
-        """Each row's part of the errors of kappa and lambda0: their differentials in the sums."""
+        """Return each row's part of the errors of kappa and lambda0, from their differentials."""
         whole = self.total
         q, first = np.exp(-kappa * tick), whole.half_spread / whole.n
         of_kappa = (q * self.stop - (1 - q) * self.go) / ((whole.go + whole.stop) * q * tick)
@@ -124,25 +126,25 @@ class _Sums:
 class FillCurveEstimator:
     """Hurdle-geometric maximum likelihood of kappa and lambda0.
 
-    With x the reach where it is at least 1, n1 their number, x_c = min(x, J): go = sum(x_c) - n1,
-    stop = #(x < J), q = go / (go + stop), kappa = -ln q / tick and
+    Let x be the reaches of at least 1 tick, n1 their number and x_c = min(x, J). Then
+    go = sum(x_c) - n1, stop = #(x < J), q = go / (go + stop), kappa = -ln q / tick and
     lambda0 = (n/T) (n1/n) exp(kappa (mean half-spread + tick)). J is ``cap_bp`` of the side's mean
-    pre-trade mid, in whole ticks: the far tail has its own law. Orders without a valid pre-trade
-    quote count in T's rate but say nothing about reach: n1/n is over the others.
+    pre-trade mid, in whole ticks, because the far tail has a different distribution. Orders without
+    a valid pre-trade quote count in n/T but not in n1/n, since their reach is unknown.
 
-    ``min_walked`` is the gate on n1; ``kappa_per_bp`` the sane range of kappa times 1 bp of mid.
-    Errors are clustered by block of time, the intervals log-normal; a ``bootstrap`` replaces both
-    by what it draws.
+    ``min_walked`` is the gate on n1; ``kappa_per_bp`` the plausible range of kappa times 1 bp of
+    mid. Errors are clustered by time block and intervals log-normal; with a ``bootstrap`` both come
+    from its draws.
 
-    ``block_seconds`` corrects a feed without transaction codes, where orders of one block of that
-    length merge into one with the deepest reach: the orders that reached at least k ticks are a
-    stream of their own, so ``merging.unmerged_counts`` tells how many there were at each k. It is
-    off by default and ignored where orders are separated.
+    ``block_seconds`` corrects a feed without transaction codes, in which the orders of one block of
+    that length merge into one with the deepest reach: the orders that reached at least k ticks form
+    a stream of their own, whose number ``merging.unmerged_counts`` estimates for each k. It is off
+    by default and ignored if orders are separated.
 
     Raises
     ------
     InputError
-        If ``block_seconds`` does not lie between 0 and 1.
+        If ``block_seconds`` is not above 0 and at most 1.
     """
 
     min_walked: int = 30
@@ -166,7 +168,7 @@ class FillCurveEstimator:
             return _nothing(n, f"0 orders beyond the touch, {self.min_walked} needed")
         mid, tick = float(orders.mid.mean()), window.tick
         cap = max(2, round(self.cap_bp * 1e-4 * mid / tick))
-        # Orders without a quote are taken to walk like the others.
+        # Orders without a quote are assumed to walk like the others.
         blocks = replace(window.blocks, seconds=window.blocks.seconds * (n / len(every)))
         by_block = blocks.sums(orders.time_ms, _columns(orders, cap))
         sums = _Sums(*np.column_stack((by_block, blocks.seconds)).T)
@@ -183,7 +185,7 @@ class FillCurveEstimator:
         else:
             fitted = (insufficient(n1, reason), insufficient(n1, reason))
         if not (reason or (fitted[0].se > 0 and fitted[1].se > 0)):
-            reason = "too few blocks of time to judge its error by"
+            reason = "too few blocks of time to estimate the error"
         if reason:
             fitted = fitted[0].rejected(reason), fitted[1].rejected(reason)
         return _tested(
@@ -225,24 +227,24 @@ class FillCurveEstimator:
         )
 
     def _fault(self, kappa: float, lambda0: float, n1: int, mid: float) -> str:
-        """Say why the curve must not be published, or nothing."""
+        """Return why the curve must not be published, or an empty string."""
         if n1 < self.min_walked:
             return f"{n1} orders beyond the touch, {self.min_walked} needed"
         low, high = self.kappa_per_bp
         if not (np.isfinite(kappa) and kappa > 0):
-            return f"kappa = {kappa:.4g} is not a decay"
+            return f"kappa is {kappa:.4g}, must be positive and finite"
         if not low < kappa * mid * 1e-4 < high:
-            return f"kappa = {kappa * mid * 1e-4:.3g} per bp lies outside {low} to {high}"
-        return "" if np.isfinite(lambda0) else f"lambda0 = {lambda0:.4g} is not a rate"
+            return f"kappa is {kappa * mid * 1e-4:.3g} per bp, outside {low} to {high}"
+        return "" if np.isfinite(lambda0) else f"lambda0 is {lambda0:.4g}, must be finite"
 
 
 def _tested(fit: FillCurveFit) -> FillCurveFit:
-    """Return a fit that says so where the orders' reach is not of its law."""
-    if not fit.ks > fit.ks_critical:  # also where there is no critical value
+    """Return the fit, marked as misfit if it fails its goodness-of-fit test."""
+    if not fit.ks > fit.ks_critical:  # also if there is no critical value
         return fit
     reason = (
-        f"the reach's KS distance of {fit.ks:.3f} from its fit is above the 5% critical value of "
-        f"{fit.ks_critical:.3f}: orders do not reach as this curve says"
+        f"the KS distance of the orders' reach from the fit is {fit.ks:.3f}, above the 5% critical "
+        f"value of {fit.ks_critical:.3f}"
     )
     kappa, lambda0 = (
         replace(estimate, status=Status.MISFIT, reason=reason)
@@ -257,7 +259,7 @@ def _nothing(n: int, reason: str) -> FillCurveFit:
 
 
 def _columns(orders: MarketOrders, cap: int) -> Float2D:
-    """Return 1, walked, go, stop and half-spread for each order, shape (n, 5)."""
+    """Return 1, walked, go, stop and half-spread of each order, shape (n, 5)."""
     walked = orders.reach >= 1
     go = np.where(walked, np.minimum(orders.reach, cap) - 1, 0)
     stop = walked & (orders.reach < cap)
@@ -267,22 +269,22 @@ def _columns(orders: MarketOrders, cap: int) -> Float2D:
 def _unmerged(
     sums: _Sums, orders: MarketOrders, cap: int, blocks: TimeBlocks, block_seconds: float
 ) -> _Sums:
-    """Count, at each depth, the orders that merged with another one that deep."""
+    """Return the sums with the orders at each depth corrected for merging."""
     deepest = min(cap, int(orders.reach.max()))
     reached = [
         unmerged_counts(orders.time_ms[orders.reach >= k], blocks, block_seconds)
         for k in range(1, deepest + 1)
     ]
-    go = np.sum(reached[1:], axis=0) + np.zeros(len(blocks))  # zeros where none reached tick 2
+    go = np.sum(reached[1:], axis=0) + np.zeros(len(blocks))  # zeros if none reached tick 2
     stop = reached[0] - (reached[-1] if deepest == cap else 0.0)
     return replace(sums, n1=reached[0], go=go, stop=stop)
 
 
 @lru_cache(maxsize=256)
 def _ks_critical_root_n(q: float, depths: int) -> float:
-    """95% quantile of sqrt(n) times the KS distance of geometric samples from their own fits.
+    """Return the 95% quantile of sqrt(n) times the KS distance of geometric samples from a fit.
 
-    Reaches below ``depths`` are told apart, the others are taken together.
+    Reaches of ``depths`` or more are grouped together.
     """
     rng = np.random.default_rng(_KS_SEED)
     depth = np.arange(1, depths)
@@ -296,7 +298,7 @@ def _ks_critical_root_n(q: float, depths: int) -> float:
 
 
 def reach_ks_distance(walked: Int1D, q: float, cap: int) -> float:
-    """Return the largest gap between the reach's distribution (below the cap) and its fit."""
+    """Return the largest distance between the reach's distribution (below the cap) and its fit."""
     depth = np.arange(1, min(cap, int(walked.max()) + 1))
     if not len(depth):
         return float("nan")
@@ -307,7 +309,7 @@ def reach_ks_distance(walked: Int1D, q: float, cap: int) -> float:
 def log_survival_r2(walked: Int1D, q: float, cap: int, min_count: int = 5) -> float:
     """Return R^2 of ln P(reach >= k), k up to the cap, against the fitted (k - 1) ln q.
 
-    Depths that fewer than ``min_count`` orders reached do not count.
+    Depths reached by fewer than ``min_count`` orders are ignored.
     """
     depth = np.arange(1, min(cap, int(walked.max())) + 1)
     at_least = len(walked) - np.searchsorted(np.sort(walked), depth, side="left")

@@ -1,8 +1,8 @@
-"""What a filled quote pays: the mid's move after an order that walked beyond the touch.
+"""Adverse move after a fill: the mid's move after an order that walked beyond the touch.
 
-The orders that reach a resting quote are not the average order: they move the mid further, and the
-more so the deeper they reach. ``epsilon_fill`` is their mean move; its growth with depth, a + b
-delta, decides whether any depth pays at all (b >= 1: none does).
+Orders that reach a resting quote move the mid more than the average order does, and the more so the
+deeper they reach. ``epsilon_fill`` is their mean move; its growth with depth, a + b delta,
+determines whether any depth pays (none does if b >= 1).
 """
 
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ Float2D = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class DepthProfile:
-    """Mean move (quote currency) over orders that reached beyond each depth, one side.
+    """Mean move (quote currency) over the orders of one side that reached beyond each depth.
 
     ``depth``, ``mean_move`` and ``count`` have shape (k,), for depths with enough orders;
-    ``intercept`` a (quote currency) and ``slope`` b (a pure number) are of the weighted line.
+    ``intercept`` a (quote currency) and ``slope`` b (dimensionless) are those of the weighted line.
     """
 
     depth: Float1D
@@ -38,13 +38,13 @@ class DepthProfile:
 
     @property
     def no_depth_pays(self) -> bool:
-        """Whether the slope's lower 95% bound is 1 or more, so that the side is withdrawn."""
+        """Whether the slope's lower 95% bound is 1 or more, in which case the side is withdrawn."""
         return self.slope.usable and self.slope.low >= 1.0
 
 
 @dataclass(frozen=True)
 class FillImpactFit:
-    """Jumps given a fill: each side's own, what may be published, and the growth with depth."""
+    """Moves given a fill: raw estimates, those that may be published, and growth with depth."""
 
     epsilon_fill: Sides[Estimate]
     raw: Sides[Estimate]
@@ -53,7 +53,10 @@ class FillImpactFit:
 
 @dataclass(frozen=True)
 class _Moves:
-    """Orders of one side whose move over the horizon is known; means over all with a quote."""
+    """Orders of one side whose move over the horizon is known.
+
+    ``half_spread`` and ``mid`` are means over all orders with a quote.
+    """
 
     time_ms: Int1D
     walk: Float1D
@@ -67,15 +70,15 @@ class _Moves:
 class FillImpactEstimator:
     """Mean of s (mid(t + horizon) - pre-trade mid) over orders that walked at least one tick.
 
-    The mid is the last one at or before t + ``horizon_ms``; an order counts when that instant lies
-    in its own covered stretch. A side needs ``min_fills`` of its own, a bound ``min_fills`` on both
-    sides; more than ``max_bp`` of the mid is not believed.
+    The mid is the last one at or before t + ``horizon_ms``; an order is used if that time lies in
+    its own covered stretch. An estimate of one side needs ``min_fills`` on that side, a bound
+    ``min_fills`` on both sides; more than ``max_bp`` of the mid is rejected.
 
-    The profile takes every depth of the half-tick lattice beyond the mean half-spread, up to
-    ``max_depth_bp`` of the mid, that at least ``min_fills`` orders reached beyond, and lays a line
-    through the means, weighted by count. The points share orders, so its errors never come from its
-    residuals: like those of the mean they are clustered by block of time. A ``bootstrap`` replaces
-    them, and the intervals, by what it draws.
+    The profile uses every depth of the half-tick lattice beyond the mean half-spread, up to
+    ``max_depth_bp`` of the mid, that at least ``min_fills`` orders reached beyond, and fits a line
+    to the means, weighted by count. The points share orders, so the line's errors are not computed
+    from its residuals but, like those of the mean, clustered by time block. With a ``bootstrap``,
+    errors and intervals come from its draws.
     """
 
     horizon_ms: int = 1000
@@ -131,14 +134,14 @@ class FillImpactEstimator:
 
     def _profile(self, window: Window, moves: _Moves) -> DepthProfile:
         depth = self._depths(moves, window.tick)
-        # How many of the depths each order reached beyond; a depth was beaten by those above it.
+        # Number of depths that each order reached beyond.
         beyond = np.searchsorted(depth, moves.walk - 1e-6 * window.tick, side="left")
         count = _beaten(beyond, np.ones(len(beyond)), len(depth)).astype(np.int64)
         means = _ratio(_beaten(beyond, moves.move, len(depth)), count)
         if len(depth) < 3:
             absent = insufficient(len(depth), f"{len(depth)} depths with enough orders, 3 needed")
             return DepthProfile(depth, means, count, absent, absent)
-        # The line needs five sums over depths; each order adds its own part to them.
+        # The line needs five sums over depths, to each of which every order contributes.
         centre = float(depth.mean())
         powers = np.vstack((np.zeros(3), np.cumsum((depth[:, None] - centre) ** [0, 1, 2], axis=0)))
         reached = np.flatnonzero(beyond)
@@ -160,7 +163,7 @@ class FillImpactEstimator:
         return [clustered_estimate(v, p, n) for v, p in zip(values, parts, strict=True)]
 
     def _depths(self, moves: _Moves, tick: float) -> Float1D:
-        """Return the half-tick depths beyond the mean half-spread reached by enough orders."""
+        """Return the half-tick depths beyond the mean half-spread that enough orders reached."""
         if len(moves.walk) < self.min_fills:
             return np.empty(0)
         kth = np.partition(moves.walk, -self.min_fills)[-self.min_fills]
@@ -184,12 +187,12 @@ def line_from_sums(sums: Float2D, centre: float) -> tuple[Float1D, Float1D]:
     sums
         Shape (rows, 5): sums of w, w u, w u^2, w y and w u y with u = x - ``centre``.
     centre
-        A value among x, so that the sums do not cancel.
+        A value within the range of x, which avoids cancellation in the sums.
 
     Returns
     -------
     intercept, slope
-        Shape (rows,), NaN where fewer than two points count.
+        Shape (rows,), NaN with fewer than two points.
     """
     w, wu, wuu, wy, wuy = sums.T
     slope = _ratio(w * wuy - wu * wy, w * wuu - wu**2)
@@ -199,7 +202,7 @@ def line_from_sums(sums: Float2D, centre: float) -> tuple[Float1D, Float1D]:
 def _line_parts(
     sums: Float2D, intercept: float, slope: float, centre: float
 ) -> tuple[Float1D, Float1D]:
-    """Return each block's part of the errors of intercept and slope, through its residuals."""
+    """Return each block's part of the errors of intercept and slope, from its residuals."""
     w, wu, wuu, wy, wuy = sums.T
     level = intercept + slope * centre
     off, off_u = wy - level * w - slope * wu, wuy - level * wu - slope * wuu
@@ -216,7 +219,7 @@ def _beaten(beyond: Int1D, values: Float1D, depths: int) -> Float1D:
 
 
 def _ratio(top: Float1D, bottom: NDArray[Any]) -> Float1D:
-    """Divide, with NaN where there is nothing to divide by."""
+    """Divide; return NaN if the divisor is not positive."""
     out = np.full(len(top), np.nan)
     np.divide(top, bottom, out=out, where=bottom > 0)
     return out

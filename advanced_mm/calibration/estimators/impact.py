@@ -1,11 +1,11 @@
 """Permanent move of the mid per market order, epsilon, by least squares on the model's equation.
 
-dS = sigma dW + eps+ dM+ - eps- dM- on bins of half a second, with one lag for what comes late:
+dS = sigma dW + eps+ dM+ - eps- dM- on bins of half a second, with one lag for late moves:
 
     dS_i = a+ N+_i - a- N-_i + b+ N+_{i-1} - b- N-_{i-1} + r_i,      eps = a + b
 
-Means of event windows count the neighbours of a clustered order again (+66% in simulation at 1 s);
-medians and trimmed means drop the few orders that are the whole effect.
+Means over event windows count the neighbours of clustered orders repeatedly (+66% in simulation at
+1 s); medians and trimmed means drop the few orders that make up the whole effect.
 """
 
 from dataclasses import dataclass
@@ -36,15 +36,15 @@ Float2D = NDArray[np.float64]
 
 # (a+, a-, b+, b-) -> (eps+, eps-)
 _SUM_OF_LAGS = np.array([[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0]])
-_WORST_CONDITION = 1e10  # of a draw's normal equations; beyond it the draw has no estimate
+_WORST_CONDITION = 1e10  # beyond this condition number a draw has no estimate
 
 
 @dataclass(frozen=True)
 class ImpactFit:
     """Jumps per market order, quote currency.
 
-    ``raw`` holds each side's own estimate, ``epsilon`` what may be published. ``bins`` counts the
-    bins used and ``r2`` is the share of the mid's variation (about zero) they explain.
+    ``raw`` holds each side's own estimate, ``epsilon`` the numbers that may be published. ``bins``
+    is the number of bins used and ``r2`` the share of the mid's variation (about zero) explained.
     """
 
     epsilon: Sides[Estimate]
@@ -57,24 +57,25 @@ class ImpactFit:
 class ImpactEstimator:
     """Least squares without intercept, HC1 errors, one lag.
 
-    Bins are ``[kB, (k+1)B)`` on epoch milliseconds, ``B = bin_ms``; one counts when it and its
+    Bins are ``[kB, (k+1)B)`` on epoch milliseconds, ``B = bin_ms``; a bin is used if it and its
     predecessor lie in one covered stretch and the mid is known at both its edges (last quote
-    strictly before). A side needs ``min_orders`` of its own, a bound ``min_orders_bound`` on both
-    sides; more than ``max_bp`` of the mid is not believed.
+    strictly before). An estimate of one side needs ``min_orders`` on that side, a bound
+    ``min_orders_bound`` on both sides; more than ``max_bp`` of the mid is rejected.
 
-    The interval is normal, its upper end put off by the largest part any one bin has in the
-    estimate: jumps have heavy tails, and a window easily lacks the one jump that would have raised
-    both the mean and its error. A ``bootstrap`` replaces error and interval by what it draws.
+    The interval is normal, with its upper end raised by the largest contribution of any bin to the
+    estimate: jumps have heavy tails, and a window may easily miss the one jump that would have
+    raised both the mean and its error. With a ``bootstrap``, error and interval come from its
+    draws.
 
-    ``block_seconds`` corrects a feed without transaction codes, where orders of one block of that
-    length merge into one that carries all their jumps: the fitted jump is shared among the orders
-    there really were (``merging.unmerged_counts``), whose number is known far better than the jump.
-    It is off by default and ignored where orders are separated.
+    ``block_seconds`` corrects a feed without transaction codes, in which the orders of one block of
+    that length merge into one that carries all their jumps: the fitted jump is divided among the
+    estimated orders (``merging.unmerged_counts``), whose number is known far better than the jump.
+    It is off by default and ignored if orders are separated.
 
     Raises
     ------
     InputError
-        If ``block_seconds`` does not lie between 0 and 1.
+        If ``block_seconds`` is not above 0 and at most 1.
     """
 
     bin_ms: int = 500
@@ -125,7 +126,7 @@ class ImpactEstimator:
         return ImpactFit(Sides(plus, minus), raw, len(moves), r2)
 
     def _share(self, window: Window, orders: MarketOrders) -> float:
-        """Return the share of a side's orders that show, 1 where none are merged or it is off."""
+        """Return the visible share of a side's orders, 1 without merging or correction."""
         block_seconds = merged_within(self.block_seconds, window)
         if block_seconds is None:
             return 1.0
@@ -165,7 +166,7 @@ class ImpactEstimator:
 
 
 def _counts(time_ms: Int1D, number: Int1D, bin_ms: int) -> Int1D:
-    """Count sorted times in each bin ``[k bin_ms, (k+1) bin_ms)``; the k in ``number`` ascend."""
+    """Count sorted times in each bin ``[k bin_ms, (k+1) bin_ms)``, k from ``number``, ascending."""
     if not len(number):
         return np.empty(0, dtype=np.int64)
     first, count = int(number[0]), int(number[-1] - number[0]) + 1

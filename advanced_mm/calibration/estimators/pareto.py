@@ -1,7 +1,7 @@
-"""Pareto tail of the jumps: a diagnostic of how heavy the far moves are.
+"""Pareto tail of the jumps: a diagnostic of how heavy the tail of the moves is.
 
-A jump is twice an order's reach, in half ticks. Reach lives on a lattice, so the Hill estimator is
-taken with the continuity-corrected threshold u - 1/2 (Clauset, Shalizi & Newman 2009, eq. 3.7).
+A jump is twice an order's reach, in half ticks. Reach is discrete, so the Hill estimator uses the
+continuity-corrected threshold u - 1/2 (Clauset, Shalizi & Newman 2009, eq. 3.7).
 """
 
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ __all__ = ["ParetoEstimator", "ParetoFit", "hill_alpha", "truncated_pareto_mean"
 class ParetoFit:
     """Tail of one side's jumps.
 
-    ``alpha`` is the tail index; ``threshold`` u and ``mean`` (of a jump of at least u) are in quote
-    currency; the mean's error is that of alpha carried over. ``truncated`` tells that the mean is
-    that on [u, largest jump seen], because alpha does not exceed 1 by two standard errors and the
-    full mean may not exist; its error knows nothing of how that largest jump came about, so
-    ``sample_mean``, the plain mean of the same jumps, stands beside it. ``by_threshold`` lists (u
-    in half ticks, alpha) at other thresholds: a Pareto tail shows the same alpha at each.
+    ``alpha`` is the tail index; ``threshold`` u and ``mean`` (of jumps of at least u) are in quote
+    currency; the mean's error is propagated from that of alpha. ``truncated`` is true if the mean
+    is that on [u, largest jump seen], because alpha does not exceed 1 by two standard errors and
+    the full mean may not exist; its error ignores the randomness of that largest jump, so
+    ``sample_mean``, the plain mean of the same jumps, is given as well. ``by_threshold`` lists (u
+    in half ticks, alpha) at other thresholds; for a Pareto tail, alpha is the same at each.
     """
 
     alpha: Estimate
@@ -42,9 +42,9 @@ class ParetoFit:
 class ParetoEstimator:
     """Maximum likelihood on jumps of at least ``threshold_half_ticks``.
 
-    ``min_jumps`` is the gate, a mean of more than ``max_bp`` of the mid is not believed;
-    ``other_thresholds`` (half ticks) are reported beside it. The error is clustered by block of
-    time, at least alpha / sqrt(n); a ``bootstrap`` replaces it by what it draws.
+    ``min_jumps`` is the gate; a mean of more than ``max_bp`` of the mid is rejected. Estimates at
+    ``other_thresholds`` (half ticks) are reported as well. The error is clustered by time block, at
+    least alpha / sqrt(n); with a ``bootstrap`` it comes from its draws.
 
     Raises
     ------
@@ -59,8 +59,9 @@ class ParetoEstimator:
     bootstrap: BlockBootstrap | None = None
 
     def __post_init__(self) -> None:
-        if min(self.threshold_half_ticks, *self.other_thresholds) < 1:
-            raise InputError("a Pareto threshold must be at least 1 half tick")
+        least = min(self.threshold_half_ticks, *self.other_thresholds)
+        if least < 1:
+            raise InputError(f"the Pareto threshold is {least}, must be at least 1 half tick")
 
     def fit(self, window: Window) -> Sides[ParetoFit]:
         """Return the tails of buy (+) and sell (-) market orders."""
@@ -69,7 +70,7 @@ class ParetoEstimator:
     def _side(self, window: Window, orders: MarketOrders) -> ParetoFit:
         u, half_tick = self.threshold_half_ticks, window.tick / 2
         least = min(u, *self.other_thresholds)
-        walked = np.flatnonzero(2 * orders.reach >= least)  # few: all that any threshold needs
+        walked = np.flatnonzero(2 * orders.reach >= least)  # the few that any threshold needs
         jumps, time_ms = 2 * orders.reach[walked], orders.time_ms[walked]
         others = tuple((u, hill_alpha(jumps, u)) for u in self.other_thresholds)
         tail = jumps >= u
@@ -86,7 +87,7 @@ class ParetoEstimator:
         return ParetoFit(alpha, u * half_tick, mean, truncated, others, sample_mean)
 
     def _alpha(self, window: Window, time_ms: Int1D, jumps: Int1D) -> Estimate:
-        """Return the tail index of jumps that are all beyond the threshold."""
+        """Return the tail index of jumps, all of which must reach the threshold."""
         n = len(jumps)
         value = hill_alpha(jumps, self.threshold_half_ticks)
         logs = np.log(jumps / (self.threshold_half_ticks - 0.5))
@@ -115,7 +116,7 @@ def _mean(alpha: Estimate, low: float, high: float, unit: float) -> Estimate:
 
 
 def hill_alpha(jumps: Int1D, threshold: int) -> float:
-    """Return n / sum ln(x / (u - 1/2)) over jumps x >= u; NaN without any."""
+    """Return n / sum ln(x / (u - 1/2)) over jumps x >= u, NaN if there are none."""
     tail = jumps[jumps >= threshold]
     if not len(tail):
         return float("nan")

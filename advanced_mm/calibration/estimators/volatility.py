@@ -15,8 +15,8 @@ __all__ = ["VolatilityEstimator"]
 class VolatilityEstimator:
     """Realised volatility, sqrt(sum (mid change)^2 / T) over whole bins inside the stretches.
 
-    Bins shorter than 1 s would count the bounce of the best prices. The standard error is by the
-    delta method from the spread of the squared changes.
+    Bins shorter than 1 s would include the bounce of the best prices. The standard error is from
+    the delta method on the spread of the squared changes.
 
     Raises
     ------
@@ -29,9 +29,7 @@ class VolatilityEstimator:
 
     def __post_init__(self) -> None:
         if self.bin_ms < 1000:
-            raise InputError(
-                f"bin_ms = {self.bin_ms} is too short for volatility; use 1000 or more"
-            )
+            raise InputError(f"bin_ms is {self.bin_ms}, must be at least 1000 for the volatility")
 
     def fit(self, window: Window) -> Estimate:
         """Return sigma with its uncertainty."""

@@ -1,9 +1,9 @@
-"""Standard errors that survive clustering, without drawing: sums over blocks of 30 seconds.
+"""Standard errors robust to clustering, without drawing: sums over blocks of 30 seconds.
 
-Market orders come in bursts, so an error that treats them as independent is too small. Every
-estimate here is, to first order, its truth plus a sum over orders; collected by block of time those
-sums are nearly independent, and their squares give the error ("batch means", or a sandwich
-clustered by time). Products of two estimates' sums give their covariance.
+Market orders come in bursts, so errors that treat them as independent are too small. To first
+order, every estimate is its true value plus a sum over orders; sums by time block are nearly
+independent, and their squares give the error ("batch means", or a sandwich estimator clustered by
+time). Products of two estimates' sums give their covariance.
 """
 
 import math
@@ -34,10 +34,10 @@ _LARGEST_EXPONENT = 700.0  # exp of more is infinite
 
 @dataclass(frozen=True)
 class TimeBlocks:
-    """The blocks of time a window touches.
+    """The time blocks that a window overlaps.
 
     Blocks start on epoch multiples of ``width_ms``; partial ones are kept. ``numbers`` and
-    ``seconds`` (covered, of each) have shape (blocks,).
+    ``seconds`` (covered time of each block) have shape (blocks,).
     """
 
     width_ms: int
@@ -46,7 +46,7 @@ class TimeBlocks:
 
     @classmethod
     def of(cls, stretches: Stretches, width_ms: int) -> "TimeBlocks":
-        """Lay blocks over covered stretches."""
+        """Divide covered stretches into blocks."""
         return cls(width_ms, *stretches.blocks(width_ms))
 
     def __len__(self) -> int:
@@ -60,7 +60,7 @@ class TimeBlocks:
         time_ms
             Exchange times inside the covered stretches, ascending, shape (n,).
         values
-            One row a time, one column a quantity, shape (n, c).
+            One row per time, one column per quantity, shape (n, c).
 
         Returns
         -------
@@ -75,17 +75,17 @@ class TimeBlocks:
         return total
 
     def counts(self, time_ms: Int1D) -> Float1D:
-        """Count such times within each block, shape (blocks,)."""
+        """Count the times within each block, shape (blocks,)."""
         return self._places(time_ms)[1].astype(np.float64)
 
     def _places(self, time_ms: Int1D) -> tuple[Int1D, Int1D]:
-        """Return where each block begins among the times, and how many it holds."""
+        """Return where each block begins among the times, and how many it contains."""
         first = np.searchsorted(time_ms, self.numbers * self.width_ms)
         return first, np.diff(first, append=len(time_ms))
 
 
 def block_error(by_block: Float1D) -> float:
-    """Return the standard error of an estimate from its parts by block; NaN below two blocks."""
+    """Return an estimate's standard error from its parts by block, NaN below two blocks."""
     blocks = len(by_block)
     if blocks < 2:
         return float("nan")
@@ -93,9 +93,9 @@ def block_error(by_block: Float1D) -> float:
 
 
 def block_covariance(*estimates: Estimate) -> Float2D:
-    """Return the covariance matrix of estimates of one window, on its diagonal their squared se.
+    """Return the covariance matrix of estimates from one window, with squared se on its diagonal.
 
-    An estimate without parts by block (one that is not usable) makes everything NaN.
+    If an estimate has no parts by block (one that is not usable), all entries are NaN.
     """
     sizes = {len(e.by_block) for e in estimates}
     if len(sizes) != 1 or min(sizes) < 2:
@@ -107,7 +107,7 @@ def block_covariance(*estimates: Estimate) -> Float2D:
 def clustered_estimate(
     value: float, by_block: Float1D, n: int, *, least_se: float = 0.0, positive: bool = False
 ) -> Estimate:
-    """Return an estimate with the error its blocks show.
+    """Return an estimate with the error computed from its blocks.
 
     Parameters
     ----------
@@ -116,30 +116,30 @@ def clustered_estimate(
     n
         Number of observations.
     least_se
-        The error that independent observations would have: clustering only adds to it, and few
-        blocks can miss it by chance.
+        Lower limit of the error, that of independent observations: clustering only adds to it, but
+        few blocks can give less by chance.
     positive
-        Take the interval on the scale of the logarithm, for a value that cannot be negative.
+        Compute the interval on a log scale, for a value that cannot be negative.
 
     Notes
     -----
     The interval uses Student's t with blocks - 1 degrees of freedom.
     """
-    se = max(block_error(by_block), least_se)  # NaN where there are no blocks to judge by
+    se = max(block_error(by_block), least_se)  # NaN if there are too few blocks
     return _with_interval(value, se, by_block, n, positive=positive)
 
 
 def derived_estimate(
     value: float, by_block: Float1D, n: int, *, positive: bool = False
 ) -> Estimate:
-    """Return a function of other estimates by the delta method.
+    """Return the estimate of a function of other estimates, by the delta method.
 
     Parameters
     ----------
     value
         The function at the estimates.
     by_block
-        Its differential: the estimates' own ``by_block`` times its derivatives, added up.
+        Its differential: the sum of the estimates' own ``by_block`` times its derivatives.
     n, positive
         As in ``clustered_estimate``.
     """
@@ -163,12 +163,12 @@ def _with_interval(
 
 @cache
 def _student_95(freedom: int) -> float:
-    """Return the two-sided 95% quantile of Student's t: windows have few numbers of blocks."""
+    """Return the two-sided 95% quantile of Student's t; cached, since few values are needed."""
     return float(stdtrit(freedom, 0.975))
 
 
 def with_blocks(estimate: Estimate, by_block: Float1D) -> Estimate:
-    """Attach the parts by block, scaled so that their squares add up to the squared error."""
+    """Attach the parts by block, scaled so that their squares sum to the squared error."""
     size = math.sqrt(by_block @ by_block)
     if not (size > 0 and estimate.se > 0):
         return estimate

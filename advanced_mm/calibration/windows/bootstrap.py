@@ -1,8 +1,8 @@
-"""Intervals by drawing: whole 30 s blocks with replacement (the block bootstrap).
+"""Block bootstrap: intervals from whole 30 s blocks drawn with replacement.
 
-Drawing blocks of time keeps bursts of market orders together. Statistics here are functions of sums
-over orders, so a draw is a row of block counts times a matrix of block sums. It costs a few
-milliseconds, and shows the skewness that the quick errors of ``blocks`` have to assume.
+Drawing blocks of time keeps bursts of market orders together. The statistics are functions of sums
+over orders, so a draw is a row of block counts times a matrix of block sums. It takes a few
+milliseconds and shows the skewness that the fast errors of ``blocks`` must assume.
 """
 
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ Float2D = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class BlockBootstrap:
-    """How many times the blocks are drawn.
+    """Number of draws and seed.
 
-    ``seed`` is fixed so that the same window always gives the same interval.
+    The seed is fixed so that the same window always gives the same interval.
     """
 
     draws: int = 4000
@@ -47,17 +47,17 @@ class BlockBootstrap:
         return np.asarray(self.counts(blocks) @ by_block)
 
     def counts(self, blocks: TimeBlocks) -> Float2D:
-        """Return how often each draw holds each block, shape (draws, blocks)."""
+        """Return how often each draw contains each block, shape (draws, blocks)."""
         return _counts(len(blocks), self.draws, self.seed)
 
     def estimate(self, value: float, drawn: Float1D, by_block: Float1D, n: int) -> Estimate:
-        """Return an estimate with the spread and the percentiles of a drawn statistic."""
+        """Return an estimate with the spread and percentiles of a drawn statistic."""
         return with_blocks(Estimate(value, *percentile_interval(drawn), n), by_block)
 
 
 @lru_cache(maxsize=8)
 def _counts(blocks: int, draws: int, seed: int) -> Float2D:
-    """Count each block in each draw; a window keeps its number of blocks, so this is cached."""
+    """Count each block in each draw; cached, since the number of blocks rarely changes."""
     if blocks == 0:
         return np.zeros((draws, 0))
     drawn = np.random.default_rng(seed).integers(0, blocks, size=(draws, blocks))
@@ -71,8 +71,8 @@ def _counts(blocks: int, draws: int, seed: int) -> Float2D:
 def percentile_interval(statistic: Float1D) -> tuple[float, float, float]:
     """Return standard deviation and the 2.5 and 97.5 percentiles of a drawn statistic.
 
-    A draw without a value (NaN) is left out; an infinite one counts at the end where it belongs and
-    makes that end NaN when it reaches the percentile.
+    Draws without a value (NaN) are ignored; infinite ones count at their end of the distribution,
+    and if the percentile there is infinite, it is returned as NaN.
     """
     known = statistic[~np.isnan(statistic)]
     if len(known) < 2:

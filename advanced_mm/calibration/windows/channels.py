@@ -1,14 +1,14 @@
-"""Which channel was silent while the others spoke: holes that the heartbeat alone does not show.
+"""Holes of single channels: silences while other channels were active.
 
-A channel that is cut off looks like a market in which nothing happens, and every rate divided by
-that time is too low. A gap between two messages of a channel, counted in the time the recording
-covers, is a hole where it is longer than chance explains at the channel's own rate
-(`marketdata.silence`), and where the recorder noted it. A channel without any message is not
-judged.
+The heartbeat does not show these holes. A channel that is cut off looks like a market in which
+nothing happens, and every rate divided by that time is too low. A gap between two messages of a
+channel, measured in covered time, is a hole if it is longer than chance explains at the channel's
+own rate (`marketdata.silence`) or if the recorder logged it. A channel without any message is not
+checked.
 
-The hole reaches from the channel's last message before to its first one after. So the quiet moments
-at its ends, which were observed, are lost with it: a rate over n messages comes out high by one
-part in n for each hole.
+The hole extends from the channel's last message before it to the first one after it. The quiet
+moments at its ends, although observed, are lost with it: a rate over n messages is too high by one
+part in n per hole.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,9 +29,9 @@ ALL_CHANNELS: Final = ("bbo", "l2Book", "trades")
 
 @dataclass(frozen=True)
 class ChannelHole:
-    """A channel's silence between two exchange times; ``open`` where it had not spoken since.
+    """A channel's silence between two exchange times; ``open`` if it lasts to the end.
 
-    Both ends are messages of the channel; at an end of the covered time, the millisecond beyond it.
+    Both ends are messages of the channel or, at an end of the covered time, the millisecond beyond.
     """
 
     channel: str
@@ -56,16 +56,17 @@ def channel_holes(
     beats
         Each channel's exchange times, sorted.
     stretches
-        The time in which anything was heard.
+        The time covered by messages of any channel.
     silences
-        What the recorder noted.
+        Silences logged by the recorder.
     least_ms
-        A gap that is not longer is no hole unless it was noted.
+        Gaps up to this length are not holes unless they were logged.
     late_ms
-        The last gap must be so much longer: a recorder writes one channel after the other, and the
-        newest messages of one may not have been read while those of others were.
+        Extra length required of the last gap: a recorder writes one channel after the other, so the
+        newest messages of one may be missing while those of others have been read.
     probability
-        Of a longer gap by chance, by which silences are told; 0 leaves those that were noted.
+        Probability of a longer gap by chance below which a gap is a silence; 0 keeps only those
+        that were logged.
     """
     noted = list(silences)
     return [
@@ -84,14 +85,15 @@ def channel_holes(
 
 
 def silent_channels(holes: Iterable[ChannelHole]) -> tuple[str, ...]:
-    """Return the channels that had not spoken by the end, in order of name."""
+    """Return the channels still silent at the end, sorted by name."""
     return tuple(sorted({hole.channel for hole in holes if hole.open}))
 
 
 def quiet_seconds(holes: Iterable[ChannelHole], heard: Stretches) -> dict[str, float]:
-    """Return for how long each channel was silent in the time in which anything was heard.
+    """Return how long (seconds) each channel was silent within the stretches ``heard``.
 
-    What is not a second in all is left out: an end of the window, or trades that were sent again.
+    Channels silent for less than a second are omitted: the cause is an end of the window or
+    replayed trades.
     """
     ends: dict[str, list[tuple[int, int]]] = {}
     for hole in sorted(holes, key=lambda hole: hole.channel):
@@ -138,12 +140,12 @@ def _holes(
 
 
 def _limit_ms(gap_ms: Int1D, time_ms: Int1D, least_ms: int, probability: float) -> float:
-    """Return the longest gap that chance explains; those at the ends are not learned from.
+    """Return the longest gap that chance explains, learned from all gaps but those at the ends.
 
-    The usual case, in which no gap is long enough to be looked at, costs nothing.
+    In the usual case no gap exceeds ``least_ms`` and nothing is computed.
     """
     if not gap_ms.max() > least_ms:
         return least_ms
     inner = gap_ms[1:-1]
-    inner = inner[(inner > 0) & (inner == np.diff(time_ms))]  # not across a hole of the socket
+    inner = inner[(inner > 0) & (inner == np.diff(time_ms))]  # not across a hole of all channels
     return max(1000.0 * silence_limit(inner / 1000.0, probability), least_ms)

@@ -1,7 +1,7 @@
-"""Which stretches of time a recording really covers.
+"""Stretches of time covered by a recording.
 
-A recording has holes: the rate of anything is its count over the covered time, never over the
-nominal window, and nothing is ever carried across a hole.
+A recording has holes. Rates are counts divided by the covered time, never by the nominal window,
+and nothing is carried across a hole.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ __all__ = ["Stretches", "covered_stretches"]
 
 @dataclass(frozen=True)
 class Stretches:
-    """Covered stretches, in order and apart; both ends (exchange ms) belong to the stretch."""
+    """Covered stretches, sorted and disjoint; both ends (exchange ms) belong to the stretch."""
 
     start_ms: Int1D
     end_ms: Int1D
@@ -25,11 +25,11 @@ class Stretches:
 
     @property
     def observed_seconds(self) -> float:
-        """Length of all stretches together, in seconds."""
+        """Total length of the stretches, seconds."""
         return float((self.end_ms - self.start_ms).sum()) / 1000.0
 
     def index(self, time_ms: Int1D) -> Int1D:
-        """Return the number of the stretch that holds each time, -1 where none does."""
+        """Return the index of the stretch that contains each time, -1 if none does."""
         if not len(self):
             return np.full(len(time_ms), -1, dtype=np.int64)
         if len(self) == 1:  # the usual case
@@ -40,7 +40,7 @@ class Stretches:
         return np.where(inside, k, -1).astype(np.int64)
 
     def covered_ms(self, time_ms: Int1D) -> Int1D:
-        """Return how much of the stretches lies before each time, in ms; at least one stretch."""
+        """Return the covered time before each time, in ms; needs at least one stretch."""
         length = self.end_ms - self.start_ms
         before = np.cumsum(length) - length
         k = np.maximum(np.searchsorted(self.start_ms, time_ms, side="right") - 1, 0)
@@ -48,9 +48,9 @@ class Stretches:
         return np.asarray(before[k] + inside, dtype=np.int64)
 
     def without(self, start_ms: Int1D, end_ms: Int1D) -> "Stretches":
-        """Return what is left without the open intervals between two times; they may overlap.
+        """Return the stretches minus open intervals, which may overlap.
 
-        Their ends stay where they lie in a stretch, so that one without length may be left.
+        The ends of an interval that lie in a stretch are kept, so stretches of length 0 may remain.
         """
         holes = sorted(zip(start_ms.tolist(), end_ms.tolist(), strict=True))
         left: list[tuple[int, int]] = []
@@ -72,7 +72,7 @@ class Stretches:
         Returns
         -------
         k, stretch
-            Integer bin numbers, ascending, and the stretch that holds both edges.
+            Integer bin numbers, ascending, and the index of the stretch that contains both edges.
         """
         first = -(-self.start_ms // width_ms)
         count = np.maximum(self.end_ms // width_ms - first, 0)
@@ -81,7 +81,7 @@ class Stretches:
         return np.asarray(first[stretch] + offset), stretch.astype(np.int64)
 
     def blocks(self, width_ms: int) -> tuple[Int1D, Float1D]:
-        """Return the epoch blocks touched by any stretch, and the seconds covered in each."""
+        """Return the epoch blocks that overlap any stretch, and the seconds covered in each."""
         first, last = self.start_ms // width_ms, self.end_ms // width_ms
         count = last - first + 1
         stretch = np.repeat(np.arange(len(self)), count)
@@ -100,9 +100,9 @@ def covered_stretches(heartbeat_ms: Int1D, max_gap_ms: int) -> Stretches:
     Parameters
     ----------
     heartbeat_ms
-        Exchange times of everything that arrives regularly (quotes, L2 snapshots), sorted.
+        Exchange times of all messages that arrive regularly (quotes, L2 snapshots), sorted.
     max_gap_ms
-        A longer silence is a hole.
+        A longer gap is a hole.
     """
     if not len(heartbeat_ms):
         empty = np.empty(0, dtype=np.int64)

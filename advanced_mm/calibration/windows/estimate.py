@@ -1,4 +1,4 @@
-"""What every estimator hands back: a number, how sure it is, and whether it may be published."""
+"""Result of every estimator: a value, its uncertainty and whether it may be published."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -30,16 +30,16 @@ class Status(StrEnum):
     """How far a published number can be trusted, best first."""
 
     OK = "ok"  # fitted on this side alone
-    POOLED = "pooled"  # too weak alone: both sides together, weighted by precision
-    BOUND = "bound"  # not different from zero: the upper 95% bound instead, to be cautious
-    MISFIT = "misfit"  # fitted, but its own test says that the law does not hold
-    STALE = "stale"  # the last good fit of an earlier window, or of before a channel fell silent
-    INSUFFICIENT = "insufficient"  # not to be used
+    POOLED = "pooled"  # too weak on this side alone: both sides, weighted by precision
+    BOUND = "bound"  # not significantly above zero: the upper 95% bound, to be cautious
+    MISFIT = "misfit"  # fitted, but the fit fails its goodness-of-fit test
+    STALE = "stale"  # last good fit: of an earlier window, or up to when a channel fell silent
+    INSUFFICIENT = "insufficient"  # must not be used
 
 
 @dataclass(frozen=True)
 class Sides(Generic[T]):
-    """The same thing for buy (+) and sell (-) market orders."""
+    """A quantity for buy (+) and sell (-) market orders."""
 
     plus: T
     minus: T
@@ -56,11 +56,11 @@ class Sides(Generic[T]):
 class Estimate:
     """One number with its uncertainty.
 
-    ``value``, ``se``, ``low`` and ``high`` (the 95% interval) share the unit of the estimator that
-    made them; each is NaN where it could not be computed. ``n`` is the number of observations and
-    ``reason`` says in words why the status is not ``ok``. ``by_block`` holds each block of time's
-    part of the error, shape (blocks,) or empty: their sum of squares is the squared standard error,
-    and products with another estimate's give the covariance (``blocks.block_covariance``).
+    ``value``, ``se``, ``low`` and ``high`` (the 95% interval) are in the unit of the estimator;
+    each is NaN if it could not be computed. ``n`` is the number of observations and ``reason`` says
+    why the status is not ``ok``. ``by_block`` holds each time block's part of the error, shape
+    (blocks,) or empty: the sum of squares is the squared standard error, and products with another
+    estimate's parts give the covariance (``blocks.block_covariance``).
     """
 
     value: float
@@ -78,13 +78,13 @@ class Estimate:
         return self.status is not Status.INSUFFICIENT
 
     def rejected(self, reason: str) -> "Estimate":
-        """Return the same numbers, marked insufficient; the first reason stays."""
+        """Return the same numbers marked insufficient; an earlier reason is kept."""
         if not self.usable:
             return self
         return replace(self, status=Status.INSUFFICIENT, reason=reason)
 
     def scaled(self, factor: float) -> "Estimate":
-        """Return the estimate of ``factor`` (positive) times the same thing."""
+        """Return the estimate of this quantity times ``factor``, which is positive."""
         return replace(
             self,
             value=self.value * factor,
@@ -95,7 +95,7 @@ class Estimate:
         )
 
     def with_parts(self, by_block: Float1D) -> "Estimate":
-        """Return the same numbers with their error's parts by block of time."""
+        """Return the same numbers with the error's parts by time block."""
         return Estimate(
             self.value, self.se, self.low, self.high, self.n, self.status, self.reason, by_block
         )
@@ -112,26 +112,26 @@ def worst_status(estimates: Iterable[Estimate]) -> Status:
 
 
 def worse(*statuses: Status) -> Status:
-    """Return the least trusted of some statuses."""
+    """Return the least trusted of the statuses."""
     return max(statuses, key=list(Status).index)
 
 
 def settle_pair(raw: Sides[Estimate], *, min_n: int, min_n_bound: int) -> Sides[Estimate]:
-    """Decide which number each side publishes for a mean that may not differ from zero.
+    """Choose the number each side publishes for a mean that may not differ from zero.
 
-    A side stands alone when it rests on ``min_n`` observations and exceeds 1.96 standard errors.
-    Otherwise it takes both sides together, weighted by precision, under the same two conditions.
-    Failing that it takes the upper 95% bound of the pooled number, so that a market without
-    adverse selection can still be quoted, on at least ``min_n_bound`` observations of both sides.
+    A side uses its own estimate if that has ``min_n`` observations and exceeds 1.96 standard
+    errors. Otherwise it uses both sides, weighted by precision, under the same two conditions.
+    Failing that, it uses the upper 95% bound of the pooled estimate, which requires ``min_n_bound``
+    observations on both sides together, so that a market without adverse selection can be quoted.
 
     Parameters
     ----------
     raw
-        The two sides' own estimates. NaN values are left out of the pool.
+        The two sides' own estimates. NaN values are not pooled.
     min_n
-        Observations needed for a number of its own.
+        Observations needed for an estimate of its own.
     min_n_bound
-        Observations of both sides together needed for a bound.
+        Observations on both sides together needed for a bound.
     """
     fallback = _pooled_or_bound(raw, min_n, min_n_bound)
     plus, minus = (
@@ -150,9 +150,9 @@ def _pooled_or_bound(raw: Sides[Estimate], min_n: int, min_n_bound: int) -> Esti
         reason = f"{pool.n} usable observations on both sides, {min_n_bound} needed"
         return replace(pool, status=Status.INSUFFICIENT, reason=reason)
     if _significant(pool, min_n):
-        return replace(pool, status=Status.POOLED, reason="one side alone is too weak")
+        return replace(pool, status=Status.POOLED, reason="one side alone is too weak: both pooled")
     if pool.high > 0:
-        reason = "not different from zero: upper 95% bound of both sides"
+        reason = "not significantly above zero: upper 95% bound of both sides"
         return replace(pool, value=pool.high, status=Status.BOUND, reason=reason)
     return replace(pool, status=Status.INSUFFICIENT, reason="significantly negative on both sides")
 

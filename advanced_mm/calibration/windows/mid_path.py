@@ -1,4 +1,4 @@
-"""The mid over a window, looked up as of any time without crossing a hole."""
+"""The mid over a window, with as-of lookups that never cross a hole."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -15,7 +15,7 @@ __all__ = ["MidPath"]
 class MidPath:
     """Mid and half-spread (quote currency) after each change of the best bid and offer.
 
-    Shapes (n,), sorted stably by exchange time; NaN where the book was crossed or a side was empty.
+    Shapes (n,), sorted stably by exchange time; NaN if the book was crossed or a side was empty.
     """
 
     stretches: Stretches
@@ -26,7 +26,10 @@ class MidPath:
 
     @classmethod
     def of(cls, quotes: Quotes, stretches: Stretches, highest: float) -> "MidPath":
-        """Take ``quotes`` in time order, all within the stretches; no price reaches ``highest``."""
+        """Build the path of ``quotes`` in time order, all within the stretches.
+
+        A quote with an ask of ``highest`` or more is invalid.
+        """
         bid, ask = quotes.bid, quotes.ask
         valid = (bid > 0) & (ask > bid) & (ask < highest)
         valid &= (quotes.bid_size > 0) & (quotes.ask_size > 0)
@@ -37,7 +40,7 @@ class MidPath:
 
     @property
     def last(self) -> float:
-        """The newest valid mid, NaN without any."""
+        """The newest valid mid, NaN if there is none."""
         if len(self.mid) and np.isfinite(self.mid[-1]):
             return float(self.mid[-1])
         valid = np.flatnonzero(np.isfinite(self.mid))
@@ -46,7 +49,7 @@ class MidPath:
     def before(self, time_ms: Int1D) -> tuple[Float1D, Float1D]:
         """Return mid and half-spread of the last quote strictly before each time.
 
-        NaN where that quote does not lie in the same covered stretch as the time.
+        NaN if that quote and the time are not in the same covered stretch.
         """
         row = self._row(time_ms, "left")
         return _lookup(self.mid, row), _lookup(self.half_spread, row)
@@ -60,7 +63,7 @@ class MidPath:
         return _lookup(self.mid, self._row(time_ms, "right"))
 
     def _row(self, time_ms: Int1D, side: Literal["left", "right"]) -> Int1D:
-        """Return the row of the as-of quote, -1 where none stands in the same stretch."""
+        """Return the row of the as-of quote, -1 if there is none in the same stretch."""
         if not len(self.time_ms):
             return np.full(len(time_ms), -1, dtype=np.int64)
         row = np.searchsorted(self.time_ms, time_ms, side=side) - 1

@@ -1,7 +1,7 @@
-"""A calibration window: what the estimators look at, prepared once.
+"""A calibration window: the input of the estimators, prepared once.
 
-From raw records to covered time, market orders and the quotes that stood before them. All joins
-use the exchange's time: local time lags and reorders.
+Turns raw records into covered time, market orders and the quotes before them. All joins use the
+exchange's time, since local time lags and may be out of order.
 """
 
 from dataclasses import dataclass
@@ -17,26 +17,26 @@ from advanced_mm.calibration.windows.estimate import Sides
 from advanced_mm.calibration.windows.mid_path import MidPath
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Float1D, Int1D, Quotes, Recording, Trades
-from advanced_mm.marketdata.silence import PROBABILITY
+from advanced_mm.marketdata.silence import FEWEST_GAPS, PROBABILITY
 
 __all__ = ["MarketOrders", "Window", "WindowOptions"]
 
-_MOST_TICKS = 2.0**53  # a price of more ticks is none: a float cannot even count them
+_MOST_TICKS = 2.0**53  # a price of more ticks is invalid: a float cannot count them exactly
 
 
 @dataclass(frozen=True)
 class WindowOptions:
-    """How silence is told from a hole, and how long the blocks are that errors rest on.
+    """Rules that separate quiet markets from holes, and the length of the time blocks for errors.
 
-    ``max_gap_ms`` holds where L2 snapshots (every 0.5 s) beat beside the quotes,
-    ``max_gap_without_book_ms`` where there are quotes alone. Snapshots tell a quiet market from a
-    hole, but not from lost quotes: a trade always changes the touch, so where none shows for
-    ``max_gap_ms`` after one, the time between the quotes around it is a hole all the same. Where a
-    channel is silent for longer than that, and with no more than ``silence_probability`` by chance
-    (`channels`), the time between its messages is one too; 0 leaves the silences that the recorder
-    noted. At the end of a window, where the recorder may not have written all channels yet, that
-    takes ``late_ms`` longer. Bursts of orders are over well within ``block_ms``, so that blocks of
-    that length are nearly independent.
+    A gap between messages is a hole if it exceeds ``max_gap_ms``, or ``max_gap_without_book_ms`` if
+    the recording has quotes but no L2 snapshots (sent every 0.5 s). Snapshots separate a quiet
+    market from a hole, but not from lost quotes: a trade always changes the touch, so if no quote
+    follows a trade within ``max_gap_ms``, the time between the quotes around it is a hole too. So
+    is a longer silence of one channel whose probability is at most ``silence_probability``
+    (`channels`); 0 keeps only the silences logged by the recorder. At the end of a window, where
+    the recorder may not have written all channels yet, the silence must be ``late_ms`` longer.
+    Bursts of orders are much shorter than ``block_ms``, so blocks of that length are nearly
+    independent.
     """
 
     max_gap_ms: int = 3000
@@ -50,12 +50,11 @@ class WindowOptions:
 class MarketOrders:
     """Aggressive orders inside the covered time, sorted by exchange time. Shapes (n,).
 
-    ``side`` is +1 (buy) or -1 (sell); ``extreme`` the worst price paid; ``size`` what all its
-    prints traded together, in base currency; ``stretch`` the covered
-    stretch that holds it; ``mid`` and ``half_spread`` those of the last quote strictly before the
-    order, NaN where no valid quote stands in the same stretch; ``walk = side * (extreme - mid)``,
-    in quote currency, the depth it reached; ``reach`` the whole ticks walked beyond the touch,
-    0 where it is not known.
+    ``side`` is +1 (buy) or -1 (sell); ``extreme`` the worst price paid; ``size`` the total size of
+    the order's prints, base currency; ``stretch`` the index of its covered stretch; ``mid`` and
+    ``half_spread`` those of the last quote strictly before the order, NaN if there is no valid
+    quote in the same stretch; ``walk = side * (extreme - mid)`` the depth it reached, quote
+    currency; ``reach`` the whole ticks walked beyond the touch, 0 if unknown.
     """
 
     time_ms: Int1D
@@ -73,7 +72,7 @@ class MarketOrders:
 
     @property
     def quoted(self) -> NDArray[np.bool_]:
-        """Where the pre-trade quote, and so the reach, is known."""
+        """Whether the pre-trade quote, and so the reach, is known."""
         return np.isfinite(self.mid)
 
     def of_side(self, side: int) -> "MarketOrders":
@@ -86,7 +85,7 @@ class MarketOrders:
         return self if quoted.all() else self._chosen(quoted)
 
     def _chosen(self, rows: NDArray[np.bool_]) -> "MarketOrders":
-        places = np.flatnonzero(rows)  # several times quicker than the mask, for nine columns
+        places = np.flatnonzero(rows)  # several times faster than the mask for nine columns
         return MarketOrders(*(column.take(places) for column in vars(self).values()))
 
 
@@ -94,10 +93,11 @@ class MarketOrders:
 class Window:
     """One coin between two exchange times: covered stretches, the mid's path and market orders.
 
-    ``tick`` is the price step in quote currency. ``has_transactions`` tells whether prints carry a
-    transaction code, which separates orders of one block. ``block_ms`` is the length of the blocks
-    of time that standard errors rest on. ``holes`` are the silences of single channels, which no
-    stretch reaches into, and ``heard`` the stretches with them: the time in which anything spoke.
+    ``tick`` is the price step in quote currency. ``has_transactions`` is true if prints carry
+    transaction codes, which separate orders within a block. ``block_ms`` is the length of the time
+    blocks used for standard errors. ``holes`` are the silences of single channels, which are cut
+    out of ``stretches``; ``heard`` are the stretches before that, the time in which any channel was
+    active.
     """
 
     coin: str
@@ -128,7 +128,7 @@ class Window:
         options = options or WindowOptions()
         if not (np.isfinite(recording.tick) and recording.tick > 0):
             raise InputError(
-                f"{recording.coin}: tick is {recording.tick!r}, it must be a positive price step; "
+                f"{recording.coin}: tick is {recording.tick!r}, must be a positive price step; "
                 "check the recording's metadata"
             )
         quotes, books = recording.quotes, np.sort(recording.book_time_ms, kind="stable")
@@ -137,8 +137,9 @@ class Window:
         books = books[_between(books, start_ms, end_ms)]
         gap = options.max_gap_ms if len(books) else options.max_gap_without_book_ms
         beats = np.sort(np.concatenate((quotes.time_ms, books)), kind="stable")
-        heard = covered_stretches(beats, gap)
         printed = np.sort(_sound(recording.trades, _MOST_TICKS * recording.tick).time_ms)
+        printed = printed[_between(printed, start_ms, end_ms)]
+        heard = _while_trades_go_on(covered_stretches(beats, gap), printed, gap + options.late_ms)
         holes = channel_holes(
             {"bbo": quotes.time_ms, "trades": printed, "l2Book": books},
             heard,
@@ -169,12 +170,12 @@ class Window:
 
     @property
     def observed_seconds(self) -> float:
-        """Covered time T in seconds."""
+        """Covered time T, seconds."""
         return self.stretches.observed_seconds
 
     @cached_property
     def blocks(self) -> TimeBlocks:
-        """The blocks of time that standard errors rest on."""
+        """Time blocks used for standard errors."""
         return TimeBlocks.of(self.stretches, self.block_ms)
 
     @cached_property
@@ -183,11 +184,24 @@ class Window:
         return Sides(self.orders.of_side(1), self.orders.of_side(-1))
 
 
+def _while_trades_go_on(heard: Stretches, trades: Int1D, late_ms: int) -> Stretches:
+    """Return the stretches, the last as long as the trades that go on without quotes and books.
+
+    Then the others are silent. A few trades may be those that are sent again after a reconnection,
+    and where they go on no longer than ``late_ms``, the rest may not have been written yet.
+    """
+    if len(heard) and len(trades) >= FEWEST_GAPS:
+        last = int(heard.end_ms[-1])
+        if trades[-1] > last + late_ms and trades[-FEWEST_GAPS] > last:
+            return Stretches(heard.start_ms, np.append(heard.end_ms[:-1], trades[-1]))
+    return heard
+
+
 def _lost_quotes(
     quotes: Int1D, trades: Int1D, heard: Stretches, max_wait_ms: int
 ) -> list[ChannelHole]:
-    """Return where a trade waited too long for the quote that it must have changed."""
-    # Only trades beyond the quotes' ends, or where quotes are far apart, can have waited so long.
+    """Return the gaps in which a trade was not followed in time by the quote it must change."""
+    # Only trades before the first or after the last quote, or in a long gap, can have waited so.
     apart = np.flatnonzero(np.diff(quotes) > max_wait_ms)
     suspect = (trades <= quotes[0]) | (trades > quotes[-1])
     if len(apart):
@@ -196,7 +210,7 @@ def _lost_quotes(
     stretch = heard.index(trades)
     inside = stretch >= 0
     trades = trades[inside]
-    following = np.searchsorted(quotes, trades)  # a quote of the same millisecond comes after it
+    following = np.searchsorted(quotes, trades)  # a quote in the same millisecond follows it
     far = np.iinfo(np.int64).max
     seen = np.minimum(np.append(quotes, far)[following], heard.end_ms[stretch[inside]])
     lost = np.unique(following[seen - trades > max_wait_ms])
@@ -208,16 +222,16 @@ def _lost_quotes(
 
 
 def _in_order(quotes: Quotes) -> Quotes:
-    """Return quotes by exchange time; by arrival where they share their millisecond.
+    """Return quotes sorted by exchange time, those in the same millisecond by arrival.
 
-    Where arrival is the same too, they keep the order they have.
+    Quotes equal in both keep their order.
     """
     time_ms, local_s = quotes.time_ms, quotes.local_s
     step_ms = time_ms[1:] - time_ms[:-1]
     if (step_ms > 0).all() or (
         (step_ms > 0) | (step_ms == 0) & (local_s[1:] >= local_s[:-1])
     ).all():
-        return quotes  # as they nearly always come
+        return quotes  # the usual case
     order = np.argsort(time_ms, kind="stable")
     same = np.flatnonzero(np.diff(time_ms[order]) == 0)
     if len(same):
@@ -228,14 +242,14 @@ def _in_order(quotes: Quotes) -> Quotes:
 
 
 def _between(ordered_ms: Int1D, start_ms: int | None, end_ms: int | None) -> slice:
-    """Return where sorted times lie within the bounds (ends included)."""
+    """Return the slice of sorted times within the bounds (ends included)."""
     low = 0 if start_ms is None else int(np.searchsorted(ordered_ms, start_ms, side="left"))
     high = None if end_ms is None else int(np.searchsorted(ordered_ms, end_ms, side="right"))
     return slice(low, high)
 
 
 def _market_orders(trades: Trades, path: MidPath, tick: float) -> MarketOrders:
-    """Group prints into orders, keep the covered ones, attach the quote before each."""
+    """Group prints into orders, keep the covered ones and attach the quote before each."""
     time_ms, side, extreme, size = _grouped(trades, _MOST_TICKS * tick)
     stretch = path.stretches.index(time_ms)
     covered = stretch >= 0
@@ -260,8 +274,8 @@ def _market_orders(trades: Trades, path: MidPath, tick: float) -> MarketOrders:
 def _grouped(trades: Trades, highest: float) -> tuple[Int1D, Int1D, Float1D, Float1D]:
     """Return time, side, extreme price and size of each (exchange ms, side, transaction).
 
-    Prints of an order nearly always follow one another, so runs of them are reduced first and only
-    those, a few a second, are sorted: each pass over the prints costs more than a fit.
+    The prints of an order are nearly always consecutive, so runs are reduced first and only those,
+    a few per second, are sorted: each pass over all prints takes longer than a fit.
     """
     trades = _sound(trades, highest)
     if not len(trades):
@@ -282,9 +296,9 @@ def _grouped(trades: Trades, highest: float) -> tuple[Int1D, Int1D, Float1D, Flo
 
 
 def _sound(trades: Trades, highest: float) -> Trades:
-    """Return the prints with a side, a size and a price below ``highest``."""
+    """Return the prints with a valid side and size and a price below ``highest``."""
     price, size, side = trades.price, trades.size, np.abs(trades.side)
-    if not len(trades) or (  # the usual case in few passes; any NaN fails its comparison
+    if not len(trades) or (  # the usual case in a few passes; NaN fails every comparison
         (price.min() > 0 and price.max() < highest and size.min() > 0 and size.max() < np.inf)
         and side.min() == side.max() == 1
     ):
@@ -294,7 +308,7 @@ def _sound(trades: Trades, highest: float) -> Trades:
 
 
 def _firsts(*columns: Int1D) -> Int1D:
-    """Return the rows at which any column changes, the first row among them."""
+    """Return the rows at which any column changes, including the first row."""
     changed = columns[0][1:] != columns[0][:-1]
     for column in columns[1:]:
         changed |= column[1:] != column[:-1]
@@ -302,10 +316,10 @@ def _firsts(*columns: Int1D) -> Int1D:
 
 
 def _together(moment: Int1D, transaction: Int1D) -> Int1D | None:
-    """Return the order by moment (time and side) in which runs of one transaction are neighbours.
+    """Return an order by moment (time and side) in which runs of one transaction are adjacent.
 
-    None where runs already stand so. Only moments of three or more runs are sorted by transaction,
-    since in those alone an order's runs can lie apart once they are sorted by moment.
+    None if the runs are already in such an order. Only moments with three or more runs are sorted
+    by transaction, since only there can an order's runs be apart after sorting by moment.
     """
     if (moment[1:] > moment[:-1]).all():
         return None

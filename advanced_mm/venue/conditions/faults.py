@@ -1,9 +1,9 @@
 """Faults of a venue, which can be set and cleared at any time.
 
-REST faults strike requests to /info and /exchange, stream faults messages of the websocket (replies
-to its ``post`` requests come on channel ``post``), the others the venue itself. Each strikes with a
-probability, at most ``count`` times, for ``seconds`` of real time; drawn from a seed. Every fault
-says in its docstring what a client sees.
+REST faults affect requests to /info and /exchange, stream faults affect websocket messages (replies
+to ``post`` requests come on channel ``post``), the others affect the venue itself. A fault strikes
+with a ``probability`` drawn from a seed, at most ``count`` times, for ``seconds`` of real time. The
+docstring of each fault describes what a client sees.
 """
 
 import random
@@ -38,13 +38,13 @@ class _Fault(BaseModel):
     seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
     def concerns(self, names: Iterable[str]) -> bool:
-        """Whether it may strike something that goes by these names."""
+        """Return whether the fault can strike a request or message with these names."""
         return True
 
 
 class _RestFault(_Fault):
     requests: tuple[str, ...] = ()
-    """Paths ("/exchange") or types ("order", "l2Book"); none: every request."""
+    """Paths ("/exchange") or types ("order", "l2Book"); empty means every request."""
 
     def concerns(self, names: Iterable[str]) -> bool:
         return not self.requests or any(name in self.requests for name in names)
@@ -52,11 +52,11 @@ class _RestFault(_Fault):
 
 class _StreamFault(_Fault):
     channels: tuple[str, ...] = ()
-    """Channels of messages ("bbo", "userFills", "post", "pong"); none: every message."""
+    """Channels ("bbo", "userFills", "post", "pong"); empty means every message."""
     coins: tuple[str, ...] = ()
-    """Coins whose market data ("bbo", "trades", "l2Book", "candle", …) are meant; none: of all.
+    """Coins whose market data ("bbo", "trades", "l2Book", "candle", …) are affected; empty: all.
 
-    With coins named, messages that are not of one coin are left alone.
+    If coins are given, messages that do not belong to a single coin are not affected.
     """
 
     def concerns(self, names: Iterable[str]) -> bool:
@@ -67,9 +67,10 @@ class _StreamFault(_Fault):
 
 
 class _Delay(BaseModel):
-    """``least_ms`` and on top of it a time that is ``milliseconds`` on average.
+    """``least_ms`` plus a random time with mean ``milliseconds``.
 
-    Uniform from 0 to twice that; for lognormal it is the median, with ``sigma`` of the logarithm.
+    "uniform" draws from 0 to twice the mean. For "lognormal", ``milliseconds`` is the median and
+    ``sigma`` the standard deviation of the logarithm.
     """
 
     distribution: Literal["constant", "uniform", "exponential", "lognormal"] = "constant"
@@ -78,7 +79,7 @@ class _Delay(BaseModel):
     sigma: float = Field(default=0.5, gt=0, le=3)
 
     def draw_s(self, source: random.Random) -> float:
-        """A delay in seconds."""
+        """Draw a delay in seconds."""
         scale = self.milliseconds
         match self.distribution:
             case "constant":
@@ -93,16 +94,16 @@ class _Delay(BaseModel):
 
 
 class Latency(_RestFault, _Delay):
-    """A request is on its way for longer: before it is executed, or its reply."""
+    """The request is delayed before it is executed, or its reply is."""
 
     kind: Literal["latency"] = "latency"
     where: Literal["request", "reply"] = "request"
 
 
 class DroppedReply(_RestFault):
-    """The request is executed and nobody hears of it.
+    """The request is executed but not answered.
 
-    The connection is closed without an answer, or stays open until the client gives up.
+    The connection is closed, or stays open until the client gives up.
     """
 
     kind: Literal["dropped_reply"] = "dropped_reply"
@@ -110,7 +111,7 @@ class DroppedReply(_RestFault):
 
 
 class HttpError(_RestFault):
-    """The request is answered by a status of 5xx or 429 and not executed."""
+    """The request is answered with status 5xx or 429 and not executed."""
 
     kind: Literal["http_error"] = "http_error"
     status: int = 502
@@ -119,44 +120,44 @@ class HttpError(_RestFault):
     @classmethod
     def _is_error(cls, value: int) -> int:
         if value != 429 and not 500 <= value <= 599:
-            raise ValueError("give 429 or 500 to 599")
+            raise ValueError("must be 429 or between 500 and 599")
         return value
 
 
 class DuplicatedMessages(_StreamFault):
-    """A message comes twice."""
+    """A message arrives twice."""
 
     kind: Literal["duplicated_messages"] = "duplicated_messages"
 
 
 class DelayedMessages(_StreamFault, _Delay):
-    """A message comes late, and what follows on the connection not before it."""
+    """A message arrives late, and later messages on the connection wait for it."""
 
     kind: Literal["delayed_messages"] = "delayed_messages"
 
 
 class DroppedMessages(_StreamFault):
-    """A message never comes."""
+    """A message never arrives."""
 
     kind: Literal["dropped_messages"] = "dropped_messages"
 
 
 class Silence(_Fault):
-    """Every connection stays open and says nothing; pings are answered or not."""
+    """Every connection stays open but sends nothing; ``pongs`` sets whether pings are answered."""
 
     kind: Literal["silence"] = "silence"
     pongs: bool = True
 
 
 class CutConnections(_Fault):
-    """Every open websocket breaks; with ``refuse`` no new one is accepted while it lasts."""
+    """Every open websocket breaks; with ``refuse`` no new one is accepted while the fault lasts."""
 
     kind: Literal["cut"] = "cut"
     refuse: bool = False
 
 
 class Maintenance(_Fault):
-    """As after a network upgrade: only post-only orders are accepted."""
+    """Only post-only orders are accepted, as after a network upgrade."""
 
     kind: Literal["maintenance"] = "maintenance"
 
@@ -187,7 +188,7 @@ F = TypeVar("F", bound=_Fault)
 
 @dataclass(slots=True)
 class ActiveFault:
-    """A fault in force, how often it has struck and what is left of it."""
+    """A fault in force, the times it has struck and when it ends (real seconds, None: never)."""
 
     number: int
     fault: Fault
@@ -196,7 +197,7 @@ class ActiveFault:
     struck: int = 0
 
     def over(self, now_s: float) -> bool:
-        """Whether its time or its count is used up."""
+        """Return whether its time or its count is used up."""
         used_up = self.fault.count is not None and self.struck >= self.fault.count
         return used_up or (self.ends_s is not None and now_s >= self.ends_s)
 
@@ -207,7 +208,7 @@ class FaultBoard:
     Parameters
     ----------
     seed
-        Of everything that is drawn.
+        Seed of all random draws.
     clock
         Real time, seconds.
     changed
@@ -225,17 +226,17 @@ class FaultBoard:
 
     @property
     def active(self) -> list[ActiveFault]:
-        """What is in force."""
+        """The faults in force."""
         self.expire()
         return list(self._active.values())
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing is set; what has just ended may still count."""
+        """Whether no fault is set; one that has just ended may still count as set."""
         return not self._active
 
     def set(self, fault: Fault) -> ActiveFault:
-        """Put a fault in force; the first is number 1."""
+        """Put a fault in force; the first one gets number 1."""
         self._given += 1
         number = self._given
         ends_s = None if fault.seconds is None else self._clock() + fault.seconds
@@ -245,7 +246,7 @@ class FaultBoard:
         return entry
 
     def clear(self, number: int | None = None) -> int:
-        """End one fault, or all; how many it were."""
+        """End one fault, or all, and return how many ended."""
         numbers = [number] if number is not None else list(self._active)
         ended = sum(self._active.pop(one, None) is not None for one in numbers)
         if ended:
@@ -253,7 +254,7 @@ class FaultBoard:
         return ended
 
     def expire(self) -> None:
-        """End what is over."""
+        """End the faults that are over."""
         now_s = self._clock()
         over = [number for number, one in self._active.items() if one.over(now_s)]
         for number in over:
@@ -262,9 +263,9 @@ class FaultBoard:
             self._changed()
 
     def strike(self, kind: type[F], *names: str) -> list[tuple[F, random.Random]]:
-        """The faults of a kind that strike now what goes by these names, each with its generator.
+        """Return the faults of a kind that strike these names now, each with its random generator.
 
-        The generator is for whatever the fault still draws, its delay say.
+        The caller uses the generator for further draws of the fault, such as its delay.
         """
         if not self._active:
             return []
@@ -281,5 +282,5 @@ class FaultBoard:
         return struck
 
     def holds(self, kind: type[F]) -> list[F]:
-        """The faults of a kind in force, without counting a strike."""
+        """Return the faults of a kind in force, without counting a strike."""
         return [entry.fault for entry in self.active if isinstance(entry.fault, kind)]

@@ -1,7 +1,7 @@
-"""The one way from clients to the venue and back: rate limits, then faults.
+"""The gateway between clients and the venue: rate limits, then faults.
 
-Limits of an IP address are counted in real time, since clients pace themselves by it, the budget of
-a trading address in market time. A request that a limit refuses meets no fault.
+IP limits are counted in real time, because clients pace themselves by it; the budget of a trading
+address is counted in market time. Faults do not affect a request refused by a limit.
 """
 
 import asyncio
@@ -44,19 +44,19 @@ from advanced_mm.venue.protocol.gateway_protocol import client_name
 
 __all__ = ["Gateway", "TimedFault"]
 
-TICK_S = 0.02  # how late a timed fault may begin, and one that ends by time end
+TICK_S = 0.02  # precision with which timed faults begin and end
 WITHHELD_S = 120.0  # clients give up long before
-BEHIND_S = 0.0002  # between delayed messages: timers of one moment would go off in any order
+BEHIND_S = 0.0002  # between delayed messages: timers due at the same time fire in any order
 STREAM_PATH = "/ws"
 REST_PATHS = ("/info", "/exchange")
 COIN_CHANNELS = frozenset({"bbo", "trades", "l2Book", "candle", "activeAssetCtx"})
-_COIN = re.compile(r'"(?:coin|s)":"([^"]*)"')  # bars have it as s
+_COIN = re.compile(r'"(?:coin|s)":"([^"]*)"')  # candles call it s
 POST_REPLY = '{"channel":"post"'  # how an encoded reply to a post begins
 
 
 @dataclass(frozen=True, slots=True)
 class TimedFault:
-    """A fault that begins ``at_s`` real seconds after the venue began to listen."""
+    """A fault that begins ``at_s`` real seconds after the venue starts listening."""
 
     at_s: float
     fault: Fault
@@ -70,13 +70,13 @@ class Gateway:
     exchange
         The engine behind the gateway.
     switches
-        Which limits hold.
+        Which limits are enforced.
     seed
-        Of what faults draw.
+        Seed of the faults' random draws.
     schedule
-        Faults that begin by themselves.
+        Faults that begin at given times.
     add_admin
-        Adds the admin routes to an application whose server is the second argument.
+        Adds the admin routes to an application, given the gateway, the application and its server.
     clock
         Real time, seconds.
     """
@@ -103,7 +103,7 @@ class Gateway:
         self._add_admin = add_admin
         self._connections: dict[str, asyncio.Transport] = {}
         self._due_s: dict[str, float] = {}
-        self._halted = set(exchange.order_manager.halted)  # by faults of before the venue was saved
+        self._halted = set(exchange.order_manager.halted)  # by faults before the venue was saved
         self.faults = FaultBoard(seed, clock, self._apply)
         self._apply()
 
@@ -115,7 +115,7 @@ class Gateway:
         Raises
         ------
         InputError
-            If it names a coin that does not trade here.
+            If it names a coin that the venue does not trade.
         """
         self._check(fault)
         entry = self.faults.set(fault)
@@ -133,10 +133,12 @@ class Gateway:
         named = (fault.coin,) if isinstance(fault, HaltedCoin) else getattr(fault, "coins", ())
         for coin in named:
             if coin not in coins:
-                raise InputError(f"fault: coin {coin!r} is not one of {', '.join(coins)}")
+                raise InputError(
+                    f"fault: coin {coin!r} is not traded here: give one of {', '.join(coins)}"
+                )
 
     def _apply(self) -> None:
-        """Tell the engine what it must refuse."""
+        """Pass maintenance and halts on to the engine."""
         self.exchange.post_only = bool(self.faults.holds(Maintenance))
         halted = {fault.coin for fault in self.faults.holds(HaltedCoin)}
         for coin in halted ^ self._halted:
@@ -144,7 +146,7 @@ class Gateway:
         self._halted = halted
 
     async def _run(self, _: web.Application) -> AsyncIterator[None]:
-        """Begin and end faults in time, as long as the application lives."""
+        """Begin and end faults on time while the application runs."""
         task = asyncio.create_task(self._tick())
         yield
         task.cancel()
@@ -160,7 +162,7 @@ class Gateway:
     # The application
 
     def add_routes(self, app: web.Application, server: object) -> None:
-        """Add the admin interface, and what begins and ends faults in time."""
+        """Add the admin interface and the task that begins and ends faults on time."""
         app.cleanup_ctx.append(self._run)
         if self._add_admin is not None:
             self._add_admin(self, app, server)
@@ -202,7 +204,7 @@ class Gateway:
 
     async def _stream(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if not web.WebSocketResponse().can_prepare(request):
-            return await handler(request)  # no handshake: refused there, and no connection
+            return await handler(request)  # not a websocket handshake: the handler refuses it
         if any(cut.refuse for cut, _ in self.faults.strike(CutConnections)):
             return _error(503)
         client = client_name(request)
@@ -224,35 +226,35 @@ class Gateway:
     # Messages of the websocket
 
     def incoming(self, client: str) -> str | None:
-        """Count a client's message; a sentence if it is one too many."""
+        """Count a client's message; return an error message if it is refused."""
         if not self.switches.websocket:
             return None
         return self._counter(client).message(client, self.clock())
 
     def subscribe(self, client: str, subscription: str, user: str | None) -> str | None:
-        """Count a subscription; a sentence if it is one too many."""
+        """Count a subscription; return an error message if it is refused."""
         if not self.switches.websocket:
             return None
         return self._counter(client).subscribe(client, subscription, user)
 
     def unsubscribe(self, client: str, subscription: str) -> None:
-        """Count a subscription no longer."""
+        """Stop counting a subscription."""
         if self.switches.websocket:
             self._counter(client).unsubscribe(client, subscription)
 
     def post(self, client: str) -> str | None:
-        """Count a post until it is answered; a sentence if too many are under way."""
+        """Count a post until it is answered; return an error message if it is refused."""
         if not self.switches.websocket:
             return None
         return self._counter(client).post(client)
 
     def sent(self, client: str, text: str) -> None:
-        """Give a post back whose reply was written, or will never be."""
+        """Stop counting a post whose reply was written or dropped."""
         if self.switches.websocket and text.startswith(POST_REPLY):
             self._counter(client).answered(client)
 
     def outgoing(self, client: str, text: str) -> Iterable[tuple[float, str]]:
-        """What becomes of a message to a client: (delay in real seconds, text)."""
+        """Apply stream faults to a message; return (delay in real seconds, text) of each copy."""
         if self.faults.quiet and client not in self._due_s:
             return ((0.0, text),)
         channel = _channel(text)
@@ -267,14 +269,14 @@ class Gateway:
         return tuple((self._in_order(client, delay_s), text) for _ in range(copies))
 
     def _lost(self, channel: str, coin: str) -> bool:
-        """Whether a message never comes."""
+        """Return whether a message is dropped."""
         silences = self.faults.strike(Silence)
         if any(channel != "pong" or not silence.pongs for silence, _ in silences):
             return True
         return bool(self.faults.strike(DroppedMessages, channel, coin))
 
     def _in_order(self, client: str, delay_s: float) -> float:
-        """A delay that lets no message overtake the one before it."""
+        """Return a delay with which no message overtakes the previous one."""
         now_s = self.clock()
         due_s = self._due_s.get(client, 0.0)
         if due_s < now_s and delay_s == 0:
@@ -286,7 +288,7 @@ class Gateway:
     # Addresses
 
     def spend(self, address: str, requests: int, *, cancels: bool) -> str | None:
-        """Count an action of an address; the venue's sentence if it may not send it."""
+        """Count an action of an address; return the venue's message if it is refused."""
         account = self.exchange.accounts.get(address)
         if account is None:
             return None
@@ -311,7 +313,7 @@ async def _pause(seconds: float) -> None:
 
 
 async def _drop(request: web.Request, fault: DroppedReply) -> web.Response:
-    """Leave the client without an answer."""
+    """Close the connection without an answer, at once or after withholding it."""
     waited_s = 0.0
     while fault.how == "withhold" and waited_s < WITHHELD_S and request.transport is not None:
         await asyncio.sleep(TICK_S)
@@ -322,7 +324,7 @@ async def _drop(request: web.Request, fault: DroppedReply) -> web.Response:
 
 
 def _error(status: int) -> web.Response:
-    """An error as the venue's servers answer it: no more than ``null``."""
+    """Return an error as the venue's servers send it: the body is just ``null``."""
     return web.Response(status=status, text="null", content_type="application/json")
 
 
@@ -334,7 +336,7 @@ def _decoded(body: object) -> object:
 
 
 def _type_of(body: object) -> str:
-    """The type of a request to /info, or of the action of one to /exchange."""
+    """Return the type of an /info request, or of the action of an /exchange request."""
     fields = body if isinstance(body, dict) else {}
     action = fields.get("action")
     named = action if isinstance(action, dict) else fields
@@ -342,13 +344,13 @@ def _type_of(body: object) -> str:
 
 
 def _channel(text: str) -> str:
-    """The channel of an encoded message: every one begins with it."""
+    """Return the channel of an encoded message; every message begins with it."""
     if not text.startswith('{"channel":"'):
         return ""
     return text[12 : text.index('"', 12)]
 
 
 def _coin(channel: str, text: str) -> str:
-    """The coin of an encoded message of market data, empty for any other message."""
+    """Return the coin of an encoded market data message, "" for any other message."""
     found = _COIN.search(text) if channel in COIN_CHANNELS else None
     return "" if found is None else found[1]

@@ -1,4 +1,4 @@
-"""The past of a market, recorded as the collector would have: the first refit need not wait."""
+"""A market's past, recorded as the collector would have, so that the first refit need not wait."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -9,7 +9,7 @@ from advanced_mm.venue.protocol.messages.market_messages import book_message, up
 __all__ = ["DEFAULT_HISTORY_MS", "MessageRecorder", "lay_history"]
 
 DEFAULT_HISTORY_MS = 30 * 60_000
-"""How long before now a market should start: one calibration window."""
+"""How long before now a market starts, ms: one calibration window."""
 
 _STEP_MS = 500
 _FAST_LEVELS = 5
@@ -18,14 +18,14 @@ _FLUSH_MS = 5 * 60_000
 
 
 class MessageRecorder(Protocol):
-    """What `marketdata.Recorder` does with messages, whatever they came through."""
+    """The interface of `marketdata.Recorder` that does not depend on the transport."""
 
     def handle(self, message: Any, received_s: float) -> None:
         """Take a decoded websocket message, received at local time ``received_s`` (s)."""
         ...
 
     def flush(self) -> None:
-        """Write what was taken since the last flush."""
+        """Write everything received since the last flush."""
         ...
 
 
@@ -34,20 +34,20 @@ def lay_history(
     recorder: MessageRecorder,
     until_ms: int,
 ) -> int:
-    """Run a market to ``until_ms`` and hand a recorder the messages it would have received.
+    """Run a market to ``until_ms`` and give a recorder the messages it would have received.
 
     Trades and bbo come block by block, l2Book with 5 levels every 0.5 s and with 20 every 5 s of
-    market time, each received the moment it was published. There was no connection, so none is
-    logged.
+    market time, each received the moment it was published. There was no connection, so no
+    connection events are logged.
 
     Parameters
     ----------
     source
-        The market, started in the past (by `DEFAULT_HISTORY_MS`, say).
+        The market, started in the past, for example by `DEFAULT_HISTORY_MS`.
     recorder
         Usually a `marketdata.Recorder`; it is flushed every five minutes and at the end.
     until_ms
-        Where the past ends, exchange ms.
+        End of the past, exchange ms.
 
     Returns
     -------

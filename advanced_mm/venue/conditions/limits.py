@@ -1,21 +1,24 @@
 """Rate limits of Hyperliquid, as its documentation states them (page "Rate limits").
 
-Per IP address, here the address a connection comes from:
+Per IP address, here the remote address of a connection:
 
-- REST: 1200 of weight in any 60 s. An action of n orders weighs 1 + floor(n / 40). Of /info,
+- REST: a weight of 1200 in any 60 s. An action of n orders weighs 1 + floor(n / 40). On /info,
   l2Book, allMids, clearinghouseState, orderStatus, spotClearinghouseState and exchangeStatus weigh
   2, userRole 60, everything else 20. Lists weigh one more for every 20 items returned,
-  candleSnapshot for every 60, charged once the answer is known. Beyond it: HTTP 429 and ``null``.
-- Websocket: 10 connections and 30 new ones a minute, 1000 subscriptions, 10 users in user
-  subscriptions, 2000 messages sent a minute, 100 posts under way.
+  candleSnapshot for every 60; this is charged after the request has been answered. Over the limit:
+  HTTP 429 and ``null``.
+- Websocket: 10 connections, 30 new connections a minute, 1000 subscriptions, 10 distinct users in
+  user subscriptions, 2000 messages sent a minute, 100 posts in flight.
 
-Per address that trades (a sub-account is an address of its own): 10 000 requests, one more for each
-USDC traded; an order or cancel of a batch is one. Beyond it one request in 10 s passes. Cancels may
-go on to min(limit + 100 000, 2 limit). Seen on the venue's testnet: a refused request costs nothing
-and does not begin the 10 s anew, and the limit in the sentence is one below ``nRequestsCap``.
+Per trading address (a sub-account is an address of its own): 10 000 requests, plus one for each
+USDC traded; each order or cancel of a batch counts as one. Over the limit, one request passes every
+10 s. Cancels are allowed up to min(limit + 100 000, 2 limit). Observed on the testnet: a refused
+request costs nothing and does not restart the 10 s, and the limit in the error message is one below
+``nRequestsCap``.
 
-Undocumented, and so assumed here: while an address is over its limit only an action of one request
-passes; a websocket over a limit is answered on channel ``error``, in our words but for the users.
+Undocumented, assumed here: while an address is over its limit, only actions of a single request
+pass; a websocket over a limit gets a message on channel ``error``. Only the text of the user limit
+is Hyperliquid's; the others are ours.
 """
 
 import math
@@ -85,16 +88,16 @@ SLOW_PACE_MS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class LimitSwitches:
-    """Which limits hold.
+    """Which limits are enforced.
 
     Attributes
     ----------
     rest
-        The REST weight of an IP address.
+        REST weight per IP address.
     websocket
-        Connections, subscriptions and messages of an IP address.
+        Connections, subscriptions and messages per IP address.
     address
-        The requests of an address that trades.
+        Requests per trading address.
     """
 
     rest: bool = True
@@ -103,7 +106,7 @@ class LimitSwitches:
 
 
 def base_weight(path: str, body: object) -> int:
-    """The REST weight of a request, known before it is answered; 0 where none is documented."""
+    """Return a request's REST weight before it is answered; 0 if none is documented."""
     fields = body if isinstance(body, dict) else {}
     if path == "/info":
         return INFO_WEIGHTS.get(str(fields.get("type")), DEFAULT_INFO_WEIGHT)
@@ -114,31 +117,31 @@ def base_weight(path: str, body: object) -> int:
 
 
 def _batch_length(action: Mapping[str, object]) -> int:
-    """The length of the action's array: its orders, cancels or modifies."""
+    """Return the length of the action's array: its orders, cancels or modifies."""
     return max((len(value) for value in action.values() if isinstance(value, list)), default=0)
 
 
 def extra_weight(info_type: str, answer: object) -> int:
-    """What the length of an answer of /info adds to its weight."""
+    """Return the weight added for the length of an /info answer."""
     per_weight = ITEMS_A_WEIGHT.get(info_type)
     return 0 if per_weight is None or not isinstance(answer, list) else len(answer) // per_weight
 
 
 class SlidingMinute:
-    """How much has happened in the last 60 s."""
+    """A sum over the last 60 s."""
 
     def __init__(self) -> None:
         self._entries: deque[tuple[float, int]] = deque()
         self._sum = 0
 
     def used(self, now_s: float) -> int:
-        """The sum of what was added in (now - 60 s, now]."""
+        """Return the sum of what was added in (now - 60 s, now]."""
         while self._entries and self._entries[0][0] <= now_s - MINUTE_S:
             self._sum -= self._entries.popleft()[1]
         return self._sum
 
     def add(self, now_s: float, amount: int) -> None:
-        """Count ``amount``, whether or not it is too much."""
+        """Add ``amount``; no limit is checked."""
         if amount:
             self._entries.append((now_s, amount))
             self._sum += amount
@@ -146,13 +149,13 @@ class SlidingMinute:
 
 @dataclass(slots=True)
 class RestWeight:
-    """The REST weight of one IP address; times are seconds of any clock that never goes back."""
+    """The REST weight of one IP address; times are seconds of any monotonic clock."""
 
     minute: SlidingMinute = field(default_factory=SlidingMinute)
     refused: int = 0
 
     def take(self, now_s: float, weight: int) -> bool:
-        """Charge a request if it fits; one that is refused costs nothing."""
+        """Charge a request if it fits and return whether it does; a refused one costs nothing."""
         if self.minute.used(now_s) + weight > REST_WEIGHT_A_MINUTE:
             self.refused += 1
             return False
@@ -160,19 +163,19 @@ class RestWeight:
         return True
 
     def charge(self, now_s: float, weight: int) -> None:
-        """Charge what an answer weighed in addition, even beyond the limit."""
+        """Charge the additional weight of an answer, even beyond the limit."""
         self.minute.add(now_s, weight)
 
 
 @dataclass(slots=True)
 class _Connection:
     subscriptions: dict[str, str | None] = field(default_factory=dict)
-    """The user (None for market data) by the subscription as it was sent."""
+    """By subscription as sent: its user, None for market data."""
     posts: int = 0
 
 
 class StreamCounter:
-    """The websocket connections of one IP address and what they do."""
+    """The websocket connections of one IP address and their usage."""
 
     def __init__(self) -> None:
         self._connections: dict[str, _Connection] = {}
@@ -181,11 +184,13 @@ class StreamCounter:
         self.refused = 0
 
     def connect(self, client: str, now_s: float) -> str | None:
-        """Count a new connection; a sentence if there may be none."""
+        """Count a new connection; return an error message if it is refused."""
         if len(self._connections) >= MAX_CONNECTIONS:
             return self._refusal(f"Cannot open more than {MAX_CONNECTIONS} connections.")
         if self._new.used(now_s) >= MAX_NEW_CONNECTIONS:
-            return self._refusal(f"Cannot open more than {MAX_NEW_CONNECTIONS} a minute.")
+            return self._refusal(
+                f"Cannot open more than {MAX_NEW_CONNECTIONS} connections a minute."
+            )
         self._new.add(now_s, 1)
         self._connections[client] = _Connection()
         return None
@@ -195,14 +200,14 @@ class StreamCounter:
         self._connections.pop(client, None)
 
     def message(self, client: str, now_s: float) -> str | None:
-        """Count a message of a client; a sentence if it is one too many."""
+        """Count a client's message; return an error message if it is refused."""
         if self._messages.used(now_s) >= MAX_MESSAGES:
             return self._refusal(f"Cannot send more than {MAX_MESSAGES} messages a minute.")
         self._messages.add(now_s, 1)
         return None
 
     def subscribe(self, client: str, subscription: str, user: str | None) -> str | None:
-        """Count a subscription (its text identifies it); a sentence if it is one too many."""
+        """Count a subscription, identified by its text; return an error message if refused."""
         own = self._connections[client].subscriptions
         if subscription in own:
             return None
@@ -218,14 +223,14 @@ class StreamCounter:
         self._connections[client].subscriptions.pop(subscription, None)
 
     def post(self, client: str) -> str | None:
-        """Count a post until it is answered; a sentence if too many are under way."""
+        """Count a post until it is answered; return an error message if it is refused."""
         if self.posts >= MAX_POSTS:
-            return self._refusal(f"Cannot have more than {MAX_POSTS} posts under way.")
+            return self._refusal(f"Cannot have more than {MAX_POSTS} posts in flight.")
         self._connections[client].posts += 1
         return None
 
     def answered(self, client: str) -> None:
-        """A post was answered; its connection may be gone by then."""
+        """Stop counting a post that was answered; its connection may already be closed."""
         connection = self._connections.get(client)
         if connection is not None and connection.posts > 0:
             connection.posts -= 1
@@ -236,39 +241,39 @@ class StreamCounter:
 
     @property
     def connections(self) -> int:
-        """Open connections."""
+        """Number of open connections."""
         return len(self._connections)
 
     @property
     def subscriptions(self) -> int:
-        """Subscriptions of all connections."""
+        """Number of subscriptions over all connections."""
         return sum(len(one.subscriptions) for one in self._connections.values())
 
     @property
     def users(self) -> set[str]:
-        """Users in the user subscriptions of all connections."""
+        """Distinct users in the user subscriptions of all connections."""
         found = (user for one in self._connections.values() for user in one.subscriptions.values())
         return {user for user in found if user is not None}
 
     @property
     def posts(self) -> int:
-        """Posts under way."""
+        """Posts in flight."""
         return sum(one.posts for one in self._connections.values())
 
     def messages(self, now_s: float) -> int:
-        """Messages of the last minute."""
+        """Return the number of messages in the last minute."""
         return self._messages.used(now_s)
 
     def new_connections(self, now_s: float) -> int:
-        """Connections opened in the last minute."""
+        """Return the number of connections opened in the last minute."""
         return self._new.used(now_s)
 
 
 class AddressBudget:
-    """Which requests of an address that trades may pass.
+    """Decides which requests of a trading address pass.
 
-    How many it has used and how much it has traded is kept with its account; here is only when an
-    address over its limit was let through last, in market time.
+    Requests used and volume traded are kept with the account. This class only remembers when an
+    address over its limit was last let through, in market time.
     """
 
     def __init__(self) -> None:
@@ -285,7 +290,7 @@ class AddressBudget:
         traded_micros: int,
         now_ms: int,
     ) -> str | None:
-        """None if an action of so many requests may pass, the venue's sentence if not."""
+        """Return None if an action of ``requests`` requests passes, else the venue's message."""
         limit = FREE_REQUESTS - 1 + traded_micros // MICROS_PER_USDC
         allowed = min(limit + MORE_CANCELS, 2 * limit) if cancels else limit
         if used + requests <= allowed:

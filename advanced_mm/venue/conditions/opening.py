@@ -1,4 +1,4 @@
-"""How the venue opens: its markets, a stretch of their past, and candles for the days before."""
+"""Opening the venue: its markets, a stretch of their past, and candles for the days before."""
 
 import logging
 from collections.abc import Iterable
@@ -39,26 +39,27 @@ MAX_VOLATILITY = 10
 
 @dataclass(frozen=True, kw_only=True)
 class VenueOptions:
-    """What trades at the venue, and from when.
+    """Which markets the venue opens with, and how far back they start.
 
     Attributes
     ----------
     coins
-        The coins' names, in the order of their asset numbers.
+        Coin names, in the order of their asset numbers.
     replay
         Data directory of a recording to play; None for synthetic markets.
     seed
         Seed of the synthetic markets and of the made-up candles.
     history_minutes
-        Minutes of the market that lie in the past when the venue opens, 0 to 1440. Of a recording
-        the first half at most is taken, so that the second is played live before it begins again.
+        Minutes of the market that lie in the past when the venue opens, 0 to 1440. A replay uses at
+        most the first half of its recording for this, so that the second half plays live before
+        the recording starts over.
     history_dir
         Data directory that receives those minutes as shards, as the collector would have written
-        them; None: nothing is written.
+        them; None writes nothing.
     rules
         The venue's settings.
     volatility
-        Factor on the usual volatility of the synthetic markets.
+        Factor on the default volatility of the synthetic markets, 0 to 10.
 
     Raises
     ------
@@ -76,31 +77,34 @@ class VenueOptions:
 
     def __post_init__(self) -> None:
         if not self.coins:
-            raise InputError("no coin is named: give at least one, as ETH")
+            raise InputError("no coin was given: give at least one, such as ETH")
         for coin in self.coins:
             if not is_coin_name(coin):
                 raise InputError(
-                    f"coin {coin!r} is no coin's name: give one as ETH, kPEPE or xyz:XYZ100"
+                    f"{coin!r} is not a coin name: give one like ETH, kPEPE or xyz:XYZ100"
                 )
             if self.coins.count(coin) > 1:
-                raise InputError(f"coin {coin} is named twice: name it once")
+                raise InputError(f"coin {coin} was given twice: give it once")
         if self.seed < 0:
-            raise InputError(f"seed is {self.seed}: give zero or more")
+            raise InputError(f"seed is {self.seed}, must not be negative")
         if not 0 <= self.volatility <= MAX_VOLATILITY:
-            raise InputError(f"volatility is {self.volatility:g}: give 0 to {MAX_VOLATILITY}")
+            raise InputError(
+                f"volatility is {self.volatility:g}, must be between 0 and {MAX_VOLATILITY}"
+            )
         if not 0 <= self.history_minutes <= MAX_HISTORY_MINUTES:
             raise InputError(
-                f"history minutes are {self.history_minutes:g}: give 0 to {MAX_HISTORY_MINUTES}"
+                f"history minutes is {self.history_minutes:g}, "
+                f"must be between 0 and {MAX_HISTORY_MINUTES}"
             )
 
 
 def venue_coins(names: Iterable[str], replay: Path | None = None) -> tuple[str, ...]:
-    """The venue's names of coins that a person has named, in whichever spelling.
+    """Return the venue's names for coins given by the user in any spelling.
 
     Raises
     ------
     InputError
-        There are no figures of a coin, or no recording where ``replay`` names their folder.
+        If a coin has no known figures, or with ``replay`` no recording in that folder.
     """
     if replay is None:
         return named_coins(names)
@@ -109,21 +113,21 @@ def venue_coins(names: Iterable[str], replay: Path | None = None) -> tuple[str, 
 
 @dataclass(frozen=True, slots=True)
 class OpenVenue:
-    """An exchange whose markets had run to ``opened_ms``, and what they are made from."""
+    """An exchange whose markets ran to ``opened_ms``, and the recipes they were made from."""
 
     exchange: Exchange
     opened_ms: int
     recipes: tuple[MarketRecipe, ...]
     gaps: dict[str, GapMarket]
-    """The markets by coin, for gaps that are added later."""
+    """The markets by coin, for gaps added later."""
 
     def recipes_now(self) -> tuple[MarketRecipe, ...]:
-        """The recipes with every gap there has been or is to be."""
+        """Return the recipes with all past and scheduled gaps."""
         return tuple(replace(one, gaps=self.gaps[one.coin].gaps) for one in self.recipes)
 
 
 def market_recipes(options: VenueOptions, now_ms: int) -> tuple[MarketRecipe, ...]:
-    """The markets that ``options`` ask for, begun in the past.
+    """Return the markets that ``options`` ask for, starting in the past.
 
     Raises
     ------
@@ -146,7 +150,7 @@ def market_recipes(options: VenueOptions, now_ms: int) -> tuple[MarketRecipe, ..
 
 
 def replay_past_ms(data_dir: Path, coin: str) -> int:
-    """Half the length of a recording, ms: as much of it may lie in the past."""
+    """Return half the length of a recording, ms: the most of it that may lie in the past."""
     recording = ShardStore(data_dir).read(coin)
     return ReplayMarket(recording, read_books(data_dir, coin), 0).period_ms // 2
 
@@ -159,16 +163,16 @@ def open_venue(
     *,
     journaled: bool = False,
 ) -> OpenVenue:
-    """An exchange whose markets began in the past and have run to ``now_ms`` (exchange ms).
+    """Open an exchange whose markets started in the past and run them to ``now_ms`` (exchange ms).
 
-    A market's own past gives candles, recent prints and, where asked for, shards; the 5000 minutes
-    before it are made up with its volatility. With ``journaled`` its state can be saved.
+    A market's own past yields candles, recent prints and, if ``history_dir`` is given, shards. The
+    candles of the 5000 minutes before it are made up with the market's volatility. With
+    ``journaled`` the state can be saved.
 
     Raises
     ------
     InputError
-        If a recording cannot be used, or ``history_dir`` holds records from the stretch that would
-        be laid there.
+        If a recording cannot be used, or ``history_dir`` already holds records of the same minutes.
     """
     sources = {recipe.coin: recipe.make() for recipe in recipes}
     kind = LoggedExchange if journaled else Exchange
@@ -184,10 +188,10 @@ def open_venue(
 
 
 def make_up_past(market: CoinMarket, recipe: MarketRecipe) -> None:
-    """Put made-up candles before those of a market's own."""
+    """Put made-up candles before a market's own."""
     flow = market.make_up_past(MAX_SNAPSHOT, recipe.seed)
     logger.info(
-        "%s: %.1f minutes of past, volatility %.1f bp a minute, %d candles made up before it",
+        "%s: %.1f minutes of history, volatility %.1f bp a minute, %d made-up candles before it",
         recipe.coin,
         (market.now_ms - recipe.start_ms) / MINUTE_MS,
         flow.volatility * 1e4,
@@ -202,9 +206,9 @@ def _lay(market: CoinMarket, history_dir: Path, start_ms: int, now_ms: int) -> N
         newest_ms = store.newest_ms(coin)
         if newest_ms is not None and newest_ms >= start_ms:
             raise InputError(
-                f"{str(history_dir)!r} already has records of {coin} from the minutes to be laid "
-                "there, and two markets would mix: give an empty --history-dir or delete the folder"
+                f"{str(history_dir)!r} already has records of {coin} from these minutes, so two "
+                "markets would mix: give an empty --history-dir or delete the folder"
             )
     recorder = Recorder(store, [coin], {coin: market.spec.tick})
     messages = lay_history(market, recorder, now_ms)
-    logger.info("laid %d messages of the past of %s in %s", messages, coin, history_dir)
+    logger.info("%s: wrote %d messages of history to %s", coin, messages, history_dir)

@@ -1,10 +1,10 @@
-"""Saving a venue to a file, and opening it again from there.
+"""Saving a venue to a file and restoring it.
 
-The file holds how the markets are made, the rules, the journal of everything that was asked of the
-exchange, what is known of keys and nonces, and a summary of accounts and orders. Restoring makes
-the markets again, does everything again at its market time, and compares with the summary. Faults
-and the counters of IP addresses are not kept. The time between saving and restoring is caught up:
-the market went on, and nobody could connect.
+The file holds the market recipes, the rules, the journal of every command given to the exchange,
+keys and nonces, and a summary of accounts and orders. Restoring rebuilds the markets, replays the
+journal at its market times and compares the result with the summary. Faults and the counters of IP
+addresses are not saved. The time between saving and restoring is caught up, as if the markets had
+kept trading while no client could connect.
 """
 
 import json
@@ -35,7 +35,7 @@ class _Form(BaseModel):
 
 
 class SavedKeys(_Form):
-    """What the venue knows of keys, see `Signers`."""
+    """Keys and nonces known to the venue, see `Signers`."""
 
     nonces: dict[str, list[int]] = {}
     agents: dict[str, tuple[str, str]] = {}
@@ -45,7 +45,7 @@ class SavedKeys(_Form):
 
     @classmethod
     def of(cls, signers: Signers) -> "SavedKeys":
-        """Write down."""
+        """Copy the state of ``signers``."""
         return cls(
             nonces={signer: list(book.used) for signer, book in signers.nonces.items()},
             agents={address: (one.owner, one.name) for address, one in signers.agents.items()},
@@ -59,7 +59,7 @@ class SavedKeys(_Form):
         )
 
     def into(self, signers: Signers) -> None:
-        """Put back."""
+        """Restore the state into ``signers``."""
         for signer, used in self.nonces.items():
             signers.nonces[signer] = book = NonceBook()
             book.used = list(used)
@@ -86,7 +86,7 @@ class SavedVenue(_Form):
 
 
 def summary(exchange: Exchange) -> dict[str, Any]:
-    """What accounts hold: the same for two venues only if they are in the same state."""
+    """Return what the accounts hold; two venues have equal summaries only in the same state."""
     return {
         account.address: {
             "usdc": account.usdc,
@@ -99,7 +99,7 @@ def summary(exchange: Exchange) -> dict[str, Any]:
             ],
             "fills": len(account.fills),
             "last_tid": account.fills[-1].tid if account.fills else None,
-            # Left out where there is nothing, as in states of versions that did not know them.
+            # Omitted when empty: states saved by older versions lack these keys.
             **({"spot": account.spot_usdc} if account.spot_usdc else {}),
             **({"twaps": twaps} if (twaps := _twaps(exchange, account)) else {}),
             **({"dex_usdc": account.dex_usdc} if account.dex_usdc else {}),
@@ -110,18 +110,18 @@ def summary(exchange: Exchange) -> dict[str, Any]:
 
 
 def _twaps(exchange: Exchange, account: Account) -> list[list[int]]:
-    """How far the TWAPs of an account are."""
+    """Return the progress of an account's TWAPs."""
     twaps = exchange.twaps.of(account.address)
     return [[one.twap_id, one.parts_sent, one.executed_lots] for one in twaps]
 
 
 def save_state(path: Path, venue: OpenVenue, signers: Signers) -> None:
-    """Write the state of a venue that keeps a journal, all at once or not at all.
+    """Write the state of a venue that keeps a journal, atomically.
 
     Raises
     ------
     InputError
-        If the venue keeps none, or the file cannot be written.
+        If the venue keeps no journal, or the file cannot be written.
     """
     exchange = venue.exchange
     if not isinstance(exchange, LoggedExchange):
@@ -148,20 +148,23 @@ def load_state(path: Path) -> SavedVenue:
     Raises
     ------
     InputError
-        If it cannot be read, is of another version or not a state file.
+        If it cannot be read, has another version or is not a state file.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"state {path} cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise InputError(f"state {path} is no JSON ({error}): it was not saved whole") from None
+        raise InputError(
+            f"state {path} is not valid JSON ({error}): the save was incomplete; "
+            "start without --restore"
+        ) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise InputError(f"state {path} is no state of a venue: give a file written by --save")
+        raise InputError(f"state {path} is not a venue state: give a file written by --save")
     if content.get("version") != VERSION:
         raise InputError(
-            f"state {path} has version {content.get('version')!r}, this venue reads {VERSION}: "
-            "start without --restore"
+            f"state {path} has version {content.get('version')!r}, this venue reads version "
+            f"{VERSION}: start without --restore"
         )
     try:
         return _SAVED.validate_python(content)
@@ -175,23 +178,23 @@ _SAVED = TypeAdapter(SavedVenue)
 
 
 def restore(path: Path, now_ms: int) -> tuple[OpenVenue, SavedVenue]:
-    """Open the venue of a state file and let its markets run to ``now_ms`` (exchange ms).
+    """Open the venue of a state file and run its markets to ``now_ms`` (exchange ms).
 
     Returns
     -------
     tuple
-        The venue, and what else was saved: the keys are still to be put into their place.
+        The venue and the content of the file. The caller still has to restore the keys.
 
     Raises
     ------
     InputError
-        If the file cannot be used, or what comes out is not what was saved.
+        If the file cannot be used, or the restored accounts differ from the saved ones.
     """
     saved = load_state(path)
     venue = open_venue(saved.markets, saved.opened_ms, saved.rules, journaled=True)
     exchange = venue.exchange
     if not isinstance(exchange, LoggedExchange):
-        raise RuntimeError("a journal was asked for")
+        raise RuntimeError("open_venue(journaled=True) returned an exchange without a journal")
     try:
         exchange.repeat(saved.journal)
     except (ValueError, KeyError) as error:
@@ -201,11 +204,12 @@ def restore(path: Path, now_ms: int) -> tuple[OpenVenue, SavedVenue]:
     for address in saved.summary.keys() | found.keys():
         if found.get(address) != saved.summary.get(address):
             raise InputError(
-                f"state {path}: account {address} does not come out as it was saved. The file is "
-                "of another version of the venue, or its recording has changed: start without it"
+                f"state {path}: account {address} differs after the journal was replayed: the file "
+                "is from another version of the venue, or its recording has changed; "
+                "start without --restore"
             )
     for address, used in saved.requests_used.items():
         exchange.accounts.open(address).requests_used = used
     exchange.run(now_ms)
-    exchange.take_events()  # nobody was there to hear of them
+    exchange.take_events()  # discard: no client was connected
     return venue, saved

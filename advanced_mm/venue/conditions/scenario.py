@@ -1,8 +1,7 @@
-"""Scenario files: markets, what happens to them, accounts, rules, limits and faults, in YAML.
+"""Scenario files in YAML: markets and their events, accounts, rules, limits and faults.
 
-All times are seconds after the venue begins to listen. What happens to a market (regimes, gaps)
-comes at its time to the block; faults begin by the computer's clock. Examples with comments are in
-``tests/scenarios``.
+All times are seconds after the venue starts listening. Market events (regimes, gaps) take effect in
+the exact block; faults begin by the computer's clock. ``tests/scenarios`` has commented examples.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -62,7 +61,7 @@ Money = Annotated[Decimal, Field(ge=0, le=MOST_MONEY)]
 
 def _coin_name(value: str) -> str:
     if not is_coin_name(value):
-        raise ValueError("give the name of a coin, as ETH, kPEPE or xyz:XYZ100")
+        raise ValueError("must be a coin name like ETH, kPEPE or xyz:XYZ100")
     return value
 
 
@@ -74,7 +73,7 @@ class _Form(BaseModel):
 
 
 class FlowSettings(_Form):
-    """Parameters of the synthetic market that may change; what is left out stays as it is."""
+    """Parameters of the synthetic market that may change; omitted ones keep their value."""
 
     sigma: float | None = None
     drift: float | None = None
@@ -92,23 +91,23 @@ class FlowSettings(_Form):
     @classmethod
     def _given(cls, value: Any, info: ValidationInfo) -> Any:
         if value is None and info.field_name not in _MAY_BE_EMPTY:
-            raise ValueError("give a number, or leave the field out")
+            raise ValueError("must be a number; give one or omit the field")
         return value
 
     def on(self, base: SyntheticParameters) -> SyntheticParameters:
-        """These settings in place of those of ``base``."""
+        """Return ``base`` with these settings applied."""
         return replace(base, **self.model_dump(exclude_unset=True, exclude=_NOT_PARAMETERS))
 
 
 _NOT_PARAMETERS = {"at_seconds", "for_seconds"}
-_MAY_BE_EMPTY = {"jump_minimum", "for_seconds"}  # a tick; until the next regime
+_MAY_BE_EMPTY = {"jump_minimum", "for_seconds"}  # empty: one tick; until the next regime
 
 
 class SyntheticSettings(FlowSettings):
-    """A synthetic market; what is left out is the default of the coin, or of its figures.
+    """A synthetic market; omitted fields take the coin's defaults.
 
-    A coin that the venue has no figures of needs start_price, size_decimals and max_leverage; its
-    flow is then of their scale.
+    A coin without known figures needs start_price, size_decimals and max_leverage; its order flow
+    is scaled to them.
     """
 
     size_decimals: int | None = None
@@ -120,7 +119,7 @@ class SyntheticSettings(FlowSettings):
 
 
 class RegimeSettings(FlowSettings):
-    """Other parameters from ``at_seconds`` on, for ``for_seconds`` or until the next regime."""
+    """Parameters that hold from ``at_seconds`` on, for ``for_seconds`` or until the next regime."""
 
     at_seconds: float = Field(ge=0)
     for_seconds: float | None = Field(default=None, gt=0)
@@ -153,13 +152,13 @@ class MarketSettings(_Form):
     def _one_market(self) -> "MarketSettings":
         if self.replay is not None and (self.synthetic is not None or self.regimes):
             raise ValueError(
-                "a replay has neither synthetic parameters nor regimes: leave them out"
+                "replay cannot be combined with synthetic parameters or regimes: omit them"
             )
         return self
 
 
 class _Purse(_Form):
-    """What lies at builder-deployed exchanges, USDC by their names, or one purse for all."""
+    """Money at builder-deployed exchanges, USDC by exchange name, or DEX abstraction."""
 
     dex_money: dict[str, Money] = {}
     dex_abstraction: bool | None = None
@@ -168,13 +167,13 @@ class _Purse(_Form):
     def _one_way(self) -> "_Purse":
         if self.dex_abstraction and self.dex_money:
             raise ValueError(
-                "dex_money with dex_abstraction: with it, all money lies at the main exchange; "
-                "leave one of them out"
+                "dex_money cannot be combined with dex_abstraction, which keeps all money at the "
+                "main exchange: omit one of them"
             )
         return self
 
     def fill(self, account: Account) -> None:
-        """Put this into a new account."""
+        """Apply these settings to a new account."""
         for dex, money in self.dex_money.items():
             account.deposit(dex, int(money * MICROS_PER_USDC))
         if self.dex_abstraction is not None or self.dex_money:
@@ -182,14 +181,14 @@ class _Purse(_Form):
 
 
 class SubAccountPlan(_Purse):
-    """A sub-account and the play money it begins with, USDC."""
+    """A sub-account and its initial play money, USDC."""
 
     name: str
     play_money: Money = Decimal(0)
 
 
 class AccountPlan(_Purse):
-    """An account that exists from the start; ``play_money`` in USDC, None: as the rules say."""
+    """An account that exists from the start; ``play_money`` in USDC, None for the rules' amount."""
 
     address: Address
     play_money: Money | None = None
@@ -197,7 +196,7 @@ class AccountPlan(_Purse):
 
 
 class LimitSettings(_Form):
-    """Which rate limits hold."""
+    """Which rate limits are enforced."""
 
     rest: bool = True
     websocket: bool = True
@@ -205,14 +204,14 @@ class LimitSettings(_Form):
 
 
 class FaultTime(_Form):
-    """A fault and when it begins; its own fields stand beside ``at_seconds``."""
+    """A fault and its start time; in the file, the fault's fields are beside ``at_seconds``."""
 
     at_seconds: float = Field(ge=0)
     fault: Fault
 
 
 def _split_time(value: Any) -> Any:
-    """``{at_seconds, kind, …}`` as the time and the fault."""
+    """Split ``{at_seconds, kind, …}`` into the time and the fault."""
     if not isinstance(value, Mapping) or "fault" in value:
         return value
     fault = {name: one for name, one in value.items() if name != "at_seconds"}
@@ -236,11 +235,11 @@ class Scenario(_Form):
     faults: tuple[Annotated[FaultTime, BeforeValidator(_split_time)], ...] = ()
 
     @model_validator(mode="after")
-    def _nothing_twice(self) -> "Scenario":
+    def _no_duplicates(self) -> "Scenario":
         if doubled := _doubled(market.coin for market in self.markets):
-            raise ValueError(f"coin {doubled} has two markets: leave one out")
+            raise ValueError(f"coin {doubled} has two markets: remove one")
         if doubled := _doubled(account.address for account in self.accounts):
-            raise ValueError(f"account {doubled} is listed twice: leave one out")
+            raise ValueError(f"account {doubled} is listed twice: remove one")
         return self
 
     @model_validator(mode="after")
@@ -263,7 +262,7 @@ class Scenario(_Form):
 
     @property
     def switches(self) -> LimitSwitches:
-        """Which limits hold."""
+        """Which limits are enforced."""
         return LimitSwitches(**self.limits.model_dump())
 
     @property
@@ -272,12 +271,12 @@ class Scenario(_Form):
         return tuple(TimedFault(one.at_seconds, one.fault) for one in self.faults)
 
     def recipes(self, now_ms: int) -> tuple[MarketRecipe, ...]:
-        """The markets, for a venue that begins to listen at ``now_ms`` (exchange ms).
+        """Return the markets for a venue that starts listening at ``now_ms`` (exchange ms).
 
         Raises
         ------
         InputError
-            If parameters do not fit together or a recording cannot be used.
+            If parameters are inconsistent or a recording cannot be used.
         """
         recipes = []
         for number, market in enumerate(self.markets):
@@ -286,10 +285,16 @@ class Scenario(_Form):
         return tuple(recipes)
 
     def check(self) -> None:
-        """Whether what is in range by itself also fits together (InputError)."""
+        """Check that values valid by themselves are also consistent.
+
+        Raises
+        ------
+        InputError
+            If they are not.
+        """
         if self.rules.play_money > MOST_MONEY:
             raise InputError(
-                f"rules.play_money = {self.rules.play_money}: give {MOST_MONEY} or less"
+                f"rules.play_money is {self.rules.play_money}, must not exceed {MOST_MONEY}"
             )
         for number, recipe in enumerate(self.recipes(10**12)):
             gaps = self.markets[number].gaps
@@ -303,8 +308,9 @@ class Scenario(_Form):
         share, leverage = self.rules.maintenance_share, market.max_leverage
         if share >= leverage:
             raise InputError(
-                f"max_leverage = {leverage} with rules.maintenance_share = {share} leaves nothing "
-                "between a position's margin and its liquidation: give more leverage or less share"
+                f"max_leverage = {leverage} with rules.maintenance_share = {share} leaves no room "
+                "between a position's initial and maintenance margin: raise max_leverage or lower "
+                "maintenance_share"
             )
 
     def _recipe(self, number: int, market: MarketSettings, now_ms: int) -> MarketRecipe:
@@ -324,7 +330,7 @@ class Scenario(_Form):
 
 
 def _synthetic(market: MarketSettings) -> SyntheticParameters:
-    """The parameters of a market: those of the coin, known or given, and the settings on them."""
+    """Return a market's parameters: the coin's, known or given, with the settings applied."""
     settings, figures = market.synthetic or SyntheticSettings(), None
     price, decimals = settings.start_price, settings.size_decimals
     leverage = settings.max_leverage
@@ -344,7 +350,7 @@ def _synthetic(market: MarketSettings) -> SyntheticParameters:
 
 
 def _doubled(names: Iterable[str]) -> str | None:
-    """The first name that comes twice."""
+    """Return the first name that occurs twice, None if all are distinct."""
     seen: set[str] = set()
     for name in names:
         if name in seen:
@@ -355,7 +361,7 @@ def _doubled(names: Iterable[str]) -> str | None:
 
 @contextmanager
 def _of_field(name: str) -> Iterator[None]:
-    """Let errors of the user say which field they are about."""
+    """Prefix the message of an InputError with the name of the field."""
     try:
         yield
     except InputError as error:
@@ -363,7 +369,7 @@ def _of_field(name: str) -> Iterator[None]:
 
 
 def _check_gaps(market: GapMarket, gaps: tuple[GapSettings, ...]) -> None:
-    """Whether the tick fits after each gap, were nothing else to move the price."""
+    """Check that the tick fits after each gap, if nothing else moved the price (InputError)."""
     price = market.mid
     for number, gap in sorted(enumerate(gaps), key=lambda one: one[1].at_seconds):
         with _of_field(f"gaps.{number}.percent = {gap.percent:g}"):
@@ -373,7 +379,7 @@ def _check_gaps(market: GapMarket, gaps: tuple[GapSettings, ...]) -> None:
 def _regimes(
     settings: tuple[RegimeSettings, ...], base: SyntheticParameters, past_ms: int
 ) -> tuple[Regime, ...]:
-    """The regimes in time order; the first parameters come back where one ends by itself."""
+    """Return the regimes in time order; after one with ``for_seconds``, ``base`` holds again."""
 
     def block_ms(seconds: float) -> int:
         return round((past_ms + 1000 * seconds) / base.block_ms) * base.block_ms
@@ -383,7 +389,7 @@ def _regimes(
         with _of_field(f"regimes.{number}"):
             begins[block_ms(one.at_seconds)] = one.on(base)
     if len(begins) < len(settings):
-        raise InputError(f"market {base.coin}: two regimes begin at the same time")
+        raise InputError(f"market {base.coin}: two regimes begin at the same time: move one")
     ends = {
         block_ms(one.at_seconds + one.for_seconds): base
         for one in settings
@@ -393,13 +399,20 @@ def _regimes(
 
 
 def check_dexs(plan: AccountPlan, listing: Listing) -> None:
-    """Refuse money at exchanges that are not here (InputError)."""
+    """Check that money is only given at exchanges of this venue.
+
+    Raises
+    ------
+    InputError
+        If ``dex_money`` names another one.
+    """
     for one in (plan, *plan.sub_accounts):
         for dex in one.dex_money:
             if dex not in listing.dexs[1:]:
-                known = ", ".join(listing.dexs[1:]) or "there is none"
+                known = ", ".join(listing.dexs[1:]) or "none"
                 raise InputError(
-                    f"dex_money: {dex!r} is no builder-deployed exchange of this venue ({known})"
+                    f"dex_money: {dex!r} is not a builder-deployed exchange of this venue "
+                    f"(it has: {known})"
                 )
 
 
@@ -418,7 +431,7 @@ def open_accounts(plans: tuple[AccountPlan, ...], accounts: Accounts) -> None:
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML whose keys are words, none of them given twice: the first would be lost silently."""
+    """A YAML loader that refuses keys that are not words, and duplicates, which YAML would drop."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -426,9 +439,9 @@ class _UniqueKeys(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             complaint = None
             if not isinstance(key, str):
-                complaint = f"{key!r} is no name of a field: write it as a word"
+                complaint = f"{key!r} is not a field name: write a word"
             elif key in seen:
-                complaint = f"{key!r} is given twice"
+                complaint = f"{key!r} is given twice: remove one"
             if complaint is not None:
                 raise yaml.constructor.ConstructorError(None, None, complaint, key_node.start_mark)
             seen.add(key)
@@ -436,28 +449,28 @@ class _UniqueKeys(yaml.SafeLoader):
 
 
 _NO_VALUES = (ValueError, LookupError, TypeError, AttributeError)
-"""What the YAML library raises for impossible dates, numbers without a digit and the like."""
+"""Errors of the YAML library for impossible dates, numbers without a digit and the like."""
 
 
 def load_scenario(path: Path) -> Scenario:
-    """Read a scenario file; a relative ``replay`` folder is looked for beside the file.
+    """Read a scenario file; a relative ``replay`` folder is relative to the file's folder.
 
     Raises
     ------
     InputError
-        If it cannot be read or is wrong somewhere; the message names the field and its value.
+        If it cannot be read or is invalid; the message names the field and its value.
     """
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
     except OSError as error:
         raise InputError(f"scenario {path} cannot be read: {error.strerror}") from None
     except RecursionError:
-        raise InputError(f"scenario {path} is no YAML: it is nested too deeply") from None
+        raise InputError(f"scenario {path} is not valid YAML: it is nested too deeply") from None
     except (yaml.YAMLError, *_NO_VALUES) as error:
         reason = " ".join(str(error).split())
         if not isinstance(error, yaml.YAMLError | UnicodeDecodeError):
             reason = f"it has a value that cannot be read ({reason})"
-        raise InputError(f"scenario {path} is no YAML: {reason}") from None
+        raise InputError(f"scenario {path} is not valid YAML: {reason}") from None
     if not isinstance(content, dict):
         raise InputError(f"scenario {path} must be a mapping with at least `markets`")
     try:
@@ -474,10 +487,10 @@ def _first_error(error: ValidationError) -> str:
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"]) or "the file"
     if first["type"] == "extra_forbidden":
-        return f"{field} is unknown: look at tests/scenarios for the fields there are"
+        return f"{field} is not a known field: see tests/scenarios for examples"
     if first["type"] == "missing":
         return f"{field} is missing"
     if first["type"] == "value_error" and isinstance(first["input"], Mapping):
-        reason = str(first["ctx"]["error"])  # it names the fields that do not fit together
+        reason = str(first["ctx"]["error"])  # it names the inconsistent fields
         return f"{field}: {reason}" if first["loc"] else reason
     return f"{field} = {shortened(repr(first['input']))}: {first['msg']}"

@@ -1,6 +1,6 @@
 """The matching engine of the loopback venue: orders, queues, accounts, margin and clearing.
 
-No I/O and no clock but the one it is given. Money, prices and sizes are whole numbers (see
+It does no I/O and is driven by the caller's clock. Money, prices and sizes are whole numbers (see
 `advanced_mm.markets.units`), so that every fill balances exactly.
 """
 

@@ -1,12 +1,12 @@
-"""Accounts: their money, positions, leverage, orders and what they did, in whole numbers.
+"""Accounts: their money, positions, leverage, orders and history, in whole numbers.
 
 An account's cross value is exactly ``usdc`` plus lots times mark of its cross positions, since
-the signed cost of a position is taken from ``usdc`` when it is traded. An isolated position has
-such a purse of its own, ``Position.usdc``.
+the signed cost of a position is deducted from ``usdc`` when it is traded. An isolated position
+has its own balance of this kind, ``Position.usdc``.
 
-Each builder-deployed exchange keeps money of its own, ``Account.dex_usdc``. With DEX abstraction
-(``Account.dex_abstraction``) there is one purse for all: what an order or a position there needs is
-taken out of ``usdc``, and comes back to it.
+Each builder-deployed exchange has its own balance (purse), ``Account.dex_usdc``. With DEX
+abstraction (``Account.dex_abstraction``) all exchanges share one: margin for their orders and
+positions is taken from ``usdc`` and returned to it.
 """
 
 import hashlib
@@ -26,13 +26,13 @@ KEPT_ORDERS = 2_000
 KEPT_FILLS = 10_000
 KEPT_TWAPS = 2_000
 KEPT_SAMPLES = 24 * 100
-KEPT_ADDRESSES = 10_000  # that were asked about and have done nothing yet
-DEFAULT_LEVERAGE = 20  # or the coin's greatest, where that is less
+KEPT_ADDRESSES = 10_000  # queried, but without any action yet
+DEFAULT_LEVERAGE = 20  # or the coin's maximum, if lower
 
 
 @dataclass(frozen=True, slots=True)
 class Leverage:
-    """The leverage of an account in a coin, and whether its positions there share the margin."""
+    """An account's leverage in a coin, and whether its position there uses cross margin."""
 
     value: int
     is_cross: bool = True
@@ -42,9 +42,9 @@ class Leverage:
 class Position:
     """An open position.
 
-    ``lots`` are signed; ``entry_cost`` is the signed sum of price times lots of what is open,
-    micro-USDC. An isolated one keeps margin less cost in ``usdc``. ``funding`` is what was received
-    since it was opened (negative: paid).
+    ``lots`` are signed; ``entry_cost`` is the signed sum of price times open lots, micro-USDC.
+    For an isolated position ``usdc`` is its margin less its cost. ``funding`` is the funding
+    received since it was opened (negative: paid).
     """
 
     coin: str
@@ -56,25 +56,25 @@ class Position:
 
     @property
     def entry_price(self) -> float:
-        """Mean price of what is open, price units."""
+        """Mean entry price, price units."""
         return self.entry_cost / self.lots
 
     def value(self, mark: int) -> int:
-        """Signed value at a price, micro-USDC."""
+        """Return the signed value at a price, micro-USDC."""
         return self.lots * mark
 
     def unrealized(self, mark: int) -> int:
-        """Profit at a price, micro-USDC."""
+        """Return the unrealized profit at a price, micro-USDC."""
         return self.lots * mark - self.entry_cost
 
     def equity(self, mark: int) -> int:
-        """What an isolated position is worth with its margin, micro-USDC."""
+        """Return the value of an isolated position including its margin, micro-USDC."""
         return self.usdc + self.lots * mark
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What an account was worth at a time (ms), micro-USDC: with what it had gained, and traded."""
+    """An account's value, gain and traded volume at a time (ms); micro-USDC."""
 
     time_ms: int
     value: int
@@ -87,15 +87,15 @@ class Sample:
 class Account:
     """One account. Amounts are micro-USDC, times exchange ms.
 
-    ``dex_usdc`` is what lies at builder-deployed exchanges, ``dex_abstraction`` None until it is
-    set for the first time, which is as good as False.
+    ``dex_usdc`` holds the balances at builder-deployed exchanges; ``dex_abstraction`` is None
+    (treated as False) until it is first set.
 
-    ``orders`` are the live ones by number, sleeping stops among them; ``ended`` those before, the
-    newest last, ``ended_counts`` how many there were in all, by what became of them. ``volume`` is
-    what was traded, ``fees`` what was paid for it. ``refused`` counts orders that were never taken,
-    by the first words of the sentence. ``spot_usdc`` lies in its spot part, ``deposited`` is what
-    was brought in less what was taken out. ``requests_reserved`` were bought. ``money`` and
-    ``twaps`` tell what happened, ``samples`` what it was worth, once an hour.
+    ``orders`` are the live ones by number, including dormant stops; ``ended`` the earlier ones,
+    newest last; ``ended_counts`` the number of all ended orders by status. ``volume`` is the traded
+    value, ``fees`` the fees paid. ``refused`` counts orders that were never accepted, by the
+    beginning of the error message. ``spot_usdc`` is the spot balance, ``deposited`` deposits less
+    withdrawals. ``requests_reserved`` is the number of requests bought. ``money`` and ``twaps``
+    list past events, ``samples`` the account's hourly values.
     """
 
     address: str
@@ -134,7 +134,7 @@ class Account:
             self._note_deposit(brought)
 
     def deposit(self, dex: str, micros: int) -> None:
-        """Bring money to an exchange."""
+        """Deposit money at an exchange."""
         self.add_to_purse(dex, micros)
         if micros > 0:
             self._note_deposit(micros)
@@ -146,29 +146,29 @@ class Account:
         )
 
     def in_purse(self, dex: str) -> int:
-        """The purse of an exchange."""
+        """Return the balance at an exchange, micro-USDC."""
         return self.dex_usdc.get(dex, 0) if dex else self.usdc
 
     def add_to_purse(self, dex: str, micros: int) -> None:
-        """Put money into the purse of an exchange, or take it out if negative."""
+        """Add to the balance at an exchange, or deduct from it if negative."""
         if dex:
             self.dex_usdc[dex] = self.dex_usdc.get(dex, 0) + micros
         else:
             self.usdc += micros
 
     def leverage_of(self, coin: str, greatest: int, *, only_isolated: bool = False) -> Leverage:
-        """The leverage set for a coin, or what an account begins with."""
+        """Return the leverage set for a coin, or the default."""
         usual = Leverage(min(DEFAULT_LEVERAGE, greatest), not only_isolated)
         return self.leverage.get(coin) or usual
 
     def add(self, order: Order) -> None:
-        """Take in a new live order."""
+        """Add a new live order."""
         self.orders[order.oid] = self._known[order.oid] = order
         if order.request.cloid is not None:
             self._cloids[order.request.cloid] = order.oid
 
     def end(self, order: Order) -> None:
-        """Put an order among those that have ended; the oldest of these is forgotten."""
+        """Move an order to the ended ones; beyond 2000 the oldest is dropped."""
         self.orders.pop(order.oid, None)
         self._known[order.oid] = order
         self.ended.append(order)
@@ -181,7 +181,7 @@ class Account:
                 del self._cloids[cloid]
 
     def find(self, oid_or_cloid: int | str) -> Order | None:
-        """An order of any state by its number or the client's name: a live one before others."""
+        """Find an order in any state by number or client order id, preferring a live one."""
         if isinstance(oid_or_cloid, int):
             return self._known.get(oid_or_cloid)
         newest = self._known.get(self._cloids.get(oid_or_cloid, -1))
@@ -191,7 +191,7 @@ class Account:
         return max(live, key=lambda order: order.oid, default=newest)
 
     def history(self) -> list[Order]:
-        """The orders still known, oldest first."""
+        """Return the orders that are still kept, oldest first."""
         every = sorted((*self.ended, *self.orders.values()), key=lambda order: order.oid)
         return every[-KEPT_ORDERS:]
 
@@ -199,15 +199,15 @@ class Account:
 class Accounts:
     """All accounts by address (lower case).
 
-    An address that somebody has asked about is only remembered, a limited number of them; its
-    account is opened, with play money, when it is needed. Questions cost the venue no memory.
+    A queried address without an account is only remembered, up to a limit; its account is opened,
+    with play money, when it is needed. Queries therefore use bounded memory.
 
     Parameters
     ----------
     rules
-        Play money.
+        The venue's rules, which set the play money.
     now_ms
-        Market time at the start; `Exchange` keeps it going.
+        Market time at the start; `Exchange` updates it.
     """
 
     def __init__(self, rules: Rules, now_ms: int) -> None:
@@ -225,15 +225,15 @@ class Accounts:
         return len(self._accounts)
 
     def get(self, address: str) -> Account | None:
-        """The account of an address, if it has one or was asked about."""
+        """Return the account of an address that has one or has been queried, else None."""
         return self.open(address) if address in self._asked else self._accounts.get(address)
 
     def existing(self, address: str) -> Account | None:
-        """The account of an address, if it has been opened."""
+        """Return the account of an address if it has been opened, else None."""
         return self._accounts.get(address)
 
     def look(self, address: str) -> Account:
-        """An account to be read alone: of an address without one, what it would be now."""
+        """Return an account for reading; for an address without one, what it would be now."""
         account = self._accounts.get(address)
         if account is not None:
             return account
@@ -244,7 +244,7 @@ class Accounts:
         return self._new(address, self._asked[address], self._play_money)
 
     def open(self, address: str, play_money_micros: int | None = None) -> Account:
-        """The account of an address, opened with play money if it has none yet."""
+        """Return the account of an address, opening one with play money if necessary."""
         account = self._accounts.get(address)
         if account is None:
             if play_money_micros is None:
@@ -258,13 +258,13 @@ class Accounts:
         return Account(address, created_ms, micros, dex_abstraction=self._dex_abstraction)
 
     def put(self, account: Account) -> None:
-        """Take in an account as it is, e.g. one that was saved."""
+        """Add an existing account, e.g. one that was saved."""
         self._accounts[account.address] = account
         if account.master is not None:
             self._subs.setdefault(account.master, []).append(account.address)
 
     def add_sub(self, master: str, name: str) -> str:
-        """Open a sub-account without money; its address follows from master and number."""
+        """Open a sub-account without money; its address is derived from master and number."""
         number = len(self._subs.get(master, ()))
         digest = hashlib.sha256(f"{master}:{number}".encode()).hexdigest()
         account = self.open("0x" + digest[:40], 0)
@@ -273,10 +273,10 @@ class Accounts:
         return account.address
 
     def master_of(self, address: str) -> str | None:
-        """The master's address, None for an account of its own."""
+        """Return the master's address, or None if the account is not a sub-account."""
         account = self._accounts.get(address)
         return account.master if account else None
 
     def subs(self, master: str) -> list[str]:
-        """Addresses of the sub-accounts, oldest first."""
+        """Return the addresses of the sub-accounts, oldest first."""
         return list(self._subs.get(master, ()))

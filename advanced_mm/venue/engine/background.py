@@ -1,4 +1,4 @@
-"""The background of one market in whole numbers: its touch, its depth, what we took of it."""
+"""The background of one market in whole numbers: its touch, its depth, and what we took from it."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
@@ -10,8 +10,8 @@ from advanced_mm.markets.units import CoinUnits
 
 __all__ = ["VISIBLE_LEVELS", "Background"]
 
-VISIBLE_LEVELS = 20  # what a subscriber of the book sees of each side
-DEEPEST_LEVELS = 5_120  # how far an order may walk, if the source knows so much of its book
+VISIBLE_LEVELS = 20  # levels of each side that a subscriber of the book sees
+DEEPEST_LEVELS = 5_120  # limit on how far an order may walk the source's book
 DEEPENING = 4
 
 
@@ -35,7 +35,7 @@ class _Touch:
 
 
 class Background:
-    """What everybody but the venue's accounts has in one book.
+    """Everything in one book except the orders of the venue's accounts.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Background:
         return self._quote
 
     def show(self, quote: Quote) -> None:
-        """Take in a new touch."""
+        """Set a new touch."""
         if quote.bid is None or quote.ask is None:
             self._mark, self._mark_known = self.mark, True
         self._quote = quote
@@ -71,7 +71,7 @@ class Background:
         self._mark_known = False
 
     def passed(self) -> None:
-        """Time has passed: the visible depth must be read again."""
+        """Discard the cached visible depth after time has passed."""
         self._visible = None
 
     @property
@@ -85,13 +85,13 @@ class Background:
         return self._mark
 
     def touch(self, bids: bool) -> tuple[int, int] | None:
-        """Best price of a side and the lots shown there, as published by the source."""
+        """Return the best price of a side and the lots there, as published by the source."""
         return self._touch.bid if bids else self._touch.ask
 
     def shown(self, bids: bool, price: int) -> int | None:
-        """Lots the source shows at a price; None where it lies beyond the visible depth."""
+        """Return the lots the source shows at a price; None beyond the visible depth."""
         levels, wanted = self._side(bids), self._units.price(price)
-        # Of the floats alone: most of a busy market's time went to turning levels into numbers.
+        # Search the floats: converting every level dominated the run time of a busy market.
         if bids:
             place = bisect_left(levels, -wanted - self._half_unit, key=_falling)
         else:
@@ -102,9 +102,9 @@ class Background:
         return self._lots(level) if abs(level.price - wanted) < self._half_unit else 0
 
     def standing(self, bids: bool, price: int) -> int:
-        """Lots of the background an order at this price would find there.
+        """Return the background's lots at a price that a new order would join.
 
-        Beyond the visible depth: as many as on the last visible level.
+        Beyond the visible depth, this is the size of the last visible level.
         """
         shown = self.shown(bids, price)
         if shown is None:
@@ -112,9 +112,9 @@ class Background:
         return shown - self._taken.get((bids, price), 0)
 
     def levels(self, bids: bool) -> Iterator[tuple[int, int]]:
-        """What there is to be taken of a side: (price, lots), best first.
+        """Yield the available (price, lots) of a side, best first.
 
-        The visible levels, and those behind them as far as the source knows them.
+        Covers the visible levels and those behind them, as far as the source knows them.
         """
         price_scale = self._scales[0]
         there, seen, asked = self._side(bids), 0, VISIBLE_LEVELS
@@ -132,20 +132,20 @@ class Background:
             there = book.bids if bids else book.asks
 
     def book(self, levels: int) -> Book:
-        """The source's book, as it stood when the market was halted if it is."""
+        """Return the source's book; during a halt, the book at its start."""
         if self._frozen is None:
             return self._source.book(levels)
         frozen = self._frozen
         return Book(frozen.time_ms, frozen.bids[:levels], frozen.asks[:levels])
 
     def freeze(self, frozen: bool) -> None:
-        """Let the book stand still, or move again."""
+        """Freeze the book, or let it move again."""
         self._frozen = self._source.book(2 * VISIBLE_LEVELS) if frozen else None
         self._visible = None
 
     @property
     def frozen(self) -> bool:
-        """Whether the book stands still."""
+        """Whether the book is frozen."""
         return self._frozen is not None
 
     @property
@@ -154,25 +154,25 @@ class Background:
         return not self._taken
 
     def taken(self, bids: bool, price: int) -> int:
-        """Lots taken of a level since the source's last block."""
+        """Return the lots taken from a level since the source's last block."""
         return self._taken.get((bids, price), 0)
 
     @property
     def taken_levels(self) -> int:
-        """How many levels lack something."""
+        """Number of levels from which lots have been taken."""
         return len(self._taken)
 
     def take(self, bids: bool, price: int, lots: int) -> None:
-        """An order of ours has taken lots of a level: they are gone until the next block."""
+        """Take lots from a level; they are missing until the source's next block."""
         self._taken[bids, price] = self._taken.get((bids, price), 0) + lots
 
     def refill(self) -> Mapping[tuple[bool, int], int]:
-        """The source's next block: what was taken is there again.
+        """Restore the lots that were taken, at the source's next block.
 
         Returns
         -------
         Mapping
-            The lots that were taken, by side (whether bids) and price.
+            The restored lots, by side (whether bids) and price.
         """
         returned, self._taken = self._taken, {}
         return returned
@@ -195,6 +195,6 @@ def _falling(level: Level) -> float:
 
 
 def _half(twice: int) -> int:
-    """Half of a whole number, to the nearest even one."""
+    """Return half of an integer, with ties rounded to even."""
     half, odd = divmod(twice, 2)
     return half + (half & 1 if odd else 0)

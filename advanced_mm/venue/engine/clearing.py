@@ -1,8 +1,8 @@
-"""Clearing: what a fill, an hour's funding or a moved margin does to accounts, to the micro-USDC.
+"""Clearing: the effect of fills, hourly funding and margin moves on accounts, to the micro-USDC.
 
 Fees are rounded to the nearest micro-USDC, half up. Margin of an isolated position moves into its
-purse when it is opened and comes back in proportion when it is closed. What a position loses beyond
-its purse, or an account beyond all it has, is the insurance's.
+own balance when it is opened and comes back in proportion when it is closed. The insurance fund
+bears losses of a position beyond its margin, or of an account beyond its value.
 """
 
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -16,7 +16,7 @@ __all__ = ["Clearing"]
 
 
 class Clearing:
-    """Changes accounts. ``fees`` and ``insurance`` are the venue's sums, micro-USDC.
+    """Books changes to accounts. ``fees`` and ``insurance`` are the venue's totals, micro-USDC.
 
     Parameters
     ----------
@@ -31,16 +31,16 @@ class Clearing:
         self._rules = rules
         self.fees = 0
         self.insurance = 0
-        """What the insurance has received, less what it has paid."""
+        """Received by the insurance fund, less what it has paid."""
 
     def fee(self, price: int, lots: int, crossed: bool) -> int:
-        """The fee of a fill, micro-USDC; a rebate is negative."""
+        """Return the fee of a fill, micro-USDC; a rebate is negative."""
         rate = self._rules.taker_fee if crossed else self._rules.maker_fee
         share, whole = rate.as_integer_ratio()
         return (2 * price * lots * share + whole) // (2 * whole)
 
     def fill(self, account: Account, coin: str, lots: int, price: int, fee: int) -> int:
-        """Trade signed ``lots`` at a price; the profit of what was closed, before fees."""
+        """Trade signed ``lots`` at a price; return the closed profit before fees, micro-USDC."""
         leverage = self._margin.leverage(account, coin)
         position = account.positions.get(coin)
         if position is None:
@@ -62,7 +62,7 @@ class Clearing:
         return closed_pnl
 
     def fund(self, account: Account, position: Position, rate: Decimal) -> int:
-        """Pay an hour's funding; what was received, micro-USDC."""
+        """Settle an hour's funding; return the amount received, micro-USDC."""
         value = position.lots * self._margin.mark(position.coin)
         received = -int((value * rate).to_integral_value(ROUND_HALF_EVEN))
         position.funding += received
@@ -73,7 +73,7 @@ class Clearing:
         return received
 
     def cover(self, account: Account) -> None:
-        """Let the insurance pay what is owed at exchanges where there are no cross positions."""
+        """Let the insurance fund pay debts at exchanges without cross positions."""
         cross = [p.coin for p in account.positions.values() if not p.isolated]
         backed = {self._margin.purse(account, coin) for coin in cross}
         for dex in (MAIN_DEX, *account.dex_usdc):
@@ -82,7 +82,7 @@ class Clearing:
                 account.add_to_purse(dex, -account.in_purse(dex))
 
     def _close(self, account: Account, position: Position, lots: int, price: int) -> int:
-        """Trade ``lots`` (signed, against the position) that make it smaller."""
+        """Trade ``lots`` (signed, against the position) that reduce it."""
         before, worth = position.lots, position.equity(price)
         position.lots += lots
         cost = position.entry_cost * position.lots // before
@@ -120,7 +120,7 @@ class Clearing:
 
 
 def _toward_zero(held: int, change: int) -> int:
-    """The part of ``change`` (signed as ``held`` to count) that is no more than ``held``."""
+    """Clip ``change`` to the size of ``held``; 0 if their signs differ."""
     if held * change <= 0:
         return 0
     return min(held, change) if held > 0 else max(held, change)

@@ -1,8 +1,8 @@
-"""An exchange that remembers what was asked of it, so that it can be made again.
+"""An exchange that logs its commands, so that its state can be rebuilt by replaying them.
 
-A market is the same whenever it is made from the same recipe, and the exchange does the same
-whenever the same is asked of it at the same times. Recipe, rules and journal therefore hold the
-whole state, places in queues among it.
+The same recipe always produces the same market, and the same commands at the same times always
+have the same results. Recipe, rules and journal therefore hold the whole state, including queue
+positions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from advanced_mm.venue.engine.twap_orders import Twap, TwapRequest
 __all__ = ["JOURNAL", "Entry", "LoggedExchange"]
 
 Entry = tuple[int, str, list[Any]]
-"""Market time (ms), what was asked (a method's name, or ``open`` for an account), arguments."""
+"""Market time (ms), command (a method's name, or ``open`` for an account), arguments."""
 
 JOURNAL = TypeAdapter(list[Entry])
 
@@ -54,7 +54,7 @@ _ARGUMENTS: dict[str, TypeAdapter[Any]] = {
 
 
 class LoggedExchange(Exchange):
-    """An `Exchange` with a journal; see there."""
+    """An `Exchange` that keeps a journal of its commands."""
 
     def __init__(self, sources: Sequence[MarketSource], rules: Rules) -> None:
         self._journal: list[tuple[int, str, tuple[Any, ...]]] = []
@@ -62,7 +62,7 @@ class LoggedExchange(Exchange):
         super().__init__(sources, rules)
 
     def entries(self) -> list[Entry]:
-        """The journal as JSON can hold it."""
+        """Return the journal as JSON-compatible values."""
         self._note_accounts()
         return [
             (time_ms, name, list(_ARGUMENTS[name].dump_python(arguments, mode="json")))
@@ -70,18 +70,20 @@ class LoggedExchange(Exchange):
         ]
 
     def repeat(self, entries: Sequence[Entry]) -> None:
-        """Do again what a journal says, from a venue at its opening on.
+        """Replay a journal on a venue that has just been opened.
 
         Raises
         ------
         ValueError
-            If an entry is none, or goes back in time.
+            If an entry is not a known command or goes back in time.
         """
         for time_ms, name, arguments in entries:
             if name not in _ARGUMENTS:
-                raise ValueError(f"journal: {name!r} is no action")
+                raise ValueError(f"journal: unknown action {name!r}")
             if time_ms < self.now_ms:
-                raise ValueError(f"journal: {name} at {time_ms} comes after {self.now_ms}")
+                raise ValueError(
+                    f"journal: {name} at {time_ms} is earlier than market time {self.now_ms}"
+                )
             self.run(time_ms)
             values = _ARGUMENTS[name].validate_python(arguments)
             if name == "open":
@@ -92,7 +94,7 @@ class LoggedExchange(Exchange):
                 getattr(self, name)(*values)
 
     def run(self, until_ms: int, step_ms: int = 60_000) -> None:
-        """Let time pass with nobody looking."""
+        """Advance to ``until_ms`` in steps, discarding updates and events."""
         while self.now_ms < until_ms:
             self.advance(min(until_ms, self.now_ms + step_ms))
             self.take_events()
@@ -112,7 +114,7 @@ class LoggedExchange(Exchange):
         self.accounts.put(account)
 
     def _note_accounts(self) -> None:
-        """Write down accounts that were opened since the last action: they have not traded yet."""
+        """Log accounts opened since the last command; they have not traded yet."""
         if len(self.accounts) == len(self._noted):
             return
         for one in self.accounts:
@@ -124,7 +126,7 @@ class LoggedExchange(Exchange):
                 self._journal.append((self.now_ms, "open", opening))
 
     def _note(self, name: str, *arguments: Any) -> None:
-        # An action on an address without an account opens one: written down as an opening first.
+        # A command for an address without an account opens one: log the opening first.
         if isinstance(arguments[0], str) and name not in ("halt",):
             self.accounts.open(arguments[0])
         self._note_accounts()

@@ -1,4 +1,4 @@
-"""The exchange: one door to markets, orders and accounts, and the one that lets time pass."""
+"""The exchange: the single entry point to markets, orders and accounts; it advances time."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -42,16 +42,16 @@ UNCHANGEABLE = "Cannot modify canceled or filled order"
 class Exchange(MoneyCommands):
     """The trading venue.
 
-    Actions happen at ``now_ms``, after all that the markets did until then. What they change is
-    published by the next ``advance``, though ``venue`` shows it at once. Triggers, liquidations and
-    funding are looked at every 100 ms of market time, on whole multiples, and between them margins
-    count with the marks of the last; scheduled cancels at their own time. Same seed, times and
-    actions: same fills, whatever the steps of ``advance``.
+    Actions happen at ``now_ms``, after everything the markets did up to then. Their changes are
+    published by the next `advance`, though ``venue`` shows them at once. Triggers, liquidations and
+    funding are processed every 100 ms of market time, on whole multiples; in between, margins use
+    the marks of the last multiple. Scheduled cancels happen at their exact time. The same seed,
+    times and actions give the same fills, whatever the steps of `advance`.
 
     Parameters
     ----------
     sources
-        The background of one market a coin; their order gives the asset numbers, see `Listing`.
+        The background of each coin's market; their order gives the asset numbers, see `Listing`.
     rules
         The venue's rules.
     """
@@ -93,7 +93,7 @@ class Exchange(MoneyCommands):
     # Time
 
     def advance(self, until_ms: int) -> dict[str, list[MarketUpdate]]:
-        """Let time pass; the new blocks by coin, those of actions since the last call first."""
+        """Advance time; return new blocks by coin, first those of actions since the last call."""
         updates = {coin: self._unpublished.pop(coin, []) for coin in self.books}
         reached: list[str] = []
         while self.now_ms < until_ms:
@@ -117,7 +117,7 @@ class Exchange(MoneyCommands):
                 self._upkeep.step(stop_ms)
                 self.twaps.step(stop_ms)
                 self._grid_marks = {coin: self.books[coin].mark for coin in self._watched()}
-        # A mark of a coin in which nothing is left would be old by the time something is again.
+        # Drop marks of coins without orders and positions: they would be stale when next used.
         watched = self._watched()
         self._grid_marks = {c: mark for c, mark in self._grid_marks.items() if c in watched}
         arrived = set(reached) if self.now_ms == until_ms else ()
@@ -134,10 +134,10 @@ class Exchange(MoneyCommands):
     ) -> list[Outcome]:
         """Place orders, one after the other.
 
-        With "normalTpsl" the first is the parent: the others, triggers, begin to wait when it is
-        filled, and end when it is cancelled. They, as all orders of "positionTpsl", are siblings:
-        the first to be filled ends the others. Those of "positionTpsl" that are sent with size 0
-        close the whole position when they wake.
+        With "normalTpsl" the first is the parent: the others are triggers, which become active
+        when it is filled and end when it is cancelled. They are siblings, as are all orders of
+        "positionTpsl": the first to be filled cancels the others. Orders of "positionTpsl" with
+        size 0 close the whole position when triggered.
         """
         owner = self.accounts.open(account)
         if grouping == "positionTpsl":
@@ -157,13 +157,13 @@ class Exchange(MoneyCommands):
         return self._cancel(account, which)
 
     def cancel_by_cloid(self, account: str, which: Sequence[tuple[str, str]]) -> list[Outcome]:
-        """Cancel orders given by coin and the client's name."""
+        """Cancel orders given by coin and client order id."""
         return self._cancel(account, which)
 
     def modify(
         self, account: str, which: Sequence[tuple[int | str, OrderRequest]]
     ) -> list[Outcome]:
-        """Replace orders, given by number or the client's name; the new ones have new numbers."""
+        """Replace orders given by number or client order id; the new ones get new numbers."""
         owner = self.accounts.open(account)
         outcomes = []
         for oid_or_cloid, request in which:
@@ -176,7 +176,7 @@ class Exchange(MoneyCommands):
         return outcomes
 
     def update_leverage(self, account: str, coin: str, is_cross: bool, leverage: int) -> str | None:
-        """Set a coin's leverage; the venue's sentence if it cannot be set."""
+        """Set a coin's leverage; return the venue's error message if it is refused."""
         owner = self.accounts.open(account)
         spec = self.books[coin].spec
         if not 1 <= leverage <= spec.max_leverage:
@@ -209,9 +209,9 @@ class Exchange(MoneyCommands):
     def update_isolated_margin(
         self, account: str, coin: str, is_buy: bool, micros: int
     ) -> str | None:
-        """Move margin to an isolated position, or from it if ``micros`` is negative.
+        """Add margin to an isolated position, or remove it if ``micros`` is negative.
 
-        ``is_buy`` is sent by clients and means nothing, as on the venue.
+        ``is_buy`` is sent by clients and has no effect, as on Hyperliquid.
         """
         owner = self.accounts.open(account)
         position = owner.positions.get(coin)
@@ -238,11 +238,11 @@ class Exchange(MoneyCommands):
         return None
 
     def schedule_cancel(self, account: str, time_ms: int | None) -> str | None:
-        """Cancel all of an account's orders at a time to come; None: do not."""
+        """Schedule the cancel of all of an account's orders; None clears the schedule."""
         return self._upkeep.schedule(self.accounts.open(account), self.now_ms, time_ms)
 
     def top_up_isolated_margin(self, account: str, coin: str, leverage: Decimal) -> str | None:
-        """Add to an isolated position what it lacks to a leverage; the venue's sentence if not."""
+        """Add the margin an isolated position needs for a leverage; return any error message."""
         position = self.accounts.open(account).positions.get(coin)
         if leverage <= 0:
             return "Invalid leverage value"
@@ -256,9 +256,9 @@ class Exchange(MoneyCommands):
     def send_asset(
         self, sender: str, source: str, receiver: str, destination: str, micros: int
     ) -> str | None:
-        """Move money from one purse of an account to one of the same or of another.
+        """Move money from an account's balance to another of the same or another account.
 
-        Purses are named by their exchange, the main one by the empty string, or are "spot".
+        A balance is named by its exchange (the main one by the empty string) or "spot".
         """
         for address, place in ((sender, source), (receiver, destination)):
             if place not in (*self.venue.listing.dexs, SPOT):
@@ -268,9 +268,9 @@ class Exchange(MoneyCommands):
         return self.treasury.send_asset(sender, source, receiver, destination, micros)
 
     def set_dex_abstraction(self, account: str, enabled: bool) -> None:
-        """Make one purse of an account's, or let each exchange have its own again.
+        """Merge an account's balances into one, or give each exchange its own again.
 
-        What is held for orders at an exchange stays there then.
+        When they are separated, money held for orders at an exchange stays there.
         """
         owner = self.accounts.open(account)
         if owner.dex_abstraction and not enabled:
@@ -284,48 +284,48 @@ class Exchange(MoneyCommands):
         owner.dex_abstraction = enabled
 
     def halt(self, coin: str, halted: bool) -> None:
-        """Stop trading in a coin, or let it go on."""
+        """Halt or resume trading in a coin."""
         (self.order_manager.halted.add if halted else self.order_manager.halted.discard)(coin)
         self.books[coin].halt(halted)
         self._settle([coin])
 
-    # What happened
+    # Queries
 
     def take_events(self) -> list[AccountEvent]:
-        """What happened to accounts since the last call, in order."""
+        """Return and clear the account events since the last call, in order."""
         events = list(self.order_manager.events)
         self.order_manager.events.clear()
         return events
 
     def open_orders(self, account: str) -> list[Order]:
-        """Live orders, resting and sleeping, oldest first."""
+        """Return the live orders, resting or waiting for a trigger, oldest first."""
         return self._of(account, lambda owner: list(owner.orders.values()))
 
     def order(self, account: str, oid_or_cloid: int | str) -> Order | None:
-        """An order of any state among the last 2000 that have ended."""
+        """Find an order by number or client order id: live, or among the last 2000 ended."""
         owner = self.accounts.existing(account)
         return owner.find(oid_or_cloid) if owner else None
 
     def history(self, account: str) -> Sequence[Order]:
-        """The last 2000 orders, newest last."""
+        """Return the last 2000 orders, newest last."""
         return self._of(account, lambda owner: owner.history())
 
     def fills(self, account: str, since_ms: int = 0, until_ms: int | None = None) -> Sequence[Fill]:
-        """Fills in [since_ms, until_ms], of the last 10 000, oldest first."""
+        """Return the fills in [since_ms, until_ms], of the last 10 000, oldest first."""
         fills = self._of(account, lambda owner: list(owner.fills))
         return [one for one in fills if _within(one.time_ms, since_ms, until_ms)]
 
     def funding(
         self, account: str, since_ms: int = 0, until_ms: int | None = None
     ) -> Sequence[FundingPayment]:
-        """Funding in [since_ms, until_ms], of the last 10 000 payments, oldest first."""
+        """Return funding in [since_ms, until_ms], of the last 10 000 payments, oldest first."""
         payments = self._of(account, lambda owner: list(owner.funding))
         return [one for one in payments if _within(one.time_ms, since_ms, until_ms)]
 
     # Details
 
     def _watched(self) -> list[str]:
-        """The coins in which something of ours may happen."""
+        """Return the coins with orders, positions, triggers or TWAPs of our accounts."""
         held = {coin for owner in self.order_manager.holders.values() for coin in owner.positions}
         sleepers, held = self.order_manager.sleepers, held | self.twaps.coins
         return [
@@ -336,7 +336,7 @@ class Exchange(MoneyCommands):
         self.now_ms = self.accounts.now_ms = now_ms
 
     def _settle(self, coins: Iterable[str]) -> None:
-        """Let the venue see what actions have changed in these coins."""
+        """Show the venue the changes that actions made in these coins."""
         for coin in dict.fromkeys(coins):
             self._grid_marks.setdefault(coin, self.books[coin].mark)
             if self.books[coin].changed:

@@ -1,4 +1,4 @@
-"""What a book tells whoever keeps the accounts, and asks of him."""
+"""The interface between a book and the accounts."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,7 +10,7 @@ __all__ = ["Ledger", "Match"]
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """``lots`` of ``order`` have traded at ``price``; its ``remaining`` is already less by them."""
+    """``lots`` of ``order`` traded at ``price``; its ``remaining`` is already reduced."""
 
     time_ms: int
     order: Order
@@ -22,16 +22,16 @@ class Match:
 
 
 class Ledger(Protocol):
-    """Whoever keeps the accounts."""
+    """The keeper of the accounts, as a book sees it."""
 
     def allowed(self, order: Order, lots: int) -> int:
-        """Lots, at most ``lots``, that a resting order may trade; with 0 it has been taken out."""
+        """Return how many of ``lots`` a resting order may trade; 0 if it was removed instead."""
         ...
 
     def matched(self, match: Match) -> None:
-        """One order's part in a trade."""
+        """Book one order's part in a trade."""
         ...
 
     def met_itself(self, order: Order) -> None:
-        """A resting order was taken out because an order of its own account would have met it."""
+        """Handle a resting order's removal to prevent a self-trade."""
         ...

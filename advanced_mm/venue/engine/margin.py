@@ -1,16 +1,16 @@
-"""Margin: what an account needs for its positions and orders, and where it is liquidated.
+"""Margin: requirements of positions and orders, and liquidation prices.
 
-- Initial margin of a coin: the greatest value the position can have once either side's resting
-  orders are filled (reduce-only ones aside), or has now, divided by the leverage. Positions count
+- Initial margin of a coin: the maximum value of the position, now or after all resting orders of
+  one side are filled (reduce-only ones excluded), divided by the leverage. Positions are valued
   at the mark; buy orders at the lower of limit and mark, sell orders at the higher, since an order
   that crosses fills near the mark.
-- An isolated position has its own margin; its coin's orders need theirs from the cross account.
-- Each exchange is an account of its own: only what lies there counts, unless DEX abstraction makes
-  one purse of all.
-- What an order takes at once costs its distance from the mark, and the fee. Whoever opens a
-  position must have the margin beside that; closing one is always possible. Margin of an isolated
-  position must leave the maintenance margin after that cost, or it would be liquidated at once.
-- Maintenance margin: value times ``maintenance_share`` / greatest leverage.
+- An isolated position has its own margin; orders in its coin use margin of the cross account.
+- Each exchange is a separate account: only money held there counts, unless DEX abstraction merges
+  the balances.
+- An immediate fill costs its distance from the mark, plus the fee. Opening a position requires the
+  margin in addition to that cost; closing one is always possible. For an isolated position, the
+  margin less that cost must cover the maintenance margin, or it would be liquidated at once.
+- Maintenance margin: value times ``maintenance_share`` / maximum leverage.
 - Liquidation price: price - side * margin_available / size / (1 - l * side), as documented.
 """
 
@@ -32,7 +32,7 @@ _Pending = list[int]  # lots and value of buys, lots and value of sells
 
 
 class Taken(NamedTuple):
-    """What an order trades at once: lots, their value and the fee, micro-USDC."""
+    """An order's immediate fill: lots, and their value and fee in micro-USDC."""
 
     lots: int
     value: int
@@ -43,7 +43,7 @@ NOTHING = Taken(0, 0, 0)
 
 
 class _Marked(Protocol):
-    """What margin needs to know of a market."""
+    """The part of a market that margin depends on."""
 
     units: CoinUnits
 
@@ -55,14 +55,14 @@ class _Marked(Protocol):
 
 
 class Margin:
-    """Reckons margins; changes nothing.
+    """Calculates margins without changing any account.
 
     Parameters
     ----------
     markets
-        By coin, for marks and greatest leverages.
+        Markets by coin, for marks and maximum leverages.
     rules
-        Maintenance.
+        The venue's rules, which set the maintenance margin.
     """
 
     def __init__(self, markets: Mapping[str, _Marked], rules: Rules) -> None:
@@ -75,13 +75,13 @@ class Margin:
         }
 
     def mark(self, coin: str) -> int:
-        """Mark price, price units."""
+        """Return the mark price, price units."""
         held = self._held_marks.get(coin)
         return self._markets[coin].mark if held is None else held
 
     @contextmanager
     def marks_held(self, marks: Mapping[str, int]) -> Iterator[None]:
-        """Reckon with these marks, of some coins, while one market is ahead of another."""
+        """Use these marks, by coin, while one market is ahead of another."""
         self._held_marks = marks
         try:
             yield
@@ -89,21 +89,21 @@ class Margin:
             self._held_marks = {}
 
     def leverage(self, account: Account, coin: str) -> Leverage:
-        """The account's leverage in a coin."""
+        """Return the account's leverage in a coin."""
         spec = self._markets[coin].spec
         return account.leverage_of(coin, spec.max_leverage, only_isolated=spec.only_isolated)
 
     def purse(self, account: Account, coin: str) -> str:
-        """The exchange whose purse the margin of a coin comes from."""
+        """Return the exchange whose balance provides the margin of a coin."""
         return MAIN_DEX if account.dex_abstraction else self._dexs[coin]
 
     def equity(self, account: Account, purse: str = MAIN_DEX) -> int:
-        """Value of a cross account, micro-USDC."""
+        """Return the value of a cross account, micro-USDC."""
         cross = (p.lots * self.mark(p.coin) for p in self._cross(account, purse))
         return account.in_purse(purse) + sum(cross)
 
     def value(self, account: Account) -> int:
-        """Value of the account at all exchanges, with its isolated positions, micro-USDC."""
+        """Return the account's value at all exchanges, with isolated positions, micro-USDC."""
         purses = account.usdc + sum(account.dex_usdc.values())
         return purses + sum(
             p.equity(mark) if p.isolated else p.value(mark)
@@ -112,7 +112,7 @@ class Margin:
         )
 
     def value_at(self, account: Account, dex: str) -> int:
-        """Value of what lies at an exchange, with its isolated positions, micro-USDC."""
+        """Return the account's value at one exchange, with isolated positions, micro-USDC."""
         return self.money_at(account, dex) + sum(
             p.equity(mark) if p.isolated else p.value(mark)
             for p in account.positions.values()
@@ -121,9 +121,9 @@ class Margin:
         )
 
     def money_at(self, account: Account, dex: str) -> int:
-        """What is shown as the purse of an exchange, micro-USDC.
+        """Return the balance to report for an exchange, micro-USDC.
 
-        With DEX abstraction a builder-deployed one has what is held for the orders there.
+        With DEX abstraction, a builder-deployed exchange shows the money held for its orders.
         """
         if not account.dex_abstraction:
             return account.in_purse(dex)
@@ -138,21 +138,21 @@ class Margin:
         return account.usdc - sum(held.values())
 
     def sample(self, account: Account, now_ms: int) -> Sample:
-        """What the account is worth now, and what it has gained."""
+        """Return the account's present value and gain."""
         value, spot = self.value(account), account.spot_usdc
         return Sample(now_ms, value, spot, value + spot - account.deposited, account.volume)
 
     def held(self, account: Account, coin: str) -> int:
-        """Signed lots of the account's position."""
+        """Return the account's position, signed lots."""
         position = account.positions.get(coin)
         return position.lots if position else 0
 
     def of_positions(self, account: Account, purse: str = MAIN_DEX) -> int:
-        """Initial margin of the cross positions alone, micro-USDC."""
+        """Return the initial margin of the cross positions only, micro-USDC."""
         return sum(self.of_position(account, p) for p in self._cross(account, purse))
 
     def of_position(self, account: Account, position: Position) -> int:
-        """Initial margin of one position at the mark, micro-USDC."""
+        """Return the initial margin of one position at the mark, micro-USDC."""
         value = abs(position.lots) * self.mark(position.coin)
         return ceil_div(value, self.leverage(account, position.coin).value)
 
@@ -164,18 +164,18 @@ class Margin:
         *,
         purse: str = MAIN_DEX,
     ) -> int:
-        """Initial margin a cross account must have for all its positions and resting orders.
+        """Return the initial margin of a cross account's positions and resting orders, micro-USDC.
 
         Parameters
         ----------
         account
             The account.
         purse
-            The exchange whose purse it must be in, that of ``extra`` if there is one.
+            The exchange whose balance provides the margin; that of ``extra`` if given.
         extra
-            An order that is not there yet.
+            An additional order that has not been placed yet.
         without
-            Number of an order to be left out.
+            Number of an order to leave out.
         """
         pending = self._pending(account, purse, extra, without)
         coins = {p.coin for p in self._cross(account, purse)} | set(pending)
@@ -188,10 +188,10 @@ class Margin:
         taken: Taken = NOTHING,
         without: int | None = None,
     ) -> bool:
-        """Whether the account may place an order.
+        """Return whether the account may place an order.
 
-        One that takes nothing (``taken``) but what closes a position, and needs no more margin,
-        always may. ``without`` is the number of an order that it replaces.
+        An order whose immediate fill (``taken``) only closes a position, and that needs no
+        additional margin, is always allowed. ``without`` is the number of the order it replaces.
         """
         purse = self.purse(account, request.coin)
         after = self.required(account, request, without, purse=purse)
@@ -204,7 +204,7 @@ class Margin:
         )
 
     def allows_fill(self, account: Account, request: OrderRequest, taken: Taken) -> bool:
-        """Whether the account can afford a resting order's fill; closing ones it always can."""
+        """Return whether the account can afford a resting order's fill; closing always is."""
         opened = self._opened(account, request, taken.lots)
         if opened == 0:
             return True
@@ -223,23 +223,26 @@ class Margin:
         return needed - shrunk + grown <= have
 
     def withdrawable(self, account: Account, purse: str = MAIN_DEX) -> int:
-        """What can be taken out: above the margin and a tenth of the positions, micro-USDC."""
+        """Return the withdrawable money, micro-USDC.
+
+        It is the equity above both the initial margin and a tenth of the positions' value.
+        """
         cross = self._cross(account, purse)
         tenth = ceil_div(sum(abs(p.lots) * self.mark(p.coin) for p in cross), 10)
         needed = max(self.required(account, purse=purse), tenth)
         return max(0, self.equity(account, purse) - needed)
 
     def maintenance(self, position: Position) -> int:
-        """Maintenance margin of a position, micro-USDC."""
+        """Return the maintenance margin of a position, micro-USDC."""
         share, whole = self._maintenance[position.coin]
         return ceil_div(abs(position.lots) * self.mark(position.coin) * share, whole)
 
     def cross_maintenance(self, account: Account, purse: str = MAIN_DEX) -> int:
-        """Maintenance margin of the cross positions, micro-USDC."""
+        """Return the maintenance margin of the cross positions, micro-USDC."""
         return sum(self.maintenance(p) for p in self._cross(account, purse))
 
     def liquidation_price(self, account: Account, coin: str) -> float | None:
-        """Price in USDC at which the position is closed by force, other prices standing still."""
+        """Return the liquidation price, USDC, if all other prices stay unchanged."""
         position = account.positions.get(coin)
         if position is None:
             return None
@@ -255,19 +258,19 @@ class Margin:
         return price / 10 ** self._markets[coin].units.price_decimals if price > 0 else None
 
     def _opened(self, account: Account, request: OrderRequest, lots: int) -> int:
-        """How many of these lots would open a position or make it greater."""
+        """Return how many of these lots would open or increase a position."""
         if request.reduce_only:
             return 0
         held = self.held(account, request.coin)
         return max(0, lots - max(0, -held if request.is_buy else held))
 
     def _cost(self, request: OrderRequest, taken: Taken) -> int:
-        """What is lost against the mark, and the fee."""
+        """Return the loss against the mark plus the fee, micro-USDC."""
         at_mark = taken.lots * self.mark(request.coin)
         return (taken.value - at_mark if request.is_buy else at_mark - taken.value) + taken.fee
 
     def _survives(self, account: Account, coin: str, opened: int, taken: Taken, cost: int) -> bool:
-        """Whether what is opened of an isolated position is not liquidated at once."""
+        """Return whether an isolated position would not be liquidated right after it is opened."""
         leverage = self.leverage(account, coin)
         if leverage.is_cross or opened == 0:
             return True
@@ -291,7 +294,7 @@ class Margin:
         return ceil_div(most - held if isolated else most, leverage.value)
 
     def _cross(self, account: Account, purse: str) -> list[Position]:
-        """The cross positions whose margin is in a purse."""
+        """Return the cross positions whose margin comes from an exchange's balance."""
         return [
             p
             for p in account.positions.values()
@@ -321,7 +324,7 @@ class Margin:
 
 
 def _value_after(lots: int, added: int, value: int, mark: int) -> int:
-    """Value of a position (positive ``lots``: on the orders' side) after orders are filled."""
+    """Return a position's value after orders are filled (``lots`` > 0: on the orders' side)."""
     if lots >= 0:
         return lots * mark + value
     beyond = added + lots
@@ -329,5 +332,5 @@ def _value_after(lots: int, added: int, value: int, mark: int) -> int:
 
 
 def ceil_div(amount: int, divisor: int) -> int:
-    """A share of an amount, rounded up."""
+    """Divide two integers, rounding up."""
     return -(-amount // divisor)

@@ -1,23 +1,25 @@
-"""A market with our orders in it: the background's flow, our queues, and who trades with whom.
+"""A market that includes our orders: the background's flow, our queues, and the matching.
 
-One rule for the synthetic market and for replays:
+The same rules apply to the synthetic market and to replays:
 
 - The background's market orders go as far as they would have gone without us. A print at p by a
-  buyer first fills our asks better than p whole, at their price, as extra prints of the same
-  transaction. Our asks at p share the print by their places in the queue: the background's lots in
-  front of them trade first, then ours, then what is behind; the printed size stays as it was.
+  buyer first fills our asks better than p completely, at their price, as extra prints of the same
+  transaction. Our asks at p share the print by queue position: the background's lots ahead of them
+  trade first, then ours, then the rest of the level; the printed size stays unchanged.
 - A new touch whose bid is at or above one of our asks (the quote moved through it) fills that ask
-  whole, at its price, by a transaction of its own, printed only with ``print_run_overs``: it is no
-  market order of the background's. Bids likewise. Where the touch did not move but returned after
-  we had taken it, the rest of the order that took it gets what stands there and no more.
-- An order joins its level behind ``queue_position`` times the background's size shown there: none
-  inside the spread, that of the last visible level beyond the visible depth. Where the level later
-  shows less than before minus what was printed, the difference are cancels, and ``cancels_ahead``
-  of it goes off the front. More than is shown there is never in front. What is added stands behind.
-- An order that crosses takes ours and the background's in price and time priority, as deep as the
-  source knows its book. What it takes of the background is missing until the source's next block.
-- Depths behind the touch are looked at every 100 ms of market time, on whole multiples, so that
-  the steps in which the market is driven change nothing.
+  completely, at its price, in a separate transaction. It is printed only with ``print_run_overs``,
+  since it is not a market order of the background. The same holds for bids. If the touch did not
+  move but returned after we had taken it, the rest of the order that took it gets the size shown
+  there and no more.
+- An order joins its level behind ``queue_position`` times the background's size shown there: zero
+  inside the spread, and the size of the last visible level beyond the visible depth. If the level
+  later shows less than before minus the printed size, the difference counts as cancels, and
+  ``cancels_ahead`` gives the share of them ahead of our order. There is never more ahead than the
+  level shows. Size that is added joins behind.
+- An order that crosses takes our orders and the background's in price-time priority, as deep as the
+  source knows its book. What it takes from the background is missing until the source's next block.
+- Depth behind the touch is read every 100 ms of market time, on whole multiples, so that results
+  do not depend on the steps in which the market is advanced.
 """
 
 import heapq
@@ -47,22 +49,22 @@ from advanced_mm.venue.engine.sweep import NOBODY, Party, Sweep
 __all__ = ["NOBODY", "STEP_MS", "MatchedMarket"]
 
 STEP_MS = 100
-NO_TRANSACTION = "0x" + "0" * 64  # nobody signed a transaction for the part of a TWAP
+NO_TRANSACTION = "0x" + "0" * 64  # parts of a TWAP have no signed transaction
 
 
 class MatchedMarket:
-    """A `MarketSource` that shows another one with our orders in it.
+    """A `MarketSource` that adds our orders to another one.
 
     Parameters
     ----------
     source
         The background.
     rules
-        Assumptions on queues.
+        The venue's rules, including the queue assumptions.
     ledger
-        Is asked before and told after each match.
+        Called before and after each match.
     asset
-        Number of the coin; keeps trade ids of coins apart.
+        Asset number of the coin; makes trade ids unique across coins.
     """
 
     def __init__(
@@ -87,12 +89,12 @@ class MatchedMarket:
 
     @property
     def now_ms(self) -> int:
-        """Time of the last ``advance``, exchange ms."""
+        """Time of the last `advance`, exchange ms."""
         return self._now_ms
 
     @property
     def mid(self) -> float:
-        """Middle of the published touch, or the mark where a side of it is empty."""
+        """Middle of the published touch, or the mark if a side is empty."""
         quote = self._published
         if quote.bid is None or quote.ask is None:
             return self.units.price(self.mark)
@@ -100,7 +102,7 @@ class MatchedMarket:
 
     @property
     def mark(self) -> int:
-        """Middle of the background's touch alone, price units."""
+        """Middle of the background's touch without our orders, price units."""
         return self._background.mark
 
     @property
@@ -114,7 +116,7 @@ class MatchedMarket:
         return self._stirred and (len(self._tape) > 0 or self._touch() != self._published)
 
     def best(self, bids: bool) -> tuple[int, int] | None:
-        """Best published price of a side and the lots there, ours and the background's."""
+        """Return the best published price of a side and the total lots there."""
         own, other = self._own(bids), self._own(not bids)
         if self._background.untouched:
             theirs = self._background.touch(bids)
@@ -132,7 +134,7 @@ class MatchedMarket:
         return theirs
 
     def crosses(self, is_buy: bool, price: int, without: Order | None = None) -> bool:
-        """Whether an order would match at once; ``without`` is one that would be gone by then."""
+        """Return whether an order would match at once; ``without`` is an order it replaces."""
         best = self.best(not is_buy)
         if best is None:
             return False
@@ -145,7 +147,7 @@ class MatchedMarket:
         return False
 
     def takes(self, request: OrderRequest, account: str) -> tuple[int, int]:
-        """What an account's order would match at once: lots and their value, micro-USDC."""
+        """Return what an account's order would match at once: lots and value, micro-USDC."""
         bids, left, value = not request.is_buy, request.lots, 0
         for price, theirs in self._facing(bids, request.price):
             level = self._own(bids).level(price)
@@ -158,7 +160,7 @@ class MatchedMarket:
         return request.lots - left, value
 
     def advance(self, until_ms: int) -> list[MarketUpdate]:
-        """All blocks with ``time_ms <= until_ms`` not given yet, in time order."""
+        """Return all new blocks with ``time_ms <= until_ms``, in time order."""
         updates = self._flush()
         until_ms = max(until_ms, self._now_ms)
         if self._background.frozen:
@@ -172,7 +174,7 @@ class MatchedMarket:
         return updates
 
     def submit(self, order: Order) -> None:
-        """Let an order take what it crosses; the rest rests, unless it is immediate-or-cancel."""
+        """Match an order; the remainder rests, unless it is immediate-or-cancel."""
         request = order.request
         self._stirred = True
         if self.crosses(request.is_buy, request.price):
@@ -181,17 +183,20 @@ class MatchedMarket:
             self._rest(order)
 
     def remove(self, order: Order) -> None:
-        """Take a resting order out of the book."""
+        """Remove a resting order from the book."""
         self._stirred = True
         self._own(order.request.is_buy).remove(order)
 
     def amend(self, old: Order, new: Order) -> None:
-        """Put an order of the same price in the place of a resting one."""
+        """Give a resting order's queue position to a new order at the same price."""
         self._stirred = True
         self._own(old.request.is_buy).replace(old, new)
 
     def halt(self, halted: bool) -> None:
-        """Stop the market: nothing is published or filled until it goes on at the new prices."""
+        """Halt or resume the market.
+
+        While halted, nothing is published or filled; it resumes at the source's current prices.
+        """
         if halted == self._background.frozen:
             return
         self._background.freeze(halted)
@@ -201,7 +206,7 @@ class MatchedMarket:
             self._meet_touch(self._source.book(1).touch, {})
 
     def book(self, levels: int) -> Book:
-        """The book as of the last ``advance``, ours among it, at most ``levels`` on each side."""
+        """Return the book with our orders as of the last `advance`, up to ``levels`` a side."""
         if not self.busy:
             return self._background.book(levels)
         shown = self._background.book(levels + VISIBLE_LEVELS + self._background.taken_levels)
@@ -214,10 +219,10 @@ class MatchedMarket:
     def _own(self, bids: bool) -> OwnSide:
         return self._bids if bids else self._asks
 
-    # What the background does
+    # The background's flow
 
     def _run_free(self, until_ms: int) -> list[MarketUpdate]:
-        """Nothing of ours is here: the blocks are the source's, but for the numbers of prints."""
+        """Advance without orders of ours: pass on the source's blocks with new trade ids."""
         updates = self._source.advance(until_ms)
         for update in updates:
             if update.quote is not None:
@@ -239,7 +244,7 @@ class MatchedMarket:
                 return
 
     def _apply(self, block: MarketUpdate, updates: list[MarketUpdate]) -> None:
-        """One block of the background's against our orders."""
+        """Match one block of the background against our orders."""
         self._stirred = True
         self.time_ms = block.time_ms
         returned = self._background.refill()
@@ -247,7 +252,7 @@ class MatchedMarket:
             self._meet(one)
         if block.quote is not None:
             self._meet_touch(block.quote, returned)
-        elif returned:  # what returns meets who rests where it stood
+        elif returned:  # the returning size meets orders of ours that rest at its price
             self._meet_touch(self._background.quote, returned)
         updates += self._flush(quoted=block.quote is not None)
 
@@ -261,7 +266,7 @@ class MatchedMarket:
         self._tape.copy(one)
 
     def _share(self, one: Print, own: OwnSide, price: int) -> None:
-        """A print that reaches our orders."""
+        """Match a print that reaches our orders."""
         users = one.users or (NOBODY, NOBODY)
         sweep = self._sweep(one.side, one.hash, users if one.side > 0 else users[::-1])
         for level in own.levels():
@@ -278,9 +283,9 @@ class MatchedMarket:
         self._tape.copy(one)
 
     def _meet_touch(self, quote: Quote, returned: Mapping[tuple[bool, int], int]) -> None:
-        """The background's new touch: what it runs over, and what it shows where we stand.
+        """Handle the background's new touch: fill what it runs over, update our queue positions.
 
-        ``returned`` is what of it was missing before, by side and price.
+        ``returned`` holds the lots that had been taken until now, by side and price.
         """
         self._background.show(quote)
         for own in (self._bids, self._asks):
@@ -294,7 +299,7 @@ class MatchedMarket:
             self._look_at_touch(own)
 
     def _run_over(self, own: OwnSide, price: int, most: int | None) -> int:
-        """Fill ours down to a price, at most so many lots if that is bounded; the lots filled."""
+        """Fill our orders up to a price, at most ``most`` lots; return the lots filled."""
         sweep = self._sweep(-1 if own.bids else 1, printed=self._rules.print_run_overs)
         filled = 0
         for level in own.levels():
@@ -306,7 +311,7 @@ class MatchedMarket:
         return filled
 
     def _look_at_touch(self, own: OwnSide) -> None:
-        """Our levels at the touch or inside the spread; deeper ones are looked at more rarely."""
+        """Update our levels at the touch or inside the spread; deeper ones are read less often."""
         touch = self._background.touch(own.bids)
         for level in own.levels():
             if touch is not None and not at_or_better(own.bids, level.price, touch[0]):
@@ -319,11 +324,11 @@ class MatchedMarket:
             touch = self._background.touch(own.bids)
             for level in own.levels():
                 if touch is None or at_or_better(own.bids, level.price, touch[0]):
-                    continue  # looked at with each quote
+                    continue  # updated with each quote
                 shown = self._background.shown(own.bids, level.price)
                 level.observe(shown, self._rules.cancels_ahead)
 
-    # What our orders do
+    # Our orders
 
     def _take(self, order: Order) -> None:
         bids = not order.request.is_buy
@@ -342,7 +347,7 @@ class MatchedMarket:
                 sweep.background(min(theirs, order.remaining))
 
     def _facing(self, bids: bool, limit: int) -> Iterator[tuple[int, int]]:
-        """The levels of a side down to a price, best first: price and the background's lots."""
+        """Yield the levels of a side up to a price, best first: price and background lots."""
         ours = [(level.price, 0) for level in self._own(bids).levels()]
         outwards = -1 if bids else 1
         every = heapq.merge(
@@ -374,12 +379,12 @@ class MatchedMarket:
         transaction = transaction or self._tape.new_hash(self.time_ms)
         return Sweep(self._party, self.time_ms, side, transaction, users, order, printed)
 
-    # What is published
+    # Publication
 
     def _flush(self, quoted: bool = False) -> list[MarketUpdate]:
-        """What has happened at one time and is not given yet, as a block.
+        """Return the unpublished changes as a block.
 
-        Where the source quotes (``quoted``), the touch is given even if it stays the same.
+        If the source quotes (``quoted``), the touch is included even if it is unchanged.
         """
         if not self._stirred:
             return []

@@ -1,4 +1,4 @@
-"""Money that moves without trading: what the ledger of an account lists beside its funding."""
+"""Money that moves without trading: the entries of an account's ledger other than funding."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,10 +12,10 @@ MoneyKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class MoneyMoved:
-    """One line of an account's ledger; amounts are micro-USDC, times exchange ms.
+    """One entry of an account's ledger; amounts are micro-USDC, times exchange ms.
 
-    ``sender`` and ``receiver`` are addresses; both are the account's own where nobody else is
-    concerned. ``to_perp`` is the direction of an ``accountClassTransfer``: out of the spot account
+    ``sender`` and ``receiver`` are addresses; both are the account's own if no other account is
+    involved. ``to_perp`` is the direction of an ``accountClassTransfer``: out of the spot account
     or into it. ``fee`` was paid on top. A ``send`` goes from ``source_dex`` to
     ``destination_dex``: the name of an exchange, empty for the main one, or "spot".
     """

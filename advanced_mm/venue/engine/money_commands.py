@@ -1,4 +1,4 @@
-"""The part of the exchange's door that leads to the treasury and to the TWAPs."""
+"""The exchange's commands that are passed on to the treasury or the TWAPs."""
 
 from advanced_mm.venue.engine.accounts import Accounts
 from advanced_mm.venue.engine.treasury import Treasury
@@ -9,7 +9,7 @@ __all__ = ["MoneyCommands"]
 
 
 class MoneyCommands:
-    """Actions of accounts that one part of the venue carries out alone."""
+    """Account actions that a single part of the venue carries out."""
 
     accounts: Accounts
     treasury: Treasury
@@ -20,15 +20,15 @@ class MoneyCommands:
         return self.treasury.transfer(sender, receiver, micros, "subAccountTransfer")
 
     def send(self, sender: str, receiver: str, micros: int) -> str | None:
-        """Give money to somebody else."""
+        """Send money to another owner's account."""
         return self.treasury.transfer(sender, receiver, micros, "internalTransfer")
 
     def change_class(self, account: str, micros: int, to_perp: bool) -> str | None:
-        """Move money out of an account's spot part, or into it."""
+        """Move money between an account's spot and perpetual balances."""
         return self.treasury.change_class(account, micros, to_perp)
 
     def withdraw(self, account: str, receiver: str, micros: int, nonce: int) -> str | None:
-        """Take money off the venue."""
+        """Withdraw money from the venue."""
         return self.treasury.withdraw(account, receiver, micros, nonce)
 
     def reserve_requests(self, account: str, receiver: str, requests: int) -> str | None:
@@ -36,13 +36,13 @@ class MoneyCommands:
         return self.treasury.reserve_requests(account, receiver, requests)
 
     def rename(self, account: str, name: str) -> None:
-        """Give a sub-account another name."""
+        """Rename a sub-account."""
         self.accounts.open(account).name = name
 
     def place_twap(self, account: str, request: TwapRequest) -> Twap | str:
-        """Begin a TWAP; the venue's sentence if it cannot be."""
+        """Start a TWAP; return the venue's error message if it is refused."""
         return self.twaps.place(self.accounts.open(account), request)
 
     def cancel_twap(self, account: str, coin: str, twap_id: int) -> str | None:
-        """End a TWAP; the venue's sentence if there is none."""
+        """Cancel a TWAP; return the venue's error message if there is none."""
         return self.twaps.cancel(self.accounts.open(account), coin, twap_id)

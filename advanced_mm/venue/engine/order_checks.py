@@ -1,4 +1,4 @@
-"""The form of orders: tick, lot, least value, distance; the venue's sentences for what is wrong."""
+"""Checks of an order's form (tick, lot, minimum value, distance), with the venue's messages."""
 
 from decimal import Decimal
 
@@ -12,26 +12,27 @@ __all__ = ["form_error", "is_tick", "most_open_orders", "to_tick", "trigger_wake
 SIGNIFICANT_FIGURES = 5
 FARTHEST_PERCENT = 95
 OPEN_ORDERS, MOST_OPEN_ORDERS = 1_000, 5_000
-VOLUME_A_MORE: int = 5_000_000 * MICROS_PER_USDC  # traded for each open order beyond the first 1000
+VOLUME_A_MORE: int = 5_000_000 * MICROS_PER_USDC  # traded, for each open order beyond 1000
 
 
 def form_error(
     request: OrderRequest, units: CoinUnits, mark: int, held: int, rules: Rules
 ) -> str | None:
-    """What is wrong with an order, whoever sends it.
+    """Return the venue's error message for an invalid order, None if it is valid.
 
     Parameters
     ----------
     request
         The order.
     units
-        Of its coin.
+        The coin's units.
     mark
         Reference price, price units.
     held
-        The account's position, signed lots: an order that only closes it whole may be small.
+        The account's position, signed lots. A reduce-only order that closes all of it is exempt
+        from the minimum value.
     rules
-        Least value.
+        The venue's rules, which set the minimum value.
     """
     if request.lots <= 0:
         return "Order has zero size."
@@ -45,7 +46,7 @@ def form_error(
     if 100 * abs(request.price - mark) > FARTHEST_PERCENT * mark:
         return "Order price cannot be more than 95% away from the reference price"
     closes = request.reduce_only and request.lots >= abs(held)
-    if request.twap_id is not None:  # the whole of it was large enough
+    if request.twap_id is not None:  # the minimum applies to the whole TWAP
         return None
     least = rules.minimum_value * MICROS_PER_USDC
     if not closes and request.price * request.lots < least:
@@ -54,28 +55,28 @@ def form_error(
 
 
 def most_open_orders(volume: int, request: OrderRequest) -> int:
-    """Beside how many open orders such an order is still taken from who has traded so much."""
+    """Return how many open orders an account may have, by traded volume (micro-USDC)."""
     if request.reduce_only or request.trigger is not None:
         return OPEN_ORDERS
     return min(MOST_OPEN_ORDERS, OPEN_ORDERS + volume // VOLUME_A_MORE)
 
 
 def is_tick(price: int, units: CoinUnits) -> bool:
-    """Whether a price (price units) has five significant figures at most, or is an integer."""
+    """Return whether a price (price units) is an integer or has at most five figures."""
     if price % 10**units.price_decimals == 0:
         return True
     return len(str(abs(price)).rstrip("0")) <= SIGNIFICANT_FIGURES
 
 
 def to_tick(price: int, units: CoinUnits, *, up: bool) -> int:
-    """The next price that is a tick, the price itself if it is one; ``up``: not below it."""
+    """Round a price to a valid tick, upwards if ``up``, else downwards."""
     finest = max(0, len(str(price)) - SIGNIFICANT_FIGURES)
     step = int(10 ** min(finest, units.price_decimals))
     return -(-price // step) * step if up else price // step * step
 
 
 def trigger_wakes(request: OrderRequest, mark: int) -> bool:
-    """Whether a stop's time has come: a rising mark wakes buy stops and sell take-profits."""
+    """Return whether the mark has reached an order's trigger price."""
     trigger = request.trigger
     if trigger is None:
         return False

@@ -1,4 +1,4 @@
-"""The order manager: what becomes of orders between the client, the book and the accounts."""
+"""The order manager: handles orders between the client, the book and the accounts."""
 
 import copy
 from collections import deque
@@ -27,7 +27,7 @@ from advanced_mm.venue.engine.triggers import Sleepers
 __all__ = ["OrderManager"]
 
 MOST_EVENTS = 100_000
-TENTHS_OF_WHOLE = 100_000  # tenths of a basis point, in which a builder's fee is counted
+TENTHS_OF_WHOLE = 100_000  # tenths of a basis point, the unit of a builder's fee
 NO_MATCH = "Order could not immediately match against any resting orders."
 NO_LIQUIDITY = "No liquidity available for market order."
 
@@ -43,16 +43,16 @@ _REFUSALS = {
     "Too many open orders": OrderStatus.TOO_MANY_OPEN_ORDERS_REJECTED,
     "Invalid TP/SL price": OrderStatus.BAD_TRIGGER_PX_REJECTED,
 }
-"""What a refused order is called afterwards, by how the sentence begins."""
+"""Status of a refused order, by the beginning of the error message."""
 
 
 class OrderManager:
-    """Takes orders in and tells what becomes of them; the `Ledger` of all markets.
+    """Accepts orders and reports their changes; the `Ledger` of all markets.
 
     Parameters
     ----------
     accounts
-        Whose orders they are.
+        All accounts.
     rules
         The venue's rules.
     first_oid
@@ -76,26 +76,26 @@ class OrderManager:
     def open(
         self, markets: Mapping[str, MatchedMarket], margin: Margin, clearing: Clearing
     ) -> None:
-        """Connect the markets, which need the order manager to be made, to it."""
+        """Connect the markets, which can only be created once the order manager exists."""
         self._markets, self._margin, self._clearing = markets, margin, clearing
         self.sleepers = {coin: Sleepers() for coin in markets}
 
-    # Orders come
+    # Incoming orders
 
     def place(self, account: Account, request: OrderRequest) -> Outcome:
-        """Take in one order."""
+        """Place one order."""
         error = self.refusal(account, request)
         return self._refuse(account, request, error) if error else self._enter(account, request)
 
     def place_child(self, account: Account, request: OrderRequest, parent: Order) -> Outcome:
-        """Take in a trigger that begins to wait once its parent is filled."""
+        """Place a trigger order that becomes active once its parent is filled."""
         error = self.refusal(account, request)
         if error is not None:
             return self._refuse(account, request, error)
         return self._wait(account, request, self._children.setdefault(parent.oid, []))
 
     def arm(self, parent: Order) -> None:
-        """The parent is filled: its children wait for the mark from now on."""
+        """Activate a filled parent's children: from now on they wait for the mark."""
         children = self._children.pop(parent.oid, [])
         self.join(children)
         for child in children:
@@ -103,14 +103,14 @@ class OrderManager:
                 self.sleepers[child.coin].add(child)
 
     def join(self, orders: list[Order]) -> None:
-        """Make orders siblings: the first to be filled ends the others."""
+        """Make orders siblings: the first to be filled cancels the others."""
         for order in orders:
             self._siblings[order.oid] = [other for other in orders if other is not order]
 
     def refusal(
         self, account: Account, request: OrderRequest, without: Order | None = None
     ) -> str | None:
-        """Why an order is not accepted, in the venue's words; None if it is.
+        """Return the venue's error message for an order, or None if it is accepted.
 
         ``without`` is an order it would replace.
         """
@@ -137,16 +137,16 @@ class OrderManager:
             bid, ask = (market.best(bids) for bids in (True, False))
             bbo = "@".join(_plain(market, side) for side in (bid, ask))
             return f"Post only order would have immediately matched, bbo was {bbo}."
-        # In place of another it must find somebody else's: the other would be gone for nothing.
+        # A replacement must match another account's order, or the old one is lost for nothing.
         finds = crosses if without is None else taken.lots > 0
         if request.tif is TimeInForce.IOC and not finds:
             return NO_LIQUIDITY if request.is_market else NO_MATCH
         return None
 
     def modify(self, account: Account, old: Order, request: OrderRequest) -> Outcome:
-        """Replace an order by a new one; the old one stays if the new one is refused.
+        """Replace an order with a new one; the old one stays if the new one is refused.
 
-        An order that rests and only becomes smaller keeps its place.
+        A resting order that is only reduced in size keeps its queue position.
         """
         error = self.refusal(account, request, without=old)
         if error is not None:
@@ -165,7 +165,7 @@ class OrderManager:
             order = self._new(account, request)
             self._markets[order.coin].amend(old, order)
             self.end(old, OrderStatus.CANCELED)
-            self._tell(order)
+            self._report(order)
             outcome = Outcome(order=copy.copy(order))
         else:
             self.end(old, OrderStatus.CANCELED)
@@ -179,13 +179,13 @@ class OrderManager:
         return outcome
 
     def wake(self, order: Order) -> None:
-        """A sleeping order's time has come."""
+        """Activate a trigger order whose price has been reached."""
         account = self._accounts.open(order.account)
         self.sleepers[order.coin].discard(order)
         order.status = OrderStatus.TRIGGERED
         if order.request.whole_position:
             self._cut(order, abs(self._margin.held(account, order.coin)))
-        self._tell(order)
+        self._report(order)
         request = order.request
         if request.trigger is not None and request.trigger.is_market:
             order.request = request = replace(request, tif=TimeInForce.IOC)
@@ -201,7 +201,7 @@ class OrderManager:
             self._send(account, order)
 
     def force(self, account: Account, coin: str) -> None:
-        """Close a position by what is in the book, at any price."""
+        """Close a position against the book at any price."""
         lots = self._margin.held(account, coin)
         mark = self._markets[coin].mark
         price = 1 if lots > 0 else 10 * mark
@@ -212,7 +212,7 @@ class OrderManager:
         self._forced = None
 
     def end(self, order: Order, status: OrderStatus) -> None:
-        """Take an order out of the venue, once: the end of a parent ends its children, too."""
+        """End a live order, and with it its children; an ended one is left alone."""
         if order.status.ended:
             return
         if order.resting:
@@ -220,15 +220,15 @@ class OrderManager:
         self.sleepers[order.coin].discard(order)
         order.status = status
         self._accounts.open(order.account).end(order)
-        self._tell(order)
+        self._report(order)
         for child in self._children.pop(order.oid, []):
             self.end(child, OrderStatus.CANCELED)
         self._siblings.pop(order.oid, None)
 
-    # The book asks and tells
+    # Calls by the book
 
     def allowed(self, order: Order, lots: int) -> int:
-        """How much a resting order may trade; a `Ledger`'s part."""
+        """See `Ledger.allowed`."""
         account = self._accounts.open(order.account)
         value = lots * order.request.price
         fee = self._clearing.fee(order.request.price, lots, False)
@@ -238,11 +238,11 @@ class OrderManager:
         return 0
 
     def met_itself(self, order: Order) -> None:
-        """A resting order has met its own account's; a `Ledger`'s part."""
+        """See `Ledger.met_itself`."""
         self.end(order, OrderStatus.SELF_TRADE_CANCELED)
 
     def matched(self, match: Match) -> None:
-        """Book one order's part in a trade; a `Ledger`'s part."""
+        """See `Ledger.matched`."""
         order, request = match.order, match.order.request
         account = self._accounts.open(order.account)
         start = self._margin.held(account, order.coin)
@@ -285,7 +285,7 @@ class OrderManager:
         if order.remaining == 0:
             self._filled(account, order)
         elif order.resting:
-            self._tell(order)
+            self._report(order)
         self._position_moved(account, order.coin, start)
 
     # Details
@@ -295,34 +295,37 @@ class OrderManager:
         return Taken(lots, value, self._clearing.fee(value, 1, True))
 
     def _refuse(self, account: Account, request: OrderRequest, error: str) -> Outcome:
-        """Note an order that is not taken in, so that its owner can ask what became of it."""
+        """Record a refused order, so that its owner can query its status."""
         statuses = (one for start, one in _REFUSALS.items() if error.startswith(start))
         order = self._new(account, request)
         order.status = next(statuses, OrderStatus.REJECTED)
         account.end(order)
-        self._tell(order)
+        self._report(order)
         return Outcome(error=error)
 
     def _enter(self, account: Account, request: OrderRequest) -> Outcome:
-        """Take in an order that nothing speaks against."""
+        """Place an order that has passed all checks."""
         order = self._new(account, request)
         if request.trigger is None:
             return self._send(account, order)
         self.sleepers[order.coin].add(order)
-        self._tell(order)
+        self._report(order)
         return Outcome(order=copy.copy(order))
 
     def _wait(self, account: Account, request: OrderRequest, children: list[Order]) -> Outcome:
-        """Let a trigger wait for its parent, among the others that do."""
+        """Add a trigger order to those waiting for their parent."""
         order = self._new(account, request)
         children.append(order)
-        self._tell(order)
+        self._report(order)
         return Outcome(order=copy.copy(order))
 
     def _inherit(
         self, account: Account, outcome: Outcome, children: list[Order], siblings: list[Order]
     ) -> None:
-        """Give a changed order what depended on the old one; without it, children end."""
+        """Move the old order's children and siblings to its replacement.
+
+        Without a replacement, the children are cancelled.
+        """
         order = None if outcome.order is None else account.find(outcome.order.oid)
         if order is None:
             for child in children:
@@ -349,7 +352,7 @@ class OrderManager:
         return order
 
     def _send(self, account: Account, order: Order) -> Outcome:
-        """Give an order to the book."""
+        """Submit an order to the book."""
         market = self._markets[order.coin]
         if order.request.reduce_only:
             held = abs(self._margin.held(account, order.coin))
@@ -359,10 +362,10 @@ class OrderManager:
         lots, value = self._taking
         if order.resting:
             order.placed_ms = order.placed_ms if order.request.trigger is None else market.time_ms
-            self._tell(order)
+            self._report(order)
         elif order.remaining > 0:
             self.end(order, OrderStatus.CANCELED)
-            if order.filled == 0:  # it met nothing but its own account's orders
+            if order.filled == 0:  # it met only orders of its own account
                 return Outcome(error=NO_MATCH)
         average = market.units.price(1) * value / lots if lots else None
         return Outcome(order=copy.copy(order), average_price=average)
@@ -370,13 +373,13 @@ class OrderManager:
     def _filled(self, account: Account, order: Order) -> None:
         order.status = OrderStatus.FILLED
         account.end(order)
-        self._tell(order)
+        self._report(order)
         self.arm(order)
         for sibling in self._siblings.pop(order.oid, []):
             self.end(sibling, OrderStatus.SIBLING_FILLED_CANCELED)
 
     def _position_moved(self, account: Account, coin: str, start: int) -> None:
-        """Keep reduce-only orders within what there is to be reduced."""
+        """Keep reduce-only orders within the size of the position."""
         held = self._margin.held(account, coin)
         for order in tuple(account.orders.values()):
             request = order.request
@@ -386,24 +389,24 @@ class OrderManager:
                 self.end(order, OrderStatus.REDUCE_ONLY_CANCELED)
             elif order.resting and order.remaining > abs(held):
                 self._cut(order, abs(held))
-                self._tell(order)
+                self._report(order)
 
     @staticmethod
     def _cut(order: Order, lots: int) -> None:
-        """Leave an order no more than ``lots``."""
+        """Set an order's remaining size to ``lots``."""
         order.request = replace(order.request, lots=order.filled + lots)
         order.remaining = lots
 
-    def _tell(self, order: Order) -> None:
+    def _report(self, order: Order) -> None:
         order.status_ms = self._markets[order.coin].time_ms
         self.events.append(OrderEvent(order.status_ms, copy.copy(order)))
 
 
 def _closes(request: OrderRequest, held: int) -> bool:
-    """Whether an order goes against a position (signed lots)."""
+    """Return whether an order's side is opposite to a position (signed lots)."""
     return held < 0 if request.is_buy else held > 0
 
 
 def _plain(market: MatchedMarket, side: tuple[int, int] | None) -> str:
-    """A price as the venue's sentences write it: without ".0"."""
+    """Return a price as the venue's messages write it, without ".0"."""
     return "" if side is None else market.units.price_text(side[0]).removesuffix(".0")

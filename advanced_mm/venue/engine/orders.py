@@ -1,4 +1,4 @@
-"""Orders, what becomes of them, and the events that tell of it.
+"""Orders, their statuses, and the events that report changes.
 
 Addresses are lower-case "0x" and 40 hexadecimal digits. Prices, sizes and amounts are whole
 numbers, see `units`; times are exchange ms.
@@ -26,7 +26,7 @@ __all__ = [
 
 
 class TimeInForce(StrEnum):
-    """How long an order stays: post-only, until cancelled, or not at all."""
+    """Time in force: post-only, good till cancelled, immediate or cancel."""
 
     ALO = "Alo"
     GTC = "Gtc"
@@ -34,7 +34,7 @@ class TimeInForce(StrEnum):
 
 
 class OrderStatus(StrEnum):
-    """What has become of an order, in the venue's words."""
+    """The status of an order, as the venue names it."""
 
     OPEN = "open"
     FILLED = "filled"
@@ -60,17 +60,17 @@ class OrderStatus(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more can happen to the order."""
+        """Whether the status is final."""
         return self not in (OrderStatus.OPEN, OrderStatus.TRIGGERED)
 
     @property
     def by_venue(self) -> bool:
-        """Whether the venue took the order out again, unasked."""
+        """Whether the venue cancelled the order on its own."""
         return self in _BY_VENUE
 
     @property
     def refused(self) -> bool:
-        """Whether the order was never taken in."""
+        """Whether the order was never accepted."""
         return self.value.lower().endswith("rejected")
 
 
@@ -88,11 +88,11 @@ _BY_VENUE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A stop: the order sleeps until the mark price reaches ``price``.
+    """A stop or take-profit: the order is inactive until the mark price reaches ``price``.
 
-    ``is_market`` sends it as an IOC order at its limit price (the client has put its slippage
-    there). ``take_profit`` turns the direction: a sell "tp" wakes when the mark rises to the price,
-    a sell "sl" when it falls to it.
+    With ``is_market`` it is sent as an IOC order at its limit price, which includes the client's
+    slippage. ``take_profit`` reverses the direction: a sell "tp" triggers when the mark rises to
+    the price, a sell "sl" when it falls to it.
     """
 
     price: int
@@ -102,11 +102,11 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """What a client asks for; validated for form, not yet against account and market.
+    """A client's order; its form has been validated, but not against account and market.
 
-    ``builder_tenths`` go to whoever brought the order, tenths of a basis point of what is traded.
-    ``whole_position`` marks a trigger that closes all there is when it wakes, however much,
-    ``is_market`` what the client calls a market order and ``twap_id`` a part of a TWAP.
+    ``builder_tenths`` is the builder's fee, tenths of a basis point of the traded value.
+    ``whole_position`` marks a trigger that closes the whole position, whatever its size then.
+    ``is_market`` marks a client's market order, ``twap_id`` a part of a TWAP.
     """
 
     coin: str
@@ -125,10 +125,10 @@ class OrderRequest:
 
 @dataclass(slots=True)
 class Order:
-    """An order at the venue. ``lots`` were asked for, ``remaining`` are still to be filled.
+    """An order at the venue. ``remaining`` is the size still to be filled, lots.
 
-    ``ahead`` is the background's size in front of it at its price, lots (meaningful while it
-    rests); ``ahead_at_start`` what it was when the order came to rest.
+    ``ahead`` is the background's size ahead of it at its price, lots (meaningful while it rests);
+    ``ahead_at_start`` is its value when the order came to rest.
     """
 
     oid: int
@@ -141,7 +141,7 @@ class Order:
     ahead: float = 0.0
     ahead_at_start: float = 0.0
     resting: bool = False
-    """Whether it stands in the book (a sleeping stop does not)."""
+    """Whether it is in the book (an untriggered stop is not)."""
 
     @property
     def coin(self) -> str:
@@ -160,10 +160,10 @@ class Fill:
 
     ``crossed`` marks the taker; ``fee`` and ``closed_pnl`` are micro-USDC (a rebate is negative);
     ``start_lots`` is the signed position before; ``hash`` is that of the market order.
-    ``waited_ms`` is how long the order had rested and ``ahead_at_start`` the lots that stood in
-    front of it when it came to rest: what queueing costs. ``liquidation`` marks a forced close.
-    ``builder_fee`` is the part of ``fee`` that goes to whoever brought the order; ``twap_id`` is
-    that of the TWAP whose part the order was.
+    ``waited_ms`` is how long the order had rested, and ``ahead_at_start`` the lots ahead of it when
+    it came to rest; both measure the cost of queueing. ``liquidation`` marks a forced close.
+    ``builder_fee`` is the part of ``fee`` that goes to the builder; ``twap_id`` identifies the
+    TWAP that the order was part of.
     """
 
     time_ms: int
@@ -189,7 +189,7 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class FundingPayment:
-    """An hour's funding of one position; ``usdc`` micro-USDC received, negative when paid."""
+    """An hour's funding of one position; ``usdc`` is micro-USDC received, negative if paid."""
 
     time_ms: int
     account: str
@@ -201,10 +201,10 @@ class FundingPayment:
 
 @dataclass(frozen=True, slots=True)
 class Liquidation:
-    """An account's positions begin to be closed by force.
+    """The start of a liquidation of an account's positions.
 
-    ``lid`` is the number of the first order that closes, ``notional`` what all the positions it
-    may close are worth at the mark and ``value`` what the account is, both micro-USDC.
+    ``lid`` is the number of the first closing order, ``notional`` the value at the mark of all
+    positions that may be closed, and ``value`` the account's value, both micro-USDC.
     """
 
     time_ms: int
@@ -216,23 +216,23 @@ class Liquidation:
 
 @dataclass(frozen=True, slots=True)
 class OrderEvent:
-    """An order has changed: a copy of it as it then was."""
+    """A change of an order, with a copy of the order at that time."""
 
     time_ms: int
     order: Order
 
 
 AccountEvent = OrderEvent | Fill | FundingPayment | Liquidation | MoneyMoved | TwapEvent
-"""What user streams tell; in the order in which it happened."""
+"""Events that user streams report, in the order in which they happened."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The venue's answer to one order, cancel or modify of a request.
 
-    Exactly one of ``error`` (the venue's sentence, without the asset suffix), ``order`` (a copy:
-    resting, sleeping or filled) is set; a successful cancel has the order it cancelled.
-    ``average_price`` is in USDC, of what was filled at once.
+    Exactly one of ``error`` (the venue's message, without the asset suffix) and ``order`` (a copy:
+    resting, waiting for its trigger or filled) is set; a successful cancel has the cancelled order.
+    ``average_price`` is that of the immediate fill, USDC.
     """
 
     error: str | None = None

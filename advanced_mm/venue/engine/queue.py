@@ -1,4 +1,4 @@
-"""Our own orders in one book: who stands where in which queue."""
+"""Our own orders in one book, and their queue positions."""
 
 import math
 from bisect import bisect_left, insort
@@ -11,27 +11,27 @@ __all__ = ["OwnLevel", "OwnSide", "Taker", "at_or_better"]
 
 CancelsAhead = Literal["proportional"] | float
 
-_DUST = 1e-9  # lots; shares of cancels leave fractions, and binary ones at that
+_DUST = 1e-9  # lots; tolerance for floating-point error in shares of cancels
 
 
 class Taker(Protocol):
-    """Whoever trades against a level: is told what it gets, piece by piece, in priority order."""
+    """The side that trades against a level; receives its trades in priority order."""
 
     def background(self, lots: int) -> None:
-        """So many lots of the background's."""
+        """Trade ``lots`` with the background."""
         ...
 
     def own(self, order: Order, lots: int) -> int:
-        """At most so many lots of one of our orders; returns how many it could give."""
+        """Trade at most ``lots`` with one of our orders; return the lots traded."""
         ...
 
 
 class OwnLevel:
-    """Our orders at one price of one side, first come first.
+    """Our orders at one price of one side, oldest first.
 
-    Each knows the background's lots in front of it; our own earlier orders come on top of those.
-    ``shown`` is what the background showed here when last looked at (None: out of sight),
-    ``printed`` what has been printed here since.
+    Each order holds the background's lots ahead of it; our own earlier orders are ahead as well.
+    ``shown`` is the background's size here when last read (None: beyond the visible depth),
+    ``printed`` the lots printed here since.
     """
 
     __slots__ = ("orders", "price", "printed", "shown")
@@ -44,11 +44,11 @@ class OwnLevel:
 
     @property
     def lots(self) -> int:
-        """Lots of ours resting here."""
+        """Our lots resting here."""
         return sum(order.remaining for order in self.orders)
 
     def join(self, order: Order, ahead: float) -> None:
-        """Put an order at the end of ours, ``ahead`` lots of the background in front of it."""
+        """Append an order, with ``ahead`` lots of the background ahead of it."""
         if self.orders:
             ahead = max(ahead, self.orders[-1].ahead)
         order.ahead = order.ahead_at_start = ahead
@@ -56,15 +56,15 @@ class OwnLevel:
         self.orders.append(order)
 
     def trade(self, volume: int, background: float, taker: Taker) -> int:
-        """Let ``volume`` lots trade against the level; the lots that found nothing here.
+        """Trade ``volume`` lots against the level; return the lots left over.
 
-        ``background`` is how many lots of the background's there can be at most.
+        ``background`` is the maximum number of the background's lots here.
         """
         left, eaten = volume, 0
         for order in tuple(self.orders):
             if left == 0:
                 break
-            if not order.resting:  # gone by what its forerunner's fill caused
+            if not order.resting:  # removed as a consequence of an earlier fill
                 continue
             in_front = math.ceil(min(order.ahead, background) - _DUST) - eaten
             if in_front > 0:
@@ -83,9 +83,9 @@ class OwnLevel:
         return left
 
     def observe(self, shown: int | None, cancels_ahead: CancelsAhead) -> None:
-        """Look at what the background shows here now, and guess whose cancels made it shrink.
+        """Update queue positions from the size the background shows here now.
 
-        The same number again is no news: the book may not have seen the last prints yet.
+        An unchanged size is ignored: the book may not reflect the last prints yet.
         """
         if shown == self.shown:
             return
@@ -110,7 +110,7 @@ class OwnSide:
     Parameters
     ----------
     bids
-        Whether it is the side of the buyers.
+        Whether this is the bid side.
     """
 
     def __init__(self, bids: bool) -> None:
@@ -123,28 +123,28 @@ class OwnSide:
 
     @property
     def best(self) -> int | None:
-        """Best price of ours."""
+        """Our best price, None without orders."""
         return abs(self._keys[0]) if self._keys else None
 
     def levels(self) -> Iterator[OwnLevel]:
-        """Our levels, best first; they may change while one is looked at."""
+        """Yield our levels, best first; levels may be removed during iteration."""
         for key in tuple(self._keys):
             level = self._levels.get(abs(key))
             if level is not None:
                 yield level
 
     def level(self, price: int) -> OwnLevel | None:
-        """Our level at a price."""
+        """Return our level at a price, None if there is none."""
         return self._levels.get(price)
 
     def reaches(self, price: int) -> bool:
-        """Whether an order from the other side at this price would meet our best."""
+        """Return whether an order of the other side at this price would match our best."""
         if not self._keys:
             return False
         return self._keys[0] <= self._key(price)
 
     def open_level(self, price: int, shown: int | None) -> OwnLevel:
-        """Our level at a price, a new one if there is none."""
+        """Return our level at a price, creating it if necessary."""
         level = self._levels.get(price)
         if level is None:
             level = self._levels[price] = OwnLevel(price, shown)
@@ -152,7 +152,7 @@ class OwnSide:
         return level
 
     def remove(self, order: Order) -> None:
-        """Take an order out of its queue; those behind it move up."""
+        """Remove an order from its queue; those behind it move up."""
         order.resting = False
         price = order.request.price
         level = self._levels[price]
@@ -162,7 +162,7 @@ class OwnSide:
             del self._keys[bisect_left(self._keys, self._key(price))]
 
     def replace(self, old: Order, new: Order) -> None:
-        """Give the place of one order to another at the same price."""
+        """Give an order's queue position to another order at the same price."""
         orders = self._levels[old.request.price].orders
         orders[orders.index(old)] = new
         new.ahead, new.ahead_at_start = old.ahead, old.ahead_at_start
@@ -173,5 +173,5 @@ class OwnSide:
 
 
 def at_or_better(bids: bool, price: int, limit: int) -> bool:
-    """Whether a resting price of a side is met by an aggressor that goes as far as ``limit``."""
+    """Return whether a resting price of a side matches an aggressor with this limit price."""
     return price >= limit if bids else price <= limit

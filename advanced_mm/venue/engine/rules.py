@@ -1,4 +1,4 @@
-"""The venue's rules that can be set: fees, play money, limits of orders, assumptions on queues."""
+"""The venue's configurable rules: fees, play money, order limits, queue assumptions."""
 
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -9,39 +9,39 @@ __all__ = ["Rules"]
 
 
 class Rules(BaseModel):
-    """Settings of the trading venue; a scenario file may set every one of them.
+    """Settings of the trading venue; a scenario file may set any of them.
 
     Attributes
     ----------
     play_money
-        USDC an account begins with.
+        USDC a new account starts with.
     maker_fee, taker_fee
-        Share of the traded value; Hyperliquid's base tier. A negative maker fee is a rebate, at
-        most what the taker pays: or two accounts would earn by trading with each other.
+        Share of the traded value; Hyperliquid's base tier. A negative maker fee is a rebate. It may
+        not exceed the taker fee, or two accounts could profit by trading with each other.
     minimum_value
-        USDC an order must be worth at least (reduce-only orders that close a position are exempt).
+        Minimum order value, USDC (reduce-only orders that close a position are exempt).
     queue_position
         Where an order joins its level: 1 behind everything shown there, 0 in front of it.
     cancels_ahead
-        Share of unexplained shrinking of a level that is taken from in front of a resting order:
-        "proportional" to the part that stands in front of it, or a number from 0 (cancels are
-        always behind) to 1. A level never has more in front than it shows.
+        Share of a level's unexplained decrease that is attributed to cancels ahead of a resting
+        order: "proportional" to the part of the level ahead of it, or a number from 0 (all cancels
+        are behind) to 1. There is never more ahead than the level shows.
     print_run_overs
-        Whether it is printed when the background's quote moves through an order and fills it. The
-        background's quotes move without market orders: printed, such fills are market orders that
-        come only because somebody stood in the way, and whoever fits the stream on which a bot
-        trades finds more of them, with more impact, than on the same stream without.
+        Whether fills are printed when the background's quote moves through an order. The
+        background's quotes move without market orders, so such prints would be market orders that
+        exist only because an order was in the way: a fit to this stream would find more market
+        orders, with more impact, than a fit to the same stream without the bot.
     funding_rate
         Hourly, share of the position's value, paid by longs when positive.
     schedule_cancel_volume, sub_account_volume
         USDC an account must have traded before it may set a dead man's switch, or open a
         sub-account.
     dex_abstraction
-        Whether new accounts begin with DEX abstraction: one purse for all exchanges, of which what
-        builder-deployed ones need is taken. Off, as on the venue, nothing can be traded there
-        before money was sent there (``sendAsset``), or the abstraction switched on.
+        Whether new accounts start with DEX abstraction: one balance for all exchanges, from which
+        the builder-deployed ones draw their margin. If off (the default, as on Hyperliquid),
+        trading there requires a transfer (``sendAsset``) or enabling the abstraction first.
     maintenance_share
-        Maintenance margin as a share of the initial margin at the coin's greatest leverage.
+        Maintenance margin as a share of the initial margin at the coin's maximum leverage.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,6 +63,7 @@ class Rules(BaseModel):
     def _no_gift(self) -> "Rules":
         if self.maker_fee + self.taker_fee < 0:
             raise ValueError(
-                f"maker_fee {self.maker_fee} gives back more than taker_fee {self.taker_fee} takes"
+                f"maker_fee {self.maker_fee} is a rebate larger than taker_fee {self.taker_fee}; "
+                "their sum must not be negative"
             )
         return self

@@ -1,4 +1,4 @@
-"""One aggressive order on its way through the book."""
+"""One aggressive order walking the book."""
 
 from collections.abc import Callable
 
@@ -10,11 +10,11 @@ from advanced_mm.venue.engine.orders import Order
 __all__ = ["NOBODY", "Party", "Sweep"]
 
 NOBODY = "0x" + "0" * 40
-"""The address of everybody who is no account of the venue."""
+"""The address of everyone without an account at the venue."""
 
 
 class Party:
-    """The parts of a market that take part in every sweep: who prints, who is told, who leaves."""
+    """The parts of a market that every sweep uses: tape, background, ledger and order removal."""
 
     def __init__(
         self,
@@ -30,20 +30,20 @@ class Party:
 
 
 class Sweep:
-    """A `Taker`: prints each piece, tells the ledger of our part in it.
+    """A `Taker` that prints each trade and reports our part in it to the ledger.
 
     Parameters
     ----------
     party
         The market.
     time_ms, side, transaction
-        When, the aggressor's side (+1, -1), the hash.
+        Exchange ms, the aggressor's side (+1, -1), the transaction hash.
     users
-        Addresses of the aggressor and of the background it meets.
+        Addresses of the aggressor and of the background.
     order
         The aggressor's order, if it is one of ours.
     printed
-        Whether the matches are printed, or known to our accounts alone.
+        Whether the matches are printed, or reported to our accounts only.
     """
 
     def __init__(
@@ -67,18 +67,18 @@ class Sweep:
         self._source_tid: int | None = None
 
     def go_to(self, price: int, source_tid: int | None = None) -> None:
-        """Set the price of what comes next, and the number its first print has in the source."""
+        """Set the price of the next trades, and the first one's trade id in the source."""
         self._price, self._source_tid = price, source_tid
 
     def background(self, lots: int) -> None:
-        """Trade with the background."""
+        """Trade ``lots`` with the background."""
         tid = self._print(lots, self._background_user)
         if self._order is not None:
             self._party.background.take(self._side < 0, self._price, lots)
-            self._tell(self._order, lots, True, tid)
+            self._report(self._order, lots, True, tid)
 
     def own(self, order: Order, lots: int) -> int:
-        """Trade with one of our orders; it leaves instead if it would meet its own account's."""
+        """Trade with one of our orders; a self-trade removes the resting order instead."""
         if self._order is not None and self._order.account == order.account:
             self._party.remove(order)
             self._party.ledger.met_itself(order)
@@ -87,12 +87,12 @@ class Sweep:
         if lots == 0:
             return 0
         tid = self._print(lots, order.account)
-        self._tell(order, lots, False, tid)
+        self._report(order, lots, False, tid)
         if self._order is not None:
-            self._tell(self._order, lots, True, tid)
+            self._report(self._order, lots, True, tid)
         return lots
 
-    def _tell(self, order: Order, lots: int, crossed: bool, tid: int) -> None:
+    def _report(self, order: Order, lots: int, crossed: bool, tid: int) -> None:
         order.remaining -= lots
         if order.remaining == 0 and order.resting:
             self._party.remove(order)

@@ -1,4 +1,4 @@
-"""What an account did and what queueing cost it, in figures that no client is told."""
+"""An account's trading statistics, including queueing costs that no client can observe."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -15,10 +15,10 @@ POST_ONLY = "Post only order would have immediately matched"
 
 
 def trading_record(exchange: Exchange, account: Account) -> dict[str, Any]:
-    """Money, orders and queues of an account; USDC, base units and ms.
+    """Summarize an account's money, orders and queue positions; USDC, base units and ms.
 
-    Numbers of orders are those of all times. What is told of fills, and which cancelled orders were
-    part-filled, is of those that the venue still knows: the last 10 000 and 2000.
+    Order counts cover the account's whole life. Figures about fills cover the last 10 000 fills,
+    and the count of part-filled cancelled orders the last 2000 orders.
     """
     fills = list(account.fills)
     units = {coin: book.units for coin, book in exchange.books.items()}
@@ -55,7 +55,7 @@ def _money(exchange: Exchange, account: Account, fills: Sequence[Fill]) -> dict[
 
 
 def _orders(account: Account) -> dict[str, Any]:
-    """How many orders there were, all but the part-filled ones since the account was opened."""
+    """Count orders; all but the part-filled count cover the account's whole life."""
     ended, refused = account.ended_counts, dict(account.refused)
     taken_in = sum(count for status, count in ended.items() if not status.refused)
     known = [one for one in account.history() if one.status is OrderStatus.CANCELED]
@@ -72,7 +72,7 @@ def _orders(account: Account) -> dict[str, Any]:
 def _queue(
     fills: Sequence[Fill], units: dict[str, CoinUnits], sizes: dict[int, int]
 ) -> dict[str, Any]:
-    """Of maker fills: how long they waited, what stood in front, how much came in parts."""
+    """Summarize maker fills: waiting time, size ahead, share of partial fills."""
     makers = [fill for fill in fills if not fill.crossed]
     if not makers:
         return {}

@@ -1,4 +1,4 @@
-"""The treasury: moves money between accounts, to and from the spot account, and off the venue."""
+"""Transfers between accounts, to and from the spot account, and withdrawals from the venue."""
 
 from collections import deque
 from dataclasses import replace
@@ -16,20 +16,20 @@ SPOT = "spot"
 NO_TOKENS = "Insufficient balance for token transfer"
 
 WITHDRAWAL_FEE = MICROS_PER_USDC
-REQUEST_PRICE = 500  # micro-USDC for each request beyond those that were earned
+REQUEST_PRICE = 500  # micro-USDC for each request beyond the earned ones
 
 
 class Treasury:
-    """Moves money; each method returns the venue's sentence if it cannot be.
+    """Moves money. Each method returns the venue's error message, or None if it succeeded.
 
     Parameters
     ----------
     accounts
-        All accounts; market time is theirs.
+        All accounts; they also hold market time.
     margin
-        What may be taken away.
+        Determines what may be withdrawn.
     events
-        Where it is told of.
+        Queue to which money movements are added.
     """
 
     def __init__(self, accounts: Accounts, margin: Margin, events: deque[AccountEvent]) -> None:
@@ -61,7 +61,7 @@ class Treasury:
         return None
 
     def change_class(self, account: str, micros: int, to_perp: bool) -> str | None:
-        """Move money out of an account's spot part, or into it."""
+        """Move money between an account's spot and perpetual balances."""
         owner = self._accounts.open(account)
         if micros <= 0:
             return "Invalid transfer amount."
@@ -89,7 +89,7 @@ class Treasury:
     def send_asset(
         self, sender: str, source: str, receiver: str, destination: str, micros: int
     ) -> str | None:
-        """Move money from a purse of one account to one of another: of an exchange, or "spot"."""
+        """Move money from one account's balance at an exchange (or "spot") to another's."""
         giver, taker = self._accounts.open(sender), self._accounts.open(receiver)
         if micros <= 0:
             return "Invalid transfer amount."
@@ -119,7 +119,7 @@ class Treasury:
         return None
 
     def withdraw(self, account: str, receiver: str, micros: int, nonce: int) -> str | None:
-        """Take money off the venue; the fee is part of the amount."""
+        """Withdraw money from the venue; the fee is deducted from the amount."""
         owner = self._accounts.open(account)
         if micros <= WITHDRAWAL_FEE or micros > self._margin.withdrawable(owner):
             return "Insufficient balance for withdrawal."
@@ -139,7 +139,7 @@ class Treasury:
         return None
 
     def reserve_requests(self, account: str, receiver: str, requests: int) -> str | None:
-        """Buy requests for an address, paid by an account."""
+        """Buy requests for an address at an account's expense."""
         owner = self._accounts.open(account)
         price = requests * REQUEST_PRICE
         if price > self._margin.withdrawable(owner):

@@ -1,4 +1,4 @@
-"""TWAP orders: what is asked for, and how far it is.
+"""TWAP orders: the request, and its progress.
 
 Addresses are lower-case, prices and sizes whole numbers (see `units`), times exchange ms.
 """
@@ -10,7 +10,7 @@ __all__ = ["Twap", "TwapEvent", "TwapRequest", "TwapStatus"]
 
 
 class TwapStatus(StrEnum):
-    """What has become of a TWAP, in the venue's words."""
+    """The status of a TWAP, as the venue names it."""
 
     WAITING = "waitingForTrigger"
     ACTIVATED = "activated"
@@ -21,17 +21,17 @@ class TwapStatus(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more can happen."""
+        """Whether the status is final."""
         return self not in (TwapStatus.WAITING, TwapStatus.ACTIVATED)
 
 
 @dataclass(frozen=True, slots=True)
 class TwapRequest:
-    """What a client asks for.
+    """A client's request.
 
-    ``randomize`` varies the size of the parts. It begins at once, or when the mark reaches
-    ``trigger_price`` (``trigger_above``: from below), and is given up when the mark reaches
-    ``stop_price``, from whichever side it was at when the TWAP was placed.
+    ``randomize`` varies the size of the parts. The TWAP starts at once, or when the mark reaches
+    ``trigger_price`` (``trigger_above``: from below). It stops when the mark reaches
+    ``stop_price``, from the side on which the mark was when the TWAP was placed.
     """
 
     coin: str
@@ -47,7 +47,7 @@ class TwapRequest:
 
 @dataclass(slots=True)
 class Twap:
-    """One TWAP. ``executed_value`` is micro-USDC; ``stop_above``: the stop price was above."""
+    """One TWAP. ``executed_value`` is micro-USDC; ``stop_above``: the stop price is above."""
 
     twap_id: int
     account: str
@@ -68,7 +68,7 @@ class Twap:
 
 @dataclass(frozen=True, slots=True)
 class TwapEvent:
-    """A TWAP has changed its status: a copy of it as it then was, and why, if it failed."""
+    """A change of a TWAP's status: a copy of the TWAP, and the reason if it failed."""
 
     time_ms: int
     twap: Twap
@@ -76,5 +76,5 @@ class TwapEvent:
 
     @property
     def account(self) -> str:
-        """Whose it is."""
+        """The account the TWAP belongs to."""
         return self.twap.account

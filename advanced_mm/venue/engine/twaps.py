@@ -1,14 +1,14 @@
-"""The TWAPs under way: when they send which part of themselves.
+"""Execution of active TWAPs.
 
 A TWAP of m minutes is sent in 2 m + 1 parts, 30 s apart, the first with the market's next step.
-Each part is an order that takes what it finds within 3% of the mark and is gone. After its k-th
-part a TWAP wants to have executed k parts' worth; what a part has lacked is asked for by later
-ones, which are never larger than three ordinary ones: a TWAP may end without having executed
-everything. While a coin is halted, or only post-only orders are accepted, parts are left out.
+Each part is an immediate-or-cancel order with a limit 3% from the mark. The target after the k-th
+part is k parts' size; later parts make up for shortfalls, but are never larger than three regular
+ones, so a TWAP may end partly executed. While a coin is halted, or only post-only orders are
+accepted, parts are skipped.
 
-As documented, but for what no document says: "randomize" varies a part's size by up to a fifth,
-the minimum order value does not bind parts, and any refusal of a part other than for want of
-somebody to trade with ends the TWAP.
+This follows the documentation, with three assumptions where it is silent: "randomize" varies a
+part's size by up to a fifth, the minimum order value does not apply to parts, and any refusal of
+a part, except for a lack of liquidity, ends the TWAP.
 """
 
 import copy
@@ -42,9 +42,9 @@ class Twaps:
     Parameters
     ----------
     order_manager, accounts, margin, markets
-        The parts of the venue.
+        The components of the venue.
     events
-        Where it is told what becomes of them.
+        Queue to which changes of TWAPs are added.
     """
 
     def __init__(
@@ -65,15 +65,15 @@ class Twaps:
 
     @property
     def coins(self) -> set[str]:
-        """The coins in which a TWAP may have something to do."""
+        """The coins with a TWAP that has not ended."""
         return {one.coin for one in self._running.values()}
 
     def of(self, account: str) -> list[Twap]:
-        """The TWAPs of an account that have not ended, oldest first."""
+        """Return the TWAPs of an account that have not ended, oldest first."""
         return [one for one in self._running.values() if one.account == account]
 
     def place(self, account: Account, request: TwapRequest) -> Twap | str:
-        """Begin a TWAP; the venue's sentence if it cannot be."""
+        """Start a TWAP; return the venue's error message if it is refused."""
         mark = self._markets[request.coin].mark
         if error := self._error(account, request, mark):
             return error
@@ -88,11 +88,11 @@ class Twaps:
         )
         self._next_id += 1
         self._running[twap.twap_id] = twap
-        self._tell(account, twap)
+        self._report(account, twap)
         return copy.copy(twap)
 
     def cancel(self, account: Account, coin: str, twap_id: int) -> str | None:
-        """End a TWAP; the venue's sentence if there is none."""
+        """Cancel a TWAP; return the venue's error message if there is none."""
         twap = self._running.get(twap_id)
         if twap is None or (twap.account, twap.coin) != (account.address, coin):
             return TWAP_GONE
@@ -111,7 +111,7 @@ class Twaps:
                 if not _reached(twap.request.trigger_price, twap.request.trigger_above, mark):
                     continue
                 twap.status = TwapStatus.ACTIVATED
-                self._tell(account, twap)
+                self._report(account, twap)
             if twap.parts_sent == 0:
                 twap.begun_ms = now_ms
             if now_ms >= twap.begun_ms + PART_MS * twap.parts_sent:
@@ -144,7 +144,7 @@ class Twaps:
             self._end(account, twap, TwapStatus.FINISHED)
 
     def _trade(self, account: Account, twap: Twap, lots: int, mark: int) -> str | None:
-        """Send one part; why the TWAP cannot go on, if so."""
+        """Send one part; return the error that ends the TWAP, if any."""
         request = twap.request
         if self._order_manager.post_only or request.coin in self._order_manager.halted:
             return None
@@ -176,16 +176,16 @@ class Twaps:
     ) -> None:
         twap.status = status
         del self._running[twap.twap_id]
-        self._tell(account, twap, error)
+        self._report(account, twap, error)
 
-    def _tell(self, account: Account, twap: Twap, error: str | None = None) -> None:
+    def _report(self, account: Account, twap: Twap, error: str | None = None) -> None:
         event = TwapEvent(self._accounts.now_ms, copy.copy(twap), error)
         account.twaps.append(event)
         self._events.append(event)
 
 
 def _due_lots(twap: Twap, parts: int) -> int:
-    """The size of the part that is sent now."""
+    """Return the size of the part that is due now, lots."""
     total, sent = twap.request.lots, twap.parts_sent
     target = total * sent // parts
     if twap.request.randomize and sent < parts:

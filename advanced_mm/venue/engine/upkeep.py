@@ -1,4 +1,4 @@
-"""What the venue does by itself: funding, liquidations, triggers, scheduled cancels."""
+"""The venue's scheduled work: funding, liquidations, triggers, scheduled cancels."""
 
 from collections.abc import Mapping
 
@@ -21,12 +21,12 @@ SCHEDULED_A_DAY = 10
 
 
 class Upkeep:
-    """Works through the accounts that hold something, at given times.
+    """Processes accounts with positions and due orders at given times.
 
     Parameters
     ----------
     order_manager, accounts, margin, clearing, markets, rules
-        The parts of the venue.
+        The components of the venue.
     """
 
     def __init__(
@@ -48,12 +48,12 @@ class Upkeep:
 
     @property
     def next_scheduled_ms(self) -> int | None:
-        """When the next dead man's switch goes off."""
+        """Market time at which the next dead man's switch fires, ms."""
         times = (one.scheduled_ms for one in self._scheduled.values())
         return min((time_ms for time_ms in times if time_ms is not None), default=None)
 
     def step(self, now_ms: int) -> None:
-        """Do what is due; called at whole multiples of the markets' step."""
+        """Do the work that is due; called at whole multiples of the markets' step."""
         if now_ms % HOUR_MS == 0:
             self._pay_funding(now_ms)
             self._sample(now_ms)
@@ -62,7 +62,7 @@ class Upkeep:
             self._check(account)
 
     def schedule(self, account: Account, now_ms: int, time_ms: int | None) -> str | None:
-        """Set or clear an account's dead man's switch; the venue's sentence if it cannot be."""
+        """Set or clear an account's dead man's switch; return the error message if refused."""
         needed = self._rules.schedule_cancel_volume
         if account.volume < needed * MICROS_PER_USDC:
             return (
@@ -83,7 +83,7 @@ class Upkeep:
         return None
 
     def cancel_scheduled(self, now_ms: int) -> None:
-        """Let the dead man's switches go off whose time has come."""
+        """Fire the dead man's switches that are due."""
         for account in tuple(self._scheduled.values()):
             if account.scheduled_ms is None or account.scheduled_ms > now_ms:
                 continue
@@ -99,7 +99,7 @@ class Upkeep:
         account.scheduled_ms = None
 
     def _sample(self, now_ms: int) -> None:
-        """Write down what the accounts are worth."""
+        """Record the value of every account."""
         for account in self._accounts:
             account.samples.append(self._margin.sample(account, now_ms))
 
@@ -123,7 +123,7 @@ class Upkeep:
                     self._order_manager.wake(order)
 
     def _check(self, account: Account) -> None:
-        """Liquidate what is below its maintenance margin."""
+        """Liquidate positions below their maintenance margin."""
         for position in tuple(account.positions.values()):
             if position.isolated:
                 worth = position.equity(self._margin.mark(position.coin))
@@ -144,23 +144,23 @@ class Upkeep:
         return self._margin.equity(account) < self._margin.cross_maintenance(account)
 
     def _liquidate(self, account: Account, coins: list[str]) -> None:
-        """Cancel the coins' orders and close the positions, a cross one only while it must be."""
+        """Cancel the coins' orders and close the positions; cross ones only as far as needed."""
         isolated = account.positions[coins[0]].isolated
         for order in tuple(account.orders.values()):
             if order.coin in coins or (
                 not isolated and self._margin.purse(account, order.coin) == MAIN_DEX
             ):
                 self._order_manager.end(order, OrderStatus.LIQUIDATED_CANCELED)
-        told = False
+        reported = False
         for coin in coins:
             if coin in self._order_manager.halted or not (isolated or self._below(account)):
                 continue
-            if not told:
-                told = True
-                self._tell(account, coins)
+            if not reported:
+                reported = True
+                self._report(account, coins)
             self._order_manager.force(account, coin)
 
-    def _tell(self, account: Account, coins: list[str]) -> None:
+    def _report(self, account: Account, coins: list[str]) -> None:
         marks = {coin: self._margin.mark(coin) for coin in coins}
         event = Liquidation(
             time_ms=self._markets[coins[0]].time_ms,

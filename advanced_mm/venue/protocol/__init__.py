@@ -1,5 +1,5 @@
-"""Hyperliquid's wire protocol: what clients send to the engine, and what they are sent.
+"""Hyperliquid's wire protocol between clients and the engine.
 
-`messages` writes the engine's state in the wire format; `info` answers ``/info``; `actions` reads
-and executes what is signed and posted to ``/exchange``; `subscriptions` are the websocket channels.
+`messages` writes the engine's state in the wire format; `info` answers ``/info``; `actions` parses
+and executes signed requests to ``/exchange``; `subscriptions` are the websocket channels.
 """

@@ -1,7 +1,7 @@
-"""What clients send, as JSON: how much of it is taken in, and how much is said back to them.
+"""JSON sent by clients: size limits, decoding, and quoting in replies.
 
-Clients may send anything at all. Whatever cannot be read is a `ValueError`, never something else,
-and no answer repeats more than the beginning of it.
+Clients may send arbitrary data. Unreadable input always raises `ValueError`, and replies quote
+only its beginning.
 """
 
 import json
@@ -10,31 +10,31 @@ from typing import NoReturn
 __all__ = ["LARGEST_BYTES", "decode_json", "shortened"]
 
 LARGEST_BYTES = 1 << 20
-"""Of one body or websocket message: four times an action of 1000 orders, which is the longest."""
+"""Maximum size of a body or websocket message: four times the longest action, 1000 orders."""
 
 LONGEST_QUOTE = 200  # characters
 
 
 def decode_json(text: str | bytes) -> object:
-    """The value that a client sent.
+    """Decode a client's JSON.
 
     Raises
     ------
     ValueError
-        If it is no JSON: NaN and Infinity are none, nor is what is nested too deeply to be read.
+        If it is not valid JSON (NaN and Infinity are not), or nested too deeply.
     """
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+        raise ValueError("nested too deeply") from None
 
 
 def shortened(text: str) -> str:
-    """The beginning of what a client sent, as it may be sent back: every character as UTF-8."""
+    """Return the beginning of a client's text, with characters invalid in UTF-8 escaped."""
     if len(text) > LONGEST_QUOTE:
         text = text[:LONGEST_QUOTE] + "..."
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not valid in JSON")

@@ -1,4 +1,4 @@
-"""Requests to /info: each type's form, and who answers it."""
+"""Requests to /info: the form and the handler of each type."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ __all__ = ["InfoRequest", "InfoRouter", "RejectedRequest", "Route", "UnknownCoin
 
 
 class InfoRequest(BaseModel):
-    """The form of a request; fields it does not name are ignored, as the venue does."""
+    """The form of a request; unknown fields are ignored, as on Hyperliquid."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class RejectedRequest(Exception):
-    """The request does not have the form of its type, or the type is unknown: answered 422."""
+    """The request is malformed, or its type is unknown; answered with HTTP 422."""
 
 
 class UnknownCoinError(Exception):
-    """No market of that name: the venue answers 500 and ``null``."""
+    """No such market; answered with HTTP 500 and ``null``."""
 
 
 R = TypeVar("R", bound=InfoRequest)
@@ -30,7 +30,7 @@ R = TypeVar("R", bound=InfoRequest)
 
 @dataclass(frozen=True)
 class Route(Generic[R]):
-    """Who answers a request type: the form its body must have, and the function that answers."""
+    """The form of a request type's body, and the function that answers it."""
 
     form: type[R]
     answer: Callable[[R], Json]
@@ -49,7 +49,7 @@ class InfoRouter:
         self._routes: dict[str, Route[Any]] = {}
         for group in groups:
             if doubled := self._routes.keys() & group.keys():
-                raise ValueError(f"request types with two routes: {sorted(doubled)}")
+                raise ValueError(f"request types with more than one route: {sorted(doubled)}")
             self._routes.update(group)
 
     @property
@@ -58,14 +58,14 @@ class InfoRouter:
         return list(self._routes)
 
     def answer(self, body: object) -> Json:
-        """The answer to ``body``.
+        """Return the answer to ``body``.
 
         Raises
         ------
         RejectedRequest
-            If the body is not an object, its type is unknown or a field is missing or wrong.
+            If the body is not an object, its type is unknown, or a field is missing or invalid.
         UnknownCoinError
-            If no coin of that name trades here.
+            If the coin does not trade here.
         """
         if not isinstance(body, dict) or not isinstance(body.get("type"), str):
             raise RejectedRequest("missing field `type`")

@@ -1,17 +1,17 @@
-"""The admin interface: what the venue counts, faults, accounts, price gaps, saving. Loopback only.
+"""The admin interface: counters, faults, accounts, price gaps, saving. Loopback only.
 
 - GET /admin/state: markets, accounts, orders with their queues, limits with their counters, faults.
 - GET /admin/accounts/0x…: an account's trading record, see `trading_record`.
 - POST /admin/faults, a fault such as ``{"kind": "latency", "milliseconds": 80, "seconds": 10}``:
   ``{"id": 1}``. DELETE /admin/faults/1 ends it, DELETE /admin/faults all: ``{"cleared": 1}``.
 - POST /admin/accounts, ``{"address": "0x…", "play_money": 500, "sub_accounts": [{"name": "a"}],
-  "dex_money": {"xyz": 100}, "dex_abstraction": false}``, of which only the address must be given:
+  "dex_money": {"xyz": 100}, "dex_abstraction": false}``, of which only ``address`` is required:
   the money of each address at the main exchange.
-- POST /admin/price_gap, ``{"coin": "ETH", "percent": -5}``: ``{"time": …}``, when it comes.
+- POST /admin/price_gap, ``{"coin": "ETH", "percent": -5}``: ``{"time": …}``, when it takes effect.
 - POST /admin/save, ``{"file": "venue.json"}`` or nothing: ``{"file": …, "market_time_ms": …}``.
 
-Faults are those of `faults` and of scenario files. A body that is wrong is answered 400 and
-``{"error": sentence}``.
+Faults are those of `faults` and of scenario files. An invalid body is answered with status 400 and
+``{"error": message}``.
 """
 
 from collections.abc import Awaitable, Callable
@@ -45,7 +45,7 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class GapRequest(BaseModel):
-    """A price gap that comes with the next block."""
+    """A price gap that takes effect in the next block."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -54,7 +54,7 @@ class GapRequest(BaseModel):
 
 
 class SaveRequest(BaseModel):
-    """Where to save; without ``file`` where the venue was told to."""
+    """Where to save; without ``file``, to the file the venue was started with."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -75,7 +75,7 @@ class Admin:
     venue
         The venue.
     save_to
-        The file of ``POST /admin/save`` where the request names none.
+        The file of ``POST /admin/save`` if the request names none.
     """
 
     def __init__(self, venue: OpenVenue, save_to: Path | None = None) -> None:
@@ -116,7 +116,7 @@ class Admin:
         address = request.match_info["address"].lower()
         account = self._exchange.accounts.get(address)
         if account is None:
-            raise InputError(f"account {address} is not open")
+            raise InputError(f"account {address} does not exist: open it first")
         return web.json_response(trading_record(self._exchange, account))
 
     def _market_view(self, coin: str) -> dict[str, Json]:
@@ -148,7 +148,7 @@ class Admin:
         }
 
     def _order_view(self, order: Order) -> dict[str, Json]:
-        """An order and its queue: sizes in front of it, at the start and now, base units."""
+        """Describe an order and its queue: the size ahead at the start and now, base units."""
         units = self._exchange.books[order.coin].units
         lot = units.size(1)
         return {
@@ -171,7 +171,9 @@ class Admin:
     async def _clear(self, gateway: Gateway, request: web.Request) -> web.Response:
         text = request.match_info.get("id")
         if text is not None and not text.isdecimal():
-            raise InputError(f"fault {text!r} is no number: give the id of an answer, or none")
+            raise InputError(
+                f"fault id {text!r} is not a number: give the id returned by POST, or none for all"
+            )
         return web.json_response({"cleared": gateway.faults.clear(int(text) if text else None)})
 
     async def _open_account(self, request: web.Request) -> web.Response:
@@ -181,8 +183,8 @@ class Admin:
             plan.play_money is not None or plan.dex_money or plan.dex_abstraction is not None
         ):
             raise InputError(
-                f"account {plan.address} is open already: its money cannot be set any more; "
-                "leave play_money, dex_money and dex_abstraction out"
+                f"account {plan.address} already exists, so its money cannot be set: "
+                "omit play_money, dex_money and dex_abstraction"
             )
         check_dexs(plan, self._exchange.venue.listing)
         open_accounts((plan,), accounts)
@@ -194,17 +196,19 @@ class Admin:
     async def _price_gap(self, request: web.Request) -> web.Response:
         gap = await _body(request, _GAP)
         if gap.coin not in self._venue.gaps:
-            raise InputError(f"coin = {gap.coin!r}: give one of {', '.join(self._venue.gaps)}")
+            raise InputError(f"coin is {gap.coin!r}, must be one of {', '.join(self._venue.gaps)}")
         time_ms = self._exchange.now_ms + 1
         self._venue.gaps[gap.coin].add(Gap(time_ms, gap.percent))
         return web.json_response({"time": time_ms})
 
     async def _save(self, server: object, request: web.Request) -> web.Response:
         if not isinstance(server, PaperServer):
-            raise TypeError("the admin interface belongs to a PaperServer")
+            raise TypeError("the admin interface needs a PaperServer")
         path = (await _body(request, _SAVE)).file or self._save_to
         if path is None:
-            raise InputError("file is missing, and the venue was not started with --save FILE")
+            raise InputError(
+                "file is missing, and the venue was started without --save FILE: give a file"
+            )
         save_state(path, self._venue, server.answers.requests.signers)
         return web.json_response({"file": str(path), "market_time_ms": self._exchange.now_ms})
 
@@ -225,7 +229,7 @@ def _fault_view(entry: ActiveFault, now_s: float) -> dict[str, Json]:
 
 
 def _limits_view(gateway: Gateway) -> dict[str, Json]:
-    """Counters by address of the client; weight, messages and new connections are a minute's."""
+    """Return the counters by client address; weight, messages, new connections per minute."""
     now_s, switches = gateway.clock(), gateway.switches
     return {
         "on": {
@@ -258,7 +262,7 @@ def _limits_view(gateway: Gateway) -> dict[str, Json]:
 
 
 async def _body(request: web.Request, form: TypeAdapter[M]) -> M:
-    """What was posted; an empty body is an empty object."""
+    """Parse the posted body; an empty one counts as an empty object."""
     try:
         return form.validate_json(await request.read() or b"{}")
     except ValidationError as error:
@@ -271,7 +275,7 @@ async def _body(request: web.Request, form: TypeAdapter[M]) -> M:
 
 
 def _explained(handler: Handler) -> Handler:
-    """A handler that answers errors of the user with 400."""
+    """Wrap a handler so that it answers an InputError with status 400."""
 
     async def explained(request: web.Request) -> web.Response:
         try:

@@ -1,4 +1,4 @@
-"""Where requests are answered, whichever way they come: REST, or ``post`` on the websocket."""
+"""Answers to requests that come over REST or as ``post`` on the websocket."""
 
 from collections.abc import Callable
 
@@ -25,9 +25,9 @@ class Answers:
     exchange
         The engine.
     wall_ms
-        The computer's clock, ms, by which nonces are judged.
+        The computer's clock, ms, against which nonces are checked.
     gateway
-        Who counts the requests of an address; None: nobody.
+        Counts the requests of an address; None disables counting.
     """
 
     def __init__(
@@ -51,13 +51,13 @@ class Answers:
 
     @property
     def info_types(self) -> list[str]:
-        """The request types for information that are answered."""
+        """The types of /info requests that are answered."""
         return self._info.types
 
     def info(self, body: object) -> Json:
-        """The answer to a request for information; raises what `InfoRouter.answer` raises."""
+        """Answer an /info request; raises what `InfoRouter.answer` raises."""
         return self._info.answer(body)
 
     def action(self, body: object) -> Json:
-        """The answer to a signed action; raises what `Requests.answer` raises."""
+        """Answer a signed action; raises what `Requests.answer` raises."""
         return self.requests.answer(body)

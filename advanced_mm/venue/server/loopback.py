@@ -1,6 +1,6 @@
-"""Who may talk to the venue: programs on this machine, and pages that this machine serves.
+"""Access control: only programs on this machine, and pages served by it, may use the venue.
 
-The venue listens on 127.0.0.1, but a browser on this machine reaches it for any page it shows, by
+The venue listens on 127.0.0.1, but any page in a browser on this machine can reach it there, by
 its address or, through DNS rebinding, by a name of the page's own.
 """
 
@@ -13,19 +13,19 @@ from aiohttp.typedefs import Handler
 __all__ = ["loopback_only"]
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
-REFUSAL = "only this machine may ask, by the name 127.0.0.1 or localhost, and no page of another"
+REFUSAL = "only this machine may use the venue: address it as 127.0.0.1 or localhost"
 
 
 @web.middleware
 async def loopback_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer 403 to everybody else, whatever was asked for."""
+    """Answer every other client with status 403."""
     if not _local(request):
         return web.json_response({"error": REFUSAL}, status=403)
     return await handler(request)
 
 
 def _local(request: web.Request) -> bool:
-    """Whether a request comes from this machine, addressed to it, and from no foreign page."""
+    """Return whether a request comes from this machine, names it, and is not from a remote page."""
     host, origin = request.headers.get(hdrs.HOST), request.headers.get(hdrs.ORIGIN)
     try:
         loopback = ipaddress.ip_address(request.remote or "").is_loopback

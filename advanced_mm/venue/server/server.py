@@ -32,9 +32,9 @@ LAG_WARNING_S = 5.0
 
 
 class PaperServer:
-    """A loopback Hyperliquid: POST /info and /exchange, GET /ws, and GET /health for a watchman.
+    """A loopback Hyperliquid: POST /info and /exchange, GET /ws, and GET /health for monitoring.
 
-    It answers this machine alone, see `loopback`.
+    It answers only this machine, see `loopback`.
 
     Parameters
     ----------
@@ -45,14 +45,14 @@ class PaperServer:
     port
         Port on 127.0.0.1, 0 for any free one.
     limits
-        When a websocket connection ends.
+        When websocket connections are closed.
     gateway
-        Rate limits, faults and the admin interface; None: nothing of the kind.
+        Rate limits, faults and the admin interface; None for none of them.
 
     Raises
     ------
     InputError
-        If ``port`` is no port number.
+        If ``port`` is not a port number.
     """
 
     def __init__(
@@ -64,12 +64,12 @@ class PaperServer:
         gateway: GatewayProtocol | None = None,
     ) -> None:
         if not 0 <= port <= MAX_PORT:
-            raise InputError(f"port {port} does not exist: give 0 to {MAX_PORT}")
+            raise InputError(f"port is {port}, must be between 0 and {MAX_PORT}")
         self.exchange = exchange
         self._clock = clock
         self._port = port
         self._gateway = gateway
-        # Clients take nonces from their own clock, whatever time it is in the market.
+        # Clients take nonces from their own clock, whatever the market time.
         self.answers = Answers(exchange, lambda: time.time_ns() // 1_000_000, gateway)
         self._hub = StreamHub(self.answers, limits, gateway)
         self._runner: web.AppRunner | None = None
@@ -87,12 +87,12 @@ class PaperServer:
         return f"ws://{HOST}:{self._port}/ws"
 
     async def start(self) -> None:
-        """Listen, and let the markets run.
+        """Listen and run the markets.
 
         Raises
         ------
         InputError
-            If the port is taken.
+            If the port cannot be used.
         """
         app = web.Application(
             middlewares=[loopback_only, *([self._gateway.middleware] if self._gateway else [])],
@@ -120,7 +120,7 @@ class PaperServer:
         self._pump = asyncio.create_task(self._run_markets())
 
     async def stop(self) -> None:
-        """Stop the markets, close every connection and the port; raise what ended the markets."""
+        """Stop the markets, close all connections and the port; raise any error of the markets."""
         try:
             if self._pump is not None:
                 self._pump.cancel()
@@ -131,7 +131,7 @@ class PaperServer:
                 await self._runner.cleanup()
 
     async def serve_until(self, stop: asyncio.Event) -> None:
-        """Serve from `start` until ``stop`` is set; a market that fails ends it with its error."""
+        """Serve until ``stop`` is set, after `start`; raise the error of a market that fails."""
         if self._pump is None:
             raise RuntimeError("the server was not started")
         stopped = asyncio.create_task(stop.wait())
@@ -144,7 +144,7 @@ class PaperServer:
             await self.stop()
 
     async def _run_markets(self) -> None:
-        """Bring the markets up to the clock, again and again, stopping at every cadence."""
+        """Advance the markets to the clock in a loop, publishing at every cadence."""
         previous_ms = self.exchange.now_ms
         while True:
             until_ms = self._clock.now_ms
@@ -162,7 +162,7 @@ class PaperServer:
         late_s = (self._clock.now_ms - market_ms) / 1000 / self._clock.speed
         if late_s > 1.0 and self._clock.uptime_s > self._next_lag_warning_s:
             self._next_lag_warning_s = self._clock.uptime_s + LAG_WARNING_S
-            logger.warning("the market is %.1f s behind its clock: lower the speed", late_s)
+            logger.warning("market time is %.1f s behind its clock: lower --speed", late_s)
 
     async def _answer_info(self, request: web.Request) -> web.Response:
         return await self._answer(request, self.answers.info)

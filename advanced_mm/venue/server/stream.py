@@ -1,4 +1,4 @@
-"""The websocket: clients, their subscriptions, and the messages that go out to them."""
+"""The websocket: clients, their subscriptions and the messages sent to them."""
 
 import asyncio
 import json
@@ -28,21 +28,22 @@ __all__ = ["StreamHub", "StreamLimits"]
 logger = logging.getLogger(__name__)
 
 ALL_CHANNELS: Mapping[str, WithFields] = {**CHANNELS, **USER_CHANNELS}
-LONGEST_TURN_S = 0.002  # how long messages are written before somebody else has a turn
-CLOSING_S = 1.0  # how long a client is waited for when the venue ends a connection
+LONGEST_TURN_S = 0.002  # how long messages are queued before other tasks get a turn
+CLOSING_S = 1.0  # how long to wait for a client when the venue closes a connection
 
 
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
-    """When a connection ends.
+    """When a connection is closed.
 
     Attributes
     ----------
     idle_s
-        Real seconds after which a connection is closed to which nothing was sent.
+        Real seconds without a message to the client after which its connection is closed.
     queue_messages, queue_bytes
-        What may wait for a client. One that lets more pile up is disconnected, as it would
-        otherwise make the venue grow without bound and see an ever older market.
+        The most that may be queued for a client. A client that exceeds it is disconnected;
+        otherwise the venue's memory would grow without bound and the client would see ever older
+        data.
     """
 
     idle_s: float = 60.0
@@ -70,7 +71,7 @@ class Client:
         self._waiting = asyncio.Event()
 
     def send(self, texts: Iterable[str]) -> None:
-        """Queue messages as the gateway lets them through, delayed ones when they are due."""
+        """Queue the messages that the gateway lets through, delayed ones when they are due."""
         if self._gateway is None:
             self._enqueue(texts)
             return
@@ -82,18 +83,18 @@ class Client:
                     self._enqueue((out,))
 
     def _enqueue(self, texts: Iterable[str]) -> None:
-        """Queue messages; a client that cannot keep up is cut off at once."""
+        """Queue messages; disconnect a client that cannot keep up."""
         if self._transport is None:
             return
         for text in texts:
             self._queue.append(text)
-            self._queued_bytes += len(text)  # what is encoded has a byte a character
+            self._queued_bytes += len(text)  # encoded messages are ASCII
         self._waiting.set()
         if (
             len(self._queue) > self._limits.queue_messages
             or self._queued_bytes > self._limits.queue_bytes
         ):
-            logger.warning("client %s does not keep up: disconnected", self.name)
+            logger.warning("client %s cannot keep up: disconnected", self.name)
             # No closing handshake: it would wait behind the messages that the client does not read.
             self._transport.abort()
             self._transport = None
@@ -117,7 +118,7 @@ class Client:
             logger.info("client %s was idle for %g s: closed", self.name, self._limits.idle_s)
             await self._socket.close(message=b"idle")
         except ClientConnectionResetError:
-            logger.debug("client %s went away while it was written to", self.name)
+            logger.debug("client %s disconnected during a write", self.name)
 
 
 class StreamHub:
@@ -126,11 +127,11 @@ class StreamHub:
     Parameters
     ----------
     answers
-        Where posted requests are answered.
+        Answers posted requests.
     limits
-        When a connection ends.
+        When a connection is closed.
     gateway
-        What stands between the venue and its clients; None: nothing.
+        Limits and faults between the venue and its clients; None for none.
     """
 
     def __init__(
@@ -150,17 +151,17 @@ class StreamHub:
 
     @property
     def clients(self) -> int:
-        """Open connections."""
+        """Number of open connections."""
         return len(self._clients)
 
     async def publish(self, step: Step) -> None:
-        """Queue what a step of the market means to each subscriber.
+        """Queue each subscriber's messages about a step of the market.
 
-        Now and then the venue does something else in between: the books of many coins are due at
-        the same moment, and no order shall wait for all of them to be written.
+        Other tasks get a turn in between: the books of many coins are due at the same moment, and
+        an order should not wait until all of them are queued.
         """
         self.publish_events()
-        # Whoever subscribes in between has seen the market after this step, and is no part of it.
+        # A client that subscribes meanwhile already got the state after this step, so skip it.
         audience = [
             (subscription, tuple(clients))
             for subscriptions in self._subscribers.values()
@@ -177,14 +178,14 @@ class StreamHub:
                 began_s = loop.time()
 
     def _messages(self, subscription: Subscription, step: Step) -> list[Message]:
-        """What a step means to a subscription."""
+        """Return the messages of a step for a subscription."""
         kind = subscription.type
         if kind in CHANNELS:
             return CHANNELS[kind].on_step(self._answers.views.markets, subscription, step)
         return USER_CHANNELS[kind].on_step(self._answers.views, subscription, step)
 
     def publish_events(self) -> None:
-        """Queue what has happened to accounts since the last call for their subscribers."""
+        """Queue account events since the last call for the subscribers of the accounts."""
         by_account: defaultdict[str, list[AccountEvent]] = defaultdict(list)
         for event in self._answers.exchange.take_events():
             owner = event.order.account if isinstance(event, OrderEvent) else event.account
@@ -219,7 +220,7 @@ class StreamHub:
                 if message.type is WSMsgType.TEXT:
                     client.send([_encode(reply) for reply in self._replies(client, message.data)])
                     self.publish_events()
-                    await asyncio.sleep(0)  # one with much to say lets the others have a turn
+                    await asyncio.sleep(0)  # let other clients have a turn
         finally:
             writer.cancel()
             del self._clients[client]
@@ -227,16 +228,16 @@ class StreamHub:
         return socket
 
     async def close(self) -> None:
-        """Say goodbye to all clients."""
+        """Close all connections."""
         await asyncio.gather(
             *(
-                socket.close(code=WSCloseCode.GOING_AWAY, message=b"venue stops")
+                socket.close(code=WSCloseCode.GOING_AWAY, message=b"venue shuts down")
                 for socket in self._clients.values()
             )
         )
 
     def _replies(self, client: Client, text: str) -> list[Message]:
-        """What the client gets for a message of its own."""
+        """Return the replies to a client's message."""
         if self._gateway is not None and (refusal := self._gateway.incoming(client.name)):
             return [_error(refusal)]
         request = _decode(text)
@@ -252,7 +253,7 @@ class StreamHub:
         return [_error(f"Error parsing JSON into valid websocket request: {shortened(text)}")]
 
     def _subscription(self, client: Client, method: str, raw: object) -> list[Message]:
-        """Begin or end a subscription: the acknowledgement, and what a new subscriber gets."""
+        """Begin or end a subscription; return the acknowledgement and any initial messages."""
         try:
             subscription = Subscription.parse(raw, self._venue, ALL_CHANNELS)
         except InvalidSubscriptionError:
@@ -282,7 +283,7 @@ class StreamHub:
         return [acknowledgement, *USER_CHANNELS[kind].on_subscribe(views, subscription)]
 
     def _post(self, request: Mapping[str, object]) -> Message:
-        """The answer to a request of /info or /exchange that came this way."""
+        """Answer an /info or /exchange request posted on the websocket."""
         inner = request.get("request")
         posted = inner if isinstance(inner, dict) else {}
         kind, body = posted.get("type"), posted.get("payload")
@@ -318,11 +319,11 @@ class StreamHub:
                 self._remove(client, subscription)
 
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: dumps makes one a message
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would create one per message
 
 
 def _decode(text: str) -> dict[str, object]:
-    """The object in a client's message, an empty one if there is none."""
+    """Return the object in a client's message, an empty one if there is none."""
     try:
         decoded = decode_json(text)
     except ValueError:
@@ -331,13 +332,13 @@ def _decode(text: str) -> dict[str, object]:
 
 
 def _understood(raw: object, kind: str) -> dict[str, object]:
-    """A subscription as it was sent, without what means nothing to its kind: it may be anything."""
+    """Return a subscription as sent, without the fields its kind does not know."""
     sent = raw if isinstance(raw, dict) else {}
     return {name: sent[name] for name in ("type", *ALL_CHANNELS[kind].fields) if name in sent}
 
 
 def _quoted(raw: object) -> str:
-    """The beginning of what was asked for."""
+    """Return the beginning of a subscription as JSON."""
     try:
         return shortened(_encode(raw))
     except RecursionError:

@@ -2,8 +2,8 @@
 
 - REST: 429 beyond 1200 of weight, charged for what is returned; address budget; websocket limits;
 - REST faults: latency, 5xx before execution, replies dropped after it, by path or type;
-- stream faults: messages doubled, late but in order, lost, silence with and without pongs, cut;
-- maintenance, halt; probability, count and time of a fault; schedule; the board's own laws.
+- stream faults: messages duplicated, late but in order, lost, silence with and without pongs, cut;
+- maintenance, halt; probability, count and duration of a fault; schedule; the fault board itself.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ async def read(socket, channel, seconds=5.0):
 
 
 async def silent(socket, seconds=0.3):
-    """Whether nothing comes."""
+    """Whether no message arrives."""
     try:
         async with asyncio.timeout(seconds):
             await socket.receive()
@@ -209,7 +209,7 @@ async def test_posts_are_under_way_until_they_are_answered_or_lost(behind_a_gate
         answered = [(await read(socket, "post"))["data"]["id"] for _ in range(100)]
         assert answered == list(range(100))
         refusal = (await read(socket, "error"))["data"]
-        assert refusal == "Cannot have more than 100 posts under way."
+        assert refusal == "Cannot have more than 100 posts in flight."
         counter = gateway.streams["127.0.0.1"]
         assert counter.posts == 0
         gateway.faults.clear(late.number)
@@ -283,7 +283,7 @@ async def test_messages_twice_late_in_order_and_lost(behind_a_gate):
 
 
 async def test_one_channel_of_one_coin_is_lost(scripted):
-    """Its messages never come; the other channels, the other coin and acknowledgements do."""
+    """Its messages never arrive; other channels, the other coin and acknowledgements do."""
     markets = scripted.Market(), scripted.Market("BTC", start_ms=None)
     exchange = Exchange(markets, Rules())
     gateway = Gateway(exchange, OFF)
@@ -313,14 +313,16 @@ async def test_one_channel_of_one_coin_is_lost(scripted):
             assert {("trades", "ETH"), ("candle", "ETH"), ("bbo", "ETH"), ("bbo", "BTC")} < heard
             assert ("subscriptionResponse", "BTC trades") in heard
             assert not {("trades", "BTC"), ("candle", "BTC")} & heard
-        with pytest.raises(InputError, match="coin 'DOGE' is not one of ETH, BTC"):
+        with pytest.raises(
+            InputError, match="coin 'DOGE' is not traded here: give one of ETH, BTC"
+        ):
             gateway.set_fault(fault("dropped_messages", coins=["DOGE"]))
     finally:
         await server.stop()
 
 
 def named(message):
-    """Channel and coin of a message; what is acknowledged of an acknowledgement."""
+    """Channel and coin of a message; of an acknowledgement, those it acknowledges."""
     channel, data = message["channel"], message["data"]
     if channel == "subscriptionResponse":
         return channel, f"{data['subscription']['coin']} {data['subscription']['type']}"
@@ -399,7 +401,7 @@ async def test_maintenance_and_halt_end_by_themselves(behind_a_gate):
 
 async def test_a_fault_of_a_foreign_coin_is_refused(behind_a_gate):
     async with behind_a_gate() as (_, gateway, _, _):
-        with pytest.raises(InputError, match="coin 'DOGE' is not one of ETH"):
+        with pytest.raises(InputError, match="coin 'DOGE' is not traded here: give one of ETH"):
             gateway.set_fault(HaltedCoin(coin="DOGE"))
         with pytest.raises(InputError, match="DOGE"):
             Gateway(gateway.exchange, schedule=[TimedFault(5.0, HaltedCoin(coin="DOGE"))])

@@ -85,7 +85,7 @@ def test_the_shards_hold_the_market(tmp_path):
     assert recording.trades.size.tolist() == [one.size for one in prints]
     assert len(np.unique(recording.trades.transaction)) == len({one.hash for one in prints})
     assert recording.tick == 0.1
-    # Nothing that lies there looks like a hole.
+    # The shards show no hole.
     beats = np.union1d(recording.quotes.time_ms, recording.book_time_ms)
     assert np.diff(beats).max() <= 500
 

@@ -1,4 +1,4 @@
-"""Every counter against a count by hand; numbers and sentences are the venue's documentation's.
+"""Every counter against a count by hand; numbers and messages are from the venue's documentation.
 
 - REST weights by request, extra weight by items, 1200 a minute as a sliding window;
 - websocket connections, new ones a minute, subscriptions, users, messages, posts;
@@ -107,7 +107,7 @@ def test_ten_connections_and_thirty_new_ones_a_minute():
         counter.disconnect(f"c{i}")
         assert counter.connect(f"c{i + 10}", 1.0) is None
     counter.disconnect("c29")
-    assert "30 a minute" in str(counter.connect("c30", 59.9))
+    assert "30 connections a minute" in str(counter.connect("c30", 59.9))
     assert counter.connect("c30", 60.0) is None
     assert counter.refused == 2
 

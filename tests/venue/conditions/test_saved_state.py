@@ -1,10 +1,10 @@
-"""Saving and restoring: what was saved goes on as if it had never stopped.
+"""Saving and restoring: a restored venue continues as if it had never stopped.
 
 - the same seed and the same actions give the same fills, in whatever steps the market is driven;
 - saved in the middle and restored, the same further actions give the same fills, orders and money,
   with queues, stops, sub-accounts, halts, gaps, several coins;
 - keys, nonces and request counters come back; the time in between is caught up;
-- files that are cut short, foreign, of another version or tampered with are explained.
+- truncated, foreign and tampered files, and those of another version, are refused with a reason.
 """
 
 import json
@@ -242,15 +242,15 @@ def changed(content, **fields):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda c: changed(c, version=2), "has version 2, this venue reads 1"),
-        (lambda c: changed(c, format="cake"), "is no state of a venue"),
-        (lambda c: [c], "is no state of a venue"),
+        (lambda c: changed(c, version=2), "has version 2, this venue reads version 1"),
+        (lambda c: changed(c, format="cake"), "is not a venue state"),
+        (lambda c: [c], "is not a venue state"),
         (lambda c: {k: v for k, v in c.items() if k != "journal"}, "journal: Field required"),
-        (lambda c: changed(c, journal=c["journal"][:-5]), "does not come out as it was saved"),
-        (lambda c: changed(c, journal=[[1, "place", []]]), "comes after"),
+        (lambda c: changed(c, journal=c["journal"][:-5]), "differs after the journal was replayed"),
+        (lambda c: changed(c, journal=[[1, "place", []]]), "is earlier than"),
         (
             lambda c: changed(c, journal=[[OPENED_MS, "explode", []]]),
-            "'explode' is no action",
+            "unknown action 'explode'",
         ),
         (lambda c: changed(c, rules={"play_money": -1}), "rules.play_money"),
     ],
@@ -271,7 +271,7 @@ def test_files_that_are_not_there_or_not_whole(tmp_path):
         load_state(path)
     venue = saved(path)
     path.write_text(path.read_text()[:1000])
-    with pytest.raises(InputError, match="was not saved whole"):
+    with pytest.raises(InputError, match="the save was incomplete"):
         load_state(path)
     with pytest.raises(InputError, match="cannot be written"):
         save_state(tmp_path / "no" / "file", venue, Signers())

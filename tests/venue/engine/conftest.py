@@ -1,4 +1,4 @@
-"""A market made by hand, and a bench to trade in it."""
+"""A scripted market, and a bench to trade in it."""
 
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -19,7 +19,7 @@ Side = Sequence[tuple[float, float]]
 
 
 class ScriptedMarket:
-    """A `MarketSource` whose blocks are written down before they come.
+    """A `MarketSource` whose blocks are scripted in advance.
 
     Books are lists of (price, size), best first; prints are (price, size, side, order), where
     prints of one block with the same ``order`` share a hash.
@@ -45,7 +45,7 @@ class ScriptedMarket:
         bids: Side | None = None,
         asks: Side | None = None,
     ) -> None:
-        """A block to come; without a book, the touch stays."""
+        """A future block; without a book, the touch stays."""
         sides, quote = None, None
         if bids is not None and asks is not None:
             sides = (list(bids), list(asks))
@@ -79,7 +79,7 @@ class ScriptedMarket:
 
 
 class Bench:
-    """An exchange with one hand-made market, in USDC and base units.
+    """An exchange with one scripted market, in USDC and base units.
 
     The book is 100.0 x 5, 99.9 x 4, 99.8 x 3 against 100.1 x 5, 100.2 x 4, 100.3 x 3.
     """
@@ -136,7 +136,7 @@ class Bench:
         )
 
     def resting(self, account: str, side: int, price: float, size: float, **changes) -> int:
-        """Number of an order that now rests."""
+        """Place an order that must rest; return its number."""
         outcome = self.place(account, side, price, size, **changes)
         assert outcome.error is None
         assert outcome.order.resting
@@ -148,7 +148,7 @@ class Bench:
         bids: Side | None = None,
         asks: Side | None = None,
     ) -> list[MarketUpdate]:
-        """A block 100 ms later: prints (price, size, side[, order]) and a book, if it changes."""
+        """Send a block 100 ms later: prints (price, size, side[, order]), and any new book."""
         time_ms = self.exchange.now_ms + 100
         made = [one if len(one) == 4 else (*one, 0) for one in prints]
         if bids is not None or asks is not None:
@@ -163,7 +163,7 @@ class Bench:
         return self.exchange.cancel(account, [(self.coin, oid)])[0]
 
     def fills(self, account: str) -> list[tuple[float, float, bool]]:
-        """Price, signed size and whether it crossed, of every fill."""
+        """Return price, signed size and whether it crossed, of every fill."""
         return [
             (
                 self.units.price(one.price),
@@ -178,7 +178,7 @@ class Bench:
         return self.units.size(held.lots) if held else 0.0
 
     def mark(self, price: float) -> list[MarketUpdate]:
-        """A block after which the book stands around a price, spread 0.1, deep."""
+        """Send a block with a deep book around a price, spread 0.1."""
         bids = [(round(price - 0.05 - i / 10, 2), 1000.0) for i in range(3)]
         asks = [(round(price + 0.05 + i / 10, 2), 1000.0) for i in range(3)]
         return self.block(bids=bids, asks=asks)

@@ -1,4 +1,4 @@
-"""Accounts: who has one, and what asking about one costs."""
+"""Accounts: when they are opened, and the memory that queries use."""
 
 from advanced_mm.venue.engine import accounts as module
 from advanced_mm.venue.engine.accounts import Accounts
@@ -28,7 +28,7 @@ def test_questions_about_any_number_of_addresses_leave_little_behind(monkeypatch
     for number in range(10):
         accounts.look(address(number))
     known = [number for number in range(10) if accounts.get(address(number)) is not None]
-    assert known == [7, 8, 9]  # the oldest questions are forgotten first, accounts never
+    assert known == [7, 8, 9]  # the oldest queries are dropped first, accounts never
     assert accounts.get(address(99)) is kept
 
 

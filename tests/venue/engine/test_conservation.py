@@ -1,7 +1,7 @@
-"""Whatever is done, everything balances: money, positions, sizes, prices, places in the queue.
+"""Under random actions everything balances: money, positions, sizes, prices, queue positions.
 
-The other side of every trade is tallied from the published prints, with arithmetic of this file's
-own, and compared with what the exchange says of its accounts.
+The other side of every trade is summed up from the published prints, with arithmetic independent
+of the exchange, and compared with the exchange's accounts.
 """
 
 from collections import defaultdict
@@ -44,7 +44,7 @@ MARKETS = [
 ]  # fmt: skip
 COINS = [one.coin for one in MARKETS]
 DECIMALS = {one.coin: (6 - one.size_decimals, one.size_decimals) for one in MARKETS}
-TICK_UNITS = {"MAJOR": 100, "MINOR": 100, "dex:OTHER": 100}  # of prices in the units of the venue
+TICK_UNITS = {"MAJOR": 100, "MINOR": 100, "dex:OTHER": 100}  # ticks in price units
 FEES = {False: Decimal("0.00015"), True: Decimal("0.00045")}
 
 who = st.integers(0, len(ACCOUNTS) - 1)
@@ -83,7 +83,7 @@ action = st.one_of(
 
 
 class Tally:
-    """An exchange under random actions, and a second account of all that it says."""
+    """An exchange under random actions, and independent books of everything it reports."""
 
     def __init__(self, rules: Rules, seed: int) -> None:
         sources = [SyntheticMarket(one, START_MS, seed) for one in MARKETS]
@@ -103,7 +103,7 @@ class Tally:
         self.ended: set[int] = set()
         self.fees = self.funding = 0
         self.gone = 0
-        """What has left the perpetuals: to the spot accounts, off the venue, for requests."""
+        """Return the money that left the perpetuals: to spot accounts, withdrawn, for requests."""
         self.last_tid: dict[str, int] = defaultdict(int)
         self.printed: dict[tuple[str, int, str], int] = defaultdict(int)
         self.told: dict[tuple[str, int, str], int] = defaultdict(int)
@@ -120,7 +120,7 @@ class Tally:
         mark = self.exchange.books[name].mark
         tick = TICK_UNITS[name]
         price = max(tick, (mark // tick + offset) * tick)
-        # `size` is roughly in multiples of the least value of ten dollars.
+        # `size` is roughly in multiples of the minimum value of ten dollars.
         lots = max(1, size * 11_000_000 // price)
         wake = Trigger(price, *trigger) if trigger else None
         return OrderRequest(name, is_buy, price, lots, reduce_only, tif, wake)
@@ -139,7 +139,7 @@ class Tally:
             self.remember(outcome.order)
 
     def shrink(self, i: int, k: int) -> None:
-        """Less of the same keeps its place."""
+        """Reduce an order's size, which keeps its queue position."""
         one = self.live(i, k)
         if one is None or not one.resting or one.remaining < 2:
             return
@@ -215,7 +215,7 @@ class Tally:
         if one is not None:
             self.limits[one.oid] = one.request
 
-    # What is said
+    # Reports
 
     def look(self) -> None:
         self.read(self.exchange.advance(self.exchange.now_ms))
@@ -236,7 +236,7 @@ class Tally:
         self.look_at_books()
 
     def read(self, updates: dict) -> None:
-        """The published prints are the truth of who paid what to whom."""
+        """Book the published prints, the reference for who paid what to whom."""
         for name, blocks in updates.items():
             price_decimals, size_decimals = DECIMALS[name]
             assert all(a.time_ms <= b.time_ms for a, b in pairwise(blocks))
@@ -280,7 +280,7 @@ class Tally:
             self.check_priority(fill)
 
     def check_priority(self, fill: Fill) -> None:
-        """No order of ours at a better price, or before it at its own, stands there unfilled."""
+        """Check that no order of ours with price-time priority was left unfilled."""
         for event in self.resting.values():
             other = event.order
             if (other.coin, other.request.is_buy) != (fill.coin, fill.is_buy):
@@ -308,7 +308,7 @@ class Tally:
         self.money[payment.account] += payment.usdc
         self.funding += payment.usdc
 
-    # What is compared
+    # Comparisons
 
     def compare(self) -> None:
         exchange = self.exchange

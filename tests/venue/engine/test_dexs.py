@@ -1,4 +1,4 @@
-"""Each exchange keeps its own money: what happens at one leaves the other alone."""
+"""Each exchange has its own balance: events at one do not affect the other."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def side(price, step):
 
 @pytest.fixture
 def markets(make_market):
-    """A main and a builder-deployed market around 100, deep."""
+    """A main and a builder-deployed market, both deep, around 100."""
     specs = [CoinSpec("ETH", 4, 25, 0.1), CoinSpec(BUILDER, 4, 20, 0.1, "noCross")]
     return {one.coin: make_market(one, side(100.0, -1), side(100.0, 1), START_MS) for one in specs}
 
@@ -74,7 +74,7 @@ def test_a_liquidation_there_takes_no_more_than_what_lies_there(exchange, market
     owner = exchange.accounts.open(ALICE)
     assert owner.positions == {}
     assert owner.usdc == before == 9_900 * USDC
-    assert exchange.clearing.insurance < 0  # it paid what the position had lost beyond its margin
+    assert exchange.clearing.insurance < 0  # it paid the position's loss beyond its margin
     assert 0 <= owner.dex_usdc["xyz"] < 6 * USDC
 
 

@@ -1,15 +1,15 @@
 """A resting order in the synthetic market fills as the model says: P(fill | market order) = e^-kd.
 
 The depth d is measured from S, the latent price after the last block, from which market orders
-draw their reach. An order in front of its level fills when a market order reaches its price, so at
-e^(-kappa d); one behind its level when it has been walked whole, e^(-kappa (d + tick)); one in the
-middle lies between. Measured from the mid of the touch, which lies within half a tick of S,
-the curve is the same times sinh(x) / x, x = kappa tick / 2: S lies anywhere within its tick.
+draw their reach. An order at the front of its level fills if a market order reaches its price, so
+with e^(-kappa d); one at the back if the whole level is walked, e^(-kappa (d + tick)); one in the
+middle lies in between. Measured from the mid of the touch, which lies within half a tick of S,
+the curve is the same times sinh(x) / x, x = kappa tick / 2, since S is uniform within its tick.
 
-Every market order counts in the denominator, those that end before the touch too; their number is
-known from the rate and the time. An order that has been filled is not there for the second market
-order of a block, so per block it fills with probability 1 - exp(-L P), L the mean number of market
-orders in it: that at least one of those that are thinned to the ones that reach it has come.
+Every market order counts in the denominator, including those that end before the touch; their
+number is known from the rate and the time. A filled order cannot meet the second market order of a
+block, so per block it fills with probability 1 - exp(-L P), where L is the mean number of market
+orders in a block: the probability that at least one arrives that reaches it.
 """
 
 import math
@@ -37,7 +37,7 @@ TICK_UNITS = 10
 
 @dataclass(frozen=True)
 class Flow:
-    """What is known of the market from elsewhere: S before each block, and who came in it."""
+    """Independent knowledge of the market: S before each block, and the market orders in it."""
 
     latent: np.ndarray
     orders: dict[int, dict[int, set[str]]]  # block -> side -> hashes
@@ -59,7 +59,7 @@ def flow() -> Flow:
 
 
 class Listener:
-    """A ledger that allows everything and remembers who met whom."""
+    """A ledger that allows everything and records the matches."""
 
     def __init__(self) -> None:
         self.matches: list[Match] = []
@@ -75,10 +75,10 @@ class Listener:
 
 
 def filled(flow: Flow, queue_position: float) -> dict[int, np.ndarray]:
-    """By side, how often a fresh order at each level was filled by a market order.
+    """Count, by side, how often a fresh order at each level was filled by a market order.
 
-    Orders are placed before the blocks in which market orders come, and taken back after them:
-    in the others nobody could have filled them but the moving quote, which does not count.
+    Orders are placed before blocks with market orders and cancelled after them. In other blocks
+    only the moving quote could fill them, which does not count.
     """
     source = SyntheticMarket(PARAMETERS, START_MS, SEED)
     listener = Listener()
@@ -113,7 +113,7 @@ def place(market: MatchedMarket, price: int, side: int, number: int) -> Order:
 
 
 def reach(latent: np.ndarray, side: int, level: int) -> np.ndarray:
-    """Depth of a level from S before each block, quote currency."""
+    """Return the depth of a level from S before each block, quote currency."""
     bid = np.floor(latent)
     away = bid + 1 + level - latent if side > 0 else latent - (bid - level)
     return away * PARAMETERS.tick

@@ -1,7 +1,7 @@
 """Margin, liquidation and funding against the closed forms of the venue's documentation.
 
-Initial margin is size * mark / leverage, maintenance half of that at the coin's greatest leverage,
-and liq_price = price - side * margin_available / size / (1 - l * side), l = 1 / (2 * greatest).
+Initial margin is size * mark / leverage, maintenance half of that at the coin's maximum leverage,
+and liq_price = price - side * margin_available / size / (1 - l * side), l = 1 / (2 * maximum).
 """
 
 from decimal import Decimal
@@ -79,7 +79,7 @@ def test_a_liquidation_cancels_orders_and_takes_what_the_book_has(deep):
     deep.place(ALICE, 1, 100.05, 500.0, IOC)
     resting = deep.resting(ALICE, 1, 50.0, 1.0)
     stop = deep.place(ALICE, -1, 40.0, 1.0, trigger=(50.0, True, False)).order.oid
-    # 200 lie in the book: the rest waits for the next block's.
+    # The book has 200: the remainder waits for the next block.
     thin = {"bids": [(79.95, 200.0)], "asks": [(80.05, 200.0)]}
     deep.block(**thin)
     assert deep.position(ALICE) == 300
@@ -95,7 +95,7 @@ def test_the_insurance_pays_what_is_lost_beyond_the_account(deep):
     deep.mark(50.0)
     assert deep.position(ALICE) == 0
     assert usdc(deep, ALICE) == 0
-    # Filled at two prices on the way in (1000 of 1900 at the touch), at two on the way out.
+    # Opened at two prices (1000 of 1900 at the touch), closed at two.
     account = deep.exchange.accounts.open(ALICE)
     traded = sum(
         (-1 if one.is_buy else 1) * one.price * one.lots for one in deep.exchange.fills(ALICE)
@@ -166,7 +166,7 @@ def test_margin_can_be_added_and_taken_down_to_what_must_stay(deep):
     assert exchange.update_isolated_margin(ALICE, "ETH", True, 500 * USDC) is None
     moved = liquidation_price(deep, ALICE)
     assert moved == pytest.approx(before - 500 / 100 / (1 - SHARE), abs=1e-4)
-    # Worth 1000.5 - 5 + 500, and 100 * 100 / 10 must stay.
+    # Its value is 1000.5 - 5 + 500, of which 100 * 100 / 10 must stay.
     assert exchange.update_isolated_margin(ALICE, "ETH", True, -round(495.51 * USDC)) is not None
     assert exchange.update_isolated_margin(ALICE, "ETH", True, -round(495.49 * USDC)) is None
     assert exchange.update_isolated_margin(ALICE, "ETH", True, 20_000 * USDC) is not None
@@ -211,7 +211,7 @@ def test_a_maker_who_cannot_afford_his_fill_any_more_is_cancelled(deep):
 
 @pytest.mark.parametrize("switch", [False, True])
 def test_what_may_be_filled_does_not_depend_on_the_steps_that_led_there(make_bench, switch):
-    """A mark that margins were once reckoned with is not held on when nothing is held any more."""
+    """A mark used for margins is dropped once nothing is held any more."""
 
     def end_of(steps):
         bench = make_bench(Rules(play_money=1_000, schedule_cancel_volume=0))
@@ -311,14 +311,14 @@ def test_a_maker_pays_the_makers_fee(deep):
 @pytest.mark.parametrize("is_cross", [True, False])
 @pytest.mark.parametrize("side", [1, -1])
 def test_an_order_that_would_cost_more_than_its_owner_has_is_refused(bench, side, is_cross):
-    """Two accounts must not earn by what one of them cannot pay."""
+    """Two accounts must not profit from a loss that one of them cannot pay."""
     bench.exchange.update_leverage(ALICE, "ETH", is_cross, 25)
     far = 190.0 if side > 0 else 10.0
     bench.resting(BOB, -side, far, 200.0)
     assert bench.place(ALICE, side, far, 150.0, IOC).error == POOR
     assert (usdc(bench, ALICE), usdc(bench, BOB)) == (10_000, 10_000)
     assert bench.place(ALICE, side, 100.1 if side > 0 else 100.0, 4.0, IOC).error is None
-    if is_cross:  # what it costs is there beside the margin
+    if is_cross:  # the cost is covered in addition to the margin
         assert bench.place(ALICE, side, far, 80.0, IOC).error is None
 
 
@@ -361,7 +361,7 @@ def test_the_insurance_pays_what_a_stop_beyond_a_gap_leaves_owing(deep):
 
 @pytest.mark.parametrize("steps", [(100,), (50, 100), (5, 20, 79, 81, 100)])
 def test_a_fill_in_one_coin_is_afforded_alike_whatever_the_steps(make_market, steps):
-    """Bitcoin falls at 10 ms, ether runs over a bid at 80: both count with the marks of 0 ms."""
+    """Bitcoin falls at 10 ms, ether runs over a bid at 80 ms: both use the marks of 0 ms."""
     ether, bitcoin = (
         make_market(CoinSpec(coin, 4, 25, 0.1), [(99.95, 1000.0)], [(100.05, 1000.0)])
         for coin in ("ETH", "BTC")

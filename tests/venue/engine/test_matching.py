@@ -1,4 +1,4 @@
-"""Who trades with whom, in markets made by hand whose fills can be told beforehand."""
+"""Matching in scripted markets whose fills are known in advance."""
 
 import pytest
 
@@ -105,7 +105,7 @@ def test_the_better_price_fills_first(bench):
 )
 def test_cancels_come_off_the_front_by_the_share_that_is_set(make_bench, share, ahead):
     bench = make_bench(Rules(cancels_ahead=share, queue_position=0.5))
-    # Behind half of 5.0; 1.0 is printed in front, which leaves 1.5 of 4.0; then 2.0 are cancelled.
+    # Behind half of 5.0; 1.0 is printed ahead, which leaves 1.5 of 4.0; then 2.0 are cancelled.
     oid = bench.resting(ALICE, -1, 100.1, 2.0)
     bench.block((100.1, 1.0, 1))
     bench.block(asks=[(100.1, 2.0), (100.2, 4.0)])
@@ -116,7 +116,7 @@ def test_a_book_that_has_not_seen_the_prints_yet_is_no_news(bench):
     oid = bench.resting(ALICE, -1, 100.2, 1.0)  # behind the touch, behind 4.0
     bench.block((100.1, 5.0, 1), (100.2, 1.0, 1))  # the book stays for now
     bench.wait(300)
-    bench.block(asks=[(100.1, 5.0), (100.2, 2.0)])  # 3.0 should stand there: 1.0 was cancelled
+    bench.block(asks=[(100.1, 5.0), (100.2, 2.0)])  # 3.0 would be expected: 1.0 was cancelled
     assert bench.exchange.order(ALICE, oid).ahead == pytest.approx(2.0e4)
 
 
@@ -138,7 +138,7 @@ def test_no_more_is_in_front_than_is_shown(bench):
 def test_beyond_the_visible_depth_the_last_level_counts(bench):
     oid = bench.resting(ALICE, -1, 101.0, 1.0)
     assert bench.exchange.order(ALICE, oid).ahead == 3.0e4
-    oid = bench.resting(ALICE, 1, 99.85, 1.0)  # between two levels nobody stands
+    oid = bench.resting(ALICE, 1, 99.85, 1.0)  # there is nobody between two levels
     assert bench.exchange.order(ALICE, oid).ahead == 0.0
 
 
@@ -309,25 +309,25 @@ def test_an_order_walks_as_deep_as_the_book_is_known(make_bench, side):
     market = bench.exchange.venue.markets["ETH"]
     book = market.book(20)
     ours, theirs = (book.bids, book.asks) if side > 0 else (book.asks, book.bids)
-    # All but the last 15 levels of one side are gone, and the touch says so too.
+    # All but the last 15 levels of one side are gone, and the touch agrees.
     assert (theirs[0].price, len(theirs)) == (103.1 if side > 0 else 97.0, 15)
     assert (ours[0].price, ours[0].size) == (100.0 if side > 0 else 100.1, 1.0)
     touch = market.touch
     assert (touch.bid, touch.ask) == (book.bids[0].price, book.asks[0].price)
-    bench.block((100.0, 0.1, -1))  # and with the next block they are there again
+    bench.block((100.0, 0.1, -1))  # the next block restores them
     assert market.touch.ask == 100.1
     assert market.touch.bid == 100.0
 
 
 def test_what_returns_without_a_quote_meets_who_rests_where_it_stood(bench):
     assert bench.place(ALICE, 1, 100.1, 7.0).order.resting  # takes the 5.0 there, 2.0 rest
-    updates = bench.block((100.1, 0.1, 1))  # a print, no quote: the touch is the same as ever
+    updates = bench.block((100.1, 0.1, 1))  # a print without a quote: the touch is unchanged
     assert bench.fills(ALICE) == [(100.1, 5.0, True), (100.1, 2.0, False)]
     assert touches(updates)[-1] == (100.0, 5.0, 100.1, 3.0)
 
 
 def test_the_rest_of_a_crossing_order_gets_what_returns_and_no_more(bench):
-    """Whoever asks for six times what is shown gets it in six blocks, not in one."""
+    """An order for six times the size shown fills in six blocks, not in one."""
     bench.place(ALICE, 1, 100.1, 28.0)
     got = []
     for _ in range(6):

@@ -1,4 +1,4 @@
-"""Orders in a recorded market: the recording goes on as it was, and fills us when it reaches us."""
+"""Orders in a recorded market: the recording is unchanged, and fills orders that it reaches."""
 
 from collections import defaultdict
 
@@ -59,9 +59,9 @@ def test_an_order_advances_with_trades_and_its_share_of_cancels(share, filled):
     quotes = [
         (0, 100.0, 5.0, 100.1, 5.0),
         (2_000, 100.0, 3.0, 100.1, 5.0),  # the trade
-        (3_000, 100.0, 2.0, 100.1, 5.0),  # a cancel, which can only have been in front
+        (3_000, 100.0, 2.0, 100.1, 5.0),  # a cancel, which can only have been ahead
         (4_000, 100.0, 6.0, 100.1, 5.0),  # 4 more, behind
-        (5_000, 100.0, 4.0, 100.1, 5.0),  # 2 cancelled of 6, of which 2 in front
+        (5_000, 100.0, 4.0, 100.1, 5.0),  # 2 cancelled of 6, of which 2 ahead
         (9_000, 100.0, 1.0, 100.1, 5.0),
     ]
     trades = [(2_000, 100.0, 2.0, -1, 1), (6_000, 100.0, 1.5, -1, 2)]
@@ -88,7 +88,7 @@ def test_an_order_advances_with_trades_and_its_share_of_cancels(share, filled):
 
 
 def by_order(updates: list[MarketUpdate]) -> dict[str, dict[float, float]]:
-    """Printed size by transaction and price."""
+    """Return the printed size by transaction and price."""
     sizes: dict[str, dict[float, float]] = defaultdict(lambda: defaultdict(float))
     for update in updates:
         for one in update.prints:
@@ -144,5 +144,5 @@ def test_the_recorded_orders_stay_as_they_were_but_for_our_extra_volume(two_minu
             if price == farthest:
                 assert extra == pytest.approx(0)
     assert set(recorded) <= set(published)
-    # In front of most of its level an order shares its prints; behind it, it comes on top.
+    # An order near the front of its level shares its prints; one behind it adds to them.
     assert (on_top if position == 1.0 else shared) > 20

@@ -158,7 +158,7 @@ def test_children_wait_for_their_parent_and_the_first_filled_ends_the_other(deep
     outcomes = deep.exchange.place(ALICE, [parent, profit, loss], "normalTpsl")
     oids = [one.order.oid for one in outcomes]
     deep.mark(102.5)
-    assert status(deep, oids[1]) is OrderStatus.OPEN  # it does not look yet
+    assert status(deep, oids[1]) is OrderStatus.OPEN  # triggers are not checked yet
     deep.mark(98.9)
     assert deep.position(ALICE) == 5.0
     deep.mark(102.5)
@@ -195,7 +195,7 @@ def test_stops_of_no_size_close_whatever_is_held_when_they_wake(deep):
 
 
 def test_a_changed_parent_keeps_its_stops(deep):
-    """Moved in price, made smaller in place, and changed into one that fills at once."""
+    """Its price is moved, its size reduced in place, and it is changed to fill at once."""
     requests = [
         deep.request(1, 99.0, 5.0),
         deep.request(-1, 90.0, 5.0, trigger=(95.0, True, False), reduce_only=True),
@@ -229,7 +229,7 @@ def test_a_post_only_change_towards_the_own_other_quote_keeps_the_order(bench):
     assert moved.error is None
     (moved,) = bench.exchange.modify(ALICE, up[:1])  # the ask has made room
     assert moved.error is None
-    # An order may take the place where it stands itself.
+    # An order may be replaced at its own price.
     (turned,) = bench.exchange.modify(
         ALICE, [(moved.order.oid, bench.request(-1, 100.05, 1.0, ALO))]
     )
@@ -237,7 +237,7 @@ def test_a_post_only_change_towards_the_own_other_quote_keeps_the_order(bench):
 
 
 def test_a_change_that_was_accepted_is_not_refused_once_the_order_is_gone(make_bench):
-    """The account is short of margin: what lessens it may be sent, though a new order may not."""
+    """With too little margin, a modify that needs less is accepted, a new order is not."""
     bench = make_bench(Rules(play_money=1_000))
     bench.mark(100.0)
     bench.exchange.update_leverage(ALICE, "ETH", True, 20)
@@ -288,7 +288,7 @@ def test_a_changed_stop_stays_a_sibling(deep):
 
 
 def test_orders_of_ended_parents_end_once(deep):
-    """2000 later orders forget each of them, and none twice."""
+    """Each of them is dropped after 2000 later orders, and none twice."""
     deep.place(ALICE, 1, 100.05, 2.0, IOC)
     requests = [
         deep.request(-1, 101.0, 2.0, reduce_only=True),
@@ -346,7 +346,7 @@ def test_a_live_order_is_found_though_a_later_one_of_its_name_is_forgotten(deep)
 
 
 def test_a_dead_mans_switch_is_for_those_who_have_traded_a_million(deep):
-    """The venue's own sentence; small accounts must not count on the switch."""
+    """The venue's own message; small accounts cannot rely on the switch."""
     exchange = deep.exchange
     said = exchange.schedule_cancel(ALICE, exchange.now_ms + 6_000)
     assert said == (

@@ -1,7 +1,7 @@
-"""Whoever records a venue on which a bot trades finds the market that is there without the bot.
+"""A recording of a venue on which a bot trades calibrates as the market without the bot.
 
-Quotes a depth of 1 USDC away that are replaced every few seconds are run over by the price again
-and again. The recordings of the market with and without them are calibrated and compared.
+The bot's quotes, 1 USDC away and replaced every few seconds, are run over by the price repeatedly.
+Recordings of the market with and without the bot are calibrated and compared.
 """
 
 import pytest
@@ -23,7 +23,7 @@ TICK = 10
 
 
 class Traded:
-    """The published market of a venue on which a bot replaces both its quotes now and then."""
+    """The published market of a venue on which a bot replaces both its quotes periodically."""
 
     def __init__(self, rules: Rules, every_ms: int | None) -> None:
         market = SyntheticMarket(SyntheticParameters(), START_MS, seed=3)
@@ -63,7 +63,7 @@ class Traded:
 
 
 def fit(folder, rules, every_ms):
-    """Estimates by name, and how often the bot was filled."""
+    """Return the estimates by name, and how often the bot was filled."""
     market = Traded(rules, every_ms)
     recorder = Recorder(ShardStore(folder), ["ETH"], {"ETH": market.spec.tick})
     lay_history(market, recorder, START_MS + MINUTES * 60_000)
@@ -86,7 +86,7 @@ def _of(sides, name):
 
 
 def largest_shift(folder, rules, every_ms):
-    """Of all estimates, in widths of their 95% intervals; and the fills."""
+    """Return all estimates' differences, in widths of their 95% intervals; and the fills."""
     without, _ = fit(folder / "without", rules, None)
     found, fills = fit(folder / "with", rules, every_ms)
     return max(

@@ -1,4 +1,4 @@
-"""Rules that no venue could have are refused."""
+"""Impossible rules are rejected."""
 
 import pytest
 from pydantic import ValidationError
@@ -19,5 +19,5 @@ def test_shares_of_cancels_in_front(share):
 
 def test_trading_with_oneself_must_not_pay():
     assert Rules(maker_fee="-0.0004", taker_fee="0.0004").maker_fee < 0
-    with pytest.raises(ValidationError, match="gives back more"):
+    with pytest.raises(ValidationError, match="is a rebate larger than"):
         Rules(maker_fee="-0.0005", taker_fee="0.0004")

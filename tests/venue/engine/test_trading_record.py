@@ -1,4 +1,4 @@
-"""What an account did and what queueing cost it, against a market made by hand."""
+"""An account's trading statistics in a scripted market."""
 
 import pytest
 

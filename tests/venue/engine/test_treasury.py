@@ -1,4 +1,4 @@
-"""Money that moves without trading: what may be taken, what it costs, and how it is told."""
+"""Money that moves without trading: limits, costs, and how it is reported."""
 
 from decimal import Decimal
 
@@ -88,7 +88,7 @@ def test_an_isolated_position_is_topped_up_to_a_leverage(bench, account):
     bench.place(ALICE, 1, 100.1, 2.0, TimeInForce.IOC)
     mark = bench.exchange.margin.mark(bench.coin)
     position = account.positions[bench.coin]
-    for leverage in (2, 4):  # the second has been reached already
+    for leverage in (2, 4):  # the second has already been reached
         assert top_up(ALICE, bench.coin, Decimal(leverage)) is None
         assert position.equity(mark) == pytest.approx(abs(position.value(mark)) / 2, abs=1)
     assert top_up(ALICE, bench.coin, Decimal(0)) == "Invalid leverage value"

@@ -41,7 +41,7 @@ def told(bench):
 
 
 def refill(bench, bids=None, asks=None):
-    """What was taken is there again."""
+    """Restore the book."""
     bench.block(bids=bids or bench.bids, asks=asks or bench.asks)
 
 
@@ -97,7 +97,7 @@ def test_parts_do_not_go_beyond_three_percent_of_the_mark(bench):
 def test_what_is_lacking_is_caught_up_with_three_parts_at_once(bench):
     nobody = {"bids": ((100.0, 5.0),), "asks": ((130.0, 5.0),)}
     begin(bench)
-    for _ in range(5):  # nothing within reach
+    for _ in range(5):  # nothing within the limit
         refill(bench, **nobody)
         bench.wait(29_900)
     assert sizes(bench) == []
@@ -226,4 +226,4 @@ def test_it_is_told_as_it_happens(bench):
     (event,) = (one for one in bench.exchange.take_events() if isinstance(one, TwapEvent))
     assert (event.account, event.twap.executed_lots) == (ALICE, 0)
     bench.wait(100)
-    assert event.twap.executed_lots == 0  # a copy of it as it was
+    assert event.twap.executed_lots == 0  # a copy of its earlier state

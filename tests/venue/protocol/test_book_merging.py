@@ -1,4 +1,4 @@
-"""Coarser books: steps, sides, depth, and nothing that is lost or looks better than it is."""
+"""Merged books: steps, sides, depth; nothing is lost, and no price looks better than it is."""
 
 from collections import defaultdict
 from decimal import Decimal
@@ -18,7 +18,7 @@ SPEC = CoinSpec("ETH", 4, 25, 0.01)
 
 
 class Market:
-    """As much of a market as merging asks for."""
+    """The part of a market that merging uses."""
 
     def __init__(self, bids, asks, spec=SPEC):
         self.spec = spec
@@ -34,7 +34,7 @@ class Market:
 
 
 def ladder(start, step, count):
-    """Prices without a float's dust."""
+    """Return prices without floating-point error."""
     return [(Decimal(start) + Decimal(step) * n, "1.5", 2) for n in range(count)]
 
 

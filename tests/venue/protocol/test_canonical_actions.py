@@ -1,9 +1,9 @@
-"""How the venue hashes an action: from its own reading of it, whatever the client has written.
+"""The venue hashes an action from its own reading of it, independent of the client's spelling.
 
-- Numbers lose trailing and leading zeros, addresses and client order ids their capitals; a client
-  that signed another spelling is told that somebody else's wallet does not exist.
-- Fields the venue does not know, nulls and the client's order of fields are not part of the hash.
-- What Hyperliquid's SDK and ccxt sign is hashed as they hash it, whatever number is ordered.
+- Numbers lose trailing and leading zeros, addresses and client order ids become lower case; for a
+  client that signed another spelling, the reply says that some other wallet does not exist.
+- Unknown fields, nulls and the client's order of fields are not part of the hash.
+- The hash of orders from Hyperliquid's SDK and ccxt equals theirs, whatever the number's spelling.
 """
 
 import copy
@@ -61,7 +61,7 @@ def twap(size="1", price=None):
 
 @pytest.fixture
 def send(scripted):
-    """Sign an action as it is written, and send it: the venue's answer."""
+    """Sign an action as written, send it, and return the venue's answer."""
     exchange = Exchange([scripted.Market(start_ms=WALL_MS)], Rules())
     exchange.accounts.open(ADDRESS)
     requests = Requests(exchange, lambda: WALL_MS)
@@ -78,7 +78,7 @@ def send(scripted):
 
 
 def stranger(reply):
-    """Whether it was answered that a wallet, not the signer's, does not exist."""
+    """Return whether the answer says that a wallet other than the signer's does not exist."""
     sentence = reply["response"] if reply["status"] == "err" else ""
     known = sentence.startswith("User or API Wallet 0x") and sentence.endswith(" does not exist.")
     return known and ADDRESS not in sentence
@@ -118,7 +118,7 @@ def test_another_spelling_is_somebody_elses_signature(send, action):
 
 
 def test_who_sends_another_spelling_than_was_signed_is_understood(send):
-    """As on the venue: ``p`` goes out as "2990.50", and what was signed is "2990.5"."""
+    """As on Hyperliquid, ``p`` may be sent as "2990.50" if "2990.5" was signed."""
     assert send(order(), sent=order(p="2990.50", s="0.10"))["status"] == "ok"
 
 
@@ -158,7 +158,7 @@ def test_a_twaps_details_are_hashed_with_their_nulls(send):
 @given(st.decimals(min_value=0, max_value=10**9, places=8, allow_nan=False))
 def test_numbers_are_written_as_the_sdk_writes_them(value):
     assert plain_decimal(f"{value:f}") == sdk.float_to_wire(float(f"{value:f}")) or (
-        Decimal(sdk.float_to_wire(float(f"{value:f}"))) != value  # beyond a float's digits
+        Decimal(sdk.float_to_wire(float(f"{value:f}"))) != value  # more digits than a float holds
     )
     assert plain_decimal(f"{value:f}000" if "." in f"{value:f}" else f"{value:f}.000") == (
         plain_decimal(f"{value:f}")

@@ -1,4 +1,4 @@
-"""Answers of /info: forms, rules for prices and sizes, and what is refused."""
+"""Answers of /info: forms, rules for prices and sizes, and refusals."""
 
 import math
 
@@ -72,7 +72,7 @@ def test_the_context_agrees_with_book_and_prints(router):
     mid = (float(bids[0]["px"]) + float(asks[0]["px"])) / 2
     assert float(context["midPx"]) == pytest.approx(mid, abs=1e-9)
     assert context["markPx"] == context["oraclePx"]
-    assert abs(float(context["markPx"]) - mid) <= 0.05 + 1e-9  # nobody else is in the book
+    assert abs(float(context["markPx"]) - mid) <= 0.05 + 1e-9  # the only order in the book
     assert router.info({"type": "allMids"}) == {"ETH": context["midPx"]}
     assert all(is_venue_price(context[key]) for key in ("markPx", "oraclePx", "prevDayPx"))
 
@@ -215,7 +215,7 @@ def test_the_mark_that_is_told_is_the_one_that_margins_and_stops_go_by():
         assert abs(float(context["markPx"]) - reckoned) <= 0.05 + 1e-9
         newest = answers.info({"type": "recentTrades", "coin": "ETH"})[0]
         moved += abs(float(newest["px"]) - reckoned) > 0.1
-    assert moved  # the last print is another price
+    assert moved  # the last print's price differs
 
 
 def test_the_ledger_begins_with_play_money_and_the_page_gets_everything_at_once():

@@ -1,4 +1,4 @@
-"""Messages are Hyperliquid's: an unmodified ccxt client and our recorder read them back."""
+"""Messages are in Hyperliquid's format: an unmodified ccxt client and our recorder read them."""
 
 import json
 from collections.abc import AsyncIterator
@@ -144,11 +144,11 @@ def test_a_price_between_two_ticks_goes_to_the_nearest():
 
 
 def test_rounding_leaves_no_order_without_a_price_or_a_size():
-    with pytest.raises(ValueError, match=r"price or size of 1e-05 is 0\.0 with 4 decimals"):
+    with pytest.raises(ValueError, match=r"price or size 1e-05 is 0\.0 with 4 decimals"):
         trade_data(SPEC, TIME_MS, replace(BUY, size=0.00001))
-    with pytest.raises(ValueError, match=r"price or size of 0\.001 is 0\.0 with 2 decimals"):
+    with pytest.raises(ValueError, match=r"price or size 0\.001 is 0\.0 with 2 decimals"):
         trade_data(SPEC, TIME_MS, replace(BUY, price=0.001))
-    with pytest.raises(ValueError, match="price or size of nan"):
+    with pytest.raises(ValueError, match="price or size nan"):
         bbo_message(SPEC, TIME_MS, Quote(3000.0, float("nan"), None, 0.0))
-    assert price_text(0.01, SPEC) == "0.1"  # a made-up bar's: one tick at least
-    assert size_text(0.0, SPEC) == "0.0"  # a volume may be nothing
+    assert price_text(0.01, SPEC) == "0.1"  # of a synthetic bar: at least one tick
+    assert size_text(0.0, SPEC) == "0.0"  # a volume may be zero

@@ -1,4 +1,4 @@
-"""What /info and the streams tell of the past: fills put together, portfolio, limits, agents."""
+"""Account history on /info and the streams: merged fills, portfolio, limits, agents."""
 
 import pytest
 
@@ -147,7 +147,7 @@ def test_there_are_three_agents_with_names_and_one_without():
         approve(number, name)
     with pytest.raises(RefusedError, match=r"Too many extra agents .* Current limit is 3"):
         approve(5, "d")
-    approve(6, "a")  # in place of the one that had the name
+    approve(6, "a")  # replaces the agent of that name
     approve(7, "")
     approve(6, "d")  # the same key under another
     assert sorted(agent.name for agent in signers.agents.values()) == ["", "b", "c", "d"]

@@ -1,4 +1,4 @@
-"""What /exchange refuses and how: tampering, foreign accounts, nonces, forms. No sockets."""
+"""Refusals of /exchange: tampering, foreign accounts, nonces, forms. No sockets."""
 
 import copy
 import itertools
@@ -25,7 +25,7 @@ LIMIT = {"limit": {"tif": "Gtc"}}
 
 
 class Client:
-    """Signs with its own hand, so that every part of a message can be wrong."""
+    """Signs messages itself, so that every part of one can be wrong."""
 
     def __init__(self, requests, wallet=WALLET):
         self.requests, self.wallet = requests, wallet
@@ -152,7 +152,7 @@ def test_a_noop_takes_the_nonce_from_what_comes_after_it(client, exchange):
 @given(st.lists(st.integers(1, 400), max_size=300))
 @settings(deadline=None)
 def test_the_100_greatest_nonces_are_remembered(nonces):
-    """Against a plain set that forgets nothing."""
+    """Compare with a plain set that keeps everything."""
     book, used = NonceBook(), set()
     for nonce in nonces:
         greatest = sorted(used)[-100:]

@@ -1,7 +1,7 @@
 """Signatures: the official SDK's published vectors, agreement with both clients, tampering.
 
-The vectors (action, signature) are those that hyperliquid-python-sdk pins in its own tests; the
-signer of all of them is the address of one known key.
+The vectors (action, signature) are those of hyperliquid-python-sdk's own tests, all signed with
+one known key.
 """
 
 import copy
@@ -84,7 +84,7 @@ VECTORS = [
         27,
     ),
 ]
-# the same LIMIT for any other network
+# the same LIMIT signed for any other network
 OTHER_NETWORK = (
     "0x82b2ba28e76b3d761093aaded1b1cdad4960b3af30212b343fb2e6cdfa4e3d54",
     "0x6b53878fc99d26047f4d7e8c90eb98955a109f44209163f52d8dc4278cbbd9f5",

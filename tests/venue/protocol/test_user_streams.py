@@ -1,4 +1,4 @@
-"""User streams and posts over a raw websocket: what comes, in which order, and to whom."""
+"""User streams and posts over a raw websocket: messages, their order, and their recipients."""
 
 import contextlib
 import itertools
@@ -138,11 +138,11 @@ async def test_a_liquidation_and_what_the_venue_cancels_are_told(venue, wallet):
             (await act(venue, wallet, buy(price)))["response"]["data"]["statuses"][0]["resting"]
             for price in ("2000", "2001")
         ]
-        cancel = {"a": 0, "o": withdrawn["oid"]}  # by its owner, which is no news of this kind
+        cancel = {"a": 0, "o": withdrawn["oid"]}  # cancelled by its owner, so not reported here
         await act(venue, wallet, {"type": "cancel", "cancels": [cancel]})
         await act(venue, wallet, buy("3002", size="20", tif="Ioc"))
         assert (await events.receive_json(timeout=2))["data"]["fills"]
-        # 20 levels of 1 from 3000.1 on: 3001.05 on the average. 9000 are lost at 2551.
+        # 20 levels of 1 from 3000.1 on: 3001.05 on average. 9000 are lost at 2551.
         market.quote(2500.0, 2500.1)
         told = {}
         while "nonUserCancel" not in told:

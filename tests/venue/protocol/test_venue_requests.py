@@ -1,8 +1,8 @@
-"""Every request of Hyperliquid's, one by one: there, refused as it would be, or left out, and why.
+"""Every Hyperliquid request: supported, refused as on Hyperliquid, or unsupported with a reason.
 
 The table is ``venue_requests.yaml``. Every line of it is sent to a running venue over its sockets.
-The table names all that the venue answers and all that the TypeScript SDK can ask, and
-``docs/venue_requests.md`` is made of it::
+The table names everything the venue answers and everything the TypeScript SDK can request, and
+``docs/venue_requests.md`` is generated from it::
 
     python tests/venue/protocol/test_venue_requests.py > docs/venue_requests.md
 """
@@ -47,7 +47,7 @@ def there(section):
 
 
 class Client:
-    """Sends what the table says."""
+    """Sends the table's requests."""
 
     def __init__(self, http, server):
         self._http, self.server = http, server
@@ -59,7 +59,7 @@ class Client:
         return self._last_nonce
 
     def filled_in(self, value, **more):
-        """What is sent, with the names that begin with "$" replaced."""
+        """Return a request with the names that begin with "$" replaced."""
         known = {**self.known, "now": self.server.exchange.now_ms + 3_000, **more}
         known["soon"] = self.server.exchange.now_ms + 60_000
         if isinstance(value, dict):
@@ -90,12 +90,12 @@ class Client:
         return await self.post("/exchange", body)
 
     async def hold_something(self):
-        """An isolated position."""
+        """Open an isolated position."""
         taking = {**ORDER, "p": "3100", "t": {"limit": {"tif": "Ioc"}}}
         await self.act({"type": "order", "orders": [taking], "grouping": "na"})
 
     def learn(self, answer):
-        """Keep the numbers and addresses that later lines name."""
+        """Store the numbers and addresses that later lines refer to."""
         data = answer["response"].get("data")
         if isinstance(data, str):
             self.known["sub"] = data
@@ -120,7 +120,7 @@ async def client(scripted):
 
 
 def fits(answer, expected):
-    """Whether an answer is what the table says: of a kind, or an object with such fields."""
+    """Return whether an answer is of the table's type, or an object with the table's fields."""
     if isinstance(expected, list):
         return isinstance(answer, dict) and set(expected) <= answer.keys()
     return isinstance(answer, KINDS[expected])
@@ -182,7 +182,7 @@ async def test_subscriptions(client, scripted):
 
 
 def sentence(answer):
-    """What a refusal says, wherever it stands in the answer."""
+    """Return the error message of a refusal, wherever it is in the answer."""
     if answer["status"] == "err":
         return answer["response"]
     data = answer["response"]["data"]
@@ -250,30 +250,30 @@ SECTIONS = {
 
 
 def page():
-    """The table as a page."""
+    """Return the table as a page."""
     lines = [
         "# The loopback venue, request by request",
         "",
-        "What Hyperliquid's documentation lists, and what the loopback venue does. Each line",
-        "of `tests/venue/protocol/venue_requests.yaml`, from which this page is made, is sent to a",
-        "running venue by a test. Answers have the types that `@nktkas/hyperliquid` declares.",
+        "The requests that Hyperliquid documents, and what the loopback venue does with each. This",
+        "page is generated from `tests/venue/protocol/venue_requests.yaml`; a test sends each line",
+        "to a running venue. Answers have the types that `@nktkas/hyperliquid` declares.",
     ]
     for section, title in SECTIONS.items():
-        lines += ["", f"## {title}", "", "| request | here | |", "| --- | --- | --- |"]
+        lines += ["", f"## {title}", "", "| request | status | notes |", "| --- | --- | --- |"]
         for name, line in TABLE[section].items():
             if "left_out" in line:
-                state, note = "left out", TABLE["reasons"][line["left_out"]]
+                state, note = "not supported", TABLE["reasons"][line["left_out"]]
             else:
-                state, note = "there", line.get("note", "")
+                state, note = "supported", line.get("note", "")
             lines.append(f"| `{name}` | {state} | {note} |")
     lines += [
         "",
-        "What is left out is answered as a request nobody knows: HTTP 422, or `Invalid",
+        "Unsupported requests are answered like unknown ones: HTTP 422, or `Invalid",
         "subscription` on channel `error`.",
         "",
-        "## What is refused, in Hyperliquid's words",
+        "## Refusals, with Hyperliquid's messages",
         "",
-        "| what is sent | answer |",
+        "| request | answer |",
         "| --- | --- |",
     ]
     for line in TABLE["refusals"]:
@@ -281,13 +281,13 @@ def page():
         words = words.replace("[0-9a-f]{40}", "…").replace("[0-9]+", "…").replace("0x0+ee", "0x…")
         words = re.sub(r"\[0-9\]", "…", words)
         lines.append(f"| {line['what']} | {words.replace(' asset=0', '')} |")
-    lines += ["", "## Where it is known to differ", ""]
+    lines += ["", "## Known differences", ""]
     lines += [f"- {difference}" for difference in TABLE["differences"]]
     return "\n".join(lines) + "\n"
 
 
 def test_the_page_is_made_of_the_table():
-    assert PAGE.read_text() == page(), f"write it anew: python {Path(__file__).name} > {PAGE.name}"
+    assert PAGE.read_text() == page(), f"outdated; run: python {Path(__file__).name} > {PAGE.name}"
 
 
 if __name__ == "__main__":

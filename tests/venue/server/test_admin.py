@@ -1,4 +1,4 @@
-"""The admin interface over real sockets: what it tells, what it sets, whom it refuses."""
+"""The admin interface over real sockets: what it reports and sets, and which clients it refuses."""
 
 import contextlib
 import json
@@ -95,7 +95,7 @@ async def test_accounts_are_opened():
         assert status == 200
         assert money == {USER: "2.5", subs[0]: "7.0", subs[1]: "0.0"}
         status, answer = await ask(session, "POST", "/admin/accounts", body)
-        assert (status, "open already" in answer["error"]) == (400, True)
+        assert (status, "already exists" in answer["error"]) == (400, True)
         status, money = await ask(session, "POST", "/admin/accounts", {"address": "0x" + "2" * 40})
         assert money == {"0x" + "2" * 40: "10000.0"}
 
@@ -152,7 +152,7 @@ async def test_names_with_a_colon_and_money_at_builder_deployed_exchanges():
         assert record["money"]["value"] == 600
         late = {"address": USER, "dex_abstraction": True}
         status, answer = await ask(session, "POST", "/admin/accounts", late)
-        assert (status, "open already" in answer["error"]) == (400, True)
+        assert (status, "already exists" in answer["error"]) == (400, True)
         gap = {"coin": coin, "percent": -2}
         status, answer = await ask(session, "POST", "/admin/price_gap", gap)
         assert status == 200
@@ -187,7 +187,11 @@ async def test_the_venue_is_saved(tmp_path):
     ("path", "body", "sentence"),
     [
         ("/admin/faults", {"kind": "rain"}, "rain"),
-        ("/admin/faults", {"kind": "halt", "coin": "DOGE"}, "'DOGE' is not one of ETH"),
+        (
+            "/admin/faults",
+            {"kind": "halt", "coin": "DOGE"},
+            "'DOGE' is not traded here: give one of ETH",
+        ),
         ("/admin/faults", {"kind": "http_error", "status": 200}, "status = 200"),
         ("/admin/faults", {"kind": "latency"}, "milliseconds is missing"),
         ("/admin/faults", {"kind": "cut", "probability": 2}, "probability = 2"),
@@ -197,9 +201,9 @@ async def test_the_venue_is_saved(tmp_path):
         (
             "/admin/accounts",
             {"address": USER, "dex_money": {"xyz": 1}},
-            "'xyz' is no builder-deployed exchange of this venue (there is none)",
+            "'xyz' is not a builder-deployed exchange of this venue (it has: none)",
         ),
-        ("/admin/price_gap", {"coin": "DOGE", "percent": 1}, "coin = 'DOGE': give one of ETH"),
+        ("/admin/price_gap", {"coin": "DOGE", "percent": 1}, "coin is 'DOGE', must be one of ETH"),
         ("/admin/price_gap", {"coin": "ETH", "percent": -100}, "percent = -100"),
         ("/admin/save", {"folder": "x"}, "folder = 'x'"),
     ],

@@ -1,8 +1,8 @@
-"""Clients that send anything: the venue answers what is wrong, keeps little of it, and goes on.
+"""Clients that send arbitrary data: the venue answers with an error and keeps running.
 
-- what is no JSON, nested deeply, too large or full of odd characters, over REST and the websocket;
-- how much of it comes back, and how much may wait for a client that does not read;
-- pages of other sites and other names than this machine's are refused, whatever they ask for.
+- invalid, deeply nested and too large JSON and odd characters, over REST and the websocket;
+- how much of it is sent back, and how much may be queued for a client that does not read;
+- every request from pages of other sites, or to other host names than this machine's, is refused.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ USER = "0x" + "1" * 40
 
 @pytest.fixture
 async def venue(scripted):
-    """(server, session) of a market that stands still."""
+    """(server, session) of a market that does not move."""
     async with scripted.serving(scripted.Market()) as server, aiohttp.ClientSession() as session:
         yield server, session
 
@@ -149,7 +149,7 @@ async def test_a_client_that_does_not_read_is_cut_off_at_some_bytes(scripted, ca
         request = {"type": "info", "payload": {"type": "candleSnapshot", "req": candles}}
         async with session.ws_connect(server.ws_url) as socket:
             asked = 0
-            while "does not keep up" not in caplog.text:  # an answer has 0.7 MB
+            while "cannot keep up" not in caplog.text:  # an answer has 0.7 MB
                 asked += 1
                 assert asked < 60
                 await socket.send_json({"method": "post", "id": asked, "request": request})

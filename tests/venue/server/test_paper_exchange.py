@@ -1,4 +1,4 @@
-"""The venue as a process: what it prints, lays down and refuses, and Freqtrade against it."""
+"""The venue as a process: what it prints, writes and refuses, and Freqtrade trading on it."""
 
 import contextlib
 import itertools
@@ -116,7 +116,9 @@ def test_a_taken_port_and_other_bad_input_end_in_one_sentence_and_exit_code_2(tm
     unknown = refused("--coins", "ETH,NOPE")
     assert "'NOPE'" in unknown
     assert "kPEPE" in unknown
-    assert "--coins BTC and --scenario" in refused("--coins", "BTC", "--scenario", missing)
+    assert "--coins BTC conflicts with --scenario" in refused(
+        "--coins", "BTC", "--scenario", missing
+    )
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,7 @@ def test_the_past_is_laid_as_shards_that_hold_what_the_market_published(tmp_path
     assert list(venue.markets["ETH"].recent) == list(without.markets["ETH"].recent)
     tids = [one.print.tid for one in venue.markets["ETH"].recent]
     assert recording.trades.trade_id[-30:].tolist() == tids
-    # The last minutes' candles and the shards tell the same story.
+    # The candles of the last minutes agree with the shards.
     bar = venue.markets["ETH"].candles.snapshot("1m", NOW_MS - 90_000, NOW_MS)[0]
     trades = recording.trades
     inside = (trades.time_ms >= bar.open_ms) & (trades.time_ms < bar.open_ms + MINUTE_MS)
@@ -250,7 +252,7 @@ def test_a_saved_venue_goes_on_where_it_was(tmp_path):
         assert state["accounts"][user]["usdc"] == "77.0"
         assert state["market_time_ms"] > saved["saved_ms"]
     file.write_text(file.read_text()[:-100])
-    assert "was not saved whole" in refused("--restore", file)
+    assert "the save was incomplete" in refused("--restore", file)
     assert "folder does not exist" in refused("--save", tmp_path / "no" / "file")
 
 

@@ -1,4 +1,4 @@
-"""Unmodified ccxt against the venue, REST and websocket, and the server's own edges."""
+"""Unmodified ccxt against the venue, REST and websocket, and edge cases of the server."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ async def serving(port=0):
 
 @contextlib.asynccontextmanager
 async def client_of(server, kind=ccxt.async_support.hyperliquid):
-    """A ccxt client by configuration alone, as venue.md has it."""
+    """A ccxt client pointed at the venue only by its configuration, as in venue.md."""
     rest, ws = server.rest_url, server.ws_url
     urls = {"api": {"public": rest, "private": rest, "ws": {"public": ws}}}
     user = "0x" + "1" * 40
@@ -67,7 +67,7 @@ async def test_ccxt_loads_markets_with_the_venues_precision_and_limits():
         assert eth["limits"]["leverage"]["max"] == 25
         assert eth["limits"]["cost"]["min"] == 10
         assert "PURR/USDC" in markets
-        assert await client.fetch_time() == pytest.approx(time.time() * 1000, abs=2_000)
+        assert await client.fetch_time() == pytest.approx(time.time() * 1000, abs=10_000)
         assert (await client.fetch_status())["status"] == "ok"
 
 
@@ -81,7 +81,7 @@ async def test_ccxt_reads_the_book_tickers_and_funding():
         assert len(book["bids"]) == len(book["asks"]) == 20
         best_bid, best_ask = book["bids"][0][0], book["asks"][0][0]
         assert best_ask - best_bid == pytest.approx(0.1)
-        assert book["timestamp"] == pytest.approx(time.time() * 1000, abs=2_000)
+        assert book["timestamp"] == pytest.approx(time.time() * 1000, abs=10_000)
         ticker = await client.fetch_ticker(PAIR) if client.has["fetchTicker"] else None
         tickers = await client.fetch_tickers([PAIR])
         for one in filter(None, (ticker, tickers[PAIR])):
@@ -172,7 +172,7 @@ async def test_health_tells_market_time_clients_and_uptime():
             session.get(server.rest_url + "/health") as answer,
         ):
             health = await answer.json()
-        assert health["market_time_ms"] == pytest.approx(time.time() * 1000, abs=2_000)
+        assert health["market_time_ms"] == pytest.approx(time.time() * 1000, abs=10_000)
         assert (health["clients"], health["coins"]) == (1, ["ETH"])
         assert 0 <= health["uptime_seconds"] < 10
 

@@ -1,7 +1,7 @@
-"""The forms of actions that are not about an order: money, margin, keys. See `actions`.
+"""The forms of account actions: money, margin and keys. See `forms` for orders.
 
-Those that an owner signs field by field (the form has a ``signatureChainId``) are hashed as they
-were sent, the others as `fields.canonical` writes them.
+Actions that an owner signs field by field (the form has a ``signatureChainId``) are hashed as
+sent, the others as `fields.canonical` writes them.
 """
 
 from typing import Annotated, Literal
@@ -50,7 +50,7 @@ Amount = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?$", max_le
 
 
 class UpdateLeverage(Form):
-    """Leverage and margin mode of a coin."""
+    """Sets leverage and margin mode of a coin."""
 
     type: Literal["updateLeverage"]
     asset: Asset
@@ -59,7 +59,7 @@ class UpdateLeverage(Form):
 
 
 class UpdateIsolatedMargin(Form):
-    """Adds ``ntli`` micro-USDC to an isolated position; takes them away where negative."""
+    """Adds ``ntli`` micro-USDC to an isolated position, or removes them if negative."""
 
     type: Literal["updateIsolatedMargin"]
     asset: Asset
@@ -68,7 +68,7 @@ class UpdateIsolatedMargin(Form):
 
 
 class TopUpIsolatedOnlyMargin(Form):
-    """Adds what an isolated position lacks to a leverage."""
+    """Adds the margin that an isolated position needs to reach a leverage."""
 
     type: Literal["topUpIsolatedOnlyMargin"]
     asset: Asset
@@ -76,14 +76,14 @@ class TopUpIsolatedOnlyMargin(Form):
 
 
 class ScheduleCancel(Form):
-    """Cancels everything at a time; without one, the schedule is lifted."""
+    """Schedules the cancel of all orders; without a time, clears the schedule."""
 
     type: Literal["scheduleCancel"]
     time: TimeMs | None = None
 
 
 class ReserveRequestWeight(Form):
-    """Buys requests beyond those an address has earned, for itself or for somebody else."""
+    """Buys requests beyond the earned ones, for the account itself or another address."""
 
     type: Literal["reserveRequestWeight"]
     weight: Annotated[int, Field(gt=0, lt=2**51)]
@@ -98,7 +98,7 @@ class UserSigned(Form):
 
 
 class ApproveBuilderFee(UserSigned):
-    """Lets a builder take up to a share of each order: ``maxFeeRate`` as "0.01%"."""
+    """Approves a builder's fee of up to ``maxFeeRate`` of each order, e.g. "0.01%"."""
 
     type: Literal["approveBuilderFee"]
     maxFeeRate: Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?%$", max_length=20)]
@@ -107,9 +107,9 @@ class ApproveBuilderFee(UserSigned):
 
 
 class ApproveAgent(UserSigned):
-    """Lets a key without money sign for the owner; an empty or missing name: the only nameless.
+    """Lets an agent's key sign for the owner; without a name, it is the single unnamed agent.
 
-    A name may end in " valid_until" and a time in ms, after which the key signs no more.
+    A name may end in " valid_until" and a time in ms, after which the key is no longer valid.
     """
 
     type: Literal["approveAgent"]
@@ -119,7 +119,7 @@ class ApproveAgent(UserSigned):
 
 
 class UsdSend(UserSigned):
-    """Gives USDC to somebody else."""
+    """Sends USDC to another account."""
 
     type: Literal["usdSend"]
     destination: Address
@@ -128,7 +128,7 @@ class UsdSend(UserSigned):
 
 
 class Withdraw(UserSigned):
-    """Takes USDC off the venue."""
+    """Withdraws USDC from the venue."""
 
     type: Literal["withdraw3"]
     destination: Address
@@ -137,7 +137,7 @@ class Withdraw(UserSigned):
 
 
 class UsdClassTransfer(UserSigned):
-    """Moves USDC between the perpetuals' and the spot account, of oneself or a sub-account."""
+    """Moves USDC between the perpetual and spot balances of the owner or a sub-account."""
 
     type: Literal["usdClassTransfer"]
     amount: Annotated[
@@ -151,7 +151,7 @@ class UsdClassTransfer(UserSigned):
 
 
 class SendAsset(UserSigned):
-    """Moves a token between exchanges ("" the main one), spot ("spot"), accounts."""
+    """Moves a token between exchanges ("" is the main one), the spot balance ("spot"), accounts."""
 
     type: Literal["sendAsset"]
     destination: Address
@@ -164,7 +164,7 @@ class SendAsset(UserSigned):
 
 
 class UserDexAbstraction(UserSigned):
-    """Makes one purse of those at all exchanges, of oneself or a sub-account, or ends that."""
+    """Enables or disables DEX abstraction for the owner or a sub-account."""
 
     type: Literal["userDexAbstraction"]
     user: Address
@@ -173,7 +173,7 @@ class UserDexAbstraction(UserSigned):
 
 
 class UserSetAbstraction(UserSigned):
-    """How the purses of oneself or a sub-account belong together."""
+    """Sets the abstraction mode of the owner or a sub-account."""
 
     type: Literal["userSetAbstraction"]
     user: Address
@@ -182,34 +182,34 @@ class UserSetAbstraction(UserSigned):
 
 
 class AgentEnableDexAbstraction(Form):
-    """Makes one purse of those at all exchanges, if that was never decided."""
+    """Enables DEX abstraction, if it was never set before."""
 
     type: Literal["agentEnableDexAbstraction"]
 
 
 class AgentSetAbstraction(Form):
-    """How the purses belong together: disabled, unified, or portfolio margin."""
+    """Sets the abstraction mode: disabled, unified, or portfolio margin."""
 
     type: Literal["agentSetAbstraction"]
     abstraction: Literal["i", "u", "p"]
 
 
 class SetReferrer(Form):
-    """Whoever brought the account: nothing follows from it here."""
+    """Names the account's referrer, which has no effect here."""
 
     type: Literal["setReferrer"]
     code: Annotated[str, StringConstraints(min_length=1, max_length=20)]
 
 
 class CreateSubAccount(Form):
-    """A sub-account of the signer's."""
+    """Creates a sub-account of the signer."""
 
     type: Literal["createSubAccount"]
     name: Name
 
 
 class SubAccountModify(Form):
-    """Another name for a sub-account."""
+    """Renames a sub-account."""
 
     type: Literal["subAccountModify"]
     subAccountUser: PlainAddress
@@ -226,7 +226,7 @@ class SubAccountTransfer(Form):
 
 
 class Noop(Form):
-    """Uses up its nonce, so that what was sent with the same one comes too late."""
+    """Uses up its nonce, so that another request with the same nonce is refused."""
 
     type: Literal["noop"]
 
@@ -256,7 +256,7 @@ AccountAction = (
 
 
 def signed_nonce(action: UserSigned) -> int | None:
-    """The nonce that is part of what an owner signs."""
+    """Return the nonce that is part of the signed fields."""
     match action:
         case UsdSend(time=nonce) | Withdraw(time=nonce):
             return nonce

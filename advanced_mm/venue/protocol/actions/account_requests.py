@@ -1,4 +1,4 @@
-"""Actions that are not about an order: what the exchange makes of them. See `requests`."""
+"""Execution of account actions. See `requests`."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -30,7 +30,7 @@ class AccountRequests:
     signers
         Agents and builders.
     coin_of
-        The coin of an asset number; refused where there is none.
+        Returns the coin of an asset number; raises `RefusedError` if there is none.
     """
 
     def __init__(self, exchange: Exchange, signers: Signers, coin_of: Callable[[int], str]) -> None:
@@ -39,12 +39,12 @@ class AccountRequests:
         self._coin = coin_of
 
     def execute(self, account: str, action: forms.AccountAction) -> dict[str, Json]:
-        """What becomes of an account's action.
+        """Execute an account's action and return the reply.
 
         Raises
         ------
         RefusedError
-            If it is refused.
+            If the action is refused.
         """
         match action:
             case (
@@ -74,7 +74,7 @@ class AccountRequests:
             case forms.ApproveAgent(agentAddress=address, agentName=name):
                 self._approve_agent(account, address, name or "")
             case forms.SetReferrer() | forms.Noop():
-                pass  # nothing is left behind
+                pass  # no effect
         return done()
 
     def _margin(
@@ -127,7 +127,7 @@ class AccountRequests:
         if action.fromSubAccount:
             sender = self._own(account, plain_address(action.fromSubAccount))
         if action.token.partition(":")[0] != "USDC":
-            return NO_TOKENS  # nobody holds anything else
+            return NO_TOKENS  # accounts hold only USDC
         receiver = plain_address(action.destination)
         return self._exchange.send_asset(
             sender,
@@ -155,9 +155,9 @@ class AccountRequests:
                 wanted = AGENT_MODES[letter]
             case forms.AgentEnableDexAbstraction():
                 if self._exchange.accounts.open(account).dex_abstraction is not None:
-                    raise RefusedError("DEX abstraction was set before: the owner must change it")
+                    raise RefusedError("DEX abstraction is already set; the owner must change it")
         if wanted not in ("dexAbstraction", "disabled"):
-            raise RefusedError(f"This venue has no {wanted}: only dexAbstraction or disabled")
+            raise RefusedError(f"{wanted} is not supported; use dexAbstraction or disabled")
         owner = plain_address(user)
         if owner != account:
             self._own(account, owner)

@@ -1,8 +1,8 @@
-"""The fields of the wire, in the form in which the venue hashes them.
+"""Wire fields in the canonical form in which the venue hashes them.
 
-What a client signs is hashed again by the venue, from its own reading of the action: numbers
-without trailing zeros, addresses and client order ids in lower case. Whoever signs another spelling
-signs something else, and is answered that the wallet recovered from it does not exist.
+The venue recomputes the hash a client signed from its own reading of the action: numbers without
+trailing zeros, addresses and client order ids in lower case. If a client signs another spelling,
+a different address is recovered, and the reply says that this wallet does not exist.
 """
 
 from typing import Annotated
@@ -26,7 +26,7 @@ __all__ = [
 
 
 def plain_decimal(text: str) -> str:
-    """A decimal as the venue writes it: "2900.50" is "2900.5", "1.0" is "1", "007" is "7"."""
+    """Return a decimal as the venue writes it: "2900.50" → "2900.5", "1.0" → "1", "007" → "7"."""
     whole, _, fraction = text.partition(".")
     whole, fraction = whole.lstrip("0") or "0", fraction.rstrip("0")
     return f"{whole}.{fraction}" if fraction else whole
@@ -48,16 +48,16 @@ TimeMs = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Form(BaseModel):
-    """A form of the wire: JSON's own types. Fields it does not name are dropped, as they are there.
+    """A wire form with strict JSON types; unknown fields are dropped, as on Hyperliquid.
 
-    The order of its fields is the order in which they are hashed.
+    Fields are hashed in the order in which they are declared.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
 
 def canonical(form: Form) -> dict[str, object]:
-    """The form as it is hashed: fields in its order, without optional ones that are null."""
+    """Return the form as it is hashed: fields in order, without optional ones that are null."""
     return {
         name: _plain(value)
         for name, field in type(form).model_fields.items()

@@ -1,8 +1,8 @@
-"""The forms of what is posted to /exchange: the envelope, and each action it may hold.
+"""The forms of requests to /exchange: the envelope, and the actions it may hold.
 
 Names are the venue's. Amounts named ``usd`` or ``ntli`` are micro-USDC, times ms; prices and sizes
-are decimal strings. Forms hold what the venue understands of an action, in the spelling and order
-in which it hashes it: see `fields`.
+are decimal strings. Forms hold the fields of an action that the venue knows, in the spelling and
+order in which it hashes them: see `fields`.
 """
 
 from typing import Annotated, Literal
@@ -84,11 +84,11 @@ __all__ = [
     "signed_nonce",
 ]
 
-MAX_BATCH = 1_000  # orders, cancels or modifies of one action
+MAX_BATCH = 1_000  # orders, cancels or modifies in one action
 
 
 class LimitForm(Form):
-    """``FrontendMarket`` is what the venue's own page sends as a market order: an IOC."""
+    """A limit order; ``FrontendMarket`` is the web page's market order, sent as an IOC."""
 
     tif: Literal["Alo", "Ioc", "Gtc", "FrontendMarket"]
 
@@ -102,7 +102,7 @@ class TriggerForm(Form):
 
 
 class OrderType(Form):
-    """Exactly one of the two kinds."""
+    """Exactly one of limit and trigger."""
 
     limit: LimitForm | None = None
     trigger: TriggerForm | None = None
@@ -110,12 +110,12 @@ class OrderType(Form):
     @model_validator(mode="after")
     def _one(self) -> "OrderType":
         if (self.limit is None) == (self.trigger is None):
-            raise ValueError("give either limit or trigger")
+            raise ValueError("give exactly one of limit and trigger")
         return self
 
 
 class WireOrder(Form):
-    """An order: asset number, side, price, size, reduce-only, type, the client's number."""
+    """An order: asset number, side, price, size, reduce-only, type, client order id."""
 
     a: Asset
     b: bool
@@ -127,14 +127,14 @@ class WireOrder(Form):
 
 
 class Builder(Form):
-    """Who brought the order, and what is paid for it: ``f`` tenths of a basis point."""
+    """The builder and its fee ``f``, tenths of a basis point."""
 
     b: PlainAddress
     f: Annotated[int, Field(ge=0, le=1_000)]
 
 
 class Priority(Form):
-    """A grouping that buys priority, which this venue does not sell."""
+    """A grouping that pays for priority, which has no effect here."""
 
     p: int
 
@@ -149,30 +149,30 @@ class PlaceOrders(Form):
 
 
 class CancelOid(Form):
-    """An order by asset and the venue's number."""
+    """An order by asset and order number."""
 
     a: Asset
     o: OrderId
 
 
 class Cancel(Form):
-    """Cancels by the venue's numbers."""
+    """Cancels by order number."""
 
     type: Literal["cancel"]
     cancels: Annotated[list[CancelOid], Field(min_length=1, max_length=MAX_BATCH)]
     f: Literal[True] | None = None
-    """Asks to be passed on faster, for which there is no need here."""
+    """Requests faster forwarding, which has no effect here."""
 
 
 class CancelCloid(Form):
-    """An order by asset and the client's number."""
+    """An order by asset and client order id."""
 
     asset: Asset
     cloid: Cloid
 
 
 class CancelByCloid(Form):
-    """Cancels by the client's numbers."""
+    """Cancels by client order id."""
 
     type: Literal["cancelByCloid"]
     cancels: Annotated[list[CancelCloid], Field(min_length=1, max_length=MAX_BATCH)]
@@ -180,14 +180,14 @@ class CancelByCloid(Form):
 
 
 class ModifyForm(Form):
-    """What becomes of an order."""
+    """A modify of one order."""
 
     oid: OrderId | Cloid
     order: WireOrder
 
 
 class Modify(Form):
-    """One modify; with ``a`` the new order is placed even if the old one is gone already."""
+    """One modify; with ``a`` the new order is placed even if the old one has ended."""
 
     type: Literal["modify"]
     oid: OrderId | Cloid
@@ -204,7 +204,7 @@ class BatchModify(Form):
 
 
 class TwapForm(Form):
-    """An order that the venue sends in parts: over ``m`` minutes, in random sizes if ``t``."""
+    """An order sent in parts over ``m`` minutes, with random sizes if ``t``."""
 
     a: Asset
     b: bool
@@ -215,21 +215,21 @@ class TwapForm(Form):
 
 
 class TwapTriggerForm(Form):
-    """The mark at which a TWAP begins: at or above ``p`` if ``a``, else at or below it."""
+    """The mark at which a TWAP starts: at or above ``p`` if ``a``, else at or below it."""
 
     p: DecimalText
     a: bool
 
 
 class TwapDetails(Form):
-    """When a TWAP begins, and the price at which it is given up."""
+    """A TWAP's trigger, and its stop price."""
 
     t: TwapTriggerForm | None
     s: DecimalText | None
 
 
 class TwapOrder(Form):
-    """An order in parts."""
+    """A new TWAP."""
 
     type: Literal["twapOrder"]
     twap: TwapForm
@@ -237,7 +237,7 @@ class TwapOrder(Form):
 
 
 class TwapCancel(Form):
-    """Ends a TWAP ``t`` of an asset."""
+    """Cancels TWAP ``t`` of an asset."""
 
     type: Literal["twapCancel"]
     a: Asset
@@ -252,7 +252,7 @@ _ACTION: TypeAdapter[Action] = TypeAdapter(Annotated[Action, Discriminator("type
 
 
 class Envelope(BaseModel):
-    """What is posted. ``action`` stays as it came: it is hashed so."""
+    """A posted request. ``action`` is kept as sent, since it may be hashed in that form."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
@@ -264,18 +264,18 @@ class Envelope(BaseModel):
 
 
 def parse_action(raw: dict[str, object]) -> Action:
-    """The action in its form.
+    """Parse an action.
 
     Raises
     ------
     pydantic.ValidationError
-        If its type is unknown, or a field missing, wrong or of no meaning.
+        If its type is unknown, or a field is missing or invalid.
     """
     return _ACTION.validate_python(raw)
 
 
 def request_count(action: Action) -> int:
-    """How many of an address's requests an action uses up: one an order, cancel or modify."""
+    """Return how many requests an action counts as: one for each order, cancel or modify."""
     match action:
         case PlaceOrders(orders=batch):
             return len(batch)

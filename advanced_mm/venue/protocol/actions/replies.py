@@ -1,4 +1,4 @@
-"""The answers of /exchange, in Hyperliquid's shapes; numbers are strings."""
+"""The replies of /exchange, in Hyperliquid's wire format; numbers are strings."""
 
 from collections.abc import Iterable, Sequence
 from typing import Literal
@@ -21,7 +21,7 @@ NO_MATCH = "Order could not immediately match against any resting orders."
 
 
 def done(kind: str = "default", data: Json = None) -> dict[str, Json]:
-    """The action was executed; ``data`` where there is more to say."""
+    """Build the reply to an executed action, with optional ``data``."""
     response: dict[str, Json] = {"type": kind}
     if data is not None:
         response["data"] = data
@@ -29,17 +29,17 @@ def done(kind: str = "default", data: Json = None) -> dict[str, Json]:
 
 
 def refused(sentence: str) -> dict[str, Json]:
-    """The action was not executed."""
+    """Build the reply to a refused action."""
     return {"status": "err", "response": sentence}
 
 
 def settled(error: str | None) -> dict[str, Json]:
-    """The action was executed, or the sentence why not."""
+    """Build the reply to an action that was executed (None) or refused with an error."""
     return done() if error is None else refused(error)
 
 
 def statuses_reply(kind: Literal["order", "cancel"], statuses: Sequence[Json]) -> dict[str, Json]:
-    """The action was executed: what became of each of its parts."""
+    """Build the reply to an executed batch, with a status for each part."""
     return done(kind, {"statuses": statuses})
 
 
@@ -49,9 +49,9 @@ def order_statuses(
     units: Iterable[CoinUnits | None],
     grouping: Grouping,
 ) -> list[Json]:
-    """What became of new or modified orders; ``assets`` and ``units`` are those asked for.
+    """Return the statuses of new or modified orders; ``assets`` and ``units`` are the orders'.
 
-    Children of a group are answered with a word: they wait for their parent or for their price.
+    The status of a group's child is a plain string: it waits for its parent or its trigger.
     """
     statuses: list[Json] = []
     waiting = "waitingForFill" if grouping == "normalTpsl" else "waitingForTrigger"
@@ -64,7 +64,7 @@ def order_statuses(
         elif not order.status.ended:
             statuses.append({"resting": _number(order)})
         elif outcome.average_price is None:
-            # Nothing was there but the account's own orders, which are taken out instead.
+            # It met only the account's own orders, which were removed instead.
             statuses.append({"error": f"{NO_MATCH} asset={asset}"})
         else:
             filled = {
@@ -76,7 +76,7 @@ def order_statuses(
 
 
 def cancel_statuses(outcomes: Iterable[Outcome], assets: Iterable[int]) -> list[Json]:
-    """What became of cancels."""
+    """Return the statuses of cancels."""
     return [
         "success" if outcome.error is None else {"error": f"{outcome.error} asset={asset}"}
         for outcome, asset in zip(outcomes, assets, strict=True)

@@ -1,9 +1,9 @@
-"""What is posted to /exchange: who may ask for it, and what the exchange makes of it.
+"""Requests posted to /exchange: authorization and execution.
 
-The venue's own words are used wherever they are known; a refused action is answered with status
-"err" and HTTP 200, a message without its form with HTTP 422. In this order: the form; the nonce's
-time; the signature; whether its signer has an account or signs for one; the nonce, which is then
-used up; the sub-account; ``expiresAfter``; the address's budget of requests.
+Hyperliquid's own messages are used wherever they are known; a refused action is answered with
+status "err" and HTTP 200, a malformed message with HTTP 422. The checks, in order: the form; the
+nonce's time; the signature; whether its signer has an account or signs for one; the nonce, which
+then counts as used; the sub-account; ``expiresAfter``; the address's request budget.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ from advanced_mm.venue.protocol.messages.wire_views import Json
 
 __all__ = ["Requests"]
 
-EXPIRED_COSTS = 5  # requests for each that came too late for its ``expiresAfter``
+EXPIRED_COSTS = 5  # requests charged for each that arrives after its ``expiresAfter``
 
 
 class Requests:
@@ -47,11 +47,11 @@ class Requests:
     Parameters
     ----------
     exchange
-        The engine. Actions happen at its present time.
+        The engine. Actions happen at its current time.
     wall_ms
-        The computer's clock, ms: clients take their nonces from it, whatever the market's time.
+        The wall clock, ms; clients take their nonces from it, independent of market time.
     gateway
-        Who counts the requests of an address; None: nobody.
+        Enforces the request budget of an address; None disables the limit.
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class Requests:
         self._account_requests = AccountRequests(exchange, self.signers, self._coin)
 
     def answer(self, body: object) -> dict[str, Json]:
-        """Execute what was posted, and tell what became of it.
+        """Execute a posted request and return the reply.
 
         Raises
         ------
         RejectedRequest
-            If it has not the form of an action.
+            If it does not have the form of an action.
         """
         try:
             envelope = forms.Envelope.model_validate(body)
@@ -87,7 +87,7 @@ class Requests:
             return refused(str(refusal))
 
     def _admit(self, envelope: forms.Envelope, action: forms.Action) -> str:
-        """The account an action is for, its nonce used up; refused if it may not be executed."""
+        """Authorize an action, use up its nonce, and return the account it is for."""
         wall_ms = self._wall_ms()
         NonceBook.check_time(envelope.nonce, wall_ms)
         try:
@@ -110,7 +110,7 @@ class Requests:
         return account
 
     def _spend(self, account: str, action: forms.Action, times: int) -> None:
-        """Count the action among the address's requests; refused if it has none left."""
+        """Charge the action to the address's request budget; refuse it if none is left."""
         count = forms.request_count(action) * times
         if self._gateway is None:
             self._exchange.accounts.open(account).requests_used += count
@@ -121,7 +121,7 @@ class Requests:
             raise RefusedError(sentence)
 
     def _signer(self, envelope: forms.Envelope, action: forms.Action) -> str:
-        """The address that signed: known here, and an owner's where an owner is called for."""
+        """Return the signer's address; refuse unknown signers, and agents for owners' actions."""
         if isinstance(action, forms.UserSigned):
             if forms.signed_nonce(action) != envelope.nonce:
                 raise RefusedError("Nonce mismatch.")
@@ -140,7 +140,7 @@ class Requests:
         raise RefusedError(f"User or API Wallet {strangers[0]} does not exist.")
 
     def _owner(self, signer: str) -> str | None:
-        """The account a key signs for: an agent's owner, or its own."""
+        """Return the account a key signs for: an agent's owner's, or its own; None if neither."""
         agent = self.signers.agents.get(signer)
         if agent is not None:
             valid = agent.valid_until is None or self._wall_ms() < agent.valid_until
@@ -175,7 +175,7 @@ class Requests:
         tenths = 0 if action.builder is None else action.builder.f
         asked = [self._request(order, tenths) for order in action.orders]
         if grouping != "na" and any(isinstance(one, Outcome) for one in asked):
-            # A child without its parent would not be what was asked for.
+            # A group is placed as a whole or not at all.
             failed = next(one for one in asked if isinstance(one, Outcome))
             outcomes = [one if isinstance(one, Outcome) else failed for one in asked]
         else:
@@ -195,7 +195,7 @@ class Requests:
     def _modified(
         self, account: str, modifies: Sequence[forms.ModifyForm | forms.Modify], always: bool
     ) -> list[Outcome]:
-        """Change orders; ``always``: place the new ones even where the old ones have ended."""
+        """Modify orders; with ``always``, place the new ones even if the old ones have ended."""
         asked = [(one.oid, self._request(one.order)) for one in modifies]
         sound = [(key, one) for key, one in asked if isinstance(one, OrderRequest)]
         changed = iter(self._exchange.modify(account, sound) if sound else ())
@@ -232,7 +232,7 @@ class Requests:
         return coin
 
     def _request(self, order: forms.WireOrder, builder_tenths: int = 0) -> OrderRequest | Outcome:
-        """The order in whole numbers, or why there is none."""
+        """Return the order in whole numbers, or the error."""
         coin = self._listing.coin_of(order.a)
         if coin is None:
             return Outcome(error="Invalid asset.")

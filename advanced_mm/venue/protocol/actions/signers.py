@@ -1,4 +1,4 @@
-"""Who may sign for whom, which nonces are used up, and which builders may be paid."""
+"""Which keys may sign for which accounts, used nonces, and approved builder fees."""
 
 import bisect
 import re
@@ -8,26 +8,26 @@ from decimal import Decimal
 __all__ = ["Agent", "NonceBook", "RefusedError", "Signers"]
 
 NONCES_KEPT = 100
-LONGEST_NAME = 16  # of an agent
+LONGEST_NAME = 16  # characters of an agent's name
 _VALID_UNTIL = re.compile(r" ?valid_until ([0-9]{1,18})$")
 NONCE_PAST_MS = 2 * 86_400_000
 NONCE_FUTURE_MS = 86_400_000
-MAX_BUILDER_TENTHS = 100  # 0.1%, the most a builder of perpetuals may take
-TENTHS_PER_PERCENT = 1_000  # a builder's fee is counted in tenths of a basis point
+MAX_BUILDER_TENTHS = 100  # 0.1%, the maximum builder fee for perpetuals
+TENTHS_PER_PERCENT = 1_000  # a builder's fee is given in tenths of a basis point
 
 
 class RefusedError(Exception):
-    """The venue will not do it; the message is the venue's own sentence.
+    """The venue refuses the action; the message is the venue's own.
 
-    Whoever answers the request puts the sentence into a reply with status "err" (HTTP 200).
+    It is sent in a reply with status "err" (HTTP 200).
     """
 
 
 class NonceBook:
-    """The greatest nonces of one signer, by which the venue tells a message sent twice.
+    """The highest nonces of one signer, which protect against replayed messages.
 
-    A nonce is a time in ms. Of each signer the 100 greatest are kept; a new one must be greater
-    than the smallest of them and none of them, and lie within two days before and one day after
+    A nonce is a time in ms. The 100 highest of each signer are kept. A new one must be above the
+    lowest of them, must not be among them, and must lie between two days before and one day after
     the present.
     """
 
@@ -35,12 +35,12 @@ class NonceBook:
         self.used: list[int] = []
 
     def use(self, nonce: int) -> None:
-        """Use a nonce up.
+        """Use up a nonce.
 
         Raises
         ------
         RefusedError
-            If it was used before, or is older than all that are kept.
+            If it was used before, or is lower than all that are kept.
         """
         place = bisect.bisect_left(self.used, nonce)
         if place < len(self.used) and self.used[place] == nonce:
@@ -54,12 +54,12 @@ class NonceBook:
 
     @staticmethod
     def check_time(nonce: int, wall_ms: int) -> None:
-        """Refuse a nonce too far from the present (ms by the computer's clock, as clients count).
+        """Check that a nonce is close enough to the wall clock (ms), which clients use.
 
         Raises
         ------
         RefusedError
-            If it is.
+            If it is more than two days old or more than a day ahead.
         """
         oldest, newest = wall_ms - NONCE_PAST_MS, wall_ms + NONCE_FUTURE_MS
         if nonce <= oldest:
@@ -70,9 +70,9 @@ class NonceBook:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A key that signs for an owner, until ``valid_until`` (ms) if that is given.
+    """A key that signs for an owner, until ``valid_until`` (ms) if given.
 
-    Each owner has one agent of a name at most.
+    An owner's agents have different names.
     """
 
     owner: str
@@ -82,14 +82,14 @@ class Agent:
 
 @dataclass
 class Signers:
-    """What the venue knows of keys: nonces by signer, agents by address, builders by account."""
+    """Nonces by signer, agents by address, and approved builders by account."""
 
     nonces: dict[str, NonceBook] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
     retired: set[str] = field(default_factory=set)
-    """Keys that were agents once: they sign for nobody any more, themselves neither."""
+    """Former agents' keys: they can no longer sign, not even for their own address."""
     builders: dict[tuple[str, str], int] = field(default_factory=dict)
-    """Tenths of a basis point that an account (first) lets a builder (second) take."""
+    """Maximum fee, tenths of a basis point, by account and builder."""
 
     def use_nonce(self, signer: str, nonce: int) -> None:
         """Use up a signer's nonce.
@@ -102,21 +102,21 @@ class Signers:
         self.nonces.setdefault(signer, NonceBook()).use(nonce)
 
     def approve_agent(self, owner: str, address: str, name: str, most_named: int) -> None:
-        """Let ``address`` sign for ``owner``, in place of the agent that had the name.
+        """Let ``address`` sign for ``owner``, replacing any agent of the same name.
 
         Parameters
         ----------
         owner, address
             Addresses.
         name
-            Empty for the nameless one; " valid_until" and a time in ms may stand behind it.
+            Empty for the unnamed agent; " valid_until" and a time in ms may follow.
         most_named
-            How many agents with a name the owner may have.
+            Maximum number of the owner's named agents.
 
         Raises
         ------
         RefusedError
-            If it already signs for somebody else, its name is too long, or it is one too many.
+            If it already signs for another owner, its name is too long, or there are too many.
         """
         known = self.agents.get(address)
         if known is not None and known.owner != owner:
@@ -140,12 +140,12 @@ class Signers:
         self.agents[address] = Agent(owner, name, valid_until)
 
     def approve_builder(self, account: str, builder: str, max_fee_rate: str) -> None:
-        """Let a builder take up to a share of the account's orders, written as "0.01%".
+        """Approve a builder's maximum fee for the account's orders, e.g. "0.01%".
 
         Raises
         ------
         RefusedError
-            If it is more than any builder may take.
+            If it is above the venue's maximum.
         """
         tenths = Decimal(max_fee_rate.rstrip("%")) * TENTHS_PER_PERCENT
         if tenths > MAX_BUILDER_TENTHS:
@@ -153,12 +153,12 @@ class Signers:
         self.builders[(account, builder)] = int(tenths)
 
     def check_builder(self, account: str, builder: str, tenths: int) -> None:
-        """Refuse a fee above what the account has approved; a builder that takes none is welcome.
+        """Check a builder's fee against the account's approval; zero needs none.
 
         Raises
         ------
         RefusedError
-            If it is.
+            If the fee is above the approved one.
         """
         if tenths > self.builders.get((account, builder), 0):
             raise RefusedError("Builder fee has not been approved.")

@@ -1,10 +1,10 @@
-"""Who signed an action: EIP-712 signatures, as Hyperliquid's clients make them.
+"""Recovery of an action's signer from EIP-712 signatures, as Hyperliquid's clients make them.
 
 Most actions are signed through a "phantom agent": the action, its nonce and the account it is for
-are packed and hashed, and the hash is signed together with the network's letter. Actions that an
-owner alone may give are signed field by field, readable in a wallet. Nothing in either kind of
-signature names the signer: the address is computed from it, so a message that was changed on its
-way, or hashed otherwise than here, yields an address nobody has ever heard of.
+are packed and hashed, and the hash is signed together with the network's letter. Actions reserved
+to the owner are signed field by field, readable in a wallet. Neither kind of signature names the
+signer: the address is recovered from it, so a message that was altered in transit, or hashed
+differently than here, yields an unknown address.
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,9 +36,9 @@ Address = Annotated[str, StringConstraints(pattern=ADDRESS_PATTERN)]
 """An address as clients write it: any case, with or without "0x"."""
 
 NETWORKS = ("a", "b")
-"""The letters of the mainnet and of every other network, which clients sign with. ccxt takes this
-venue for the mainnet, Hyperliquid's own SDK takes every other address than the mainnet's for
-another network: both are right here."""
+"""The letters that clients sign with for the mainnet and for every other network. ccxt treats this
+venue as the mainnet, Hyperliquid's SDK treats any address other than the mainnet's as another
+network; both are accepted here."""
 
 CHAIN_ID = 1337
 NO_CONTRACT = "0x" + "0" * 40
@@ -112,15 +112,15 @@ USER_SIGNED: dict[str, tuple[str, list[dict[str, str]]]] = {
         ],
     ),
 }
-"""Actions an owner signs field by field: the name and the fields of what is signed."""
+"""Actions that an owner signs field by field: the signed type's name and fields."""
 
 
 class UnrecoverableSignatureError(Exception):
-    """No key has ever made this signature."""
+    """The signature is invalid: no address can be recovered from it."""
 
 
 class Signature(BaseModel):
-    """A signature as it comes: ``r`` and ``s`` hexadecimal, ``v`` counted from 27 or from 0."""
+    """A signature as sent: ``r`` and ``s`` hexadecimal, ``v`` counted from 27 or from 0."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
@@ -129,12 +129,12 @@ class Signature(BaseModel):
     v: Literal[0, 1, 27, 28]
 
     def signer(self, digest: bytes) -> str:
-        """The address whose key signed the 32 bytes of ``digest``.
+        """Return the address whose key signed ``digest`` (32 bytes).
 
         Raises
         ------
         UnrecoverableSignatureError
-            If there is none.
+            If the signature is invalid.
         """
         vrs = (self.v % 27, int(self.r, 16), int(self.s, 16))
         try:
@@ -145,21 +145,21 @@ class Signature(BaseModel):
 
 
 def plain_address(text: str) -> str:
-    """The address as the venue keeps it: lower case, with "0x"."""
+    """Return the address as the venue stores it: lower case, with "0x"."""
     return "0x" + text[-40:].lower()
 
 
 def action_hash(
     action: Mapping[str, object], account: str | None, nonce: int, expires_after: int | None
 ) -> bytes:
-    """What a phantom agent's signature is about.
+    """Return the hash that a phantom agent signs.
 
     Parameters
     ----------
     action
-        The action as `fields.canonical` writes it: spelling and order count.
+        The action as `fields.canonical` writes it: spelling and field order matter.
     account
-        The sub-account it is for; None for the signer's own.
+        The sub-account it is for; None for the signer's own account.
     nonce, expires_after
         Times in ms.
 
@@ -177,14 +177,14 @@ def action_hash(
 
 
 def phantom_signers(digest: bytes, signature: Signature) -> Iterator[str]:
-    """The addresses that may have signed an `action_hash`, one for each letter of `NETWORKS`.
+    """Yield the possible signers of an `action_hash`, one for each letter of `NETWORKS`.
 
-    Each is computed when it is asked for: mostly the first is the right one.
+    They are recovered lazily, since the first is usually the right one.
 
     Raises
     ------
     UnrecoverableSignatureError
-        If there are none.
+        If the signature is invalid.
     """
     separator, agent_type, letters = _phantom_agent()
     for letter in letters:
@@ -193,15 +193,15 @@ def phantom_signers(digest: bytes, signature: Signature) -> Iterator[str]:
 
 
 def user_signer(action: Mapping[str, Any], signature: Signature) -> str:
-    """The address that signed an action of `USER_SIGNED`.
+    """Return the address that signed an action of `USER_SIGNED`.
 
     Raises
     ------
     UnrecoverableSignatureError
-        If there is none.
+        If the signature is invalid.
     """
     primary_type, fields = USER_SIGNED[action["type"]]
-    # A field left out is signed as empty: an agent without a name.
+    # An omitted field is signed as empty, e.g. the name of an unnamed agent.
     sent = {field["name"]: action.get(field["name"]) for field in fields}
     message = {
         field["name"]: _empty(field) if sent[field["name"]] is None else sent[field["name"]]
@@ -230,7 +230,7 @@ def _empty(field: Mapping[str, str]) -> str | int:
 
 @lru_cache(maxsize=1)
 def _phantom_agent() -> tuple[bytes, bytes, list[bytes]]:
-    """What never changes of a phantom agent: the domain's hash, its type's, the letters'."""
+    """Return the constant hashes of a phantom agent: the domain's, the type's, the letters'."""
     domain_type = (
         "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
     )

@@ -1,4 +1,4 @@
-"""TWAP orders and their cancels: what the exchange makes of them. See `requests`."""
+"""Execution of TWAP orders and their cancels. See `requests`."""
 
 from advanced_mm.markets.units import CoinUnits
 from advanced_mm.venue.engine.exchange import Exchange
@@ -13,7 +13,7 @@ __all__ = ["cancel_twap", "place_twap"]
 def place_twap(
     exchange: Exchange, account: str, coin: str, action: forms.TwapOrder
 ) -> dict[str, Json]:
-    """Begin a TWAP of a coin; a refusal is part of the answer."""
+    """Start a TWAP in a coin; a refusal is part of the reply."""
     request = _request(coin, exchange.books[coin].units, action)
     twap = request if isinstance(request, str) else exchange.place_twap(account, request)
     if isinstance(twap, str):
@@ -24,13 +24,13 @@ def place_twap(
 def cancel_twap(
     exchange: Exchange, account: str, coin: str, action: forms.TwapCancel
 ) -> dict[str, Json]:
-    """End a TWAP; a refusal is part of the answer."""
+    """Cancel a TWAP; a refusal is part of the reply."""
     error = exchange.cancel_twap(account, coin, action.t)
     return done("twapCancel", {"status": "success" if error is None else {"error": error}})
 
 
 def _request(coin: str, units: CoinUnits, action: forms.TwapOrder) -> TwapRequest | str:
-    """The order in whole numbers, or why there is none."""
+    """Return the request in whole numbers, or the error message."""
     twap, details = action.twap, action.details
     trigger = None if details is None else details.t
     stop = None if details is None else details.s

@@ -1,4 +1,4 @@
-"""The request types of ``/info``, by what they are about."""
+"""The request types of ``/info``, by subject."""
 
 from advanced_mm.venue.protocol.info.accounts import AccountInfo
 from advanced_mm.venue.protocol.info.markets import MarketInfo

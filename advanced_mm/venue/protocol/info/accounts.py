@@ -1,6 +1,6 @@
-"""The request types of /info that concern an account.
+"""The account request types of /info.
 
-An address that is asked about has an account from then on, with play money.
+A queried address has an account with play money from then on.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,17 +19,17 @@ __all__ = ["AccountInfo", "opening"]
 
 SPOT_MAKER_FEE = "0.0004"
 SPOT_TAKER_FEE = "0.0007"
-FREE_ACTIONS = 10_000  # an address may send so many before it has traded anything
+FREE_ACTIONS = 10_000  # requests of an address that has not traded yet
 
 
 class OrderStatusRequest(AccountRequest):
-    """An order by the venue's number or the client's ("0x" and 32 hexadecimal digits)."""
+    """An order by number or client order id ("0x" and 32 hexadecimal digits)."""
 
     oid: int | str
 
 
 class CoinRequest(AccountRequest):
-    """An address in a coin."""
+    """An address and a coin."""
 
     coin: str
 
@@ -41,12 +41,12 @@ class BuilderRequest(AccountRequest):
 
 
 class AccountInfo:
-    """Answers from the accounts.
+    """Answers account requests.
 
     Parameters
     ----------
     views
-        The accounts in the venue's words.
+        The accounts in wire format.
     signers
         Agents and builders that accounts have approved.
     """
@@ -57,7 +57,7 @@ class AccountInfo:
         self._signers = signers
 
     def routes(self) -> dict[str, Route[Any]]:
-        """The request types answered here."""
+        """Return the routes by request type."""
         return {
             "clearinghouseState": self._of_dex(self._views.clearinghouse),
             "spotClearinghouseState": Route(
@@ -83,12 +83,12 @@ class AccountInfo:
         }
 
     def open_orders(self, user: str, dex: str) -> list[Json]:
-        """The live orders at an exchange in short, newest first."""
+        """Return the live orders at an exchange in short form, newest first."""
         orders = self._views.live_orders(user, dex)
         return [order_data(one, self._views.units[one.coin]) for one in orders]
 
     def order_status(self, request: OrderStatusRequest) -> dict[str, Json]:
-        """What has become of an order."""
+        """Return an order's status."""
         key = request.oid.lower() if isinstance(request.oid, str) else request.oid
         order = self._exchange.order(request.user, key)
         if order is None:
@@ -96,18 +96,18 @@ class AccountInfo:
         return {"status": "order", "order": order_entry(order, self._views.units[order.coin])}
 
     def active_asset(self, request: CoinRequest) -> dict[str, Json]:
-        """Leverage and room in a coin."""
+        """Return leverage and capacity in a coin."""
         if request.coin not in self._views.units:
             raise UnknownCoinError(request.coin)
         return self._views.active_asset(request.user, request.coin)
 
     def abstraction(self, request: AccountRequest) -> str:
-        """Whether an account's money is one for all exchanges: nobody has set it, no, or yes."""
+        """Return the abstraction mode: never set, disabled or DEX abstraction."""
         words = {None: "default", False: "disabled", True: "dexAbstraction"}
         return words[self._views.account(request.user).dex_abstraction]
 
     def fees(self, request: AccountRequest) -> dict[str, Json]:
-        """The venue's rates; nobody has a better tier."""
+        """Return the venue's fee rates, which are the same for everybody."""
         rules = self._exchange.rules
         maker, taker = decimal_text(float(rules.maker_fee)), decimal_text(float(rules.taker_fee))
         return {
@@ -134,7 +134,7 @@ class AccountInfo:
         }
 
     def rate_limit(self, request: AccountRequest) -> dict[str, Json]:
-        """The budget of requests: one for each USDC traded beside those everybody has."""
+        """Return the request budget: a free allowance plus one request per USDC traded."""
         account = self._views.account(request.user)
         beyond_reserved = account.requests_used - account.requests_reserved
         return {
@@ -145,7 +145,7 @@ class AccountInfo:
         }
 
     def sub_accounts(self, request: AccountRequest) -> list[Json] | None:
-        """An account's sub-accounts and their state; null if it has none."""
+        """Return an account's sub-accounts and their state; null if it has none."""
         return [
             {
                 **self._sub_account(request.user, address),
@@ -155,7 +155,7 @@ class AccountInfo:
         ] or None
 
     def sub_accounts_everywhere(self, request: AccountRequest) -> list[Json] | None:
-        """An account's sub-accounts and their state at every exchange; null if it has none."""
+        """Return the sub-accounts and their state at every exchange; null if there are none."""
         return [
             {
                 **self._sub_account(request.user, address),
@@ -174,7 +174,7 @@ class AccountInfo:
         }
 
     def role(self, request: AccountRequest) -> dict[str, Json]:
-        """Whether an address is an owner's, a sub-account's or an agent's."""
+        """Return whether an address is an owner's, a sub-account's or an agent's."""
         agent = self._signers.agents.get(request.user)
         if agent is not None:
             return {"role": "agent", "data": {"user": agent.owner}}
@@ -184,7 +184,7 @@ class AccountInfo:
         return {"role": "user"}
 
     def agents(self, request: AccountRequest) -> list[Json]:
-        """The agents with a name that an owner has approved."""
+        """Return the named agents that an owner has approved."""
         return [
             {"name": agent.name, "address": address, "validUntil": agent.valid_until}
             for address, agent in self._signers.agents.items()
@@ -192,16 +192,16 @@ class AccountInfo:
         ]
 
     def max_builder_fee(self, request: BuilderRequest) -> int:
-        """What a builder may take, tenths of a basis point."""
+        """Return a builder's maximum fee, tenths of a basis point."""
         return self._signers.builders.get((request.user, request.builder), 0)
 
     def builders(self, request: AccountRequest) -> list[Json]:
-        """The builders that may take something."""
+        """Return the builders with an approved fee above zero."""
         approved = self._signers.builders.items()
         return [builder for (user, builder), tenths in approved if user == request.user and tenths]
 
     def _of_dex(self, answer: Callable[[str, str], Json]) -> Route[DexRequest]:
-        """A route that answers null where the exchange asked for is not here."""
+        """Return a route that answers null for an unknown exchange."""
         dexs = self._views.markets.venue.listing.dexs
         return Route(
             DexRequest,
@@ -210,7 +210,7 @@ class AccountInfo:
 
 
 def opening(views: AccountViews, routes: Mapping[str, Route[Any]]) -> dict[str, Route[Any]]:
-    """The routes, but that the address has an account before it is answered."""
+    """Return the routes, changed to look up the address's account before answering."""
 
     def opened(route: Route[Any]) -> Route[Any]:
         def answer(request: Any) -> Json:

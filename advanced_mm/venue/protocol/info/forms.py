@@ -1,4 +1,4 @@
-"""The forms of requests to /info that concern an account."""
+"""The forms of account requests to /info."""
 
 from typing import Annotated
 
@@ -13,19 +13,19 @@ UserAddress = Annotated[str, StringConstraints(pattern=r"^0[xX][0-9a-fA-F]{40}$"
 
 
 class AccountRequest(InfoRequest):
-    """A request of an address."""
+    """A request about an address."""
 
     user: UserAddress
 
 
 class DexRequest(AccountRequest):
-    """A request of an address at an exchange, the main one where none is named."""
+    """A request about an address at an exchange, by default the main one."""
 
     dex: str = MAIN_DEX
 
 
 class RangeRequest(AccountRequest):
-    """What happened to an address in [startTime, endTime], exchange ms."""
+    """A request about an address's history in [startTime, endTime], exchange ms."""
 
     startTime: int = Field(default=0, ge=0)
     endTime: int | None = None

@@ -1,4 +1,4 @@
-"""The request types of /info that concern markets and need no account."""
+"""The market data request types of /info."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,13 +23,13 @@ MAX_FUNDING_ENTRIES = 500
 
 
 class PerpRequest(InfoRequest):
-    """A request of a perpetual exchange, named by the empty string where it is the main one."""
+    """A request about a perpetual exchange; the empty string names the main one."""
 
     dex: str = MAIN_DEX
 
 
 class BookRequest(InfoRequest):
-    """The book, in coarser levels where significant figures are given."""
+    """The book, with merged levels if significant figures are given."""
 
     coin: str
     nSigFigs: SignificantFigures | None = None
@@ -38,7 +38,7 @@ class BookRequest(InfoRequest):
     @model_validator(mode="after")
     def _of_five(self) -> "BookRequest":
         if self.mantissa is not None and self.nSigFigs != 5:
-            raise ValueError("a mantissa goes with nSigFigs 5 alone")
+            raise ValueError("mantissa requires nSigFigs 5")
         return self
 
 
@@ -60,7 +60,7 @@ class CandleRange(InfoRequest):
     @classmethod
     def _offered(cls, value: str) -> str:
         if value not in INTERVALS:
-            raise ValueError(f"give one of {', '.join(INTERVALS)}")
+            raise ValueError(f"must be one of {', '.join(INTERVALS)}")
         return value
 
 
@@ -79,12 +79,12 @@ class FundingRequest(InfoRequest):
 
 
 class MarketInfo:
-    """Answers from the venue's markets.
+    """Answers market data requests.
 
     Parameters
     ----------
     views
-        The markets in the venue's words.
+        The markets in wire format.
     """
 
     def __init__(self, views: MarketViews) -> None:
@@ -93,7 +93,7 @@ class MarketInfo:
         self._listing = views.venue.listing
 
     def routes(self) -> dict[str, Route[Any]]:
-        """The request types answered here."""
+        """Return the routes by request type."""
         return {
             "meta": self._of_dex(self._views.meta),
             "metaAndAssetCtxs": self._of_dex(
@@ -114,23 +114,23 @@ class MarketInfo:
         }
 
     def status(self, request: InfoRequest) -> dict[str, Json]:
-        """Market time, by which clients set theirs."""
+        """Return market time, to which clients synchronize."""
         return {"time": self._venue.now_ms, "specialStatuses": None}
 
     def book(self, request: BookRequest) -> Json:
-        """The 20 best levels of each side; null for a coin that is not here."""
+        """Return the 20 best levels of each side; null for an unknown coin."""
         if request.coin not in self._venue.markets:
             return None
         market = self._venue.markets[request.coin]
         return shown_book(market, BOOK_LEVELS, request.nSigFigs, request.mantissa)
 
     def recent_trades(self, request: TradesRequest) -> list[Json]:
-        """The newest prints, newest first."""
+        """Return the newest prints, newest first."""
         market = self._market(request.coin)
         return [trade_data(market.spec, one.time_ms, one.print) for one in reversed(market.recent)]
 
     def candles(self, request: CandleRequest) -> list[Json]:
-        """Bars, oldest first."""
+        """Return bars, oldest first."""
         req = request.req
         market = self._market(req.coin)
         end_ms = self._venue.now_ms if req.endTime is None else req.endTime
@@ -138,7 +138,7 @@ class MarketInfo:
         return [candle_wire(market, req.interval, bar) for bar in bars]
 
     def funding(self, request: FundingRequest) -> list[Json]:
-        """The constant rate at each whole hour asked for, the first 500 of them."""
+        """Return the constant rate at each whole hour of the range, at most 500."""
         coin = self._market(request.coin).spec.coin
         now_ms = self._venue.now_ms
         end_ms = now_ms if request.endTime is None else min(request.endTime, now_ms)
@@ -151,7 +151,7 @@ class MarketInfo:
         ]
 
     def _of_dex(self, answer: Callable[[str], Json]) -> Route[PerpRequest]:
-        """A route that answers null where the exchange asked for is not here, as the venue does."""
+        """Return a route that answers null for an unknown exchange, as Hyperliquid does."""
         return Route(
             PerpRequest,
             lambda request: answer(request.dex) if request.dex in self._listing.dexs else None,

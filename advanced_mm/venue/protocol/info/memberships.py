@@ -1,7 +1,6 @@
-"""The request types of /info about what an account takes part in beside its trading.
+"""The request types of /info about vaults, staking, referrals and multi-signature accounts.
 
-Vaults, staking, referrals and multi-signature accounts do not exist here: nobody takes part, and
-that is answered as Hyperliquid answers it.
+None of these exist here; requests are answered as Hyperliquid answers for an account without any.
 """
 
 from typing import Any
@@ -14,29 +13,29 @@ from advanced_mm.venue.protocol.messages.wire_views import Json
 
 __all__ = ["MembershipsInfo"]
 
-REFERRER_VOLUME = 10_000 * MICROS_PER_USDC  # traded before one may bring others
+REFERRER_VOLUME = 10_000 * MICROS_PER_USDC  # to be traded before an account may refer others
 
 
 class TransferRequest(AccountRequest):
-    """A transfer to an address that somebody thinks of."""
+    """An intended transfer to an address."""
 
     source: UserAddress
 
 
 class MembershipsInfo:
-    """Answers about accounts.
+    """Answers requests about memberships.
 
     Parameters
     ----------
     views
-        The accounts in the venue's words.
+        The accounts in wire format.
     """
 
     def __init__(self, views: AccountViews) -> None:
         self._views = views
 
     def routes(self) -> dict[str, Route[Any]]:
-        """The request types answered here."""
+        """Return the routes by request type."""
         return {
             "referral": Route(AccountRequest, self.referral),
             "legalCheck": Route(AccountRequest, self.legal_check),
@@ -52,7 +51,7 @@ class MembershipsInfo:
         }
 
     def referral(self, request: AccountRequest) -> dict[str, Json]:
-        """What the account has traded; nobody has brought it, and it has brought nobody."""
+        """Return the account's traded volume, without referrals."""
         traded = self._views.account(request.user).volume
         state: dict[str, Json] = {"stage": "needToCreateCode"}
         if traded < REFERRER_VOLUME:
@@ -69,11 +68,11 @@ class MembershipsInfo:
         }
 
     def legal_check(self, request: AccountRequest) -> dict[str, Json]:
-        """Everybody may trade."""
+        """Return that the user may trade, as everybody may."""
         return {"acceptedTerms": True, "userAllowed": True, "restrictions": "n"}
 
     def transfer_check(self, request: TransferRequest) -> dict[str, Json]:
-        """Transfers are free, and to anybody."""
+        """Return that a transfer is free and allowed, and whether the address has an account."""
         account = self._views.exchange.accounts.existing(request.user)
         return {
             "fee": "0.0",
@@ -83,7 +82,7 @@ class MembershipsInfo:
         }
 
     def delegated(self, request: AccountRequest) -> dict[str, Json]:
-        """Nothing is staked."""
+        """Return that nothing is staked."""
         return {
             "delegated": "0.0",
             "undelegated": "0.0",

@@ -1,6 +1,6 @@
-"""The request types of /info that concern the perpetuals' rules: margin, funding, caps, auctions.
+"""The request types of /info about perpetuals' rules: margin, funding, caps and auctions.
 
-Where the venue has nothing to tell, as of auctions and caps, it says so in Hyperliquid's words.
+Requests about features the venue lacks, such as auctions and caps, get Hyperliquid's empty answer.
 """
 
 from typing import Any
@@ -25,11 +25,11 @@ LARGEST_MARKET_ORDERS: tuple[tuple[int, str], ...] = (
     (10, "2000000.0"),
     (3, "500000.0"),
 )
-"""Least of the greatest leverages of coins, and how many USDC a market order may be worth."""
+"""Market order limits: a minimum of the coin's maximum leverage, and the limit in USDC."""
 
 
 class DexRequest(InfoRequest):
-    """A request of a perpetual exchange, the main one where none is named."""
+    """A request about a perpetual exchange, by default the main one."""
 
     dex: str = MAIN_DEX
 
@@ -41,30 +41,30 @@ class MarginTableRequest(DexRequest):
 
 
 class NamedDexRequest(InfoRequest):
-    """A request of a perpetual exchange that must be named."""
+    """A request about a perpetual exchange, which must be named."""
 
     dex: str
 
 
 class BuilderDexRequest(InfoRequest):
-    """A request of a builder-deployed exchange."""
+    """A request about a builder-deployed exchange."""
 
     dex: str = Field(min_length=1)
 
 
 class CoinRequest(InfoRequest):
-    """A request of a coin."""
+    """A request about a coin."""
 
     coin: str
 
 
 class PerpetualsInfo:
-    """Answers from the venue's rules.
+    """Answers requests about the venue's rules.
 
     Parameters
     ----------
     views
-        The markets in the venue's words.
+        The markets in wire format.
     """
 
     def __init__(self, views: MarketViews) -> None:
@@ -72,7 +72,7 @@ class PerpetualsInfo:
         self._venue = views.venue
 
     def routes(self) -> dict[str, Route[Any]]:
-        """The request types answered here."""
+        """Return the routes by request type."""
         return {
             "predictedFundings": Route(InfoRequest, self.predicted_fundings),
             "marginTable": Route(MarginTableRequest, self.margin_table),
@@ -91,7 +91,7 @@ class PerpetualsInfo:
         }
 
     def predicted_fundings(self, request: InfoRequest) -> list[Json]:
-        """The next funding of the main exchange's coins; other venues' is not known here."""
+        """Return the next funding of the main exchange's coins, without other venues' rates."""
         next_ms = (self._venue.now_ms // HOUR_MS + 1) * HOUR_MS
         funding = {
             "fundingRate": self._views.funding_rate,
@@ -101,14 +101,14 @@ class PerpetualsInfo:
         return [[coin, [["HlPerp", funding]]] for coin in self._venue.listing.coins_of(MAIN_DEX)]
 
     def margin_table(self, request: MarginTableRequest) -> Json:
-        """The one tier that each coin has: its table is numbered by the greatest leverage."""
+        """Return a margin table, which has one tier and is numbered by the maximum leverage."""
         coins = self._venue.listing.coins_of(request.dex)
         if all(self._venue.markets[coin].spec.max_leverage != request.id for coin in coins):
             raise UnknownCoinError(f"margin table {request.id}")
         return margin_table(request.id)
 
     def dex_limits(self, request: BuilderDexRequest) -> Json:
-        """What may be held at a builder-deployed exchange: more than anybody here can."""
+        """Return a builder-deployed exchange's limits, which are out of reach here."""
         coins = self._venue.listing.coins_of(request.dex)
         if not coins:
             return None
@@ -120,7 +120,7 @@ class PerpetualsInfo:
         }
 
     def dex_status(self, request: NamedDexRequest) -> Json:
-        """What lies at an exchange."""
+        """Return the total account value at an exchange."""
         if request.dex not in self._venue.listing.dexs:
             return None
         exchange = self._views.exchange
@@ -128,7 +128,7 @@ class PerpetualsInfo:
         return {"totalNetDeposit": micros_text(held)}
 
     def auction(self, request: InfoRequest) -> dict[str, Json]:
-        """The auction of the right to deploy a coin, which nobody can take part in here."""
+        """Return the status of the auction for deploying a coin, which has no bidders here."""
         now_s = self._venue.now_ms // 1000
         return {
             "startTimeSeconds": now_s - now_s % AUCTION_SECONDS,

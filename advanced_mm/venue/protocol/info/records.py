@@ -1,4 +1,4 @@
-"""The request types of /info about what has happened to an account: fills, orders, money."""
+"""The request types of /info about an account's history: fills, orders and money."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -35,12 +35,12 @@ class FillsByTimeRequest(RangeRequest):
 
 
 class RecordsInfo:
-    """Answers from the accounts' records.
+    """Answers requests about accounts' history.
 
     Parameters
     ----------
     views
-        The accounts in the venue's words.
+        The accounts in wire format.
     """
 
     def __init__(self, views: AccountViews) -> None:
@@ -49,7 +49,7 @@ class RecordsInfo:
         self._units = views.units
 
     def routes(self) -> dict[str, Route[Any]]:
-        """The request types answered here."""
+        """Return the routes by request type."""
         return {
             "historicalOrders": Route(AccountRequest, self.orders),
             "userFills": Route(FillsRequest, self.fills),
@@ -63,45 +63,45 @@ class RecordsInfo:
         }
 
     def orders(self, request: AccountRequest) -> list[Json]:
-        """The orders of all times that are still known, newest first."""
+        """Return all orders that are still kept, newest first."""
         return self._views.order_history(request.user)
 
     def fills(self, request: FillsRequest) -> list[Json]:
-        """The newest fills, newest first."""
+        """Return the newest fills, newest first."""
         return self._views.fills(request.user, request.aggregateByTime)
 
     def fills_by_time(self, request: FillsByTimeRequest) -> list[Json]:
-        """Fills from a time on, oldest first unless they are asked for the other way round."""
+        """Return fills of a time range, oldest first, or newest first if ``reversed``."""
         fills = self._of_range(request)
         ordered = fills[::-1] if request.reversed else fills
         return fills_data(ordered[:MAX_FILLS], self._units, request.aggregateByTime)
 
     def parts(self, request: AccountRequest) -> list[Json]:
-        """The newest fills of parts of TWAPs, newest first."""
+        """Return the newest fills of parts of TWAPs, newest first."""
         return self._views.twap_parts(request.user)
 
     def parts_by_time(self, request: FillsByTimeRequest) -> list[Json]:
-        """Fills of parts of TWAPs from a time on, oldest first."""
+        """Return fills of parts of TWAPs of a time range, oldest first."""
         parts = [one for one in self._of_range(request) if one.twap_id is not None]
         return [part_data(one, self._units[one.coin]) for one in parts[:MAX_FILLS]]
 
     def twaps(self, request: AccountRequest) -> list[Json]:
-        """What has become of TWAPs, newest first."""
+        """Return the status changes of TWAPs, newest first."""
         return self._views.twap_history(request.user)
 
     def funding(self, request: RangeRequest) -> list[Json]:
-        """Funding from a time on, oldest first."""
+        """Return funding of a time range, oldest first."""
         payments = self._exchange.funding(request.user, request.startTime, request.endTime)
         first = list(payments)[:MAX_FUNDINGS]
         return [funding_entry(one, self._units[one.coin]) for one in first]
 
     def ledger(self, request: RangeRequest) -> list[Json]:
-        """Deposits, transfers and withdrawals from a time on, oldest first."""
+        """Return deposits, transfers and withdrawals of a time range, oldest first."""
         lines = self._views.ledger(request.user, request.startTime, request.endTime)
         return lines[:MAX_LEDGER]
 
     def portfolio(self, request: AccountRequest) -> list[Json]:
-        """What the account was worth and gained."""
+        """Return the history of the account's value and gain."""
         account = self._views.account(request.user)
         return portfolio(account, self._exchange.margin.sample(account, self._exchange.now_ms))
 

@@ -1,4 +1,4 @@
-"""An account in Hyperliquid's words: margin, positions, and how much more it could trade."""
+"""Accounts in Hyperliquid's wire format: margin, positions, and capacity for further trades."""
 
 from advanced_mm.instruments import dex_of
 from advanced_mm.markets.listing import MAIN_DEX
@@ -16,11 +16,11 @@ from advanced_mm.venue.protocol.messages.wire_views import Json, decimal_text
 
 __all__ = ["AccountViews"]
 
-MAX_FILLS = 2_000  # the venue gives no more of the past at once
+MAX_FILLS = 2_000  # the venue's limit for one answer
 
 
 class AccountViews:
-    """What the venue tells of accounts. An address that is asked about may act from then on.
+    """The venue's answers about accounts. A queried address may act from then on.
 
     Parameters
     ----------
@@ -34,37 +34,37 @@ class AccountViews:
         self.units = self.markets.units
 
     def account(self, address: str) -> Account:
-        """The account of an address, with play money if nobody has heard of it before; to read."""
+        """Return the account of an address for reading; a new one has play money."""
         return self.exchange.accounts.look(address)
 
     def fills(self, address: str, aggregate: bool = False) -> list[Json]:
-        """The newest fills of an account, newest first."""
+        """Return the newest fills of an account, newest first."""
         self.account(address)
         newest = list(self.exchange.fills(address))[-MAX_FILLS:]
         return fills_data(reversed(newest), self.units, aggregate)
 
     def twap_states(self, address: str, dex: str = MAIN_DEX) -> list[Json]:
-        """The TWAPs that are under way at an exchange, by their numbers."""
+        """Return the active TWAPs at an exchange, with their numbers."""
         twaps = (one for one in self.exchange.twaps.of(address) if dex_of(one.coin) == dex)
         return [[one.twap_id, twap_state(one, self.units[one.coin])] for one in twaps]
 
     def order_history(self, address: str) -> list[Json]:
-        """The orders of all times that are still known, newest first."""
+        """Return all orders that are still kept, newest first."""
         orders = self.exchange.history(address)
         return [order_entry(one, self.units[one.coin]) for one in reversed(orders)]
 
     def twap_parts(self, address: str) -> list[Json]:
-        """The newest fills of parts of TWAPs, newest first."""
+        """Return the newest fills of parts of TWAPs, newest first."""
         parts = [one for one in self.exchange.fills(address) if one.twap_id is not None]
         return [part_data(one, self.units[one.coin]) for one in parts[: -MAX_FILLS - 1 : -1]]
 
     def twap_history(self, address: str) -> list[Json]:
-        """What has become of TWAPs, newest first."""
+        """Return the status changes of TWAPs, newest first."""
         events = self.account(address).twaps
         return [twap_entry(one, self.units[one.twap.coin]) for one in reversed(events)]
 
     def ledger(self, address: str, since_ms: int = 0, until_ms: int | None = None) -> list[Json]:
-        """Deposits, transfers and withdrawals in [since_ms, until_ms], oldest first."""
+        """Return deposits, transfers and withdrawals in [since_ms, until_ms], oldest first."""
         lines = self.account(address).money
         return [
             ledger_entry(one)
@@ -73,24 +73,24 @@ class AccountViews:
         ]
 
     def live_orders(self, address: str, dex: str = MAIN_DEX) -> list[Order]:
-        """The live orders at an exchange, newest first."""
+        """Return the live orders at an exchange, newest first."""
         orders = self.exchange.open_orders(address)
         return [one for one in reversed(orders) if dex_of(one.coin) == dex]
 
     def open_orders(self, address: str, dex: str = MAIN_DEX) -> list[Json]:
-        """The live orders at an exchange with their types and triggers, newest first."""
+        """Return the live orders at an exchange with types and triggers, newest first."""
         orders = self.live_orders(address, dex)
         return [full_order_data(one, self.units[one.coin]) for one in orders]
 
     def states(self, address: str) -> list[tuple[str, dict[str, Json]]]:
-        """Margin and positions at every exchange, by its name."""
+        """Return margin and positions at every exchange, with its name."""
         return [(dex, self.clearinghouse(address, dex)) for dex in self.markets.venue.listing.dexs]
 
     def web_data(self, address: str) -> dict[str, Json]:
-        """All that the venue's own page shows of an account and the markets, ``webData2``.
+        """Return the web page's data of an account and the markets, ``webData2``.
 
-        It is of the main exchange alone.
-        There are no vaults, and agents are told of by ``extraAgents`` alone.
+        It covers the main exchange only. There are no vaults, and agents are listed by
+        ``extraAgents`` only.
         """
         return {
             "clearinghouseState": self.clearinghouse(address),
@@ -111,7 +111,7 @@ class AccountViews:
         }
 
     def clearinghouse(self, address: str, dex: str = MAIN_DEX) -> dict[str, Json]:
-        """Margin and positions at an exchange: each has a clearinghouse of its own."""
+        """Return margin and positions at one exchange, which has its own clearinghouse."""
         account, margin = self.account(address), self.exchange.margin
         positions = [one for one in account.positions.values() if dex_of(one.coin) == dex]
         isolated = [one for one in positions if one.isolated]
@@ -120,7 +120,7 @@ class AccountViews:
         cross_value = money + sum(one.value(margin.mark(one.coin)) for one in cross)
         cross_used = sum(margin.of_position(account, one) for one in cross)
         isolated_used = sum(one.equity(margin.mark(one.coin)) for one in isolated)
-        # With DEX abstraction all that is free lies at the main exchange.
+        # With DEX abstraction all free money is at the main exchange.
         elsewhere = bool(account.dex_abstraction and dex)
         withdrawable = 0 if elsewhere else margin.withdrawable(account, dex)
         return {
@@ -146,12 +146,12 @@ class AccountViews:
         }
 
     def active_asset(self, address: str, coin: str) -> dict[str, Json]:
-        """An account's leverage in a coin, and how much it could buy and sell of it."""
+        """Return an account's leverage in a coin, and how much of it it could buy and sell."""
         account, margin = self.account(address), self.exchange.margin
         leverage, mark, units = margin.leverage(account, coin), margin.mark(coin), self.units[coin]
         purse = margin.purse(account, coin)
         free = max(0, margin.equity(account, purse) - margin.required(account, purse=purse))
-        # Closing a position frees its margin, which opens as much again on the other side.
+        # Closing a position frees its margin for a position of that size on the other side.
         held = margin.held(account, coin)
         extra = {True: 2 * max(0, -held), False: 2 * max(0, held)}
         most = [free * leverage.value // mark + extra[is_buy] for is_buy in (True, False)]
@@ -196,7 +196,7 @@ class AccountViews:
 
 
 def _price_or_none(price: float | None) -> str | None:
-    """A price in words; none where it is so low that its decimals leave nothing of it."""
+    """Format a price; None if there is none or it rounds to zero."""
     text = None if price is None else decimal_text(price)
     return None if text == "0.0" else text
 

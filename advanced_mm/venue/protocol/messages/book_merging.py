@@ -1,8 +1,8 @@
 """Books with fewer, coarser levels: ``nSigFigs`` and ``mantissa`` of ``l2Book``.
 
-With n significant figures the levels lie on multiples of the n-th figure of their price, with five
-figures and a mantissa on multiples of so many of them. Bids are put down to theirs, asks up, so
-that nothing looks better than it is; the spread is told as it is before that.
+With n significant figures, levels are multiples of the n-th figure of their price; with five
+figures and a mantissa, of that many of them. Bids are rounded down and asks up, so that no price
+looks better than it is. The reported spread is that of the unmerged book.
 """
 
 from collections.abc import Iterable
@@ -18,18 +18,18 @@ SignificantFigures = Literal[2, 3, 4, 5]
 Mantissa = Literal[1, 2, 5]
 
 DEEPENING = 4
-DEEPEST_LEVELS = 5_120  # how far the market is asked for its book
+DEEPEST_LEVELS = 5_120  # limit on the levels requested from the market
 
 
 def merged_book(market: CoinMarket, levels: int, figures: int, mantissa: int = 1) -> Book:
-    """The best ``levels`` coarse levels of each side, as far as the market knows its book."""
+    """Return the best ``levels`` merged levels of each side, as far as the market knows them."""
     units = CoinUnits(market.spec.size_decimals)
     asked = levels
     while True:
         book = market.book(asked)
         bids = _merged(book.bids, units, figures, mantissa, up=False)
         asks = _merged(book.asks, units, figures, mantissa, up=True)
-        # The last level may go on behind what was asked for.
+        # The last merged level may continue beyond the requested depth.
         enough = len(bids) > levels and len(asks) > levels
         if enough or asked >= DEEPEST_LEVELS or max(len(book.bids), len(book.asks)) < asked:
             return Book(book.time_ms, tuple(bids[:levels]), tuple(asks[:levels]))
@@ -37,7 +37,7 @@ def merged_book(market: CoinMarket, levels: int, figures: int, mantissa: int = 1
 
 
 def true_spread(market: CoinMarket) -> float | None:
-    """The spread of the unmerged book, quote currency; None where a side is empty."""
+    """Return the spread of the unmerged book, quote currency; None if a side is empty."""
     touch = market.book(1).touch
     return None if touch.bid is None or touch.ask is None else touch.ask - touch.bid
 

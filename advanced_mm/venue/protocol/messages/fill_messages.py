@@ -1,4 +1,4 @@
-"""Lists of fills in Hyperliquid's words, put together where a client asks for that."""
+"""Lists of fills in Hyperliquid's wire format, aggregated on request."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -15,10 +15,10 @@ __all__ = ["fills_data"]
 def fills_data(
     fills: Iterable[Fill], units: Mapping[str, CoinUnits], aggregate: bool = False
 ) -> list[Json]:
-    """Fills, one after the other.
+    """Return fills in wire format.
 
-    With ``aggregate`` those that an order took at one time from several resting ones are one, at
-    their mean price and with the number of the first. Fills of a resting order stay apart.
+    With ``aggregate``, an aggressive order's fills of the same time are merged into one, with their
+    mean price and the first one's number. Fills of a resting order stay separate.
     """
     if not aggregate:
         return [fill_data(one, units[one.coin]) for one in fills]

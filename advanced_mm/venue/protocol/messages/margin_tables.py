@@ -1,4 +1,4 @@
-"""Margin tables: one tier a coin, whatever the size; numbered by the coin's greatest leverage."""
+"""Margin tables: one tier per coin for all sizes; numbered by the coin's maximum leverage."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ __all__ = ["margin_table", "margin_tables"]
 
 
 def margin_table(max_leverage: int) -> dict[str, Json]:
-    """The table of coins with this greatest leverage."""
+    """Return the table of coins with this maximum leverage."""
     return {
         "description": "",
         "marginTiers": [{"lowerBound": "0.0", "maxLeverage": max_leverage}],
@@ -17,6 +17,6 @@ def margin_table(max_leverage: int) -> dict[str, Json]:
 
 
 def margin_tables(specs: Iterable[CoinSpec]) -> list[Json]:
-    """The tables of these coins with their numbers."""
+    """Return the tables of these coins with their numbers."""
     leverages = sorted({spec.max_leverage for spec in specs})
     return [[leverage, margin_table(leverage)] for leverage in leverages]

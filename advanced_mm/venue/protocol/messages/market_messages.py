@@ -1,7 +1,7 @@
-"""The market in Hyperliquid's words: websocket messages and bodies of ``/info``.
+"""Market data in Hyperliquid's wire format: websocket messages and bodies of ``/info``.
 
-Shapes and names are the venue's. Numbers are strings with as many decimals as they need, one at
-least ("3000.0"); times are exchange ms; "B" marks a buying aggressor, "A" a selling one.
+Structure and names are the venue's. Numbers are strings with as many decimals as needed, at least
+one ("3000.0"); times are exchange ms; "B" marks a buying aggressor, "A" a selling one.
 """
 
 import math
@@ -57,7 +57,7 @@ class TradeData(TypedDict):
 
 
 class BboData(TypedDict):
-    """The touch, bid first; null where a side is empty."""
+    """The touch, bid first; null if a side is empty."""
 
     coin: str
     time: int
@@ -87,7 +87,7 @@ class BboMessage(TypedDict):
 
 
 class BookMessage(TypedDict):
-    """Channel ``l2Book``; both cadences look alike but for the number of levels."""
+    """Channel ``l2Book``; the two cadences differ only in the number of levels."""
 
     channel: Literal["l2Book"]
     data: BookData
@@ -102,22 +102,22 @@ def _grid(step: float) -> StepGrid:
 
 
 def price_text(price: float, spec: CoinSpec) -> str:
-    """Write a price (quote currency), to the nearest tick: a made-up bar may lie between two.
+    """Format a price (quote currency), rounded to the tick, at least one tick.
 
-    One tick at least, which is the lowest price there is.
+    Rounding matters for synthetic bars, whose prices may lie between two ticks.
     """
     grid = _grid(spec.tick)
     return _text(max(1, round(price / spec.tick)) * spec.tick, grid.decimals)
 
 
 def _order_price_text(price: float, spec: CoinSpec) -> str:
-    """Write the price of an order, which may be finer than the tick where the price is low."""
+    """Format the price of an order, which may be finer than the tick at low prices."""
     decimals = max(_grid(spec.tick).decimals, _PERPETUAL_DECIMALS - spec.size_decimals)
     return _positive_text(price, decimals)
 
 
 def size_text(size: float, spec: CoinSpec) -> str:
-    """Write a size or volume (base currency), to the nearest size step."""
+    """Format a size or volume (base currency), rounded to the size step."""
     return _text(size, spec.size_decimals)
 
 
@@ -129,10 +129,12 @@ def _text(value: float, decimals: int) -> str:
 
 @lru_cache(maxsize=1 << 15)
 def _positive_text(value: float, decimals: int) -> str:
-    """Write the price or size of an order; ValueError where its decimals leave nothing of it."""
+    """Format the price or size of an order; ValueError if it is not positive after rounding."""
     text = _text(value, decimals)
     if not (0 < value < math.inf) or not text.strip("0."):
-        raise ValueError(f"an order's price or size of {value} is {text} with {decimals} decimals")
+        raise ValueError(
+            f"order price or size {value} is {text} with {decimals} decimals; it must be positive"
+        )
     return text
 
 
@@ -145,7 +147,7 @@ def _level(price: float, size: float, orders: int, spec: CoinSpec) -> LevelData:
 
 
 def trade_data(spec: CoinSpec, time_ms: int, one: Print) -> TradeData:
-    """One print, as in ``trades`` messages and ``recentTrades``; users unknown are address zero."""
+    """Return a print as in ``trades`` and ``recentTrades``; unknown users are address zero."""
     return {
         "coin": spec.coin,
         "side": "B" if one.side > 0 else "A",
@@ -159,7 +161,7 @@ def trade_data(spec: CoinSpec, time_ms: int, one: Print) -> TradeData:
 
 
 def trades_message(spec: CoinSpec, prints: Iterable[tuple[int, Print]]) -> TradesMessage:
-    """Prints with their times (exchange ms), one block's or those replayed on subscribing."""
+    """Build a message of prints with times (exchange ms): a block's, or the recent ones."""
     return {
         "channel": "trades",
         "data": [trade_data(spec, time_ms, one) for time_ms, one in prints],
@@ -167,14 +169,14 @@ def trades_message(spec: CoinSpec, prints: Iterable[tuple[int, Print]]) -> Trade
 
 
 def bbo_message(spec: CoinSpec, time_ms: int, quote: Quote) -> BboMessage:
-    """The touch since ``time_ms``. How many orders it is made of is not known here: n is 1."""
+    """Build a message of the touch since ``time_ms``; n is 1, as order counts are unknown here."""
     sides = ((quote.bid, quote.bid_size), (quote.ask, quote.ask_size))
     bbo = [None if price is None else _level(price, size, 1, spec) for price, size in sides]
     return {"channel": "bbo", "data": {"coin": spec.coin, "time": time_ms, "bbo": bbo}}
 
 
 def book_data(spec: CoinSpec, book: Book) -> BookData:
-    """The book, as in ``l2Book`` messages and as the body of the request of that name."""
+    """Return the book as in ``l2Book`` messages and in the body of that request."""
 
     def side(levels: Iterable[Level]) -> list[LevelData]:
         return [_level(level.price, level.size, level.orders, spec) for level in levels]
@@ -187,12 +189,12 @@ def book_data(spec: CoinSpec, book: Book) -> BookData:
 
 
 def book_message(spec: CoinSpec, book: Book) -> BookMessage:
-    """The book to subscribers: 20 levels at the slow cadence, 5 at the fast one."""
+    """Build a message of the book: 20 levels at the slow cadence, 5 at the fast one."""
     return {"channel": "l2Book", "data": book_data(spec, book)}
 
 
 def update_messages(spec: CoinSpec, update: MarketUpdate) -> list[TradesMessage | BboMessage]:
-    """What one block means to a subscriber of trades and bbo: the prints, then the new touch."""
+    """Return a block's messages for subscribers of trades and bbo: prints, then the new touch."""
     messages: list[TradesMessage | BboMessage] = []
     if update.prints:
         messages.append(trades_message(spec, ((update.time_ms, one) for one in update.prints)))

@@ -1,4 +1,4 @@
-"""The venue's markets in Hyperliquid's words: what trades, at which mark, and the day's figures."""
+"""The venue's markets in Hyperliquid's wire format: listed coins, marks and daily statistics."""
 
 from fractions import Fraction
 
@@ -19,7 +19,7 @@ __all__ = ["MarketViews"]
 
 
 class MarketViews:
-    """What the venue tells of its markets.
+    """The venue's answers about its markets.
 
     Parameters
     ----------
@@ -31,14 +31,14 @@ class MarketViews:
         self.exchange = exchange
         self.venue = exchange.venue
         self.funding_rate = f"{exchange.rules.funding_rate:f}"
-        """Paid by longs each hour, share of the position."""
+        """Hourly, share of the position's value, paid by longs."""
         self.units: dict[str, CoinUnits] = {
             coin: CoinUnits(market.spec.size_decimals)
             for coin, market in self.venue.markets.items()
         }
 
     def meta(self, dex: str = MAIN_DEX) -> dict[str, Json]:
-        """The perpetuals that trade at an exchange."""
+        """Return the perpetuals that trade at an exchange."""
         coins = self.venue.listing.coins_of(dex)
         specs = [self.venue.markets[coin].spec for coin in coins]
         return {
@@ -48,19 +48,19 @@ class MarketViews:
         }
 
     def mark(self, coin: str) -> str:
-        """The mark that margins and stops go by, rounded to the tick.
+        """Return the mark used for margins and stops, rounded to the tick.
 
-        It lies in the middle of the background's touch, often between two ticks; what is published
-        must not, since clients read the number of decimals of a price from it.
+        It is the middle of the background's touch, which is often between two ticks. It is rounded
+        because clients derive a price's number of decimals from it.
         """
         units = self.units[coin]
         tick = units.price_units(self.venue.markets[coin].spec.tick)
         return units.price_text(tick * round(Fraction(self.exchange.margin.mark(coin), tick)))
 
     def context(self, coin: str) -> dict[str, Json]:
-        """Prices, funding and the day's figures of a coin.
+        """Return prices, funding and daily statistics of a coin.
 
-        The oracle price is the mark: the venue has no price source but its own market.
+        The oracle price is the mark, since the venue has no other price source than its market.
         """
         market, mark = self.venue.markets[coin], self.mark(coin)
         spec, touch, day = market.spec, market.touch, market.day()
@@ -81,11 +81,11 @@ class MarketViews:
         }
 
     def contexts(self, dex: str = MAIN_DEX) -> list[Json]:
-        """The contexts of the coins of an exchange, in the order of their asset numbers."""
+        """Return the contexts of an exchange's coins, in the order of their asset numbers."""
         return [self.context(coin) for coin in self.venue.listing.coins_of(dex)]
 
     def dexs(self) -> list[Json]:
-        """The exchanges; the main one, which is first, is null."""
+        """Return the exchanges; the main one comes first and is null."""
         listing = self.venue.listing
         return [
             None if dex == MAIN_DEX else dex_entry(dex, listing.coins_of(dex))
@@ -93,7 +93,7 @@ class MarketViews:
         ]
 
     def open_interest(self, coin: str) -> str:
-        """What the accounts hold of a coin; the background's part of it is not known."""
+        """Return the accounts' open interest in a coin; the background's is unknown."""
         holders = self.exchange.order_manager.holders.values()
         held = (account.positions.get(coin) for account in holders)
         lots = sum(position.lots for position in held if position and position.lots > 0)

@@ -1,4 +1,4 @@
-"""Money that moved without trading, and what accounts were worth, in Hyperliquid's words."""
+"""Money movements and account values over time, in Hyperliquid's wire format."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ PERIODS_MS = {"day": DAY_MS, "week": 7 * DAY_MS, "month": 30 * DAY_MS, "allTime"
 
 
 def ledger_entry(moved: MoneyMoved) -> dict[str, Json]:
-    """A line of an account's ledger, as ``userNonFundingLedgerUpdates`` gives it."""
+    """Return a ledger entry, as in ``userNonFundingLedgerUpdates``."""
     return {
         "time": moved.time_ms,
         "hash": NO_HASH,
@@ -54,7 +54,7 @@ def _what_moved(moved: MoneyMoved) -> dict[str, Json]:
 
 
 def spot_state(account: Account) -> dict[str, Json]:
-    """What an account has on the spot market: USDC, if any."""
+    """Return an account's spot balances: USDC, if any."""
     if account.spot_usdc == 0:
         return {"balances": []}
     total = micros_text(account.spot_usdc)
@@ -63,9 +63,9 @@ def spot_state(account: Account) -> dict[str, Json]:
 
 
 def portfolio(account: Account, now: Sample) -> list[Json]:
-    """Value and gain over the last day, week, month and all times: whole, then perpetuals alone.
+    """Return value and gain of the last day, week, month and all time: total, then perpetuals.
 
-    ``now`` is what the account is worth at present; the past is known once an hour.
+    ``now`` is the account's present value; past values are hourly.
     """
     past = [Sample(account.created_ms, _opening(account), 0, 0, 0), *account.samples]
     answer: list[Json] = []
@@ -83,7 +83,7 @@ def _opening(account: Account) -> int:
 
 
 def _within(past: Sequence[Sample], since_ms: int) -> Sequence[Sample]:
-    """What is known since a time, with the last value before it to begin with."""
+    """Return the samples since a time, preceded by the last one before it."""
     first = bisect_right(past, since_ms, key=lambda one: one.time_ms)
     return past[max(0, first - 1) :]
 

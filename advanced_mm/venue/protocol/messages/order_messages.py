@@ -1,4 +1,4 @@
-"""Orders, fills and funding of an account in Hyperliquid's words, for /info and the websocket.
+"""Orders, fills and funding in Hyperliquid's wire format, for /info and the websocket.
 
 Numbers are strings, times exchange ms; "B" buys, "A" sells.
 """
@@ -30,7 +30,7 @@ NO_ADDRESS = "0x" + "0" * 40
 
 
 def order_data(order: Order, units: CoinUnits) -> dict[str, Json]:
-    """An order, as ``openOrders`` and ``orderUpdates`` give it; ``sz`` is what is left of it."""
+    """Return an order as in ``openOrders`` and ``orderUpdates``; ``sz`` is the remaining size."""
     request = order.request
     data: dict[str, Json] = {
         "coin": order.coin,
@@ -49,7 +49,7 @@ def order_data(order: Order, units: CoinUnits) -> dict[str, Json]:
 
 
 def full_order_data(order: Order, units: CoinUnits) -> dict[str, Json]:
-    """An order with its type and trigger, as ``frontendOpenOrders`` and ``orderStatus`` give it."""
+    """Return an order with type and trigger, as in ``frontendOpenOrders`` and ``orderStatus``."""
     request, trigger = order.request, order.request.trigger
     data = order_data(order, units)
     data |= {
@@ -79,7 +79,7 @@ def full_order_data(order: Order, units: CoinUnits) -> dict[str, Json]:
 
 
 def order_entry(order: Order, units: CoinUnits) -> dict[str, Json]:
-    """An order and what has become of it, as ``historicalOrders`` lists it."""
+    """Return an order and its status, as in ``historicalOrders``."""
     return {
         "order": full_order_data(order, units),
         "status": str(order.status),
@@ -88,7 +88,7 @@ def order_entry(order: Order, units: CoinUnits) -> dict[str, Json]:
 
 
 def order_update(event: OrderEvent, units: CoinUnits) -> dict[str, Json]:
-    """A change of an order, as ``orderUpdates`` tells it."""
+    """Return a change of an order, as in ``orderUpdates``."""
     return {
         "order": order_data(event.order, units),
         "status": str(event.order.status),
@@ -97,7 +97,7 @@ def order_update(event: OrderEvent, units: CoinUnits) -> dict[str, Json]:
 
 
 def fill_data(fill: Fill, units: CoinUnits) -> dict[str, Json]:
-    """One fill, as ``userFills`` gives it."""
+    """Return a fill, as in ``userFills``."""
     data: dict[str, Json] = {
         "coin": fill.coin,
         "px": units.price_text(fill.price),
@@ -129,7 +129,7 @@ def fill_data(fill: Fill, units: CoinUnits) -> dict[str, Json]:
 
 
 def funding_data(payment: FundingPayment, units: CoinUnits) -> dict[str, Json]:
-    """An hour's funding, as ``userFundings`` tells it."""
+    """Return an hour's funding, as in ``userFundings``."""
     return {
         "time": payment.time_ms,
         "coin": payment.coin,
@@ -141,14 +141,14 @@ def funding_data(payment: FundingPayment, units: CoinUnits) -> dict[str, Json]:
 
 
 def funding_entry(payment: FundingPayment, units: CoinUnits) -> dict[str, Json]:
-    """An hour's funding, as the request ``userFunding`` lists it."""
+    """Return an hour's funding, as in the request ``userFunding``."""
     data = funding_data(payment, units)
     time_ms = data.pop("time")
     return {"time": time_ms, "hash": NO_HASH, "delta": {"type": "funding", **data}}
 
 
 def liquidation_data(event: Liquidation) -> dict[str, Json]:
-    """A liquidation, as ``userEvents`` tells it; the venue's book closes, nobody takes over."""
+    """Return a liquidation, as in ``userEvents``; positions are closed in the book only."""
     return {
         "lid": event.lid,
         "liquidator": NO_ADDRESS,
@@ -159,7 +159,7 @@ def liquidation_data(event: Liquidation) -> dict[str, Json]:
 
 
 def _direction(fill: Fill) -> str:
-    """What the fill did to the position, as the venue's page says it."""
+    """Return the fill's effect on the position, as named on the venue's web page."""
     before = fill.start_lots
     after = before + (fill.lots if fill.is_buy else -fill.lots)
     if before > 0 > after:

@@ -1,7 +1,7 @@
-"""The one spot market, which is listed and does not trade.
+"""The single spot market, which is listed but does not trade.
 
-Clients build their list of spot markets at start and fail on an empty one: the pair that every
-Hyperliquid has stands here at a fixed price.
+Clients load the list of spot markets at start and fail if it is empty. So the pair that exists on
+every Hyperliquid network is listed here at a fixed price.
 """
 
 from advanced_mm.venue.protocol.messages.wire_views import Json

@@ -1,4 +1,4 @@
-"""TWAPs in Hyperliquid's words, for /info and the websocket; numbers are strings."""
+"""TWAPs in Hyperliquid's wire format, for /info and the websocket; numbers are strings."""
 
 from advanced_mm.markets.units import CoinUnits, micros_text
 from advanced_mm.venue.engine.orders import Fill
@@ -10,7 +10,7 @@ __all__ = ["part_data", "twap_entry", "twap_state"]
 
 
 def twap_state(twap: Twap, units: CoinUnits) -> dict[str, Json]:
-    """How far a TWAP is."""
+    """Return a TWAP's parameters and progress."""
     request = twap.request
     trigger: dict[str, Json] | None = None
     if request.trigger_price is not None:
@@ -33,7 +33,7 @@ def twap_state(twap: Twap, units: CoinUnits) -> dict[str, Json]:
 
 
 def twap_entry(event: TwapEvent, units: CoinUnits) -> dict[str, Json]:
-    """A change of a TWAP, as ``twapHistory`` lists it: its time is in seconds."""
+    """Return a TWAP's status change, as listed by ``twapHistory``; its time is in seconds."""
     status: dict[str, Json] = {"status": str(event.twap.status)}
     if event.twap.status is TwapStatus.ERROR:
         status["description"] = event.error
@@ -46,5 +46,5 @@ def twap_entry(event: TwapEvent, units: CoinUnits) -> dict[str, Json]:
 
 
 def part_data(fill: Fill, units: CoinUnits) -> dict[str, Json]:
-    """A fill of a part of a TWAP, as ``userTwapSliceFills`` gives it."""
+    """Return a fill of a TWAP's part, as in ``userTwapSliceFills``."""
     return {"fill": fill_data(fill, units), "twapId": fill.twap_id}

@@ -1,4 +1,4 @@
-"""What the venue says of a market as a whole, in Hyperliquid's words; numbers are strings."""
+"""Descriptions of markets in Hyperliquid's wire format; numbers are strings."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -23,13 +23,13 @@ __all__ = [
     "universe_entry",
 ]
 
-OPEN_INTEREST_CAP = "1000000000.0"  # USDC, more than the accounts of a session can hold
+OPEN_INTEREST_CAP = "1000000000.0"  # USDC, out of reach of a session's accounts
 
 Json: TypeAlias = "Mapping[str, object] | Sequence[Json] | str | int | float | bool | None"
 
 
 def universe_entry(spec: CoinSpec) -> dict[str, Json]:
-    """The coin's line in ``meta``; its asset number follows from its place in the list."""
+    """Return a coin's entry in ``meta``; its asset number is given by its place in the list."""
     entry: dict[str, Json] = {
         "name": spec.coin,
         "szDecimals": spec.size_decimals,
@@ -42,7 +42,7 @@ def universe_entry(spec: CoinSpec) -> dict[str, Json]:
 
 
 def dex_entry(dex: str, coins: Sequence[str]) -> dict[str, Json]:
-    """A builder-deployed exchange's line in ``perpDexs``; who is behind it is made up."""
+    """Return a builder-deployed exchange's entry in ``perpDexs``; its addresses are made up."""
     deployer = "0x" + hashlib.sha256(dex.encode()).hexdigest()[:40]
     return {
         "name": dex,
@@ -61,12 +61,12 @@ def dex_entry(dex: str, coins: Sequence[str]) -> dict[str, Json]:
 
 
 def all_mids(venue: Venue, dex: str = MAIN_DEX) -> dict[str, Json]:
-    """The mid of every coin of an exchange."""
+    """Return the mid of every coin of an exchange."""
     return {coin: mid_text(venue.markets[coin]) for coin in venue.listing.coins_of(dex)}
 
 
 def candle_wire(market: CoinMarket, interval: str, candle: Candle) -> dict[str, Json]:
-    """A bar as ``candleSnapshot`` and the ``candle`` stream give it."""
+    """Return a bar as in ``candleSnapshot`` and the ``candle`` stream."""
     spec = market.spec
     return {
         "t": candle.open_ms,
@@ -85,7 +85,7 @@ def candle_wire(market: CoinMarket, interval: str, candle: Candle) -> dict[str, 
 def shown_book(
     market: CoinMarket, levels: int, figures: int | None, mantissa: int | None
 ) -> dict[str, object]:
-    """The book as ``l2Book`` gives it: whole, or in coarser levels with the spread beside them."""
+    """Return the book as in ``l2Book``: unmerged, or with merged levels and the spread."""
     if figures is None:
         return {**book_data(market.spec, market.book(levels))}
     data = book_data(market.spec, merged_book(market, levels, figures, mantissa or 1))
@@ -94,11 +94,11 @@ def shown_book(
 
 
 def mid_text(market: CoinMarket) -> str:
-    """The mid, which may lie between two ticks."""
+    """Return the mid, which may lie between two ticks."""
     return decimal_text(market.mid)
 
 
 def decimal_text(value: float) -> str:
-    """A number that is no order's price or size, to nine decimals at most, one at least."""
+    """Format a number other than an order's price or size, with one to nine decimals."""
     text = f"{value:.9f}".rstrip("0")
     return text + "0" if text.endswith(".") else text

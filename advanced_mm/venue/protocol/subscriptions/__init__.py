@@ -1,4 +1,4 @@
-"""The websocket's channels: what can be subscribed to, and the messages of each."""
+"""The websocket's subscriptions, and the messages of each."""
 
 from advanced_mm.venue.protocol.subscriptions.channels import (
     CHANNELS,

@@ -1,4 +1,4 @@
-"""What can be subscribed to on the websocket, and the messages of each kind of subscription."""
+"""The websocket's market data subscriptions, and the messages of each."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Protocol
@@ -24,11 +24,11 @@ CONTEXT_CADENCE_MS = 1_000
 
 
 class InvalidSubscriptionError(Exception):
-    """The subscription's type is unknown, a field is wrong, or its coin does not trade here."""
+    """The subscription's type is unknown, a field is invalid, or its coin does not trade here."""
 
 
 class Subscription(BaseModel):
-    """What a client asked for; equal subscriptions share their messages."""
+    """A client's subscription; equal subscriptions share their messages."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
@@ -48,12 +48,12 @@ class Subscription(BaseModel):
     def parse(
         cls, raw: object, venue: Venue, channels: "Mapping[str, WithFields]"
     ) -> "Subscription":
-        """A subscription to one of ``channels`` (by type) that the venue serves.
+        """Parse a subscription to one of ``channels`` (by type).
 
         Raises
         ------
         InvalidSubscriptionError
-            If it does not.
+            If the venue does not serve it.
         """
         try:
             asked = cls.model_validate(raw)
@@ -62,7 +62,7 @@ class Subscription(BaseModel):
         channel = channels.get(asked.type)
         if channel is None:
             raise InvalidSubscriptionError
-        # Fields that mean nothing to the type must not make two subscriptions out of one.
+        # Drop fields that the type does not use, so that equal subscriptions compare equal.
         own = cls(type=asked.type, **{name: getattr(asked, name) for name in channel.fields})
         if (
             ("coin" in channel.fields and own.coin not in venue.markets)
@@ -79,34 +79,34 @@ class WithFields(Protocol):
     """Any kind of subscription."""
 
     fields: ClassVar[tuple[str, ...]]
-    """The fields of `Subscription`, beside the type, that tell two of this kind apart."""
+    """The fields of `Subscription`, besides the type, that distinguish two of this kind."""
 
 
 class Channel(WithFields, Protocol):
-    """One kind of subscription to the market."""
+    """One kind of market data subscription."""
 
     def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
-        """What a new subscriber gets at once."""
+        """Return the messages for a new subscriber."""
         ...
 
     def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
-        """What subscribers get after a step of the market."""
+        """Return the messages for all subscribers after a step of the market."""
         ...
 
 
 class TradesChannel:
-    """Prints, one message a block; a new subscriber first gets the recent ones again."""
+    """Prints, one message per block; a new subscriber first gets the recent ones."""
 
     fields: ClassVar[tuple[str, ...]] = ("coin",)
 
     def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
-        """The recent prints in one message, none if nothing was printed yet."""
+        """Return the recent prints in one message, if there are any."""
         market = views.venue.markets[subscription.coin]
         prints = [(one.time_ms, one.print) for one in market.recent]
         return [trades_message(market.spec, prints)] if prints else []
 
     def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
-        """A message for each block with prints."""
+        """Return a message for each block with prints."""
         spec = views.venue.markets[subscription.coin].spec
         return [
             trades_message(spec, [(update.time_ms, one) for one in update.prints])
@@ -121,12 +121,12 @@ class BboChannel:
     fields: ClassVar[tuple[str, ...]] = ("coin",)
 
     def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
-        """The touch as it stands."""
+        """Return the current touch."""
         market = views.venue.markets[subscription.coin]
         return [bbo_message(market.spec, market.touch_time_ms, market.touch)]
 
     def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
-        """A message for each block that changed it."""
+        """Return a message for each block that changed it."""
         spec = views.venue.markets[subscription.coin].spec
         return [
             bbo_message(spec, update.time_ms, update.quote)
@@ -141,7 +141,7 @@ class BookChannel:
     fields: ClassVar[tuple[str, ...]] = ("coin", "nSigFigs", "mantissa", "fast")
 
     def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
-        """The book as it stands."""
+        """Return the current book."""
         levels, _ = FAST_BOOK if subscription.fast else SLOW_BOOK
         market = views.venue.markets[subscription.coin]
         data = shown_book(market, levels, subscription.nSigFigs, subscription.mantissa)
@@ -150,24 +150,24 @@ class BookChannel:
         ]
 
     def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
-        """The book, when its time has come."""
+        """Return the book, if an update is due."""
         _, cadence_ms = FAST_BOOK if subscription.fast else SLOW_BOOK
         return self.on_subscribe(views, subscription) if step.crosses(cadence_ms) else []
 
 
 class CandleChannel:
-    """The open bar of an interval whenever something was printed or a new bar began."""
+    """The current bar of an interval, after every print and at the start of a new bar."""
 
     fields: ClassVar[tuple[str, ...]] = ("coin", "interval")
 
     def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
-        """The bar as it stands."""
+        """Return the current bar."""
         market, interval = views.venue.markets[subscription.coin], subscription.interval
         bar = market.candles.current(interval)
         return [{"channel": "candle", "data": candle_wire(market, interval, bar)}]
 
     def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
-        """The bar, if it changed."""
+        """Return the bar, if it changed."""
         interval = subscription.interval
         printed = any(update.prints for update in step.updates[subscription.coin])
         begun = bar_start(interval, step.now_ms) > bar_start(interval, step.previous_ms)
@@ -180,63 +180,63 @@ class MidsChannel:
     fields: ClassVar[tuple[str, ...]] = ("dex",)
 
     def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
-        """The mids as they stand; the main exchange is not named in the message."""
+        """Return the current mids; the main exchange is not named in the message."""
         dex = subscription.dex
         data = {"mids": all_mids(views.venue, dex)}
         return [{"channel": "allMids", "data": {"dex": dex, **data} if dex else data}]
 
     def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
-        """The mids, when their time has come."""
+        """Return the mids, if an update is due."""
         return self.on_subscribe(views, subscription) if step.crosses(MIDS_CADENCE_MS) else []
 
 
 class DexContextsChannel:
-    """The figures of all coins of an exchange, once a second."""
+    """The contexts of all coins of an exchange, once a second."""
 
     fields: ClassVar[tuple[str, ...]] = ("dex",)
 
     def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
-        """The figures as they stand."""
+        """Return the current contexts."""
         data = {"dex": subscription.dex, "ctxs": views.contexts(subscription.dex)}
         return [{"channel": "assetCtxs", "data": data}]
 
     def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
-        """The figures, when their time has come."""
+        """Return the contexts, if an update is due."""
         return self.on_subscribe(views, subscription) if step.crosses(CONTEXT_CADENCE_MS) else []
 
 
 class AllContextsChannel:
-    """The figures of all coins of all exchanges, once a second."""
+    """The contexts of all coins of all exchanges, once a second."""
 
     fields: ClassVar[tuple[str, ...]] = ()
 
     def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
-        """The figures as they stand."""
+        """Return the current contexts."""
         data = {"ctxs": [[dex, views.contexts(dex)] for dex in views.venue.listing.dexs]}
         return [{"channel": "allDexsAssetCtxs", "data": data}]
 
     def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
-        """The figures, when their time has come."""
+        """Return the contexts, if an update is due."""
         return self.on_subscribe(views, subscription) if step.crosses(CONTEXT_CADENCE_MS) else []
 
 
 class AssetContextChannel:
-    """The figures of a coin that ``metaAndAssetCtxs`` gives, once a second."""
+    """A coin's context, as in ``metaAndAssetCtxs``, once a second."""
 
     fields: ClassVar[tuple[str, ...]] = ("coin",)
 
     def on_subscribe(self, views: MarketViews, subscription: Subscription) -> list[Message]:
-        """The figures as they stand."""
+        """Return the current contexts."""
         data = {"coin": subscription.coin, "ctx": views.context(subscription.coin)}
         return [{"channel": "activeAssetCtx", "data": data}]
 
     def on_step(self, views: MarketViews, subscription: Subscription, step: Step) -> list[Message]:
-        """The figures, when their time has come."""
+        """Return the contexts, if an update is due."""
         return self.on_subscribe(views, subscription) if step.crosses(CONTEXT_CADENCE_MS) else []
 
 
 CHANNELS: dict[str, Channel] = {
-    # In this order within a step: prints come before the touch they left behind.
+    # In this order within a step: prints precede the touch after them.
     "trades": TradesChannel(),
     "bbo": BboChannel(),
     "l2Book": BookChannel(),

@@ -1,4 +1,4 @@
-"""``fastAssetCtxs``: marks and mids of all coins, packed."""
+"""``fastAssetCtxs``: marks and mids of all coins, compressed."""
 
 import base64
 import json
@@ -15,12 +15,12 @@ CADENCE_MS = 1_000
 
 
 class FastContextsChannel:
-    """Mark and mid of every coin: JSON, compressed by raw DEFLATE and written in base64."""
+    """Mark and mid of every coin: JSON, compressed with raw DEFLATE and encoded in base64."""
 
     fields: ClassVar[tuple[str, ...]] = ()
 
     def on_subscribe(self, views: MarketViews, subscription: object) -> list[Message]:
-        """The prices as they stand."""
+        """Return the current prices."""
         prices = {
             coin: {"markPx": views.mark(coin), "midPx": mid_text(market)}
             for coin, market in views.venue.markets.items()
@@ -30,5 +30,5 @@ class FastContextsChannel:
         return [{"channel": "fastAssetCtxs", "data": base64.b64encode(packed).decode()}]
 
     def on_step(self, views: MarketViews, subscription: object, step: Step) -> list[Message]:
-        """The prices, when their time has come."""
+        """Return the prices, if an update is due."""
         return self.on_subscribe(views, subscription) if step.crosses(CADENCE_MS) else []

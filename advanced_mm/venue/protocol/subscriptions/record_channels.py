@@ -1,4 +1,4 @@
-"""Subscriptions to what an account has: its orders, its money, and what the venue's page shows."""
+"""Subscriptions to an account's orders, money and web page data."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -24,28 +24,28 @@ __all__ = [
 
 
 class OpenOrdersChannel(StateChannel):
-    """The live orders at an exchange: when something happened to the account, and now and then."""
+    """The live orders at an exchange, after every account event and periodically."""
 
     fields: ClassVar[tuple[str, ...]] = ("user", "dex")
 
     def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
-        """The orders as they stand."""
+        """Return the live orders."""
         user, dex = subscription.user, subscription.dex
         data = {"dex": dex, "user": user, "orders": views.open_orders(user, dex)}
         return [{"channel": "openOrders", "data": data}]
 
 
 class OrderHistoryChannel(EventsAlone):
-    """Orders and what becomes of them; the first message holds those of the past."""
+    """Orders and their status changes; the first message is a snapshot of past orders."""
 
     def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
-        """The orders there were, marked as a snapshot."""
+        """Return the past orders, marked as a snapshot."""
         return [_orders(subscription, views.order_history(subscription.user), isSnapshot=True)]
 
     def on_events(
         self, views: AccountViews, subscription: Subscription, events: Sequence[AccountEvent]
     ) -> list[Message]:
-        """One message with the changes."""
+        """Return one message with the changes."""
         orders: list[Json] = [
             order_entry(event.order, views.units[event.order.coin])
             for event in events
@@ -55,22 +55,22 @@ class OrderHistoryChannel(EventsAlone):
 
 
 class LedgerChannel(EventsAlone):
-    """Deposits, transfers and withdrawals; the first message holds those of the past."""
+    """Deposits, transfers and withdrawals; the first message is a snapshot of past ones."""
 
     def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
-        """The ledger as it stands, marked as a snapshot."""
+        """Return the current ledger, marked as a snapshot."""
         return [_ledger(subscription, views.ledger(subscription.user), isSnapshot=True)]
 
     def on_events(
         self, views: AccountViews, subscription: Subscription, events: Sequence[AccountEvent]
     ) -> list[Message]:
-        """One message with what has moved."""
+        """Return one message with the new ledger entries."""
         lines: list[Json] = [ledger_entry(one) for one in events if isinstance(one, MoneyMoved)]
         return [_ledger(subscription, lines)] if lines else []
 
 
 class SpotStateChannel(EventsAlone):
-    """What an account holds on the spot market."""
+    """An account's spot balances."""
 
     def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
         """What it holds now."""
@@ -81,18 +81,18 @@ class SpotStateChannel(EventsAlone):
     def on_events(
         self, views: AccountViews, subscription: Subscription, events: Sequence[AccountEvent]
     ) -> list[Message]:
-        """What it holds after money has moved."""
+        """Return the balances after money has moved."""
         moved = any(isinstance(event, MoneyMoved) for event in events)
         return self.on_subscribe(views, subscription) if moved else []
 
 
 class Web3DataChannel(StateChannel):
-    """What the venue's own page shows of an account beside the other subscriptions."""
+    """The web page's data of an account that the other subscriptions do not include."""
 
     fields: ClassVar[tuple[str, ...]] = ("user",)
 
     def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
-        """Everything as it stands; there are no vaults, and no coin is at a cap."""
+        """Return the current data; there are no vaults, and no coin is at a cap."""
         data = {
             "userState": {
                 "agentAddress": None,
@@ -111,12 +111,12 @@ class Web3DataChannel(StateChannel):
 
 
 class NotificationChannel(EventsAlone):
-    """Notes of the venue's own page, of which there are none."""
+    """Notifications of the venue's web page, of which there are none."""
 
     def on_events(
         self, views: AccountViews, subscription: Subscription, events: Sequence[AccountEvent]
     ) -> list[Message]:
-        """Nothing."""
+        """Return no messages."""
         return []
 
 

@@ -1,4 +1,4 @@
-"""A step of the market, as whoever publishes it sees it."""
+"""A step of the market, as seen by the channels that publish it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from advanced_mm.markets.market import MarketUpdate
 __all__ = ["CADENCE_GRID_MS", "Message", "Step"]
 
 Message = Mapping[str, object]
-"""A websocket message before it is written as JSON."""
+"""A websocket message before it is encoded as JSON."""
 
 CADENCE_GRID_MS = 500
-"""All cadences are multiples of this; a venue that stops at each multiple misses none."""
+"""All cadences are multiples of this; a venue that steps to each multiple misses none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,5 +23,5 @@ class Step:
     updates: Mapping[str, list[MarketUpdate]]
 
     def crosses(self, cadence_ms: int) -> bool:
-        """Whether a multiple of ``cadence_ms`` lies in (previous_ms, now_ms]."""
+        """Return whether a multiple of ``cadence_ms`` lies in (previous_ms, now_ms]."""
         return self.now_ms // cadence_ms > self.previous_ms // cadence_ms

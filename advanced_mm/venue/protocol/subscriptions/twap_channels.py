@@ -16,7 +16,7 @@ __all__ = ["TwapHistoryChannel", "TwapPartsChannel", "TwapStatesChannel", "twap_
 
 
 def twap_events(views: AccountViews, events: Sequence[AccountEvent]) -> Iterator[Message]:
-    """What ``userEvents`` tells of TWAPs: one message for their changes, one for their fills."""
+    """Yield the TWAP part of ``userEvents``: one message for changes, one for fills."""
     if history := _changes(views, events):
         yield {"twapHistory": history}
     if parts := _parts(views, events):
@@ -24,43 +24,43 @@ def twap_events(views: AccountViews, events: Sequence[AccountEvent]) -> Iterator
 
 
 class TwapStatesChannel(StateChannel):
-    """The TWAPs under way at an exchange."""
+    """The active TWAPs at an exchange."""
 
     fields: ClassVar[tuple[str, ...]] = ("user", "dex")
 
     def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
-        """The TWAPs as they stand."""
+        """Return the active TWAPs."""
         user, dex = subscription.user, subscription.dex
         data = {"dex": dex, "user": user, "states": views.twap_states(user, dex)}
         return [{"channel": "twapStates", "data": data}]
 
 
 class TwapHistoryChannel(EventsAlone):
-    """Changes of TWAPs; the first message holds those of the past."""
+    """Status changes of TWAPs; the first message is a snapshot of past ones."""
 
     def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
-        """The changes there were, marked as a snapshot."""
+        """Return the past changes, marked as a snapshot."""
         return [_history(subscription, views.twap_history(subscription.user), isSnapshot=True)]
 
     def on_events(
         self, views: AccountViews, subscription: Subscription, events: Sequence[AccountEvent]
     ) -> list[Message]:
-        """One message with the changes."""
+        """Return one message with the changes."""
         changes = _changes(views, events)
         return [_history(subscription, changes)] if changes else []
 
 
 class TwapPartsChannel(EventsAlone):
-    """Fills of parts of TWAPs; the first message holds those of the past."""
+    """Fills of parts of TWAPs; the first message is a snapshot of past ones."""
 
     def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
-        """The fills there were, marked as a snapshot."""
+        """Return the past fills, marked as a snapshot."""
         return [_part_fills(subscription, views.twap_parts(subscription.user), isSnapshot=True)]
 
     def on_events(
         self, views: AccountViews, subscription: Subscription, events: Sequence[AccountEvent]
     ) -> list[Message]:
-        """One message with the fills."""
+        """Return one message with the fills."""
         parts = _parts(views, events)
         return [_part_fills(subscription, parts)] if parts else []
 

@@ -1,4 +1,4 @@
-"""What every subscription to an account is made of."""
+"""Base classes of account subscriptions."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Protocol
@@ -10,48 +10,48 @@ from advanced_mm.venue.protocol.subscriptions.time_step import Message, Step
 
 __all__ = ["EventsAlone", "StateChannel", "UserChannel"]
 
-STATE_CADENCE_MS = 5_000  # how often an account's value is told while nothing happens to it
+STATE_CADENCE_MS = 5_000  # interval of an account's state messages without events
 
 
 class UserChannel(WithFields, Protocol):
     """One kind of subscription to an account."""
 
     def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
-        """What a new subscriber gets at once."""
+        """Return the messages for a new subscriber."""
         ...
 
     def on_events(
         self, views: AccountViews, subscription: Subscription, events: Sequence[AccountEvent]
     ) -> list[Message]:
-        """What subscribers get when something has happened to the account."""
+        """Return the messages for subscribers after events of the account."""
         ...
 
     def on_step(self, views: AccountViews, subscription: Subscription, step: Step) -> list[Message]:
-        """What subscribers get after a step of the market."""
+        """Return the messages for subscribers after a step of the market."""
         ...
 
 
 class EventsAlone:
-    """A subscription that begins with nothing and tells of events alone."""
+    """A subscription that reports events only."""
 
     fields: ClassVar[tuple[str, ...]] = ("user",)
 
     def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
-        """Nothing."""
+        """Return no messages."""
         return []
 
     def on_step(self, views: AccountViews, subscription: Subscription, step: Step) -> list[Message]:
-        """Nothing."""
+        """Return no messages."""
         return []
 
 
 class StateChannel:
-    """Margin and positions: when something happened to the account, and now and then."""
+    """Margin and positions at an exchange, after every account event and periodically."""
 
     fields: ClassVar[tuple[str, ...]] = ("user", "dex")
 
     def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
-        """The account as it stands at an exchange."""
+        """Return the account's current state at an exchange."""
         user, dex = subscription.user, subscription.dex
         data = {"dex": dex, "user": user, "clearinghouseState": views.clearinghouse(user, dex)}
         return [{"channel": "clearinghouseState", "data": data}]
@@ -59,9 +59,9 @@ class StateChannel:
     def on_events(
         self, views: AccountViews, subscription: Subscription, events: Sequence[AccountEvent]
     ) -> list[Message]:
-        """The account after them."""
+        """Return the state after the events."""
         return self.on_subscribe(views, subscription)
 
     def on_step(self, views: AccountViews, subscription: Subscription, step: Step) -> list[Message]:
-        """The account, when its time has come."""
+        """Return the state, if an update is due."""
         return self.on_subscribe(views, subscription) if step.crosses(STATE_CADENCE_MS) else []

@@ -1,4 +1,4 @@
-"""What can be subscribed to of an account, and the messages of each kind of subscription."""
+"""The websocket's account subscriptions, and the messages of each."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -44,12 +44,12 @@ __all__ = ["USER_CHANNELS", "UserChannel"]
 
 
 class OrderUpdatesChannel(EventsAlone):
-    """Every change of an order; those of one moment in one message."""
+    """Every change of an order; simultaneous ones share a message."""
 
     def on_events(
         self, views: AccountViews, subscription: Subscription, events: Sequence[AccountEvent]
     ) -> list[Message]:
-        """One message with the changes."""
+        """Return one message with the changes."""
         updates = [
             order_update(event, views.units[event.order.coin])
             for event in events
@@ -59,12 +59,12 @@ class OrderUpdatesChannel(EventsAlone):
 
 
 class UserFillsChannel(EventsAlone):
-    """Fills; the first message holds those of the past."""
+    """Fills; the first message is a snapshot of past ones."""
 
     fields: ClassVar[tuple[str, ...]] = ("user", "aggregateByTime")
 
     def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
-        """The newest fills there are, newest first, marked as a snapshot."""
+        """Return the newest fills, newest first, marked as a snapshot."""
         fills = views.fills(subscription.user, subscription.aggregateByTime)
         data = {"isSnapshot": True, "user": subscription.user, "fills": fills}
         return [{"channel": "userFills", "data": data}]
@@ -72,38 +72,38 @@ class UserFillsChannel(EventsAlone):
     def on_events(
         self, views: AccountViews, subscription: Subscription, events: Sequence[AccountEvent]
     ) -> list[Message]:
-        """One message with the fills."""
+        """Return one message with the fills."""
         fills = _fills(views, events, subscription.aggregateByTime)
         data = {"user": subscription.user, "fills": fills}
         return [{"channel": "userFills", "data": data}] if fills else []
 
 
 class UserEventsChannel(EventsAlone):
-    """Fills, funding, liquidations, TWAPs and what the venue cancels, on channel ``user``."""
+    """Fills, funding, liquidations, TWAPs and the venue's cancels, on channel ``user``."""
 
     def on_events(
         self, views: AccountViews, subscription: Subscription, events: Sequence[AccountEvent]
     ) -> list[Message]:
-        """One message for each kind, but one for each payment and liquidation."""
-        told: list[Message] = list(twap_events(views, events))
+        """Return one message per kind of event, but one for each payment and liquidation."""
+        reports: list[Message] = list(twap_events(views, events))
         for event in events:
             if isinstance(event, FundingPayment):
-                told.append({"funding": funding_data(event, views.units[event.coin])})
+                reports.append({"funding": funding_data(event, views.units[event.coin])})
             elif isinstance(event, Liquidation):
-                told.append({"liquidation": liquidation_data(event)})
+                reports.append({"liquidation": liquidation_data(event)})
         if fills := _fills(views, events):
-            told.append({"fills": fills})
+            reports.append({"fills": fills})
         orders = (event.order for event in events if isinstance(event, OrderEvent))
         if ended := [{"coin": one.coin, "oid": one.oid} for one in orders if one.status.by_venue]:
-            told.append({"nonUserCancel": ended})
-        return [{"channel": "user", "data": data} for data in told]
+            reports.append({"nonUserCancel": ended})
+        return [{"channel": "user", "data": data} for data in reports]
 
 
 class UserFundingsChannel(EventsAlone):
-    """Funding; the first message holds that of the past."""
+    """Funding; the first message is a snapshot of past payments."""
 
     def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
-        """The payments there are, marked as a snapshot."""
+        """Return the past payments, marked as a snapshot."""
         payments = views.exchange.funding(subscription.user)
         data = [funding_data(one, views.units[one.coin]) for one in payments]
         return [_fundings(subscription, data, isSnapshot=True)]
@@ -111,7 +111,7 @@ class UserFundingsChannel(EventsAlone):
     def on_events(
         self, views: AccountViews, subscription: Subscription, events: Sequence[AccountEvent]
     ) -> list[Message]:
-        """One message with the payments."""
+        """Return one message with the payments."""
         data = [
             funding_data(event, views.units[event.coin])
             for event in events
@@ -126,35 +126,35 @@ class AllStatesChannel(StateChannel):
     fields: ClassVar[tuple[str, ...]] = ("user",)
 
     def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
-        """The account as it stands everywhere."""
+        """Return the account's current state at all exchanges."""
         user = subscription.user
         data = {"user": user, "clearinghouseStates": views.states(user)}
         return [{"channel": "allDexsClearinghouseState", "data": data}]
 
 
 class ActiveAssetDataChannel(StateChannel):
-    """An account's leverage in a coin, and how much more it could trade of it."""
+    """An account's leverage in a coin, and its capacity for further trades."""
 
     fields: ClassVar[tuple[str, ...]] = ("user", "coin")
 
     def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
-        """The figures as they stand."""
+        """Return the current figures."""
         data = views.active_asset(subscription.user, subscription.coin)
         return [{"channel": "activeAssetData", "data": data}]
 
 
 class WebDataChannel(StateChannel):
-    """All that the venue's own page shows."""
+    """The data of the venue's web page."""
 
     fields: ClassVar[tuple[str, ...]] = ("user",)
 
     def on_subscribe(self, views: AccountViews, subscription: Subscription) -> list[Message]:
-        """Everything as it stands."""
+        """Return the current data."""
         return [{"channel": "webData2", "data": views.web_data(subscription.user)}]
 
 
 USER_CHANNELS: dict[str, UserChannel] = {
-    # In this order within a moment: an order is known before its fills are.
+    # In this order for simultaneous messages: an order is reported before its fills.
     "orderUpdates": OrderUpdatesChannel(),
     "userFills": UserFillsChannel(),
     "userEvents": UserEventsChannel(),

@@ -1,0 +1,46 @@
+"""Check of the bot's merged configuration at start, with all rules of `settings_rules`."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from advanced_mm.parameter_files import ParameterSet, Settings
+from advanced_mm.quoting.freqtrade_settings import (
+    USUAL_SPREAD,
+    ConfiguredBot,
+    Finding,
+    Mode,
+    find_contradictions,
+    quoted_spread,
+)
+from advanced_mm.quoting.settings_rules import RULES
+
+__all__ = ["check_settings"]
+
+
+def check_settings(
+    config: Mapping[str, Any],
+    settings: Settings,
+    mode: Mode,
+    published: Iterable[ParameterSet],
+    capital: float | None,
+) -> list[Finding]:
+    """Return every rule that a configuration breaks, refused settings first.
+
+    Parameters
+    ----------
+    config
+        Freqtrade's configuration, merged with the strategy's attributes.
+    settings
+        Our own block of it.
+    mode
+        Run mode.
+    published
+        Published parameters of the pairs; the widest spread among them is used, or
+        `USUAL_SPREAD` if there is none.
+    capital
+        Total available stake (stake currency); None if it follows from ``dry_run_wallet``.
+    """
+    spreads = [quoted_spread(parameters, settings.fee_rate) for parameters in published]
+    known = [spread for spread in spreads if spread is not None]
+    bot = ConfiguredBot(config, settings, mode, max(known, default=USUAL_SPREAD), capital)
+    return find_contradictions(bot, RULES)
