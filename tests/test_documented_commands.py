@@ -88,6 +88,7 @@ SHORTER = {
     "calibration": ["--seeds", "2", "--workers", "1"],
     "runner": ["--coins", "1", "--rounds", "2"],
     "venue": ["--coins", "2", "--rate", "20", "--seconds", "1"],
+    "journal": ["--quick", "--events", "20"],
 }
 SESSIONS = {
     "make paper REPLAY=scripts/HL_data COIN=ETH": "make paper REPLAY=scripts/HL_data COIN=ETH",
@@ -342,7 +343,14 @@ def scratch(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
     for name in ("scripts", "user_data", "benchmarks", "examples", "docs", "tests/scenarios"):
         written = shutil.ignore_patterns(
-            "HL_data", "__pycache__", "paper", "data", "plot", "*.sqlite*", "calibration_history"
+            "HL_data",
+            "__pycache__",
+            "paper",
+            "data",
+            "plot",
+            "*.sqlite*",
+            "calibration_history",
+            "journal",
         )
         shutil.copytree(ROOT / name, folder / name, ignore=written)
     for name in ("Makefile", "pyproject.toml"):
