@@ -1,0 +1,313 @@
+"""The record of a coin from the journal that its bots wrote."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from advanced_mm.errors import InputError
+from advanced_mm.journal import (
+    Fill,
+    Funding,
+    Journal,
+    Look,
+    QuoteEnded,
+    QuoteSent,
+    RefusalChanged,
+    RequestsUsed,
+    journal_coins,
+    read_journal,
+)
+from advanced_mm.instruments import resolve_coin
+from advanced_mm.marketdata.records import Float1D, Int1D
+from advanced_mm.performance.records import (
+    BotSpan,
+    Fills,
+    Observations,
+    Quotes,
+    Record,
+    Refusals,
+)
+
+__all__ = ["journal_records"]
+
+NOT_RUNNING: Final = "no bot was running"
+_PAUSE_MS: Final = 90_000
+"""Looks are a minute apart: a longer silence means that nothing ran."""
+_TRADED: Final = (Fill, QuoteSent, QuoteEnded, Look, Funding)
+
+
+def journal_records(
+    folder: Path,
+    coin: str | None = None,
+    since_ms: int | None = None,
+    until_ms: int | None = None,
+    bot: str | None = None,
+) -> Iterator[Record]:
+    """Read the record of each coin that was traded, one after the other.
+
+    Parameters
+    ----------
+    folder : Path
+        The journal's.
+    coin : str, optional
+        One coin, in any spelling; None reads all.
+    since_ms, until_ms : int, optional
+        Bounds of the events' times, both included.
+    bot : str, optional
+        One bot; None takes all as one book.
+
+    Raises
+    ------
+    InputError
+        There is no journal, or the coin or the bot is not in it.
+    """
+    read_journal(folder, None, 0, 0)  # says so where there is none
+    coins = journal_coins(folder)
+    if coin is not None:
+        coins = [resolve_coin(coin, coins, f"the journal {str(folder)!r}")]
+    bots: set[str] = set()
+    found = False
+    for one in coins:
+        journal = read_journal(folder, one, since_ms, until_ms)
+        here = {name for kind in _TRADED for name in _unique(_of_coin(journal, kind, one), "bot")}
+        bots |= here
+        if here and (bot is None or bot in here):
+            found = True
+            yield _record(journal, one, sorted(here) if bot is None else [bot], str(folder))
+    if bot is not None and not found:
+        known = ", ".join(sorted(bots)) or "none"
+        raise InputError(
+            f"bot {bot!r} wrote nothing in the journal {str(folder)!r} in that time; those that "
+            f"did: {known}."
+        )
+
+
+def _record(journal: Journal, coin: str, bots: Sequence[str], source: str) -> Record:
+    tables = {kind: _of_bots(_of_coin(journal, kind, coin), bots) for kind in _TRADED}
+    spans = _running(tables.values())
+    start, end = int(spans[0, 0]), int(spans[-1, 1])
+    quotes, orders = _quotes(tables[QuoteSent], tables[QuoteEnded], bots, tables.values(), end)
+    fills = _fills(tables[Fill], orders, bots)
+    funding = tables[Funding]
+    order = np.argsort(_ints(funding, "time_ms"), kind="stable")
+    refusals = _of_bots(_with_account(journal.table(RefusalChanged), coin), bots)
+    return Record(
+        coin=coin,
+        source=source,
+        start_ms=start,
+        end_ms=end,
+        fills=fills,
+        quotes=_with_fills(quotes, fills),
+        seen=_observations(tables),
+        refusals=_refusals(refusals, spans),
+        funding_ms=_ints(funding, "time_ms")[order],
+        funding=_floats(funding, "amount")[order],
+        funding_bot=_places(funding, "bot", bots)[order],
+        bots=[
+            _span(name, number, tables[Look], fills, start, end) for number, name in enumerate(bots)
+        ],
+        requests=_requests(_of_bots(journal.table(RequestsUsed), bots), bots),
+        skipped=journal.notes.damaged,
+        notes=journal.notes.sentences(),
+    )
+
+
+def _of_coin(journal: Journal, kind: type, coin: str) -> pa.Table:
+    table = journal.table(kind)
+    return table.filter(pc.equal(table["coin"], coin))
+
+
+def _with_account(table: pa.Table, coin: str) -> pa.Table:
+    return table.filter(pc.is_in(table["coin"], pa.array(["", coin])))
+
+
+def _of_bots(table: pa.Table, bots: Sequence[str]) -> pa.Table:
+    return table.filter(pc.is_in(table["bot"], pa.array(list(bots))))
+
+
+def _ints(table: pa.Table, name: str) -> Int1D:
+    return np.asarray(table[name].to_numpy(), dtype=np.int64)
+
+
+def _floats(table: pa.Table, name: str) -> Float1D:
+    return np.array(table[name].cast(pa.float64()).to_numpy(), dtype=np.float64)
+
+
+def _words(table: pa.Table, name: str) -> NDArray[np.object_]:
+    return np.array(table[name].to_pylist(), dtype=object)
+
+
+def _unique(table: pa.Table, name: str) -> list[str]:
+    return [word for word in pc.unique(table[name]).to_pylist() if word is not None]
+
+
+def _places(table: pa.Table, name: str, known: pa.Array | Sequence[str]) -> Int1D:
+    """Return where each row's word stands among the known ones, -1 for another."""
+    words = known if isinstance(known, pa.Array) else pa.array(list(known), pa.string())
+    place = pc.index_in(table[name].cast(pa.string()), value_set=words)
+    return np.asarray(pc.fill_null(place, -1).to_numpy(), dtype=np.int64)
+
+
+def _signs(table: pa.Table) -> Int1D:
+    bids = pc.equal(table["side"], "bid").to_numpy()
+    return np.where(np.asarray(bids, dtype=bool), 1, -1)
+
+
+def _running(tables: Iterator[pa.Table] | Sequence[pa.Table]) -> Int1D:
+    """When anything was written: rows of start and end, pauses left out."""
+    times = np.unique(np.concatenate([_ints(table, "time_ms") for table in tables]))
+    gaps = np.flatnonzero(np.diff(times) > _PAUSE_MS)
+    first = np.concatenate([[0], gaps + 1])
+    last = np.concatenate([gaps, [len(times) - 1]])
+    return np.column_stack([times[first], times[last]])
+
+
+def _fills(table: pa.Table, orders: pa.Array, bots: Sequence[str]) -> Fills:
+    order = np.argsort(_ints(table, "time_ms"), kind="stable")
+    liquidity = table["liquidity"]
+    maker = pc.if_else(pc.is_null(liquidity), None, pc.equal(liquidity, "maker").cast(pa.float64()))
+    fills = Fills(
+        time_ms=_ints(table, "time_ms"),
+        sign=_signs(table),
+        price=_floats(table, "price"),
+        size=_floats(table, "size"),
+        fee=_floats(table, "fee"),
+        maker=np.array(maker.to_numpy(), dtype=np.float64),
+        rested_s=_floats(table, "rested_seconds"),
+        own_mid=_floats(table, "mid"),
+        quote=_places(table, "order", orders),
+        bot=_places(table, "bot", bots),
+    )
+    return fills.rows(order)
+
+
+def _quotes(
+    sent: pa.Table,
+    ended: pa.Table,
+    bots: Sequence[str],
+    tables: Sequence[pa.Table] | Iterator[pa.Table],
+    end_ms: int,
+) -> tuple[Quotes, pa.Array]:
+    """Join the quotes with their ends; one without an end rested until its process fell silent."""
+    orders = sent["order"].cast(pa.string()).combine_chunks()
+    place = _places(ended, "order", orders)
+    known = place >= 0
+    end = _last_of_run(sent, tables, end_ms)
+    end[place[known]] = _ints(ended, "time_ms")[known]
+    filled = np.zeros(len(orders))
+    filled[place[known]] = _floats(ended, "filled_size")[known]
+    refused = np.zeros(len(orders), dtype=bool)
+    outcome = np.asarray(pc.equal(ended["outcome"], "refused").to_numpy(), dtype=bool)
+    refused[place[known & outcome]] = True
+    times = _ints(sent, "time_ms")
+    columns = ("price", "size", "mid", "depth", "toxicity", "volatility", "queue_ahead")
+    return (
+        Quotes(
+            time_ms=times,
+            end_ms=np.maximum(end, times),
+            sign=_signs(sent),
+            filled=filled,
+            edge=_floats(sent, "expected_edge"),
+            refused=refused,
+            calibration_id=_words(sent, "calibration_id"),
+            regime=_words(sent, "regime"),
+            bot=_places(sent, "bot", bots),
+            **{name: _floats(sent, name) for name in columns},
+        ),
+        orders,
+    )
+
+
+def _last_of_run(
+    sent: pa.Table, tables: Sequence[pa.Table] | Iterator[pa.Table], end_ms: int
+) -> Int1D:
+    """The last time that the process which sent each quote wrote anything."""
+    runs = np.concatenate([_ints(table, "run") for table in tables])
+    times = np.concatenate([_ints(table, "time_ms") for table in tables])
+    found, place = np.unique(runs, return_inverse=True)
+    last = np.zeros(len(found), dtype=np.int64)
+    np.maximum.at(last, place, times)
+    if not len(found):
+        return np.full(sent.num_rows, end_ms)
+    return np.asarray(last[np.searchsorted(found, _ints(sent, "run"))])
+
+
+def _with_fills(quotes: Quotes, fills: Fills) -> Quotes:
+    """Count what fills tell of quotes whose end was not written."""
+    known = fills.quote >= 0
+    told = np.bincount(fills.quote[known], fills.size[known], minlength=len(quotes))
+    np.maximum(quotes.filled, told, out=quotes.filled)
+    return quotes
+
+
+def _observations(tables: dict[type, pa.Table]) -> Observations:
+    """Mids of looks and of quotes, each as it was seen."""
+    times = [_ints(tables[Look], "time_ms"), _ints(tables[QuoteSent], "time_ms")]
+    mids = [_floats(tables[Look], "mid"), _floats(tables[QuoteSent], "mid")]
+    # A bot hears of a fill a little later; that is when it saw the mid beside it.
+    times.append(_ints(tables[Fill], "written_ms"))
+    mids.append(_floats(tables[Fill], "mid"))
+    time_ms, mid = np.concatenate(times), np.concatenate(mids)
+    known = np.flatnonzero(np.isfinite(mid))
+    order = known[np.argsort(time_ms[known], kind="stable")]
+    return Observations(time_ms[order], mid[order])
+
+
+def _refusals(table: pa.Table, spans: Int1D) -> Refusals:
+    """Add to the bots' reasons the time in which none of them ran."""
+    pauses = np.column_stack([spans[:-1, 1], spans[1:, 0]])
+    times = np.concatenate([_ints(table, "time_ms"), pauses[:, 0], pauses[:, 1]])
+    kinds = np.concatenate(
+        [
+            _words(table, "kind"),
+            np.full(len(pauses), NOT_RUNNING, dtype=object),
+            np.full(len(pauses), "", dtype=object),
+        ]
+    )
+    order = np.argsort(times, kind="stable")
+    return Refusals(times[order], kinds[order])
+
+
+def _span(
+    name: str, number: int, looks: pa.Table, fills: Fills, start_ms: int, end_ms: int
+) -> BotSpan:
+    """What a bot held and was worth at its first look and its last."""
+    own = fills.rows(fills.bot == number)
+    looks = _of_bots(looks, [name])
+    if not looks.num_rows:
+        return BotSpan(name, start_ms, end_ms)
+    times = _ints(looks, "time_ms")
+    position, equity = _floats(looks, "position"), _floats(looks, "equity")
+    mark, mid = _floats(looks, "mark"), _floats(looks, "mid")
+    value = np.where(np.isfinite(mark), mark, mid)
+    first, last = int(np.argmin(times)), int(len(times) - 1 - np.argmax(times[::-1]))
+    before = own.time_ms < times[first]
+    until = own.time_ms <= times[last]
+    opening = position[first] - float(own.signed_size[before].sum())
+    missed = position[last] - opening - float(own.signed_size[until].sum())
+    scale = max(float(own.size.max(initial=0.0)), abs(opening), 1e-12)
+    ended = bool(until.all())
+    return BotSpan(
+        name,
+        int(times[first]),
+        int(times[last]) if ended else end_ms,
+        opening=0.0 if abs(opening) < 1e-9 * scale else opening,
+        start_mark=value[first],
+        end_mark=value[last] if ended else np.nan,
+        start_equity=equity[first],
+        end_equity=equity[last] if ended else np.nan,
+        missed=0.0 if abs(missed) < 1e-9 * scale else missed,
+    )
+
+
+def _requests(table: pa.Table, bots: Sequence[str]) -> int | None:
+    """Actions that the venue has counted in the window, by all the bots."""
+    place, used = _places(table, "bot", bots), _ints(table, "used")
+    if not len(used):
+        return None
+    return sum(int(np.ptp(used[place == number])) for number in np.unique(place))
