@@ -1,7 +1,7 @@
 """Where the money came from, exactly: spread, adverse selection, inventory, fees, funding.
 
-A fill of signed size ``s·z`` at price ``p``, with the mid at ``m`` just before it, ``m_h`` after the
-horizon and the account valued at ``M`` in the end, changes the equity by
+A fill of signed size ``s·z`` at price ``p``, with the mid at ``m`` just before it and ``m_h`` after
+the horizon, changes the equity of an account that is valued at ``M`` in the end by
 
     s·z·(M − p) − fee  =  s·z·(m − p)      spread captured
                        +  s·z·(m_h − m)    adverse selection, mostly negative
@@ -18,6 +18,7 @@ markout nothing counts as adverse selection. Both then are part of the inventory
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -160,6 +161,9 @@ def attribute(
 def total_of(several: Iterable[Parts]) -> Parts:
     """Add up the parts of accounts or coins."""
     rows = list(several)
-    sums = {f.name: math.fsum(getattr(row, f.name) for row in rows) for f in fields(Parts)}
-    counts = {name: int(sums[name]) for name in ("fills", "with_mid", "with_markout")}
-    return Parts(**{**sums, **counts})
+    sums: dict[str, Any] = {
+        field.name: math.fsum(getattr(row, field.name) for row in rows) for field in fields(Parts)
+    }
+    for name in ("fills", "with_mid", "with_markout"):
+        sums[name] = int(sums[name])
+    return Parts(**sums)

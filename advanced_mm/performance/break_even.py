@@ -90,8 +90,8 @@ def break_even(performance: Performance, stated: StatedCosts) -> BreakEven:
     span_ms = max(record.end_ms - record.start_ms, 1)
     monthly_turnover = turnover / span_ms * _MONTH_MS
     took = record.fills.maker == 0
-    known = value @ by_fill.known_mid
-    after = value @ by_fill.known_markout
+    known = float(value @ by_fill.known_mid)
+    after = float(value @ by_fill.known_markout)
     slippage = -_bp(by_fill.spread @ took, known)
     costs = [
         _cost("fee", stated.fee_rate, 1e4, -_bp(parts.fees, turnover)),

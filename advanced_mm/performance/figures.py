@@ -165,7 +165,7 @@ def _inventory(record: Record) -> Mapping[str, Figure]:
         "max_inventory": Figure(largest, "base currency"),
         "time_at_max_inventory": Figure(float(held[at_limit].sum()) / total, "share"),
         "time_flat": Figure(1 - open_s / total, "share"),
-        "inventory_duration": Figure(_divided(open_s, stays), "s"),
+        "inventory_duration": Figure(_divided(open_s, float(stays)), "s"),
     }
 
 

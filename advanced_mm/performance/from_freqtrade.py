@@ -32,7 +32,7 @@ SELECT o.ft_pair AS pair, o.ft_order_side AS side, o.ft_is_open AS is_open, o.st
        o.order_type AS order_type, o.ft_amount AS amount, o.ft_price AS price,
        COALESCE(o.average, o.price, o.ft_price) AS average, COALESCE(o.filled, 0) AS filled,
        o.order_date AS sent, o.order_filled_date AS filled_at, o.order_update_date AS updated,
-       o.ft_fee_base AS fee_base, t.fee_open AS fee_open, t.fee_close AS fee_close,
+       t.fee_open AS fee_open, t.fee_close AS fee_close,
        t.is_short AS is_short, t.id AS trade
 FROM orders o JOIN trades t ON t.id = o.ft_trade_id
 """
@@ -91,9 +91,7 @@ def _read(database: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     try:
         connection = sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)
         try:
-            return tuple(  # type: ignore[return-value]
-                pd.read_sql_query(query, connection) for query in (_ORDERS, _FUNDING)
-            )
+            return tuple(pd.read_sql_query(query, connection) for query in (_ORDERS, _FUNDING))
         finally:
             connection.close()
     except (sqlite3.Error, pd.errors.DatabaseError) as error:
@@ -142,9 +140,7 @@ def _record(
         funding_ms=np.sort(paid_ms[inside]),
         funding=np.asarray(funding["amount"], float)[inside][np.argsort(paid_ms[inside])],
         funding_bot=np.zeros(int(inside.sum()), np.int64),
-        bots=[
-            BotSpan("freqtrade", start, end, 0.0 if abs(opening) < 1e-9 * largest else opening)
-        ],
+        bots=[BotSpan("freqtrade", start, end, 0.0 if abs(opening) < 1e-9 * largest else opening)],
         notes=[_COARSE, _NO_MIDS],
     )
 
@@ -184,9 +180,7 @@ def _quotes(orders: pd.DataFrame, end: int) -> Quotes:
         calibration_id=nothing,
         regime=nothing,
         bot=np.zeros(len(orders), np.int64),
-        **dict.fromkeys(
-            ("mid", "depth", "edge", "toxicity", "volatility", "queue_ahead"), unknown
-        ),
+        **dict.fromkeys(("mid", "depth", "edge", "toxicity", "volatility", "queue_ahead"), unknown),
     )
 
 

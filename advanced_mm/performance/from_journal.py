@@ -1,8 +1,8 @@
 """The record of a coin from the journal that its bots wrote."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from advanced_mm.errors import InputError
+from advanced_mm.instruments import resolve_coin
 from advanced_mm.journal import (
     Fill,
     Funding,
@@ -22,7 +23,6 @@ from advanced_mm.journal import (
     journal_coins,
     read_journal,
 )
-from advanced_mm.instruments import resolve_coin
 from advanced_mm.marketdata.records import Float1D, Int1D
 from advanced_mm.performance.records import (
     BotSpan,
@@ -158,7 +158,7 @@ def _signs(table: pa.Table) -> Int1D:
     return np.where(np.asarray(bids, dtype=bool), 1, -1)
 
 
-def _running(tables: Iterator[pa.Table] | Sequence[pa.Table]) -> Int1D:
+def _running(tables: Iterable[pa.Table]) -> Int1D:
     """When anything was written: rows of start and end, pauses left out."""
     times = np.unique(np.concatenate([_ints(table, "time_ms") for table in tables]))
     gaps = np.flatnonzero(np.diff(times) > _PAUSE_MS)
@@ -190,7 +190,7 @@ def _quotes(
     sent: pa.Table,
     ended: pa.Table,
     bots: Sequence[str],
-    tables: Sequence[pa.Table] | Iterator[pa.Table],
+    tables: Iterable[pa.Table],
     end_ms: int,
 ) -> tuple[Quotes, pa.Array]:
     """Join the quotes with their ends; one without an end rested until its process fell silent."""
@@ -223,9 +223,7 @@ def _quotes(
     )
 
 
-def _last_of_run(
-    sent: pa.Table, tables: Sequence[pa.Table] | Iterator[pa.Table], end_ms: int
-) -> Int1D:
+def _last_of_run(sent: pa.Table, tables: Iterable[pa.Table], end_ms: int) -> Int1D:
     """The last time that the process which sent each quote wrote anything."""
     runs = np.concatenate([_ints(table, "run") for table in tables])
     times = np.concatenate([_ints(table, "time_ms") for table in tables])
@@ -245,7 +243,7 @@ def _with_fills(quotes: Quotes, fills: Fills) -> Quotes:
     return quotes
 
 
-def _observations(tables: dict[type, pa.Table]) -> Observations:
+def _observations(tables: Mapping[Any, pa.Table]) -> Observations:
     """Mids of looks and of quotes, each as it was seen."""
     times = [_ints(tables[Look], "time_ms"), _ints(tables[QuoteSent], "time_ms")]
     mids = [_floats(tables[Look], "mid"), _floats(tables[QuoteSent], "mid")]

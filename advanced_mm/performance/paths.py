@@ -68,7 +68,7 @@ def equity_path(record: Record, marks: Marks, by_fill: FillParts) -> EquityPath:
     paid = np.searchsorted(record.funding_ms, grid, side="right")
 
     def until(values: Float1D, counts: Int1D = done) -> Float1D:
-        return np.concatenate([[0.0], np.cumsum(values)])[counts]
+        return np.asarray(np.concatenate([[0.0], np.cumsum(values)])[counts])
 
     position = np.concatenate([[opening], position_after(fills, opening)])[done]
     funding = until(record.funding, paid)
@@ -132,4 +132,4 @@ def round_trips(fills: Fills, opening: float = 0.0) -> RoundTrips:
 def held_seconds(times: Sequence[int] | Int1D, start_ms: int, end_ms: int) -> Float1D:
     """How long each state lasted, the first from ``start_ms``, the last until ``end_ms``."""
     edges = np.clip(np.concatenate([[start_ms], times, [end_ms]]), start_ms, end_ms)
-    return np.maximum(np.diff(edges), 0) / 1000
+    return np.asarray(np.maximum(np.diff(edges), 0) / 1000)

@@ -31,7 +31,7 @@ def presence(record: Record) -> Presence:
     whole = _merged(record, rested)
     sides = [_merged(record, rested & (quotes.sign == sign)) for sign in (1, -1)]
     share = [_length(one) / total for one in (whole, *sides)]
-    return Presence(*share, _without(record, whole, total))
+    return Presence(share[0], share[1], share[2], _without(record, whole, total))
 
 
 def _merged(record: Record, chosen: NDArray[np.bool_]) -> Int1D:

@@ -1,4 +1,4 @@
-"""What was traded, as arrays: the form in which a journal and Freqtrade's database are judged alike.
+"""What was traded, as arrays: a journal and Freqtrade's database are judged alike.
 
 Times are epoch milliseconds, prices and money in the quote currency, sizes in the base currency.
 What is not known is NaN, or -1 where it is a place in another array.
@@ -22,8 +22,8 @@ class Fills:
     """Fills in the order of their times; all arrays have shape (n,).
 
     ``sign`` is +1 where we bought, -1 where we sold; ``fee`` positive where it was paid; ``maker``
-    1, 0 or NaN; ``own_mid`` the mid as the bot saw it when it heard of the fill; ``quote`` the place
-    of its order among the quotes; ``bot`` that of its bot among the record's.
+    1, 0 or NaN; ``own_mid`` the mid as the bot saw it when it heard of the fill; ``quote`` the
+    place of its order among the quotes; ``bot`` that of its bot among the record's.
     """
 
     time_ms: Int1D

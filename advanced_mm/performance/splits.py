@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -70,7 +71,7 @@ def by_hour(record: Record, path: EquityPath) -> list[Hour]:
             int(counts[i + 1] - counts[i]),
             {name: float(path.parts[name][last] - path.parts[name][first]) for name in PART_NAMES},
         )
-        for i, (first, last) in enumerate(zip(edges, edges[1:], strict=False))
+        for i, (first, last) in enumerate(pairwise(edges))
     ]
 
 
@@ -87,7 +88,9 @@ def splits(record: Record, marks: Marks, by_fill: FillParts) -> dict[str, list[G
     def words(column: NDArray[np.object_]) -> NDArray[np.object_]:
         if not len(quotes):
             return np.full(len(fills), None, dtype=object)
-        return np.where(fills.quote >= 0, column[of_quote], None)
+        found = column[of_quote]
+        found[fills.quote < 0] = None
+        return found
 
     depth_bp = numbers(quotes.depth) / fills.price * 1e4
     names = [bot.name for bot in record.bots]
@@ -154,7 +157,7 @@ def _groups(
     draws = TimeDraws(fills.time_ms, marks.horizon_s)
     edge = (by_fill.spread + by_fill.adverse + by_fill.fees) * by_fill.known_markout
     rows = []
-    for number in sorted(kept, key=lambda k: _order(found[k])):
+    for number in sorted(kept, key=lambda k: _order(str(found[k]))):
         chosen = (group == number).astype(np.float64)
         rows.append(
             Group(

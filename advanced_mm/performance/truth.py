@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -230,7 +231,7 @@ def _ages(
     model = kappa * volatility**2 * fills.rested_s * to_bp
     draws = TimeDraws(fills.time_ms)
     bins = []
-    for youngest, oldest in zip(_AGE_EDGES_S, _AGE_EDGES_S[1:], strict=False):
+    for youngest, oldest in pairwise(_AGE_EDGES_S):
         chosen = (fills.rested_s >= youngest) & (fills.rested_s < oldest) & np.isfinite(lost)
         if chosen.sum() < _LEAST_IN_BIN:
             continue

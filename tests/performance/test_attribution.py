@@ -84,7 +84,7 @@ def test_the_inventory_is_the_position_times_the_moves_of_the_mid(stream, end_ma
 
 
 def test_a_round_trip_by_hand():
-    """Bought 2 at 99 with the mid at 100, sold at 103 with the mid at 102; both moved against us."""
+    """Bought 2 at 99 (mid 100), sold at 103 (mid 102); both times the mid moved against us."""
     fills = fills_of(
         time_ms=[0, 60_000], sign=np.array([1, -1]), price=np.array([99.0, 103.0]),
         size=np.array([2.0, 2.0]), fee=np.array([0.1, 0.2]),
