@@ -45,7 +45,7 @@ def parts_json(parts: Parts) -> Json:
 def performance_json(one: Performance) -> Json:
     """One coin's parts, figures, markouts, comparisons and groups."""
     record = one.record
-    return _known(
+    found: Json = _known(
         {
             **parts_json(one.parts),
             "source": record.source,
@@ -82,11 +82,12 @@ def performance_json(one: Performance) -> Json:
             "notes": list(record.notes),
         }
     )
+    return found
 
 
 def break_even_json(found: BreakEven) -> Json:
     """The costs of one side and the least spread."""
-    return _known(
+    told: Json = _known(
         {
             "costs": [asdict(cost) for cost in found.costs],
             "least_spread_bp": found.least_spread_bp,
@@ -95,6 +96,7 @@ def break_even_json(found: BreakEven) -> Json:
             "pays": found.pays,
         }
     )
+    return told
 
 
 def _truth(truth: ModelTruth) -> Json:

@@ -43,7 +43,9 @@ Track = Callable[[Sequence[int], str], Iterable[int]]
 class MidSource(Protocol):
     """Somebody who saw the mid."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the report calls it."""
 
     def at(self, times_ms: Int1D) -> tuple[Float1D, Int1D]:
         """Return the newest mid at or before each time (NaN before the first), and when the source

@@ -51,7 +51,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Card:
-    """A number to see at once, with its name and a few words; coloured by the sign of ``amount``."""
+    """A number to see at once, its name and a few words; coloured by the sign of ``amount``."""
 
     name: str
     text: str
@@ -161,4 +161,5 @@ def _table(table: Table) -> str:
         for row in table.rows
     )
     caption = html.escape(table.caption)
-    return f'<div class="wide"><table><caption>{caption}</caption><tr>{header}</tr>{rows}</table></div>'
+    inside = f"<caption>{caption}</caption><tr>{header}</tr>{rows}"
+    return f'<div class="wide"><table>{inside}</table></div>'
