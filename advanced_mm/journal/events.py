@@ -137,6 +137,8 @@ class QuoteEnded(Event):
 class Fill(Event):
     """One fill of an order of ours.
 
+    A bot that was down tells the fills it missed when it starts again, with their own time.
+
     Attributes
     ----------
     fill
@@ -226,16 +228,19 @@ class Look(Event):
     mark
         The price at which the account is valued: live the venue's mark price, None where the
         venue told none (no position).
+    source
+        Whose figures position, cash and equity are: the ``venue``'s own, or the bot's ``books``.
     cash, equity
         Of the whole account. Cash moves by ``-size * price`` with each purchase, ``+`` with each
         sale, by fees and by funding, so that equity is cash + the sum of position * mark over all
-        coins. Live, both are the venue's own figures.
+        coins.
     """
 
     event: ClassVar[str] = "look"
 
     what: Literal["start", "minute", "end"]
     position: float
+    source: Literal["venue", "books"]
     mid: float | None = None
     bid: float | None = None
     ask: float | None = None

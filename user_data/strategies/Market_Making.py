@@ -1,5 +1,6 @@
 """Freqtrade plugin: rests quotes at the Cartea-Jaimungal depths, see ``advanced_mm.quoting``."""
 
+import contextlib
 import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,12 +16,12 @@ from pandas import DataFrame
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import AdvancedMMError, InputError
 from advanced_mm.instruments import coin_of_market
-from advanced_mm.parameter_files import ParameterFiles, Settings
+from advanced_mm.journal import JOURNAL_FOLDER, JournalWriter
+from advanced_mm.parameter_files import ParameterFiles, ParameterSet, Settings
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import (
     ParameterFeed,
     Quote,
-    QuoteJournal,
     Quoter,
     Refusal,
     Side,
@@ -29,6 +30,7 @@ from advanced_mm.quoting import (
     own_sizes,
     touch_of,
 )
+from advanced_mm.quoting.account_records import AccountRecords
 from advanced_mm.quoting.builder_markets import unnamed_exchanges
 from advanced_mm.quoting.freqtrade_settings import (
     MODES,
@@ -41,6 +43,7 @@ from advanced_mm.quoting.freqtrade_settings import (
 )
 from advanced_mm.quoting.live import LiveTrading, spare_requests
 from advanced_mm.quoting.settings_rules import RULES
+from advanced_mm.quoting.trade_journal import Books, TradeJournal, dry_books, queue_ahead
 
 logger = logging.getLogger(__name__)
 
@@ -99,9 +102,10 @@ class Market_Making(IStrategy):
         self._feeds: dict[str, ParameterFeed] = {}
         self._quoters: dict[tuple[str, float], Quoter] = {}
         self._touches: dict[str, tuple[datetime, Touch]] = {}
+        self._books: dict[str, Any] = {}
         self._decisions: dict[str, Quote | Refusal] = {}
         self._refusals: dict[str, tuple[datetime, str]] = {}
-        self._journal: QuoteJournal | None = None
+        self._journal: TradeJournal | None = None
         self._live: LiveTrading | None = None
         self._bad_rows = BadRows()
         self._told_at = datetime.min.replace(tzinfo=UTC)
@@ -155,7 +159,7 @@ class Market_Making(IStrategy):
             return None
 
     def bot_start(self, **kwargs: Any) -> None:
-        """Open the quote journal; live, send orders post-only and never without knowing."""
+        """Open the journal; live, send orders post-only and never without knowing."""
         if not self._trading:
             logger.warning(
                 "A backtest fills a quote whole whenever a candle reaches it, keeps it for the "
@@ -163,12 +167,23 @@ class Market_Making(IStrategy):
                 "shows that the machinery runs, not what the bot would earn."
             )
             return
-        self._journal = QuoteJournal(Path(self.config["user_data_dir"]) / "logs" / "quotes.jsonl")
         exchange = self.dp._exchange  # Freqtrade has no public way to it
         spare_requests(exchange, self._bad_rows)
         if self.config["runmode"] == RunMode.LIVE:
             self.order_time_in_force = {"entry": "ALO", "exit": "ALO"}
             self._live = LiveTrading(exchange, self._bad_rows)
+        self._open_journal(exchange)
+
+    def _open_journal(self, exchange: Any) -> None:
+        name = str(self.config.get("bot_name") or "freqtrade")
+        folder = self.settings.parameter_folder(Path(self.config["user_data_dir"]))
+        writer = JournalWriter(folder / JOURNAL_FOLDER, name, self.settings.journal_days)
+        records = None
+        if self._live is not None:
+            records = AccountRecords(exchange._api)
+            records.install()
+        self._journal = TradeJournal(writer, name, exchange, records)
+        self._journal.install()
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
         """Lift the lock Freqtrade sets to the end of the candle after each closed trade.
@@ -178,16 +193,46 @@ class Market_Making(IStrategy):
         self._tell_bad_rows(current_time)
         if self._live is not None:
             self._live.at_loop(self.dp.current_whitelist(), Trade.get_open_trades())
+        if self._journal is not None:
+            self._tell_journal(self._journal, current_time)
         if self._trading and any(
             lock.reason == "Auto lock" for lock in PairLocks.get_pair_locks(None)
         ):
             self.unlock_reason("Auto lock")
+
+    def _tell_journal(self, journal: TradeJournal, now: datetime) -> None:
+        trades = Trade.get_open_trades()
+        coins = {}
+        for pair in {*self.dp.current_whitelist(), *(trade.pair for trade in trades)}:
+            with contextlib.suppress(AdvancedMMError):
+                coins[pair] = self._coin(pair)
+        if journal.look_is_due:
+            for pair in coins:
+                with contextlib.suppress(AdvancedMMError, ExchangeError):
+                    self._touch(pair, now)
+        journal.at_loop(coins, trades, self._dry_books)
+
+    def _dry_books(self) -> Books:
+        start: Any = self.config["dry_run_wallet"]
+        if isinstance(start, dict):
+            start = start.get(self.config["stake_currency"], 0.0)
+        money = float(start) + float(Trade.get_total_closed_profit())
+        return dry_books(money, Trade.get_open_trades(), self._coins)
 
     def ft_bot_cleanup(self) -> None:
         """Called by Freqtrade at the end, after it has cancelled the orders that it knows."""
         super().ft_bot_cleanup()
         if self._live is not None:
             self._live.close()
+        if self._journal is not None:
+            self._journal.close(Trade.get_open_trades, self._dry_books)
+
+    def order_filled(
+        self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
+    ) -> None:
+        """Called by Freqtrade once an order has ended of which something was filled."""
+        if self._journal is not None:
+            self._journal.order_filled(self._coin(pair), trade, order)
 
     # ---- signals: always willing; whether a quote goes out is decided when its price is known
 
@@ -263,7 +308,7 @@ class Market_Making(IStrategy):
         **kwargs: Any,
     ) -> bool:
         """Last check: the order carries exactly the quoted price (Freqtrade clamps far ones)."""
-        return self._confirm(pair, rate, current_time)
+        return self._confirm(pair, rate, current_time, 0.0)
 
     def check_entry_timeout(
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
@@ -331,7 +376,8 @@ class Market_Making(IStrategy):
         """Check a quote's price; a stop or a manual exit always passes."""
         if exit_reason not in (AT_TOUCH, OPTIMAL_DEPTH):
             return True
-        return self._confirm(pair, rate, current_time)
+        position = -float(trade.amount) if trade.is_short else float(trade.amount)
+        return self._confirm(pair, rate, current_time, position)
 
     def check_exit_timeout(
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
@@ -387,13 +433,17 @@ class Market_Making(IStrategy):
     def _is_outdated(
         self, pair: str, side: Side, inventory: int, order: Order, now: datetime
     ) -> bool:
-        wanted = self._decide(pair, side, inventory, now, order.safe_placement_price)
-        if isinstance(wanted, Refusal):
-            return True
+        resting = order.safe_placement_price
+        wanted = self._decide(pair, side, inventory, now, resting)
         age = (now - order.order_date_utc).total_seconds()
-        return self._quoter(pair).is_outdated(order.safe_placement_price, age, wanted)
+        outdated = isinstance(wanted, Refusal) or self._quoter(pair).is_outdated(
+            resting, age, wanted
+        )
+        if outdated and self._journal is not None:
+            self._journal.will_cancel(str(order.order_id), resting, wanted)
+        return outdated
 
-    def _confirm(self, pair: str, rate: float, now: datetime) -> bool:
+    def _confirm(self, pair: str, rate: float, now: datetime, position: float) -> bool:
         decision = self._decisions.get(pair)
         if not isinstance(decision, Quote):
             return False
@@ -406,8 +456,23 @@ class Market_Making(IStrategy):
             )
             return False
         if self._journal is not None:
-            self._journal.record(self._coin(pair), decision, rate, now)
+            self._journal.agreed(
+                pair,
+                self._coin(pair),
+                decision,
+                rate,
+                position,
+                self._touches[pair][1] if pair in self._touches else None,
+                self._parameters(pair),
+                queue_ahead(self._books.get(pair), decision.side, rate),
+            )
         return True
+
+    def _parameters(self, pair: str) -> ParameterSet | None:
+        try:
+            return self._feed(pair).latest()
+        except AdvancedMMError:
+            return None
 
     def _feed(self, pair: str) -> ParameterFeed:
         if pair not in self._feeds:
@@ -452,6 +517,9 @@ class Market_Making(IStrategy):
         own = own_sizes(pair, Trade.get_open_trades()) if live else {}
         touch = touch_of(pair, book, own)
         self._touches[pair] = (now, touch)
+        self._books[pair] = book
+        if self._journal is not None:
+            self._journal.saw(self._coin(pair), touch)
         return touch
 
     def _candle_touch(self, pair: str, rate: float) -> tuple[Touch, datetime]:
@@ -469,17 +537,17 @@ class Market_Making(IStrategy):
             self._told_at = now
             logger.warning("left out so far: %s", news)
             if self._journal is not None:
-                self._journal.record_bad_rows(news, now)
+                self._journal.bad_rows(news)
 
     def _note_refusal(self, pair: str, now: datetime, reason: str) -> None:
         """Say why nothing is quoted when the reason is new, then once a minute while trading."""
+        if self._journal is not None:
+            self._journal.refused(self._coins.get(pair, pair), reason)
         kind = kind_of(reason)
         last = self._refusals.get(pair)
         again = self._trading and last is not None and now - last[0] >= REFUSAL_REPEAT
         if last is None or last[1] != kind or again:
             logger.warning("%s: not quoting: %s", pair, reason)
-            if self._journal is not None:
-                self._journal.record_refusal(self._coins.get(pair, pair), reason, now)
             self._refusals[pair] = (now, kind)
 
 
