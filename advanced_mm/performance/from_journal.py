@@ -247,9 +247,6 @@ def _observations(tables: Mapping[Any, pa.Table]) -> Observations:
     """Mids of looks and of quotes, each as it was seen."""
     times = [_ints(tables[Look], "time_ms"), _ints(tables[QuoteSent], "time_ms")]
     mids = [_floats(tables[Look], "mid"), _floats(tables[QuoteSent], "mid")]
-    # A bot hears of a fill a little later; that is when it saw the mid beside it.
-    times.append(_ints(tables[Fill], "written_ms"))
-    mids.append(_floats(tables[Fill], "mid"))
     time_ms, mid = np.concatenate(times), np.concatenate(mids)
     known = np.flatnonzero(np.isfinite(mid))
     order = known[np.argsort(time_ms[known], kind="stable")]

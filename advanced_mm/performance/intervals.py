@@ -24,6 +24,7 @@ Float2D = NDArray[np.float64]
 _MOST_BLOCKS: Final = 400
 _LEAST_BLOCKS: Final = 5
 """Fewer show nothing of their own spread."""
+_LEAST_FOR_A_LINE: Final = 10
 _LEAST_WIDTH_MS: Final = 30_000
 _BOOTSTRAP: Final = BlockBootstrap(draws=2000)
 
@@ -110,6 +111,8 @@ class TimeDraws:
         total, drawn = self.sums(one, x, y, x * x, x * y)
         n = int(known.sum())
         slope, intercept = (v[0] for v in _line(total[None, :], centre))
+        if n < _LEAST_FOR_A_LINE:
+            slope, intercept = np.nan, np.nan
         drawn_slope, drawn_intercept = _line(drawn, centre)
         return Line(
             Figure(float(slope), "", *self.interval(float(slope), drawn_slope), n),

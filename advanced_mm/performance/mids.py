@@ -1,8 +1,9 @@
-"""Mids from whoever saw them: the recording where there is one, else the journal's own looks.
+"""Mids from whoever saw them: the recording where there is one, else the bot's own looks.
 
 A mid counts only while somebody was looking: at a fill it may be five seconds old, after a horizon
-half of that, but at most five seconds and for long horizons a minute; a recording that heard the
-exchange within that time is as good as a new price, for its channel tells every change.
+half of that, but at most five seconds and for long horizons a minute. A recording that heard the
+exchange within that time is as good as a new price, for its channel tells every change. Where
+nobody looked, the mid that the bot wrote down with the fill stands in, a minute old at most.
 """
 
 from collections.abc import Callable, Iterable, Sequence

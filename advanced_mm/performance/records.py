@@ -22,8 +22,8 @@ class Fills:
     """Fills in the order of their times; all arrays have shape (n,).
 
     ``sign`` is +1 where we bought, -1 where we sold; ``fee`` positive where it was paid; ``maker``
-    1, 0 or NaN; ``own_mid`` the mid as the bot saw it when it heard of the fill; ``quote`` the
-    place of its order among the quotes; ``bot`` that of its bot among the record's.
+    1, 0 or NaN; ``own_mid`` the mid as the bot last saw it before the fill, a minute old at most;
+    ``quote`` the place of its order among the quotes; ``bot`` that of its bot among the record's.
     """
 
     time_ms: Int1D
