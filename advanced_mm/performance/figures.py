@@ -24,6 +24,8 @@ __all__ = ["Markout", "markouts", "session_figures"]
 MINUTES_A_YEAR: Final = 525_600
 BASIS_POINT: Final = 1e-4
 _AT_LIMIT: Final = 0.99
+_LEAST_MINUTES: Final = 30
+"""Fewer tell nothing of a year."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def _inventory(record: Record) -> Mapping[str, Figure]:
     stays = np.count_nonzero((position != 0) & np.concatenate([[True], position[:-1] == 0]))
     at_limit = (np.abs(position) >= _AT_LIMIT * largest) & (largest > 0)
     return {
-        "max_inventory": Figure(largest, "base currency"),
+        "max_inventory": Figure(largest, record.coin),
         "time_at_max_inventory": Figure(float(held[at_limit].sum()) / total, "share"),
         "time_flat": Figure(1 - open_s / total, "share"),
         "inventory_duration": Figure(_divided(open_s, float(stays)), "s"),
@@ -203,7 +205,7 @@ def _annual(minute: Float1D, risk: Float1D) -> Figure:
             spread = np.sqrt(np.where(variance > 0, variance, np.nan))
             return np.asarray(mean / n / spread * np.sqrt(MINUTES_A_YEAR))
 
-    if len(minute) < 2:
+    if len(minute) < _LEAST_MINUTES:
         return Figure(np.nan, "per year, of minutes")
     value = float(ratio(total[None, :])[0])
     return Figure(value, "per year, of minutes", *draws.interval(value, ratio(drawn)), len(minute))

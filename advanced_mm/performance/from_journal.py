@@ -38,6 +38,7 @@ __all__ = ["journal_records"]
 NOT_RUNNING: Final = "no bot was running"
 _PAUSE_MS: Final = 90_000
 """Looks are a minute apart: a longer silence means that nothing ran."""
+_LEAST_READINGS: Final = 2
 _TRADED: Final = (Fill, QuoteSent, QuoteEnded, Look, Funding)
 
 
@@ -301,8 +302,9 @@ def _span(
 
 
 def _requests(table: pa.Table, bots: Sequence[str]) -> int | None:
-    """Actions that the venue has counted in the window, by all the bots."""
+    """Actions that the venue has counted in the window, by all the bots; None if not of each."""
     place, used = _places(table, "bot", bots), _ints(table, "used")
-    if not len(used):
+    by_bot = [used[place == number] for number in range(len(bots))]
+    if any(len(readings) < _LEAST_READINGS for readings in by_bot):
         return None
-    return sum(int(np.ptp(used[place == number])) for number in np.unique(place))
+    return sum(int(np.ptp(readings)) for readings in by_bot)

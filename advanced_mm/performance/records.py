@@ -145,6 +145,7 @@ class Record:
 
     @property
     def capital(self) -> float:
-        """Equity at the start, accounts that show the same figure counted once; NaN if unknown."""
-        known = {bot.start_equity for bot in self.bots if np.isfinite(bot.start_equity)}
+        """Equity at the start; accounts that show the same at both ends are one. NaN if unknown."""
+        ends = {(bot.start_equity, bot.end_equity) for bot in self.bots}
+        known = [start for start, _ in ends if np.isfinite(start)]
         return sum(known) if known else np.nan

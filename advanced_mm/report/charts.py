@@ -16,8 +16,19 @@ Values = Sequence[float] | NDArray[np.float64] | NDArray[np.int64]
 Kind = Literal["line", "step", "points", "bars", "stacked", "histogram"]
 Symbol = Literal["circle", "ring", "triangle", "triangle_down", "diamond", "square", "cross"]
 
-COLOURS = ("#2563eb", "#dc2626", "#059669", "#d97706", "#7c3aed", "#0891b2", "#64748b", "#be185d")
+COLOURS = (
+    "#2563eb",
+    "#dc2626",
+    "#059669",
+    "#d97706",
+    "#7c3aed",
+    "#0891b2",
+    "#64748b",
+    "#be185d",
+    "#0f172a",
+)
 _WITH_ERROR_BARS = ("bars", "points")
+_BARS_WITH_GAPS = 30
 _SIZE_INCHES = (8.0, 4.5)
 _DOTS_PER_INCH = 120
 _SYMBOLS: dict[Symbol, tuple[str, str, Literal["full", "none"]]] = {
@@ -80,7 +91,7 @@ def chart_to_plotly(chart: Chart) -> go.Figure:
         title=chart.title,
         template="plotly_white",
         barmode=_bar_mode(chart),
-        bargap=0.0 if any(s.kind == "stacked" for s in chart.series) else None,
+        bargap=_bar_gap(chart),
         xaxis={"title": chart.x_label, "exponentformat": "power", "automargin": True},
         yaxis={
             "title": chart.y_label,
@@ -197,6 +208,14 @@ def _bar_mode(chart: Chart) -> str:
     if "stacked" in kinds:
         return "relative"
     return "overlay" if "histogram" in kinds else "group"
+
+
+def _bar_gap(chart: Chart) -> float | None:
+    """Stacked bars that are many touch each other."""
+    counts = [len(series.x) for series in chart.series if series.kind == "stacked"]
+    if not counts:
+        return None
+    return 0.0 if max(counts) > _BARS_WITH_GAPS else 0.2
 
 
 def _colour(series: Series, place: int) -> str:

@@ -33,10 +33,17 @@ h3 { margin: 1.5rem 0 0; font-size: 1rem; } .wide { overflow-x: auto; }
   h2 { margin-top: 2rem; font-size: 1.2rem; } .verdict { font-size: 1.2rem; }
   .cards { grid-template-columns: 1fr 1fr; gap: .3rem; margin: .6rem 0; }
   .card { padding: .2rem .5rem; } .card b { font-size: 1rem; } .card small { font-size: .75rem; }
+  td:not(:first-child):not(:last-child) { white-space: normal; }
   .lead { font-size: .85rem; margin: .4rem 0; } th, td { padding: .2rem .4rem; font-size: .8rem; }
 }
 """
 
+_FIT = """<script>
+if (window.Plotly) new ResizeObserver(() =>
+  document.querySelectorAll('.plotly-graph-div').forEach((one) => Plotly.Plots.resize(one))
+).observe(document.body);
+</script>"""
+"""Pictures follow the window's width, also where it is set only after they were drawn."""
 _MARGIN = {"l": 60, "r": 15, "t": 30, "b": 60}
 
 
@@ -128,7 +135,7 @@ def write_page(
             plotly_js = False
         parts += [_table(table) for table in section.tables]
         parts.append("</section>")
-    path.write_text("\n".join([*parts, "</body></html>"]), encoding="utf-8")
+    path.write_text("\n".join([*parts, _FIT, "</body></html>"]), encoding="utf-8")
 
 
 def _headline(headline: Headline) -> str:

@@ -1,7 +1,7 @@
 """One page on what a session earned: the answer first, then the reasons, then the model's word."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -11,6 +11,7 @@ from advanced_mm.marketdata.records import Float1D, Int1D
 from advanced_mm.performance import (
     Account,
     BreakEven,
+    Figure,
     Parts,
     Performance,
     account_change,
@@ -128,7 +129,7 @@ def _edge_card(several: Sequence[Performance]) -> Card:
         share = f"{parts.with_markout / parts.fills:.0%} with a markout" if parts.fills else ""
         return Card("fills", f"{parts.fills:,}", share)
     edge = several[0].figures["edge_per_fill"]
-    return Card("edge of a fill", _short(edge.value), _bounds(edge.low, edge.high),
+    return Card("edge realised", _short(edge.value), _bounds(edge.low, edge.high),
                 _sure(edge.low, edge.high))  # fmt: skip
 
 
@@ -137,7 +138,7 @@ def _promise_card(several: Sequence[Performance]) -> Card:
         parts = total_of(one.parts for one in several)
         return Card("turnover", f"{parts.turnover:,.0f}", "USDC")
     expected = several[0].truth.expected
-    return Card("the model promised", _short(expected.value), "of the same fills, after fees")
+    return Card("edge expected", _short(expected.value), "of these fills, by the model")
 
 
 def _short(value: float) -> str:
@@ -192,13 +193,15 @@ def performance_sections(data: PageInput) -> list[Section]:
 
 def _equity(one: Performance, key: str, name: str) -> Section:
     path = one.path
-    shown = _thinned(len(path.time_ms), _MOST_POINTS)
-    times = _iso(path.time_ms[shown])
+    n = len(path.time_ms)
+    bars = np.arange(1, max(n - 1, 2), max(n // _MOST_POINTS, 1))  # evenly; the ends may not be
+    times = _iso(path.time_ms[bars])
     series = [
-        Series(label, times, path.parts[part][shown], "stacked", colour=_PART_COLOURS[part])
+        Series(label, times, path.parts[part][bars], "stacked", colour=_PART_COLOURS[part])
         for part, label in PART_LABELS.items()
     ]
-    series.append(Series("equity", times, path.equity[shown], colour=6))
+    shown = _thinned(n, 4 * _MOST_POINTS)
+    series.append(Series("equity", _iso(path.time_ms[shown]), path.equity[shown], colour=8))
     chart = Chart("Change of equity and its parts", "UTC", "USDC since the start", series)
     text = (
         "The parts stand on each other, gains above zero and losses below; their sum is the line. "
@@ -224,7 +227,7 @@ def _markouts(one: Performance, key: str, name: str) -> Section:
         "Basis points of the price, weighted by value, with 95% intervals",
         ["after", "the mid moved", "edge", "fills"],
         [
-            [f"{row.horizon_s:g} s", figure_text(row.move), figure_text(row.edge),
+            [f"{row.horizon_s:g} s", _bare(row.move), _bare(row.edge),
              f"{row.share:.0%}" if np.isfinite(row.share) else "–"]
             for row in one.markouts
         ],
@@ -235,6 +238,11 @@ def _markouts(one: Performance, key: str, name: str) -> Section:
         "the fill. Where the second bar ends below zero, fills lose."
     )
     return Section(key, f"{name}What the market took back", [text], [chart], [table])
+
+
+def _bare(figure: Figure) -> str:
+    """A figure under a caption that names its unit."""
+    return figure_text(replace(figure, unit=""))
 
 
 def _truth(one: Performance, key: str, name: str) -> Section:
@@ -354,7 +362,7 @@ def _hours(one: Performance, key: str, name: str) -> Section:
 
 def _figures(one: Performance, key: str, name: str) -> Section:
     rows = [
-        [FIGURE_NAMES[figure], figure_text(value), _MEANINGS.get(figure, "")]
+        [_explained(figure), figure_text(value)]
         for figure, value in one.figures.items()
         if np.isfinite(value.value)
     ]
@@ -366,21 +374,26 @@ def _figures(one: Performance, key: str, name: str) -> Section:
         key, f"{name}Figures", [],
         tables=[
             Table("In brackets the 95% interval, by drawing blocks of time",
-                  ["figure", "value", "what it is"], rows),
+                  ["figure", "value"], rows),
             Table("Share of the time with a quote, and without one by the reason",
                   ["", "share"], without),
         ],
     )  # fmt: skip
 
 
+def _explained(figure: str) -> str:
+    name, meaning = FIGURE_NAMES[figure], _MEANINGS.get(figure)
+    return name if meaning is None else f"{name}: {meaning}"
+
+
 def _splits(one: Performance, key: str, name: str) -> Section:
     tables = [
         Table(
             f"By {way}",
-            [way, "fills", "turnover", "spread", "adverse", "fees", "edge of a fill"],
+            [way, "fills", "turnover", "spread", "adverse", "fees", "edge, bp"],
             [
                 [g.name, f"{g.fills:,}", f"{g.turnover:,.0f}", money(g.spread_captured),
-                 money(g.adverse_selection), money(g.fees), figure_text(g.edge)]
+                 money(g.adverse_selection), money(g.fees), _bare(g.edge)]
                 for g in groups
             ],
         )

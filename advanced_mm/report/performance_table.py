@@ -164,12 +164,12 @@ def figure_text(figure: Figure | None) -> str:
         unit = ""
     if np.isfinite(figure.low) and np.isfinite(figure.high):
         text += f" [{_number(factor * figure.low)}, {_number(factor * figure.high)}]"
-    return text + unit
+    return (text + unit).rstrip()
 
 
 def money(amount: float) -> str:
     """USDC with a sign: cents where there are many, more digits where there are few."""
-    digits = 2 if abs(amount) >= 100 else 4
+    digits = 2 if abs(amount) >= 10 else 4
     return f"{amount:+.{digits}f}".replace("-", "−") if round(amount, digits) else "0"
 
 
