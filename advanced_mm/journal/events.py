@@ -240,7 +240,7 @@ class Look(Event):
 
     what: Literal["start", "minute", "end"]
     position: float
-    source: Literal["venue", "books"]
+    source: Literal["venue", "books"] = "books"
     mid: float | None = None
     bid: float | None = None
     ask: float | None = None

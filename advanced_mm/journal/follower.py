@@ -7,7 +7,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from advanced_mm.day_files import LINES, DayFiles, Skipped
+from advanced_mm.day_files import DAY, LINES, DayFiles, Skipped
 from advanced_mm.journal.events import Event
 from advanced_mm.journal.folders import event_folders
 from advanced_mm.journal.rows import NEEDED, ROWS, RUN_SHIFT, event_of
@@ -20,9 +20,10 @@ _NEWEST_DAYS: Final = 2
 
 @dataclass
 class _Place:
-    """How far a day's lines have been read: which file, and the bytes of it."""
+    """How far a day has been read: which merged file, which lines, and the bytes of those."""
 
-    inode: int = 0
+    merged: tuple[int, int] | None = None
+    head: bytes = b""
     offset: int = 0
 
 
@@ -51,24 +52,18 @@ class JournalFollower:
         return found
 
     def _of_day(self, files: DayFiles, day: date) -> list[Event]:
-        path = files.path(day, LINES)
-        place = self._places.setdefault(path, _Place())
-        try:
-            with path.open("rb") as stream:
-                inode = path.stat().st_ino
-                whole = place.inode != inode
-                stream.seek(0 if whole else place.offset)
-                text = stream.read()
-        except FileNotFoundError:
-            inode, text, whole = -1, b"", place.inode != -1
-        ended = text[: text.rfind(b"\n") + 1]
+        place = self._places.setdefault(files.path(day, LINES), _Place())
+        merged = _signature(files.path(day, DAY))
+        head, text = _rest(files.path(day, LINES), place.offset)
         skipped = Skipped()
-        if whole:  # merged meanwhile: what was not told may be in the day's file
+        if merged != place.merged or head != place.head:
+            # What was not told yet may have been merged meanwhile.
+            head, text = _rest(files.path(day, LINES), 0)
             table = files.read([day], skipped)
-            place.inode, place.offset = inode, len(ended)
+            place.merged, place.head, place.offset = merged, head, 0
         else:
-            table, skipped.lines = files.decoded(ended.splitlines())
-            place.offset += len(ended)
+            table, skipped.lines = files.decoded(text.splitlines())
+        place.offset += len(text)
         self.unreadable += skipped.lines + skipped.rows
         return self._new(files.folder, table)
 
@@ -88,3 +83,24 @@ class JournalFollower:
             except KeyError:
                 self.unreadable += 1
         return found
+
+
+def _signature(path: Path) -> tuple[int, int] | None:
+    """What differs between two files that were at a path one after the other."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
+
+
+def _rest(path: Path, offset: int) -> tuple[bytes, bytes]:
+    """The first line, which tells files apart, and the whole lines from an offset on."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.readline()
+            stream.seek(offset)
+            text = stream.read()
+    except FileNotFoundError:
+        return b"", b""
+    return head, text[: text.rfind(b"\n") + 1]

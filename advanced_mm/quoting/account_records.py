@@ -137,6 +137,11 @@ class AccountRecords:
             times = [int(row["time"]) for row in rows]
             self._funding_known_ms = max([self._funding_known_ms, *times])
 
+    def ask_requests(self) -> None:
+        """Ask how many actions were counted; raises as `ask_fills`."""
+        user, _ = self.client.handle_public_address("userRateLimit", {})
+        self.client.publicPostInfo({"type": "userRateLimit", "user": user})
+
     def ask_states(self, coins: Iterable[str]) -> dict[str, AccountState]:
         """Ask for the account on each exchange that lists one of the coins; raises as `ask_fills`.
 

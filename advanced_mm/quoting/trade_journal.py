@@ -48,6 +48,8 @@ GOING_MS: Final = 60_000
 LATE_FUNDING_MS: Final = 600_000
 FIRST_FUNDING_MS: Final = 20_000
 REMEMBERED: Final = 1000
+LAST_TRIES: Final = 3
+"""A venue that does not answer at the end is asked so often; its client spaces the questions."""
 
 P = ParamSpec("P")
 
@@ -271,17 +273,25 @@ class TradeJournal:
 
     def close(self, trades: Callable[[], Iterable[Any]], books: Callable[[], Books]) -> None:
         """A last look, and what the venue has on record by then; call it when the bot ends."""
-        self._at_end(trades, books)
+        self._end_all(trades)
+        for _ in range(LAST_TRIES):
+            self._at_end(books)
+            if not self._looked:
+                break
         self._writer.close()
 
     @_never_stops_trading
-    def _at_end(self, trades: Callable[[], Iterable[Any]], books: Callable[[], Books]) -> None:
+    def _end_all(self, trades: Callable[[], Iterable[Any]]) -> None:
         self._end_the_gone({str(one.order_id) for trade in trades() for one in trade.open_orders})
-        if self._looked:
-            self._look("end", books)
+
+    @_never_stops_trading
+    def _at_end(self, books: Callable[[], Books]) -> None:
         if self._records is not None and self._records.since_ms is not None:
             self._fills_missing, self._fills_due_ms = True, 0
             self._take_records(self._writer.now_ms(), last=True)
+        if self._looked:
+            self._look("end", books)
+            self._looked = False
 
     # ---- in front of Freqtrade's exchange
 
@@ -307,7 +317,7 @@ class TradeJournal:
         event = replace(
             going,
             order=name,
-            size=float(made.get("amount") or order["amount"]),
+            size=float(made.get("amount") or self._rounded(order)),
             price=float(made.get("price") or order["rate"]),
         )
         self._sent[name] = _Sent(event.coin, order["pair"], event.side, event.size, sent_ms)
@@ -318,6 +328,10 @@ class TradeJournal:
             self._coin(event.coin).refusal = None
             self._refusal_changed(event.coin, "", None)
 
+    def _rounded(self, order: Mapping[str, Any]) -> float:
+        """The size as Freqtrade has rounded it for the venue."""
+        return float(self._exchange.amount_to_precision(order["pair"], order["amount"]))
+
     @_never_stops_trading
     def _was_refused(
         self, going: QuoteSent | None, order: Mapping[str, Any], error: Exception, sent_ms: int
@@ -325,7 +339,9 @@ class TradeJournal:
         if going is None or not _is_of(going, order, sent_ms):
             return
         self._unnamed += 1
-        event = replace(going, order=f"refused-{sent_ms}-{self._unnamed}", size=order["amount"])
+        event = replace(
+            going, order=f"refused-{sent_ms}-{self._unnamed}", size=self._rounded(order)
+        )
         self._writer.record(event)
         now = self._writer.now_ms()
         self._writer.record(
@@ -460,6 +476,8 @@ class TradeJournal:
         if self._fills_missing and now >= self._fills_due_ms:
             self._fills_due_ms = now + FILLS_EVERY_MS
             self._fills_missing = not records.ask_fills()
+            if last:
+                records.ask_requests()
         if self._funding_is_due(now, last):
             records.ask_funding()
         fills, payments = records.news(self._coins.keys())
