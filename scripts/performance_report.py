@@ -63,14 +63,14 @@ def main(argv: list[str] | None = None) -> int:
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument(
+    parser.add_argument(
         "--journal",
         type=Path,
         default=Path("user_data"),
         metavar="DIR",
         help="folder with the journal, or the journal itself (default: %(default)s)",
     )
+    source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--db",
         type=Path,
@@ -81,7 +81,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--compare",
         nargs=2,
         metavar=("A", "B"),
-        help="two folders with journals, or two bots of --journal's default, side by side",
+        help="two folders with journals, or two bots of the one journal, side by side",
     )
     parser.add_argument("--coin", help="one coin, in any spelling (default: all)")
     parser.add_argument("--bot", help="one bot of the journal (default: all, as one book)")

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from advanced_mm.performance import BotSpan, Fills, Observations, Quotes, Record, Refusals
+from tests.performance.journals import START_MS
 
-START_MS = 1_764_000_000_000
 PRICE = 4000.0
 
 

@@ -13,7 +13,18 @@ from advanced_mm.journal import (
     QuoteSent,
 )
 
-__all__ = ["fill", "freqtrade_database", "look", "quote", "quote_ended", "write_journal"]
+START_MS = 1_764_000_000_000
+
+__all__ = [
+    "a_round_trip_of_freqtrade",
+    "fill",
+    "freqtrade_database",
+    "look",
+    "quote",
+    "quote_ended",
+    "session",
+    "write_journal",
+]
 
 
 def write_journal(folder: Path, events: list[Event], bot: str = "bot", *, close=True) -> None:
@@ -88,3 +99,49 @@ def freqtrade_database(path: Path, orders: list[dict], trades: list[dict]) -> No
 def stamp(time_ms: int) -> str:
     """A time as Freqtrade writes it: UTC, without saying so."""
     return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def session(folder: Path, bot="bot", coin="ETH", price=100.0, rounds=60) -> Path:
+    """Buy at 99% and sell at 101% of a mid that wanders a little, every ten seconds, an hour."""
+    who = {"coin": coin, "bot": bot}
+    events = [look(START_MS, mid=price, what="start", equity=1000.0, **who)]
+    cash = 0.0
+    for number in range(rounds):
+        at = START_MS + 60_000 * number
+        mid = price * (1 + 0.001 * (number % 7))
+        values = {"mid": mid, "depth": 0.01 * price, "expected_edge": 0.005 * price}
+        for side, order, when in (("bid", "b", 1000), ("ask", "a", 25_000)):
+            name = f"{bot}{order}{number}"
+            paid = mid * (0.99 if side == "bid" else 1.01)
+            events += [
+                quote(at + when, name, side, price=paid, **values, **who),
+                fill(at + when + 4000, name, side, price=paid, **who | {"mid": mid}),
+                quote_ended(at + when + 4000, name, **who),
+                look(at + when + 14_000, 1.0 if side == "bid" else 0.0, mid, **who),
+            ]
+            cash += (-paid if side == "bid" else paid) - 0.01
+    end = START_MS + 60_000 * rounds
+    events.append(look(end, mid=price, what="end", equity=1000.0 + cash, **who))
+    write_journal(folder / "journal", events, bot)
+    return folder
+
+
+def a_round_trip_of_freqtrade(path: Path) -> None:
+    """Bought at 99, sold at 101 a minute later, 0.25 of funding paid."""
+    base = {
+        "ft_trade_id": 1, "ft_pair": "ETH/USDC:USDC", "ft_is_open": False, "status": "closed",
+        "order_type": "limit", "ft_amount": 1.0, "filled": 1.0,
+    }  # fmt: skip
+    orders = [
+        base | {
+            "ft_order_side": side, "ft_price": price, "average": price, "price": price,
+            "order_date": stamp(START_MS + at), "order_filled_date": stamp(START_MS + at + 1000),
+            "order_update_date": stamp(START_MS + at + 1000),
+        }
+        for side, price, at in (("buy", 99.0, 0), ("sell", 101.0, 60_000))
+    ]  # fmt: skip
+    trade = {
+        "id": 1, "pair": "ETH/USDC:USDC", "fee_open": 0.0, "fee_close": 0.0, "is_short": False,
+        "funding_fees": -0.25, "open_date": stamp(START_MS), "close_date": stamp(START_MS + 61_000),
+    }  # fmt: skip
+    freqtrade_database(path, orders, [trade])
