@@ -7,7 +7,7 @@ An order filled in parts is one fill at its average price.
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from advanced_mm.performance.records import (
     Quotes,
     Record,
     Refusals,
+    Words,
 )
 
 __all__ = ["freqtrade_records"]
@@ -166,7 +167,7 @@ def _fills(orders: pd.DataFrame) -> Fills:
 
 def _quotes(orders: pd.DataFrame, end: int) -> Quotes:
     unknown = np.full(len(orders), np.nan)
-    nothing: NDArray[Any] = np.full(len(orders), None, dtype=object)
+    nothing = Words.unknown(len(orders))
     resting = np.asarray(orders["is_open"], bool)
     ended = np.where(resting, end, np.maximum(orders["done_ms"], orders["end_ms"]))
     return Quotes(

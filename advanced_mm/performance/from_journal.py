@@ -7,7 +7,6 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from advanced_mm.errors import InputError
 from advanced_mm.instruments import resolve_coin
@@ -31,6 +30,7 @@ from advanced_mm.performance.records import (
     Quotes,
     Record,
     Refusals,
+    Words,
 )
 
 __all__ = ["journal_records"]
@@ -79,7 +79,9 @@ def journal_records(
         bots |= here
         if here and (bot is None or bot in here):
             found = True
-            yield _record(journal, one, sorted(here) if bot is None else [bot], str(folder))
+            record = _record(journal, one, sorted(here) if bot is None else [bot], str(folder))
+            del journal  # it is as large as the record
+            yield record
     if bot is not None and not found:
         known = ", ".join(sorted(bots)) or "none"
         raise InputError(
@@ -139,8 +141,10 @@ def _floats(table: pa.Table, name: str) -> Float1D:
     return np.array(table[name].cast(pa.float64()).to_numpy(), dtype=np.float64)
 
 
-def _words(table: pa.Table, name: str) -> NDArray[np.object_]:
-    return np.array(table[name].to_pylist(), dtype=object)
+def _words(table: pa.Table, name: str) -> Words:
+    encoded = table[name].cast(pa.string()).combine_chunks().dictionary_encode()
+    codes = pc.fill_null(encoded.indices, -1).to_numpy()
+    return Words(np.asarray(codes, dtype=np.int64), encoded.dictionary.to_pylist())
 
 
 def _unique(table: pa.Table, name: str) -> list[str]:
@@ -161,7 +165,7 @@ def _signs(table: pa.Table) -> Int1D:
 
 def _running(tables: Iterable[pa.Table]) -> Int1D:
     """When anything was written: rows of start and end, pauses left out."""
-    times = np.unique(np.concatenate([_ints(table, "time_ms") for table in tables]))
+    times = np.sort(np.concatenate([_ints(table, "time_ms") for table in tables]))
     gaps = np.flatnonzero(np.diff(times) > _PAUSE_MS)
     first = np.concatenate([[0], gaps + 1])
     last = np.concatenate([gaps, [len(times) - 1]])
@@ -260,7 +264,7 @@ def _refusals(table: pa.Table, spans: Int1D) -> Refusals:
     times = np.concatenate([_ints(table, "time_ms"), pauses[:, 0], pauses[:, 1]])
     kinds = np.concatenate(
         [
-            _words(table, "kind"),
+            np.array(table["kind"].to_pylist(), dtype=object),
             np.full(len(pauses), NOT_RUNNING, dtype=object),
             np.full(len(pauses), "", dtype=object),
         ]

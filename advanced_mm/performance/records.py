@@ -12,9 +12,28 @@ from numpy.typing import NDArray
 
 from advanced_mm.marketdata.records import Float1D, Int1D
 
-__all__ = ["BotSpan", "Fills", "Observations", "Quotes", "Record", "Refusals"]
+__all__ = ["BotSpan", "Fills", "Observations", "Quotes", "Record", "Refusals", "Words"]
 
 Strings = NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class Words:
+    """Few words, many times: each row's place among the ``names``, -1 where it is not known."""
+
+    codes: Int1D
+    names: Sequence[str]
+
+    @classmethod
+    def unknown(cls, n: int) -> "Words":
+        """Return words that nobody knows."""
+        return cls(np.full(n, -1, dtype=np.int64), ())
+
+    def rows(self, places: Int1D) -> "Words":
+        """Return the words at some places, where a place of -1 has none."""
+        if not len(self.codes):
+            return Words.unknown(len(places))
+        return Words(np.where(places >= 0, self.codes[places], -1), self.names)
 
 
 @dataclass(frozen=True)
@@ -73,8 +92,8 @@ class Quotes:
     volatility: Float1D
     queue_ahead: Float1D
     refused: NDArray[np.bool_]
-    calibration_id: Strings
-    regime: Strings
+    calibration_id: Words
+    regime: Words
     bot: Int1D
 
     def __len__(self) -> int:

@@ -7,14 +7,13 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from advanced_mm.marketdata.records import Float1D, Int1D
 from advanced_mm.performance.attribution import PART_NAMES, FillParts
 from advanced_mm.performance.intervals import Figure, TimeDraws
 from advanced_mm.performance.mids import MINUTE_MS, Marks
 from advanced_mm.performance.paths import EquityPath
-from advanced_mm.performance.records import Record
+from advanced_mm.performance.records import Record, Words
 
 __all__ = ["Group", "Hour", "by_hour", "splits"]
 
@@ -85,23 +84,16 @@ def splits(record: Record, marks: Marks, by_fill: FillParts) -> dict[str, list[G
             return np.full(len(fills), np.nan)
         return np.where(fills.quote >= 0, column[of_quote], np.nan)
 
-    def words(column: NDArray[np.object_]) -> NDArray[np.object_]:
-        if not len(quotes):
-            return np.full(len(fills), None, dtype=object)
-        found = column[of_quote]
-        found[fills.quote < 0] = None
-        return found
-
     depth_bp = numbers(quotes.depth) / fills.price * 1e4
     names = [bot.name for bot in record.bots]
-    ways: Mapping[str, NDArray[np.object_]] = {
-        "side": np.where(fills.sign > 0, "bought", "sold").astype(object),
-        "bot": np.array(names, dtype=object)[fills.bot] if len(names) > 1 else _none(len(fills)),
-        "toxicity": words(quotes.regime),
+    ways: Mapping[str, Words] = {
+        "side": Words((fills.sign < 0).astype(np.int64), ("bought", "sold")),
+        "bot": Words(fills.bot, names) if len(names) > 1 else Words.unknown(len(fills)),
+        "toxicity": quotes.regime.rows(fills.quote),
         "volatility": _terciles(volatility_before(marks, fills.time_ms), "bp in a minute"),
         "depth": _terciles(depth_bp, "bp"),
         "queue ahead": _terciles(numbers(quotes.queue_ahead), "base currency"),
-        "refit": words(quotes.calibration_id),
+        "refit": quotes.calibration_id.rows(fills.quote),
     }
     grouped = {name: _groups(record, marks, by_fill, labels) for name, labels in ways.items()}
     return {name: groups for name, groups in grouped.items() if groups}
@@ -122,54 +114,42 @@ def volatility_before(marks: Marks, times_ms: Int1D) -> Float1D:
     return np.where(count > 0, np.sqrt(np.maximum(mean, 0.0)) * 1e4, np.nan)
 
 
-def _none(n: int) -> NDArray[np.object_]:
-    return np.full(n, None, dtype=object)
-
-
-def _terciles(values: Float1D, unit: str) -> NDArray[np.object_]:
-    labels = _none(len(values))
+def _terciles(values: Float1D, unit: str) -> Words:
     known = np.isfinite(values)
     if known.sum() < len(_TERCILES):
-        return labels
+        return Words.unknown(len(values))
     low, high = np.quantile(values[known], (1 / 3, 2 / 3))
     if low == high:
-        return labels
+        return Words.unknown(len(values))
     names = (f"low, up to {low:.3g} {unit}", "middle", f"high, above {high:.3g} {unit}")
-    place = np.searchsorted([low, high], values[known], side="left")
-    labels[known] = np.array(names, dtype=object)[place]
-    return labels
+    codes = np.searchsorted([low, high], values, side="left").astype(np.int64)
+    return Words(np.where(known, codes, -1), names)
 
 
-def _groups(
-    record: Record, marks: Marks, by_fill: FillParts, labels: NDArray[np.object_]
-) -> list[Group]:
-    """Sum up each label; of more than twenty those with the most fills."""
-    known = np.array([label is not None and label == label for label in labels], dtype=bool)
-    if not known.any():
+def _groups(record: Record, marks: Marks, by_fill: FillParts, words: Words) -> list[Group]:
+    """Sum up each word; of more than twenty those with the most fills."""
+    counts = np.bincount(words.codes + 1, minlength=len(words.names) + 1)[1:]
+    kept = [int(k) for k in np.argsort(-counts, kind="stable")[:_MOST_GROUPS] if counts[k]]
+    if not kept:
         return []
-    found, place = np.unique(labels[known].astype(str), return_inverse=True)
-    group = np.full(len(labels), -1)
-    group[known] = place
-    counts = np.bincount(place)
-    kept = np.argsort(-counts, kind="stable")[:_MOST_GROUPS]
     fills = record.fills
     value = fills.price * fills.size
     draws = TimeDraws(fills.time_ms, marks.horizon_s)
     edge = (by_fill.spread + by_fill.adverse + by_fill.fees) * by_fill.known_markout
+    known_value = value * by_fill.known_markout
     rows = []
-    for number in sorted(kept, key=lambda k: _order(str(found[k]))):
-        chosen = (group == number).astype(np.float64)
+    for number in sorted(kept, key=lambda k: _order(words.names[k])):
+        chosen = (words.codes == number).astype(np.float64)
+        earned = draws.ratio(edge * chosen, known_value * chosen, "")
         rows.append(
             Group(
-                str(found[number]),
+                words.names[number],
                 int(counts[number]),
                 float(chosen @ value),
                 float(chosen @ by_fill.spread),
                 float(chosen @ by_fill.adverse),
                 float(chosen @ by_fill.fees),
-                draws.ratio(edge * chosen, value * by_fill.known_markout * chosen, "").times(
-                    1e4, "bp"
-                ),
+                earned.times(1e4, "bp"),
             )
         )
     return rows

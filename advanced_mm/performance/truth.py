@@ -111,9 +111,11 @@ def published_at(record: Record, history: CalibrationHistory | None) -> Publishe
     table = history.read(record.coin, start, end)
     if not table.num_rows:
         return nothing
-    ids = pa.array(record.quotes.calibration_id, pa.string(), from_pandas=True)
+    named = record.quotes.calibration_id
+    ids = pa.array(named.names, pa.string())
     place = pc.index_in(ids, value_set=table["calibration_id"].combine_chunks())
-    row = place.fill_null(-1).to_numpy(zero_copy_only=False)
+    row_of_name = np.asarray(pc.fill_null(place, -1).to_numpy(), dtype=np.int64)
+    row = np.append(row_of_name, -1)[named.codes]  # a code of -1 is the last: no row
     asks = record.quotes.sign < 0
 
     def of_side(name: str) -> Float1D:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from advanced_mm.performance import BotSpan, Fills, Observations, Quotes, Record, Refusals
+from advanced_mm.performance.records import Words
 from tests.performance.journals import START_MS
 
 PRICE = 4000.0
@@ -107,9 +108,10 @@ def quotes_of(**values) -> Quotes:
     )
     defaults = {
         "time_ms": 0, "end_ms": 0, "sign": 1, "price": PRICE, "size": 1.0, "filled": 0.0,
-        **unknown, "refused": False, "calibration_id": None, "regime": None, "bot": 0,
+        **unknown, "refused": False, "bot": 0,
     }  # fmt: skip
-    return Quotes(**_filled(n, values, defaults))
+    words = {name: Words.unknown(n) for name in ("calibration_id", "regime")}
+    return Quotes(**_filled(n, values, defaults), **words)
 
 
 def record_of(fills, quotes=None, seen=None, *, end_ms=None, bots=None, **others) -> Record:
