@@ -163,7 +163,7 @@ def _sort(table: pa.Table, found: dict[str, list[pa.Table]], skipped: Skipped) -
 
 def _joined(kind: str, parts: list[pa.Table]) -> pa.Table:
     columns = {"row": pa.int64(), "written_ms": pa.int64(), **COLUMNS[kind]}
-    table = pa.concat_tables([pa.schema(columns).empty_table(), *parts]).combine_chunks()
+    table = pa.concat_tables([pa.schema(columns).empty_table(), *parts])
     rows = table["row"].to_numpy()
     runs = rows >> RUN_SHIFT
     order = np.arange(len(rows))

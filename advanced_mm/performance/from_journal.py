@@ -1,8 +1,9 @@
 """The record of a coin from the journal that its bots wrote."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -11,9 +12,10 @@ import pyarrow.compute as pc
 from advanced_mm.errors import InputError
 from advanced_mm.instruments import resolve_coin
 from advanced_mm.journal import (
+    Event,
     Fill,
     Funding,
-    Journal,
+    JournalNotes,
     Look,
     QuoteEnded,
     QuoteSent,
@@ -75,13 +77,17 @@ def journal_records(
     found = False
     for one in coins:
         journal = read_journal(folder, one, since_ms, until_ms)
-        here = {name for kind in _TRADED for name in _unique(_of_coin(journal, kind, one), "bot")}
+        tables, notes = dict(journal.tables), journal.notes
+        del journal  # a record is taken from its tables one by one, for they are large
+        for kind in _TRADED:
+            tables[kind.event] = _of_coin(tables[kind.event], one)
+        here = {name for kind in _TRADED for name in _unique(tables[kind.event], "bot")}
         bots |= here
         if here and (bot is None or bot in here):
             found = True
-            record = _record(journal, one, sorted(here) if bot is None else [bot], str(folder))
-            del journal  # it is as large as the record
-            yield record
+            record = _record(tables, one, sorted(here) if bot is None else [bot], notes)
+            pa.default_memory_pool().release_unused()
+            yield replace(record, source=str(folder))
     if bot is not None and not found:
         known = ", ".join(sorted(bots)) or "none"
         raise InputError(
@@ -90,47 +96,58 @@ def journal_records(
         )
 
 
-def _record(journal: Journal, coin: str, bots: Sequence[str], source: str) -> Record:
-    tables = {kind: _of_bots(_of_coin(journal, kind, coin), bots) for kind in _TRADED}
-    spans = _running(tables.values())
+def _record(
+    tables: dict[str, pa.Table], coin: str, bots: Sequence[str], notes: JournalNotes
+) -> Record:
+    """Build a record; it empties ``tables`` as it goes."""
+
+    def take(kind: type[Event]) -> pa.Table:
+        return _of_bots(tables.pop(kind.event), bots)
+
+    traded = {kind: take(kind) for kind in _TRADED}
+    spans = _running(traded.values())
     start, end = int(spans[0, 0]), int(spans[-1, 1])
-    quotes, orders = _quotes(tables[QuoteSent], tables[QuoteEnded], bots, tables.values(), end)
-    fills = _fills(tables[Fill], orders, bots)
-    funding = tables[Funding]
+    seen = _observations(traded[Look], traded[QuoteSent])
+    last = _last_of_run(traded.values())
+    quotes, orders = _quotes(traded.pop(QuoteSent), traded.pop(QuoteEnded), bots, last)
+    fills = _fills(traded.pop(Fill), orders, bots)
+    funding, looks = traded[Funding], traded[Look]
     order = np.argsort(_ints(funding, "time_ms"), kind="stable")
-    refusals = _of_bots(_with_account(journal.table(RefusalChanged), coin), bots)
+    refusals = _with_account(take(RefusalChanged), coin)
     return Record(
         coin=coin,
-        source=source,
+        source="",
         start_ms=start,
         end_ms=end,
         fills=fills,
         quotes=_with_fills(quotes, fills),
-        seen=_observations(tables),
+        seen=seen,
         refusals=_refusals(refusals, spans),
         funding_ms=_ints(funding, "time_ms")[order],
         funding=_floats(funding, "amount")[order],
         funding_bot=_places(funding, "bot", bots)[order],
-        bots=[
-            _span(name, number, tables[Look], fills, start, end) for number, name in enumerate(bots)
-        ],
-        requests=_requests(_of_bots(journal.table(RequestsUsed), bots), bots),
-        skipped=journal.notes.damaged,
-        notes=journal.notes.sentences(),
+        bots=[_span(name, number, looks, fills, start, end) for number, name in enumerate(bots)],
+        requests=_requests(take(RequestsUsed), bots),
+        skipped=notes.damaged,
+        notes=notes.sentences(),
     )
 
 
-def _of_coin(journal: Journal, kind: type, coin: str) -> pa.Table:
-    table = journal.table(kind)
-    return table.filter(pc.equal(table["coin"], coin))
+def _of_coin(table: pa.Table, coin: str) -> pa.Table:
+    return _kept(table, pc.equal(table["coin"], coin))
 
 
 def _with_account(table: pa.Table, coin: str) -> pa.Table:
-    return table.filter(pc.is_in(table["coin"], pa.array(["", coin])))
+    return _kept(table, pc.is_in(table["coin"], pa.array(["", coin])))
 
 
 def _of_bots(table: pa.Table, bots: Sequence[str]) -> pa.Table:
-    return table.filter(pc.is_in(table["bot"], pa.array(list(bots))))
+    return _kept(table, pc.is_in(table["bot"], pa.array(list(bots))))
+
+
+def _kept(table: pa.Table, chosen: pa.ChunkedArray) -> pa.Table:
+    """Filter, but without a copy where all is chosen."""
+    return table if pc.all(chosen).as_py() in (True, None) else table.filter(chosen)
 
 
 def _ints(table: pa.Table, name: str) -> Int1D:
@@ -173,11 +190,11 @@ def _running(tables: Iterable[pa.Table]) -> Int1D:
 
 
 def _fills(table: pa.Table, orders: pa.Array, bots: Sequence[str]) -> Fills:
-    order = np.argsort(_ints(table, "time_ms"), kind="stable")
+    times = _ints(table, "time_ms")
     liquidity = table["liquidity"]
     maker = pc.if_else(pc.is_null(liquidity), None, pc.equal(liquidity, "maker").cast(pa.float64()))
     fills = Fills(
-        time_ms=_ints(table, "time_ms"),
+        time_ms=times,
         sign=_signs(table),
         price=_floats(table, "price"),
         size=_floats(table, "size"),
@@ -188,21 +205,22 @@ def _fills(table: pa.Table, orders: pa.Array, bots: Sequence[str]) -> Fills:
         quote=_places(table, "order", orders),
         bot=_places(table, "bot", bots),
     )
-    return fills.rows(order)
+    if (np.diff(times) >= 0).all():
+        return fills
+    return fills.rows(np.argsort(times, kind="stable"))
 
 
 def _quotes(
     sent: pa.Table,
     ended: pa.Table,
     bots: Sequence[str],
-    tables: Iterable[pa.Table],
-    end_ms: int,
+    last: Mapping[int, int],
 ) -> tuple[Quotes, pa.Array]:
     """Join the quotes with their ends; one without an end rested until its process fell silent."""
     orders = sent["order"].cast(pa.string()).combine_chunks()
     place = _places(ended, "order", orders)
     known = place >= 0
-    end = _last_of_run(sent, tables, end_ms)
+    end = _end_of_run(sent, last)
     end[place[known]] = _ints(ended, "time_ms")[known]
     filled = np.zeros(len(orders))
     filled[place[known]] = _floats(ended, "filled_size")[known]
@@ -228,16 +246,21 @@ def _quotes(
     )
 
 
-def _last_of_run(sent: pa.Table, tables: Iterable[pa.Table], end_ms: int) -> Int1D:
-    """The last time that the process which sent each quote wrote anything."""
-    runs = np.concatenate([_ints(table, "run") for table in tables])
-    times = np.concatenate([_ints(table, "time_ms") for table in tables])
-    found, place = np.unique(runs, return_inverse=True)
-    last = np.zeros(len(found), dtype=np.int64)
-    np.maximum.at(last, place, times)
-    if not len(found):
-        return np.full(sent.num_rows, end_ms)
-    return np.asarray(last[np.searchsorted(found, _ints(sent, "run"))])
+def _last_of_run(tables: Iterable[pa.Table]) -> dict[int, int]:
+    """The last time that each process wrote anything of."""
+    last: dict[int, int] = {}
+    for table in tables:
+        runs = table.select(["run", "time_ms"]).group_by("run").aggregate([("time_ms", "max")])
+        for row in runs.to_pylist():
+            last[row["run"]] = max(row["time_ms_max"], last.get(row["run"], 0))
+    return last
+
+
+def _end_of_run(sent: pa.Table, last: Mapping[int, int]) -> Int1D:
+    """The last word of the process that sent each quote."""
+    found = np.array(sorted(last), dtype=np.int64)
+    ends = np.array([last[run] for run in found.tolist()], dtype=np.int64)
+    return np.asarray(ends[np.searchsorted(found, _ints(sent, "run"))])
 
 
 def _with_fills(quotes: Quotes, fills: Fills) -> Quotes:
@@ -248,10 +271,10 @@ def _with_fills(quotes: Quotes, fills: Fills) -> Quotes:
     return quotes
 
 
-def _observations(tables: Mapping[Any, pa.Table]) -> Observations:
+def _observations(looks: pa.Table, sent: pa.Table) -> Observations:
     """Mids of looks and of quotes, each as it was seen."""
-    times = [_ints(tables[Look], "time_ms"), _ints(tables[QuoteSent], "time_ms")]
-    mids = [_floats(tables[Look], "mid"), _floats(tables[QuoteSent], "mid")]
+    times = [_ints(looks, "time_ms"), _ints(sent, "time_ms")]
+    mids = [_floats(looks, "mid"), _floats(sent, "mid")]
     time_ms, mid = np.concatenate(times), np.concatenate(mids)
     known = np.flatnonzero(np.isfinite(mid))
     order = known[np.argsort(time_ms[known], kind="stable")]
