@@ -26,6 +26,7 @@ from advanced_mm.report.page import write_page
 from advanced_mm.report.performance_page import (
     PageInput,
     account_sentence,
+    basis_of,
     headline_of,
     performance_sections,
 )
@@ -165,6 +166,7 @@ def wanted_of(options: argparse.Namespace, bot: str | None = None) -> Wanted:
         horizon_s=options.horizon,
         data_dir=options.data_dir,
         track=_progress,
+        reading=lambda: Console(stderr=True).status("reading …"),
     )
 
 
@@ -199,8 +201,8 @@ def compare(options: argparse.Namespace) -> int:
     console.print(performance_table(columns, "Side by side", options.horizon))
     for side in sides.values():
         for one in side:
-            for note in one.record.notes:
-                console.print(note, markup=False, highlight=False)
+            for sentence in basis_of(one):
+                console.print(sentence, markup=False, highlight=False)
     return 0
 
 
@@ -222,7 +224,7 @@ def show(
     for one, costs_found in zip(several, found, strict=bool(found)):
         console.print(break_even_table(costs_found, one.record.coin))
     told = [headline.why, account_sentence(account_change(several))]
-    told += [note for one in several for note in one.record.notes]
+    told += [sentence for one in several for sentence in basis_of(one)]
     for sentence in dict.fromkeys(told):
         console.print(sentence, markup=False, highlight=False)
 

@@ -79,7 +79,7 @@ def performance_json(one: Performance) -> Json:
             "splits": {
                 way: [_group(group) for group in groups] for way, groups in one.splits.items()
             },
-            "notes": list(record.notes),
+            "notes": one.notes,
         }
     )
     return found

@@ -42,6 +42,23 @@ class Performance:
     hours: Sequence[Hour]
     splits: dict[str, list[Group]]
 
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the numbers should know, a sentence each."""
+        told = [*self.record.notes]
+        if self.parts.fills and not self.parts.with_mid:
+            told.append(
+                "Nobody saw the mid at the fills: spread and adverse selection cannot be told from "
+                "inventory, and count there."
+            )
+        for bot in self.record.bots:
+            if bot.missed:
+                told.append(
+                    f"{bot.name}: its fills do not explain {bot.missed:+g} of the position it "
+                    "reported last."
+                )
+        return told
+
     def mid_sources(self) -> dict[str, float]:
         """Share of the fills whose mid came from where; "nowhere" for those without one."""
         return _shares(self.marks.source)

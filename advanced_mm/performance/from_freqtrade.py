@@ -41,10 +41,6 @@ _FUNDING: Final = """
 SELECT pair, funding_fees AS amount, COALESCE(close_date, open_date) AS at FROM trades
 WHERE funding_fees IS NOT NULL AND funding_fees <> 0
 """
-_NO_MIDS: Final = (
-    "Freqtrade's database knows no mid: without a recording, spread and adverse selection cannot "
-    "be told from inventory, and stand there as 0."
-)
 _COARSE: Final = (
     "From Freqtrade's database: an order is one fill at its average price, fees are the rates it "
     "assumed, funding is booked when the trade closed, and nothing is known of depths, "
@@ -142,7 +138,7 @@ def _record(
         funding=np.asarray(funding["amount"], float)[inside][np.argsort(paid_ms[inside])],
         funding_bot=np.zeros(int(inside.sum()), np.int64),
         bots=[BotSpan("freqtrade", start, end, 0.0 if abs(opening) < 1e-9 * largest else opening)],
-        notes=[_COARSE, _NO_MIDS],
+        notes=[_COARSE],
     )
 
 

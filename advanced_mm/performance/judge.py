@@ -1,6 +1,7 @@
 """From a journal or a database to judged records, with the mids and the refits that belong."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class Wanted:
 
     ``coin`` in any spelling and ``bot`` restrict it to one of each; ``since_ms`` and ``until_ms``
     (epoch milliseconds, both included) to a stretch of time. ``data_dir`` has the recording, if
-    there is one. ``track`` shows progress.
+    there is one. ``track`` shows progress over its parts, ``reading`` that something is read.
     """
 
     coin: str | None = None
@@ -39,6 +40,7 @@ class Wanted:
     horizon_s: float = 10.0
     data_dir: Path | None = None
     track: Track = _quietly
+    reading: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 def judge_journal(folder: Path, wanted: Wanted) -> list[Performance]:
@@ -77,11 +79,14 @@ def judge_database(database: Path, wanted: Wanted) -> list[Performance]:
 def _judged(
     records: Iterable[Record], wanted: Wanted, history: CalibrationHistory | None, where: str
 ) -> list[Performance]:
-    found = [
-        assess(record, _sources(record, wanted), history, wanted.horizon_s)
-        for record in records
-        if len(record.fills) or len(record.quotes)
-    ]
+    found = []
+    waiting = iter(records)
+    while True:
+        with wanted.reading():
+            record = next(waiting, None)
+        if record is None:
+            break
+        found.append(assess(record, _sources(record, wanted), history, wanted.horizon_s))
     if not any(one.parts.fills for one in found):
         asked = "" if wanted.since_ms is None and wanted.until_ms is None else " in that time"
         of_coin = "" if wanted.coin is None else f" of {wanted.coin}"

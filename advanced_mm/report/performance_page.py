@@ -24,10 +24,11 @@ from advanced_mm.report.performance_table import (
     PART_LABELS,
     figure_text,
     money,
+    part_text,
     span_text,
 )
 
-__all__ = ["PageInput", "account_sentence", "headline_of", "performance_sections"]
+__all__ = ["PageInput", "account_sentence", "basis_of", "headline_of", "performance_sections"]
 
 _MOST_POINTS: Final = 240
 _MOST_FILLS_DRAWN: Final = 3000
@@ -79,9 +80,9 @@ def headline_of(several: Sequence[Performance], horizon_s: float) -> Headline:
         verdict=f"{word} {amount} USDC in {span_text(end - start)}, with {fills}.",
         why=f"{_why(parts, horizon_s)} {_by_chance(several)}".strip(),
         cards=[
-            Card(PART_LABELS["spread_captured"], money(parts.spread_captured),
+            Card(PART_LABELS["spread_captured"], part_text(parts, "spread_captured"),
                  "distance from the mid", parts.spread_captured),
-            Card(PART_LABELS["adverse_selection"], money(parts.adverse_selection),
+            Card(PART_LABELS["adverse_selection"], part_text(parts, "adverse_selection"),
                  f"the mid's move within {horizon_s:g} s", parts.adverse_selection),
             Card(PART_LABELS["inventory"], money(parts.inventory),
                  "the mid's move after that", parts.inventory),
@@ -430,22 +431,20 @@ def _basis(data: PageInput) -> Section:
     """What the numbers rest on, and what is missing."""
     told = [account_sentence(account_change(data.several))]
     for one in data.several:
-        coin, parts = one.record.coin, one.parts
-        sources = ", ".join(f"{name} {share:.0%}" for name, share in one.mid_sources().items())
-        after = f"{parts.with_markout / parts.fills:.0%}" if parts.fills else "none"
-        told.append(
-            f"{coin}, from {one.record.source}. Mids at the fills: {sources or 'none'}. "
-            f"Fills with a markout after {data.horizon_s:g} s: {after}; the move of others counts "
-            "as inventory."
-        )
-        for bot in one.record.bots:
-            if bot.missed:
-                told.append(
-                    f"{bot.name}: its fills do not explain {bot.missed:+g} of the position it "
-                    "reported last."
-                )
-        told += one.record.notes
+        told += basis_of(one)
     return Section("basis", "What this rests on", told)
+
+
+def basis_of(one: Performance) -> list[str]:
+    """Say where one coin's numbers come from and what is missing."""
+    coin, parts = one.record.coin, one.parts
+    sources = ", ".join(f"{name} {share:.0%}" for name, share in one.mid_sources().items())
+    after = f"{parts.with_markout / parts.fills:.0%}" if parts.fills else "none"
+    return [
+        f"{coin}, from {one.record.source}. Mids at the fills: {sources or 'none'}. Fills with a "
+        f"markout after {one.marks.horizon_s:g} s: {after}; the move of others is inventory.",
+        *one.notes,
+    ]
 
 
 def _thinned(n: int, most: int) -> Int1D:

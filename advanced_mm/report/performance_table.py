@@ -17,6 +17,7 @@ __all__ = [
     "columns_of",
     "figure_text",
     "money",
+    "part_text",
     "performance_table",
     "span_text",
 ]
@@ -116,7 +117,7 @@ def performance_table(columns: Sequence[Column], title: str, horizon_s: float) -
         table.add_column(column.title, justify="right")
     table.add_row("equity", *(_coloured(c.parts.equity_change) for c in columns), style="bold")
     for name, label in PART_LABELS.items():
-        table.add_row(f"  {label}", *(money(getattr(c.parts, name)) for c in columns))
+        table.add_row(f"  {label}", *(part_text(c.parts, name) for c in columns))
     table.add_row("fills", *(str(c.parts.fills) for c in columns))
     table.add_row("  with a mid", *(_share(c.parts.with_mid, c.parts.fills) for c in columns))
     table.add_row(
@@ -171,6 +172,14 @@ def money(amount: float) -> str:
     """USDC with a sign: cents where there are many, more digits where there are few."""
     digits = 2 if abs(amount) >= 10 else 4
     return f"{amount:+.{digits}f}".replace("-", "−") if round(amount, digits) else "0"
+
+
+def part_text(parts: Parts, name: str) -> str:
+    """A part in USDC; a dash where nobody saw the mids that it takes."""
+    needs = {"spread_captured": parts.with_mid, "adverse_selection": parts.with_markout}
+    if parts.fills and not needs.get(name, 1):
+        return "–"
+    return money(getattr(parts, name))
 
 
 def span_text(milliseconds: int) -> str:

@@ -102,7 +102,7 @@ def test_a_database_says_what_it_can(tmp_path, capsys):
     report = told(capsys, "--db", path, "--data-dir", tmp_path)
     assert report["total"]["equity_change"] == pytest.approx(1.75)
     assert report["total"]["fills_with_mid"] == 0
-    assert "knows no mid" in " ".join(report["coins"]["ETH"]["notes"])
+    assert "Nobody saw the mid" in " ".join(report["coins"]["ETH"]["notes"])
 
 
 # ---- what is refused, each in one sentence
