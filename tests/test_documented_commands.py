@@ -97,6 +97,7 @@ SHORTER = {
     "calibration": ["--seeds", "2", "--workers", "1"],
     "runner": ["--coins", "1", "--rounds", "2"],
     "venue": ["--coins", "2", "--rate", "20", "--seconds", "1"],
+    "journal": ["--quick", "--events", "20"],
 }
 SESSIONS = {
     "make paper REPLAY=scripts/HL_data COIN=ETH": "make paper REPLAY=scripts/HL_data COIN=ETH",

@@ -501,7 +501,7 @@ def test_an_order_that_is_no_quote_of_ours_is_none(build):
 def test_a_journal_that_fails_stops_nothing(build, caplog, monkeypatch):
     strategy = build()
     strategy.bot_start()
-    monkeypatch.setattr(strategy._journal._writer, "record", None)
+    monkeypatch.setattr(strategy._journal.memory.writer, "record", None)
     for _ in range(3):
         price, stake, agreed = enter(strategy)
         assert send(strategy, price)["price"] == price

@@ -14,7 +14,7 @@ Prices and money are in the quote currency, sizes and positions in the base curr
 they are positions. An order is named by the venue's (in a dry run Freqtrade's) own order id, so
 that quotes, ends and fills join on ``order``; an order the venue refused never had one and gets a
 name of ours, ``refused-…``. A fill may belong to an order without a quote: a stop, a person's
-forced exit.
+forced exit, an order that was given up for lost (and ended as ``refused``) but had come.
 
 What is read back also has ``written_ms``, the writer's clock when the event was recorded, and
 ``run``, a number of the process that wrote it; rows keep the order in which a run recorded them.

@@ -3,7 +3,7 @@
 `live` is imported by whoever trades live: with it comes ccxt, which is large.
 """
 
-from advanced_mm.quoting.book import own_sizes, touch_of
+from advanced_mm.quoting.book import own_sizes, queue_ahead, touch_of
 from advanced_mm.quoting.edge import (
     Side,
     expected_edge,
@@ -27,6 +27,7 @@ __all__ = [
     "kind_of",
     "no_depth_pays",
     "own_sizes",
+    "queue_ahead",
     "quote_refusal",
     "touch_of",
     "toxicity",

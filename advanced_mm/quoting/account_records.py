@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from advanced_mm.instruments import dex_of
 
-__all__ = ["AccountRecords", "AccountState", "OwnFill", "OwnFunding"]
+__all__ = ["AccountRecords", "AccountState", "OwnFill", "OwnFunding", "payment_key"]
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ class AccountRecords:
                 [
                     one
                     for one in self._new(funding, coins)
-                    if self._is_first(f"funding {one.coin} {one.time_ms}")
+                    if self._is_first(payment_key(one.coin, one.time_ms))
                 ],
             )
 
@@ -143,7 +143,7 @@ class AccountRecords:
         self.client.publicPostInfo({"type": "userRateLimit", "user": user})
 
     def ask_states(self, coins: Iterable[str]) -> dict[str, AccountState]:
-        """Ask for the account on each exchange that lists one of the coins; raises as `ask_fills`.
+        """Ask for the account on the main exchange and those that list a coin; as `ask_fills`.
 
         Returns
         -------
@@ -151,7 +151,7 @@ class AccountRecords:
             By exchange, the main one's name being empty.
         """
         states = {}
-        for dex in sorted({dex_of(coin) for coin in coins}):
+        for dex in sorted({"", *map(dex_of, coins)}):
             user, _ = self.client.handle_public_address("clearinghouseState", {})
             request = {"type": "clearinghouseState", "user": user, **({"dex": dex} if dex else {})}
             states[dex] = _state(self.client.publicPostInfo(request))
@@ -190,6 +190,11 @@ class AccountRecords:
             return False
         self.seen.add(number)
         return True
+
+
+def payment_key(coin: str, time_ms: int) -> str:
+    """Name a payment among what was told already, as a fill has its number."""
+    return f"funding {coin} {time_ms}"
 
 
 def _fill(row: Mapping[str, Any]) -> OwnFill:

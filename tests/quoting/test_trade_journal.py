@@ -19,9 +19,9 @@ from advanced_mm.journal import (
     RequestsUsed,
     read_journal,
 )
-from advanced_mm.quoting import Quote, Touch
+from advanced_mm.quoting import Quote, Touch, queue_ahead
 from advanced_mm.quoting.account_records import AccountRecords
-from advanced_mm.quoting.trade_journal import Books, TradeJournal, queue_ahead
+from advanced_mm.quoting.trade_journal import TradeJournal
 
 PAIR = "ETH/USDC:USDC"
 START_MS = int(datetime(2026, 11, 23, 12, 58, tzinfo=UTC).timestamp() * 1000)
@@ -97,7 +97,7 @@ class Bench:
         self.venue.publicPostInfo = self.venue.asked_directly
         records.install()
         writer = JournalWriter(self.folder, "bot", None, clock, clock)
-        self.journal = TradeJournal(writer, "bot", exchange, records)
+        self.journal = TradeJournal(writer, "bot", exchange, records, lambda: 0.0)
         self.journal.install()
         self.exchange = exchange
 
@@ -109,7 +109,7 @@ class Bench:
     def loop(self, seconds=5.0):
         self.venue.now_ms += round(1000 * seconds)
         trade = SimpleNamespace(pair=PAIR, open_orders=self.orders)
-        self.journal.at_loop({PAIR: "ETH"}, [trade], lambda: Books(None, {}))
+        self.journal.at_loop({PAIR: "ETH"}, [trade])
 
     def quote(self, side="bid", price=2999.0, size=1.00009):
         quote = Quote(side, 0, price, 3000.0, 1.0, 0.1, "r1", edge=0.2)
@@ -131,7 +131,7 @@ class Bench:
         self.journal.saw("ETH", Touch(mid - 0.1, mid + 0.1, at))
 
     def end(self):
-        self.journal.close(lambda: [], lambda: Books(None, {}))
+        self.journal.close(lambda: [])
         return self.read()
 
     def read(self):
@@ -221,14 +221,17 @@ def test_fills_while_the_bot_was_down_are_told_by_the_next_one(bench):
     bench.venue.fill(0.4, 2999.0)
     bench.loop(61)
     bench.loop()
-    bench.journal._writer.flush()  # and then it is killed
-    bench.venue.now_ms += 3_600_000
+    bench.venue.fill(0.2, 2998.0)
+    bench.loop(61)  # looks at the account, which has the fill, before it asks for it
+    bench.journal.memory.writer.flush()  # and then it is killed
+    bench.venue.now_ms += 3_000_000
+    bench.venue.pay(-0.1, HOUR_MS)
     bench.venue.fill(-0.1, 2980.0)
     bench.venue.now_ms += 1
     bench.start()
     bench.loop()
     journal = bench.end()
-    assert [one.size for one in journal.events(Fill)] == [0.4, 0.1]
+    assert [one.size for one in journal.events(Fill)] == [0.4, 0.2, 0.1]
     assert cash_of(journal) == pytest.approx(bench.venue.cash, abs=1e-9)
 
 
@@ -276,6 +279,32 @@ def test_a_venue_that_is_silent_is_asked_again_and_stops_nothing(bench, caplog):
     bench.venue.error = None
     bench.loop()
     assert [one.what for one in bench.end().events(Look)] == ["start", "end"]
+
+
+def test_at_the_end_a_venue_is_asked_three_times(bench):
+    bench.loop()
+    bench.venue.now_ms += 1
+    bench.venue.fill(0.4, 2999.0)
+    answers, faults = bench.venue.asked_directly, [True, True]
+
+    def failing(request):
+        if faults:
+            raise ccxt.NetworkError(f"no answer {faults.pop()}")
+        return answers(request)
+
+    bench.venue.publicPostInfo = failing
+    bench.journal._account._records.client = bench.venue
+    bench.journal._account._records.install()
+    journal = bench.end()
+    assert [one.what for one in journal.events(Look)] == ["start", "end"]
+    assert cash_of(journal) == pytest.approx(bench.venue.cash, abs=1e-9)
+
+
+def test_a_coin_of_a_builder_s_exchange_counts_the_money_of_both(bench):
+    bench.journal.at_loop({"XYZ-XYZ100/USDC:USDC": "xyz:XYZ100"}, [])
+    assert bench.venue.asked == ["clearinghouseState"] * 2
+    (look,) = bench.end().events(Look)[:1]
+    assert (look.coin, look.cash, look.equity) == ("xyz:XYZ100", 20_000, 20_000)
 
 
 def test_a_reply_without_sense_troubles_nobody(bench, caplog):

@@ -28,6 +28,7 @@ from advanced_mm.quoting import (
     Touch,
     kind_of,
     own_sizes,
+    queue_ahead,
     touch_of,
 )
 from advanced_mm.quoting.account_records import AccountRecords
@@ -43,7 +44,7 @@ from advanced_mm.quoting.freqtrade_settings import (
 )
 from advanced_mm.quoting.live import LiveTrading, spare_requests
 from advanced_mm.quoting.settings_rules import RULES
-from advanced_mm.quoting.trade_journal import Books, TradeJournal, dry_books, queue_ahead
+from advanced_mm.quoting.trade_journal import TradeJournal
 
 logger = logging.getLogger(__name__)
 
@@ -182,7 +183,7 @@ class Market_Making(IStrategy):
         if self._live is not None:
             records = AccountRecords(exchange._api)
             records.install()
-        self._journal = TradeJournal(writer, name, exchange, records)
+        self._journal = TradeJournal(writer, name, exchange, records, self._dry_money)
         self._journal.install()
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
@@ -210,14 +211,14 @@ class Market_Making(IStrategy):
             for pair in coins:
                 with contextlib.suppress(AdvancedMMError, ExchangeError):
                     self._touch(pair, now)
-        journal.at_loop(coins, trades, self._dry_books)
+        journal.at_loop(coins, trades)
 
-    def _dry_books(self) -> Books:
+    def _dry_money(self) -> float:
+        """What a dry run started with and has earned with closed trades."""
         start: Any = self.config["dry_run_wallet"]
         if isinstance(start, dict):
             start = start.get(self.config["stake_currency"], 0.0)
-        money = float(start) + float(Trade.get_total_closed_profit())
-        return dry_books(money, Trade.get_open_trades(), self._coins)
+        return float(start) + float(Trade.get_total_closed_profit())
 
     def ft_bot_cleanup(self) -> None:
         """Called by Freqtrade at the end, after it has cancelled the orders that it knows."""
@@ -225,7 +226,7 @@ class Market_Making(IStrategy):
         if self._live is not None:
             self._live.close()
         if self._journal is not None:
-            self._journal.close(Trade.get_open_trades, self._dry_books)
+            self._journal.close(Trade.get_open_trades)
 
     def order_filled(
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
