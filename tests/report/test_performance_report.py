@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from advanced_mm.cli import run
+from advanced_mm.performance import Figure
 from advanced_mm.performance.from_journal import journal_records
+from advanced_mm.report.charts import Chart, Series, chart_to_plotly, chart_to_png
+from advanced_mm.report.performance_table import figure_text, money, span_text
 from tests.performance.journals import a_round_trip_of_freqtrade, session
 
 ROOT = Path(__file__).parents[2]
@@ -103,6 +106,28 @@ def test_a_database_says_what_it_can(tmp_path, capsys):
     assert report["total"]["equity_change"] == pytest.approx(1.75)
     assert report["total"]["fills_with_mid"] == 0
     assert "Nobody saw the mid" in " ".join(report["coins"]["ETH"]["notes"])
+
+
+def test_stacked_bars_stand_on_each_other_on_both_sides_of_zero(tmp_path):
+    times = ["2026-01-01T00:00", "2026-01-01T01:00"]
+    chart = Chart("parts", "UTC", "USDC", [
+        Series("a", times, [1.0, 2.0], "stacked"), Series("b", times, [-1.0, -3.0], "stacked"),
+        Series("c", times, [4.0, -1.0], "stacked"), Series("sum", times, [4.0, -2.0]),
+    ])  # fmt: skip
+    figure = chart_to_plotly(chart)
+    assert figure.layout.barmode == "relative"
+    assert [trace.type for trace in figure.data] == ["bar", "bar", "bar", "scatter"]
+    chart_to_png(chart, tmp_path / "chart.png")
+    assert (tmp_path / "chart.png").stat().st_size > 5000
+
+
+def test_numbers_in_words():
+    assert [money(x) for x in (12.345, -0.5, 0.00001, 0)] == ["+12.35", "−0.5000", "0", "0"]
+    assert span_text(90_000) == "90 seconds"
+    assert span_text(600_000) == "10 minutes"
+    assert span_text(3 * 86_400_000) == "3.0 days"
+    assert figure_text(Figure(0.5, "share", 0.25, 0.75)) == "50 [25, 75]%"
+    assert figure_text(Figure(float("nan"), "bp")) == "–"
 
 
 # ---- what is refused, each in one sentence
