@@ -22,13 +22,12 @@ from advanced_mm.performance import (
 )
 from advanced_mm.performance.as_json import break_even_json, report_json
 from advanced_mm.performance.judge import Wanted, judge_database, judge_journal
-from advanced_mm.report.page import write_page
 from advanced_mm.report.performance_page import (
     PageInput,
     account_sentence,
     basis_of,
     headline_of,
-    performance_sections,
+    write_performance_page,
 )
 from advanced_mm.report.performance_table import (
     Column,
@@ -233,22 +232,8 @@ def write_html(
     options: argparse.Namespace, several: Sequence[Performance], found: Sequence[BreakEven]
 ) -> None:
     """Write the page."""
-    start = min(one.record.start_ms for one in several)
-    end = max(one.record.end_ms for one in several)
-    first, last = (datetime.fromtimestamp(t / 1000, UTC) for t in (start, end))
-    coins = ", ".join(one.record.coin for one in several)
-    bots = ", ".join(dict.fromkeys(bot.name for one in several for bot in one.record.bots))
-    lead = f"{bots}, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC. Amounts in USDC."
-    page = PageInput(several, options.horizon, found)
     try:
-        options.html.parent.mkdir(parents=True, exist_ok=True)
-        write_page(
-            options.html,
-            f"Performance: {coins}",
-            lead,
-            performance_sections(page),
-            headline_of(several, options.horizon),
-        )
+        write_performance_page(options.html, PageInput(several, options.horizon, found))
     except OSError as error:
         raise InputError(f"--html {options.html} cannot be written: {error.strerror}.") from None
     print(f"written to {options.html}", file=sys.stderr if options.json else sys.stdout)

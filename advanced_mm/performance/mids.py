@@ -1,8 +1,8 @@
 """Mids from whoever saw them: the recording where there is one, else the bot's own looks.
 
 A mid counts only while somebody was looking: at a fill it may be five seconds old, after a horizon
-half of that, but at most five seconds and for long horizons a minute. A recording that heard the
-exchange within that time is as good as a new price, for its channel tells every change. Where
+half of that, but at most five seconds and for long horizons a minute. A recording tells every
+change: its last price holds while it has heard anything from the exchange in five seconds. Where
 nobody looked, the mid that the bot wrote down with the fill stands in, a minute old at most.
 """
 
@@ -48,6 +48,10 @@ class MidSource(Protocol):
     def name(self) -> str:
         """What the report calls it."""
 
+    @property
+    def holds_ms(self) -> int:
+        """How long a mid surely holds after the source was last heard."""
+
     def at(self, times_ms: Int1D) -> tuple[Float1D, Int1D]:
         """Return the newest mid at or before each time (NaN before the first), and when the source
         last saw that it was so."""
@@ -59,6 +63,7 @@ class SeenMids:
 
     seen: Observations
     name: str = "journal"
+    holds_ms: int = 0
 
     def at(self, times_ms: Int1D) -> tuple[Float1D, Int1D]:
         """See `MidSource.at`."""
@@ -77,6 +82,7 @@ class RecordedMids:
     """
 
     name = "recording"
+    holds_ms = 5_000
 
     def __init__(self, store: ShardStore, coin: str, track: Track = lambda steps, _: steps) -> None:
         self._store, self._coin, self._track = store, coin, track
@@ -191,7 +197,8 @@ def _from_the_best(
         if not len(missing):
             break
         found, seen = source.at(times[missing])
-        good = np.isfinite(found) & (times[missing] - seen <= limit[missing])
+        oldest = np.maximum(limit[missing], source.holds_ms)
+        good = np.isfinite(found) & (times[missing] - seen <= oldest)
         mid[missing[good]] = found[good]
         name[missing[good]] = source.name
     return mid, name

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -18,7 +19,7 @@ from advanced_mm.performance import (
     total_of,
 )
 from advanced_mm.report.charts import Chart, Series
-from advanced_mm.report.page import Card, Headline, Section, Table
+from advanced_mm.report.page import Card, Headline, Section, Table, write_page
 from advanced_mm.report.performance_table import (
     FIGURE_NAMES,
     PART_LABELS,
@@ -28,7 +29,14 @@ from advanced_mm.report.performance_table import (
     span_text,
 )
 
-__all__ = ["PageInput", "account_sentence", "basis_of", "headline_of", "performance_sections"]
+__all__ = [
+    "PageInput",
+    "account_sentence",
+    "basis_of",
+    "headline_of",
+    "performance_sections",
+    "write_performance_page",
+]
 
 _MOST_POINTS: Final = 240
 _MOST_FILLS_DRAWN: Final = 3000
@@ -65,6 +73,30 @@ class PageInput:
     several: Sequence[Performance]
     horizon_s: float
     break_even: Sequence[BreakEven] = ()
+
+
+def write_performance_page(path: Path, data: PageInput) -> None:
+    """Write the page, and its folder where there is none.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    """
+    several = data.several
+    start = min(one.record.start_ms for one in several)
+    end = max(one.record.end_ms for one in several)
+    first, last = (datetime.fromtimestamp(t / 1000, UTC) for t in (start, end))
+    coins = ", ".join(one.record.coin for one in several)
+    bots = ", ".join(dict.fromkeys(bot.name for one in several for bot in one.record.bots))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_page(
+        path,
+        f"Performance: {coins}",
+        f"{bots}, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC. Amounts in USDC.",
+        performance_sections(data),
+        headline_of(several, data.horizon_s),
+    )
 
 
 def headline_of(several: Sequence[Performance], horizon_s: float) -> Headline:

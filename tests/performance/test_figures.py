@@ -1,9 +1,19 @@
 """Round trips, inventory, presence and drawdown by hand; intervals that hold what they should."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from advanced_mm.performance import BotSpan, Observations, Refusals, SeenMids, assess
+from advanced_mm.marketdata import ShardStore
+from advanced_mm.marketdata.schemas import SCHEMAS
+from advanced_mm.performance import (
+    BotSpan,
+    Observations,
+    RecordedMids,
+    Refusals,
+    SeenMids,
+    assess,
+)
 from advanced_mm.performance.intervals import TimeDraws
 from advanced_mm.performance.paths import EquityPath, round_trips
 from advanced_mm.performance.presence import presence
@@ -174,6 +184,29 @@ def test_the_mid_at_a_fill_is_the_one_before_it():
     seen = Observations(seconds(9, 10), np.array([100.0, 98.0]))
     one = assess(record_of(fills, seen=seen), [SeenMids(seen)])
     assert one.marks.mid.tolist() == [100.0]
+
+
+def test_the_recording_comes_first_and_is_as_fresh_as_its_heartbeat(tmp_path):
+    """A price that has not changed for a minute still holds where the recorder heard the venue."""
+    store = ShardStore(tmp_path)
+    rows = [(0, 99.5, "bid"), (0, 100.5, "ask"), (70, 98.5, "bid"), (70, 99.5, "ask")]
+    times = [(START_MS + 1000 * at) for at, *_ in rows]
+    prices = {
+        "timestamp": [t / 1000 for t in times], "price": [p for _, p, _ in rows],
+        "size": [1.0] * 4, "side": [side for *_, side in rows],
+        "exchange_timestamp": [float(t) for t in times],
+    }  # fmt: skip
+    store.write("ETH", "prices", pa.table(prices, schema=SCHEMAS["prices"]))
+    fills = fills_of(time_ms=seconds(3, 60, 70), price=np.full(3, 99.0))
+    seen = Observations(seconds(59, 65), np.array([200.0, 100.2]))
+    record = record_of(fills, seen=seen, end_ms=int(seconds(80)[0]))
+    one = assess(record, [RecordedMids(store, "ETH"), SeenMids(seen)])
+    # At 60 the recorder has been silent for a minute: the bot's own look stands in. At 70 the
+    # recorded price of that moment is after the fill.
+    assert one.marks.mid.tolist()[:2] == [100.0, 200.0]
+    assert one.marks.source.tolist() == ["recording", "journal", "journal"]
+    assert one.marks.mid[2] == 100.2
+    assert one.marks.after[1.0][2] == 99.0
 
 
 def test_without_any_mid_the_account_is_still_right():
