@@ -80,7 +80,8 @@ class ModelTruth:
 
     ``line`` is the regression of the realised edge (after the horizon) on the expected one, in bp,
     with slope 1 and intercept 0 for a model that tells the truth; ``lines`` the same after each
-    horizon. ``volatility`` is the mid's, quote currency per square root of a second, over minutes.
+    horizon. ``expected`` and ``realised`` are the means of both, over the same fills by value.
+    ``volatility`` is the mid's, quote currency per square root of a second, over minutes.
     """
 
     deciles: Sequence[EdgeBin]
@@ -157,8 +158,8 @@ def model_truth(record: Record, marks: Marks, published: Published) -> ModelTrut
         deciles=_deciles(draws, expected, came),
         line=lines[marks.horizon_s],
         lines=lines,
-        expected=draws.mean(np.where(both, expected, np.nan), "bp"),
-        realised=draws.mean(np.where(both, came, np.nan), "bp"),
+        expected=draws.mean(np.where(both, expected, np.nan), "bp", fills.price * fills.size),
+        realised=draws.mean(np.where(both, came, np.nan), "bp", fills.price * fills.size),
         depths=_depths(record, published),
         ages=_ages(record, marks, of_fill(quotes.depth), of_fill(published.kappa), volatility),
         volatility=volatility,

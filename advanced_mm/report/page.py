@@ -34,7 +34,8 @@ h3 { margin: 1.5rem 0 0; font-size: 1rem; } .wide { overflow-x: auto; }
   .cards { grid-template-columns: 1fr 1fr; gap: .3rem; margin: .6rem 0; }
   .card { padding: .2rem .5rem; } .card b { font-size: 1rem; } .card small { font-size: .75rem; }
   td:not(:first-child):not(:last-child) { white-space: normal; }
-  .lead { font-size: .85rem; margin: .4rem 0; } th, td { padding: .2rem .4rem; font-size: .8rem; }
+  td:first-child { overflow-wrap: anywhere; min-width: 4.5rem; }
+  .lead { font-size: .85rem; margin: .4rem 0; } th, td { padding: .2rem .25rem; font-size: .75rem; }
 }
 """
 

@@ -170,8 +170,11 @@ def _promise_card(several: Sequence[Performance]) -> Card:
     if len(several) != 1:
         parts = total_of(one.parts for one in several)
         return Card("turnover", f"{parts.turnover:,.0f}", "USDC")
-    expected = several[0].truth.expected
-    return Card("edge expected", _short(expected.value), "of these fills, by the model")
+    truth = several[0].truth
+    note = "by the model, of the same fills"
+    if truth.expected.n != several[0].parts.fills:
+        note = f"by the model, of {truth.expected.n:,}; these: {_short(truth.realised.value)}"
+    return Card("edge expected", _short(truth.expected.value), note)
 
 
 def _short(value: float) -> str:
@@ -374,7 +377,7 @@ def _trades(one: Performance, key: str, name: str) -> Section:
             )  # fmt: skip
     prices = Chart("Fills on the price", "UTC", "USDC", series)
     held = Chart(
-        "Inventory", "UTC", "base currency",
+        "Inventory", "UTC", one.record.coin,
         [Series("position", _iso(path.time_ms[shown]), path.position[shown], "step", colour=4)],
     )  # fmt: skip
     return Section(key, f"{name}Fills and inventory", [], [prices, held])
@@ -423,9 +426,9 @@ def _splits(one: Performance, key: str, name: str) -> Section:
     tables = [
         Table(
             f"By {way}",
-            [way, "fills", "turnover", "spread", "adverse", "fees", "edge, bp"],
+            [way, "fills", "spread", "adverse", "fees", "edge, bp"],
             [
-                [g.name, f"{g.fills:,}", f"{g.turnover:,.0f}", money(g.spread_captured),
+                [g.name, f"{g.fills:,}", money(g.spread_captured),
                  money(g.adverse_selection), money(g.fees), _bare(g.edge)]
                 for g in groups
             ],
