@@ -267,7 +267,7 @@ class ClockJumped(Event):
     seconds: float
 
 
-EVENTS: tuple[type[Event], ...] = (
+EVENTS = (
     QuoteSent,
     QuoteEnded,
     Fill,

@@ -45,13 +45,13 @@ def own_sizes(pair: str, trades: Iterable[Any]) -> dict[float, float]:
 
 def queue_ahead(book: Mapping[str, Any] | None, side: Side, price: float) -> float | None:
     """Size (base currency) resting at a price, before us; None beyond what the book shows."""
-    levels = (book or {}).get("bids" if side == "bid" else "asks")
+    levels = _of_others((book or {}).get("bids" if side == "bid" else "asks") or (), {})
     if not levels:
         return None
     deepest = levels[-1][0]
     if price < deepest if side == "bid" else price > deepest:
         return None
-    return float(sum(size for at, size, *_ in levels if abs(at - price) <= 1e-9 * price))
+    return float(sum(level[1] for level in levels if abs(level[0] - price) <= 1e-9 * price))
 
 
 def _of_others(levels: Sequence[Level], own: Mapping[float, float]) -> list[Level]:

@@ -330,7 +330,7 @@ def test_requests_are_told_where_their_number_is_new(bench):
     ],
 )  # fmt: skip
 def test_what_rests_before_a_quote(side, price, ahead):
-    book = {"bids": [(2999.0, 2.0), (2998.0, 1.5)], "asks": [(3001.0, 3.0, 7)]}
+    book = {"bids": [(2999.0, 2.0), (2998.5, None), (2998.0, 1.5)], "asks": [(3001.0, 3.0, 7)]}
     assert queue_ahead(book, side, price) == ahead
 
 

@@ -194,12 +194,12 @@ class Market_Making(IStrategy):
         self._tell_bad_rows(current_time)
         if self._live is not None:
             self._live.at_loop(self.dp.current_whitelist(), Trade.get_open_trades())
-        if self._journal is not None:
-            self._tell_journal(self._journal, current_time)
         if self._trading and any(
             lock.reason == "Auto lock" for lock in PairLocks.get_pair_locks(None)
         ):
             self.unlock_reason("Auto lock")
+        if self._journal is not None:
+            self._tell_journal(self._journal, current_time)
 
     def _tell_journal(self, journal: TradeJournal, now: datetime) -> None:
         trades = Trade.get_open_trades()
