@@ -1,4 +1,4 @@
-"""One description of a chart, drawn by Plotly for a page and by matplotlib for a PNG."""
+"""Charts, described once and drawn by Plotly for a page or by matplotlib for a PNG."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -40,18 +40,17 @@ _SYMBOLS: dict[Symbol, tuple[str, str, Literal["full", "none"]]] = {
     "square": ("square-open", "s", "none"),
     "cross": ("x", "x", "full"),
 }
-"""Plotly's name, matplotlib's and its filling."""
+"""Plotly's name, matplotlib's marker and its fill style."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """Data of one name: ``x`` against ``y``, or for a histogram the sample ``x`` alone.
+    """A named series: ``y`` against ``x``, or only the sample ``x`` for a histogram.
 
     ``low`` and ``high`` draw a band around a line, and error bars on bars and points. ``stacked``
-    bars of all series stand on each other, above zero and below it; their ``x`` are words, or times
-    in ISO 8601. ``colour`` is a place in
-    ``COLOURS``, by default the series' own in its chart: what belongs together shares one.
-    ``symbol`` is that of points.
+    bars of all series are stacked above and below zero; their ``x`` are labels, or times in
+    ISO 8601. ``colour`` is an index into ``COLOURS``, by default the series' position in its chart;
+    related series share one. ``symbol`` is the marker of points.
     """
 
     name: str
@@ -67,7 +66,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture with its axes; units belong into the labels. ``marks`` are named vertical lines."""
+    """A chart with its axes; labels include units. ``marks`` are named vertical lines."""
 
     title: str
     x_label: str
@@ -78,7 +77,7 @@ class Chart:
 
 
 def chart_to_plotly(chart: Chart) -> go.Figure:
-    """Draw for a page: hover text, zoom, legend that hides series."""
+    """Draw the chart for a page, with hover text, zoom and a legend that hides series."""
     figure = go.Figure()
     for number, series in enumerate(chart.series):
         colour = _colour(series, number)
@@ -106,12 +105,12 @@ def chart_to_plotly(chart: Chart) -> go.Figure:
 
 
 def chart_to_png(chart: Chart, path: Path) -> None:
-    """Draw the same picture into a PNG file.
+    """Draw the chart into a PNG file.
 
     Raises
     ------
     OSError
-        The file cannot be written.
+        If the file cannot be written.
     """
     figure = Figure(figsize=_SIZE_INCHES, dpi=_DOTS_PER_INCH, layout="constrained")
     axes = figure.subplots()
@@ -223,7 +222,7 @@ def _colour(series: Series, place: int) -> str:
 
 
 def _reaches(series: Series) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """How far the interval reaches below and above each value; nothing where it is not known."""
+    """Return how far the interval reaches below and above each value; 0 if unknown."""
     value, low, high = (
         np.asarray(v, dtype=np.float64) for v in (series.y, series.low, series.high)
     )

@@ -50,7 +50,7 @@ _MARGIN = {"l": 60, "r": 15, "t": 30, "b": 60}
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a header; cells are shown as they are."""
+    """A table with a caption; cells are plain text."""
 
     caption: str
     header: Sequence[str]
@@ -79,9 +79,10 @@ class Headline:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, paragraphs (one that starts with a space is set as a formula), pictures.
+    """A heading with paragraphs, charts and tables.
 
-    In place of a chart without series the page says that there is nothing to draw.
+    A paragraph that starts with a space is set as a formula. A chart without series is replaced by
+    a note that there is nothing to draw yet.
     """
 
     key: str
@@ -98,14 +99,14 @@ def write_page(
     sections: Sequence[Section],
     headline: Headline | None = None,
 ) -> None:
-    """Write the page; Plotly's program is inside, so it opens without a network.
+    """Write the page, with Plotly's script included, so that it needs no network.
 
-    Pictures are as wide as the window, narrow ones of telephones too.
+    Charts are as wide as the window, also on a phone.
 
     Raises
     ------
     OSError
-        The file cannot be written.
+        If the file cannot be written.
     """
     parts = [
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
