@@ -1,4 +1,4 @@
-"""What an event of the journal costs who records it, and what reading a month costs.
+"""What an event of the journal costs who records it, and what reading and judging a month costs.
 
 An event is recorded each few milliseconds, as a strategy would that does other things between; the
 journal's own thread writes meanwhile. Beside it: the same event as a line of JSON written at once
@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from rich.console import Console
@@ -40,6 +41,8 @@ from advanced_mm.journal import (
     QuoteSent,
     read_journal,
 )
+from advanced_mm.performance.as_json import report_json
+from advanced_mm.performance.judge import Wanted, judge_journal
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 DAY_SECONDS = 86_400
@@ -120,13 +123,15 @@ def _spent(record: Callable[[Event], None], some: list[Event]) -> NDArray[np.flo
 
 def _reading(folder: Path, days: int) -> Table:
     _write_days(folder, days)
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        rows, seconds, peak = pool.apply(read_all, (folder,))
     size = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
     table = Table(title=f"reading {days} days of an event a second")
-    for column in ("events", "on disk", "read in", "peak memory"):
-        table.add_column(column, justify="right")
-    table.add_row(f"{rows:,}", f"{size / 2**20:.1f} MiB", f"{seconds:.1f} s", f"{peak:.0f} MiB")
+    for column in ("", "events", "on disk", "seconds", "peak memory"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, step in (("read", read_all), ("read and judged", judge_all)):
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            rows, seconds, peak = pool.apply(step, (folder,))
+        on_disk = f"{size / 2**20:.1f} MiB"
+        table.add_row(name, f"{rows:,}", on_disk, f"{seconds:.1f} s", f"{peak:.0f} MiB")
     return table
 
 
@@ -135,10 +140,21 @@ def read_all(folder: Path) -> tuple[int, float, float]:
     begin = time.perf_counter()
     journal = read_journal(folder)
     rows = sum(table.num_rows for table in journal.tables.values())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
-        2**20 if sys.platform == "darwin" else 2**10
-    )
-    return rows, time.perf_counter() - begin, peak
+    return rows, time.perf_counter() - begin, _peak_mib()
+
+
+def judge_all(folder: Path) -> tuple[int, float, float]:
+    """The same for the whole performance report; its rows are fills and quotes."""
+    begin = time.perf_counter()
+    several = judge_journal(folder, Wanted())
+    report_json(several, horizon_s=10.0)
+    rows = sum(len(one.record.fills) + len(one.record.quotes) for one in several)
+    return rows, time.perf_counter() - begin, _peak_mib()
+
+
+def _peak_mib() -> float:
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def _write_days(folder: Path, days: int) -> None:
@@ -160,6 +176,8 @@ def _write_days(folder: Path, days: int) -> None:
             by = by if name == "row" else by * DAY_SECONDS * 1000
             column = pa.array(moved[name].to_numpy() + by)
             moved = moved.set_column(moved.schema.get_field_index(name), name, column)
+        named = pc.binary_join_element_wise(moved["order"].cast(pa.string()), f"-{day}", "")
+        moved = moved.set_column(moved.schema.get_field_index("order"), "order", named)
         date = (FIRST + timedelta(days=day)).date()
         pq.write_table(moved, path.with_name(f"{date}.parquet"), compression="zstd")
 
