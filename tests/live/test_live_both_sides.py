@@ -11,7 +11,7 @@ MINUTES = float(os.environ.get("AMM_LIVE_MINUTES", "2"))
 pytestmark = [pytest.mark.bot, pytest.mark.timeout(180 + 60 * MINUTES)]
 
 
-def test_both_sides_are_quoted_at_once_without_an_error(live_session, bench_of):
+def test_both_sides_are_quoted_at_once_without_an_error(live_session, bench_of, bot_log):
     """Length: ``AMM_LIVE_MINUTES``, two by default."""
     with live_session(both_sides=True, volatility=None) as session:
         benches = [bench_of(session, number) for number in range(2)]
@@ -38,7 +38,7 @@ def test_both_sides_are_quoted_at_once_without_an_error(live_session, bench_of):
     assert summary["live"]["budget"]["rest_requests_refused"] == 0
     assert summary["unmatched_quotes"] == 0 or summary["touch_quotes"] == 0
     for bench in benches:
-        log = (session.options.folder / "logs" / f"{bench.bot.plan.name}.log").read_text()
+        log = bot_log(session.options.folder / "logs" / f"{bench.bot.plan.name}.log")
         assert " - ERROR - " not in log
         assert "Traceback" not in log
         assert re.search(r"Market_Making", log)
