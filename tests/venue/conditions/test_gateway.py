@@ -36,7 +36,7 @@ def fault(kind, **fields):
 
 
 @pytest.fixture
-def behind_a_gate(scripted):
+def behind_a_gateway(scripted):
     """A server of one scripted market, its gateway and a client session."""
 
     @contextlib.asynccontextmanager
@@ -83,8 +83,8 @@ def subscribe(kind="bbo", **fields):
     return {"method": "subscribe", "subscription": {"type": kind, "coin": "ETH", **fields}}
 
 
-async def test_rest_weight_is_counted_and_refused_with_429(behind_a_gate):
-    async with behind_a_gate(LimitSwitches()) as (server, gateway, session, _):
+async def test_rest_weight_is_counted_and_refused_with_429(behind_a_gateway):
+    async with behind_a_gateway(LimitSwitches()) as (server, gateway, session, _):
         candles = {"coin": "ETH", "interval": "1m", "startTime": 0}
         weighed = 0
         for _ in range(30):
@@ -102,8 +102,8 @@ async def test_rest_weight_is_counted_and_refused_with_429(behind_a_gate):
         assert gateway.rest["127.0.0.1"].refused == 1
 
 
-async def test_limits_that_are_off_do_not_refuse(behind_a_gate):
-    async with behind_a_gate() as (server, gateway, session, _):
+async def test_limits_that_are_off_do_not_refuse(behind_a_gateway):
+    async with behind_a_gateway() as (server, gateway, session, _):
         for _ in range(70):
             assert (await info(session, server, type="meta"))[0] == 200
         gateway.exchange.accounts.open(USER).requests_used = 10**9
@@ -113,8 +113,8 @@ async def test_limits_that_are_off_do_not_refuse(behind_a_gate):
                 pass
 
 
-async def test_the_budget_of_an_address_grows_with_what_it_trades(behind_a_gate):
-    async with behind_a_gate(LimitSwitches()) as (_, gateway, _, _):
+async def test_the_budget_of_an_address_grows_with_what_it_trades(behind_a_gateway):
+    async with behind_a_gateway(LimitSwitches()) as (_, gateway, _, _):
         account = gateway.exchange.accounts.open(USER)
         account.requests_used = 9_998
         assert gateway.spend(USER, 1, cancels=False) is None
@@ -128,8 +128,8 @@ async def test_the_budget_of_an_address_grows_with_what_it_trades(behind_a_gate)
         assert gateway.addresses.refused == 1
 
 
-async def test_bought_requests_add_to_the_budget_of_an_address(behind_a_gate):
-    async with behind_a_gate(LimitSwitches()) as (_, gateway, _, _):
+async def test_bought_requests_add_to_the_budget_of_an_address(behind_a_gateway):
+    async with behind_a_gateway(LimitSwitches()) as (_, gateway, _, _):
         account = gateway.exchange.accounts.open(USER)
         account.requests_used = 9_999
         assert gateway.exchange.reserve_requests(USER, USER, 2) is None
@@ -137,8 +137,8 @@ async def test_bought_requests_add_to_the_budget_of_an_address(behind_a_gate):
         assert "(10001 > 9999)" in str(gateway.spend(USER, 2, cancels=False))
 
 
-async def test_websocket_limits(behind_a_gate):
-    async with behind_a_gate(LimitSwitches()) as (server, gateway, session, _):
+async def test_websocket_limits(behind_a_gateway):
+    async with behind_a_gateway(LimitSwitches()) as (server, gateway, session, _):
         async with contextlib.AsyncExitStack() as stack:
             sockets = [
                 await stack.enter_async_context(session.ws_connect(server.ws_url))
@@ -161,8 +161,8 @@ async def test_websocket_limits(behind_a_gate):
         assert counter.subscriptions == 0
 
 
-async def test_what_is_refused_uses_up_no_limit(behind_a_gate):
-    async with behind_a_gate(LimitSwitches()) as (server, gateway, session, _):
+async def test_what_is_refused_uses_up_no_limit(behind_a_gateway):
+    async with behind_a_gateway(LimitSwitches()) as (server, gateway, session, _):
         for _ in range(40):  # no handshakes: no new connections
             async with session.get(f"{server.rest_url}/ws") as answer:
                 assert answer.status == 400
@@ -193,9 +193,9 @@ async def test_what_is_refused_uses_up_no_limit(behind_a_gate):
                     await asyncio.sleep(0.01)
 
 
-async def test_posts_are_under_way_until_they_are_answered_or_lost(behind_a_gate):
+async def test_posts_are_under_way_until_they_are_answered_or_lost(behind_a_gateway):
     async with (
-        behind_a_gate(LimitSwitches()) as (server, gateway, session, _),
+        behind_a_gateway(LimitSwitches()) as (server, gateway, session, _),
         session.ws_connect(server.ws_url) as socket,
     ):
         request = {"type": "info", "payload": {"type": "allMids"}}
@@ -220,8 +220,8 @@ async def test_posts_are_under_way_until_they_are_answered_or_lost(behind_a_gate
         assert (counter.posts, counter.refused) == (0, 1)
 
 
-async def test_latency_of_some_requests(behind_a_gate):
-    async with behind_a_gate() as (server, gateway, session, _):
+async def test_latency_of_some_requests(behind_a_gateway):
+    async with behind_a_gateway() as (server, gateway, session, _):
         gateway.set_fault(fault("latency", milliseconds=200, requests=["allMids"], count=2))
         for kind, least, most in (("meta", 0, 0.15), ("allMids", 0.2, 1), ("allMids", 0.2, 1)):
             started = time.monotonic()
@@ -230,8 +230,8 @@ async def test_latency_of_some_requests(behind_a_gate):
         assert gateway.faults.active == []
 
 
-async def test_errors_come_before_execution(behind_a_gate):
-    async with behind_a_gate() as (server, gateway, session, _):
+async def test_errors_come_before_execution(behind_a_gateway):
+    async with behind_a_gateway() as (server, gateway, session, _):
         gateway.set_fault(fault("http_error", status=503, requests=["/info"], count=1))
         user = {"type": "clearinghouseState", "user": USER}
         assert await info(session, server, **user) == (503, None)
@@ -240,8 +240,8 @@ async def test_errors_come_before_execution(behind_a_gate):
         assert gateway.exchange.accounts.get(USER) is not None
 
 
-async def test_replies_are_dropped_after_execution(behind_a_gate):
-    async with behind_a_gate() as (server, gateway, session, _):
+async def test_replies_are_dropped_after_execution(behind_a_gateway):
+    async with behind_a_gateway() as (server, gateway, session, _):
         user = {"type": "clearinghouseState", "user": USER}
         gateway.set_fault(fault("dropped_reply", count=1))
         with pytest.raises(aiohttp.ServerDisconnectedError):
@@ -254,9 +254,9 @@ async def test_replies_are_dropped_after_execution(behind_a_gate):
         assert (await info(session, server, **user))[0] == 200
 
 
-async def test_messages_twice_late_in_order_and_lost(behind_a_gate):
+async def test_messages_twice_late_in_order_and_lost(behind_a_gateway):
     async with (
-        behind_a_gate() as (server, gateway, session, market),
+        behind_a_gateway() as (server, gateway, session, market),
         session.ws_connect(server.ws_url) as socket,
     ):
         await socket.send_json(subscribe())
@@ -331,9 +331,9 @@ def named(message):
 
 
 @pytest.mark.parametrize("pongs", [True, False])
-async def test_silence_with_an_open_connection(behind_a_gate, pongs):
+async def test_silence_with_an_open_connection(behind_a_gateway, pongs):
     async with (
-        behind_a_gate() as (server, gateway, session, market),
+        behind_a_gateway() as (server, gateway, session, market),
         session.ws_connect(server.ws_url) as socket,
     ):
         await socket.send_json(subscribe())
@@ -350,8 +350,8 @@ async def test_silence_with_an_open_connection(behind_a_gate, pongs):
         assert (await read(socket, "bbo"))["data"]["bbo"][0]["px"] == "3002.0"
 
 
-async def test_connections_are_cut_and_may_be_refused(behind_a_gate):
-    async with behind_a_gate() as (server, gateway, session, _):
+async def test_connections_are_cut_and_may_be_refused(behind_a_gateway):
+    async with behind_a_gateway() as (server, gateway, session, _):
         async with session.ws_connect(server.ws_url) as socket:
             gateway.set_fault(fault("cut"))
             message = await asyncio.wait_for(socket.receive(), 5)
@@ -366,9 +366,9 @@ async def test_connections_are_cut_and_may_be_refused(behind_a_gate):
             assert await socket.receive_json() == {"channel": "pong"}
 
 
-async def test_a_posted_action_is_executed_and_its_reply_lost(behind_a_gate):
+async def test_a_posted_action_is_executed_and_its_reply_lost(behind_a_gateway):
     async with (
-        behind_a_gate() as (server, gateway, session, _),
+        behind_a_gateway() as (server, gateway, session, _),
         session.ws_connect(server.ws_url) as socket,
     ):
         gateway.set_fault(fault("dropped_messages", channels=["post"], count=1))
@@ -380,12 +380,12 @@ async def test_a_posted_action_is_executed_and_its_reply_lost(behind_a_gate):
         assert (await read(socket, "post"))["data"]["id"] == 2
 
 
-async def test_maintenance_and_halt_end_by_themselves(behind_a_gate):
+async def test_maintenance_and_halt_end_by_themselves(behind_a_gateway):
     schedule = [
         TimedFault(0.0, fault("maintenance", seconds=0.3)),
         TimedFault(0.0, fault("halt", coin="ETH", seconds=0.3)),
     ]
-    async with behind_a_gate(schedule=schedule) as (_, gateway, _, _):
+    async with behind_a_gateway(schedule=schedule) as (_, gateway, _, _):
         exchange = gateway.exchange
         async with asyncio.timeout(5):
             while not (exchange.post_only and "ETH" in exchange.order_manager.halted):
@@ -399,8 +399,8 @@ async def test_maintenance_and_halt_end_by_themselves(behind_a_gate):
         assert outcome.order is not None
 
 
-async def test_a_fault_of_a_foreign_coin_is_refused(behind_a_gate):
-    async with behind_a_gate() as (_, gateway, _, _):
+async def test_a_fault_of_a_foreign_coin_is_refused(behind_a_gateway):
+    async with behind_a_gateway() as (_, gateway, _, _):
         with pytest.raises(InputError, match="coin 'DOGE' is not traded here: give one of ETH"):
             gateway.set_fault(HaltedCoin(coin="DOGE"))
         with pytest.raises(InputError, match="DOGE"):
