@@ -52,7 +52,7 @@ def fit_and_plot(data_dir: Path, coin: str, minutes: float, plot: Path) -> None:
     print_fit(fit)
     start_ms = fit.end_ms - round(fit.window_seconds * 1000)
     kappa_picture(plot, Window.of(recording, start_ms, fit.end_ms), fit)
-    print(f"fill curve drawn into {plot}")
+    print(f"fill curve written to {plot}")
 
 
 def print_fit(fit: CoinCalibration) -> None:
