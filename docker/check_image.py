@@ -30,6 +30,9 @@ from typing import Any
 import psutil
 import yaml
 
+from advanced_mm.errors import InputError
+from advanced_mm.journal import JOURNAL_FOLDER, QuoteSent, read_journal
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
 SIZE_LIMIT_MB = 900  # maximum size on top of the base image
@@ -300,9 +303,11 @@ def _copy_of_user_data(folder: Path, user: str) -> None:
 
 
 def _quotes(folder: Path) -> list[dict[str, Any]]:
-    journal = folder / "user_data" / "logs" / "quotes.jsonl"
-    lines = journal.read_text().splitlines() if journal.exists() else []
-    return [line for line in map(json.loads, lines) if "refusal" not in line]
+    try:
+        quotes = read_journal(folder / "user_data" / JOURNAL_FOLDER).table(QuoteSent)
+    except InputError:  # none yet
+        return []
+    return list(quotes.to_pylist())
 
 
 class _Session:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from advanced_mm.journal import JOURNAL_FOLDER, QuoteSent, read_journal
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.parameter_files import ParameterFileError, ParameterFiles
 from advanced_mm.session.processes import Part
@@ -35,7 +36,7 @@ class System:
         self.store = ShardStore(folder / "recordings")
         self.files = ParameterFiles(folder)
         self.audits = {
-            coin: QuoteAudit(folder / f"{coin.replace(':', '-')}.jsonl") for coin in COINS.values()
+            coin: QuoteAudit(folder / JOURNAL_FOLDER, coin=coin) for coin in COINS.values()
         }
 
     def start(self, name: str, *command: object) -> Part:
@@ -99,15 +100,10 @@ class System:
 
     def quoted(self) -> bool:
         """Whether a quote of each coin was sent that rests on a refit."""
-        journal = self.folder / "logs" / "quotes.jsonl"
-        if not journal.exists():
-            return False
-        lines = journal.read_text().splitlines(keepends=True)
         for coin, audit in self.audits.items():
             with contextlib.suppress(ParameterFileError):
                 audit.see_parameters(self.files.read(coin))
-        for coin, audit in self.audits.items():
-            audit.journal.write_text("".join(x for x in lines if f'"coin": "{coin}"' in x))
+        for audit in self.audits.values():
             audit.read_journal()
         return all(audit.quotes > audit.touch_quotes for audit in self.audits.values())
 
@@ -125,9 +121,9 @@ class System:
         return found
 
     def sent_prices(self, coin: str) -> set[float]:
-        lines = (self.folder / "logs" / "quotes.jsonl").read_text().splitlines()
-        quotes = [json.loads(line) for line in lines]
-        return {one["sent_price"] for one in quotes if one["coin"] == coin and "sent_price" in one}
+        return set(
+            read_journal(self.folder / JOURNAL_FOLDER, coin).table(QuoteSent)["price"].to_pylist()
+        )
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ from types import SimpleNamespace
 import pytest
 import requests
 
+from tests.performance.journals import a_round_trip_of_freqtrade, session
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PORT = "8792"  # of the loopback venue in the documentation
@@ -48,12 +50,19 @@ SCRATCH = [
     "python scripts/calibration_report.py --crypto ETH",
     "python scripts/market_screener.py",
     "python scripts/market_screener.py --json",
+    "python scripts/performance_report.py",
+    "python scripts/performance_report.py --html user_data/plot/performance.html",
+    "python scripts/performance_report.py --coin ETH --since 2025-11-01 --json",
+    "python scripts/performance_report.py --compare long_bot short_bot",
+    "python scripts/performance_report.py --break-even --monthly-cost server=20",
+    "python scripts/performance_report.py --db tradesv3.sqlite",
     "python scripts/compact_recordings.py",
     "python scripts/compact_recordings.py --data-dir scripts/HL_data --older-than-hours 24",
     "python benchmarks/fill_slope.py",
     "python docs/tools/settings_table.py",
     "python docs/tools/pictures.py mistakes",
     "python docs/tools/pictures.py report --crypto ETH",
+    "python docs/tools/pictures.py performance",
     "python examples/solve_and_print.py",
     "python examples/fit_and_plot.py",
     "mkdir -p user_data/short",
@@ -88,6 +97,7 @@ SHORTER = {
     "calibration": ["--seeds", "2", "--workers", "1"],
     "runner": ["--coins", "1", "--rounds", "2"],
     "venue": ["--coins", "2", "--rate", "20", "--seconds", "1"],
+    "journal": ["--quick", "--events", "20"],
 }
 SESSIONS = {
     "make paper REPLAY=scripts/HL_data COIN=ETH": "make paper REPLAY=scripts/HL_data COIN=ETH",
@@ -342,7 +352,14 @@ def scratch(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
     for name in ("scripts", "user_data", "benchmarks", "examples", "docs", "tests/scenarios"):
         written = shutil.ignore_patterns(
-            "HL_data", "__pycache__", "paper", "data", "plot", "*.sqlite*", "calibration_history"
+            "HL_data",
+            "__pycache__",
+            "paper",
+            "data",
+            "plot",
+            "*.sqlite*",
+            "calibration_history",
+            "journal",
         )
         shutil.copytree(ROOT / name, folder / name, ignore=written)
     for name in ("Makefile", "pyproject.toml"):
@@ -359,6 +376,9 @@ def scratch(tmp_path_factory):
     try:
         rest = json.loads(venue.stdout.readline())["rest"]
         shutil.copytree(folder / "user_data/paper/HL_data", folder / "scripts/HL_data")
+        session(folder / "user_data", "long_bot")
+        session(folder / "user_data", "short_bot")
+        a_round_trip_of_freqtrade(folder / "tradesv3.sqlite")
         yield SimpleNamespace(folder=folder, port=port, rest=rest)
     finally:
         venue.send_signal(signal.SIGINT)
@@ -368,7 +388,7 @@ def scratch(tmp_path_factory):
 @pytest.mark.parametrize("command", SCRATCH)
 def test_a_command_runs_as_it_is_written(command, scratch, monkeypatch, capfd):
     monkeypatch.chdir(scratch.folder)
-    if "pictures.py report" in command and shutil.which("chromium") is None:
+    if re.search(r"pictures.py (report|performance)", command) and shutil.which("chromium") is None:
         pytest.skip("Chromium is not installed (Debian's package chromium)")
     if command.startswith("python scripts/health_check.py"):
         run_as_written("python scripts/periodic_test_runner.py --crypto ETH --once", scratch)

@@ -14,6 +14,9 @@ import psutil
 import pytest
 from scipy.optimize import brentq
 
+from advanced_mm.journal import JOURNAL_FOLDER, QuoteSent, read_journal
+from advanced_mm.session.quote_audit import QuoteAudit
+
 ROOT = Path(__file__).parents[1]
 SEVERAL_COINS = ROOT / "tests" / "scenarios" / "several_coins.yaml"
 SCRIPT = ROOT / "scripts" / "paper_trading.py"
@@ -44,8 +47,9 @@ def processes_of(folder: Path) -> list[psutil.Process]:
 def wait_for_parts(folder: Path, session: subprocess.Popen, seconds: float = 60) -> dict[str, int]:
     """Wait until the bot has sent a quote; return process ids by script."""
     deadline = time.monotonic() + seconds
-    journal = folder / "logs" / "quotes.jsonl"
-    while not (journal.exists() and '"sent_price"' in journal.read_text()):
+    audit = QuoteAudit(folder / JOURNAL_FOLDER)
+    while not audit.quotes:
+        audit.read_journal()
         assert session.poll() is None, session.stdout.read()
         assert time.monotonic() < deadline, "no quote was sent"
         time.sleep(0.2)
@@ -102,9 +106,7 @@ def test_a_minute_of_trading_on_the_loopback_venue(tmp_path, bot_log):
     assert sum(summary["peak_rss_mb"][part] for part in ("venue", "collector", "runner")) <= 600
     assert_nothing_left(folder)
 
-    journal = (folder / "logs" / "quotes.jsonl").read_text()
-    lines = [json.loads(line) for line in journal.splitlines()]
-    quotes = [line for line in lines if "refusal" not in line]
+    quotes = read_journal(folder / JOURNAL_FOLDER).table(QuoteSent).to_pylist()
     assert {quote["side"] for quote in quotes} == {"bid", "ask"}
     refit, bid_depth, ask_depth = depths_on_zero_one(folder)
     of_last_refit = [quote for quote in quotes if quote["calibration_id"] == refit]
@@ -112,14 +114,14 @@ def test_a_minute_of_trading_on_the_loopback_venue(tmp_path, bot_log):
         depth = bid_depth if quote["side"] == "bid" else -ask_depth
         exact = quote["mid"] - depth
         rounded = math.floor(exact * 10 + 1e-6) if depth > 0 else math.ceil(exact * 10 - 1e-6)
-        assert quote["sent_price"] == pytest.approx(rounded / 10, abs=1e-9)
+        assert quote["price"] == pytest.approx(rounded / 10, abs=1e-9)
 
     log = bot_log(folder / "logs" / "bot.log")
     assert " - ERROR - " not in log
     assert "Traceback" not in log
     placed = log.replace("\n", " ")
     for quote in quotes[:3]:
-        assert f"{quote['sent_price']:g}" in placed
+        assert f"{quote['price']:g}" in placed
 
 
 def test_an_interrupt_ends_every_part(tmp_path):

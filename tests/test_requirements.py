@@ -13,7 +13,7 @@ import yaml
 import advanced_mm
 
 ROOT = Path(__file__).parents[1]
-OURS = {"advanced_mm", "benchmarks", "user_data"}
+OURS = {"advanced_mm", "benchmarks", "tests", "user_data"}
 RUN_TIME = ("advanced_mm", "scripts", "user_data/strategies")
 DEVELOPMENT = ("tests", "benchmarks", "docker", "docs", "examples")
 NOT_IMPORTED = {

@@ -1,6 +1,5 @@
 """The strategy: Freqtrade's callbacks, where a wrong default would cost money."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,9 +7,20 @@ from types import SimpleNamespace
 import pytest
 from freqtrade.enums import RunMode, TradingMode
 from freqtrade.exceptions import ExchangeError, OperationalException
-from freqtrade.persistence import Trade
+from freqtrade.persistence import PairLocks, Trade
 from freqtrade.resolvers import StrategyResolver
 
+from advanced_mm.errors import InputError
+from advanced_mm.journal import (
+    BadRowsCounted,
+    Fill,
+    Funding,
+    Look,
+    QuoteEnded,
+    QuoteSent,
+    RefusalChanged,
+    read_journal,
+)
 from advanced_mm.parameter_files import ParameterFiles
 
 ROOT = Path(__file__).parents[1]
@@ -46,7 +56,24 @@ class Market:
             _api=SimpleNamespace(**nothing),
             _api_async=SimpleNamespace(**nothing),
             get_funding_fees=None,
+            create_order=self.create_order,
+            cancel_order_with_result=lambda order_id, pair, amount: {
+                "id": order_id,
+                "status": "canceled",
+                "filled": 0.0,
+            },
+            amount_to_precision=lambda pair, amount: amount,
         )
+        self.sent = 0
+
+    def create_order(self, *, pair, ordertype, side, amount, rate, **others):
+        if self.error is not None:
+            raise self.error
+        self.sent += 1
+        return {"id": f"o{self.sent}", "amount": amount, "price": rate}
+
+    def current_whitelist(self):
+        return [PAIR]
 
     def orderbook(self, pair, maximum):
         if self.error is not None:
@@ -96,6 +123,7 @@ def trade(is_short=False, open_orders=(), stop=2850.0, pair=PAIR):
         exit_side="buy" if is_short else "sell",
         open_orders=list(open_orders),
         stoploss_or_liquidation=stop,
+        amount=3.0,
     )
 
 
@@ -106,6 +134,7 @@ def order(price, side="buy", age=10.0, remaining=1.0):
         ft_order_side=side,
         order_type="limit",
         order_date_utc=datetime.now(UTC) - timedelta(seconds=age),
+        order_id="o1",
     )
 
 
@@ -121,6 +150,18 @@ def enter(strategy, proposed=2999.9, pair=PAIR):
 
 def leave(strategy, held, rate=2999.9, profit=0.0):
     return strategy.custom_exit(PAIR, held, datetime.now(UTC), rate, profit)
+
+
+def send(strategy, price, pair=PAIR, side="buy", amount=3.0):
+    return strategy.dp._exchange.create_order(
+        pair=pair, ordertype="limit", side=side, amount=amount, rate=price, leverage=1.0
+    )
+
+
+def journal_of(strategy):
+    """What the bot has told the journal by its end."""
+    strategy.ft_bot_cleanup()
+    return read_journal(strategy.config["user_data_dir"] / "journal")
 
 
 def test_a_flat_bot_bids_below_the_mid_and_a_long_one_offers_above_it(build):
@@ -149,23 +190,23 @@ def test_parameters_and_journal_are_kept_by_the_venue_s_name_of_a_pair(
     assert (stake, agreed) == (9000.0, True)
     assert price < 2999  # 1/kappa of the right set; the wrong one's is a hundredth
     if runmode is RunMode.DRY_RUN:
+        send(strategy, price, pair)
         strategy.dp.error = OSError("no book")
         strategy._touches.clear()
         enter(strategy, pair=pair)
-        strategy._log.journal.close()
-        lines = (tmp_path / "logs" / "quotes.jsonl").read_text().splitlines()
-        assert [json.loads(line)["coin"] for line in lines] == [coin, coin]
+        journal = journal_of(strategy)
+        for kind in (QuoteSent, RefusalChanged):
+            assert [one.coin for one in journal.events(kind)] == [coin]
 
 
-def test_a_pair_that_is_no_market_is_refused_by_its_own_name(build, tmp_path):
+def test_a_pair_that_is_no_market_is_refused_by_its_own_name(build):
     strategy = build()
     strategy.bot_start()
     strategy.dp.market = lambda pair: None
     assert enter(strategy, pair="NOPE/USDC:USDC") == (2999.9, 0.0, False)
-    strategy._log.journal.close()
-    (line,) = (tmp_path / "logs" / "quotes.jsonl").read_text().splitlines()
-    assert json.loads(line)["coin"] == "NOPE/USDC:USDC"
-    assert "not traded on this exchange" in json.loads(line)["refusal"]
+    (refusal,) = journal_of(strategy).events(RefusalChanged)
+    assert refusal.coin == "NOPE/USDC:USDC"
+    assert "not traded on this exchange" in refusal.reason
 
 
 @pytest.mark.parametrize("named", [{}, {"hip3_dexes": ["flx"]}])
@@ -304,19 +345,18 @@ def test_live_the_mid_is_that_of_the_others(build):
     assert strategy._touch(PAIR, datetime.now(UTC)).ask == 3001.5
 
 
-def test_live_orders_are_post_only_and_dry_ones_keep_the_default(build, tmp_path):
+def test_live_orders_are_post_only_and_dry_ones_keep_the_default(build):
     live = build(runmode=RunMode.LIVE)
     live.bot_start()
     assert live.order_time_in_force == {"entry": "ALO", "exit": "ALO"}
     dry = build()
     dry.bot_start()
     assert dry.order_time_in_force == {"entry": "GTC", "exit": "GTC"}
-    assert (tmp_path / "logs" / "quotes.jsonl").exists()
     for strategy in (live, dry):
-        strategy._log.journal.close()
+        strategy.ft_bot_cleanup()
 
 
-def test_skipped_rows_are_logged_once_a_minute(build, caplog, tmp_path):
+def test_skipped_rows_are_logged_once_a_minute(build, caplog):
     strategy = build()
     strategy.bot_start()
     now = datetime.now(UTC)
@@ -325,8 +365,9 @@ def test_skipped_rows_are_logged_once_a_minute(build, caplog, tmp_path):
         strategy._log.skipped_rows(now + timedelta(seconds=second))
     assert caplog.text.count("skipped so far:") == 3
     assert "121 bad fills rows (last: sz NaN of tid 120)" in caplog.text
-    assert '"bad_rows": "121 bad fills rows' in (tmp_path / "logs/quotes.jsonl").read_text()
-    strategy._log.journal.close()
+    told = [one.told for one in journal_of(strategy).events(BadRowsCounted)]
+    assert len(told) == 3
+    assert told[-1].startswith("121 bad fills rows")
 
 
 def test_a_unit_below_three_minimums_is_not_traded(build):
@@ -349,3 +390,120 @@ def test_a_quote_is_left_to_rest_and_then_replaced(build):
     assert not strategy.check_entry_timeout(PAIR, trade(), order(price - 5, age=1), now)
     assert strategy.check_entry_timeout(PAIR, trade(), order(price - 5, age=6), now)
     assert not strategy.check_entry_timeout(PAIR, trade(), order(price, age=60), now)
+
+
+def booked(name, side, price, size, status="closed"):
+    """An order in Freqtrade's books."""
+    return SimpleNamespace(
+        order_id=name, ft_order_side=side, safe_price=price, safe_filled=size, status=status,
+        order_filled_utc=datetime.now(UTC), ft_is_open=False,
+    )  # fmt: skip
+
+
+def held_trade(**changes):
+    values = {
+        "id": 1, "entry_side": "buy", "amount": 3.0, "fee_open": 0.00015, "fee_close": 0.00015,
+        "funding_fees": 0.0, "is_open": True, "orders": [],
+    }  # fmt: skip
+    return SimpleNamespace(**{**vars(trade()), **values, **changes})
+
+
+def test_a_round_trip_is_in_the_journal_to_the_cent(build, monkeypatch):
+    strategy = build()
+    strategy.config["dry_run_wallet"] = 10_000
+    monkeypatch.setattr(Trade, "get_total_closed_profit", lambda: 0.0)
+    monkeypatch.setattr(PairLocks, "get_pair_locks", lambda pair: [])
+    strategy.bot_start()
+    strategy.bot_loop_start(datetime.now(UTC))
+    bid, _, _ = enter(strategy)
+    send(strategy, bid)
+    now = datetime.now(UTC)
+    held = held_trade()
+    strategy.own_trades = [held]
+    entry = booked("o1", "buy", bid, 3.0)
+    held.orders.append(entry)
+    for _ in range(2):  # Freqtrade may tell it again
+        strategy.order_filled(PAIR, held, entry, now)
+    held.funding_fees = -0.5
+    strategy.bot_loop_start(now)
+    leave(strategy, held)
+    ask = strategy.custom_exit_price(PAIR, held, now, 3000.1, 0.0, "optimal_depth")
+    assert strategy.confirm_trade_exit(PAIR, held, "limit", 3.0, ask, "GTC", "optimal_depth", now)
+    send(strategy, ask, side="sell")
+    held.is_open = False
+    strategy.order_filled(PAIR, held, booked("o2", "sell", ask, 3.0), now)
+    strategy.own_trades = []
+    fees = 3.0 * 0.00015 * (bid + ask)
+    profit = 3.0 * (ask - bid) - fees - 0.5
+    monkeypatch.setattr(Trade, "get_total_closed_profit", lambda: profit)
+    journal = journal_of(strategy)
+    quotes = journal.events(QuoteSent)
+    assert [(q.order, q.side, q.purpose, q.price) for q in quotes] == [
+        ("o1", "bid", "entry", bid), ("o2", "ask", "exit", ask),
+    ]  # fmt: skip
+    assert [q.inventory for q in quotes] == [0.0, 3.0]
+    assert quotes[0].bid == 2999.9
+    assert quotes[0].regime == "competitive"
+    assert quotes[0].expected_edge < quotes[0].depth
+    fills = journal.events(Fill)
+    assert [(f.order, f.size, f.position_after) for f in fills] == [
+        ("o1", 3.0, 3.0),
+        ("o2", 3.0, 0),
+    ]
+    assert sum(f.fee for f in fills) == pytest.approx(fees, abs=1e-12)
+    assert [q.outcome for q in journal.events(QuoteEnded)] == ["filled", "filled"]
+    (funding,) = journal.table(Funding).to_pylist()
+    assert (funding["amount"], funding["position"]) == (-0.5, 3.0)
+    start, end = journal.events(Look)
+    assert (start.cash, start.equity, start.what) == (10_000, 10_000, "start")
+    assert end.what == "end"
+    assert end.cash == pytest.approx(10_000 + profit, abs=1e-9)
+
+
+def test_quotes_that_ended_without_a_fill_say_why(build):
+    strategy = build()
+    strategy.bot_start()
+    price, _, _ = enter(strategy)
+    send(strategy, price)
+    now = datetime.now(UTC)
+    assert strategy.check_entry_timeout(PAIR, trade(), order(price - 5, age=6), now)
+    strategy.dp._exchange.cancel_order_with_result("o1", PAIR, 3.0)
+    enter(strategy)
+    send(strategy, price)  # is gone when Freqtrade's books are next looked at
+    enter(strategy)
+    strategy.dp.error = ExchangeError("Post only order would have immediately matched")
+    with pytest.raises(ExchangeError):
+        send(strategy, price)
+    strategy.dp.error = None
+    journal = journal_of(strategy)
+    ended = [(one.order[:7], one.outcome, one.why[:25]) for one in journal.events(QuoteEnded)]
+    assert ended == [
+        ("o1", "cancelled", "replaced: 50.0 ticks off"),
+        ("refused", "refused", "Post only order would hav"),
+        ("o2", "cancelled", "gone from Freqtrade's boo"),
+    ]
+    assert [one.order[:7] for one in journal.events(QuoteSent)] == ["o1", "o2", "refused"]
+
+
+def test_an_order_that_is_no_quote_of_ours_is_none(build):
+    strategy = build()
+    strategy.bot_start()
+    price, _, _ = enter(strategy)
+    send(strategy, price + 1.0)
+    enter(strategy)
+    send(strategy, price, side="sell")
+    send(strategy, price)  # the quote that was agreed to went with the order before
+    with pytest.raises(InputError, match="no bot has written there yet"):
+        journal_of(strategy)
+
+
+def test_a_journal_that_fails_stops_nothing(build, caplog, monkeypatch):
+    strategy = build()
+    strategy.bot_start()
+    monkeypatch.setattr(strategy._log.journal.memory.writer, "record", None)
+    for _ in range(3):
+        price, stake, agreed = enter(strategy)
+        assert send(strategy, price)["price"] == price
+        assert (stake, agreed) == (9000.0, True)
+    strategy.ft_bot_cleanup()
+    assert caplog.text.count("journal: was_sent: TypeError") == 1

@@ -111,6 +111,9 @@ class Settings(BaseModel):
     history_days: int = Field(
         90, ge=1, le=36500, description="refits older than this are deleted from the history"
     )
+    journal_days: int = Field(
+        90, ge=1, le=36500, description="days of the journal older than this are deleted"
+    )
     parameter_dir: str | None = Field(
         None, description="folder of the parameter files; null is user_data"
     )

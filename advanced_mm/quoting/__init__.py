@@ -3,7 +3,7 @@
 `live` is not imported here because it pulls in ccxt, which is large.
 """
 
-from advanced_mm.quoting.book import own_sizes, touch_of
+from advanced_mm.quoting.book import own_sizes, queue_ahead, touch_of
 from advanced_mm.quoting.edge import (
     Side,
     expected_edge,
@@ -12,14 +12,12 @@ from advanced_mm.quoting.edge import (
     toxicity_regime,
 )
 from advanced_mm.quoting.guards import entry_refusal, quote_refusal
-from advanced_mm.quoting.journal import QuoteJournal
 from advanced_mm.quoting.parameter_feed import ParameterFeed
 from advanced_mm.quoting.quoter import Quote, Quoter, Refusal, Touch, kind_of
 
 __all__ = [
     "ParameterFeed",
     "Quote",
-    "QuoteJournal",
     "Quoter",
     "Refusal",
     "Side",
@@ -29,6 +27,7 @@ __all__ = [
     "kind_of",
     "no_depth_pays",
     "own_sizes",
+    "queue_ahead",
     "quote_refusal",
     "touch_of",
     "toxicity",

@@ -6,9 +6,10 @@ from math import inf
 from typing import Any
 
 from advanced_mm.errors import InputError
+from advanced_mm.quoting.edge import Side
 from advanced_mm.quoting.quoter import Touch
 
-__all__ = ["own_sizes", "touch_of"]
+__all__ = ["own_sizes", "queue_ahead", "touch_of"]
 
 Level = Sequence[float]
 """Price (quote currency) and size (base currency)."""
@@ -40,6 +41,17 @@ def own_sizes(pair: str, trades: Iterable[Any]) -> dict[float, float]:
             price = order.safe_placement_price
             own[price] = own.get(price, 0.0) + order.safe_remaining
     return own
+
+
+def queue_ahead(book: Mapping[str, Any] | None, side: Side, price: float) -> float | None:
+    """Size (base currency) resting at a price, before us; None beyond what the book shows."""
+    levels = _of_others((book or {}).get("bids" if side == "bid" else "asks") or (), {})
+    if not levels:
+        return None
+    deepest = levels[-1][0]
+    if price < deepest if side == "bid" else price > deepest:
+        return None
+    return float(sum(level[1] for level in levels if abs(level[0] - price) <= 1e-9 * price))
 
 
 def _of_others(levels: Sequence[Level], own: Mapping[float, float]) -> list[Level]:

@@ -1,11 +1,11 @@
-"""Log of refusals and skipped rows, without repetition, next to the journal of quotes."""
+"""Log of refusals and skipped rows, without repetition; the journal gets them, too."""
 
 import logging
 from datetime import UTC, datetime, timedelta
 
 from advanced_mm.bad_rows import BadRows
-from advanced_mm.quoting.journal import QuoteJournal
 from advanced_mm.quoting.quoter import kind_of
+from advanced_mm.quoting.trade_journal import TradeJournal
 
 __all__ = ["QuoteLog"]
 
@@ -26,7 +26,7 @@ class QuoteLog:
     """
 
     def __init__(self, bad_rows: BadRows, *, repeats: bool) -> None:
-        self.journal: QuoteJournal | None = None
+        self.journal: TradeJournal | None = None
         self._bad_rows = bad_rows
         self._repeats = repeats
         self._refusals: dict[str, tuple[datetime, str]] = {}
@@ -34,13 +34,13 @@ class QuoteLog:
 
     def refusal(self, pair: str, coin: str, reason: str, now: datetime) -> None:
         """Log why a pair is not quoted, if the reason is new or a minute has passed."""
+        if self.journal is not None:
+            self.journal.refused(coin, reason)
         kind = kind_of(reason)
         last = self._refusals.get(pair)
         again = self._repeats and last is not None and now - last[0] >= REPEAT
         if last is None or last[1] != kind or again:
             logger.warning("%s: not quoting: %s", pair, reason)
-            if self.journal is not None:
-                self.journal.record_refusal(coin, reason, now)
             self._refusals[pair] = (now, kind)
 
     def skipped_rows(self, now: datetime) -> None:
@@ -52,4 +52,4 @@ class QuoteLog:
             self._rows_logged_at = now
             logger.warning("skipped so far: %s", news)
             if self.journal is not None:
-                self.journal.record_bad_rows(news, now)
+                self.journal.bad_rows(news)

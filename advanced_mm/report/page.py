@@ -9,7 +9,7 @@ import plotly.io
 
 from advanced_mm.report.charts import Chart, chart_to_plotly
 
-__all__ = ["Section", "Table", "write_page"]
+__all__ = ["Card", "Headline", "Section", "Table", "write_page"]
 
 _STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
@@ -20,7 +20,32 @@ th, td { padding: .25rem .8rem; border-bottom: 1px solid #e2e8f0; text-align: ri
 th:first-child, td:first-child { text-align: left; }
 td:not(:first-child):not(:last-child) { white-space: nowrap; }
 pre { background: #f1f5f9; padding: .8rem 1rem; overflow-x: auto; }
+h3 { margin: 1.5rem 0 0; font-size: 1rem; } .wide { overflow-x: auto; }
+.verdict { font-size: 1.5rem; line-height: 1.25; font-weight: 600; margin: .5rem 0; }
+.gain { color: #047857; } .loss { color: #b91c1c; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .5rem;
+         margin: 1rem 0; }
+.card { border: 1px solid #e2e8f0; border-radius: .4rem; padding: .4rem .7rem; }
+.card b { display: block; font-size: 1.15rem; } .card small { color: #475569; line-height: 1.3;
+          display: block; }
+@media (max-width: 30rem) {
+  body { margin: .8rem auto; font-size: 15px; } h1 { font-size: 1.3rem; margin: 0; }
+  h2 { margin-top: 2rem; font-size: 1.2rem; } .verdict { font-size: 1.2rem; }
+  .cards { grid-template-columns: 1fr 1fr; gap: .3rem; margin: .6rem 0; }
+  .card { padding: .2rem .5rem; } .card b { font-size: 1rem; } .card small { font-size: .75rem; }
+  td:not(:first-child):not(:last-child) { white-space: normal; }
+  td:first-child { overflow-wrap: anywhere; min-width: 4.5rem; }
+  .lead { font-size: .85rem; margin: .4rem 0; } th, td { padding: .2rem .25rem; font-size: .75rem; }
+}
 """
+
+_FIT = """<script>
+if (window.Plotly) new ResizeObserver(() =>
+  document.querySelectorAll('.plotly-graph-div').forEach((one) => Plotly.Plots.resize(one))
+).observe(document.body);
+</script>"""
+"""Pictures follow the window's width, also where it is set only after they were drawn."""
+_MARGIN = {"l": 60, "r": 15, "t": 30, "b": 60}
 
 
 @dataclass(frozen=True)
@@ -30,6 +55,26 @@ class Table:
     caption: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Card:
+    """A number to see at once, its name and a few words; coloured by the sign of ``amount``."""
+
+    name: str
+    text: str
+    note: str = ""
+    amount: float = 0.0
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What a reader sees before scrolling: one sentence, why, and the numbers behind it."""
+
+    verdict: str
+    why: str
+    cards: Sequence[Card]
+    amount: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -47,8 +92,16 @@ class Section:
     tables: Sequence[Table] = field(default=())
 
 
-def write_page(path: Path, title: str, lead: str, sections: Sequence[Section]) -> None:
+def write_page(
+    path: Path,
+    title: str,
+    lead: str,
+    sections: Sequence[Section],
+    headline: Headline | None = None,
+) -> None:
     """Write the page, with Plotly's script included, so that it needs no network.
+
+    Charts are as wide as the window, also on a phone.
 
     Raises
     ------
@@ -56,9 +109,12 @@ def write_page(path: Path, title: str, lead: str, sections: Sequence[Section]) -
         If the file cannot be written.
     """
     parts = [
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}'
-        f"</title><style>{_STYLE}</style></head><body><h1>{html.escape(title)}</h1>"
-        f"<p>{html.escape(lead)}</p>"
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head><body>"
+        f"<h1>{html.escape(title)}</h1>",
+        "" if headline is None else _headline(headline),
+        f'<p class="lead">{html.escape(lead)}</p>',
     ]
     plotly_js: bool | str = True  # inside the page, once
     for section in sections:
@@ -68,12 +124,37 @@ def write_page(path: Path, title: str, lead: str, sections: Sequence[Section]) -
             if not chart.series:
                 parts.append(_paragraph(f"{chart.title}: nothing to draw yet."))
                 continue
-            figure = chart_to_plotly(chart)
-            parts.append(plotly.io.to_html(figure, full_html=False, include_plotlyjs=plotly_js))
+            figure = chart_to_plotly(chart).update_layout(title=None, margin=_MARGIN)
+            parts.append(f"<h3>{html.escape(chart.title)}</h3>")
+            parts.append(
+                plotly.io.to_html(
+                    figure,
+                    full_html=False,
+                    include_plotlyjs=plotly_js,
+                    config={"responsive": True, "displaylogo": False},
+                )
+            )
             plotly_js = False
         parts += [_table(table) for table in section.tables]
         parts.append("</section>")
-    path.write_text("\n".join([*parts, "</body></html>"]), encoding="utf-8")
+    path.write_text("\n".join([*parts, _FIT, "</body></html>"]), encoding="utf-8")
+
+
+def _headline(headline: Headline) -> str:
+    cards = "".join(
+        f'<div class="card"><small>{html.escape(card.name)}</small>'
+        f'<b class="{_tone(card.amount)}">{html.escape(card.text)}</b>'
+        f"<small>{html.escape(card.note)}</small></div>"
+        for card in headline.cards
+    )
+    return (
+        f'<p class="verdict {_tone(headline.amount)}">{html.escape(headline.verdict)}</p>'
+        f'<p class="lead">{html.escape(headline.why)}</p><div class="cards">{cards}</div>'
+    )
+
+
+def _tone(amount: float) -> str:
+    return "gain" if amount > 0 else "loss" if amount < 0 else ""
 
 
 def _paragraph(text: str) -> str:
@@ -89,4 +170,5 @@ def _table(table: Table) -> str:
         for row in table.rows
     )
     caption = html.escape(table.caption)
-    return f"<table><caption>{caption}</caption><tr>{header}</tr>{rows}</table>"
+    inside = f"<caption>{caption}</caption><tr>{header}</tr>{rows}"
+    return f'<div class="wide"><table>{inside}</table></div>'

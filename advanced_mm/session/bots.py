@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from advanced_mm.instruments import dex_of, pair_of
+from advanced_mm.journal import JOURNAL_FOLDER
 from advanced_mm.parameter_files import Settings, write_json_atomically
 from advanced_mm.parameter_files.config import load_config
 from advanced_mm.session.bot_view import BotState, BotView
@@ -76,7 +77,7 @@ class SessionBot:
         self.address = f"http://127.0.0.1:{self.port}"
         self._login = ("paper", secrets.token_urlsafe(16))
         self.view = BotView(self.address, *self._login)
-        self.audit = QuoteAudit(self.folder / "logs" / "quotes.jsonl")
+        self.audit = QuoteAudit(folder / JOURNAL_FOLDER, plan.name)
         self.overlay = self.folder / "config.session.json"
 
     @property
@@ -136,6 +137,7 @@ class SessionBot:
         if self.plan.inventories is not None:
             settings |= dict(zip(("q_min", "q_max"), self.plan.inventories, strict=True))
         overlay: dict[str, Any] = {
+            "bot_name": self.plan.name,
             "dry_run": True,
             "db_url": f"sqlite:///{self.folder / 'trades.dryrun.sqlite'}",
             "exchange": self._exchange(addresses, coin),

@@ -1,18 +1,20 @@
 """Check of every quote the bot sent against the depths published at that time."""
 
-import json
-import logging
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from advanced_mm.journal import (
+    BadRowsCounted,
+    Event,
+    JournalFollower,
+    QuoteSent,
+    RefusalChanged,
+)
 from advanced_mm.model import solve
 from advanced_mm.parameter_files import ParameterSet, Settings, model_problem
 
 __all__ = ["QuoteAudit"]
-
-logger = logging.getLogger(__name__)
 
 Depths = dict[tuple[str, int], float]
 """Depth (quote currency) by side and inventory."""
@@ -22,18 +24,20 @@ _REMEMBERED_REFITS = 500  # two hours; a quote uses a refit at most a minute old
 
 @dataclass
 class QuoteAudit:
-    """Follows the quote journal of a running bot and the published refits.
+    """Follows a running bot's events in the journal, and the published refits.
 
-    ``refits`` counts the distinct refits seen with a solved value function;
-    ``quotes`` counts lines; ``requotes`` those that replaced an unfilled quote of the same side;
-    ``touch_quotes`` exits offered at the touch for lack of usable parameters; ``unmatched`` quotes
-    of refits whose published depths were not seen; ``max_distance_ticks`` is the largest distance
-    of a sent price from mid -/+ published depth, in ticks; ``bad_rows`` describes the rows the bot
-    skipped in lists; ``unreadable`` counts lines that are not quotes. For a bot with other
+    ``bot`` and ``coin`` select whose quotes, None for all. ``refits`` counts the distinct refits
+    seen with a solved value function; ``quotes`` counts quotes sent; ``requotes`` those that
+    replaced an unfilled quote of the same side; ``touch_quotes`` exits offered at the touch for
+    lack of usable parameters; ``unmatched`` quotes of refits whose published depths were not seen;
+    ``max_distance_ticks`` is the largest distance of a sent price from mid -/+ published depth, in
+    ticks; ``bad_rows`` describes the rows the bot skipped in lists. For a bot with other
     inventories than the published ones, pass its ``settings``: the depths are then solved for them.
     """
 
     journal: Path
+    bot: str | None = None
+    coin: str | None = None
     settings: Settings | None = None
     refits: int = 0
     quotes: int = 0
@@ -41,13 +45,18 @@ class QuoteAudit:
     touch_quotes: int = 0
     unmatched: int = 0
     max_distance_ticks: float = 0.0
-    last: dict[str, Any] | None = None
+    last: QuoteSent | None = None
     refusal: str | None = None
     bad_rows: str | None = None
-    unreadable: int = 0
-    _inode: int = 0
-    _offset: int = 0
     _depths: dict[str, Depths] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._follower = JournalFollower(self.journal, self.bot, self.coin)
+
+    @property
+    def unreadable(self) -> int:
+        """Lines of the journal that are no events."""
+        return self._follower.unreadable
 
     def see_parameters(self, parameters: ParameterSet) -> None:
         """Remember a published refit's depths; quotes name the refit they are based on."""
@@ -64,49 +73,35 @@ class QuoteAudit:
             del self._depths[next(iter(self._depths))]
 
     def read_journal(self) -> None:
-        """Process the lines written since the last call."""
-        if not self.journal.exists():
-            return
-        stat = self.journal.stat()
-        if stat.st_ino != self._inode or stat.st_size < self._offset:  # rotated
-            self._inode, self._offset = stat.st_ino, 0
-        with self.journal.open("rb") as stream:
-            stream.seek(self._offset)
-            for line in stream:
-                if not line.endswith(b"\n"):
-                    break
-                self._offset += len(line)
-                try:
-                    self._take(json.loads(line))
-                except (ValueError, TypeError, LookupError, AttributeError) as error:
-                    self.unreadable += 1
-                    logger.warning(
-                        "%s: skipping a line that is not a quote: %r", self.journal, error
-                    )
+        """Process the events written since the last call."""
+        for event in self._follower.news():
+            self._take(event)
 
-    def _take(self, quote: dict[str, Any]) -> None:
-        if "bad_rows" in quote:
-            self.bad_rows = str(quote["bad_rows"])
-            return
-        self.refusal = quote.get("refusal")
-        if self.refusal is not None:
-            return
-        side, refit = quote["side"], quote["calibration_id"]
-        place = (side, quote["inventory"])
-        mid, sent_price, tick = (float(quote[name]) for name in ("mid", "sent_price", "tick"))
+    def _take(self, event: Event) -> None:
+        if isinstance(event, BadRowsCounted):
+            self.bad_rows = event.told
+        elif isinstance(event, RefusalChanged):
+            self.refusal = event.reason
+        elif isinstance(event, QuoteSent):
+            self._check(event)
+
+    def _check(self, quote: QuoteSent) -> None:
         self.quotes += 1
-        if self.last is not None and self.last["side"] == side:
+        self.refusal = None
+        if self.last is not None and self.last.side == quote.side:
             self.requotes += 1
         self.last = quote
-        if refit is None:
+        if quote.calibration_id is None:
             self.touch_quotes += 1
             return
-        depth = self._depths.get(refit, {}).get(place)
+        depth = self._depths.get(quote.calibration_id, {}).get((quote.side, quote.units))
         if depth is None:
             self.unmatched += 1
             return
-        ideal = mid + (depth if side == "ask" else -depth)
-        self.max_distance_ticks = max(self.max_distance_ticks, abs(sent_price - ideal) / tick)
+        ideal = quote.mid + (depth if quote.side == "ask" else -depth)
+        self.max_distance_ticks = max(
+            self.max_distance_ticks, abs(quote.price - ideal) / quote.tick
+        )
 
 
 def _published(parameters: ParameterSet) -> Depths:

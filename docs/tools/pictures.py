@@ -3,6 +3,7 @@
 python docs/tools/pictures.py screen                    # a live screen: two minutes of trading
 python docs/tools/pictures.py mistakes                  # what well-known mistakes cost
 python docs/tools/pictures.py report --crypto ETH       # the report on a recording; needs Chromium
+python docs/tools/pictures.py performance               # that on a session's journal; the same
 """
 
 import argparse
@@ -84,28 +85,45 @@ def picture_of_mistakes() -> Path:
 
 def report(data_dir: Path, coin: str) -> Path:
     """Photograph the top of the report on a recording."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if browser is None:
-        raise InputError("Chromium is not installed (Debian's package chromium).")
     path = ASSETS / "calibration_report.png"
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "report.html"
         script = [sys.executable, str(ROOT / "scripts" / "calibration_report.py")]
         options = ["--crypto", coin, "--data-dir", str(data_dir), "--output", str(page)]
         subprocess.run(script + options, check=True, cwd=ROOT)
-        subprocess.run(
-            [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-             "--virtual-time-budget=10000", "--window-size=1000,1700",
-             f"--user-data-dir={folder}/profile", f"--screenshot={path}", page.as_uri()],
-            check=True, capture_output=True,
-        )  # fmt: skip
+        photograph(page, path, "1000,1700")
     return path
+
+
+def performance(journal: Path) -> Path:
+    """Photograph the top of the report on what a session earned."""
+    path = ASSETS / "performance_report.png"
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "report.html"
+        script = [sys.executable, str(ROOT / "scripts" / "performance_report.py")]
+        options = ["--journal", str(journal), "--data-dir", str(journal / "HL_data")]
+        subprocess.run([*script, *options, "--html", str(page)], check=True, cwd=ROOT)
+        photograph(page, path, "1000,1300")
+    return path
+
+
+def photograph(page: Path, path: Path, size: str) -> None:
+    """Take a picture of a page's top in a window of that size."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if browser is None:
+        raise InputError("Chromium is not installed (Debian's package chromium).")
+    subprocess.run(
+        [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+         "--virtual-time-budget=10000", f"--window-size={size}",
+         f"--user-data-dir={page.parent}/profile", f"--screenshot={path}", page.as_uri()],
+        check=True, capture_output=True,
+    )  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:
     """Make the picture that is asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("picture", choices=["screen", "mistakes", "report"])
+    parser.add_argument("picture", choices=["screen", "mistakes", "report", "performance"])
     parser.add_argument("--seconds", type=float, default=120.0, help="of trading (default 120)")
     parser.add_argument("--crypto", default="ETH", help="coin of the report (default ETH)")
     parser.add_argument(
@@ -114,6 +132,12 @@ def main(argv: list[str] | None = None) -> int:
         default=ROOT / "scripts" / "HL_data",
         help="recording of the report (default scripts/HL_data)",
     )
+    parser.add_argument(
+        "--journal",
+        type=Path,
+        default=ROOT / "user_data",
+        help="folder with the session's journal (default user_data)",
+    )
     options = parser.parse_args(argv)
     configure_logging()
     logging.getLogger("ft_rest_client").setLevel(logging.ERROR)  # the bot is not up at once
@@ -121,6 +145,8 @@ def main(argv: list[str] | None = None) -> int:
         path = screen(options.seconds)
     elif options.picture == "mistakes":
         path = picture_of_mistakes()
+    elif options.picture == "performance":
+        path = performance(options.journal)
     else:
         path = report(options.data_dir, options.crypto)
     print(f"written to {path}")

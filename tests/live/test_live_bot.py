@@ -5,7 +5,6 @@ account and the bot's books must agree to the last lot, and no two orders may ha
 """
 
 import contextlib
-import json
 import time
 
 import ccxt
@@ -13,6 +12,16 @@ import pytest
 import requests
 from eth_account import Account
 
+from advanced_mm.journal import (
+    Fill,
+    Funding,
+    JournalFollower,
+    Look,
+    QuoteEnded,
+    QuoteSent,
+    RefusalChanged,
+    read_journal,
+)
 from advanced_mm.quoting.sure_orders import CLOID_PREFIX, PATIENCE_SECONDS
 
 pytestmark = [pytest.mark.bot, pytest.mark.timeout(600)]
@@ -66,6 +75,8 @@ def test_it_trades_and_outlives_every_fault(live_session, bench_of, subtests):
             is_stopped_by_a_gap(bench)
         with subtests.test("told to end while an order's reply is on its way"):
             leaves_nothing_at_rest(bench)
+        with subtests.test("the journal has every fill"):
+            journal_agrees(bench)
         log = (session.options.folder / "logs" / "bot.log").read_text().splitlines()
     errors = [line for line in log if " - ERROR - " in line or " - CRITICAL - " in line]
     # Freqtrade's stream of candles reports a broken socket so, and connects again.
@@ -200,13 +211,15 @@ def is_killed_and_comes_back(bench) -> None:
     stray_ms = time.time() * 1000
     known = bench.record["orders"]["placed"]
     bench.wait(lambda: time.time() * 1000 - stray_ms > 16_000, 30, "the stray order has aged")
-    journal = bench.bot.audit.journal
-    said = len(journal.read_text().splitlines())
+    follower = JournalFollower(bench.bot.audit.journal)
+    follower.news()
+    said: list[str] = []
     bench.session._launch("bot_again", bench.bot.command, bench.bot.environment)
 
     def refusals() -> list[str]:
-        lines = journal.read_text().splitlines()[said:]
-        return [line["refusal"] for line in map(json.loads, lines) if "refusal" in line]
+        news = [one for one in follower.news() if isinstance(one, RefusalChanged)]
+        said.extend(one.reason for one in news if one.reason is not None)
+        return said
 
     resting = lambda: {str(one["oid"]) for one in bench.info("openOrders")}  # noqa: E731
     bench.wait(lambda: stray["id"] not in resting(), 60, "the stray order is cancelled")
@@ -252,3 +265,27 @@ def leaves_nothing_at_rest(bench) -> None:
     bench.session.parts.remove(part)
     bench.admin("DELETE", "faults")
     assert bench.info("openOrders") == []
+
+
+def journal_agrees(bench) -> None:
+    """From the first look on, fills, fees and funding lead to what the venue says is there."""
+    journal = read_journal(bench.bot.audit.journal)
+    looks = journal.events(Look)
+    fills = journal.table(Fill).to_pylist()
+    assert len(fills) == len({fill["fill"] for fill in fills})
+    bought = [(1 if one["side"] == "bid" else -1, one) for one in fills]
+    cash = looks[0].cash - sum(sign * one["price"] * one["size"] for sign, one in bought)
+    cash += sum(journal.table(Funding)["amount"].to_pylist()) - sum(one["fee"] for one in fills)
+    account = bench.admin("GET", "state")["accounts"][bench.address]
+    position = sum(sign * one["size"] for sign, one in bought)
+    assert position == pytest.approx(sum(map(float, account["positions"].values())), abs=1e-9)
+    assert looks[-1].what == "end"
+    assert cash == pytest.approx(looks[-1].cash, abs=1e-6)
+    if not position:
+        assert cash == pytest.approx(float(account["usdc"]), abs=1e-6)
+    quotes = set(journal.table(QuoteSent)["order"].to_pylist())
+    without = {one["order"] for one in fills if one["liquidity"] == "maker"} - quotes
+    assert len(without) <= 2  # the person's, and one in doubt that Freqtrade found by itself
+    ended = journal.table(QuoteEnded).to_pylist()
+    assert {one["outcome"] for one in ended} >= {"filled", "cancelled", "refused"}
+    assert len(ended) == len({one["order"] for one in ended})

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from advanced_mm import day_files
 from advanced_mm.errors import InputError
 from advanced_mm.parameter_files import EpsilonEntry, KappaEntry, LambdaEntry, ParameterEntry
-from advanced_mm.parameter_files import history as history_module
 from advanced_mm.parameter_files.history import CalibrationHistory
 from advanced_mm.parameter_files.history_rows import SCHEMA, parameter_set_of
 
@@ -200,7 +200,7 @@ def test_a_failed_merge_leaves_the_old_file_and_the_lines(history, make_set, mon
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(history_module.pq, "write_table", full)
+        patch.setattr(day_files.pq, "write_table", full)
         with pytest.raises(OSError, match="No space"):
             history.merge()
     assert history.read("ETH").num_rows == 10

@@ -20,7 +20,7 @@ from advanced_mm.parameter_files import (
     value_function_fields,
 )
 from advanced_mm.price_grid import PriceGrid
-from advanced_mm.quoting import ParameterFeed, Quote, QuoteJournal, Quoter, Refusal, Touch, kind_of
+from advanced_mm.quoting import ParameterFeed, Quote, Quoter, Refusal, Touch, kind_of
 
 NOW = datetime(2026, 11, 23, 12, 0, 20, tzinfo=UTC)
 TOUCH = Touch(bid=2999.9, ask=3000.1, at=NOW)
@@ -302,14 +302,3 @@ def test_reasons_that_differ_in_numbers_alone_are_of_one_kind():
     )
     assert kind_of("stale: published 61 s ago") == kind_of("stale: the data are old")
     assert kind_of("toxic: x") != kind_of("stale: x")
-
-
-def test_the_journal_holds_whole_lines(tmp_path):
-    journal = QuoteJournal(tmp_path / "logs" / "quotes.jsonl")
-    quote = Quote("bid", 0, 2999.0, 3000.0, 1.0, 0.1, "r1", edge=0.2)
-    journal.record("ETH", quote, 2999.0, NOW)
-    journal.record_refusal("ETH", "toxic", NOW)
-    line, refusal = map(json.loads, (tmp_path / "logs" / "quotes.jsonl").read_text().splitlines())
-    journal.close()
-    assert (refusal["refusal"], refusal["at"]) == ("toxic", NOW.isoformat())
-    assert (line["coin"], line["sent_price"], line["calibration_id"]) == ("ETH", 2999.0, "r1")

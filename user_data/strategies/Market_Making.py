@@ -17,24 +17,27 @@ from pandas import DataFrame
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import AdvancedMMError, InputError
 from advanced_mm.instruments import coin_of_market
+from advanced_mm.journal import JOURNAL_FOLDER, JournalWriter
 from advanced_mm.parameter_files import ParameterFiles, ParameterSet, Settings
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import (
     ParameterFeed,
     Quote,
-    QuoteJournal,
     Quoter,
     Refusal,
     Side,
     Touch,
     own_sizes,
+    queue_ahead,
     touch_of,
 )
+from advanced_mm.quoting.account_records import AccountRecords
 from advanced_mm.quoting.builder_markets import unnamed_exchanges
 from advanced_mm.quoting.freqtrade_settings import MODES, UNIT_OVER_MINIMUM, told
 from advanced_mm.quoting.live import LiveTrading, spare_requests
 from advanced_mm.quoting.quote_log import QuoteLog
 from advanced_mm.quoting.start_check import check_settings
+from advanced_mm.quoting.trade_journal import TradeJournal
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +96,7 @@ class Market_Making(IStrategy):
         self._feeds: dict[str, ParameterFeed] = {}
         self._quoters: dict[tuple[str, float], Quoter] = {}
         self._touches: dict[str, tuple[datetime, Touch]] = {}
+        self._books: dict[str, Any] = {}
         self._decisions: dict[str, Quote | Refusal] = {}
         self._live: LiveTrading | None = None
         self._bad_rows = BadRows()
@@ -135,7 +139,7 @@ class Market_Making(IStrategy):
                 yield self._feed(pair).latest()
 
     def bot_start(self, **kwargs: Any) -> None:
-        """Open the quote journal; in live trading make orders post-only and safe to lose."""
+        """Open the journal; in live trading make orders post-only and safe to lose."""
         if not self._trading:
             logger.warning(
                 "A backtest fills a quote completely whenever a candle reaches it, keeps it for a "
@@ -143,13 +147,23 @@ class Market_Making(IStrategy):
                 "the software works, not what the bot would earn."
             )
             return
-        path = Path(self.config["user_data_dir"]) / "logs" / "quotes.jsonl"
-        self._log.journal = QuoteJournal(path)
         exchange = self.dp._exchange  # Freqtrade has no public access to it
         spare_requests(exchange, self._bad_rows)
         if self.config["runmode"] == RunMode.LIVE:
             self.order_time_in_force = {"entry": "ALO", "exit": "ALO"}
             self._live = LiveTrading(exchange, self._bad_rows)
+        self._open_journal(exchange)
+
+    def _open_journal(self, exchange: Any) -> None:
+        name = str(self.config.get("bot_name") or "freqtrade")
+        folder = self.settings.parameter_folder(Path(self.config["user_data_dir"]))
+        writer = JournalWriter(folder / JOURNAL_FOLDER, name, self.settings.journal_days)
+        records = None
+        if self._live is not None:
+            records = AccountRecords(exchange._api)
+            records.install()
+        self._log.journal = TradeJournal(writer, name, exchange, records, self._dry_money)
+        self._log.journal.install()
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
         """Remove the lock that Freqtrade sets until the end of the candle after each closed trade.
@@ -163,12 +177,42 @@ class Market_Making(IStrategy):
             lock.reason == "Auto lock" for lock in PairLocks.get_pair_locks(None)
         ):
             self.unlock_reason("Auto lock")
+        if self._log.journal is not None:
+            self._tell_journal(self._log.journal, current_time)
+
+    def _tell_journal(self, journal: TradeJournal, now: datetime) -> None:
+        trades = Trade.get_open_trades()
+        coins = {}
+        for pair in {*self.dp.current_whitelist(), *(trade.pair for trade in trades)}:
+            with contextlib.suppress(AdvancedMMError):
+                coins[pair] = self._coin(pair)
+        if journal.look_is_due:
+            for pair in coins:
+                with contextlib.suppress(AdvancedMMError, ExchangeError):
+                    self._touch(pair, now)
+        journal.at_loop(coins, trades)
+
+    def _dry_money(self) -> float:
+        """What a dry run started with and has earned with closed trades."""
+        start: Any = self.config["dry_run_wallet"]
+        if isinstance(start, dict):
+            start = start.get(self.config["stake_currency"], 0.0)
+        return float(start) + float(Trade.get_total_closed_profit())
 
     def ft_bot_cleanup(self) -> None:
         """Resolve orders in doubt; Freqtrade calls this after cancelling the orders it knows."""
         super().ft_bot_cleanup()
         if self._live is not None:
             self._live.close()
+        if self._log.journal is not None:
+            self._log.journal.close(Trade.get_open_trades)
+
+    def order_filled(
+        self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
+    ) -> None:
+        """Called by Freqtrade once an order has ended of which something was filled."""
+        if self._log.journal is not None:
+            self._log.journal.order_filled(self._coin(pair), trade, order)
 
     # ---- signals: always on; whether a quote is sent is decided when its price is known
 
@@ -244,7 +288,7 @@ class Market_Making(IStrategy):
         **kwargs: Any,
     ) -> bool:
         """Check that the order has exactly the quoted price (Freqtrade clamps distant ones)."""
-        return self._confirm(pair, rate, current_time)
+        return self._confirm(pair, rate, current_time, 0.0)
 
     def check_entry_timeout(
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
@@ -312,7 +356,8 @@ class Market_Making(IStrategy):
         """Check the price of an exit quote; a stop or a manual exit is always confirmed."""
         if exit_reason not in (AT_TOUCH, OPTIMAL_DEPTH):
             return True
-        return self._confirm(pair, rate, current_time)
+        position = -float(trade.amount) if trade.is_short else float(trade.amount)
+        return self._confirm(pair, rate, current_time, position)
 
     def check_exit_timeout(
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
@@ -368,13 +413,17 @@ class Market_Making(IStrategy):
     def _is_outdated(
         self, pair: str, side: Side, inventory: int, order: Order, now: datetime
     ) -> bool:
-        wanted = self._decide(pair, side, inventory, now, order.safe_placement_price)
-        if isinstance(wanted, Refusal):
-            return True
+        resting = order.safe_placement_price
+        wanted = self._decide(pair, side, inventory, now, resting)
         age = (now - order.order_date_utc).total_seconds()
-        return self._quoter(pair).is_outdated(order.safe_placement_price, age, wanted)
+        outdated = isinstance(wanted, Refusal) or self._quoter(pair).is_outdated(
+            resting, age, wanted
+        )
+        if outdated and self._log.journal is not None:
+            self._log.journal.will_cancel(str(order.order_id), resting, wanted)
+        return outdated
 
-    def _confirm(self, pair: str, rate: float, now: datetime) -> bool:
+    def _confirm(self, pair: str, rate: float, now: datetime, position: float) -> bool:
         decision = self._decisions.get(pair)
         if not isinstance(decision, Quote):
             return False
@@ -387,8 +436,23 @@ class Market_Making(IStrategy):
             )
             return False
         if self._log.journal is not None:
-            self._log.journal.record(self._coin(pair), decision, rate, now)
+            self._log.journal.agreed(
+                pair,
+                self._coin(pair),
+                decision,
+                rate,
+                position,
+                self._touches[pair][1] if pair in self._touches else None,
+                self._parameters(pair),
+                queue_ahead(self._books.get(pair), decision.side, rate),
+            )
         return True
+
+    def _parameters(self, pair: str) -> ParameterSet | None:
+        try:
+            return self._feed(pair).latest()
+        except AdvancedMMError:
+            return None
 
     def _feed(self, pair: str) -> ParameterFeed:
         if pair not in self._feeds:
@@ -433,6 +497,9 @@ class Market_Making(IStrategy):
         own = own_sizes(pair, Trade.get_open_trades()) if live else {}
         touch = touch_of(pair, book, own)
         self._touches[pair] = (now, touch)
+        self._books[pair] = book
+        if self._log.journal is not None:
+            self._log.journal.saw(self._coin(pair), touch)
         return touch
 
     def _candle_touch(self, pair: str, rate: float) -> tuple[Touch, datetime]:

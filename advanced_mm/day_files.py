@@ -1,0 +1,271 @@
+"""Rows by day: a Parquet file a day, and beside it lines for what was added since.
+
+A Parquet file cannot be appended to, so rows are first lines of JSON in ``<YYYY-MM-DD>.jsonl``, and
+now and then these are merged into ``<YYYY-MM-DD>.parquet``, which is replaced in one step. Readers
+take both and drop a row that is, for a moment, in both. A line cut short by a crash is no line; so
+a killed process loses nothing it has appended. Lines are not forced to the disk: a power cut may
+take the last seconds.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from advanced_mm.errors import InputError
+
+__all__ = ["DayFiles", "Rows", "Skipped"]
+
+logger = logging.getLogger(__name__)
+
+DAY: Final = ".parquet"
+LINES: Final = ".jsonl"
+
+_NO_ROW: Final = (ValueError, AttributeError, pa.ArrowException)
+"""What a line that is no row raises: no JSON, no object, a value of another type."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the rows are.
+
+    Attributes
+    ----------
+    what, plural
+        What the store and its rows are called in messages: ``"calibration history"``, ``"refits"``.
+    schema
+        Their columns.
+    decode
+        Lines to a table of that schema; raises ``ValueError``, ``AttributeError`` or Arrow's errors
+        where a line is no row.
+    key
+        The column in which no two rows are alike.
+    needed
+        Columns without which a row is none.
+    dictionary
+        Columns with few values, which the file lists once.
+    """
+
+    what: str
+    plural: str
+    schema: pa.Schema
+    decode: Callable[[Sequence[bytes]], pa.Table]
+    key: str
+    needed: Sequence[str]
+    dictionary: Sequence[str] = ()
+
+
+@dataclass
+class Skipped:
+    """What a reader has passed over: files that cannot be read, lines cut short, rows with gaps."""
+
+    files: list[str] = field(default_factory=list)
+    lines: int = 0
+    rows: int = 0
+
+
+class DayFiles:
+    """The days in one folder; any number of processes may read and append.
+
+    Parameters
+    ----------
+    folder : Path
+        It need not exist before the first `append`. Files of other names in it are left alone.
+    rows : Rows
+        What the rows are.
+    """
+
+    def __init__(self, folder: Path, rows: Rows) -> None:
+        self.folder = folder
+        self._rows = rows
+
+    def days(self, *suffixes: str) -> list[date]:
+        """Return the days (UTC) with a file or lines, ascending."""
+        if not self.folder.is_dir():
+            return []
+        found = set()
+        for path in self.folder.iterdir():
+            if path.suffix in (suffixes or (DAY, LINES)):
+                with contextlib.suppress(ValueError):  # another file
+                    found.add(date.fromisoformat(path.stem))
+        return sorted(found)
+
+    def path(self, day: date, suffix: str) -> Path:
+        """Return where a day's file, or its lines, are."""
+        return self.folder / f"{day.isoformat()}{suffix}"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep writers apart: a merge must not lose a line that another appends.
+
+        Whoever appends, merges or deletes holds it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    def append(self, day: date, lines: Sequence[str]) -> None:
+        """Append lines in one write, all or none of them.
+
+        A line that a crash cut short before is ended first, and so is none.
+
+        Raises
+        ------
+        OSError
+            The disk refuses.
+        """
+        with self.path(day, LINES).open("ab+", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            start = b""
+            if size:
+                file.seek(-1, os.SEEK_END)
+                start = b"" if file.read(1) == b"\n" else b"\n"
+            rest = memoryview(start + "".join(f"{line}\n" for line in lines).encode())
+            try:
+                while rest:
+                    rest = rest[file.write(rest) :]
+            except OSError:
+                with contextlib.suppress(OSError):
+                    file.truncate(size)
+                raise
+
+    def merge(self) -> None:
+        """Merge all lines into their days' files.
+
+        Raises
+        ------
+        InputError
+            A day's file cannot be read; it is left alone, and its lines stay.
+        """
+        first_error: InputError | None = None
+        for day in self.days(LINES):
+            try:
+                self._replace(day, self.read([day]))
+            except InputError as error:
+                first_error = first_error or error
+                continue
+            self.path(day, LINES).unlink()
+        if first_error:
+            raise first_error
+
+    def delete_before(self, day: date) -> list[date]:
+        """Delete the merged days before this one and return which."""
+        gone = [one for one in self.days(DAY) if one < day]
+        for one in gone:
+            self.path(one, DAY).unlink(missing_ok=True)
+        return gone
+
+    def read(self, days: Sequence[date], skipped: Skipped | None = None) -> pa.Table:
+        """Read whole days, each row once, in the order in which they were appended.
+
+        Parameters
+        ----------
+        days
+            Which; one without a file has no rows.
+        skipped
+            Where it is noted what could not be read; None: a file that cannot be read is an error,
+            lines and rows that are none go to the log.
+
+        Raises
+        ------
+        InputError
+            A day's file cannot be read, and ``skipped`` is None.
+        """
+        key = self._rows.key
+        tables = [self._rows.schema.empty_table()]
+        for day in days:
+            # The lines first: what a merge takes from them meanwhile is then in the file.
+            lines = self._read_lines(self.path(day, LINES), skipped)
+            merged = self._read_file(self.path(day, DAY), skipped)
+            if lines.num_rows and merged.num_rows:
+                known = pc.is_in(lines[key], value_set=merged[key].combine_chunks())
+                lines = lines.filter(pc.invert(known))
+            tables += [merged, lines]
+        table = pa.concat_tables(tables, promote_options="default").combine_chunks()
+        sound = pc.is_valid(table[key])
+        for name in self._rows.needed:
+            sound = pc.and_(sound, pc.is_valid(table[name]))
+        left_out = table.num_rows - (pc.sum(sound).as_py() or 0)
+        if not left_out:
+            return table
+        if skipped is None:
+            message = "%s: skipped %d rows that are not %s"
+            logger.warning(message, self.folder, left_out, self._rows.plural)
+        else:
+            skipped.rows += left_out
+        return table.filter(sound).combine_chunks()
+
+    def _replace(self, day: date, table: pa.Table) -> None:
+        path = self.path(day, DAY)
+        temporary = path.with_name(f".{path.name}.tmp")
+        listed = list(self._rows.dictionary)
+        try:
+            with temporary.open("wb") as file:
+                pq.write_table(table, file, compression="zstd", use_dictionary=listed or False)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    def _read_file(self, path: Path, skipped: Skipped | None) -> pa.Table:
+        schema = self._rows.schema
+        try:
+            with pq.ParquetFile(pa.BufferReader(path.read_bytes())) as file:
+                table = file.read(use_threads=False)
+            columns = [
+                table[one.name].cast(one.type)
+                if one.name in table.column_names
+                else pa.nulls(table.num_rows, one.type)
+                for one in schema
+            ]
+        except FileNotFoundError:
+            return schema.empty_table()
+        except (pa.ArrowException, OSError) as error:
+            first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+            if skipped is not None:
+                skipped.files.append(f"{path} ({first_line})")
+                return schema.empty_table()
+            raise InputError(
+                f"{self._rows.what} {str(path)!r} cannot be read ({first_line}): move it away or "
+                "delete it"
+            ) from error
+        return pa.Table.from_arrays(columns, schema=schema)
+
+    def _read_lines(self, path: Path, skipped: Skipped | None) -> pa.Table:
+        try:
+            text = path.read_bytes()
+        except FileNotFoundError:
+            return self._rows.schema.empty_table()
+        lines = text[: text.rfind(b"\n") + 1].splitlines()
+        table, left_out = self.decoded(lines)
+        if left_out and skipped is None:
+            logger.warning("%s: skipped %d of %d lines (truncated)", path, left_out, len(lines))
+        elif skipped is not None:
+            skipped.lines += left_out
+        return table
+
+    def decoded(self, lines: Sequence[bytes]) -> tuple[pa.Table, int]:
+        """Return lines as a table, and how many of them are no rows and left out."""
+        try:
+            return self._rows.decode(lines), 0
+        except _NO_ROW:
+            good = [line for line in lines if self._is_row(line)]
+            return self._rows.decode(good), len(lines) - len(good)
+
+    def _is_row(self, line: bytes) -> bool:
+        try:
+            return bool(self._rows.decode([line]).num_rows)
+        except _NO_ROW:
+            return False

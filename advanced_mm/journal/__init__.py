@@ -1,0 +1,40 @@
+"""What happened: one store of typed events, written by a bot, a maker or a replay."""
+
+from advanced_mm.journal.events import (
+    EVENTS,
+    BadRowsCounted,
+    ClockJumped,
+    Event,
+    Fill,
+    Funding,
+    Look,
+    QuoteEnded,
+    QuoteSent,
+    RefusalChanged,
+    RequestsUsed,
+)
+from advanced_mm.journal.folders import JOURNAL_FOLDER, journal_coins
+from advanced_mm.journal.follower import JournalFollower
+from advanced_mm.journal.reader import Journal, JournalNotes, read_journal
+from advanced_mm.journal.writer import JournalWriter
+
+__all__ = [
+    "EVENTS",
+    "JOURNAL_FOLDER",
+    "BadRowsCounted",
+    "ClockJumped",
+    "Event",
+    "Fill",
+    "Funding",
+    "Journal",
+    "JournalFollower",
+    "JournalNotes",
+    "JournalWriter",
+    "Look",
+    "QuoteEnded",
+    "QuoteSent",
+    "RefusalChanged",
+    "RequestsUsed",
+    "journal_coins",
+    "read_journal",
+]

@@ -1,0 +1,281 @@
+"""What a market maker does and what becomes of it, as typed events.
+
+Every event has
+
+``time_ms``
+    When it happened, epoch milliseconds. Fills, funding and the looks at a live account have the
+    exchange's own time, everything else the bot's clock.
+``coin``
+    The venue's name of the coin; empty where an event is of the whole account or the whole bot.
+``bot``
+    Who did it: the name of the bot or maker.
+
+Prices and money are in the quote currency, sizes and positions in the base currency, signed where
+they are positions. An order is named by the venue's (in a dry run Freqtrade's) own order id, so
+that quotes, ends and fills join on ``order``; an order the venue refused never had one and gets a
+name of ours, ``refused-…``. A fill may belong to an order without a quote: a stop, a person's
+forced exit, an order that was given up for lost (and ended as ``refused``) but had come.
+
+What is read back also has ``written_ms``, the writer's clock when the event was recorded, and
+``run``, a number of the process that wrote it; rows keep the order in which a run recorded them.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+__all__ = [
+    "EVENTS",
+    "BadRowsCounted",
+    "ClockJumped",
+    "Event",
+    "Fill",
+    "Funding",
+    "Look",
+    "QuoteEnded",
+    "QuoteSent",
+    "RefusalChanged",
+    "RequestsUsed",
+]
+
+Side = Literal["bid", "ask"]
+Purpose = Literal["entry", "exit", "at_touch"]
+Outcome = Literal["filled", "partial", "cancelled", "refused"]
+Liquidity = Literal["maker", "taker"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What all events have; ``event`` names the kind."""
+
+    event: ClassVar[str]
+
+    time_ms: int
+    coin: str
+    bot: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteSent(Event):
+    """An order that was sent to rest, and what it was priced from.
+
+    Attributes
+    ----------
+    order, side, price, size
+        The order as the venue got it.
+    mid, bid, ask
+        The book when it was decided, without our own orders; the touch may be unknown.
+    depth
+        Distance of the ideal price from the mid; the price is that rounded away from the mid.
+    tick
+        The venue's price step there.
+    inventory, units
+        Position when it was decided: signed base currency, and in the model's units.
+    calibration_id
+        Of the refit it rests on; None at the touch, which needs no parameters.
+    expected_edge
+        Expected profit of a fill, quote currency per unit of the base currency, after the fee.
+    toxicity, regime
+        kappa * epsilon_fill of that side, a pure number, and its regime's name.
+    volatility
+        The mid's, quote currency per square root of a second.
+    purpose
+        ``entry`` opens or enlarges, ``exit`` closes at the optimal depth, ``at_touch`` closes at
+        the touch for want of usable parameters.
+    queue_ahead
+        Size resting before it at its price when it was decided, base currency.
+    """
+
+    event: ClassVar[str] = "quote_sent"
+
+    order: str
+    side: Side
+    price: float
+    size: float
+    mid: float
+    depth: float
+    tick: float
+    inventory: float
+    units: int
+    purpose: Purpose
+    bid: float | None = None
+    ask: float | None = None
+    calibration_id: str | None = None
+    expected_edge: float | None = None
+    toxicity: float | None = None
+    regime: str | None = None
+    volatility: float | None = None
+    queue_ahead: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteEnded(Event):
+    """The end of an order that was sent to rest.
+
+    Attributes
+    ----------
+    outcome
+        ``filled`` whole, in part (``partial``, the rest was cancelled), ``cancelled`` without a
+        fill, or ``refused``, by the venue or by Freqtrade on the way there.
+    why
+        What ended it, in words.
+    filled_size
+        Base currency.
+    age_seconds
+        From sending it to its end as the bot saw it.
+    """
+
+    event: ClassVar[str] = "quote_ended"
+
+    order: str
+    outcome: Outcome
+    why: str
+    filled_size: float
+    age_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill(Event):
+    """One fill of an order of ours.
+
+    A bot that was down tells the fills it missed when it starts again, with their own time.
+
+    Attributes
+    ----------
+    fill
+        The venue's number of the fill; in a dry run made from the order's id. Never told twice.
+    order, side
+        Which order; ``bid`` bought, ``ask`` sold.
+    price, size
+        Quote currency per unit, and base currency.
+    fee
+        Quote currency, positive where it was paid, negative for a rebate.
+    liquidity
+        Whether we rested or took; None where that is not known.
+    rested_seconds
+        From sending the order to the fill.
+    mid, bid, ask
+        The book as the bot last saw it before the fill, without our own orders; None where that
+        was more than a minute before, or is not known any more. The recording's is nearer.
+    position_after
+        Signed position after it, base currency.
+    """
+
+    event: ClassVar[str] = "fill"
+
+    fill: str
+    order: str
+    side: Side
+    price: float
+    size: float
+    fee: float
+    liquidity: Liquidity | None = None
+    rested_seconds: float | None = None
+    mid: float | None = None
+    bid: float | None = None
+    ask: float | None = None
+    position_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusalChanged(Event):
+    """Why nothing is quoted from now on.
+
+    ``kind`` is the reason without its numbers; ``reason`` is None, and ``kind`` empty, when quoting
+    is allowed again.
+    """
+
+    event: ClassVar[str] = "refusal"
+
+    kind: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Funding(Event):
+    """Funding that was paid: ``amount`` positive where we received it.
+
+    ``position`` is what it was paid on, base currency, signed.
+    """
+
+    event: ClassVar[str] = "funding"
+
+    amount: float
+    position: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestsUsed(Event):
+    """Actions that the venue has counted of this address since ever, and how many it allows."""
+
+    event: ClassVar[str] = "requests"
+
+    used: int
+    allowed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look(Event):
+    """The state now and then: at the start, once a minute, at the end.
+
+    Attributes
+    ----------
+    what
+        ``start``, ``minute`` or ``end``.
+    mid, bid, ask
+        The book without our own orders; None where it cannot be had.
+    position
+        Signed, base currency; live, the venue's own.
+    mark
+        The price at which the account is valued: live the venue's mark price, None where the
+        venue told none (no position).
+    source
+        Whose figures position, cash and equity are: the ``venue``'s own, or the bot's ``books``.
+    cash, equity
+        Of the whole account. Cash moves by ``-size * price`` with each purchase, ``+`` with each
+        sale, by fees and by funding, so that equity is cash + the sum of position * mark over all
+        coins.
+    """
+
+    event: ClassVar[str] = "look"
+
+    what: Literal["start", "minute", "end"]
+    position: float
+    source: Literal["venue", "books"] = "books"
+    mid: float | None = None
+    bid: float | None = None
+    ask: float | None = None
+    mark: float | None = None
+    cash: float | None = None
+    equity: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadRowsCounted(Event):
+    """What was left out so far of the venue's lists and of the files, in words."""
+
+    event: ClassVar[str] = "bad_rows"
+
+    told: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockJumped(Event):
+    """The writer's clock was set: ``seconds`` forward, negative backward. ``time_ms`` is after."""
+
+    event: ClassVar[str] = "clock_jump"
+
+    seconds: float
+
+
+EVENTS = (
+    QuoteSent,
+    QuoteEnded,
+    Fill,
+    RefusalChanged,
+    Funding,
+    RequestsUsed,
+    Look,
+    BadRowsCounted,
+    ClockJumped,
+)
+"""All kinds of events."""

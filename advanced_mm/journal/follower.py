@@ -1,0 +1,106 @@
+"""Follow a journal while it is written, for screens and audits."""
+
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from advanced_mm.day_files import DAY, LINES, DayFiles, Skipped
+from advanced_mm.journal.events import Event
+from advanced_mm.journal.folders import event_folders
+from advanced_mm.journal.rows import NEEDED, ROWS, RUN_SHIFT, event_of
+
+__all__ = ["JournalFollower"]
+
+_NEWEST_DAYS: Final = 2
+"""Of each coin, looked at: today and, just after midnight, yesterday."""
+
+
+@dataclass
+class _Place:
+    """How far a day has been read: which merged file, which lines, and the bytes of those."""
+
+    merged: tuple[int, int] | None = None
+    head: bytes = b""
+    offset: int = 0
+
+
+@dataclass
+class JournalFollower:
+    """Tells each event once, soon after it was written.
+
+    ``bot`` and ``coin`` restrict it to one of each. Events that were there before are told, too,
+    as far as they are of the newest two days.
+    """
+
+    journal: Path
+    bot: str | None = None
+    coin: str | None = None
+    unreadable: int = 0
+    _places: dict[Path, _Place] = field(default_factory=dict)
+    _told: dict[tuple[Path, int], int] = field(default_factory=dict)
+
+    def news(self) -> list[Event]:
+        """Return what was written since the last call; of each coin in the order of its writing."""
+        found: list[Event] = []
+        for folder in event_folders(self.journal, self.coin):
+            files = DayFiles(folder, ROWS)
+            for day in files.days()[-_NEWEST_DAYS:]:
+                found += self._of_day(files, day)
+        return found
+
+    def _of_day(self, files: DayFiles, day: date) -> list[Event]:
+        place = self._places.setdefault(files.path(day, LINES), _Place())
+        merged = _signature(files.path(day, DAY))
+        head, text = _rest(files.path(day, LINES), place.offset)
+        skipped = Skipped()
+        if merged != place.merged or head != place.head:
+            # What was not told yet may have been merged meanwhile.
+            head, text = _rest(files.path(day, LINES), 0)
+            table = files.read([day], skipped)
+            place.merged, place.head, place.offset = merged, head, 0
+        else:
+            table, skipped.lines = files.decoded(text.splitlines())
+        place.offset += len(text)
+        self.unreadable += skipped.lines + skipped.rows
+        return self._new(files.folder, table)
+
+    def _new(self, folder: Path, table: pa.Table) -> list[Event]:
+        found: list[Event] = []
+        for row in table.to_pylist():
+            number = row["row"]
+            if number is None or number <= self._told.get((folder, number >> RUN_SHIFT), -1):
+                continue
+            self._told[folder, number >> RUN_SHIFT] = number
+            if self.bot is not None and row["bot"] != self.bot:
+                continue
+            try:
+                if any(row[name] is None for name in NEEDED[row["event"]]):
+                    raise KeyError(row["event"])
+                found.append(event_of(row))
+            except KeyError:
+                self.unreadable += 1
+        return found
+
+
+def _signature(path: Path) -> tuple[int, int] | None:
+    """What differs between two files that were at a path one after the other."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
+
+
+def _rest(path: Path, offset: int) -> tuple[bytes, bytes]:
+    """The first line, which tells files apart, and the whole lines from an offset on."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.readline()
+            stream.seek(offset)
+            text = stream.read()
+    except FileNotFoundError:
+        return b"", b""
+    return head, text[: text.rfind(b"\n") + 1]
