@@ -196,6 +196,8 @@ class PaperSession:
     def look(self) -> SessionView:
         """Return a snapshot of all parts."""
         self.raise_if_dead()
+        bots = tuple(bot.look(self._admin) for bot in self.bots)
+        # Only now, so that the refits that those quotes are based on have been published.
         parameters, fault = None, None
         try:
             parameters = self._files.read(self.options.coin)
@@ -209,7 +211,7 @@ class PaperSession:
             at=datetime.now(UTC),
             coin=self.options.coin,
             mid=self._mid(state),
-            bots=tuple(bot.look(self._admin) for bot in self.bots),
+            bots=bots,
             parameters=parameters,
             parameters_fault=fault,
             memory={part.name: part.sample_memory() for part in self.parts},

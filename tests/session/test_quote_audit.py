@@ -15,6 +15,7 @@ from advanced_mm.journal import (
 from advanced_mm.model import solve
 from advanced_mm.parameter_files import (
     ParameterEntry,
+    ParameterSet,
     Settings,
     ValueFunctionEntry,
     model_problem,
@@ -61,23 +62,44 @@ def test_a_refusal_holds_until_a_quote_is_sent(tmp_path: Path) -> None:
     assert audit.refusal is None
 
 
-def test_a_quote_is_compared_with_the_depth_of_its_refit(tmp_path: Path, make_set) -> None:
-    audit = QuoteAudit(tmp_path)
+@pytest.fixture
+def refit(make_set) -> ParameterSet:
+    """A published refit r1 with its value function."""
     parameters = make_set("r1")
     fields = value_function_fields(solve(model_problem(parameters, Settings())))
     header = {name: getattr(parameters.kappa, name) for name in ParameterEntry.model_fields}
-    solved = ValueFunctionEntry(**header, **fields)
-    parameters = dataclasses.replace(parameters, value_functions=(solved,))
-    audit.see_parameters(parameters)
-    depth = solved.depths_at(0)[1]
+    return dataclasses.replace(
+        parameters, value_functions=(ValueFunctionEntry(**header, **fields),)
+    )
+
+
+def half_a_tick_off(refit: ParameterSet) -> QuoteSent:
+    depth = refit.value_functions[0].depths_at(0)[1]
+    return quote(calibration_id="r1", price=3000.0 - depth - 0.05)
+
+
+def test_a_quote_is_compared_with_the_depth_of_its_refit(tmp_path: Path, refit) -> None:
+    audit = QuoteAudit(tmp_path)
+    audit.see_parameters(refit)
     write(
         tmp_path,
-        quote(calibration_id="r1", price=3000.0 - depth - 0.05),
+        half_a_tick_off(refit),
         quote(calibration_id="unseen"),
+        quote(calibration_id="r1", units=99),
     )
     audit.read_journal()
     assert audit.max_distance_ticks == pytest.approx(0.5)
-    assert (audit.quotes, audit.unmatched, audit.touch_quotes) == (2, 1, 0)
+    assert (audit.quotes, audit.unmatched, audit.touch_quotes) == (3, 2, 0)
+
+
+def test_a_quote_that_is_seen_before_its_refit_is_compared_too(tmp_path: Path, refit) -> None:
+    audit = QuoteAudit(tmp_path)
+    write(tmp_path, half_a_tick_off(refit), quote(calibration_id="r1", units=99))
+    audit.read_journal()
+    assert (audit.unmatched, audit.max_distance_ticks) == (2, 0.0)
+    audit.see_parameters(refit)
+    assert audit.max_distance_ticks == pytest.approx(0.5)
+    assert (audit.quotes, audit.unmatched) == (2, 1)
 
 
 def test_lines_that_are_no_events_are_counted(tmp_path: Path) -> None:
