@@ -16,27 +16,14 @@ from advanced_mm.performance import (
     BreakEven,
     Performance,
     StatedCosts,
-    account_change,
     break_even,
     total_of,
 )
 from advanced_mm.performance.as_json import break_even_json, report_json
 from advanced_mm.performance.judge import Wanted, judge_database, judge_journal
-from advanced_mm.report.performance_page import (
-    PageInput,
-    account_sentence,
-    basis_of,
-    headline_of,
-    write_performance_page,
-)
-from advanced_mm.report.performance_table import (
-    Column,
-    break_even_table,
-    columns_of,
-    performance_table,
-)
-
-TABLE_WIDTH = 110  # columns a table with intervals needs
+from advanced_mm.report.performance_page import PageInput, basis_of, write_performance_page
+from advanced_mm.report.performance_table import Column, performance_table
+from advanced_mm.report.performance_text import print_performance, wide_console
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -56,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
             told["coins"][one.record.coin]["break_even"] = break_even_json(costs_found)
         print(json.dumps(told, indent=1, allow_nan=False))
         return 0
-    show(options, several, found)
+    print_performance(wide_console(), several, options.horizon, found)
     return 0
 
 
@@ -196,7 +183,7 @@ def compare(options: argparse.Namespace) -> int:
         print(json.dumps(told, indent=1, allow_nan=False))
         return 0
     columns = [side_column(name, side) for name, side in sides.items()]
-    console = _console()
+    console = wide_console()
     console.print(performance_table(columns, "Side by side", options.horizon))
     for side in sides.values():
         for one in side:
@@ -213,21 +200,6 @@ def side_column(name: str, side: Sequence[Performance]) -> Column:
     return Column(name, total_of(one.parts for one in side))
 
 
-def show(
-    options: argparse.Namespace, several: Sequence[Performance], found: Sequence[BreakEven]
-) -> None:
-    """Print the table, and below it what it rests on."""
-    console = _console()
-    headline = headline_of(several, options.horizon)
-    console.print(performance_table(columns_of(several), headline.verdict, options.horizon))
-    for one, costs_found in zip(several, found, strict=bool(found)):
-        console.print(break_even_table(costs_found, one.record.coin))
-    told = [headline.why, account_sentence(account_change(several))]
-    told += [sentence for one in several for sentence in basis_of(one)]
-    for sentence in dict.fromkeys(told):
-        console.print(sentence, markup=False, highlight=False)
-
-
 def write_html(
     options: argparse.Namespace, several: Sequence[Performance], found: Sequence[BreakEven]
 ) -> None:
@@ -237,12 +209,6 @@ def write_html(
     except OSError as error:
         raise InputError(f"--html {options.html} cannot be written: {error.strerror}.") from None
     print(f"written to {options.html}", file=sys.stderr if options.json else sys.stdout)
-
-
-def _console() -> Console:
-    console = Console()
-    console.width = max(console.width, TABLE_WIDTH)
-    return console
 
 
 def _progress(steps: Sequence[int], title: str) -> Iterable[int]:

@@ -19,7 +19,7 @@ from advanced_mm.instruments import dex_of, resolve_coin
 from advanced_mm.parameter_files import ParameterFileError, ParameterFiles, ParameterSet
 from advanced_mm.session.bots import BotLook, SessionBot, bot_plans
 from advanced_mm.session.budget_log import BudgetLog
-from advanced_mm.session.live_account import AdminClient, LiveAccount
+from advanced_mm.session.live_account import AccountMoney, AdminClient, LiveAccount
 from advanced_mm.session.orphan_reaper import OrphanReaper
 from advanced_mm.session.processes import Part
 from advanced_mm.venue.conditions.opening import venue_coins
@@ -123,6 +123,9 @@ class PaperSession:
 
     Use it as a context manager: no process is left behind, however the block ends.
 
+    With real orders, ``opened`` and ``closed`` tell by bot what its account held at the venue when
+    it was opened, and after `end_bots`; None where the venue did not say.
+
     Raises
     ------
     PartDiedError
@@ -135,6 +138,8 @@ class PaperSession:
         self.bots: list[SessionBot] = []
         self.rest_address = ""
         self.budget = BudgetLog()
+        self.opened: dict[str, AccountMoney | None] = {}
+        self.closed: dict[str, AccountMoney | None] = {}
         self._files = ParameterFiles(options.folder)
         self._admin: AdminClient | None = None
 
@@ -174,6 +179,14 @@ class PaperSession:
             self._launch(bot.plan.name, bot.command, bot.environment)
         for bot in self.bots:
             self._wait_for_bot(bot, ended)
+
+    def end_bots(self) -> None:
+        """Stop the bots, last started first, and look at their accounts: nothing moves any more."""
+        names = {bot.plan.name for bot in self.bots}
+        for part in reversed(self.parts):
+            if part.name in names:
+                part.stop()
+        self.closed = self._money()
 
     def stop(self) -> None:
         """Stop all parts, last started first."""
@@ -227,12 +240,14 @@ class PaperSession:
         complete = len(known) == len(states)
         summary = {
             "coin": last.coin,
-            "refits": max(audit.refits for audit in audits),
+            "refits": max((audit.refits for audit in audits), default=0),
             "quotes": sum(audit.quotes for audit in audits),
             "requotes": sum(audit.requotes for audit in audits),
             "touch_quotes": sum(audit.touch_quotes for audit in audits),
             "unmatched_quotes": sum(audit.unmatched for audit in audits),
-            "max_distance_ticks": round(max(audit.max_distance_ticks for audit in audits), 4),
+            "max_distance_ticks": round(
+                max((audit.max_distance_ticks for audit in audits), default=0.0), 4
+            ),
             "fills": sum(state.fills for state in known) if complete else None,
             "pnl": round(sum(state.profit for state in known), 6) if complete else None,
             "closed_pnl": (
@@ -330,6 +345,7 @@ class PaperSession:
             bot = SessionBot(plan, options.root, options.folder, len(plans) == 1, account)
             bot.write_overlay(addresses, options.coin, market_making)
             self.bots.append(bot)
+        self.opened = self._money()
 
     def _wait_for_bot(self, bot: SessionBot, ended: threading.Event) -> None:
         deadline = time.monotonic() + _START_PATIENCE_SECONDS
@@ -340,6 +356,16 @@ class PaperSession:
                     f"the bot does not answer at {bot.address}; see {self.parts[-1].log_path}."
                 )
             time.sleep(0.3)
+
+    def _money(self) -> dict[str, AccountMoney | None]:
+        """Return what each bot's account holds at the venue; of none in a dry run."""
+        if self._admin is None:
+            return {}
+        return {
+            bot.plan.name: self._admin.money(address)
+            for bot in self.bots
+            if (address := bot.trading_address) is not None
+        }
 
     def _mid(self, state: Mapping[str, Any] | None) -> float | None:
         """Return the mid; in a live session from the admin interface, which costs no weight."""
