@@ -173,7 +173,7 @@ class PaperSession:
         for number, bot in enumerate(self.bots):
             if number and spaced:
                 self._wait_for_bot(self.bots[number - 1], ended)
-                ended.wait(_SECONDS_BETWEEN_STARTS)
+                self._wait_between_bots(ended)
             if ended.is_set():
                 return
             self._launch(bot.plan.name, bot.command, bot.environment)
@@ -211,13 +211,7 @@ class PaperSession:
         self.raise_if_dead()
         bots = tuple(bot.look(self._admin) for bot in self.bots)
         # Only now, so that the refits that those quotes are based on have been published.
-        parameters, fault = None, None
-        try:
-            parameters = self._files.read(self.options.coin)
-            for bot in self.bots:
-                bot.audit.see_parameters(parameters)
-        except ParameterFileError as error:
-            fault = str(error)
+        parameters, fault = self._see_parameters()
         state = None if self._admin is None else self._admin.state()
         self.budget.note(state)
         return SessionView(
@@ -347,10 +341,29 @@ class PaperSession:
             self.bots.append(bot)
         self.opened = self._money()
 
+    def _see_parameters(self) -> tuple[ParameterSet | None, str | None]:
+        """Show the published refit to the audits; return it, or why there is none.
+
+        A refit is there for a quarter of a minute, so this is also called while bots start.
+        """
+        try:
+            parameters = self._files.read(self.options.coin)
+        except ParameterFileError as error:
+            return None, str(error)
+        for bot in self.bots:
+            bot.audit.see_parameters(parameters)
+        return parameters, None
+
+    def _wait_between_bots(self, ended: threading.Event) -> None:
+        deadline = time.monotonic() + _SECONDS_BETWEEN_STARTS
+        while time.monotonic() < deadline and not ended.wait(1.0):
+            self._see_parameters()
+
     def _wait_for_bot(self, bot: SessionBot, ended: threading.Event) -> None:
         deadline = time.monotonic() + _START_PATIENCE_SECONDS
         while bot.view.state() is None and not ended.is_set():
             self.raise_if_dead()
+            self._see_parameters()
             if time.monotonic() > deadline:
                 raise PartDiedError(
                     f"the bot does not answer at {bot.address}; see {self.parts[-1].log_path}."
