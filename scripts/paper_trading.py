@@ -115,7 +115,8 @@ def main(argv: list[str] | None = None) -> int:
     except PartDiedError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    end = judge_session(session)
+    with console.status("judging what it earned …"):
+        end = judge_session(session)
     _report(console, summary | {"performance": end.to_json()}, options.summary)
     _show_performance(end, session.options.folder / PAGE)
     console.print(f"all files of this session are in {session.options.folder}", soft_wrap=True)

@@ -81,7 +81,8 @@ class VenueCheck:
 class SessionEnd:
     """A session's performance; without a fill there is none, and ``why`` says so.
 
-    ``check`` is None in a dry run: the venue knows nothing of it.
+    ``check`` is None in a dry run, of which the venue knows nothing, and where it ended before an
+    account was opened.
     """
 
     several: Sequence[Performance]
@@ -131,11 +132,13 @@ def judge_session(session: PaperSession) -> SessionEnd:
     options = session.options
     several, why = [], ""
     try:
-        wanted = Wanted(horizon_s=_HORIZON_S, data_dir=options.data_dir)
+        wanted = Wanted(
+            since_ms=session.started_ms, horizon_s=_HORIZON_S, data_dir=options.data_dir
+        )
         several = judge_journal(options.folder, wanted)
     except InputError as error:
         why = str(error)
-    check = venue_check(several, session.opened, session.closed) if options.live else None
+    check = venue_check(several, session.opened, session.closed) if session.opened else None
     return SessionEnd(several, why, check)
 
 
@@ -158,8 +161,8 @@ def venue_check(several: Sequence[Performance], opened: Accounts, closed: Accoun
         for bot in one.record.bots
     }
     changes, missing = [], []
-    for bot, after in closed.items():
-        before = opened.get(bot)
+    for bot, before in opened.items():
+        after = closed.get(bot)
         if before is None or after is None:
             missing.append(f"the venue does not say what {bot} holds")
             continue
@@ -169,7 +172,5 @@ def venue_check(several: Sequence[Performance], opened: Accounts, closed: Accoun
                 changes.append(held * marks[bot, coin])
             else:
                 missing.append(f"{bot} holds {held:+g} {coin}, of which the journal is silent")
-    if not closed:
-        missing.append("no bot was started")
     venue = None if missing else math.fsum(changes)
     return VenueCheck(parts.equity_change, venue, rest, parts.turnover, "; ".join(missing))

@@ -123,6 +123,7 @@ class PaperSession:
 
     Use it as a context manager: no process is left behind, however the block ends.
 
+    ``started_ms`` (epoch) is when it was started: its folder may hold an earlier session's journal.
     With real orders, ``opened`` and ``closed`` tell by bot what its account held at the venue when
     it was opened, and after `end_bots`; None where the venue did not say.
 
@@ -137,6 +138,7 @@ class PaperSession:
         self.parts: list[Part] = []
         self.bots: list[SessionBot] = []
         self.rest_address = ""
+        self.started_ms: int | None = None
         self.budget = BudgetLog()
         self.opened: dict[str, AccountMoney | None] = {}
         self.closed: dict[str, AccountMoney | None] = {}
@@ -160,6 +162,7 @@ class PaperSession:
 
         With real orders and rate limits, the second bot starts half a minute after the first.
         """
+        self.started_ms = time.time_ns() // 1_000_000
         (self.options.folder / "logs").mkdir(parents=True, exist_ok=True)
         venue = self._launch("venue", self._venue_command())
         addresses = self._wait_for_venue(venue, ended)

@@ -14,10 +14,10 @@ from tests.performance.journals import START_MS, fill, look, session, write_jour
 OPENED = {"bot": AccountMoney(1000.0, {})}
 
 
-def ended(folder: Path, closed=None, *, opened=OPENED, live=True):
+def ended(folder: Path, closed=None, *, opened=OPENED, live=True, started_ms=None):
     """A session that has ended, judged, and what it prints."""
     one = PaperSession(SessionOptions(root=folder, folder=folder, live=live))
-    one.opened, one.closed = opened, closed or {}
+    one.opened, one.closed, one.started_ms = opened, closed or {}, started_ms
     end = judge_session(one)
     console = Console(width=120, file=io.StringIO())
     end.print_on(console)
@@ -90,6 +90,22 @@ def test_a_session_without_a_fill_says_so(tmp_path):
     end, told = ended(tmp_path, {"bot": AccountMoney(998.0, {})})
     assert not end.sound
     assert "the venue's own is -2.000000" in told
+
+
+def test_an_earlier_session_in_the_folder_does_not_count(bought):
+    again = START_MS + 600_000
+    write_journal(
+        bought / "journal",
+        [
+            look(again, what="start", equity=1000.0),
+            fill(again + 1000, "p"),
+            look(again + 60_000, 1.0, 98.0, what="end", equity=998.99),
+        ],
+    )
+    money = AccountMoney(1000 - 99 - 0.01, {"ETH": 1.0})
+    end, told = ended(bought, {"bot": money}, started_ms=again - 1)
+    assert end.sound, told
+    assert end.to_json()["equity_change"] == pytest.approx(-1.01)
 
 
 def test_a_dry_run_has_nothing_to_compare(bought):
