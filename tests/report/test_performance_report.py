@@ -83,6 +83,30 @@ def test_two_bots_or_two_sessions_side_by_side(folder, tmp_path, capsys):
     assert "Side by side" in capsys.readouterr().out
 
 
+def test_a_comparison_has_its_page_and_its_costs(folder, tmp_path, capsys):
+    session(folder, "other", rounds=30)
+    page = tmp_path / "out" / "both.html"
+    words = ("--compare", "bot", "other", "--journal", folder, "--break-even",
+             "--monthly-cost", "server=20")  # fmt: skip
+    assert MAIN([*map(str, words), "--html", str(page)]) == 0
+    shown = capsys.readouterr().out
+    costs = shown[shown.index("The least spread that pays") :].splitlines()
+    (server,) = [line for line in costs if "server, 20 USDC a month" in line]
+    first, second = (float(word) for word in server.split("│")[2:4])
+    assert first == pytest.approx(second, rel=0.05)  # they trade at the same pace
+    (verdicts,) = [line for line in costs[1:] if "pays" in line]
+    assert verdicts.count("pays") == 2
+    body = page.read_text().partition("</style>")[2]
+    verdict = body.index("bot: +119.1")
+    assert verdict < body.index("most of it by spread captured") < body.index("plotly-graph-div")
+    for title in ("How the equity went", "Where the money came from", "What the market took back",
+                  "Did the model tell the truth?", "Figures", "The least spread that pays",
+                  "What this rests on"):  # fmt: skip
+        assert title in body
+    both = told(capsys, *words)
+    assert all(side["coins"]["ETH"]["break_even"]["pays"] for side in both.values())
+
+
 def test_coins_have_their_columns_and_a_total(folder, capsys):
     session(folder, "bot2", coin="kPEPE", price=0.01)
     report = told(capsys, "--journal", folder)
@@ -143,6 +167,11 @@ def test_no_journal_no_coin_no_time_no_cost(folder, tmp_path, capsys):
     assert "a number above 0" in refused(capsys, "--journal", folder, "--horizon", "0")
     negative = ("--journal", folder, "--break-even", "--monthly-cost", "server=-1")
     assert "server=-1" in refused(capsys, *negative)
+    assert "which is missing" in refused(capsys, "--journal", folder, "--fee", "0.1")
+    twice = ("--journal", folder, "--compare", "bot", "bot")
+    assert "names bot twice" in refused(capsys, *twice)
+    also = ("--journal", folder, "--compare", "bot", "other", "--bot", "bot")
+    assert "leave out --bot" in refused(capsys, *also)
     assert "wrote nothing" in refused(capsys, "--journal", folder, "--bot", "nobody")
     with pytest.raises(SystemExit, match="2"):
         MAIN(["--since", "yesterday"])
