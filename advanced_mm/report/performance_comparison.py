@@ -122,7 +122,7 @@ def _headline(sides: Sequence[Side], horizon_s: float) -> Headline:
     cards.append(Card("fills", f"{first.fills:,}", f"{sides[1].name}: {second.fills:,}"))
     return Headline(
         verdict=f"{told}.",
-        why=f"{why} Large numbers: {sides[0].name}. Adverse selection within {horizon_s:g} s.",
+        why=f"{why} Below, {sides[0].name} in bold; adverse selection within {horizon_s:g} s.",
         cards=cards,
         amount=0.0,
     )

@@ -133,18 +133,14 @@ def headline_of(several: Sequence[Performance], horizon_s: float) -> Headline:
 def _why(parts: Parts, horizon_s: float) -> str:
     """Name what brought money and what took it, the largest first."""
     names = dict(PART_LABELS)
-    names["spread_captured"] = "the spread"
-    names["adverse_selection"] = f"the market's answer within {horizon_s:g} s"
+    names["adverse_selection"] = f"adverse selection within {horizon_s:g} s"
     ranked = sorted(parts.parts.items(), key=lambda item: -abs(item[1]))
     gains = [f"{names[n]} {money(v)}" for n, v in ranked if v > 0]
     costs = [f"{names[n]} {money(v)}" for n, v in ranked if v < 0]
-    told = []
-    if gains:
-        told.append(f"{', '.join(gains)} came in")
+    told = [f"Gains: {', '.join(gains)}."] if gains else []
     if costs:
-        told.append(f"{', '.join(costs)} went out")
-    sentence = "; ".join(told)
-    return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else "Nothing moved."
+        told.append(f"Losses: {', '.join(costs)}.")
+    return " ".join(told) or "No part moved."
 
 
 def _by_chance(several: Sequence[Performance]) -> str:
@@ -153,10 +149,10 @@ def _by_chance(several: Sequence[Performance]) -> str:
         return ""
     minute = several[0].figures["profit_per_minute"]
     if not np.isfinite(minute.low):
-        return "Too short to tell it from chance."
+        return "The session is too short to rule out chance."
     if minute.low <= 0 <= minute.high:
-        return "By its minutes, it cannot be told from chance."
-    return "By its minutes, it is more than chance."
+        return "Judged by its minutes, this may be chance."
+    return "Judged by its minutes, this is more than chance."
 
 
 def _edge_card(several: Sequence[Performance]) -> Card:

@@ -1,5 +1,7 @@
 """What is read back from a journal, and from Freqtrade's database, is what happened."""
 
+from dataclasses import replace
+
 import pytest
 
 from advanced_mm.errors import InputError
@@ -143,6 +145,16 @@ def test_a_stretch_of_time_knows_the_quotes_that_rested_when_it_began(tmp_path):
     assert one.truth.expected.value == pytest.approx(1e4 * 0.5 / 99) or one.truth.expected.n == 0
     assert one.figures["spread_efficiency"].n == 0  # nobody saw the mid at the fill
     assert set(one.resting.without) <= {"old book"}
+
+
+def test_the_path_ends_at_the_accounts_own_marks(tmp_path):
+    end = look(at(60), 1.0, 100.0, what="end")
+    events = [look(at(0), what="start"), fill(at(5), "a"), replace(end, mark=103.0)]
+    write_journal(tmp_path, events)
+    (one,) = judge_journal(tmp_path, Wanted())
+    assert one.parts.equity_change == pytest.approx(103 - 99 - 0.01)
+    assert one.path.equity[-1] == pytest.approx(one.parts.equity_change)
+    assert sum(hour.equity_change for hour in one.hours) == pytest.approx(one.parts.equity_change)
 
 
 def test_fills_before_the_first_look_are_part_of_the_account_s_change(tmp_path):

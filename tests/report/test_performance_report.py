@@ -1,6 +1,8 @@
 """The performance report as a command: table, JSON, page, comparison, and its refusals."""
 
+import html
 import json
+import re
 import runpy
 import sqlite3
 from pathlib import Path
@@ -72,6 +74,54 @@ def test_the_page_stands_alone_and_answers_at_its_top(folder, tmp_path, capsys):
                   "Did the model tell the truth?", "Fills and inventory", "By the hour",
                   "The same fills in groups", "The least spread that pays"):  # fmt: skip
         assert title in body
+
+
+MEASURE = """<script>
+const told = document.createElement('pre');
+told.id = 'found';
+document.body.append(told);
+setInterval(() => {  // charts take a while to be drawn and to fit; the last word counts
+  told.textContent = JSON.stringify([...document.querySelectorAll('iframe')].map((frame) => {
+    const page = frame.contentDocument, width = frame.clientWidth;
+    const clipped = [...page.querySelectorAll('svg text')].filter((text) => {
+      const own = text.getBoundingClientRect();
+      return own.width && (own.left < -0.5 || own.right > width + 0.5);
+    });
+    const cards = [...page.querySelectorAll('.card, .verdict')];
+    return {
+      width, charts: page.querySelectorAll('.js-plotly-plot').length,
+      page: page.documentElement.scrollWidth, clipped: clipped.map((text) => text.textContent),
+      answer: Math.max(...cards.map((card) => card.getBoundingClientRect().bottom)),
+    };
+  }));
+}, 500);
+</script>"""
+
+
+def test_the_page_fits_a_telephone_and_answers_without_scrolling(folder, tmp_path, open_page):
+    session(folder, "other", rounds=30)
+    pages = {
+        "one.html": ["--break-even", "--journal", str(folder)],
+        "both.html": ["--compare", "bot", "other", "--journal", str(folder)],
+    }
+    frames = []
+    for name, words in pages.items():
+        assert MAIN([*words, "--html", str(tmp_path / name)]) == 0
+        text = html.escape((tmp_path / name).read_text())
+        frames += [
+            f'<iframe style="border:0;width:{width}px;height:720px" srcdoc="{text}"></iframe>'
+            for width in (400, 1280)
+        ]
+    wrapper = tmp_path / "wrapper.html"
+    wrapper.write_text(f"<!doctype html><body>{''.join(frames)}{MEASURE}</body>")
+    dom = open_page(wrapper).dom
+    found = json.loads(html.unescape(re.search(r'<pre id="found">(.*?)</pre>', dom)[1]))
+    assert [one["width"] for one in found] == [400, 1280] * 2
+    for one in found:
+        assert one["charts"] >= 4
+        assert one["page"] <= one["width"], one
+        assert one["clipped"] == []
+        assert one["answer"] < 660
 
 
 def test_two_bots_or_two_sessions_side_by_side(folder, tmp_path, capsys):
