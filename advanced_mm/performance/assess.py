@@ -168,7 +168,8 @@ def account_change(several: Iterable[Performance]) -> Account | None:
     for own in spans.values():
         first = min(own, key=lambda bot: bot.start_ms)
         last = max(own, key=lambda bot: bot.end_ms)
-        changes.append(last.end_equity - first.start_equity)
+        early = sum(bot.earned_before for bot in own)
+        changes.append(last.end_equity - first.start_equity + early)
     change = float(sum(changes))
     if not changes or not np.isfinite(change):
         return None

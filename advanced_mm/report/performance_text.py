@@ -1,6 +1,6 @@
 """The performance report as a terminal shows it: the table, and what it rests on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from rich.console import Console
@@ -9,7 +9,7 @@ from advanced_mm.performance import BreakEven, Performance, account_change
 from advanced_mm.report.performance_page import account_sentence, basis_of, headline_of
 from advanced_mm.report.performance_table import break_even_table, columns_of, performance_table
 
-__all__ = ["print_performance", "wide_console"]
+__all__ = ["print_performance", "print_sentences", "wide_console"]
 
 _TABLE_WIDTH: Final = 110
 """Columns that a table with intervals needs."""
@@ -35,5 +35,10 @@ def print_performance(
         console.print(break_even_table(costs_found, one.record.coin))
     told = [headline.why, account_sentence(account_change(several))]
     told += [sentence for one in several for sentence in basis_of(one)]
-    for sentence in dict.fromkeys(told):
+    print_sentences(console, told)
+
+
+def print_sentences(console: Console, sentences: Iterable[str]) -> None:
+    """Print each sentence once."""
+    for sentence in dict.fromkeys(sentences):
         console.print(sentence, markup=False, highlight=False)
