@@ -113,7 +113,12 @@ def read_journal(
                 table = _between(files.read([day], skipped), since_ms, until_ms)
                 if coin is not None:  # among what is of no coin are names that are none
                     table = table.filter(pc.is_in(table["coin"], pa.array(["", coin])))
-                _sort(table, found, skipped)
+                sort_by_kind(table, found, skipped)
+    return journal_of(found, skipped)
+
+
+def journal_of(found: dict[str, list[pa.Table]], skipped: Skipped) -> Journal:
+    """Join the tables that `sort_by_kind` has filled."""
     tables = {kind: _joined(kind, parts) for kind, parts in found.items()}
     jumps = [
         event_of({"event": ClockJumped.event, **row}) for row in tables["clock_jump"].to_pylist()
@@ -144,7 +149,7 @@ def _between(table: pa.Table, since_ms: int | None, until_ms: int | None) -> pa.
     return table
 
 
-def _sort(table: pa.Table, found: dict[str, list[pa.Table]], skipped: Skipped) -> None:
+def sort_by_kind(table: pa.Table, found: dict[str, list[pa.Table]], skipped: Skipped) -> None:
     """Add each row to the tables of its kind, without the columns of other kinds."""
     known = 0
     for kind, columns in COLUMNS.items():

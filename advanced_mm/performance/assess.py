@@ -23,7 +23,7 @@ from advanced_mm.performance.records import BotSpan, Record
 from advanced_mm.performance.splits import Group, Hour, by_hour, splits
 from advanced_mm.performance.truth import ModelTruth, model_truth, published_at
 
-__all__ = ["Account", "Performance", "account_change", "assess"]
+__all__ = ["Account", "Performance", "account_change", "assess", "attribute_bots"]
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def assess(
         The horizon is not above zero, or a file of the history cannot be read.
     """
     marks = find_marks(record, sources, horizon_s)
-    whole = _by_bot(record, marks)
+    whole = attribute_bots(record, marks)
     path = equity_path(record, marks, whole.by_fill)
     resting = presence(record)
     return Performance(
@@ -112,7 +112,7 @@ def assess(
     )
 
 
-def _by_bot(record: Record, marks: Marks) -> Attribution:
+def attribute_bots(record: Record, marks: Marks) -> Attribution:
     """Attribute each bot's own account, valued at its own last mark, and add them up."""
     fills = record.fills
     columns = {name: np.empty(len(fills)) for name in FillParts.__dataclass_fields__}

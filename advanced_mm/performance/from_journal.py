@@ -15,6 +15,7 @@ from advanced_mm.journal import (
     Event,
     Fill,
     Funding,
+    Journal,
     JournalNotes,
     Look,
     QuoteEnded,
@@ -35,7 +36,7 @@ from advanced_mm.performance.records import (
     Words,
 )
 
-__all__ = ["journal_records"]
+__all__ = ["journal_records", "record_of"]
 
 NOT_RUNNING: Final = "no bot was running"
 _PAUSE_MS: Final = 90_000
@@ -79,9 +80,7 @@ def journal_records(
         journal = read_journal(folder, one, since_ms, until_ms)
         tables, notes = dict(journal.tables), journal.notes
         del journal  # a record is taken from its tables one by one, for they are large
-        for kind in _TRADED:
-            tables[kind.event] = _of_coin(tables[kind.event], one)
-        here = {name for kind in _TRADED for name in _unique(tables[kind.event], "bot")}
+        here = _take_coin(tables, one)
         bots |= here
         if here and (bot is None or bot in here):
             found = True
@@ -94,6 +93,23 @@ def journal_records(
             f"bot {bot!r} wrote nothing in the journal {str(folder)!r} in that time; those that "
             f"did: {known}."
         )
+
+
+def record_of(journal: Journal, coin: str) -> Record | None:
+    """Return the record of one coin, all its bots as one book; None if nothing traded it.
+
+    ``coin`` is the venue's name.
+    """
+    tables = dict(journal.tables)
+    bots = _take_coin(tables, coin)
+    return _record(tables, coin, sorted(bots), journal.notes) if bots else None
+
+
+def _take_coin(tables: dict[str, pa.Table], coin: str) -> set[str]:
+    """Leave a coin's own trading in the tables; return the bots that did it."""
+    for kind in _TRADED:
+        tables[kind.event] = _of_coin(tables[kind.event], coin)
+    return {name for kind in _TRADED for name in _unique(tables[kind.event], "bot")}
 
 
 def _record(

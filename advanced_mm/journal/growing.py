@@ -1,0 +1,51 @@
+"""A journal kept in memory while it is written: what is read again is only what is new."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from advanced_mm.day_files import Skipped
+from advanced_mm.journal.events import EVENTS
+from advanced_mm.journal.follower import JournalFollower
+from advanced_mm.journal.reader import Journal, journal_of, sort_by_kind
+
+__all__ = ["GrowingJournal"]
+
+
+class GrowingJournal:
+    """One coin's events since a time, as `read_journal` returns them.
+
+    Parameters
+    ----------
+    folder : Path
+        The journal's; it need not exist yet.
+    coin : str
+        The venue's name of the coin; what is of no coin is kept, too.
+    since_ms : int
+        Events with an earlier ``time_ms`` are left out.
+    """
+
+    def __init__(self, folder: Path, coin: str, since_ms: int) -> None:
+        self._follower = JournalFollower(folder, coin=coin)
+        self._coins = pa.array(["", coin])
+        self._since_ms = since_ms
+        self._skipped = Skipped()
+        self._found: dict[str, list[pa.Table]] = {kind.event: [] for kind in EVENTS}
+
+    def read(self) -> Journal:
+        """Return all events so far, those written since the last call included."""
+        rows = self._follower.new_rows()
+        self._skipped.lines = self._follower.unreadable
+        # What has no time or coin is counted below; all else is of another coin or too old.
+        kept = pc.and_(
+            pc.fill_null(pc.greater_equal(rows["time_ms"], self._since_ms), True),
+            pc.fill_null(pc.is_in(rows["coin"], self._coins, skip_nulls=False), True),
+        )
+        rows = rows.filter(kept)
+        if rows.num_rows:
+            sort_by_kind(rows, self._found, self._skipped)
+            for kind, parts in self._found.items():
+                if len(parts) > 1:
+                    self._found[kind] = [pa.concat_tables(parts).combine_chunks()]
+        return journal_of(self._found, self._skipped)
