@@ -37,12 +37,8 @@ class GrowingJournal:
         """Return all events so far, those written since the last call included."""
         rows = self._follower.new_rows()
         self._skipped.lines = self._follower.unreadable
-        # What has no time or coin is counted below; all else is of another coin or too old.
-        kept = pc.and_(
-            pc.fill_null(pc.greater_equal(rows["time_ms"], self._since_ms), True),
-            pc.fill_null(pc.is_in(rows["coin"], self._coins, skip_nulls=False), True),
-        )
-        rows = rows.filter(kept)
+        of_coin = pc.is_in(rows["coin"], self._coins)
+        rows = rows.filter(pc.and_(of_coin, pc.greater_equal(rows["time_ms"], self._since_ms)))
         if rows.num_rows:
             sort_by_kind(rows, self._found, self._skipped)
             for kind, parts in self._found.items():
