@@ -90,7 +90,7 @@ def _fills_table(latest: Sequence[LatestFill], wide: bool) -> RenderableType:
     if not latest:
         return Text("no fills yet", style="dim")
     table = Table(box=None, pad_edge=False, padding=(0, 3 if wide else 1, 0, 0))
-    edges = ("expected edge", "10 s markout") if wide else ("expected", "10 s on")
+    edges = ("expected edge", "10 s markout") if wide else ("expected", "in 10 s")
     unit = " bp" if wide else ""
     for name in ("UTC", "fill", "price", "size", *edges):
         table.add_column(name, justify="left" if name in ("UTC", "fill") else "right", no_wrap=True)
@@ -109,7 +109,7 @@ def _fills_table(latest: Sequence[LatestFill], wide: bool) -> RenderableType:
 def _path(earned: EarnedSoFar, width: int) -> Text:
     low, high = float(earned.equity.min()), float(earned.equity.max())
     digits = 4 if max(abs(low), abs(high)) < 10 else 2
-    ends = f"  from {_signed(low, digits)} to {_signed(high, digits)}"
+    ends = f"  low {_signed(low, digits)}, high {_signed(high, digits)}"
     room = max(width - len(_TOTAL) - 1 - len(ends), _LEAST_SPARKLINE)
     line = sparkline(earned.time_ms, earned.equity, room)
     return Text.assemble(f"{_TOTAL} ", (line, "cyan"), ends, no_wrap=True, overflow="crop")

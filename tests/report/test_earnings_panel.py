@@ -63,7 +63,7 @@ def test_parts_fills_path_and_edges_are_shown(width):
     assert re.search(r"16:00:04 +buy +2959\.7 +3\.205 +1\.69( bp)? +–", text)
     assert re.search(r"16:00:03 +sell +2959\.7 +3\.205 +1\.69( bp)? +−4\.71", text)
     assert "█" in text
-    assert "from −18.25 to 0.00" in text
+    assert "low −18.25, high 0.00" in text
     assert "edge a fill: expected 1.71 bp, realised −1.56 bp over 19 fills" in text
     assert "funding" not in text
 
