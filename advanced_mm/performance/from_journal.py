@@ -266,8 +266,9 @@ def _last_of_run(tables: Iterable[pa.Table]) -> dict[int, int]:
     """The last time that each process wrote anything of."""
     last: dict[int, int] = {}
     for table in tables:
-        runs = table.select(["run", "time_ms"]).group_by("run").aggregate([("time_ms", "max")])
-        for row in runs.to_pylist():
+        # Threads would wait for the processes of a session on their cores.
+        runs = table.select(["run", "time_ms"]).group_by("run", use_threads=False)
+        for row in runs.aggregate([("time_ms", "max")]).to_pylist():
             last[row["run"]] = max(row["time_ms_max"], last.get(row["run"], 0))
     return last
 

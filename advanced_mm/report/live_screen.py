@@ -44,6 +44,7 @@ def live_screen(
     Below ``_WIDE`` columns the parameter table shows only the essential columns.
     """
     title = f"Advanced Market Making · paper session · {view.coin}"
+    wide = width >= _WIDE
     clock = f"{int(elapsed_seconds // 60)}:{int(elapsed_seconds % 60):02d}"
     addresses = Text(
         f"venue {session.rest_address}  "
@@ -55,10 +56,14 @@ def live_screen(
     return Panel(
         Group(
             _bot_table(view),
-            *([] if view.limits is None else [trading_table(view.bots, session.budget)]),
+            *(
+                []
+                if view.limits is None
+                else [trading_table(view.bots, session.budget, width >= _WIDE)]
+            ),
             _refusal(view),
             earnings_panel(earned, width - _BORDERS),
-            _parameter_table(view, width >= _WIDE),
+            _parameter_table(view, wide),
             _health_table(session, view),
             addresses,
         ),
@@ -181,7 +186,7 @@ def _depth(parameters: ParameterSet, side: Side) -> float | None:
 
 
 def _health_table(session: PaperSession, view: SessionView) -> Table:
-    table = Table(expand=True, box=None, pad_edge=False)
+    table = Table(expand=True, box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for part in session.parts:
         table.add_column(part.name, justify="left")
     table.add_row(

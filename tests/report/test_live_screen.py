@@ -175,3 +175,22 @@ def test_live_it_shows_what_the_venue_says(make_set):
         assert shown in screen
     line = status_line(SESSION, view, None, 75)
     assert "venue: fills 22 realised +24.72 open -1.50 fees 29.69" in line
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_live_with_two_bots_it_fits_the_terminal(make_set, width, monkeypatch):
+    """Five processes, and what the venue says of either bot."""
+    looks = tuple(
+        BotLook(name, None, QuoteAudit(Path("x")), RECORD) for name in ("long_bot", "short_bot")
+    )
+    names = ("venue", "collector", "runner", "long_bot", "short_bot")
+    monkeypatch.setattr(SESSION, "parts", [SimpleNamespace(name=name) for name in names])
+    memory = dict.fromkeys(names, 351 * 2**20)
+    view = dataclasses.replace(view_of(make_set()), bots=looks, limits={}, memory=memory)
+    text = rendered(view, width, earned_of())
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    assert text.count("running 351 MB") == 5
+    for shown in ("+24.72", "-1.50", "21+1", "1.4 s", "20 / 3 / 2", "fees", "−25.63"):
+        assert shown in text
+    assert len(text.splitlines()) <= 29
