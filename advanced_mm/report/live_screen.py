@@ -39,9 +39,8 @@ def live_screen(
 ) -> RenderableType:
     """Compose the screen: market and bots, P&L and fills, parameters by side, the parts, addresses.
 
-    ``earned`` is what the session has earned so far, None before anything was traded.
-
-    Below ``_WIDE`` columns the parameter table shows only the essential columns.
+    ``earned`` is what the session has earned so far, None before anything was traded. Below
+    ``_WIDE`` columns the tables show only the essential columns.
     """
     title = f"Advanced Market Making · paper session · {view.coin}"
     wide = width >= _WIDE
@@ -56,11 +55,7 @@ def live_screen(
     return Panel(
         Group(
             _bot_table(view),
-            *(
-                []
-                if view.limits is None
-                else [trading_table(view.bots, session.budget, width >= _WIDE)]
-            ),
+            *([] if view.limits is None else [trading_table(view.bots, session.budget, wide)]),
             _refusal(view),
             earnings_panel(earned, width - _BORDERS),
             _parameter_table(view, wide),
