@@ -1,6 +1,7 @@
 """A journal kept in memory while it is written: what is read again is only what is new."""
 
 from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +12,8 @@ from advanced_mm.journal.follower import JournalFollower
 from advanced_mm.journal.reader import Journal, journal_of, sort_by_kind
 
 __all__ = ["GrowingJournal"]
+
+_MOST_PARTS: Final = 50
 
 
 class GrowingJournal:
@@ -42,6 +45,6 @@ class GrowingJournal:
         if rows.num_rows:
             sort_by_kind(rows, self._found, self._skipped)
             for kind, parts in self._found.items():
-                if len(parts) > 1:
+                if len(parts) > _MOST_PARTS:  # joining them copies all of them
                     self._found[kind] = [pa.concat_tables(parts).combine_chunks()]
         return journal_of(self._found, self._skipped)

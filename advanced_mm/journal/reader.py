@@ -172,7 +172,8 @@ def _joined(kind: str, parts: list[pa.Table]) -> pa.Table:
     rows = table["row"].to_numpy()
     runs = rows >> RUN_SHIFT
     order = np.arange(len(rows))
-    for run in np.unique(runs):
+    mixed = np.unique(runs) if (np.diff(rows) < 0).any() else ()
+    for run in mixed:
         own = np.flatnonzero(runs == run)
         if (np.diff(rows[own]) < 0).any():  # the clock was set back over midnight
             order[own] = own[np.argsort(rows[own])]

@@ -1,9 +1,10 @@
 """Mids from a recording that is being made: what is read again is only what is new."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata import Recording, ShardStore
@@ -54,24 +55,21 @@ class FollowedMids:
 
     def at(self, times_ms: Int1D) -> tuple[Float1D, Int1D]:
         """See `MidSource.at`."""
-        return newest_of(self._time_ms, self._mid, self._heard_ms, times_ms)
+        time_ms, mid = self._quotes.columns
+        (heard_ms,) = self._heard.columns
+        return newest_of(time_ms, mid, heard_ms, times_ms)
 
     def _forget(self) -> None:
-        self._time_ms: Int1D = np.empty(0, np.int64)
-        self._mid: Float1D = np.empty(0)
-        self._heard_ms: Int1D = np.empty(0, np.int64)
+        self._quotes = _InOrder(np.empty(0, np.int64), np.empty(0))
+        self._heard = _InOrder(np.empty(0, np.int64))
 
     def _add(self, parts: Iterable[Shards]) -> None:
-        merged = [self._merged(part) for part in parts]
-        times = np.concatenate([self._time_ms, *(one.quotes.time_ms for one in merged)])
-        mids = [(one.quotes.bid + one.quotes.ask) / 2 for one in merged]
-        order = _order(times)
-        self._time_ms = times[order]
-        self._mid = np.concatenate([self._mid, *mids])[order]
-        heard = [column for one in merged for column in (one.quotes.time_ms, one.book_time_ms)]
-        heard_ms = np.concatenate([self._heard_ms, *heard])
-        heard_ms.sort(kind="stable")
-        self._heard_ms = heard_ms
+        for part in parts:
+            recording = self._merged(part)
+            quotes = recording.quotes
+            self._quotes.add(quotes.time_ms, (quotes.bid + quotes.ask) / 2)
+            self._heard.add(np.sort(np.concatenate([quotes.time_ms, recording.book_time_ms])))
+        (heard_ms,) = self._heard.columns
         if self._tail is not None and len(heard_ms):
             self._tail.forget_before(int(heard_ms[-1]) - CLOCK_MARGIN_MS)
 
@@ -80,6 +78,30 @@ class FollowedMids:
         return merge_shards(self._coin, parsed, None, None, ())
 
 
-def _order(times: Int1D) -> Int1D | slice:
-    """The order of ascending times; nothing is moved where they are."""
-    return slice(None) if (np.diff(times) >= 0).all() else np.argsort(times, kind="stable")
+class _InOrder:
+    """Columns in the order of the first, to which rows are added without copying all others."""
+
+    def __init__(self, *columns: NDArray[Any]) -> None:
+        self._room = columns
+        self._rows = len(columns[0])
+
+    @property
+    def columns(self) -> tuple[NDArray[Any], ...]:
+        """The columns, as views."""
+        return tuple(room[: self._rows] for room in self._room)
+
+    def add(self, *columns: NDArray[Any]) -> None:
+        """Add rows, which are in order among themselves."""
+        before, self._rows = self._rows, self._rows + len(columns[0])
+        if self._rows > len(self._room[0]):
+            self._room = tuple(
+                np.concatenate([room[:before], np.empty(self._rows, room.dtype)])
+                for room in self._room
+            )
+        for room, column in zip(self._room, columns, strict=True):
+            room[before : self._rows] = column
+        first = self._room[0]
+        if 0 < before < self._rows and first[before] < first[before - 1]:  # a second recorder
+            order = np.argsort(first[: self._rows], kind="stable")
+            for room in self._room:
+                room[: self._rows] = room[: self._rows][order]

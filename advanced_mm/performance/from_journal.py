@@ -264,13 +264,16 @@ def _quotes(
 
 def _last_of_run(tables: Iterable[pa.Table]) -> dict[int, int]:
     """The last time that each process wrote anything of."""
-    last: dict[int, int] = {}
+    runs, latest = [], []
     for table in tables:
-        # Threads would wait for the processes of a session on their cores.
-        runs = table.select(["run", "time_ms"]).group_by("run", use_threads=False)
-        for row in runs.aggregate([("time_ms", "max")]).to_pylist():
-            last[row["run"]] = max(row["time_ms_max"], last.get(row["run"], 0))
-    return last
+        run, times = _ints(table, "run"), _ints(table, "time_ms")
+        first = np.flatnonzero(np.diff(run, prepend=-1))
+        runs.append(run[first])
+        latest.append(np.maximum.reduceat(times, first) if len(first) else times)
+    names, place = np.unique(np.concatenate(runs), return_inverse=True)
+    last = np.zeros(len(names), dtype=np.int64)
+    np.maximum.at(last, place, np.concatenate(latest))
+    return dict(zip(names.tolist(), last.tolist(), strict=True))
 
 
 def _end_of_run(sent: pa.Table, last: Mapping[int, int]) -> Int1D:
