@@ -25,8 +25,8 @@ def trading_table(bots: tuple[BotLook, ...], budget: BudgetLog, wide: bool = Tru
     """
     weight = _DASH if budget.weight is None else f"{budget.weight} of 1200"
     actions = budget.actions_a_minute
-    rate = "" if actions is None else f" · {actions:.1f} actions a minute"
-    title = f"at the venue · REST weight of the last minute {weight}{rate}"
+    rate = "" if actions is None else f" and {actions:.1f} actions"
+    title = f"at the venue · REST weight {weight}{rate} a minute"
     table = Table(
         expand=True, box=None, pad_edge=False, title=title, title_justify="left",
         title_style="bold", padding=(0, 1, 0, 0),
