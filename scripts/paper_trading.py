@@ -19,6 +19,8 @@ from advanced_mm.errors import InputError
 from advanced_mm.parameter_files import write_json_atomically
 from advanced_mm.performance import RunningPerformance
 from advanced_mm.report.live_screen import live_screen, status_line
+from advanced_mm.report.performance_text import wide_console
+from advanced_mm.report.session_end import SessionEnd, judge_session
 from advanced_mm.session.session import (
     PaperSession,
     PartDiedError,
@@ -29,6 +31,7 @@ from advanced_mm.session.session import (
 
 ROOT = Path(__file__).resolve().parents[1]
 LINE_EVERY_SECONDS = 15.0
+PAGE = "performance.html"
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -75,7 +78,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a session; return exit code 1 if a process died, 2 for an error in the options."""
+    """Run a session; return its exit code.
+
+    It is 1 if a process died, or if the venue's accounts differ from what the journal tells, and 2
+    for an error in the options.
+    """
     options = parse(argv)
     configure_logging(options.verbose)
     logging.getLogger("ft_rest_client").setLevel(logging.ERROR)
@@ -106,12 +113,16 @@ def main(argv: list[str] | None = None) -> int:
             last = _watch(session, earnings, console, options.minutes, ended)
             summary = session.summary(last)
             console.print("stopping the bot, the runner, the collector and the venue …")
+            session.end_bots()
     except PartDiedError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    _report(console, summary, options.summary)
+    with console.status("judging what it earned …"):
+        end = judge_session(session)
+    _report(console, summary | {"performance": end.to_json()}, options.summary)
+    _show_performance(end, session.options.folder / PAGE)
     console.print(f"all files of this session are in {session.options.folder}", soft_wrap=True)
-    return 0
+    return 0 if end.sound else 1
 
 
 def _folder(asked: Path | None) -> Path:
@@ -178,6 +189,15 @@ def _report(console: Console, summary: dict[str, Any], path: Path | None) -> Non
     console.print_json(json.dumps(summary))
     if path is not None:
         write_json_atomically(path, summary)
+
+
+def _show_performance(end: SessionEnd, page: Path) -> None:
+    """Print what the session earned, and write its page where anything was filled."""
+    console = wide_console()
+    end.print_on(console)
+    if end.several:
+        end.write_page(page)
+        console.print(f"the performance report is {page}", soft_wrap=True, highlight=False)
 
 
 if __name__ == "__main__":

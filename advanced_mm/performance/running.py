@@ -15,16 +15,18 @@ from advanced_mm.marketdata.records import Float1D, Int1D
 from advanced_mm.performance.assess import attribute_bots
 from advanced_mm.performance.attribution import Parts
 from advanced_mm.performance.followed_mids import FollowedMids
-from advanced_mm.performance.from_journal import record_of
+from advanced_mm.performance.from_journal import RECORD_COLUMNS, record_of
 from advanced_mm.performance.mids import Marks, MidSource, SeenMids, find_marks
 from advanced_mm.performance.paths import equity_path
 from advanced_mm.performance.records import Record
 from advanced_mm.performance.truth import edges_of_fills, expected_edge, realised_edge
 
-__all__ = ["EarnedSoFar", "LatestFill", "RunningPerformance", "earned_until"]
+__all__ = ["EARNED_COLUMNS", "EarnedSoFar", "LatestFill", "RunningPerformance", "earned_until"]
 
 HORIZON_S: Final = 10.0
 _LATEST: Final = 5
+EARNED_COLUMNS: Final = RECORD_COLUMNS | {Look: (*RECORD_COLUMNS[Look], "what")}
+"""What `earned_until` takes of each kind of event."""
 _LEAST_BETWEEN_S: Final = 2.0
 
 
@@ -90,7 +92,7 @@ class RunningPerformance:
         self._coin = coin
         self._clock_ms, self._monotonic_s = clock_ms, monotonic_s
         since_ms = clock_ms()
-        self._journal = GrowingJournal(journal, coin, since_ms)
+        self._journal = GrowingJournal(journal, coin, since_ms, EARNED_COLUMNS)
         self._recording = FollowedMids(ShardStore(data_dir), coin, since_ms)
         self._last: EarnedSoFar | None = None
         self._next_s = monotonic_s()
@@ -114,7 +116,7 @@ def earned_until(
     Parameters
     ----------
     journal, coin
-        What was written so far, and the venue's name of the coin.
+        What was written so far, read with `EARNED_COLUMNS`, and the venue's name of the coin.
     now_ms
         The time, epoch milliseconds. Before a markout's time has come it is not known, though a
         finished journal's may be taken from the newest mid before it.

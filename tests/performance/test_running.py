@@ -12,7 +12,7 @@ from advanced_mm.marketdata.schemas import SCHEMAS
 from advanced_mm.performance import RecordedMids, RunningPerformance
 from advanced_mm.performance.followed_mids import FollowedMids
 from advanced_mm.performance.judge import Wanted, judge_journal
-from advanced_mm.performance.running import earned_until
+from advanced_mm.performance.running import EARNED_COLUMNS, earned_until
 from tests.performance.journals import START_MS, fill, look, quote, quote_ended, write_journal
 
 
@@ -177,9 +177,10 @@ def test_other_coins_do_not_count(session):
 def test_a_journal_that_is_read_whole_gives_the_same(tmp_path):
     events = [look(at(0), what="start"), *a_fill(5, "bid"), look(at(15), 1.0, 101.0)]
     write_journal(tmp_path, events)
-    earned = earned_until(read_journal(tmp_path), "ETH", at(20))
+    journal = read_journal(tmp_path, columns=EARNED_COLUMNS)
+    earned = earned_until(journal, "ETH", at(20))
     assert earned.parts.adverse_selection == pytest.approx(1.0)
-    assert earned_until(read_journal(tmp_path), "BTC", at(20)) is None
+    assert earned_until(journal, "BTC", at(20)) is None
 
 
 def prices(first_s, mids):
