@@ -17,7 +17,7 @@ from advanced_mm.journal.events import ClockJumped, Event
 from advanced_mm.journal.folders import event_folders, journal_coins
 from advanced_mm.journal.rows import COLUMNS, NEEDED, ROWS, RUN_SHIFT, event_of
 
-__all__ = ["Journal", "JournalNotes", "read_journal"]
+__all__ = ["Journal", "JournalNotes", "damaged_sentence", "read_journal"]
 
 _EARLIER, _LATER = timedelta(days=1), timedelta(days=2)
 """Events are filed under the day they were written, which may differ from the day they happened."""
@@ -47,11 +47,13 @@ class JournalNotes:
 
     def sentences(self) -> list[str]:
         """What there is to tell a person, a sentence each."""
-        told = [f"Skipped a damaged day file: {one}." for one in self.damaged]
+        told = [damaged_sentence(one) for one in self.damaged]
         if self.lines:
-            told.append(f"Left out {self.lines} lines that were cut short.")
+            were = "line that was" if self.lines == 1 else "lines that were"
+            told.append(f"Left out {self.lines} {were} cut short.")
         if self.rows:
-            told.append(f"Left out {self.rows} rows that are no events.")
+            rows = "row that lacks" if self.rows == 1 else "rows that lack"
+            told.append(f"Left out {self.rows} {rows} what an event needs.")
         for jump in self.clock_jumps:
             at = datetime.fromtimestamp(jump.time_ms / 1000, UTC)
             told.append(
@@ -59,6 +61,11 @@ class JournalNotes:
                 "events are in the order in which they were recorded."
             )
         return told
+
+
+def damaged_sentence(file: str) -> str:
+    """Return what is reported of a day file that cannot be read."""
+    return f"Skipped a damaged day file: {file}."
 
 
 @dataclass(frozen=True)

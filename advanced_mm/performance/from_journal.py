@@ -72,6 +72,7 @@ def journal_records(
     since_ms: int | None = None,
     until_ms: int | None = None,
     bot: str | None = None,
+    unread: list[str] | None = None,
 ) -> Iterator[Record]:
     """Read the record of each coin that was traded, one after the other.
 
@@ -86,6 +87,8 @@ def journal_records(
         ``since_ms`` and still rested then are included.
     bot : str, optional
         One bot; None takes all as one book.
+    unread : list, optional
+        Takes the damaged day files of coins that have nothing else in the window.
 
     Raises
     ------
@@ -111,6 +114,8 @@ def journal_records(
             for name in _unique(_since(tables[kind.event], since_ms), "bot")
         }
         bots |= here
+        if not here and unread is not None:
+            unread += notes.damaged
         if here and (bot is None or bot in here):
             found = True
             own = sorted(here) if bot is None else [bot]
@@ -119,9 +124,10 @@ def journal_records(
             yield replace(record, source=str(folder))
     if bot is not None and not found:
         known = ", ".join(sorted(bots)) or "none"
+        asked = "" if since_ms is None and until_ms is None else " in that time"
         raise InputError(
-            f"bot {bot!r} wrote nothing in the journal {str(folder)!r} in that time; those that "
-            f"did: {known}."
+            f"bot {bot!r} wrote nothing in the journal {str(folder)!r}{asked}; those that did: "
+            f"{known}."
         )
 
 

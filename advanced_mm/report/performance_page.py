@@ -111,8 +111,11 @@ def headline_of(several: Sequence[Performance], horizon_s: float) -> Headline:
     word = "It earned" if earned > 0 else "It lost" if earned < 0 else "It came out even:"
     amount = money(abs(earned)).lstrip("+")
     fills = f"{parts.fills:,} fill{'s' if parts.fills != 1 else ''}"
+    skipped = len({name for one in several for name in one.record.skipped})
+    damaged = f"{skipped} damaged day file{'s' if skipped != 1 else ''} skipped"
+    note = f" ({damaged})" if skipped else ""
     return Headline(
-        verdict=f"{word} {amount} USDC in {span_text(end - start)}, with {fills}.",
+        verdict=f"{word} {amount} USDC in {span_text(end - start)}, with {fills}{note}.",
         why=f"{_why(parts, horizon_s)} {_by_chance(several)}".strip(),
         cards=[
             Card(PART_LABELS["spread_captured"], part_text(parts, "spread_captured"),

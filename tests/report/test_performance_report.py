@@ -245,3 +245,13 @@ def test_a_damaged_day_is_named_and_the_others_are_read(folder, capsys):
     assert any("2025-11-20.parquet" in note for note in report["coins"]["ETH"]["notes"])
     (record,) = journal_records(folder / "journal")
     assert len(record.skipped) == 1
+    (folder / "journal" / "BTC").mkdir()
+    (folder / "journal" / "BTC" / "2025-11-24.parquet").write_bytes(b"nor this")
+    assert MAIN(["--journal", str(folder)]) == 0
+    shown = capsys.readouterr().out
+    assert "with 120 fills (2 damaged day files skipped)." in " ".join(shown.split())
+    assert "BTC/2025-11-24.parquet" in shown.replace("\n", "")
+    (folder / "journal" / "ETH" / "2025-11-24.parquet").write_bytes(b"gone")
+    alone = refused(capsys, "--journal", folder)
+    assert "There are no fills" in alone
+    assert "ETH/2025-11-24.parquet" in alone
