@@ -118,10 +118,9 @@ def _quoting(record: Record, marks: Marks, resting: Presence) -> Mapping[str, Fi
         if draws
         else Figure(np.nan, "share")
     )
-    of_quote = np.where(fills.quote >= 0, fills.quote, 0)
-    depth = quotes.depth[of_quote] if len(quotes) else np.full(len(fills), np.nan)
+    depth = record.of_fills(quotes.depth)
     captured = fills.sign * (marks.mid - fills.price)
-    known = (fills.quote >= 0) & np.isfinite(depth) & np.isfinite(captured)
+    known = np.isfinite(depth) & np.isfinite(captured)
     by_fill = TimeDraws(fills.time_ms)
     size = np.where(known, fills.size, 0.0)
     efficiency = by_fill.ratio(

@@ -160,6 +160,13 @@ class Record:
     skipped: Sequence[str] = ()
     notes: Sequence[str] = field(default=())
 
+    def of_fills(self, column: Float1D) -> Float1D:
+        """Return a column of the quotes for each fill, NaN for fills without a quote."""
+        place = self.fills.quote
+        if not len(column):
+            return np.full(len(place), np.nan)
+        return np.where(place >= 0, column[np.maximum(place, 0)], np.nan)
+
     @property
     def capital(self) -> float:
         """Equity at the start; accounts that show the same at both ends are one. NaN if unknown."""

@@ -132,15 +132,8 @@ def published_at(record: Record, history: CalibrationHistory | None) -> Publishe
 def model_truth(record: Record, marks: Marks, published: Published) -> ModelTruth:
     """Compare expectations with what came of them; without quotes everything is empty."""
     fills, quotes = record.fills, record.quotes
-    of_quote = np.where(fills.quote >= 0, fills.quote, 0)
-
-    def of_fill(column: Float1D) -> Float1D:
-        if not len(quotes):
-            return np.full(len(fills), np.nan)
-        return np.where(fills.quote >= 0, column[of_quote], np.nan)
-
     to_bp = 1e4 / np.where(fills.price > 0, fills.price, np.nan)
-    expected = of_fill(quotes.edge) * to_bp
+    expected = record.of_fills(quotes.edge) * to_bp
     fee = fills.fee / np.where(fills.size > 0, fills.size, np.nan)
 
     def realised(horizon: float) -> Float1D:
@@ -161,7 +154,13 @@ def model_truth(record: Record, marks: Marks, published: Published) -> ModelTrut
         expected=draws.mean(np.where(both, expected, np.nan), "bp", fills.price * fills.size),
         realised=draws.mean(np.where(both, came, np.nan), "bp", fills.price * fills.size),
         depths=_depths(record, published),
-        ages=_ages(record, marks, of_fill(quotes.depth), of_fill(published.kappa), volatility),
+        ages=_ages(
+            record,
+            marks,
+            record.of_fills(quotes.depth),
+            record.of_fills(published.kappa),
+            volatility,
+        ),
         volatility=volatility,
     )
 
