@@ -154,13 +154,7 @@ def model_truth(record: Record, marks: Marks, published: Published) -> ModelTrut
         expected=draws.mean(np.where(both, expected, np.nan), "bp", fills.price * fills.size),
         realised=draws.mean(np.where(both, came, np.nan), "bp", fills.price * fills.size),
         depths=_depths(record, published),
-        ages=_ages(
-            record,
-            marks,
-            record.of_fills(quotes.depth),
-            record.of_fills(published.kappa),
-            volatility,
-        ),
+        ages=_ages(record, marks, published, volatility),
         volatility=volatility,
     )
 
@@ -224,10 +218,10 @@ def _depths(record: Record, published: Published) -> list[DepthBin]:
     return bins
 
 
-def _ages(
-    record: Record, marks: Marks, depth: Float1D, kappa: Float1D, volatility: float
-) -> list[AgeBin]:
+def _ages(record: Record, marks: Marks, published: Published, volatility: float) -> list[AgeBin]:
     fills = record.fills
+    depth = record.of_fills(record.quotes.depth)
+    kappa = record.of_fills(published.kappa)
     to_bp = 1e4 / np.where(fills.price > 0, fills.price, np.nan)
     lost = (depth - fills.sign * (marks.mid - fills.price)) * to_bp
     model = kappa * volatility**2 * fills.rested_s * to_bp
