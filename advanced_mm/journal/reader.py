@@ -1,4 +1,4 @@
-"""Read a journal back: a table a kind of event, and what could not be read."""
+"""Read a journal: a table for each kind of event, and what could not be read."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -28,14 +28,14 @@ _LISTED: Final = pa.dictionary(pa.int32(), pa.string())
 
 @dataclass(frozen=True)
 class JournalNotes:
-    """What a reader should know of what it has not read.
+    """What was left out when a journal was read.
 
     Attributes
     ----------
     damaged
         Day files that cannot be read, each with the reason; the others were read all the same.
     lines, rows
-        Lines cut short by a crash, and rows that lack what their kind needs, that were left out.
+        How many were left out: lines cut short by a crash, rows that lack what their kind needs.
     clock_jumps
         Where a writer's clock was set; events keep the order in which they were recorded.
     """
@@ -46,7 +46,7 @@ class JournalNotes:
     clock_jumps: tuple[ClockJumped, ...] = ()
 
     def sentences(self) -> list[str]:
-        """What there is to tell a person, a sentence each."""
+        """Return what a person should know, one sentence each."""
         told = [damaged_sentence(one) for one in self.damaged]
         if self.lines:
             were = "line that was" if self.lines == 1 else "lines that were"
@@ -103,7 +103,7 @@ def read_journal(
     folder : Path
         The journal's: ``user_data/journal``.
     coin : str, optional
-        One coin in any spelling, with what is of no coin; None reads all.
+        One coin in any spelling, with the events of no coin; None reads all.
     since_ms, until_ms : int, optional
         Bounds of ``time_ms``, both included.
     columns : mapping, optional
@@ -219,7 +219,7 @@ def _encoded(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def _compact(table: pa.Table, parts: list[pa.Table]) -> pa.Table:
-    """Copy each column to one piece of memory and free its pieces; thousands of them waste much."""
+    """Copy each column into one piece of memory; thousands of small pieces waste a lot."""
     parts.clear()
     names, columns = table.column_names, []
     for name in names:

@@ -289,7 +289,7 @@ def _signs(table: pa.Table) -> Int1D:
 
 
 def _running(tables: Iterable[pa.Table]) -> Int1D:
-    """When anything was written: rows of start and end, pauses left out."""
+    """Return when bots were running: rows of start and end, without the pauses."""
     times = np.sort(np.concatenate([_ints(table, "time_ms") for table in tables]))
     gaps = np.flatnonzero(np.diff(times) > _PAUSE_MS)
     first = np.concatenate([[0], gaps + 1])
@@ -372,7 +372,7 @@ def _ends(
 
 
 def _last_of_run(tables: Iterable[pa.Table]) -> dict[int, int]:
-    """The last time that each process wrote anything of."""
+    """Return the last time each process recorded anything."""
     last: dict[int, int] = {}
     for table in tables:
         runs = table.select(["run", "time_ms"]).group_by("run").aggregate([("time_ms", "max")])
@@ -382,14 +382,14 @@ def _last_of_run(tables: Iterable[pa.Table]) -> dict[int, int]:
 
 
 def _end_of_run(sent: pa.Table, last: Mapping[int, int]) -> Int1D:
-    """The last word of the process that sent each quote."""
+    """Return the last time anything was recorded by the process that sent each quote."""
     found = np.array(sorted(last), dtype=np.int64)
     ends = np.array([last[run] for run in found.tolist()], dtype=np.int64)
     return np.asarray(ends[np.searchsorted(found, _ints(sent, "run"))])
 
 
 def _with_fills(quotes: Quotes, fills: Fills) -> Quotes:
-    """Count what fills tell of quotes whose end was not written."""
+    """Fill in the filled sizes of quotes whose end was not recorded."""
     known = fills.quote >= 0
     told = np.bincount(fills.quote[known], fills.size[known], minlength=len(quotes))
     np.maximum(quotes.filled, told, out=quotes.filled)
@@ -424,7 +424,7 @@ def _refusals(table: pa.Table, spans: Int1D) -> Refusals:
 def _span(
     name: str, looks: pa.Table, own: Fills, funding: pa.Table, start_ms: int, end_ms: int
 ) -> BotSpan:
-    """What a bot held and was worth at its first look and its last."""
+    """Return what a bot held and was worth at its first and its last look."""
     looks = _of_bots(looks, [name])
     if not looks.num_rows:
         return BotSpan(name, start_ms, end_ms)
@@ -457,7 +457,7 @@ def _span(
 
 
 def _requests(table: pa.Table, bots: Sequence[str]) -> int | None:
-    """Actions that the venue has counted in the window, by all the bots; None if not of each."""
+    """Return the actions the venue counted in the window; None if a bot lacks two readings."""
     place, used = _places(table, "bot", bots), _ints(table, "used")
     by_bot = [used[place == number] for number in range(len(bots))]
     if any(len(readings) < _LEAST_READINGS for readings in by_bot):

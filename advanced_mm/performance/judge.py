@@ -1,4 +1,4 @@
-"""From a journal or a database to judged records, with the mids and the refits that belong."""
+"""Assess a journal or a database, with its mids and refits."""
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -27,11 +27,11 @@ def _quietly(steps: Sequence[int], title: str) -> Iterable[int]:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked for.
+    """The part of a record to assess.
 
     ``coin`` in any spelling and ``bot`` restrict it to one of each; ``since_ms`` and ``until_ms``
     (epoch milliseconds, both included) to a stretch of time. ``data_dir`` has the recording, if
-    there is one. ``track`` shows progress over its parts, ``reading`` that something is read.
+    there is one. ``track`` shows progress over its parts, ``reading`` that reading is under way.
     """
 
     coin: str | None = None
@@ -45,7 +45,7 @@ class Wanted:
 
 
 def judge_journal(folder: Path, wanted: Wanted) -> list[Performance]:
-    """Judge what a journal tells, coin by coin.
+    """Assess a journal, coin by coin.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def judge_journal(folder: Path, wanted: Wanted) -> list[Performance]:
 
 
 def judge_database(database: Path, wanted: Wanted) -> list[Performance]:
-    """Judge what Freqtrade's database tells, coin by coin.
+    """Assess Freqtrade's database, coin by coin.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Did the model tell the truth? What it expected of each quote against what became of it."""
+"""Did the model tell the truth? Its expectation of each quote against the result."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Published:
 
 @dataclass(frozen=True)
 class EdgeBin:
-    """Fills of like expected edge (bp of the price): what was expected and what came of it."""
+    """Fills of like expected edge (bp of the price): what was expected and what was realised."""
 
     expected: float
     realised: Figure
@@ -130,7 +130,7 @@ def published_at(record: Record, history: CalibrationHistory | None) -> Publishe
 
 
 def model_truth(record: Record, marks: Marks, published: Published) -> ModelTruth:
-    """Compare expectations with what came of them; without quotes everything is empty."""
+    """Compare expectations with results; without quotes everything is empty."""
     fills, quotes = record.fills, record.quotes
     to_bp = 1e4 / np.where(fills.price > 0, fills.price, np.nan)
     expected = record.of_fills(quotes.edge) * to_bp

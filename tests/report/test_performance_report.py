@@ -179,7 +179,7 @@ def test_a_database_says_what_it_can(tmp_path, capsys):
     report = told(capsys, "--db", path, "--data-dir", tmp_path)
     assert report["total"]["equity_change"] == pytest.approx(1.75)
     assert report["total"]["fills_with_mid"] == 0
-    assert "Nobody saw the mid" in " ".join(report["coins"]["ETH"]["notes"])
+    assert "The mid at the fills is unknown" in " ".join(report["coins"]["ETH"]["notes"])
 
 
 def test_stacked_bars_stand_on_each_other_on_both_sides_of_zero(tmp_path):
