@@ -17,6 +17,7 @@ from rich.live import Live
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
 from advanced_mm.parameter_files import write_json_atomically
+from advanced_mm.performance import RunningPerformance
 from advanced_mm.report.live_screen import live_screen, status_line
 from advanced_mm.report.performance_text import wide_console
 from advanced_mm.report.session_end import SessionEnd, judge_session
@@ -107,8 +108,9 @@ def main(argv: list[str] | None = None) -> int:
             console.print("starting the venue, the collector, the runner and the bot …")
             if options.live and options.both_sides:
                 console.print("the second bot starts half a minute after the first …")
+            earnings = RunningPerformance(session.options.journal, session.options.data_dir, coin)
             session.start(ended)
-            last = _watch(session, console, options.minutes, ended)
+            last = _watch(session, earnings, console, options.minutes, ended)
             summary = session.summary(last)
             console.print("stopping the bot, the runner, the collector and the venue …")
             session.end_bots()
@@ -158,7 +160,11 @@ def _stop_on_signals() -> threading.Event:
 
 
 def _watch(
-    session: PaperSession, console: Console, minutes: float | None, ended: threading.Event
+    session: PaperSession,
+    earnings: RunningPerformance,
+    console: Console,
+    minutes: float | None,
+    ended: threading.Event,
 ) -> SessionView:
     """Show the state until the time is up or a signal arrives."""
     begin = time.monotonic()
@@ -169,9 +175,10 @@ def _watch(
             elapsed = time.monotonic() - begin
             view = session.look()
             if console.is_terminal:
-                screen.update(live_screen(session, view, elapsed, console.width), refresh=True)
+                shown = live_screen(session, view, earnings.look(), elapsed, console.width)
+                screen.update(shown, refresh=True)
             elif time.monotonic() >= next_line:
-                print(status_line(session, view, elapsed), flush=True)
+                print(status_line(session, view, earnings.look(), elapsed), flush=True)
                 next_line += LINE_EVERY_SECONDS
             if time.monotonic() >= deadline:
                 break

@@ -16,6 +16,7 @@ import requests
 
 from advanced_mm.errors import AdvancedMMError, InputError, VenueError
 from advanced_mm.instruments import dex_of, resolve_coin
+from advanced_mm.journal import JOURNAL_FOLDER
 from advanced_mm.parameter_files import ParameterFileError, ParameterFiles, ParameterSet
 from advanced_mm.session.bots import BotLook, SessionBot, bot_plans
 from advanced_mm.session.budget_log import BudgetLog
@@ -100,6 +101,11 @@ class SessionOptions:
     def data_dir(self) -> Path:
         """Where the collector writes its shards."""
         return self.folder / "HL_data"
+
+    @property
+    def journal(self) -> Path:
+        """Where the bots write down what they do."""
+        return self.folder / JOURNAL_FOLDER
 
 
 @dataclass(frozen=True)
