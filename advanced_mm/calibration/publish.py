@@ -1,8 +1,9 @@
 """Publication of a fit in the four parameter files, keeping the last good fit if necessary."""
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from advanced_mm.calibration.calibrate import CoinCalibration
 from advanced_mm.calibration.entries import (
@@ -27,11 +28,31 @@ from advanced_mm.parameter_files import (
 )
 from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
 
-__all__ = ["last_published", "parameter_set", "publish"]
+__all__ = ["PublishedSets", "RefitHistory", "last_published", "parameter_set", "publish"]
 
 logger = logging.getLogger(__name__)
 
 Entry = TypeVar("Entry", bound=ParameterEntry)
+
+
+class PublishedSets(Protocol):
+    """Where refits are published: `ParameterFiles`."""
+
+    def read(self, coin: str) -> ParameterSet:
+        """Return the coin's published set; raise ParameterFileError if there is none."""
+
+    def publish(self, sets: Mapping[str, ParameterSet]) -> None:
+        """Replace the coins' sets."""
+
+
+class RefitHistory(Protocol):
+    """Where every refit is kept: `CalibrationHistory`."""
+
+    def append(self, sets: Mapping[str, ParameterSet]) -> None:
+        """Add one refit of each coin."""
+
+    def merge(self) -> None:
+        """Write what is left to write."""
 
 
 def publish(
@@ -54,7 +75,7 @@ def publish(
     return entries
 
 
-def last_published(files: ParameterFiles, coin: str) -> ParameterSet | None:
+def last_published(files: PublishedSets, coin: str) -> ParameterSet | None:
     """Return the coin's published entries, None if there are none that belong together."""
     try:
         return files.read(coin)
