@@ -13,8 +13,6 @@ from advanced_mm.calibration.entries import (
     lambda_entry,
 )
 from advanced_mm.calibration.windows.estimate import Status
-from advanced_mm.errors import InputError
-from advanced_mm.model import solve
 from advanced_mm.parameter_files import (
     MissingParametersError,
     ParameterEntry,
@@ -23,8 +21,7 @@ from advanced_mm.parameter_files import (
     ParameterSet,
     Settings,
     ValueFunctionEntry,
-    model_problem,
-    value_function_fields,
+    with_value_function,
 )
 from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
 
@@ -109,8 +106,8 @@ def parameter_set(
     lambda_ = lambda_entry(calibration, published_at)
     lambda_ = _kept(lambda_, old.lambda_ if old else None, window_grown)
     unsolved = ParameterSet(calibration.coin, kappa, epsilon, lambda_, ())
-    solved = _value_function(unsolved, calibration, settings, published_at)
-    return ParameterSet(calibration.coin, kappa, epsilon, lambda_, (solved,))
+    absent = ValueFunctionEntry(**common_fields(calibration, published_at, Status.INSUFFICIENT))
+    return with_value_function(unsolved, settings, absent)
 
 
 def _kept(new: Entry, old: Entry | None, window_grown: bool) -> Entry:
@@ -125,27 +122,4 @@ def _kept(new: Entry, old: Entry | None, window_grown: bool) -> Entry:
             "published_at": new.published_at,
             "silent": new.silent,
         }
-    )
-
-
-def _value_function(
-    parameters: ParameterSet,
-    calibration: CoinCalibration,
-    settings: Settings,
-    published_at: datetime,
-) -> ValueFunctionEntry:
-    """Solve the configured problem; return an entry without values if a parameter is missing."""
-    absent = ValueFunctionEntry(**common_fields(calibration, published_at, Status.INSUFFICIENT))
-    status = max((Status(entry.status) for entry in parameters.entries), key=list(Status).index)
-    if status is Status.INSUFFICIENT:
-        return absent
-    try:
-        solution = solve(model_problem(parameters, settings))
-    except (ParameterFileError, InputError) as error:
-        logger.warning("%s: the value function cannot be solved: %s", parameters.coin, error)
-        return absent
-    oldest = min(parameters.entries, key=lambda entry: entry.fitted_at or published_at)
-    shared = oldest.model_dump(include=set(ParameterEntry.model_fields))
-    return ValueFunctionEntry.model_validate(
-        shared | {"status": status.value} | value_function_fields(solution)
     )
