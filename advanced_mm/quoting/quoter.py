@@ -20,7 +20,7 @@ from advanced_mm.parameter_files import (
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting.edge import Side, expected_edge
 from advanced_mm.quoting.guards import CLOCK_TOLERANCE_SECONDS, entry_refusal, quote_refusal
-from advanced_mm.quoting.parameter_feed import ParameterFeed
+from advanced_mm.quoting.parameter_feed import ParameterSource
 
 __all__ = ["Quote", "Quoter", "Refusal", "Touch", "kind_of"]
 
@@ -86,7 +86,7 @@ def kind_of(reason: str) -> str:
 class Quoter:
     """Quotes one coin at the optimal depths of the control problem around the venue's mid."""
 
-    def __init__(self, settings: Settings, feed: ParameterFeed, grid: PriceGrid) -> None:
+    def __init__(self, settings: Settings, feed: ParameterSource, grid: PriceGrid) -> None:
         self.settings = settings
         self._feed = feed
         self._grid = grid
