@@ -126,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--inventory",
         metavar="LOW:HIGH",
-        help="units of the stake that may be held, such as -3:3 (default: q_min and q_max)",
+        help="units of the stake that may be held, as in --inventory=-3:3 (default: q_min and q_max)",
     )
     parser.add_argument(
         "--fee-bp",

@@ -72,10 +72,6 @@ def journal_events(result: ReplayResult) -> Iterator[Event]:
     yield from merge(*streams, _ends(result), _funding(result), key=lambda event: event.time_ms)
 
 
-def _names(result: ReplayResult) -> dict[str, str]:
-    return {"coin": result.data.coin, "bot": result.bot}
-
-
 def _order(number: int) -> str:
     return f"replay-{number}"
 
@@ -91,7 +87,8 @@ def _quotes(result: ReplayResult) -> Iterator[Event]:
         known = result.decisions.calibration_id[row["row"]]
         yield QuoteSent(
             time_ms=int(row["sent_ns"] // NS_PER_MS),
-            **_names(result),
+            coin=result.data.coin,
+            bot=result.bot,
             order=_order(number),
             side=side,
             price=price,
@@ -125,7 +122,8 @@ def _ends(result: ReplayResult) -> Iterator[Event]:
             why = result.reason(int(row["refusal"]))
         yield QuoteEnded(
             time_ms=int(row["ended_ns"] // NS_PER_MS),
-            **_names(result),
+            coin=result.data.coin,
+            bot=result.bot,
             order=_order(number),
             outcome=outcome,
             why=why,
@@ -142,7 +140,8 @@ def _fills(result: ReplayResult) -> Iterator[Event]:
     for number, (time_ms, sign, price, size, fee, rested, seen, position, quote) in enumerate(rows):
         yield Fill(
             time_ms=time_ms,
-            **_names(result),
+            coin=result.data.coin,
+            bot=result.bot,
             fill=f"{result.bot}-{number}",
             order=_order(quote),
             side="bid" if sign > 0 else "ask",
@@ -161,7 +160,8 @@ def _refusals(result: ReplayResult) -> Iterator[Event]:
         reason = result.reason(int(row["code"]))
         yield RefusalChanged(
             time_ms=int(row["time_ns"] // NS_PER_MS),
-            **_names(result),
+            coin=result.data.coin,
+            bot=result.bot,
             kind=kind_of(reason),
             reason=reason or None,
         )
@@ -169,7 +169,9 @@ def _refusals(result: ReplayResult) -> Iterator[Event]:
 
 def _funding(result: ReplayResult) -> Iterator[Event]:
     for time_ms, amount, position in zip(*(c.tolist() for c in result.funding_paid), strict=True):
-        yield Funding(time_ms=time_ms, **_names(result), amount=amount, position=position)
+        yield Funding(
+            time_ms=time_ms, coin=result.data.coin, bot=result.bot, amount=amount, position=position
+        )
 
 
 def _looks(result: ReplayResult) -> Iterator[Event]:
@@ -188,7 +190,8 @@ def _looks(result: ReplayResult) -> Iterator[Event]:
         worth = float(position[i] * mid[i]) if position[i] else 0.0
         yield Look(
             time_ms=time_ms,
-            **_names(result),
+            coin=result.data.coin,
+            bot=result.bot,
             what="start" if time_ms == first else "end" if time_ms == last else "minute",
             position=float(position[i]),
             mid=seen,

@@ -1,7 +1,7 @@
 """Policies replayed on one recording, for each assumption about the queue."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from advanced_mm.parameter_files import Settings
@@ -53,9 +53,13 @@ class PolicyRun:
         return sum(len(result.fills) for result in self.results.values())
 
     def performance(self, backtest: Backtest, queue: Queue, horizon_s: float) -> Performance:
-        """Judge one of the replays, with the code that judges bots."""
-        result = self.results[queue]
-        return assess(result.record(), [result.mids], backtest.history, horizon_s)
+        """Judge one of the replays, with the code that judges bots.
+
+        Its net per hour is that of the summary: over the time with data.
+        """
+        result, summary = self.results[queue], self.summaries[queue]
+        judged = assess(result.record(), [result.mids], backtest.history, horizon_s)
+        return replace(judged, figures=judged.figures | {"net_per_hour": summary.net_per_hour})
 
 
 def run_policy(

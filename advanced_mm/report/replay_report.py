@@ -31,7 +31,7 @@ __all__ = [
 
 QUEUE_NAMES: Final[Mapping[Queue, str]] = {
     "front": "front of the queue",
-    "model": "place by a model",
+    "model": "modelled place in the queue",
     "back": "back of the queue",
 }
 SHORT_HOURS: Final = 1.0
