@@ -52,6 +52,7 @@ _SOLD = np.uint64(EXCH_EVENT | TRADE_EVENT | SELL_EVENT)
 
 Arrays = tuple[Any, ...]
 Floats = NDArray[np.float64]
+Rows = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def convert(recording: Recording, books: RecordedBooks) -> Converted:
     quotes, trades, tick = recording.quotes, recording.trades, recording.tick
     quotes = _both_sides(quotes)
     levels = _ticks(np.stack([books.bid, books.ask]), tick)
-    touches = _ticks(np.stack([quotes.bid, quotes.ask]), tick)
+    touches = _ticks(np.stack([quotes.bid, quotes.ask]), tick)[:, :, None]
     low, high = _range(recording.coin, levels, touches)
     traded = np.rint(trades.price / tick).astype(np.int64)
     times = np.concatenate([trades.time_ms, quotes.time_ms, books.time_ms])
@@ -101,13 +102,14 @@ def convert(recording: Recording, books: RecordedBooks) -> Converted:
     records = (
         (kinds[order].astype(np.int8), at[order], exchange_ns[order]),
         (traded, _units(trades.size), trades.side),
-        (touches, _units(np.stack([quotes.bid_size, quotes.ask_size]))),
+        (touches, _units(np.stack([quotes.bid_size, quotes.ask_size]))[:, :, None]),
         (levels, _units(np.stack([books.bid_size, books.ask_size]))),
     )
     seen = np.empty((len(quotes) + len(books), 3), np.int64)
-    count = _walk(*records, low, high, tick, np.empty(0, event_dtype), seen)
-    events = np.zeros(count, event_dtype)
-    _walk(*records, low, high, tick, events, seen)
+    # Each level that is set is removed once at most; rows that are not written cost no memory.
+    most = len(trades) + 2 * int((touches > 0).sum() + (levels > 0).sum()) + 2
+    events = np.zeros(most, event_dtype)
+    events = events[: _walk(*records, low, high, tick, events, seen)]
     touch = np.zeros(len(seen), TOUCH)
     touch["exchange_ns"] = seen[:, 0]
     for column, side in ((1, "bid"), (2, "ask")):
@@ -176,88 +178,80 @@ def _local(exchange_ns: Int1D, quotes: Quotes) -> Int1D:
 
 
 @compiled
-def _emit(book: Arrays, kind: np.uint64, now: int, price: int, size: float) -> None:
-    """Write an event if there is room, and count it."""
-    _, _, events, place, low_and_tick = book
-    if place[0] < len(events):
-        event = events[place[0]]
-        event.ev, event.exch_ts, event.local_ts = kind, now, now
-        event.px, event.qty = price * low_and_tick[1], size
-    place[0] += 1
+def _write(events: Rows, place: int, kind: np.uint64, now: int, price: float, size: float) -> int:
+    """Write an event; return the next place."""
+    event = events[place]
+    event.ev, event.exch_ts, event.local_ts = kind, now, now
+    event.px, event.qty = price, size
+    return place + 1
 
 
 @compiled
-def _set_level(side: int, price: int, size: float, book: Arrays, now: int) -> None:
-    sizes, low = book[0], int(book[4][0])
-    if sizes[side, price - low] != size:
-        sizes[side, price - low] = size
-        _emit(book, _BID if side == 0 else _ASK, now, price, size)
+def _set_levels(
+    side: int, prices: Int1D, sizes: Floats, book: Floats, best: int, low: int, tick: float,
+    now: int, events: Rows, place: int,
+) -> int:  # fmt: skip
+    """Set the levels of one side, and remove those from the best to the last that are gone.
 
-
-@compiled
-def _set_touch(side: int, price: int, size: float, book: Arrays, now: int) -> None:
-    """Remove what is in front of the best price and set its size."""
-    sizes, best, low = book[0], book[1], int(book[4][0])
-    for level in range(best[side], price, -1 if side == 0 else 1):
-        if low <= level < low + sizes.shape[1]:
-            _set_level(side, level, 0.0, book, now)
-    _set_level(side, price, size, book, now)
-    best[side] = price
-
-
-@compiled
-def _set_book(side: int, levels: Int1D, sizes: Floats, book: Arrays, now: int) -> None:
-    """Set the levels of a snapshot and remove those between them that are gone."""
-    toward, best, low = -1 if side == 0 else 1, book[1], int(book[4][0])
+    ``prices`` (ticks) start with the best one and end with 0 if there are fewer; ``book`` has the
+    size of each price from ``low``; ``best`` is the best price known so far.
+    """
     count = 0
-    while count < len(levels) and levels[count] > 0:
+    while count < len(prices) and prices[count] > 0:
         count += 1
     if count == 0:
-        return
-    first = max(best[side], levels[0]) if side == 0 else min(best[side], levels[0])
-    first = min(max(first, low), low + book[0].shape[1] - 1)
+        return place
+    toward = -1 if side == 0 else 1
+    first = max(best, prices[0]) if side == 0 else min(best, prices[0])
+    first = min(max(first, low), low + len(book) - 1)
+    kind = _BID if side == 0 else _ASK
     at = 0
-    for level in range(first, levels[count - 1] + toward, toward):
-        if at < count and levels[at] == level:
-            _set_level(side, level, sizes[at], book, now)
+    for price in range(first, prices[count - 1] + toward, toward):
+        size = 0.0
+        if prices[at] == price:
+            size = sizes[at]
             at += 1
-        else:
-            _set_level(side, level, 0.0, book, now)
-    best[side] = levels[0]
+        if book[price - low] != size:
+            book[price - low] = size
+            place = _write(events, place, kind, now, price * tick, size)
+    return place
 
 
 @compiled
 def _walk(
     stream: Arrays, trades: Arrays, touches: Arrays, books: Arrays,
-    low: int, high: int, tick: float, events: NDArray[Any], seen: NDArray[np.int64],
+    low: int, high: int, tick: float, events: Rows, seen: NDArray[np.int64],
 ) -> int:  # fmt: skip
-    """Write as many events as there is room for; return how many there are.
+    """Write the events, for which there is room; return how many there are.
 
     ``stream`` has the kind, the row among its kind and the time of each record; trades have prices,
-    sizes and sides, the others prices and sizes with bids first. ``seen`` gets the time and the
-    best bid and ask after each touch and snapshot.
+    sizes and sides, touches and snapshots prices and sizes of shape (2, n, levels), bids first.
+    ``seen`` gets the time and the best bid and ask after each touch and snapshot.
     """
     kinds, rows, times = stream
+    traded, amounts, sides = trades
+    book = np.zeros((2, high - low + 1))
     best = np.array([low - 1, high + 1])  # bid, ask; beyond the range if there is none
-    place = np.zeros(1, np.int64)
-    book = (np.zeros((2, high - low + 1)), best, events, place, np.array([float(low), tick]))
+    place = looks = 0
     if len(times):
-        _emit(book, _CLEAR_BIDS, times[0], low, 0.0)
-        _emit(book, _CLEAR_ASKS, times[0], high, 0.0)
-    looks = 0
+        place = _write(events, place, _CLEAR_BIDS, times[0], low * tick, 0.0)
+        place = _write(events, place, _CLEAR_ASKS, times[0], high * tick, 0.0)
     for i in range(len(times)):
         row, now = rows[i], times[i]
         if kinds[i] == 0:
-            kind = _BOUGHT if trades[2][row] > 0 else _SOLD
-            _emit(book, kind, now, trades[0][row], trades[1][row])
+            kind = _BOUGHT if sides[row] > 0 else _SOLD
+            place = _write(events, place, kind, now, traded[row] * tick, amounts[row])
             continue
+        prices, sizes = touches if kinds[i] == 1 else books
         for side in range(2):
-            if kinds[i] == 1:
-                _set_touch(side, touches[0][side, row], touches[1][side, row], book, now)
-            else:
-                _set_book(side, books[0][side, row], books[1][side, row], book, now)
+            place = _set_levels(
+                side, prices[side, row], sizes[side, row], book[side], best[side], low, tick,
+                now, events, place,
+            )  # fmt: skip
+            if prices[side, row, 0] > 0:
+                best[side] = prices[side, row, 0]
         seen[looks, 0] = now
         seen[looks, 1] = best[0] if best[0] >= low else 0
         seen[looks, 2] = best[1] if best[1] <= high else 0
         looks += 1
-    return int(place[0])
+    return place
