@@ -159,8 +159,8 @@ ELSEWHERE = {
     "test_the_bot_without_sparing_is_the_strategy_less_one_call",
     "python docs/tools/pictures.py screen": "tests/test_documented_commands.py::"
     "test_sessions_run_as_make_starts_them",
-    "python scripts/recalibrate_recording.py --crypto ETH": "tests/calibration/test_recalibrate.py::"
-    "test_the_script_tells_what_it_made",
+    "python scripts/recalibrate_recording.py --crypto ETH": ""
+    "tests/calibration/test_recalibrate.py::test_the_script_tells_what_it_made",
     "python scripts/replay_backtest.py --crypto ETH": f"{REPLAY_TESTS}::"
     "test_the_table_and_the_page_say_the_same",
     "python scripts/replay_backtest.py --crypto ETH --compare --html user_data/plot/replay.html": ""

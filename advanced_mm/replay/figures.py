@@ -1,5 +1,6 @@
 """What a replay earned per hour and per fill, how sure that is, and what it does not know."""
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -7,21 +8,32 @@ import numpy as np
 from advanced_mm.calibration.windows import Stretches
 from advanced_mm.marketdata.records import Float1D, Int1D
 from advanced_mm.performance.intervals import Figure, TimeDraws
+from advanced_mm.replay.events import ReplayData
 from advanced_mm.replay.result import ReplayResult
 
-__all__ = ["TOO_SHORT_HOURS", "covered_part", "equity_at", "replay_figures", "replay_notes"]
+__all__ = [
+    "TOO_SHORT_HOURS",
+    "covered_between",
+    "covered_part",
+    "equity_at",
+    "replay_figures",
+    "replay_notes",
+]
 
 TOO_SHORT_HOURS: Final = 1.0
 _BIN_MS: Final = 10_000
 _HORIZON_S: Final = 60.0
 """A position is held for about this long, so that blocks are three times as long at least."""
+_NONE_SEEN: Final = 3.69
+"""Upper bound (95%, two-sided) of a Poisson mean of which nothing was seen."""
 _MS_PER_HOUR: Final = 3_600_000
 
 
 def replay_figures(result: ReplayResult) -> dict[str, Figure]:
     """Return what a replay earned, with 95% intervals from blocks of time.
 
-    All figures are of the time with data: money and fills in it, divided by its hours.
+    All figures are of the time with data: money and fills in it, divided by its hours. Without a
+    fill there is nothing to draw: the fills' interval is then Poisson's, and the money has none.
 
     ``net_per_hour``
         Change of cash and of the position's value at the mid, after fees and funding, in the quote
@@ -47,9 +59,14 @@ def replay_figures(result: ReplayResult) -> dict[str, Figure]:
         return np.asarray(total[until] - total[since])
 
     turnover = per_bin(value)
+    net = draws.ratio(earned, hours, "USDC per hour")
+    fills = draws.ratio(per_bin(np.ones(len(value))), hours, "fills per hour")
+    if not len(value):
+        net = replace(net, low=np.nan, high=np.nan)
+        fills = replace(fills, low=0.0, high=_NONE_SEEN / float(hours.sum()))
     return {
-        "net_per_hour": draws.ratio(earned, hours, "USDC per hour"),
-        "fills_per_hour": draws.ratio(per_bin(np.ones(len(value))), hours, "fills per hour"),
+        "net_per_hour": net,
+        "fills_per_hour": fills,
         "net_bp_per_fill": draws.ratio(earned, turnover, "bp").times(1e4, "bp"),
         "by_book": draws.ratio(per_bin(value * result.by_book), turnover, "share"),
     }
@@ -83,9 +100,13 @@ def replay_notes(result: ReplayResult) -> list[str]:
 
 def covered_part(result: ReplayResult) -> Stretches:
     """Return the stretches with data within the replay."""
-    covered = result.data.covered
-    start = np.clip(covered.start_ms, result.start_ms, result.end_ms)
-    end = np.clip(covered.end_ms, result.start_ms, result.end_ms)
+    return covered_between(result.data, result.start_ms, result.end_ms)
+
+
+def covered_between(data: ReplayData, start_ms: int, end_ms: int) -> Stretches:
+    """Return the stretches with data between two times, exchange ms."""
+    start = np.clip(data.covered.start_ms, start_ms, end_ms)
+    end = np.clip(data.covered.end_ms, start_ms, end_ms)
     return Stretches(start[start < end], end[start < end])
 
 

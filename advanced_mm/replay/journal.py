@@ -25,6 +25,7 @@ from advanced_mm.replay.result import ReplayResult
 
 __all__ = ["replay_events", "write_journal"]
 
+_FLUSH_EVERY: Final = 50_000
 _SIDES: Final[tuple[Side, Side]] = ("bid", "ask")
 _WHY: Final = {
     Ended.RESTING: "",
@@ -54,12 +55,17 @@ def replay_events(result: ReplayResult) -> list[Event]:
 def write_journal(result: ReplayResult, folder: Path) -> None:
     """Write a replay's events into a journal, which the performance report can read.
 
-    The replay's own times are kept; the journal's day files are named by the time of writing.
+    Its clock is the replay's, so that the day files are those of the replay's days. Write replays
+    of one recording under different names (`ReplayResult.renamed`).
     """
-    writer = JournalWriter(folder, result.bot)
+    now_ms = result.start_ms
+    writer = JournalWriter(folder, result.bot, clock_ms=lambda: now_ms, monotonic_ms=lambda: now_ms)
     try:
-        for event in replay_events(result):
+        for count, event in enumerate(replay_events(result), 1):
+            now_ms = event.time_ms
             writer.record(event)
+            if count % _FLUSH_EVERY == 0:
+                writer.flush()
     finally:
         writer.close()
 

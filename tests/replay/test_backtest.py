@@ -2,7 +2,6 @@
 
 import json
 import runpy
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,8 @@ from advanced_mm.parameter_files.history import CalibrationHistory
 from advanced_mm.performance.judge import Wanted, judge_journal
 from advanced_mm.replay import ReplayOptions
 from advanced_mm.replay.backtest import Backtest, Policy, mean_depth_bp
+from advanced_mm.replay.figures import equity_at
 from advanced_mm.replay.policies import compare_policies, run_policy
-from advanced_mm.replay.summary import summarize
 from tests.replay.recordings import SETTINGS, START_MS, record, refit
 
 ROOT = Path(__file__).parents[2]
@@ -60,46 +59,30 @@ def test_the_time_is_that_with_data_from_the_first_usable_parameters_on(backtest
     assert backtest.share_without_data == pytest.approx(60 / span_s, rel=0.02)
 
 
-def test_the_rates_are_those_of_the_record(backtest, options):
+def test_the_figures_are_those_of_the_record(backtest, options):
     """Counted here fill by fill; the change of equity is that of the performance report."""
     run = run_policy(backtest, Policy.fixed(1.0), SETTINGS, options, ["model"])
-    result, summary = run.results["model"], run.summaries["model"]
+    result, figures = run.results["model"], run.figures["model"]
     judged = run.performance(backtest, "model", 10.0)
-    orders = len(set(result.fills["quote"].tolist()))
-    assert orders > 20
-    assert summary.fills_per_hour.value == pytest.approx(orders / backtest.hours)
-    net = judged.parts.equity_change
-    assert summary.net_per_hour.value == pytest.approx(net / backtest.hours)
-    assert summary.net_bp_per_fill.value == pytest.approx(1e4 * net / judged.parts.turnover)
-    for figure in (summary.fills_per_hour, summary.net_per_hour, summary.net_bp_per_fill):
-        assert figure.low < figure.value < figure.high
+    assert len(result.fills) > 20
+    assert figures["fills_per_hour"].value == pytest.approx(len(result.fills) / backtest.hours)
+    ((begin, end),) = backtest.holes
+    over_hole = np.diff(equity_at(result, np.array([begin, end])))[0]
+    net = judged.parts.equity_change - over_hole
+    assert figures["net_per_hour"].value == pytest.approx(net / backtest.hours)
+    assert judged.figures["net_per_hour"] == figures["net_per_hour"]
+    assert figures["net_bp_per_fill"].value == pytest.approx(1e4 * net / judged.parts.turnover)
     assert mean_depth_bp(result) == pytest.approx(1.0)
 
 
 def test_without_a_fill_only_the_rate_of_fills_is_known(backtest, options):
     run = run_policy(backtest, Policy.fixed(500.0), SETTINGS, options, ["front"])
-    summary = run.summaries["front"]
-    assert summary.fills_per_hour.low == summary.fills_per_hour.value == 0
+    figures = run.figures["front"]
+    fills = figures["fills_per_hour"]
+    assert fills.low == fills.value == 0
     # With a rate this high, nothing would be seen in one session of forty.
-    assert np.exp(-summary.fills_per_hour.high * summary.hours) == pytest.approx(0.025, rel=0.01)
-    assert np.isnan([summary.net_per_hour.low, summary.net_bp_per_fill.value]).all()
-
-
-def test_the_intervals_hold_the_truth_as_often_as_they_say(backtest, options):
-    """Gains of independent minutes about a known mean: 95% intervals, from thirteen minutes."""
-    run = run_policy(backtest, Policy.fixed(1.0), SETTINGS, options, ["model"])
-    result = run.results["model"]
-    rng = np.random.default_rng(1)
-    mids = result.mids
-    held = 0
-    draws = 40
-    for _ in range(draws):
-        shift = np.cumsum(rng.normal(0, 0.3, len(mids.mid)))
-        gambling = replace(result)
-        object.__setattr__(gambling, "mids", replace(mids, mid=mids.mid + shift))
-        found = summarize(gambling).net_per_hour
-        held += found.low <= summarize(result).net_per_hour.value <= found.high
-    assert held >= 0.8 * draws
+    assert np.exp(-fills.high * backtest.hours) == pytest.approx(0.025, rel=0.01)
+    assert np.isnan([figures["net_per_hour"].low, figures["net_bp_per_fill"].value]).all()
 
 
 def test_the_optimal_depths_are_compared_with_constant_ones(backtest, options):
@@ -110,7 +93,7 @@ def test_the_optimal_depths_are_compared_with_constant_ones(backtest, options):
     assert depths[2:6] == pytest.approx([1, 2, 3, 5])
     reference = next(depth for depth in depths if depth is not None)
     assert depths[6] == pytest.approx(reference)
-    fills = [run.summaries["front"].fills_per_hour.value for run in runs[2:6]]
+    fills = [run.figures["front"]["fills_per_hour"].value for run in runs[2:6]]
     assert fills == sorted(fills, reverse=True)
 
 
@@ -129,9 +112,9 @@ def test_json_has_the_keys_of_the_report_for_each_queue(folder, capsys):
         assert {"equity_change", "spread_captured", "figures", "markouts", "hours"} <= set(one)
     notes = " ".join(found["notes"])
     assert "No market impact" in notes
-    assert "The place alone moves the result between" in notes
+    assert "The place in the queue alone moves the result between" in notes
     assert "Funding is not included" in notes
-    assert "2025-10-09 09:05:" in notes or "without data" not in notes
+    assert "Without data: 2025-10-09 09:05:" in notes
 
 
 def test_a_comparison_says_whether_anything_pays(folder, capsys):
