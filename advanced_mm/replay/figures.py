@@ -16,6 +16,7 @@ __all__ = [
     "covered_between",
     "covered_part",
     "equity_at",
+    "profit_by_piece",
     "replay_figures",
     "replay_notes",
 ]
@@ -46,7 +47,7 @@ def replay_figures(result: ReplayResult) -> dict[str, Figure]:
         Share of the turnover that the opposite best price filled, without a trade there.
     """
     covered = covered_part(result)
-    start, end = _bins(covered)
+    start, end = _bins(covered, _BIN_MS)
     earned = equity_at(result, end) - equity_at(result, start)
     hours = (end - start) / _MS_PER_HOUR
     value = result.price * result.size
@@ -98,6 +99,16 @@ def replay_notes(result: ReplayResult) -> list[str]:
     return notes
 
 
+def profit_by_piece(result: ReplayResult, piece_ms: int = 60_000) -> tuple[Int1D, Float1D, Float1D]:
+    """Return starts (exchange ms), lengths (hours) and changes of equity of pieces of time.
+
+    Each stretch with data is cut into pieces of ``piece_ms``, the last one maybe shorter.
+    """
+    start, end = _bins(covered_part(result), piece_ms)
+    earned = equity_at(result, end) - equity_at(result, start)
+    return start, (end - start) / _MS_PER_HOUR, earned
+
+
 def covered_part(result: ReplayResult) -> Stretches:
     """Return the stretches with data within the replay."""
     return covered_between(result.data, result.start_ms, result.end_ms)
@@ -122,10 +133,10 @@ def equity_at(result: ReplayResult, time_ms: Int1D) -> Float1D:
     return np.asarray(cash + np.where(position == 0, 0.0, position * mid) + received)
 
 
-def _bins(covered: Stretches) -> tuple[Int1D, Int1D]:
-    """Cut the stretches into bins of ten seconds; the last of each may be shorter."""
+def _bins(covered: Stretches, width_ms: int) -> tuple[Int1D, Int1D]:
+    """Cut the stretches into bins; the last of each may be shorter."""
     edges = [
-        np.append(np.arange(low, high, _BIN_MS, dtype=np.int64), high)
+        np.append(np.arange(low, high, width_ms, dtype=np.int64), high)
         for low, high in zip(covered.start_ms.tolist(), covered.end_ms.tolist(), strict=True)
     ]
     none = np.empty(0, dtype=np.int64)

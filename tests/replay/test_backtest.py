@@ -12,7 +12,7 @@ from advanced_mm.parameter_files.history import CalibrationHistory
 from advanced_mm.performance.judge import Wanted, judge_journal
 from advanced_mm.replay import ReplayOptions
 from advanced_mm.replay.backtest import Backtest, Policy, mean_depth_bp
-from advanced_mm.replay.figures import equity_at
+from advanced_mm.replay.figures import equity_at, profit_by_piece, replay_figures
 from advanced_mm.replay.policies import compare_policies, run_policy
 from tests.replay.recordings import SETTINGS, START_MS, record, refit
 
@@ -191,3 +191,13 @@ def test_a_replay_begins_where_it_is_told_to(folder):
     )
     assert (later.start_ms, later.warm_up_s) == (since, 0.0)
     assert later.refits.published_ms[0] <= since
+
+
+def test_the_pieces_of_time_add_up_to_the_figures(backtest, options):
+    result = run_policy(backtest, Policy.fixed(1.0), SETTINGS, options, ["back"]).results["back"]
+    start, hours, profit = profit_by_piece(result)
+    assert hours.sum() == pytest.approx(backtest.hours)
+    assert hours.max() <= 1 / 60 + 1e-9
+    assert np.all(np.diff(start) > 0)
+    net = replay_figures(result)["net_per_hour"].value
+    assert profit.sum() / hours.sum() == pytest.approx(net)
