@@ -18,6 +18,7 @@ __all__ = [
     "ENDED",
     "END_OF_DATA",
     "EXPIRED",
+    "FEED",
     "FILLED",
     "LIMIT",
     "POST_ONLY",
@@ -65,6 +66,7 @@ close = _function("hashmapbt_close", _I64, _POINTER)
 """Free a backtest."""
 
 END_OF_DATA: Final = 1
+FEED: Final = 2
 RESPONSE: Final = 3
 
 EXPIRED: Final = 2
