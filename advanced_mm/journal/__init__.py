@@ -15,6 +15,7 @@ from advanced_mm.journal.events import (
 )
 from advanced_mm.journal.folders import JOURNAL_FOLDER, journal_coins
 from advanced_mm.journal.follower import JournalFollower
+from advanced_mm.journal.growing import GrowingJournal
 from advanced_mm.journal.reader import Journal, JournalNotes, read_journal
 from advanced_mm.journal.writer import JournalWriter
 
@@ -26,6 +27,7 @@ __all__ = [
     "Event",
     "Fill",
     "Funding",
+    "GrowingJournal",
     "Journal",
     "JournalFollower",
     "JournalNotes",

@@ -6,13 +6,21 @@ from advanced_mm.performance.break_even import BreakEven, StatedCosts, break_eve
 from advanced_mm.performance.intervals import Figure
 from advanced_mm.performance.mids import MidSource, RecordedMids, SeenMids
 from advanced_mm.performance.records import BotSpan, Fills, Observations, Quotes, Record, Refusals
+from advanced_mm.performance.running import (
+    EarnedSoFar,
+    LatestFill,
+    RunningPerformance,
+    earned_until,
+)
 
 __all__ = [
     "Account",
     "BotSpan",
     "BreakEven",
+    "EarnedSoFar",
     "Figure",
     "Fills",
+    "LatestFill",
     "MidSource",
     "Observations",
     "Parts",
@@ -21,11 +29,13 @@ __all__ = [
     "Record",
     "RecordedMids",
     "Refusals",
+    "RunningPerformance",
     "SeenMids",
     "StatedCosts",
     "account_change",
     "assess",
     "attribute",
     "break_even",
+    "earned_until",
     "total_of",
 ]

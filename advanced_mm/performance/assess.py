@@ -23,7 +23,14 @@ from advanced_mm.performance.records import BotSpan, Record
 from advanced_mm.performance.splits import Group, Hour, by_hour, splits
 from advanced_mm.performance.truth import ModelTruth, model_truth, published_at
 
-__all__ = ["Account", "Performance", "account_change", "assess"]
+__all__ = [
+    "Account",
+    "Performance",
+    "account_change",
+    "assess",
+    "attribute_bots",
+    "end_mark",
+]
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,7 @@ def assess(
         The horizon is not above zero, or a file of the history cannot be read.
     """
     marks = find_marks(record, sources, horizon_s)
-    whole = _by_bot(record, marks)
+    whole = attribute_bots(record, marks)
     path = equity_path(record, marks, whole.by_fill)
     resting = presence(record)
     return Performance(
@@ -112,7 +119,7 @@ def assess(
     )
 
 
-def _by_bot(record: Record, marks: Marks) -> Attribution:
+def attribute_bots(record: Record, marks: Marks) -> Attribution:
     """Attribute each bot's own account, valued at its own last mark, and add them up."""
     fills = record.fills
     columns = {name: np.empty(len(fills)) for name in FillParts.__dataclass_fields__}
@@ -124,7 +131,7 @@ def _by_bot(record: Record, marks: Marks) -> Attribution:
             fills.rows(own),
             marks.mid[own],
             marks.after[marks.horizon_s][own],
-            _known(bot.end_mark, marks.end_mid),
+            end_mark(bot, marks),
             opening=bot.opening,
             start_mark=_known(bot.start_mark, float(marks.grid_mid[0])),
             funding=paid,
@@ -133,6 +140,11 @@ def _by_bot(record: Record, marks: Marks) -> Attribution:
             column[own] = getattr(one.by_fill, name)
         parts.append(one.parts)
     return Attribution(FillParts(**columns), total_of(parts))
+
+
+def end_mark(bot: BotSpan, marks: Marks) -> float:
+    """Return the price that a bot's position is valued at in the end: its last mark, or the mid."""
+    return _known(bot.end_mark, marks.end_mid)
 
 
 def _known(mark: float, instead: float) -> float:
@@ -163,7 +175,8 @@ def account_change(several: Iterable[Performance]) -> Account | None:
     for own in spans.values():
         first = min(own, key=lambda bot: bot.start_ms)
         last = max(own, key=lambda bot: bot.end_ms)
-        changes.append(last.end_equity - first.start_equity)
+        early = sum(bot.earned_before for bot in own)
+        changes.append(last.end_equity - first.start_equity + early)
     change = float(sum(changes))
     if not changes or not np.isfinite(change):
         return None

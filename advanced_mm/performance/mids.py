@@ -26,6 +26,7 @@ __all__ = [
     "RecordedMids",
     "SeenMids",
     "find_marks",
+    "newest_of",
 ]
 
 HORIZONS_S: Final = (1.0, 10.0, 60.0, 300.0)
@@ -67,7 +68,7 @@ class SeenMids:
 
     def at(self, times_ms: Int1D) -> tuple[Float1D, Int1D]:
         """See `MidSource.at`."""
-        return _newest(self.seen.time_ms, self.seen.mid, self.seen.time_ms, times_ms)
+        return newest_of(self.seen.time_ms, self.seen.mid, self.seen.time_ms, times_ms)
 
 
 class RecordedMids:
@@ -102,7 +103,7 @@ class RecordedMids:
             quotes = recording.quotes
             heard = np.sort(np.concatenate([quotes.time_ms, recording.book_time_ms]))
             mids = (quotes.bid + quotes.ask) / 2
-            mid[chosen], seen[chosen] = _newest(quotes.time_ms, mids, heard, asked)
+            mid[chosen], seen[chosen] = newest_of(quotes.time_ms, mids, heard, asked)
         return mid, seen
 
 
@@ -219,7 +220,7 @@ def _grid(start_ms: int, end_ms: int) -> Int1D:
 def _with_prices(grid: Int1D, mid: Float1D, record: Record) -> Float1D:
     """Fill what nobody saw with the newest mid or fill's price, at the start with the first."""
     fills = record.fills
-    prices, _ = _newest(fills.time_ms, fills.price, fills.time_ms, grid)
+    prices, _ = newest_of(fills.time_ms, fills.price, fills.time_ms, grid)
     mid = np.where(np.isfinite(mid), mid, prices)
     known = np.flatnonzero(np.isfinite(mid))
     if not len(known):
@@ -229,7 +230,7 @@ def _with_prices(grid: Int1D, mid: Float1D, record: Record) -> Float1D:
     return np.asarray(mid[known[np.maximum(place, 0)]])
 
 
-def _newest(times: Int1D, values: Float1D, heard: Int1D, asked: Int1D) -> tuple[Float1D, Int1D]:
+def newest_of(times: Int1D, values: Float1D, heard: Int1D, asked: Int1D) -> tuple[Float1D, Int1D]:
     """The newest value at or before each time asked for, and when that was last heard to be so."""
     if not len(times):
         return np.full(len(asked), np.nan), np.full(len(asked), _NEVER)

@@ -21,7 +21,7 @@ Strings = NDArray[np.object_]
 class Words:
     """Few words, many times: each row's place among the ``names``, -1 where it is not known."""
 
-    codes: Int1D
+    codes: NDArray[np.integer]
     names: Sequence[str]
 
     @classmethod
@@ -74,22 +74,18 @@ class Quotes:
     """Orders that were sent to rest; all arrays have shape (n,).
 
     ``sign`` is +1 for a bid; ``depth`` the distance from the mid when it was decided; ``edge`` the
-    expected profit of a fill per unit; ``toxicity`` is κ·ε_fill; ``queue_ahead`` the size before it
-    at its price. ``end_ms`` is the window's end for one that still rested then. ``refused`` ones
-    never rested.
+    expected profit of a fill per unit; ``queue_ahead`` the size before it at its price. ``end_ms``
+    is the window's end for one that still rested then. ``refused`` ones never rested.
     """
 
     time_ms: Int1D
     end_ms: Int1D
     sign: Int1D
-    price: Float1D
     size: Float1D
     filled: Float1D
     mid: Float1D
     depth: Float1D
     edge: Float1D
-    toxicity: Float1D
-    volatility: Float1D
     queue_ahead: Float1D
     refused: NDArray[np.bool_]
     calibration_id: Words
@@ -121,8 +117,9 @@ class BotSpan:
     """One bot's part of the window: what it held at both ends and what the account was worth.
 
     ``start_mark`` and ``end_mark`` are the prices its account is valued at, NaN where it did not
-    say; ``start_equity`` and ``end_equity`` its account's own figures. ``missed`` is the position
-    that its fills do not explain at its last look, base currency.
+    say; ``start_equity`` and ``end_equity`` its account's own figures at its first and last look.
+    ``earned_before`` is what fills and funding before the first look had earned by then. ``missed``
+    is the position that its fills do not explain at its last look, base currency.
     """
 
     name: str
@@ -133,6 +130,7 @@ class BotSpan:
     end_mark: float = np.nan
     start_equity: float = np.nan
     end_equity: float = np.nan
+    earned_before: float = 0.0
     missed: float = 0.0
 
 
