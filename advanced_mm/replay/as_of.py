@@ -1,8 +1,8 @@
 """What the bot would have decided at each moment, with the parameters published by then.
 
 The decisions are the `Quoter`'s own: it is asked for both sides at every inventory whenever its
-answer may change, and its answers become the rows of a `DecisionTable`. The value function is solved
-for each refit as its runner would have done with the bot's settings.
+answer may change, and its answers become the rows of a `DecisionTable`. The value function is
+solved for each refit as its runner would have done with the bot's settings.
 """
 
 import logging

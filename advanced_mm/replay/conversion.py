@@ -141,7 +141,7 @@ def _tick(recording: Recording, books: RecordedBooks) -> float:
 
 
 def _is_power_of_ten(step: float) -> bool:
-    return abs(np.log10(step) - round(np.log10(step))) < 1e-9
+    return bool(abs(np.log10(step) - np.rint(np.log10(step))) < 1e-9)
 
 
 def _ticks(price: NDArray[np.float64], tick: float) -> Int1D:
