@@ -97,8 +97,9 @@ class Refits:
         if not rows:
             raise InputError(
                 f"{coin}: {str(history.directory)!r} has no parameters from before "
-                f"{_utc(end_ms):%Y-%m-%d %H:%M:%S} UTC: make them with "
-                f"scripts/recalibrate_recording.py --crypto {coin}"
+                f"{_utc(end_ms):%Y-%m-%d %H:%M:%S} UTC: make them with python "
+                f"scripts/recalibrate_recording.py --crypto {coin} and the same --data-dir, "
+                "--config and --history"
             )
         published = [_ms_up(row["published_at"]) for row in rows]
         return cls(coin, np.array(published, dtype=np.int64), tuple(_set_of(coin, r) for r in rows))
