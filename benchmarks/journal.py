@@ -3,7 +3,7 @@
 An event is recorded each few milliseconds, as a strategy would that does other things between; the
 journal's own thread writes meanwhile. Beside it: the same event as a line of JSON written at once
 to a plain file, which is what a log does. A month has one event a second; it is read in a process
-of its own, whose peak memory is told. The live screen's look at what a session has earned is taken
+of its own, whose peak memory is shown. The live screen's look at what a session has earned is taken
 after ten hours of an event a second and seven recorded prices, two seconds apart.
 
     python benchmarks/journal.py                # 30 days, about a minute
@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def events(number: int, start_ms: int) -> Iterator[Event]:
-    """What a bot that requotes every few seconds tells: an event a second."""
+    """Yield the events of a bot that requotes every few seconds: one a second."""
     for i in range(number):
         at, order = start_ms + 1000 * i, f"{17_958_700_000 + i // 2}"
         head: dict[str, Any] = {"time_ms": at, "coin": "ETH", "bot": "bot"}

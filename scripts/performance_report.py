@@ -1,4 +1,4 @@
-"""Tell what a session earned and why: the parts of its profit, figures, the model's word."""
+"""Report what a session earned and why: the parts of its profit, its figures, and the model."""
 
 import argparse
 import json
@@ -66,7 +66,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--db",
         type=Path,
         metavar="FREQTRADE.sqlite",
-        help="Freqtrade's database, for a bot that wrote no journal; it tells less",
+        help="Freqtrade's database, for a bot that wrote no journal; it holds less",
     )
     source.add_argument(
         "--compare",

@@ -1,4 +1,4 @@
-"""What happened: one store of typed events, written by a bot, a maker or a replay."""
+"""The journal: one store of typed events, written by a bot, a maker or a replay."""
 
 from advanced_mm.journal.events import (
     EVENTS,

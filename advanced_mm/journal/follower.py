@@ -31,10 +31,10 @@ class _Place:
 
 @dataclass
 class JournalFollower:
-    """Tells each event once, soon after it was written.
+    """Returns each event once, soon after it was written.
 
-    ``bot`` and ``coin`` restrict it to one of each. Events that were there before are told, too,
-    as far as they are of the newest two days.
+    ``bot`` and ``coin`` restrict it to one of each. Events from before it started are
+    included if they are of the newest two days.
     """
 
     journal: Path
@@ -71,7 +71,7 @@ class JournalFollower:
         head, text = _rest(files.path(day, LINES), place.offset)
         skipped = Skipped()
         if merged != place.merged or head != place.head:
-            # What was not told yet may have been merged meanwhile.
+            # Events not returned yet may have been merged meanwhile.
             head, text = _rest(files.path(day, LINES), 0)
             table = files.read([day], skipped)
             place.merged, place.head, place.offset = merged, head, 0
@@ -104,7 +104,7 @@ class JournalFollower:
 
 
 def _signature(path: Path) -> tuple[int, int] | None:
-    """What differs between two files that were at a path one after the other."""
+    """Return values that differ between two files that were at a path one after the other."""
     try:
         stat = path.stat()
     except FileNotFoundError:
@@ -113,7 +113,7 @@ def _signature(path: Path) -> tuple[int, int] | None:
 
 
 def _rest(path: Path, offset: int) -> tuple[bytes, bytes]:
-    """The first line, which tells files apart, and the whole lines from an offset on."""
+    """Return the first line, which identifies the file, and all whole lines from an offset on."""
     try:
         with path.open("rb") as stream:
             head = stream.readline()

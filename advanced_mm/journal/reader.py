@@ -1,4 +1,4 @@
-"""Read a journal back: a table a kind of event, and what could not be read."""
+"""Read a journal: a table for each kind of event, and what could not be read."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from advanced_mm.journal.events import ClockJumped, Event
 from advanced_mm.journal.folders import event_folders, journal_coins
 from advanced_mm.journal.rows import COLUMNS, NEEDED, ROWS, RUN_SHIFT, event_of
 
-__all__ = ["Journal", "JournalNotes", "read_journal"]
+__all__ = ["Journal", "JournalNotes", "damaged_sentence", "read_journal"]
 
 _EARLIER, _LATER = timedelta(days=1), timedelta(days=2)
 """Events are filed under the day they were written, which may differ from the day they happened."""
@@ -28,14 +28,14 @@ _LISTED: Final = pa.dictionary(pa.int32(), pa.string())
 
 @dataclass(frozen=True)
 class JournalNotes:
-    """What a reader should know of what it has not read.
+    """What was left out when a journal was read.
 
     Attributes
     ----------
     damaged
         Day files that cannot be read, each with the reason; the others were read all the same.
     lines, rows
-        Lines cut short by a crash, and rows that lack what their kind needs, that were left out.
+        How many were left out: lines cut short by a crash, rows that lack what their kind needs.
     clock_jumps
         Where a writer's clock was set; events keep the order in which they were recorded.
     """
@@ -46,12 +46,14 @@ class JournalNotes:
     clock_jumps: tuple[ClockJumped, ...] = ()
 
     def sentences(self) -> list[str]:
-        """What there is to tell a person, a sentence each."""
-        told = [f"Skipped a damaged day file: {one}." for one in self.damaged]
+        """Return what a person should know, one sentence each."""
+        told = [damaged_sentence(one) for one in self.damaged]
         if self.lines:
-            told.append(f"Left out {self.lines} lines that were cut short.")
+            were = "line that was" if self.lines == 1 else "lines that were"
+            told.append(f"Left out {self.lines} {were} cut short.")
         if self.rows:
-            told.append(f"Left out {self.rows} rows that are no events.")
+            rows = "row that lacks" if self.rows == 1 else "rows that lack"
+            told.append(f"Left out {self.rows} {rows} what an event needs.")
         for jump in self.clock_jumps:
             at = datetime.fromtimestamp(jump.time_ms / 1000, UTC)
             told.append(
@@ -59,6 +61,11 @@ class JournalNotes:
                 "events are in the order in which they were recorded."
             )
         return told
+
+
+def damaged_sentence(file: str) -> str:
+    """Return what is reported of a day file that cannot be read."""
+    return f"Skipped a damaged day file: {file}."
 
 
 @dataclass(frozen=True)
@@ -96,13 +103,13 @@ def read_journal(
     folder : Path
         The journal's: ``user_data/journal``.
     coin : str, optional
-        One coin in any spelling, with what is of no coin; None reads all.
+        One coin in any spelling, with the events of no coin; None reads all.
     since_ms, until_ms : int, optional
         Bounds of ``time_ms``, both included.
     columns : mapping, optional
         The kinds of events to read and the columns of each, besides those that all events have.
         The other kinds are left out. Strings come dictionary-encoded, except the names of orders
-        and fills. This takes a third of the memory; None reads everything.
+        and fills. This takes far less memory; None reads everything.
 
     Raises
     ------
@@ -125,7 +132,8 @@ def read_journal(
                 if coin is not None:  # the folder for events of no coin also has odd names
                     table = table.filter(pc.is_in(table["coin"], pa.array(["", coin])))
                 sort_by_kind(table, kinds, found, skipped)
-    tables = {kind: joined(kinds[kind], found.pop(kind)) for kind in kinds}
+    small = columns is not None  # the copies of whole events would cost more than they free
+    tables = {kind: joined(kinds[kind], found.pop(kind), small=small) for kind in kinds}
     pa.default_memory_pool().release_unused()
     return journal_of(tables, skipped)
 
@@ -217,7 +225,7 @@ def _encoded(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def compact(table: pa.Table, parts: list[pa.Table]) -> pa.Table:
-    """Copy each column to one piece of memory and free its pieces; thousands of them waste much."""
+    """Copy each column into one piece of memory and free ``parts``; small pieces waste a lot."""
     parts.clear()
     names, columns = table.column_names, []
     for name in names:
@@ -228,8 +236,11 @@ def compact(table: pa.Table, parts: list[pa.Table]) -> pa.Table:
     return pa.table(columns, names=names)
 
 
-def joined(schema: pa.Schema, parts: list[pa.Table]) -> pa.Table:
-    table = compact(pa.concat_tables([schema.empty_table(), *parts]), parts)
+def joined(schema: pa.Schema, parts: list[pa.Table], *, small: bool = True) -> pa.Table:
+    """Return the rows of one kind in order; ``small`` copies them into few pieces of memory."""
+    table = pa.concat_tables([schema.empty_table(), *parts])
+    if small:
+        table = compact(table, parts)
     rows = table["row"].to_numpy()
     runs = rows >> RUN_SHIFT
     order = np.arange(len(rows))

@@ -25,7 +25,7 @@ def _type_of(annotation: Any) -> pa.DataType:
         return _TYPES[annotation]
     if get_origin(annotation) is Literal:
         return pa.string()
-    return _type_of(get_args(annotation)[0])  # of what may be None
+    return _type_of(get_args(annotation)[0])  # of an optional field
 
 
 COLUMNS: Final = {

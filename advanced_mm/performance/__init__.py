@@ -1,4 +1,4 @@
-"""What it earned, and why: attribution, markouts, figures, from any record of fills."""
+"""What a record of fills earned, and why: attribution, markouts and figures."""
 
 from advanced_mm.performance.assess import Account, Performance, account_change, assess
 from advanced_mm.performance.attribution import Parts, attribute, total_of

@@ -1,4 +1,4 @@
-"""One record judged: everything that the report shows, computed once."""
+"""Assess one record: everything the report shows, computed once."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -51,12 +51,12 @@ class Performance:
 
     @property
     def notes(self) -> list[str]:
-        """What a reader of the numbers should know, a sentence each."""
+        """What a reader of the numbers should know, one sentence each."""
         told = [*self.record.notes]
         if self.parts.fills and not self.parts.with_mid:
             told.append(
-                "Nobody saw the mid at the fills: spread and adverse selection cannot be told from "
-                "inventory, and count there."
+                "The mid at the fills is unknown: spread and adverse selection cannot be separated "
+                "from inventory and are counted there."
             )
         for bot in self.record.bots:
             if bot.missed:
@@ -67,11 +67,11 @@ class Performance:
         return told
 
     def mid_sources(self) -> dict[str, float]:
-        """Share of the fills whose mid came from where; "nowhere" for those without one."""
+        """Return the share of fills by the source of their mid; "nowhere" for those without one."""
         return _shares(self.marks.source)
 
     def markout_sources(self) -> dict[str, float]:
-        """Share of the fills whose markout came from where."""
+        """Return the share of fills by the source of their markout."""
         known = self.by_fill.known_markout > 0
         return _shares(np.where(known, self.marks.source_after, ""))
 
@@ -89,7 +89,7 @@ def assess(
     record
         What was traded.
     sources
-        Who saw the mid, the best first.
+        Sources of mids, the best first.
     history
         The refits that quotes name, for the comparison of fill rates with their law.
     horizon_s
@@ -154,10 +154,10 @@ def _known(mark: float, instead: float) -> float:
 
 @dataclass(frozen=True)
 class Account:
-    """What the bots' accounts say of themselves, quote currency.
+    """The change of the bots' accounts by their own figures, quote currency.
 
     ``change`` is that of their equity from the first look to the last, ``unexplained`` what the
-    report's own sum differs by: other coins, transfers, or fills that nobody wrote down.
+    report's own sum differs by: other coins, transfers, or unrecorded fills.
     """
 
     change: float
@@ -165,7 +165,7 @@ class Account:
 
 
 def account_change(several: Iterable[Performance]) -> Account | None:
-    """Compare the sum of all coins with the accounts; None where a bot did not tell its equity."""
+    """Compare the sum of all coins with the accounts; None if a bot did not report its equity."""
     rows = list(several)
     spans: dict[str, list[BotSpan]] = {}
     for row in rows:

@@ -73,6 +73,7 @@ def journal_records(
     since_ms: int | None = None,
     until_ms: int | None = None,
     bot: str | None = None,
+    unread: list[str] | None = None,
 ) -> Iterator[Record]:
     """Read the record of each coin that was traded, one after the other.
 
@@ -87,6 +88,8 @@ def journal_records(
         ``since_ms`` and still rested then are included.
     bot : str, optional
         One bot; None takes all as one book.
+    unread : list, optional
+        Takes the damaged day files of coins that have nothing else in the window.
 
     Raises
     ------
@@ -106,6 +109,8 @@ def journal_records(
         del journal  # the tables are large: each is freed once the record has what it needs
         here = _take_coin(tables, one, since_ms)
         bots |= here
+        if not here and unread is not None:
+            unread += notes.damaged
         if here and (bot is None or bot in here):
             found = True
             own = sorted(here) if bot is None else [bot]
@@ -114,9 +119,10 @@ def journal_records(
             yield replace(record, source=str(folder))
     if bot is not None and not found:
         known = ", ".join(sorted(bots)) or "none"
+        asked = "" if since_ms is None and until_ms is None else " in that time"
         raise InputError(
-            f"bot {bot!r} wrote nothing in the journal {str(folder)!r} in that time; those that "
-            f"did: {known}."
+            f"bot {bot!r} wrote nothing in the journal {str(folder)!r}{asked}; those that did: "
+            f"{known}."
         )
 
 
@@ -297,7 +303,7 @@ def _signs(table: pa.Table) -> Int1D:
 
 
 def _running(tables: Iterable[pa.Table]) -> Int1D:
-    """When anything was written: rows of start and end, pauses left out."""
+    """Return when bots were running: rows of start and end, without the pauses."""
     times = np.sort(np.concatenate([_ints(table, "time_ms") for table in tables]))
     gaps = np.flatnonzero(np.diff(times) > _PAUSE_MS)
     first = np.concatenate([[0], gaps + 1])
@@ -380,7 +386,7 @@ def _ends(
 
 
 def _last_of_run(tables: Iterable[pa.Table]) -> dict[int, int]:
-    """The last time that each process wrote anything of."""
+    """Return the last time each process recorded anything."""
     runs, latest = [], []
     for table in tables:
         run, times = _ints(table, "run"), _ints(table, "time_ms")
@@ -394,14 +400,14 @@ def _last_of_run(tables: Iterable[pa.Table]) -> dict[int, int]:
 
 
 def _end_of_run(sent: pa.Table, last: Mapping[int, int]) -> Int1D:
-    """The last word of the process that sent each quote."""
+    """Return the last time anything was recorded by the process that sent each quote."""
     found = np.array(sorted(last), dtype=np.int64)
     ends = np.array([last[run] for run in found.tolist()], dtype=np.int64)
     return np.asarray(ends[np.searchsorted(found, _ints(sent, "run"))])
 
 
 def _with_fills(quotes: Quotes, fills: Fills) -> Quotes:
-    """Count what fills tell of quotes whose end was not written."""
+    """Fill in the filled sizes of quotes whose end was not recorded."""
     known = fills.quote >= 0
     told = np.bincount(fills.quote[known], fills.size[known], minlength=len(quotes))
     np.maximum(quotes.filled, told, out=quotes.filled)
@@ -436,7 +442,7 @@ def _refusals(table: pa.Table, spans: Int1D) -> Refusals:
 def _span(
     name: str, looks: pa.Table, own: Fills, funding: pa.Table, start_ms: int, end_ms: int
 ) -> BotSpan:
-    """What a bot held and was worth at its first look and its last."""
+    """Return what a bot held and was worth at its first and its last look."""
     looks = _of_bots(looks, [name])
     if not looks.num_rows:
         return BotSpan(name, start_ms, end_ms)
@@ -469,7 +475,7 @@ def _span(
 
 
 def _requests(table: pa.Table, bots: Sequence[str]) -> int | None:
-    """Actions that the venue has counted in the window, by all the bots; None if not of each."""
+    """Return the actions the venue counted in the window; None if a bot lacks two readings."""
     place, used = _places(table, "bot", bots), _ints(table, "used")
     by_bot = [used[place == number] for number in range(len(bots))]
     if any(len(readings) < _LEAST_READINGS for readings in by_bot):

@@ -1,4 +1,4 @@
-"""What was traded, as arrays: a journal and Freqtrade's database are judged alike.
+"""What was traded, as arrays, from a journal or Freqtrade's database.
 
 Times are epoch milliseconds, prices and money in the quote currency, sizes in the base currency.
 What is not known is NaN, or -1 where it is a place in another array.
@@ -26,7 +26,7 @@ class Words:
 
     @classmethod
     def unknown(cls, n: int) -> "Words":
-        """Return words that nobody knows."""
+        """Return unknown words."""
         return cls(np.full(n, -1, dtype=np.int64), ())
 
     def rows(self, places: Int1D) -> "Words":
@@ -138,9 +138,8 @@ class BotSpan:
 class Record:
     """One coin's record between ``start_ms`` and ``end_ms``, all its bots together.
 
-    ``requests`` counts what the venue has counted of actions, None where nobody looked;
-    ``clock_jumps`` holds the seconds by which a bot's clock was set, as they were noticed;
-    ``skipped`` names the files that could not be read. ``source`` says where it comes from.
+    ``requests`` is the number of actions the venue counted, None if unknown; ``skipped`` names the
+    files that could not be read. ``source`` says where it comes from.
     """
 
     coin: str
@@ -156,9 +155,15 @@ class Record:
     funding_bot: Int1D
     bots: Sequence[BotSpan]
     requests: int | None = None
-    clock_jumps: Sequence[float] = ()
     skipped: Sequence[str] = ()
     notes: Sequence[str] = field(default=())
+
+    def of_fills(self, column: Float1D) -> Float1D:
+        """Return a column of the quotes for each fill, NaN for fills without a quote."""
+        place = self.fills.quote
+        if not len(column):
+            return np.full(len(place), np.nan)
+        return np.where(place >= 0, column[np.maximum(place, 0)], np.nan)
 
     @property
     def capital(self) -> float:

@@ -1,4 +1,4 @@
-"""Did the model tell the truth? What it expected of each quote against what became of it."""
+"""Did the model tell the truth? Its expectation of each quote against the result."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Published:
 
 @dataclass(frozen=True)
 class EdgeBin:
-    """Fills of like expected edge (bp of the price): what was expected and what came of it."""
+    """Fills of like expected edge (bp of the price): what was expected and what was realised."""
 
     expected: float
     realised: Figure
@@ -130,8 +130,8 @@ def published_at(record: Record, history: CalibrationHistory | None) -> Publishe
 
 
 def model_truth(record: Record, marks: Marks, published: Published) -> ModelTruth:
-    """Compare expectations with what came of them; without quotes everything is empty."""
-    fills, quotes = record.fills, record.quotes
+    """Compare expectations with results; without quotes everything is empty."""
+    fills = record.fills
     expected, came = edges_of_fills(record, marks)
     value = fills.price * fills.size
     lines = {
@@ -149,20 +149,14 @@ def model_truth(record: Record, marks: Marks, published: Published) -> ModelTrut
         expected=draws.mean(expected, "bp", value),
         realised=draws.mean(came, "bp", value),
         depths=_depths(record, published),
-        ages=_ages(
-            record,
-            marks,
-            _of_fills(record, quotes.depth),
-            _of_fills(record, published.kappa),
-            volatility,
-        ),
+        ages=_ages(record, marks, published, volatility),
         volatility=volatility,
     )
 
 
 def expected_edge(record: Record) -> Float1D:
     """What the quote of each fill promised after the fee, bp of the price; shape (fills,)."""
-    return _of_fills(record, record.quotes.edge) * _to_bp(record.fills)
+    return record.of_fills(record.quotes.edge) * _to_bp(record.fills)
 
 
 def realised_edge(record: Record, marks: Marks, horizon_s: float) -> Float1D:
@@ -184,14 +178,6 @@ def edges_of_fills(record: Record, marks: Marks) -> tuple[Float1D, Float1D]:
     realised = realised_edge(record, marks, marks.horizon_s)
     both = np.isfinite(expected) & np.isfinite(realised)
     return np.where(both, expected, np.nan), np.where(both, realised, np.nan)
-
-
-def _of_fills(record: Record, column: Float1D) -> Float1D:
-    """Return what a column of the quotes has for each fill; NaN for one without a quote."""
-    fills = record.fills
-    if not len(record.quotes):
-        return np.full(len(fills), np.nan)
-    return np.where(fills.quote >= 0, column[np.where(fills.quote >= 0, fills.quote, 0)], np.nan)
 
 
 def _to_bp(fills: Fills) -> Float1D:
@@ -257,10 +243,10 @@ def _depths(record: Record, published: Published) -> list[DepthBin]:
     return bins
 
 
-def _ages(
-    record: Record, marks: Marks, depth: Float1D, kappa: Float1D, volatility: float
-) -> list[AgeBin]:
+def _ages(record: Record, marks: Marks, published: Published, volatility: float) -> list[AgeBin]:
     fills = record.fills
+    depth = record.of_fills(record.quotes.depth)
+    kappa = record.of_fills(published.kappa)
     to_bp = _to_bp(fills)
     lost = (depth - fills.sign * (marks.mid - fills.price)) * to_bp
     model = kappa * volatility**2 * fills.rested_s * to_bp

@@ -70,7 +70,7 @@ def break_even_columns(sides: Sequence[Side]) -> tuple[list[str], list[BreakEven
 
 
 def write_comparison_page(path: Path, sides: Sequence[Side], horizon_s: float) -> None:
-    """Write the page of two sides, and its folder where there is none.
+    """Write the page of two sides, and its folder if needed.
 
     Raises
     ------

@@ -79,7 +79,7 @@ class PageInput:
 
 
 def write_performance_page(path: Path, data: PageInput) -> None:
-    """Write the page, and its folder where there is none.
+    """Write the page, and its folder if needed.
 
     Raises
     ------
@@ -111,8 +111,11 @@ def headline_of(several: Sequence[Performance], horizon_s: float) -> Headline:
     word = "It earned" if earned > 0 else "It lost" if earned < 0 else "It came out even:"
     amount = money(abs(earned)).lstrip("+")
     fills = f"{parts.fills:,} fill{'s' if parts.fills != 1 else ''}"
+    skipped = len({name for one in several for name in one.record.skipped})
+    damaged = f"{skipped} damaged day file{'s' if skipped != 1 else ''} skipped"
+    note = f" ({damaged})" if skipped else ""
     return Headline(
-        verdict=f"{word} {amount} USDC in {span_text(end - start)}, with {fills}.",
+        verdict=f"{word} {amount} USDC in {span_text(end - start)}, with {fills}{note}.",
         why=f"{_why(parts, horizon_s)} {_by_chance(several)}".strip(),
         cards=[
             Card(PART_LABELS["spread_captured"], part_text(parts, "spread_captured"),
@@ -192,15 +195,15 @@ def _sure(low: float, high: float) -> float:
 
 
 def account_sentence(account: Account | None) -> str:
-    """Say what the accounts themselves show."""
+    """Return what the accounts themselves show."""
     if account is None:
-        return "The accounts did not say what they were worth at both ends."
+        return "The equity of the accounts is not known at both ends."
     if abs(account.unexplained) <= _LARGEST_GAP:
         return f"The accounts agree: {account.change:+.6f} USDC by their own figures."
     return (
         f"The accounts show {account.change:+.6f} USDC by their own figures, "
         f"{account.unexplained:+.6f} more than what is explained here: other coins, transfers, or "
-        "fills that were not written down."
+        "unrecorded fills."
     ).replace("-", "−")
 
 

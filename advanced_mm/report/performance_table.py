@@ -250,7 +250,7 @@ def money(amount: float) -> str:
 
 
 def part_text(parts: Parts, name: str) -> str:
-    """A part in USDC; a dash where nobody saw the mids that it takes."""
+    """Return a part in USDC; a dash if the mids it takes are unknown."""
     needs = {"spread_captured": parts.with_mid, "adverse_selection": parts.with_markout}
     if parts.fills and not needs.get(name, 1):
         return "–"

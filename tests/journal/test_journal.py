@@ -126,7 +126,7 @@ def test_numbers_that_are_none_are_left_out(tmp_path, clock):
     writer.flush()
     journal = read_journal(tmp_path)
     assert journal.events(Look) == [Look(**sound, position=1.0)]
-    assert journal.notes.sentences() == ["Left out 1 rows that are no events."]
+    assert journal.notes.sentences() == ["Left out 1 row that lacks what an event needs."]
 
 
 def test_a_day_is_a_file_and_the_newest_are_lines(tmp_path, clock):
@@ -237,7 +237,7 @@ def test_lines_cut_short_and_rows_with_gaps_cost_themselves(tmp_path, clock):
     journal = read_journal(tmp_path)
     assert amounts(journal) == [0, 1, 2, 9]
     assert journal.notes.sentences() == [
-        "Left out 2 rows that are no events."
+        "Left out 2 rows that lack what an event needs."
     ]  # the rest at merging
     path.write_text("\n".join(strays) + "\n" + whole[:-9])
     assert read_journal(tmp_path).notes.lines == 2

@@ -179,7 +179,7 @@ def test_a_database_says_what_it_can(tmp_path, capsys):
     report = told(capsys, "--db", path, "--data-dir", tmp_path)
     assert report["total"]["equity_change"] == pytest.approx(1.75)
     assert report["total"]["fills_with_mid"] == 0
-    assert "Nobody saw the mid" in " ".join(report["coins"]["ETH"]["notes"])
+    assert "The mid at the fills is unknown" in " ".join(report["coins"]["ETH"]["notes"])
 
 
 def test_stacked_bars_stand_on_each_other_on_both_sides_of_zero(tmp_path):
@@ -245,3 +245,13 @@ def test_a_damaged_day_is_named_and_the_others_are_read(folder, capsys):
     assert any("2025-11-20.parquet" in note for note in report["coins"]["ETH"]["notes"])
     (record,) = journal_records(folder / "journal")
     assert len(record.skipped) == 1
+    (folder / "journal" / "BTC").mkdir()
+    (folder / "journal" / "BTC" / "2025-11-24.parquet").write_bytes(b"nor this")
+    assert MAIN(["--journal", str(folder)]) == 0
+    shown = capsys.readouterr().out
+    assert "with 120 fills (2 damaged day files skipped)." in " ".join(shown.split())
+    assert "BTC/2025-11-24.parquet" in shown.replace("\n", "")
+    (folder / "journal" / "ETH" / "2025-11-24.parquet").write_bytes(b"gone")
+    alone = refused(capsys, "--journal", folder)
+    assert "There are no fills" in alone
+    assert "ETH/2025-11-24.parquet" in alone
