@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from math import inf
 from typing import Final, NamedTuple, get_args
 
@@ -150,7 +150,7 @@ def _fitted(parameters: ParameterSet, name: str, value: float | None) -> float:
 
 def configuration_of(problem: ModelParameters) -> dict[str, float | int | bool | str | None]:
     """Return the fields of a problem as ``value_function.json`` stores them."""
-    return asdict(problem)
+    return {name: getattr(problem, name) for name in problem.__dataclass_fields__}
 
 
 def value_function_fields(solution: ValueFunction) -> dict[str, object]:
@@ -203,13 +203,16 @@ _BEST_FIRST: Final = get_args(Status)
 
 
 def with_value_function(
-    parameters: ParameterSet, settings: Settings, absent: ValueFunctionEntry | None = None
+    parameters: ParameterSet,
+    settings: Settings,
+    absent: ValueFunctionEntry | None = None,
+    log_level: int = logging.WARNING,
 ) -> ParameterSet:
     """Return kappa, epsilon and lambda with the solution of the problem that they pose.
 
     It gets the worst of their statuses, and the header of the one with the oldest data. If a
     parameter is missing or the problem cannot be solved, it is ``absent``, by default an entry
-    without values.
+    without values; the reason is logged.
     """
     fitted = (parameters.kappa, parameters.epsilon, parameters.lambda_)
     status = max((entry.status for entry in fitted), key=_BEST_FIRST.index)
@@ -218,7 +221,9 @@ def with_value_function(
         try:
             solved = solve(model_problem(parameters, settings))
         except (ParameterFileError, InputError) as error:
-            logger.warning("%s: the value function cannot be solved: %s", parameters.coin, error)
+            logger.log(
+                log_level, "%s: the value function cannot be solved: %s", parameters.coin, error
+            )
     if solved is None:
         entry = absent or _without_values(parameters)
     else:

@@ -8,10 +8,10 @@ __all__ = ["ParameterFeed", "ParameterSource"]
 
 
 class ParameterSource(Protocol):
-    """Where a quoter gets its parameters from."""
+    """What a quoter takes its parameters from: a `ParameterFeed`, or a `HistoryFeed`."""
 
     def latest(self) -> ParameterSet:
-        """Return the newest set, or raise ``ParameterFileError`` if there is no usable one."""
+        """Return the newest set; raise ParameterFileError if there is no usable one."""
 
 
 class ParameterFeed:
