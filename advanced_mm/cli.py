@@ -1,12 +1,14 @@
-"""Common parts of all scripts: logging, and errors as one sentence with exit code 2."""
+"""Common parts of all scripts: logging, times, and errors as one sentence with exit code 2."""
 
+import argparse
 import logging
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from advanced_mm.errors import AdvancedMMError
 
-__all__ = ["configure_logging", "run"]
+__all__ = ["configure_logging", "moment", "run"]
 
 
 def configure_logging(verbose: bool = False) -> None:
@@ -29,3 +31,20 @@ def run(main: Callable[[list[str] | None], int]) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def moment(text: str) -> int:
+    """Return a time in ISO 8601, UTC unless it names a zone, as epoch milliseconds.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        It is no time.
+    """
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time; write 2026-11-28 or 2026-11-28T13:00:00"
+        ) from None
+    return round((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -5,14 +5,13 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import track
 
-from advanced_mm.cli import configure_logging, run
+from advanced_mm.cli import configure_logging, moment, run
 from advanced_mm.errors import InputError
 from advanced_mm.performance import (
     BreakEven,
@@ -111,17 +110,6 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         help="a fixed cost, such as server=20, data=0 or api=5; may be repeated",
     )
     return parser.parse_args(argv)
-
-
-def moment(text: str) -> int:
-    """Epoch milliseconds of a time in ISO 8601."""
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no time; write 2026-11-28 or 2026-11-28T13:00:00"
-        ) from None
-    return round((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def named_amount(text: str) -> tuple[str, float]:

@@ -78,14 +78,35 @@ SCRATCH = [
     "ls scripts/HL_data/ETH/trades",
     "make help",
 ]
+ON_TOUCH = f"--strategy Market_Making {PAPER} --datadir user_data/data/touch --timeframe 1m"
+A_RANGE = "20261128T1200-20261128T1300"
+ON_THROUGH = ON_TOUCH.replace("touch", "through")
+PREPARATION = [
+    "python scripts/recalibrate_recording.py --market-clock --crypto ETH "
+    "--data-dir user_data/paper/HL_data --config user_data/config.json user_data/config.paper.json",
+    "python scripts/recording_to_freqtrade.py --crypto ETH --data-dir user_data/paper/HL_data",
+]
 BACKTESTS = [
     f"freqtrade download-data {PAPER} --timeframes 1m --days 3",
-    f"freqtrade backtesting --strategy Market_Making {PAPER} --timeframe 1m --fee 0.00015",
-    f"freqtrade hyperopt --strategy Market_Making {PAPER} --timeframe 1m "
-    "--hyperopt-loss OnlyProfitHyperOptLoss --spaces buy --min-trades 25 -e 10 -j 2 --fee 0.00015 "
-    "--dry-run-wallet 100",
+    f"freqtrade backtesting {ON_TOUCH} --timeframe-detail 1s --fee 0.00015",
+    f"freqtrade lookahead-analysis {ON_TOUCH} --timerange 20260101- --fee 0.00015 "
+    "--minimum-trade-amount 3 --targeted-trade-amount 3",
+    f"freqtrade recursive-analysis {ON_TOUCH} --timerange {A_RANGE}",
+    f"freqtrade hyperopt {ON_TOUCH} --timeframe-detail 1s "
+    "--hyperopt-loss MarketMakingHyperOptLoss --spaces buy --min-trades 5 -e 10 -j 2 --fee 0.00015",
     "freqtrade hyperopt-show --best -n -1 --config user_data/config.json",
+    f"freqtrade backtesting {ON_THROUGH} --timeframe-detail 1s --fee 0.00015",
 ]
+IN_TURN = """
+import json, shlex, sys
+from freqtrade.main import main
+for command in json.loads(sys.argv[1]):
+    try:
+        main(shlex.split(command)[1:])
+    except SystemExit as end:
+        print("\\nended", command, end.code, flush=True)
+"""
+"""Runs Freqtrade's commands in one process: starting it takes longer than most of them."""
 VENUE = (
     f"python scripts/paper_exchange.py --synthetic --coin ETH --port {PORT} "
     "--history-dir user_data/paper/HL_data"
@@ -105,6 +126,7 @@ SESSIONS = {
     "SCENARIO=tests/scenarios/toxic_flow.yaml",
 }
 
+REPLAY_TESTS = "tests/replay/test_backtest.py"
 VENUE_TESTS = "tests/venue/server/test_paper_exchange.py"
 ELSEWHERE = {
     "make paper": "tests/test_paper_session.py::test_an_interrupt_ends_every_part",
@@ -158,6 +180,16 @@ ELSEWHERE = {
     "test_the_bot_without_sparing_is_the_strategy_less_one_call",
     "python docs/tools/pictures.py screen": "tests/test_documented_commands.py::"
     "test_sessions_run_as_make_starts_them",
+    "python scripts/recalibrate_recording.py --crypto ETH": ""
+    "tests/calibration/test_recalibrate.py::test_the_script_tells_what_it_made",
+    "python scripts/replay_backtest.py --crypto ETH": f"{REPLAY_TESTS}::"
+    "test_the_table_and_the_page_say_the_same",
+    "python scripts/replay_backtest.py --crypto ETH --compare --html user_data/plot/replay.html": ""
+    f"{REPLAY_TESTS}::test_a_comparison_says_whether_anything_pays",
+    "python scripts/replay_backtest.py --crypto ETH --policy fixed:2 --queue back --fee-bp 0": ""
+    f"{REPLAY_TESTS}::test_json_has_the_keys_of_the_report_for_each_queue",
+    "python scripts/replay_backtest.py --crypto ETH --look 5 --latency-ms 200 --json": ""
+    f"{REPLAY_TESTS}::test_latencies_can_be_drawn_from_a_file",
     TRADE_WITH_CCXT: "tests/test_documented_commands.py::test_the_example_trades_on_a_venue",
     VENUE: "tests/test_documented_commands.py::scratch",
 }
@@ -248,6 +280,7 @@ def normal(command: str) -> str:
 
 RUN = {
     *SCRATCH,
+    *PREPARATION,
     *BACKTESTS,
     *SESSIONS,
     *ELSEWHERE,
@@ -291,7 +324,8 @@ def help_of(program: str, subcommand: str = "") -> str:
 OTHERS = [
     command
     for command in documented()
-    if command.startswith(("python", "freqtrade")) and command not in {*SCRATCH, *BACKTESTS}
+    if command.startswith(("python", "freqtrade"))
+    and command not in {*SCRATCH, *PREPARATION, *BACKTESTS}
 ]
 
 
@@ -472,19 +506,27 @@ def test_the_bot_without_sparing_is_the_strategy_less_one_call(tmp_path, monkeyp
 
 
 @pytest.mark.bot
-def test_backtest_and_hyperopt_run_as_they_are_written(scratch, monkeypatch):
+def test_backtest_and_hyperopt_run_as_they_are_written(scratch, monkeypatch, capfd):
     monkeypatch.chdir(scratch.folder)
-    run_as_written(SCRATCH[0], scratch)
-    lately = ["--timerange", f"{int(time.time()) - 2 * 3600}-"]  # three days take two minutes
-    for command in BACKTESTS:
-        words = shlex.split(command)
-        done = subprocess.run(
-            [sys.executable, "-m", *words, *(lately if "--timeframe" in words else [])],
-            cwd=scratch.folder, capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert "Traceback" not in done.stderr
-    assert "risk_aversion_scale" in done.stdout
+    for command in PREPARATION:
+        run_as_written(command, scratch)
+    *_, found = re.finditer(r"--timerange (\S+)", capfd.readouterr().out)
+    commands = json.dumps(BACKTESTS).replace(A_RANGE, found[1])
+    done = subprocess.run(
+        [sys.executable, "-c", IN_TURN, commands],
+        cwd=scratch.folder, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    ended = re.findall(r"^ended (.*) (\S+)$", done.stdout, re.M)
+    assert ended == [(command, "None") for command in json.loads(commands)], done.stderr
+    log = re.sub(r"\s+", " ", done.stderr)
+    assert "Traceback" not in log
+    assert "Market_Making: no bias detected" in log
+    assert "No variance on indicator(s) found due to recursive formula" in log
+    assert "No lookahead bias on indicators found" in log
+    assert "min_depth_bp" in done.stdout
+    _, last = log.split("A result of hyperopt is in use")
+    assert "on 'through' candles" in last
 
 
 @pytest.mark.bot

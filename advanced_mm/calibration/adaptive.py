@@ -3,13 +3,15 @@
 import logging
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
+from advanced_mm.bad_rows import BadRows
 from advanced_mm.calibration.calibrate import CalibrationOptions, CoinCalibration, calibrate
-from advanced_mm.calibration.rolling import RollingWindow, last_minutes
+from advanced_mm.calibration.rolling import last_minutes
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Recording
 
-__all__ = ["AdaptiveWindow", "needed_growth"]
+__all__ = ["AdaptiveWindow", "WindowRows", "needed_growth"]
 
 logger = logging.getLogger(__name__)
 
@@ -19,6 +21,28 @@ _SPARE = 1.5
 """A window is halved if half of it divided by this would suffice, so that it does not oscillate."""
 _MOST_BYTES = 4_000_000
 """Limit on the rows of one coin: it may have dense quotes but few orders."""
+
+
+class WindowRows(Protocol):
+    """A coin's newest minutes: a `RollingWindow`, or a recording as it was known at a moment."""
+
+    coin: str
+    minutes: float
+    keep_minutes: float
+
+    def update(self) -> Recording:
+        """Return the rows of the last ``minutes``, including new ones."""
+
+    def has_older_rows(self, minutes: float) -> bool:
+        """Return whether there are rows older than the last ``minutes``."""
+
+    @property
+    def bad_rows(self) -> BadRows:
+        """Rows that were dropped."""
+
+    @property
+    def held_bytes(self) -> int:
+        """Size of the rows in memory, bytes."""
 
 
 def needed_growth(calibration: CoinCalibration, options: CalibrationOptions) -> float:
@@ -45,7 +69,7 @@ class AdaptiveWindow:
 
     Parameters
     ----------
-    rolling : RollingWindow
+    rolling : WindowRows
         The coin's rows; its length is set here.
     base_minutes, max_minutes : float
         Window of a coin with enough data, and the longest window. If the longest is below the base,
@@ -54,7 +78,7 @@ class AdaptiveWindow:
         The estimators and their gates.
     """
 
-    rolling: RollingWindow
+    rolling: WindowRows
     base_minutes: float
     max_minutes: float
     options: CalibrationOptions | None = None

@@ -7,6 +7,7 @@ from pathlib import Path
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.parameter_files import ParameterFiles, Settings
+from advanced_mm.parameter_files.history import RECALIBRATED_FOLDER
 
 __all__ = [
     "DEFAULT_CONFIG",
@@ -14,6 +15,7 @@ __all__ = [
     "add_source_options",
     "asked_coin",
     "output_files",
+    "recalibrated_history",
 ]
 
 DEFAULT_DATA_DIR = Path("scripts/HL_data")
@@ -53,6 +55,12 @@ def add_folder_options(parser: argparse.ArgumentParser) -> None:
 def output_files(args: argparse.Namespace, settings: Settings) -> ParameterFiles:
     """Return the parameter files in ``--output-dir``, by default in the folder of the settings."""
     return ParameterFiles(args.output_dir or settings.parameter_folder(DEFAULT_OUTPUT_DIR))
+
+
+def recalibrated_history(args: argparse.Namespace, settings: Settings) -> Path:
+    """Return ``--history``, by default the folder beside the parameter files of the settings."""
+    folder: Path | None = args.history
+    return folder or settings.parameter_folder(DEFAULT_OUTPUT_DIR) / RECALIBRATED_FOLDER
 
 
 def asked_coin(args: argparse.Namespace, configured: Sequence[str]) -> str:

@@ -1,8 +1,9 @@
 """Publication of a fit in the four parameter files, keeping the last good fit if necessary."""
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from advanced_mm.calibration.calibrate import CoinCalibration
 from advanced_mm.calibration.entries import (
@@ -12,8 +13,6 @@ from advanced_mm.calibration.entries import (
     lambda_entry,
 )
 from advanced_mm.calibration.windows.estimate import Status
-from advanced_mm.errors import InputError
-from advanced_mm.model import solve
 from advanced_mm.parameter_files import (
     MissingParametersError,
     ParameterEntry,
@@ -22,16 +21,35 @@ from advanced_mm.parameter_files import (
     ParameterSet,
     Settings,
     ValueFunctionEntry,
-    model_problem,
-    value_function_fields,
+    with_value_function,
 )
 from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
 
-__all__ = ["last_published", "parameter_set", "publish"]
+__all__ = ["PublishedSets", "RefitHistory", "last_published", "parameter_set", "publish"]
 
 logger = logging.getLogger(__name__)
 
 Entry = TypeVar("Entry", bound=ParameterEntry)
+
+
+class PublishedSets(Protocol):
+    """Where refits are published: `ParameterFiles`."""
+
+    def read(self, coin: str) -> ParameterSet:
+        """Return the coin's published set; raise ParameterFileError if there is none."""
+
+    def publish(self, sets: Mapping[str, ParameterSet]) -> None:
+        """Replace the coins' sets."""
+
+
+class RefitHistory(Protocol):
+    """Where every refit is kept: `CalibrationHistory`."""
+
+    def append(self, sets: Mapping[str, ParameterSet]) -> None:
+        """Add one refit of each coin."""
+
+    def merge(self) -> None:
+        """Write what is left to write."""
 
 
 def publish(
@@ -54,7 +72,7 @@ def publish(
     return entries
 
 
-def last_published(files: ParameterFiles, coin: str) -> ParameterSet | None:
+def last_published(files: PublishedSets, coin: str) -> ParameterSet | None:
     """Return the coin's published entries, None if there are none that belong together."""
     try:
         return files.read(coin)
@@ -88,8 +106,8 @@ def parameter_set(
     lambda_ = lambda_entry(calibration, published_at)
     lambda_ = _kept(lambda_, old.lambda_ if old else None, window_grown)
     unsolved = ParameterSet(calibration.coin, kappa, epsilon, lambda_, ())
-    solved = _value_function(unsolved, calibration, settings, published_at)
-    return ParameterSet(calibration.coin, kappa, epsilon, lambda_, (solved,))
+    absent = ValueFunctionEntry(**common_fields(calibration, published_at, Status.INSUFFICIENT))
+    return with_value_function(unsolved, settings, absent)
 
 
 def _kept(new: Entry, old: Entry | None, window_grown: bool) -> Entry:
@@ -104,27 +122,4 @@ def _kept(new: Entry, old: Entry | None, window_grown: bool) -> Entry:
             "published_at": new.published_at,
             "silent": new.silent,
         }
-    )
-
-
-def _value_function(
-    parameters: ParameterSet,
-    calibration: CoinCalibration,
-    settings: Settings,
-    published_at: datetime,
-) -> ValueFunctionEntry:
-    """Solve the configured problem; return an entry without values if a parameter is missing."""
-    absent = ValueFunctionEntry(**common_fields(calibration, published_at, Status.INSUFFICIENT))
-    status = max((Status(entry.status) for entry in parameters.entries), key=list(Status).index)
-    if status is Status.INSUFFICIENT:
-        return absent
-    try:
-        solution = solve(model_problem(parameters, settings))
-    except (ParameterFileError, InputError) as error:
-        logger.warning("%s: the value function cannot be solved: %s", parameters.coin, error)
-        return absent
-    oldest = min(parameters.entries, key=lambda entry: entry.fitted_at or published_at)
-    shared = oldest.model_dump(include=set(ParameterEntry.model_fields))
-    return ValueFunctionEntry.model_validate(
-        shared | {"status": status.value} | value_function_fields(solution)
     )

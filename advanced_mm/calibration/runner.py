@@ -17,16 +17,20 @@ from math import inf, isfinite
 import schedule
 
 from advanced_mm.bad_rows import BadRows
-from advanced_mm.calibration.adaptive import AdaptiveWindow
+from advanced_mm.calibration.adaptive import AdaptiveWindow, WindowRows
 from advanced_mm.calibration.calibrate import CalibrationOptions, CoinCalibration
-from advanced_mm.calibration.publish import last_published, parameter_set
+from advanced_mm.calibration.publish import (
+    PublishedSets,
+    RefitHistory,
+    last_published,
+    parameter_set,
+)
 from advanced_mm.calibration.rolling import RollingWindow
 from advanced_mm.calibration.windows.channels import ALL_CHANNELS
 from advanced_mm.calibration.windows.estimate import Status
 from advanced_mm.errors import AdvancedMMError, InputError
 from advanced_mm.marketdata.store import ShardStore
-from advanced_mm.parameter_files import ParameterFiles, ParameterSet, Settings
-from advanced_mm.parameter_files.history import CalibrationHistory
+from advanced_mm.parameter_files import ParameterSet, Settings
 
 __all__ = ["PeriodicRunner", "RunnerOptions"]
 
@@ -83,11 +87,13 @@ class PeriodicRunner:
     store
         Store that the collector writes to.
     files
-        Parameter files to publish to.
+        The parameter files, to which refits are published.
     history
         History that each refit is added to before it is published; None for no history.
     wall_clock
         Returns seconds since the epoch.
+    rows
+        Returns the rows of a coin that a refit reads, by default a `RollingWindow` of the store.
     """
 
     def __init__(
@@ -95,9 +101,10 @@ class PeriodicRunner:
         options: RunnerOptions,
         settings: Settings,
         store: ShardStore,
-        files: ParameterFiles,
-        history: CalibrationHistory | None = None,
+        files: PublishedSets,
+        history: RefitHistory | None = None,
         wall_clock: Callable[[], float] = time.time,
+        rows: Callable[[str], WindowRows] | None = None,
     ) -> None:
         self.options = options
         self.settings = settings
@@ -106,6 +113,7 @@ class PeriodicRunner:
         self._wall_clock = wall_clock
         self._newest_seen_ms = 0
         self._store = store
+        self._rows = rows or (lambda coin: RollingWindow(store, coin, options.window_minutes))
         self._coins: dict[str, str] = {}
         """Recorded coin by requested name, once known."""
         self._windows: dict[str, AdaptiveWindow] = {}
@@ -126,7 +134,7 @@ class PeriodicRunner:
         """
         rounds = schedule.Scheduler()
         refit = _MonotonicJob(self.options.interval_seconds, rounds)
-        refit.do(self.refit_all)
+        refit.do(self._round)
         while not self._stopping:
             wait = refit.seconds_left
             if wait > 0:
@@ -144,6 +152,7 @@ class PeriodicRunner:
             The first coin's error, after all coins have been tried.
         """
         errors = self.refit_all(hurried=False)
+        _give_back_memory()
         self._end_history()
         if errors:
             raise errors[0]
@@ -177,8 +186,11 @@ class PeriodicRunner:
                 logger.exception("%s: refit failed", name)
                 errors.append(AdvancedMMError(f"{name}: refit failed: {error}"))
         errors += self._publish(ready)
-        _give_back_memory()
         return errors
+
+    def _round(self) -> None:
+        self.refit_all()
+        _give_back_memory()
 
     def _publish(self, ready: Mapping[str, ParameterSet]) -> list[AdvancedMMError]:
         """Write the entries to the history, then to the files; return the errors."""
@@ -223,7 +235,7 @@ class PeriodicRunner:
         if coin not in self._windows:
             options = self.options
             self._windows[coin] = AdaptiveWindow(
-                RollingWindow(self._store, coin, options.window_minutes),
+                self._rows(coin),
                 options.window_minutes,
                 options.max_window_minutes,
                 CalibrationOptions().unmerged(self.settings.block_seconds),

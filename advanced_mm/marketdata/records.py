@@ -59,6 +59,10 @@ class Trades:
     def __len__(self) -> int:
         return len(self.time_ms)
 
+    def rows(self, chosen: slice | Int1D) -> "Trades":
+        """Return the chosen prints, as views if ``chosen`` is a slice."""
+        return Trades(*(column[chosen] for column in vars(self).values()))
+
 
 @dataclass(frozen=True)
 class Silence:

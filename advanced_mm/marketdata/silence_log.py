@@ -44,10 +44,13 @@ class SilenceLog:
         self._known: set[str] = set()
         self._events: set[tuple[float, str, str, int]] = set()
 
-    def between(self, start_ms: int | None, end_ms: int | None) -> tuple[Silence, ...]:
+    def between(
+        self, start_ms: int | None, end_ms: int | None, known_by_s: float | None = None
+    ) -> tuple[Silence, ...]:
         """Return the silences that overlap an interval of exchange time, in order.
 
-        None leaves that end open. A log file that cannot be read is skipped with a warning.
+        None leaves that end open. ``known_by_s`` ignores what was logged after that local time, in
+        seconds. A log file that cannot be read is skipped with a warning.
         """
         for file in shard_files(self._folder, "connections"):
             if file.path not in self._known:
@@ -55,7 +58,7 @@ class SilenceLog:
                 self._read(file.path)
         return tuple(
             silence
-            for silence in self._silences()
+            for silence in self._silences(known_by_s)
             if (end_ms is None or silence.start_ms <= end_ms)
             and (start_ms is None or silence.end_ms is None or silence.end_ms >= start_ms)
         )
@@ -76,10 +79,12 @@ class SilenceLog:
                 channel = str(detail).partition(":")[0]
                 self._events.add((float(local_s), event, channel, int(exchange_ms)))
 
-    def _silences(self) -> Iterable[Silence]:
+    def _silences(self, known_by_s: float | None) -> Iterable[Silence]:
         found: list[Silence] = []
         begun: dict[str, int] = {}
-        for _, event, channel, exchange_ms in sorted(self._events):
+        for local_s, event, channel, exchange_ms in sorted(self._events):
+            if known_by_s is not None and local_s > known_by_s:
+                break
             if channel in begun:  # also if a recorder was stopped before the silence ended
                 found.append(Silence(channel, begun.pop(channel), exchange_ms))
             if event == SILENT:

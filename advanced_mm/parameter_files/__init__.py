@@ -28,6 +28,7 @@ from advanced_mm.parameter_files.problem import (
     published_solution,
     same_problem,
     value_function_fields,
+    with_value_function,
 )
 from advanced_mm.parameter_files.settings import EpsilonSource, Settings, load_settings
 
@@ -54,5 +55,6 @@ __all__ = [
     "published_solution",
     "same_problem",
     "value_function_fields",
+    "with_value_function",
     "write_json_atomically",
 ]

@@ -11,6 +11,7 @@ import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -26,12 +27,14 @@ from advanced_mm.instruments import coin_of_folder, folder_of
 from advanced_mm.parameter_files.files import ParameterSet
 from advanced_mm.parameter_files.history_rows import SCHEMA, history_row, rows_table
 
-__all__ = ["HISTORY_FOLDER", "CalibrationHistory"]
+__all__ = ["HISTORY_FOLDER", "RECALIBRATED_FOLDER", "CalibrationHistory"]
 
 logger = logging.getLogger(__name__)
 
 HISTORY_FOLDER: Final = "calibration_history"
 """Name of the history folder, beside the parameter files."""
+RECALIBRATED_FOLDER: Final = "recalibrated_history"
+"""Name of the folder beside it, of refits made afterwards from a recording."""
 _MERGE_EVERY: Final = 240
 """Refits between merges: an hour at the default interval."""
 _DAY_MS: Final = 86_400_000
@@ -79,22 +82,24 @@ class CalibrationHistory:
         """
         first_error: InputError | None = None
         for coin, parameters in sets.items():
-            files = self._files(self.directory / folder_of(coin))
-            day = parameters.kappa.published_at.astimezone(UTC).date()
             try:
-                writable_coin_folder(self.directory, coin)
-                with files.locked():
-                    files.append(day, [history_row(parameters)])
-                    self._tidy(coin, files, day)
+                self._add(coin, _day_of(parameters), [parameters])
             except InputError as error:
                 first_error = first_error or error
-            except OSError as error:
-                raise InputError(
-                    f"calibration history {str(files.folder)!r} cannot be written "
-                    f"({error.strerror or error}): free disk space or correct its permissions"
-                ) from error
         if first_error:
             raise first_error
+
+    def extend(self, sets: Sequence[ParameterSet]) -> None:
+        """Add many refits of one coin at once, in order of ``published_at``.
+
+        Raises
+        ------
+        InputError
+            As for `append`.
+        """
+        for day, group in groupby(sets, _day_of):
+            together = list(group)
+            self._add(together[0].coin, day, together)
 
     def merge(self) -> None:
         """Merge all lines into the days' files.
@@ -189,6 +194,19 @@ class CalibrationHistory:
         row = np.searchsorted(published_us, limits_us, side="right") - 1
         return table.take(pa.array(row, mask=row < 0))
 
+    def _add(self, coin: str, day: date, sets: Sequence[ParameterSet]) -> None:
+        files = self._files(self.directory / folder_of(coin))
+        try:
+            writable_coin_folder(self.directory, coin)
+            with files.locked():
+                files.append(day, [history_row(parameters) for parameters in sets])
+                self._tidy(coin, files, day)
+        except OSError as error:
+            raise InputError(
+                f"calibration history {str(files.folder)!r} cannot be written "
+                f"({error.strerror or error}): free disk space or correct its permissions"
+            ) from error
+
     def _tidy(self, coin: str, files: DayFiles, day: date) -> None:
         """Merge if due, and delete old files on a new day."""
         first_round = coin not in self._until_merge
@@ -218,6 +236,10 @@ class CalibrationHistory:
     @staticmethod
     def _files(folder: Path) -> DayFiles:
         return DayFiles(folder, _ROWS)
+
+
+def _day_of(parameters: ParameterSet) -> date:
+    return parameters.kappa.published_at.astimezone(UTC).date()
 
 
 def _in_order(table: pa.Table) -> pa.Table:

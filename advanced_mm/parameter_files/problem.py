@@ -1,13 +1,24 @@
 """Construction of the control problem from fitted parameters and settings."""
 
+import logging
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from math import inf
-from typing import NamedTuple
+from typing import Final, NamedTuple, get_args
 
-from advanced_mm.model import ModelParameters, ValueFunction, risk_aversion_to_phi
-from advanced_mm.parameter_files.entries import EpsilonEntry, ValueFunctionEntry
-from advanced_mm.parameter_files.files import ParameterSet, UnusableParametersError
+from advanced_mm.errors import InputError
+from advanced_mm.model import ModelParameters, ValueFunction, risk_aversion_to_phi, solve
+from advanced_mm.parameter_files.entries import (
+    EpsilonEntry,
+    ParameterEntry,
+    Status,
+    ValueFunctionEntry,
+)
+from advanced_mm.parameter_files.files import (
+    ParameterFileError,
+    ParameterSet,
+    UnusableParametersError,
+)
 from advanced_mm.parameter_files.settings import EpsilonSource, Settings
 
 __all__ = [
@@ -19,7 +30,10 @@ __all__ = [
     "published_solution",
     "same_problem",
     "value_function_fields",
+    "with_value_function",
 ]
+
+logger = logging.getLogger(__name__)
 
 
 def model_problem(
@@ -136,7 +150,7 @@ def _fitted(parameters: ParameterSet, name: str, value: float | None) -> float:
 
 def configuration_of(problem: ModelParameters) -> dict[str, float | int | bool | str | None]:
     """Return the fields of a problem as ``value_function.json`` stores them."""
-    return asdict(problem)
+    return {name: getattr(problem, name) for name in problem.__dataclass_fields__}
 
 
 def value_function_fields(solution: ValueFunction) -> dict[str, object]:
@@ -183,3 +197,45 @@ def published_solution(
         ):
             return entry
     return None
+
+
+_BEST_FIRST: Final = get_args(Status)
+
+
+def with_value_function(
+    parameters: ParameterSet,
+    settings: Settings,
+    absent: ValueFunctionEntry | None = None,
+    log_level: int = logging.WARNING,
+) -> ParameterSet:
+    """Return kappa, epsilon and lambda with the solution of the problem that they pose.
+
+    It gets the worst of their statuses, and the header of the one with the oldest data. If a
+    parameter is missing or the problem cannot be solved, it is ``absent``, by default an entry
+    without values; the reason is logged.
+    """
+    fitted = (parameters.kappa, parameters.epsilon, parameters.lambda_)
+    status = max((entry.status for entry in fitted), key=_BEST_FIRST.index)
+    solved = None
+    if status != "insufficient":
+        try:
+            solved = solve(model_problem(parameters, settings))
+        except (ParameterFileError, InputError) as error:
+            logger.log(
+                log_level, "%s: the value function cannot be solved: %s", parameters.coin, error
+            )
+    if solved is None:
+        entry = absent or _without_values(parameters)
+    else:
+        oldest = min(fitted, key=lambda entry: entry.fitted_at or entry.published_at)
+        shared = oldest.model_dump(include=set(ParameterEntry.model_fields))
+        entry = ValueFunctionEntry.model_validate(
+            shared | {"status": status} | value_function_fields(solved)
+        )
+    return replace(parameters, value_functions=(entry,))
+
+
+def _without_values(parameters: ParameterSet) -> ValueFunctionEntry:
+    header = set(ParameterEntry.model_fields) - {"fitted_at", "mid", "tick"}
+    shared = parameters.kappa.model_dump(include=header)
+    return ValueFunctionEntry.model_validate(shared | {"status": "insufficient"})

@@ -1,8 +1,17 @@
 """Newest consistent parameter set, re-read only when a file was replaced."""
 
+from typing import Protocol
+
 from advanced_mm.parameter_files import MixedParametersError, ParameterFiles, ParameterSet
 
-__all__ = ["ParameterFeed"]
+__all__ = ["ParameterFeed", "ParameterSource"]
+
+
+class ParameterSource(Protocol):
+    """What a quoter takes its parameters from: a `ParameterFeed`, or a `HistoryFeed`."""
+
+    def latest(self) -> ParameterSet:
+        """Return the newest set; raise ParameterFileError if there is no usable one."""
 
 
 class ParameterFeed:

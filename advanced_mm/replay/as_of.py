@@ -1,0 +1,318 @@
+"""What the bot would have decided at each moment, with the parameters published by then.
+
+The decisions are the `Quoter`'s own: it is asked for both sides at every inventory whenever its
+answer may change, and its answers become the rows of a `DecisionTable`. The value function is
+solved for each refit as its runner would have done with the bot's settings.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advanced_mm.errors import InputError
+from advanced_mm.parameter_files import (
+    MissingParametersError,
+    ParameterFileError,
+    ParameterSet,
+    Settings,
+    UnusableParametersError,
+    with_value_function,
+)
+from advanced_mm.parameter_files.history import CalibrationHistory
+from advanced_mm.parameter_files.history_rows import parameter_set_of
+from advanced_mm.price_grid import PriceGrid
+from advanced_mm.quoting import Quote, Quoter, Refusal, Side, Touch, kind_of
+from advanced_mm.quoting.guards import CLOCK_TOLERANCE_SECONDS
+from advanced_mm.replay.decisions import DecisionTable
+
+__all__ = ["MidPath", "Refits", "decision_table"]
+
+_MOVED: Final = 0.001
+"""The quoter is asked again where the mid has moved by more than this share of itself. The depths
+and edges depend on the mid through the fee alone, so they are right to this share of the fee."""
+_HALF_SPREAD: Final = 2.0**-20
+"""Half the spread of the touch that the quoter is shown, as a share of the mid: a power of two, so
+that the mid stays what it is. Only an exit at the touch depends on the spread, and there the table
+has no price."""
+
+Int1D = NDArray[np.int64]
+Float1D = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MidPath:
+    """The mid (quote currency) from each exchange time (ms) on. Shapes (n,), times ascending."""
+
+    time_ms: Int1D
+    mid: Float1D
+
+    @classmethod
+    def of_quotes(cls, time_ms: Int1D, bid: Float1D, ask: Float1D) -> Self:
+        """Return the path of the two-sided, uncrossed quotes."""
+        sound = (bid > 0) & (ask > bid) & np.isfinite(ask)
+        return cls(time_ms[sound], (bid[sound] + ask[sound]) / 2)
+
+    def at(self, moment_ms: int) -> float | None:
+        """Return the mid at a moment, None before the first."""
+        place = int(np.searchsorted(self.time_ms, moment_ms, "right")) - 1
+        return float(self.mid[place]) if place >= 0 else None
+
+    def leaves(self, mid: float, after_ms: int, before_ms: int) -> int | None:
+        """Return when the mid first lies more than 0.1% from ``mid`` between two moments."""
+        low, high = np.searchsorted(self.time_ms, (after_ms, before_ms), ("right"))
+        far = np.flatnonzero(np.abs(self.mid[low:high] / mid - 1) > _MOVED)[:1]
+        return int(self.time_ms[low + far[0]]) if len(far) else None
+
+
+@dataclass(frozen=True)
+class Refits:
+    """A coin's refits in order of publication.
+
+    ``published_ms`` has shape (n,), rounded up to whole milliseconds: nothing is known early.
+    ``sets`` has the parameters of each without the value function, or the error a bot would have
+    met reading them.
+    """
+
+    coin: str
+    published_ms: Int1D
+    sets: tuple[ParameterSet | ParameterFileError, ...]
+
+    @classmethod
+    def read(cls, history: CalibrationHistory, coin: str, start_ms: int, end_ms: int) -> Self:
+        """Read the refits in force between two moments, the first maybe published before.
+
+        Raises
+        ------
+        InputError
+            There are none, or the history cannot be read.
+        """
+        rows = history.parameters_at(coin, [start_ms]).to_pylist()
+        rows += history.read(coin, _utc(start_ms + 1), _utc(end_ms)).to_pylist()
+        rows = [row for row in rows if row["calibration_id"] is not None]
+        if not rows:
+            raise InputError(
+                f"{coin}: {str(history.directory)!r} has no parameters from before "
+                f"{_utc(end_ms):%Y-%m-%d %H:%M:%S} UTC: make them with python "
+                f"scripts/recalibrate_recording.py --crypto {coin} and the same --data-dir, "
+                "--config and --history"
+            )
+        published = [_ms_up(row["published_at"]) for row in rows]
+        return cls(coin, np.array(published, dtype=np.int64), tuple(_set_of(coin, r) for r in rows))
+
+
+def decision_table(
+    refits: Refits, settings: Settings, mids: MidPath, start_ms: int, end_ms: int
+) -> DecisionTable:
+    """Return what a bot with these settings would decide from ``start_ms`` to ``end_ms``.
+
+    A row begins at the start, when a refit is published, when one becomes too old, and when the mid
+    has moved by 0.1% since the row before. No row uses a refit or a mid from after its beginning.
+    At an inventory above 0 a bid enlarges the position and an ask closes it, below 0 the other way
+    round; at 0 both open one. At the bounds the enlarging side is not quoted, without a refusal.
+
+    Parameters
+    ----------
+    refits
+        The coin's refits.
+    settings
+        Problem, limits and guards.
+    mids
+        The mid that the bot would have seen.
+    start_ms, end_ms
+        Bounds, epoch milliseconds, both included.
+
+    Raises
+    ------
+    InputError
+        The bounds are out of order, or the inventories do not include 0.
+    """
+    if end_ms < start_ms:
+        raise InputError("the end of the time to decide on lies before its start")
+    rows = _Rows(settings)
+    for begin_ms, until_ms, served in _in_force(refits, settings, start_ms, end_ms):
+        rows.serve(served)
+        changes = [begin_ms, *_changes(served, settings, begin_ms, until_ms)]
+        for first_ms, next_ms in zip(changes, [*changes[1:], until_ms], strict=True):
+            moment: int | None = first_ms
+            while moment is not None:
+                mid = mids.at(moment) or _fitted_mid(served)
+                rows.add(moment, mid)
+                moment = None if mid is None else mids.leaves(mid, moment, next_ms - 1)
+    return rows.table()
+
+
+def _in_force(
+    refits: Refits, settings: Settings, start_ms: int, end_ms: int
+) -> Iterator[tuple[int, int, ParameterSet | ParameterFileError]]:
+    """Yield from when until when (exclusive) which parameters are the newest."""
+    begins = refits.published_ms
+    first = int(np.searchsorted(begins, start_ms, "right")) - 1
+    if first < 0:
+        until = min(int(begins[0]) if len(begins) else end_ms + 1, end_ms + 1)
+        nothing = MissingParametersError("no parameters: none published by then")
+        yield start_ms, until, nothing
+    for i in range(max(first, 0), len(begins)):
+        begin = max(int(begins[i]), start_ms)
+        until = min(int(begins[i + 1]) if i + 1 < len(begins) else end_ms + 1, end_ms + 1)
+        if begin < until:
+            found = refits.sets[i]
+            if isinstance(found, ParameterSet):
+                found = with_value_function(found, settings, log_level=logging.DEBUG)
+            yield begin, until, found
+
+
+def _changes(
+    served: ParameterSet | ParameterFileError, settings: Settings, begin_ms: int, until_ms: int
+) -> list[int]:
+    """Return when, between two moments, the guards may judge by another age of the parameters."""
+    if not isinstance(served, ParameterSet):
+        return []
+    tolerance = timedelta(seconds=CLOCK_TOLERANCE_SECONDS)
+    published_limit = timedelta(seconds=settings.max_published_age_seconds)
+    data_limit = timedelta(seconds=settings.data_age_limit_seconds)
+    found = set()
+    for entry in served.entries:
+        found |= {_ms_up(entry.published_at + published_limit) + 1}
+        if entry.fitted_at is not None:
+            found |= {_ms_up(entry.fitted_at + data_limit) + 1, _ms_up(entry.fitted_at - tolerance)}
+    return sorted(moment for moment in found if begin_ms < moment < until_ms)
+
+
+class _Feed:
+    """Serves the parameters in force, as a `ParameterFeed` does from files."""
+
+    def __init__(self) -> None:
+        self.served: ParameterSet | ParameterFileError = MissingParametersError("nothing yet")
+
+    def latest(self) -> ParameterSet:
+        """Return the newest set, or raise what reading it raised."""
+        if isinstance(self.served, ParameterFileError):
+            raise self.served
+        return self.served
+
+
+class _QuietQuoter(Quoter):
+    """A quoter that does not log: nothing is offered here."""
+
+    def _at_touch(self, side: Side, inventory: int, touch: Touch, why: str) -> Quote:
+        self._touch_reason = kind_of(why)
+        return super()._at_touch(side, inventory, touch, why)
+
+
+class _NoGrid(PriceGrid):
+    """Prices without rounding: the replay itself rounds, at the mid of each look."""
+
+    def bid(self, mid: float, depth: float) -> float:
+        """Return the price ``depth`` below the mid."""
+        return mid - depth
+
+    def ask(self, mid: float, depth: float) -> float:
+        """Return the price ``depth`` above the mid."""
+        return mid + depth
+
+    def tick(self, price: float) -> float:
+        """Return no step."""
+        return 0.0
+
+
+@dataclass
+class _Columns:
+    """Rows of one side, each a list over the inventories."""
+
+    depth: list[list[float]] = field(default_factory=list)
+    edge: list[list[float]] = field(default_factory=list)
+    refusal: list[list[int]] = field(default_factory=list)
+    at_touch: list[list[bool]] = field(default_factory=list)
+
+
+class _Rows:
+    """Asks the quoter, and collects its answers."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._feed = _Feed()
+        self._quoter = _QuietQuoter(settings, self._feed, _NoGrid(0))
+        self._inventories = range(settings.q_min, settings.q_max + 1)
+        self._codes: dict[str, int] = {"": 0}
+        self._time_ms: list[int] = []
+        self._ids: list[str] = []
+        self._sides: dict[Side, _Columns] = {"ask": _Columns(), "bid": _Columns()}
+
+    def serve(self, parameters: ParameterSet | ParameterFileError) -> None:
+        """Let the quoter find these parameters from now on."""
+        self._feed.served = parameters
+
+    def add(self, moment_ms: int, mid: float | None) -> None:
+        """Add a row; a mid is missing only where there are no usable parameters to apply to it."""
+        served = self._feed.served
+        self._time_ms.append(moment_ms)
+        self._ids.append(served.calibration_id if isinstance(served, ParameterSet) else "")
+        now = _utc(moment_ms)
+        half = (mid or 1.0) * _HALF_SPREAD
+        touch = Touch((mid or 1.0) - half, (mid or 1.0) + half, now)
+        for side, columns in self._sides.items():
+            answers = [self._answer(side, inventory, touch, now) for inventory in self._inventories]
+            for name, values in zip(vars(columns), zip(*answers, strict=True), strict=True):
+                getattr(columns, name).append(list(values))
+
+    def _answer(
+        self, side: Side, inventory: int, touch: Touch, now: datetime
+    ) -> tuple[float, float, int, bool]:
+        """Return depth, edge, code of the refusal, and whether the touch is joined."""
+        ends = self._settings.q_min if side == "ask" else self._settings.q_max
+        if inventory == ends:
+            return np.nan, np.nan, 0, False
+        closes = inventory > 0 if side == "ask" else inventory < 0
+        decide = self._quoter.exit if closes else self._quoter.entry
+        found = decide(side, inventory, touch, now)
+        if isinstance(found, Refusal):
+            code = self._codes.setdefault(kind_of(found.reason), len(self._codes))
+            return np.nan, np.nan, code, False
+        edge = np.nan if found.edge is None else found.edge
+        return (np.nan, np.nan, 0, True) if _is_at_touch(found) else (found.depth, edge, 0, False)
+
+    def table(self) -> DecisionTable:
+        """Return all rows."""
+        ask, bid = (
+            {name: np.array(values) for name, values in vars(self._sides[side]).items()}
+            for side in ("ask", "bid")
+        )
+        columns: dict[str, Any] = {}
+        for side, arrays in (("ask", ask), ("bid", bid)):
+            columns |= {f"{side}_{name}": array for name, array in arrays.items()}
+            columns[f"{side}_refusal"] = columns[f"{side}_refusal"].astype(np.int16)
+        return DecisionTable(
+            time_ms=np.array(self._time_ms, dtype=np.int64),
+            q_min=self._settings.q_min,
+            calibration_id=tuple(self._ids),
+            refusals=tuple(self._codes),
+            **columns,
+        )
+
+
+def _is_at_touch(quote: Quote) -> bool:
+    return quote.calibration_id is None
+
+
+def _fitted_mid(served: ParameterSet | ParameterFileError) -> float | None:
+    return served.kappa.mid if isinstance(served, ParameterSet) else None
+
+
+def _set_of(coin: str, row: dict[str, Any]) -> ParameterSet | ParameterFileError:
+    try:
+        return parameter_set_of(coin, row)
+    except ValueError as error:
+        return UnusableParametersError(f"{coin}: the refit cannot be used: {error}")
+
+
+def _utc(moment_ms: int) -> datetime:
+    return datetime.fromtimestamp(moment_ms / 1000, UTC)
+
+
+def _ms_up(moment: datetime) -> int:
+    return -(-round(moment.timestamp() * 1_000_000) // 1000)
