@@ -26,6 +26,7 @@ from advanced_mm.replay.result import ReplayResult
 __all__ = ["replay_events", "write_journal"]
 
 _SIDES: Final[tuple[Side, Side]] = ("bid", "ask")
+_FLUSH_EVERY: Final = 50_000
 _WHY: Final = {
     Ended.RESTING: "",
     Ended.FILLED: "filled",
@@ -58,8 +59,10 @@ def write_journal(result: ReplayResult, folder: Path) -> None:
     """
     writer = JournalWriter(folder, result.bot)
     try:
-        for event in replay_events(result):
+        for number, event in enumerate(replay_events(result), start=1):
             writer.record(event)
+            if number % _FLUSH_EVERY == 0:  # the writer keeps only so many in memory
+                writer.flush()
     finally:
         writer.close()
 
