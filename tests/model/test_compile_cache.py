@@ -34,7 +34,7 @@ def read_only_copy(tmp_path: Path) -> Iterator[Path]:
     root = tmp_path / "installed"
     hidden = shutil.ignore_patterns("__pycache__")
     shutil.copytree(package / "model", root / "advanced_mm/model", ignore=hidden)
-    for name in ("__init__.py", "errors.py"):
+    for name in ("__init__.py", "compiled.py", "errors.py"):
         shutil.copy(package / name, root / "advanced_mm")
     yield from locked(root)
 
