@@ -1,6 +1,7 @@
 """The levels of recorded L2 snapshots; only a replay needs them."""
 
 import logging
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from advanced_mm.coin_folders import coin_folder
+from advanced_mm.marketdata.listing import shard_files
 from advanced_mm.marketdata.schemas import BOOK_LEVELS
+from advanced_mm.marketdata.tail import CLOCK_MARGIN_MS
 
 __all__ = ["RecordedBooks", "read_books"]
 
@@ -48,12 +51,19 @@ class RecordedBooks:
         return cls(no_rows, no_rows, empty, empty, empty, empty)
 
 
-def read_books(data_dir: Path, coin: str) -> RecordedBooks:
-    """Read a coin's L2 snapshots of both cadences; skip unreadable shards with a warning."""
+def read_books(
+    data_dir: Path, coin: str, start_ms: int = 0, end_ms: int = sys.maxsize
+) -> RecordedBooks:
+    """Read a coin's L2 snapshots of both cadences; skip unreadable shards with a warning.
+
+    ``start_ms`` and ``end_ms`` are exchange times (ms), both included.
+    """
     tables = []
-    for path in sorted((coin_folder(data_dir, coin) / "orderbooks").glob("orderbooks_*.parquet")):
+    low, high = max(start_ms - CLOCK_MARGIN_MS, 0), end_ms + CLOCK_MARGIN_MS
+    for file in shard_files(coin_folder(data_dir, coin), "orderbooks", low, high):
+        path = Path(file.path)
         try:
-            tables.append(_read_levels(path))
+            tables.append(_between(_read_levels(path), start_ms, end_ms))
         except (pa.ArrowException, OSError, KeyError) as error:
             logger.warning("%s: skipping the levels of this shard: %s", path, error)
     if not tables:
@@ -64,6 +74,16 @@ def read_books(data_dir: Path, coin: str) -> RecordedBooks:
     rows = np.arange(len(order))
     newest_slow = np.maximum.accumulate(np.where(columns.pop("fast"), -1, rows))
     return RecordedBooks(deep=np.where(newest_slow < 0, rows, newest_slow), **columns)
+
+
+def _between(
+    columns: dict[str, NDArray[np.generic]], start_ms: int, end_ms: int
+) -> dict[str, NDArray[np.generic]]:
+    times = columns["time_ms"]
+    inside = (times >= start_ms) & (times <= end_ms)
+    if inside.all():
+        return columns
+    return {name: column[inside] for name, column in columns.items()}
 
 
 def _read_levels(path: Path) -> dict[str, NDArray[np.generic]]:

@@ -1,0 +1,277 @@
+"""A coin's records as hftbacktest's events: changes of levels, and trades.
+
+Snapshots are not sent as a clear and its levels, because a clear makes the queue models forget how
+a level shrank: only the differences to the book known so far are sent. A level that leaves a
+snapshot because the snapshot ends before it keeps its size; it is not known to be gone. A best bid
+and offer between snapshots removes the levels in front of it and sets the touch. Where several
+records have the same millisecond, trades come first, then the touch, then snapshots: the venue
+publishes a block's trades and the book after it with one time, and the queue models expect a trade
+before the change of the level that it causes. Their nanoseconds (0, 1 and 2) tell them apart.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from hftbacktest import (
+    BUY_EVENT,
+    DEPTH_CLEAR_EVENT,
+    DEPTH_EVENT,
+    EXCH_EVENT,
+    SELL_EVENT,
+    TRADE_EVENT,
+)
+from hftbacktest.types import event_dtype
+from numba import njit
+from numpy.typing import NDArray
+
+from advanced_mm.errors import InputError
+from advanced_mm.marketdata.records import Int1D, Quotes, Recording
+from advanced_mm.markets.recorded_books import RecordedBooks
+from advanced_mm.replay.layout import TOUCH
+
+__all__ = ["NS_PER_MS", "SIZE_UNITS", "Converted", "convert"]
+
+NS_PER_MS: Final = 1_000_000
+SIZE_UNITS: Final = 1e8
+"""Sizes in events are whole hundred-millionths of the base currency, so that sums are exact.
+
+With fractions, hftbacktest's partial fills leave rests of 1e-18 that it then cannot fill.
+"""
+_MOST_TICKS: Final = 1 << 25
+_FEED_LATENCY_NS: Final = 50 * NS_PER_MS
+_LONGEST_FEED_NS: Final = 5_000 * NS_PER_MS
+_TRADE, _TOUCH, _BOOK = 0, 1, 2
+
+_BID = np.uint64(EXCH_EVENT | DEPTH_EVENT | BUY_EVENT)
+_ASK = np.uint64(EXCH_EVENT | DEPTH_EVENT | SELL_EVENT)
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A recording, or a part of it, in the form in which it is replayed.
+
+    Attributes
+    ----------
+    events
+        hftbacktest's ``event_dtype``, for the venue only (the maker sees ``touch``), ascending.
+    touch
+        Rows of `layout.TOUCH`: the best bid and offer as the maker sees it, ascending.
+    tick
+        Smallest price step, quote currency.
+    lot
+        Smallest step of the traded sizes, base currency, a power of ten.
+    rows
+        Records converted: snapshots, best bids and offers, trades.
+    """
+
+    events: NDArray[Any]
+    touch: NDArray[Any]
+    tick: float
+    lot: float
+    rows: int
+
+
+def convert(recording: Recording, books: RecordedBooks) -> Converted:
+    """Convert one coin's records.
+
+    Raises
+    ------
+    InputError
+        The prices span too many ticks: the recording has wrong prices or a wrong tick.
+    """
+    quotes, trades, tick = recording.quotes, recording.trades, recording.tick
+    quotes = _both_sides(quotes)
+    levels = tuple(_ticks(side, tick) for side in (books.bid, books.ask))
+    touches = tuple(_ticks(side, tick) for side in (quotes.bid, quotes.ask))
+    low, high = _range(recording.coin, levels, touches)
+    traded = np.rint(trades.price / tick).astype(np.int64)
+    times = np.concatenate([trades.time_ms, quotes.time_ms, books.time_ms])
+    kinds = np.repeat([_TRADE, _TOUCH, _BOOK], [len(trades), len(quotes), len(books)])
+    at = np.concatenate([np.arange(len(x)) for x in (trades, quotes, books)])
+    order = np.lexsort((at, kinds, times))
+    exchange_ns = times * NS_PER_MS + kinds
+    walked = (
+        *(kinds[order].astype(np.int8), at[order], exchange_ns[order]),
+        *(*levels, _units(books.bid_size), _units(books.ask_size)),
+        *(*touches, _units(quotes.bid_size), _units(quotes.ask_size)),
+        *(traded, _units(trades.size), trades.side),
+        *(low, high, tick),
+    )
+    place, seen = np.zeros(2, np.int64), np.empty((len(quotes) + len(books), 3), np.int64)
+    _walk(*walked, np.empty(0, event_dtype), place, seen)
+    events = np.zeros(int(place[0]), event_dtype)
+    _walk(*walked, events, place, seen)
+    touch = np.zeros(len(seen), TOUCH)
+    touch["exchange_ns"] = seen[:, 0]
+    for column, side in ((1, "bid"), (2, "ask")):
+        price = np.round(seen[:, column] * tick, _decimals(tick))
+        touch[side] = np.where(seen[:, column] > 0, price, np.nan)
+    touch["local_ns"] = _local(seen[:, 0], quotes)
+    return Converted(events, touch, tick, _lot(trades.size), len(order))
+
+
+def _both_sides(quotes: Quotes) -> Quotes:
+    """Return the quotes with a price on each side that is not crossed."""
+    sound = np.isfinite(quotes.bid) & np.isfinite(quotes.ask) & (quotes.bid < quotes.ask)
+    return quotes if sound.all() else quotes.rows(np.flatnonzero(sound))
+
+
+def _ticks(price: NDArray[np.float64], tick: float) -> Int1D:
+    """Return prices in ticks, 0 where there is none."""
+    return np.nan_to_num(np.rint(price / tick)).astype(np.int64)
+
+
+def _units(size: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.rint(np.nan_to_num(size) * SIZE_UNITS))
+
+
+def _decimals(tick: float) -> int:
+    return max(0, -int(np.floor(np.log10(tick) + 1e-9)) + 2)
+
+
+def _range(coin: str, *sides: tuple[Int1D, ...]) -> tuple[int, int]:
+    found = [array[array > 0] for pair in sides for array in pair]
+    found = [array for array in found if len(array)]
+    if not found:
+        return 0, 1
+    low, high = min(int(a.min()) for a in found), max(int(a.max()) for a in found)
+    if high - low > _MOST_TICKS:
+        raise InputError(
+            f"{coin}: the recording's prices span {high - low} ticks, at most {_MOST_TICKS} can be "
+            "replayed: check its tick and its prices, or replay a shorter time."
+        )
+    return low, high
+
+
+def _lot(sizes: NDArray[np.float64]) -> float:
+    """Return the largest power of ten, at most 1, that divides all traded sizes."""
+    for decimals in range(8):
+        scaled = sizes * 10.0**decimals
+        if np.all(np.abs(scaled - np.rint(scaled)) < 1e-6 * np.maximum(1.0, scaled)):
+            return 10.0**-decimals
+    return 1e-8
+
+
+def _local(exchange_ns: Int1D, quotes: Quotes) -> Int1D:
+    """Return when each touch was received, ns.
+
+    Where that was not recorded (snapshots) or is no plausible latency, it is the exchange's time
+    plus the median latency; what is received later than its successor delays it, as on a socket.
+    """
+    own = np.rint(quotes.local_s * 1e3).astype(np.int64) * NS_PER_MS
+    latency = own - quotes.time_ms * NS_PER_MS
+    plausible = (latency > 0) & (latency < _LONGEST_FEED_NS)
+    usual = int(np.median(latency[plausible])) if plausible.any() else _FEED_LATENCY_NS
+    local = exchange_ns + usual
+    places = np.flatnonzero(exchange_ns % NS_PER_MS == _TOUCH)
+    local[places] = np.where(plausible, exchange_ns[places] + latency, local[places])
+    return np.maximum.accumulate(local)
+
+
+@njit(cache=True)
+def _emit(events, place, kind, exchange_ns, price, size):  # type: ignore[no-untyped-def]
+    if place[0] < len(events):
+        event = events[place[0]]
+        event.ev, event.exch_ts, event.local_ts = kind, exchange_ns, exchange_ns
+        event.px, event.qty = price, size
+    place[0] += 1
+
+
+@njit(cache=True)
+def _walk(  # type: ignore[no-untyped-def]
+    kinds,
+    rows,
+    times,
+    book_bids,
+    book_asks,
+    book_bid_sizes,
+    book_ask_sizes,
+    bids,
+    asks,
+    bid_sizes,
+    ask_sizes,
+    traded,
+    traded_sizes,
+    traded_sides,
+    low,
+    high,
+    tick,
+    events,
+    place,
+    seen,
+):
+    """Write the events, or only count them in ``place[0]`` if ``events`` is empty.
+
+    ``seen`` gets the time and the best bid and ask after each touch and snapshot.
+    """
+    sizes = np.zeros((2, high - low + 1))
+    best = np.array([low - 1, high + 1])  # bid, ask; beyond the range if there is none
+    place[0], place[1] = 0, 0
+    if len(times):
+        for side in range(2):
+            kind = np.uint64(
+                EXCH_EVENT | DEPTH_CLEAR_EVENT | (BUY_EVENT if side == 0 else SELL_EVENT)
+            )
+            _emit(events, place, kind, times[0], (low if side == 0 else high) * tick, 0.0)
+    for i in range(len(times)):
+        row, now = rows[i], times[i]
+        if kinds[i] == 0:
+            kind = np.uint64(
+                EXCH_EVENT | TRADE_EVENT | (BUY_EVENT if traded_sides[row] > 0 else SELL_EVENT)
+            )
+            _emit(events, place, kind, now, traded[row] * tick, traded_sizes[row])
+            continue
+        if kinds[i] == 1:
+            _set_touch(0, bids[row], bid_sizes[row], sizes, best, low, tick, now, events, place)
+            _set_touch(1, asks[row], ask_sizes[row], sizes, best, low, tick, now, events, place)
+        else:
+            _set_book(
+                0, book_bids[row], book_bid_sizes[row], sizes, best, low, tick, now, events, place
+            )
+            _set_book(
+                1, book_asks[row], book_ask_sizes[row], sizes, best, low, tick, now, events, place
+            )
+        seen[place[1], 0] = now
+        seen[place[1], 1] = best[0] if best[0] >= low else 0
+        seen[place[1], 2] = best[1] if best[1] <= high else 0
+        place[1] += 1
+
+
+@njit(cache=True)
+def _set_level(side, price, size, sizes, low, tick, now, events, place):  # type: ignore[no-untyped-def]
+    if sizes[side, price - low] != size:
+        sizes[side, price - low] = size
+        _emit(events, place, _BID if side == 0 else _ASK, now, price * tick, size)
+
+
+@njit(cache=True)
+def _set_touch(side, price, size, sizes, best, low, tick, now, events, place):  # type: ignore[no-untyped-def]
+    """Remove what is in front of the best price and set its size."""
+    toward = -1 if side == 0 else 1
+    for level in range(best[side], price, toward):
+        if low <= level < low + sizes.shape[1]:
+            _set_level(side, level, 0.0, sizes, low, tick, now, events, place)
+    _set_level(side, price, size, sizes, low, tick, now, events, place)
+    best[side] = price
+
+
+@njit(cache=True)
+def _set_book(side, levels, amounts, sizes, best, low, tick, now, events, place):  # type: ignore[no-untyped-def]
+    """Set the levels of a snapshot and remove those between them that are gone."""
+    toward = -1 if side == 0 else 1
+    count = 0
+    while count < len(levels) and levels[count] > 0:
+        count += 1
+    if count == 0:
+        return
+    first = max(best[side], levels[0]) if side == 0 else min(best[side], levels[0])
+    first = min(max(first, low), low + sizes.shape[1] - 1)
+    at = 0
+    for level in range(first, levels[count - 1] + toward, toward):
+        if at < count and levels[at] == level:
+            _set_level(side, level, amounts[at], sizes, low, tick, now, events, place)
+            at += 1
+        else:
+            _set_level(side, level, 0.0, sizes, low, tick, now, events, place)
+    best[side] = levels[0]

@@ -1,0 +1,125 @@
+"""Rows that the compiled maker reads and writes.
+
+Times are ns, prices are in units of the recording's smallest price step ("steps"), sizes in the
+base currency. ``side`` is 0 for a bid, 1 for an ask.
+"""
+
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+
+__all__ = [
+    "FILL",
+    "LOOK",
+    "QUOTE",
+    "REFUSAL",
+    "RULES",
+    "SLOT",
+    "TOUCH",
+    "Ended",
+    "Refused",
+]
+
+
+class Refused(IntEnum):
+    """Reasons of the maker itself not to quote; those of the decision table are positive."""
+
+    OLD_BOOK = -1
+    NO_BOOK = -2
+    NOT_QUOTED = -3
+    TOO_DEEP = -4
+    NO_DATA = -5
+    NO_PARAMETERS = -6
+    INVENTORY = -7
+
+
+class Ended(IntEnum):
+    """Why an order ended."""
+
+    RESTING = 0
+    FILLED = 1
+    DRIFTED = 2
+    EXPIRED = 3
+    REFUSED = 4
+    REPLACED_BY_EXIT = 5
+    REPLAY_ENDED = 6
+    VENUE_REFUSED = 7
+
+
+TOUCH: Final = np.dtype(
+    [("local_ns", "i8"), ("exchange_ns", "i8"), ("bid", "f8"), ("ask", "f8")], align=True
+)
+"""Best bid and offer (quote currency, NaN for an empty side) and when they were seen."""
+
+QUOTE: Final = np.dtype(
+    [
+        ("sent_ns", "i8"),
+        ("ended_ns", "i8"),
+        ("price", "i8"),
+        ("step", "i8"),
+        ("bid", "i8"),
+        ("ask", "i8"),
+        ("size", "f8"),
+        ("filled", "f8"),
+        ("depth", "f8"),
+        ("position", "f8"),
+        ("row", "i8"),
+        ("units", "i4"),
+        ("refusal", "i4"),
+        ("side", "i1"),
+        ("at_touch", "i1"),
+        ("ended", "i1"),
+    ],
+    align=True,
+)
+"""An order; ``row`` is the decision table's, ``step`` the venue's price step at the mid."""
+
+FILL: Final = np.dtype(
+    [
+        ("exchange_ns", "i8"),
+        ("seen_ns", "i8"),
+        ("quote", "i8"),
+        ("price", "i8"),
+        ("size", "f8"),
+        ("side", "i1"),
+    ],
+    align=True,
+)
+LOOK: Final = np.dtype(
+    [("time_ns", "i8"), ("bid", "i8"), ("ask", "i8"), ("position", "f8")], align=True
+)
+REFUSAL: Final = np.dtype([("time_ns", "i8"), ("code", "i4")], align=True)
+
+SLOT: Final = np.dtype(
+    [
+        ("number", "i8"),
+        ("quote", "i8"),
+        ("price", "i8"),
+        ("sent_ns", "i8"),
+        ("left", "f8"),
+        ("why", "i4"),
+        ("refusal", "i4"),
+    ],
+    align=True,
+)
+"""The order of one side that rests or is on its way; ``number`` 0 if there is none."""
+
+RULES: Final = np.dtype(
+    [
+        ("start_ns", "i8"),
+        ("end_ns", "i8"),
+        ("look_ns", "i8"),
+        ("min_age_ns", "i8"),
+        ("max_age_ns", "i8"),
+        ("max_book_age_ns", "i8"),
+        ("requote_ticks", "f8"),
+        ("size", "f8"),
+        ("step", "f8"),
+        ("lot", "f8"),
+        ("q_min", "i8"),
+        ("one_at_a_time", "b1"),
+        ("in_bp", "b1"),
+    ],
+    align=True,
+)

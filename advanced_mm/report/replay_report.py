@@ -1,0 +1,339 @@
+"""What a replay says and how sure it is: verdict, table, notes and page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from rich.table import Table as TerminalTable
+
+from advanced_mm.performance import Figure, Performance
+from advanced_mm.performance.as_json import performance_json
+from advanced_mm.replay import Queue
+from advanced_mm.replay.backtest import Backtest
+from advanced_mm.replay.policies import PolicyRun
+from advanced_mm.replay.summary import ReplaySummary
+from advanced_mm.report.page import Card, Headline, Section, Table, write_page
+from advanced_mm.report.performance_page import PageInput, basis_of, performance_sections
+from advanced_mm.report.performance_table import Column, money, span_text
+
+__all__ = [
+    "ReplayReport",
+    "replay_columns",
+    "replay_json",
+    "replay_notes",
+    "replay_table",
+    "verdict_of",
+    "write_replay_page",
+]
+
+QUEUE_NAMES: Final[Mapping[Queue, str]] = {
+    "front": "front of the queue",
+    "model": "place by a model",
+    "back": "back of the queue",
+}
+SHORT_HOURS: Final = 1.0
+_MOST_HOLES: Final = 10
+_HEADER: Final = ("policy", "mean depth", "queue", "fills per hour", "net bp per fill", "USDC/h")
+_NO_IMPACT: Final = (
+    "No market impact: the recorded market does not react to the orders replayed in it. Those who "
+    "would have traded with us otherwise, or run ahead of our quotes, are not in it."
+)
+
+
+@dataclass(frozen=True)
+class ReplayReport:
+    """A replay with what is to be told of it.
+
+    ``runs`` has the policy asked for first, then those it is compared with; ``judged`` the
+    performance of the first, by queue; ``horizon_s`` is that of adverse selection.
+    """
+
+    backtest: Backtest
+    runs: Sequence[PolicyRun]
+    judged: Mapping[Queue, Performance]
+    horizon_s: float
+
+    @property
+    def asked(self) -> PolicyRun:
+        """The policy asked for."""
+        return self.runs[0]
+
+
+def verdict_of(report: ReplayReport) -> str:
+    """Say in one or two sentences whether it pays, and whether that is known at all."""
+    told = _verdict(report.asked, report.judged)
+    if len(report.runs) > 1:
+        told += " " + _verdict_of_all(report.runs)
+    if report.backtest.hours < SHORT_HOURS:
+        told = (
+            f"Too short: {60 * report.backtest.hours:.0f} minutes of data say little about a "
+            f"strategy; record at least an hour. As far as it goes: {told}"
+        )
+    return told
+
+
+def _verdict(run: PolicyRun, judged: Mapping[Queue, Performance]) -> str:
+    lows = [one.net_per_hour.low for one in run.summaries.values()]
+    highs = [one.net_per_hour.high for one in run.summaries.values()]
+    if not run.fills:
+        return f"Nothing was filled. {_kept_away(judged[run.best])}".strip()
+    if min(lows) > 0:
+        return f"It pays, {_wherever(run)}: {_range(run)}."
+    if max(highs) < 0:
+        return f"It does not pay, {_wherever(run)}: {_range(run)}."
+    return f"Undecided: {_range(run)}; zero lies within what chance and the queue explain."
+
+
+def _wherever(run: PolicyRun) -> str:
+    if len(run.results) > 1:
+        return "whatever its place in the queue"
+    return f"at the {QUEUE_NAMES[run.best]}"
+
+
+def _range(run: PolicyRun) -> str:
+    """Net per hour at each queue assumption, as far as they differ."""
+    told = {
+        queue: f"{_numbers(one.net_per_hour)} USDC per hour" for queue, one in run.summaries.items()
+    }
+    if len(set(told.values())) == 1:
+        return next(iter(told.values()))
+    return ", ".join(f"{text} at the {QUEUE_NAMES[queue]}" for queue, text in told.items())
+
+
+def _verdict_of_all(runs: Sequence[PolicyRun]) -> str:
+    paying, earning = [], []
+    for run in runs:
+        found = [one.net_per_hour for one in run.summaries.values()]
+        if run.fills and min(one.low for one in found) > 0:
+            paying.append(run.name)
+        if max(one.value for one in found) > 0:
+            earning.append(run.name)
+    if paying:
+        return f"Of all compared, these pay whatever the place in the queue: {', '.join(paying)}."
+    if not earning:
+        return "Nothing pays: none of the policies compared earned anything."
+    return (
+        f"Nothing is shown to pay: {', '.join(earning)} earned something at the most favourable "
+        "place in the queue, but no more than chance explains at another."
+    )
+
+
+def _kept_away(one: Performance) -> str:
+    away = [(kind, share) for kind, share in one.resting.without.items() if share > 0.005]
+    if not away:
+        return ""
+    listed = ", ".join(f"{kind} {share:.0%}" for kind, share in away[:3])
+    return f"No quote rested for {1 - one.resting.any_quote:.0%} of the time: {listed}."
+
+
+def replay_notes(report: ReplayReport) -> list[str]:
+    """Say what the numbers rest on and what they cannot know, a sentence or two each."""
+    backtest, run = report.backtest, report.asked
+    options = run.results[run.best].options
+    start, end = _utc(backtest.start_ms), _utc(backtest.end_ms)
+    told = [
+        f"{backtest.data.coin} from {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC, "
+        f"{span_text(round(3_600_000 * backtest.hours))} with data. Orders of {options.size:g} "
+        f"{backtest.data.coin}, a look every {options.look_ms / 1000:g} s, "
+        + (
+            f"{options.latency_ms:g} ms to place and to cancel"
+            if options.latencies_ms is None
+            else "measured latencies to place and to cancel"
+        )
+        + f", a maker fee of {1e4 * options.fee_rate:g} bp.",
+        _queue_note(run),
+        _NO_IMPACT,
+    ]
+    if backtest.warm_up_s >= 1:
+        told.append(
+            f"The first {span_text(round(1000 * backtest.warm_up_s))} are left out: no usable "
+            "parameters had been published."
+        )
+    holes = backtest.holes
+    if holes:
+        listed = sorted(holes, key=lambda hole: hole[0] - hole[1])[:_MOST_HOLES]
+        more = f" and {len(holes) - len(listed)} shorter ones" if len(holes) > len(listed) else ""
+        told.append(
+            f"{backtest.share_without_data:.1%} of the time has no data and is left out: "
+            + ", ".join(
+                f"{_utc(low):%Y-%m-%d %H:%M:%S} for {(high - low) / 1000:.0f} s"
+                for low, high in sorted(listed)
+            )
+            + f"{more}."
+        )
+    if options.funding is None:
+        told.append("Funding is not included: the recording has no rates.")
+    return told
+
+
+def _queue_note(run: PolicyRun) -> str:
+    guess = (
+        "The recording shows sizes, not orders, so the place in the queue is a guess; a fill "
+        "also counts where the opposite best price reached the order without a recorded trade."
+    )
+    shares = [result.by_book.mean() for result in run.results.values() if len(result.fills)]
+    if shares:
+        low, high = f"{min(shares):.0%}", f"{max(shares):.0%}"
+        guess += f" That is {low if low == high else f'{low} to {high}'} of the fills."
+    if len(run.results) == 1:
+        return f"{guess} Only the {QUEUE_NAMES[run.best]} was asked for."
+    if not run.fills:
+        return guess
+    best, worst = (run.summaries[queue].net_per_hour.value for queue in (run.best, run.worst))
+    return (
+        f"{guess} The place alone moves the result between {money(worst)} USDC per hour "
+        f"({QUEUE_NAMES[run.worst]}) and {money(best)} ({QUEUE_NAMES[run.best]})."
+    )
+
+
+def replay_table(runs: Sequence[PolicyRun], title: str) -> TerminalTable:
+    """Lay out policies and queue assumptions; intervals hold with 95%."""
+    table = TerminalTable(title=title, title_justify="left", caption_justify="left")
+    table.caption = (
+        "In brackets: 95% intervals by drawing blocks of time. Fills: orders filled at least in "
+        "part. Net: change of equity at the mid, after fees."
+    )
+    for name in _HEADER:
+        table.add_column(name, justify="left" if name in ("policy", "queue") else "right")
+    for run in runs:
+        for row in _rows(run):
+            table.add_row(*row)
+        table.add_section()
+    return table
+
+
+def replay_columns(report: ReplayReport) -> list[Column]:
+    """Return a column of the performance table for each queue assumption."""
+    return [
+        Column(QUEUE_NAMES[queue], one.parts, one.figures, one.truth.line.slope)
+        for queue, one in report.judged.items()
+    ]
+
+
+def replay_json(report: ReplayReport) -> dict[str, Any]:
+    """Return everything as plain values; what is not known is null."""
+    backtest, asked = report.backtest, report.asked
+    told: dict[str, Any] = {
+        "coin": backtest.data.coin,
+        "policy": asked.name,
+        "since": _utc(backtest.start_ms).isoformat(),
+        "until": _utc(backtest.end_ms).isoformat(),
+        "hours": backtest.hours,
+        "too_short": backtest.hours < SHORT_HOURS,
+        "warm_up_seconds": backtest.warm_up_s,
+        "share_without_data": backtest.share_without_data,
+        "without_data": [
+            {"start": _utc(low).isoformat(), "seconds": (high - low) / 1000}
+            for low, high in backtest.holes
+        ],
+        "horizon_seconds": report.horizon_s,
+        "verdict": verdict_of(report),
+        "notes": replay_notes(report),
+        "mean_depth_bp": asked.mean_depth_bp,
+        "queues": {
+            queue: performance_json(one) | asked.summaries[queue].to_json()
+            for queue, one in report.judged.items()
+        },
+    }
+    if len(report.runs) > 1:
+        told["compare"] = [
+            {
+                "policy": run.name,
+                "mean_depth_bp": run.mean_depth_bp,
+                "queues": {queue: one.to_json() for queue, one in run.summaries.items()},
+            }
+            for run in report.runs
+        ]
+    return told
+
+
+def write_replay_page(path: Path, report: ReplayReport) -> None:
+    """Write the range over the queue, then the performance report of one replay.
+
+    That is the one by the queue model, or the first asked for without it.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    """
+    backtest = report.backtest
+    queue: Queue = "model" if "model" in report.judged else report.asked.best
+    shown = PageInput([report.judged[queue]], report.horizon_s)
+    summary = report.asked.summaries[queue]
+    start, end = _utc(backtest.start_ms), _utc(backtest.end_ms)
+    range_section = Section(
+        "range",
+        "The range",
+        [*replay_notes(report), f"The sections below are the replay at the {QUEUE_NAMES[queue]}."],
+        tables=[
+            Table(
+                "In brackets: 95% intervals by drawing blocks of time.",
+                _HEADER,
+                [row for run in report.runs for row in _rows(run)],
+            )
+        ],
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_page(
+        path,
+        f"Replay: {backtest.data.coin}",
+        f"{report.asked.name}, {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC. "
+        "Amounts in USDC.",
+        [range_section, *performance_sections(shown)],
+        Headline(
+            verdict_of(report),
+            " ".join(basis_of(report.judged[queue])[1:]),
+            _cards(summary, QUEUE_NAMES[queue]),
+            summary.net_per_hour.value,
+        ),
+    )
+
+
+def _cards(summary: ReplaySummary, queue: str) -> list[Card]:
+    return [
+        Card("hours with data", f"{summary.hours:.2f}"),
+        Card("fills per hour", _numbers(summary.fills_per_hour), queue),
+        Card("net bp per fill", _numbers(summary.net_bp_per_fill), queue),
+        Card("USDC per hour", _numbers(summary.net_per_hour), queue, summary.net_per_hour.value),
+    ]
+
+
+def _rows(run: PolicyRun) -> list[tuple[str, ...]]:
+    depth = run.mean_depth_bp
+    rows: list[tuple[str, ...]] = []
+    for queue, summary in run.summaries.items():
+        first = not rows
+        rows.append(
+            (
+                run.name if first else "",
+                ("–" if depth is None else f"{depth:.2f} bp") if first else "",
+                queue,
+                _numbers(summary.fills_per_hour),
+                _numbers(summary.net_bp_per_fill),
+                _numbers(summary.net_per_hour),
+            )
+        )
+    return rows
+
+
+def _numbers(figure: Figure) -> str:
+    """A number and its interval without the unit."""
+    if not np.isfinite(figure.value):
+        return "–"
+    text = _number(figure.value)
+    if np.isfinite(figure.low) and np.isfinite(figure.high):
+        text += f" [{_number(figure.low)}, {_number(figure.high)}]"
+    return text
+
+
+def _number(value: float) -> str:
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def _utc(time_ms: int) -> datetime:
+    return datetime.fromtimestamp(time_ms / 1000, UTC)

@@ -1,0 +1,241 @@
+"""Replay a recording tick by tick: what a configuration would have earned, and how sure that is."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from advanced_mm.calibration.command import add_source_options, asked_coin, recalibrated_history
+from advanced_mm.cli import configure_logging, moment, run
+from advanced_mm.errors import InputError
+from advanced_mm.parameter_files import Settings, load_settings
+from advanced_mm.parameter_files.history import CalibrationHistory
+from advanced_mm.replay import QUEUES, FundingRates, Queue, ReplayOptions
+from advanced_mm.replay.backtest import OPTIMAL, Backtest, Policy
+from advanced_mm.replay.journal import write_journal
+from advanced_mm.replay.policies import PolicyRun, compare_policies, run_policy
+from advanced_mm.report.performance_table import performance_table
+from advanced_mm.report.replay_report import (
+    ReplayReport,
+    replay_columns,
+    replay_json,
+    replay_notes,
+    replay_table,
+    verdict_of,
+    write_replay_page,
+)
+
+T = TypeVar("T")
+
+TABLE_WIDTH = 120
+HOUR_MS = 3_600_000
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Replay and show."""
+    options = _parser().parse_args(argv)
+    configure_logging()
+    if None not in (options.since, options.until) and options.since > options.until:
+        raise InputError("--since lies after --until: no time is left between them")
+    settings, configured = load_settings(options.config)
+    settings = _changed(settings, options)
+    policy = Policy.parse(options.policy)
+    history = None
+    if policy.fixed_bp is None or options.compare:
+        history = CalibrationHistory(recalibrated_history(options, settings))
+    coin = asked_coin(options, configured)
+    backtest = Backtest.load(
+        options.data_dir, coin, history, options.since, options.until, _progress
+    )
+    runs = _runs(backtest, policy, settings, options)
+    judged = {
+        queue: runs[0].performance(backtest, queue, options.horizon) for queue in runs[0].results
+    }
+    report = ReplayReport(backtest, runs, judged, options.horizon)
+    if options.html is not None:
+        _write_html(options, report)
+    if options.journal is not None:
+        for queue, result in runs[0].results.items():
+            write_journal(options.journal, result.renamed(queue))
+    if options.json:
+        print(json.dumps(replay_json(report), indent=1, allow_nan=False))
+    else:
+        _show(report)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--crypto", metavar="ETH", help="coin, in any spelling (default: the first configured pair)"
+    )
+    add_source_options(parser)
+    parser.add_argument(
+        "--history",
+        type=Path,
+        metavar="DIR",
+        help="folder of the parameters' history, made by scripts/recalibrate_recording.py or by "
+        "the runner (default: recalibrated_history beside the parameter files)",
+    )
+    parser.add_argument("--since", type=moment, metavar="TIME", help="ISO 8601, UTC by default")
+    parser.add_argument("--until", type=moment, metavar="TIME", help="ISO 8601, UTC by default")
+    parser.add_argument(
+        "--policy",
+        default=OPTIMAL,
+        metavar="optimal|fixed:BP",
+        help="the model's depths, or always the same distance from the mid (default: optimal)",
+    )
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help="also replay the optimal depths without the limits on edge and toxicity, fixed "
+        "spreads of 1, 2, 3 and 5 bp, and of the same mean depth",
+    )
+    parser.add_argument(
+        "--queue",
+        choices=(*QUEUES, "all"),
+        default="all",
+        help="assumed place in the queue (default: all three)",
+    )
+    parser.add_argument(
+        "--look", type=float, default=1.0, metavar="SECONDS", help="between two looks (default: 1)"
+    )
+    latency = parser.add_mutually_exclusive_group()
+    latency.add_argument(
+        "--latency-ms",
+        type=float,
+        default=50.0,
+        metavar="MS",
+        help="to place and to cancel (default: 50)",
+    )
+    latency.add_argument(
+        "--latencies",
+        type=Path,
+        metavar="FILE",
+        help="draw the latency from this file instead: one number of milliseconds a line",
+    )
+    parser.add_argument(
+        "--stake", type=float, default=100.0, metavar="USDC", help="of an order (default: 100)"
+    )
+    parser.add_argument(
+        "--inventory",
+        metavar="LOW:HIGH",
+        help="units of the stake that may be held, such as -3:3 (default: q_min and q_max)",
+    )
+    parser.add_argument(
+        "--fee-bp",
+        type=float,
+        metavar="BP",
+        help="maker fee, negative for a rebate (default: setting fee_rate)",
+    )
+    parser.add_argument(
+        "--funding-rate",
+        type=float,
+        metavar="RATE",
+        help="share of the position's value that longs pay at each whole hour (default: none)",
+    )
+    parser.add_argument(
+        "--horizon",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="the mid's move within it counts as adverse selection (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--journal",
+        type=Path,
+        metavar="DIR",
+        help="also write each replay as a journal of its own, bots front, model and back, for "
+        "scripts/performance_report.py",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, nothing else")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write one self-contained page")
+    return parser
+
+
+def _changed(settings: Settings, options: argparse.Namespace) -> Settings:
+    """Return the settings with what the command line says otherwise."""
+    changes: dict[str, float | int] = {}
+    if options.fee_bp is not None:
+        changes["fee_rate"] = options.fee_bp / 1e4
+    if options.inventory is not None:
+        low, _, high = options.inventory.partition(":")
+        try:
+            changes |= {"q_min": int(low), "q_max": int(high)}
+        except ValueError:
+            raise InputError(
+                f"--inventory {options.inventory!r} must be LOW:HIGH in whole units, such as 0:1"
+            ) from None
+    if not changes:
+        return settings
+    return Settings.from_config({"market_making": settings.model_dump() | changes})
+
+
+def _runs(
+    backtest: Backtest, policy: Policy, settings: Settings, options: argparse.Namespace
+) -> list[PolicyRun]:
+    queues: tuple[Queue, ...] = QUEUES if options.queue == "all" else (options.queue,)
+    market = ReplayOptions.of_settings(
+        settings,
+        size=backtest.order_size(options.stake),
+        look_ms=round(options.look * 1000),
+        latency_ms=options.latency_ms,
+        latencies_ms=_latencies(options.latencies),
+        funding=_funding(backtest, options.funding_rate),
+    )
+    compared: list[PolicyRun] = []
+    if options.compare:
+        compared = compare_policies(backtest, settings, market, queues, _progress)
+        if compared[0].name == policy.name:
+            return compared
+    return [run_policy(backtest, policy, settings, market, queues), *compared]
+
+
+def _latencies(path: Path | None) -> "np.ndarray[tuple[int], np.dtype[np.float64]] | None":
+    if path is None:
+        return None
+    try:
+        return np.array([float(line) for line in path.read_text().split()])
+    except OSError as error:
+        raise InputError(f"--latencies {path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"--latencies {path} must have one number a line: {error}") from None
+
+
+def _funding(backtest: Backtest, rate: float | None) -> FundingRates | None:
+    if rate is None:
+        return None
+    hours = np.arange(-(-backtest.start_ms // HOUR_MS), backtest.end_ms // HOUR_MS + 1) * HOUR_MS
+    return FundingRates(hours.astype(np.int64), np.full(len(hours), rate))
+
+
+def _show(report: ReplayReport) -> None:
+    console = Console()
+    console.width = max(console.width, TABLE_WIDTH)
+    console.print(replay_table(report.runs, f"Replay: {report.backtest.data.coin}"))
+    title = report.asked.name
+    console.print(performance_table(replay_columns(report), title, report.horizon_s))
+    for sentence in (verdict_of(report), *replay_notes(report)):
+        console.print(sentence, markup=False, highlight=False)
+
+
+def _write_html(options: argparse.Namespace, report: ReplayReport) -> None:
+    try:
+        write_replay_page(options.html, report)
+    except OSError as error:
+        raise InputError(f"--html {options.html} cannot be written: {error.strerror}") from None
+    print(f"written to {options.html}", file=sys.stderr if options.json else sys.stdout)
+
+
+def _progress(steps: Sequence[T], title: str) -> Iterable[T]:
+    return track(steps, title, console=Console(stderr=True), transient=True)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
