@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from advanced_mm.model._compiled import compiled
+from advanced_mm.compiled import compiled
 from advanced_mm.model._layout import (
     ABSENT,
     COST,

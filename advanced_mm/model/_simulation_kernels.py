@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from advanced_mm.model._compiled import compiled
+from advanced_mm.compiled import compiled
 from advanced_mm.model._layout import (
     ASK_FILLS,
     BID_FILLS,

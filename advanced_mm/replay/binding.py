@@ -1,30 +1,35 @@
-"""The functions of hftbacktest that the maker calls, in a form that numba can cache.
+"""hftbacktest's functions, declared so that numba can cache what calls them.
 
-hftbacktest's own Python classes are numba ``jitclass``es, and what uses one is compiled anew in
-every process (several seconds). These are the same C functions of its library, declared by name;
-signatures as in ``hftbacktest/binding.py`` of the version that requirements.txt pins.
+Its own Python classes are numba ``jitclass``es, and what uses one is compiled anew in every
+process, which takes longer than most replays. These are the C functions of the same library;
+signatures as in ``hftbacktest/binding.py`` of the version in requirements.txt. All take the address
+of a backtest first. numba's cache does not notice changes of this file: whoever changes it must
+touch `maker` too.
 """
 
 from typing import Any, Final
 
 import llvmlite.binding
-import numpy as np
 from hftbacktest import _hftbacktest
-from hftbacktest.intrinsic import address_as_void_pointer
-from hftbacktest.types import order_dtype
-from numba import carray, njit, types
-from numba.core.typing import signature
+from numba import types
+from numba.core import typing
 
 __all__ = [
+    "ENDED",
     "END_OF_DATA",
-    "GONE",
+    "EXPIRED",
+    "FILLED",
+    "LIMIT",
+    "POST_ONLY",
     "RESPONSE",
+    "buy",
     "cancel",
     "close",
     "forget_ended",
-    "now_ns",
+    "now",
     "order",
-    "submit",
+    "orders",
+    "sell",
     "wait",
 ]
 
@@ -34,73 +39,37 @@ _POINTER, _I64, _U64 = types.uintp, types.int64, types.uint64
 _F64, _U8, _BOOL = types.float64, types.uint8, types.boolean
 
 
-def _function(name: str, returns: types.Type, *arguments: types.Type) -> Any:
-    return types.ExternalFunction(name, signature(returns, *arguments))
+def _function(name: str, returns: Any, *arguments: Any) -> Any:
+    return types.ExternalFunction(name, typing.signature(returns, *arguments))
 
 
-_now = _function("hashmapbt_current_timestamp", _I64, _POINTER)
-_wait = _function("hashmapbt_wait_next_feed", _I64, _POINTER, _BOOL, _I64)
-_submission = (_I64, _POINTER, _U64, _U64, _F64, _F64, _U8, _U8, _BOOL)
-_buy = _function("hashmapbt_submit_buy_order", *_submission)
-_sell = _function("hashmapbt_submit_sell_order", *_submission)
-_cancel = _function("hashmapbt_cancel", _I64, _POINTER, _U64, _U64, _BOOL)
-_orders = _function("hashmapbt_orders", _POINTER, _POINTER, _U64)
-_order = _function("orders_get", _POINTER, _POINTER, _U64)
-_forget = _function("hashmapbt_clear_inactive_orders", types.void, _POINTER, _U64)
-_close = _function("hashmapbt_close", _I64, _POINTER)
+_ORDER: Final = (_I64, _POINTER, _U64, _U64, _F64, _F64, _U8, _U8, _BOOL)
+
+now = _function("hashmapbt_current_timestamp", _I64, _POINTER)
+"""Time, ns."""
+wait = _function("hashmapbt_wait_next_feed", _I64, _POINTER, _BOOL, _I64)
+"""(also for responses, at most ns): let time pass until the maker hears something."""
+buy = _function("hashmapbt_submit_buy_order", *_ORDER)
+"""(asset, number, price, size, time in force, kind, wait): send an order; 0 if it was sent."""
+sell = _function("hashmapbt_submit_sell_order", *_ORDER)
+cancel = _function("hashmapbt_cancel", _I64, _POINTER, _U64, _U64, _BOOL)
+"""(asset, number, wait): send a cancel; 0 if it was sent."""
+orders = _function("hashmapbt_orders", _POINTER, _POINTER, _U64)
+"""(asset): the orders as the maker knows them."""
+order = _function("orders_get", _POINTER, _POINTER, _U64)
+"""Of ``orders``, (number): the address of one ``order_dtype``."""
+forget_ended = _function("hashmapbt_clear_inactive_orders", types.void, _POINTER, _U64)
+"""(asset): remove what has ended from ``orders``."""
+close = _function("hashmapbt_close", _I64, _POINTER)
+"""Free a backtest."""
 
 END_OF_DATA: Final = 1
 RESPONSE: Final = 3
-GONE: Final = (2, 3, 4, 6)
-"""States of an order that no longer rests: expired, filled, cancelled, rejected."""
 
-_POST_ONLY: Final = 1
-_LIMIT: Final = 0
+EXPIRED: Final = 2
+FILLED: Final = 3
+ENDED: Final = (EXPIRED, FILLED, 4, 6)
+"""Status of an order that no longer rests; 4 is cancelled, 6 rejected."""
 
-
-@njit(cache=True)
-def now_ns(backtest: int) -> int:
-    """Return the backtest's time, ns."""
-    return int(_now(backtest))
-
-
-@njit(cache=True)
-def wait(backtest: int, longest_ns: int) -> int:
-    """Let time pass until a venue's response arrives, at most ``longest_ns``.
-
-    Returns ``RESPONSE``, ``END_OF_DATA`` or 0 if the time has passed.
-    """
-    return int(_wait(backtest, True, longest_ns))
-
-
-@njit(cache=True)
-def submit(backtest: int, buy: bool, number: int, price: float, size: float) -> int:
-    """Send a post-only limit order; return 0 if it was sent."""
-    if buy:
-        return int(_buy(backtest, 0, number, price, size, _POST_ONLY, _LIMIT, False))
-    return int(_sell(backtest, 0, number, price, size, _POST_ONLY, _LIMIT, False))
-
-
-@njit(cache=True)
-def cancel(backtest: int, number: int) -> int:
-    """Send a cancel; return 0 if it was sent."""
-    return int(_cancel(backtest, 0, number, False))
-
-
-@njit(cache=True)
-def order(backtest: int, number: int) -> np.ndarray:
-    """Return an order as we know it, an array of one ``order_dtype``."""
-    found = _order(_orders(backtest, 0), number)
-    return carray(address_as_void_pointer(found), 1, order_dtype)
-
-
-@njit(cache=True)
-def forget_ended(backtest: int) -> None:
-    """Remove orders that no longer rest from our memory of them."""
-    _forget(backtest, 0)
-
-
-@njit(cache=True)
-def close(backtest: int) -> int:
-    """End a backtest and free its memory."""
-    return int(_close(backtest))
+POST_ONLY: Final = 1
+LIMIT: Final = 0

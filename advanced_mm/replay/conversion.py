@@ -22,9 +22,9 @@ from hftbacktest import (
     TRADE_EVENT,
 )
 from hftbacktest.types import event_dtype
-from numba import njit
 from numpy.typing import NDArray
 
+from advanced_mm.compiled import compiled
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Int1D, Quotes, Recording
 from advanced_mm.markets.recorded_books import RecordedBooks
@@ -169,7 +169,7 @@ def _local(exchange_ns: Int1D, quotes: Quotes) -> Int1D:
     return np.maximum.accumulate(local)
 
 
-@njit(cache=True)
+@compiled
 def _emit(events, place, kind, exchange_ns, price, size):  # type: ignore[no-untyped-def]
     if place[0] < len(events):
         event = events[place[0]]
@@ -178,7 +178,7 @@ def _emit(events, place, kind, exchange_ns, price, size):  # type: ignore[no-unt
     place[0] += 1
 
 
-@njit(cache=True)
+@compiled
 def _walk(  # type: ignore[no-untyped-def]
     kinds,
     rows,
@@ -238,14 +238,14 @@ def _walk(  # type: ignore[no-untyped-def]
         place[1] += 1
 
 
-@njit(cache=True)
+@compiled
 def _set_level(side, price, size, sizes, low, tick, now, events, place):  # type: ignore[no-untyped-def]
     if sizes[side, price - low] != size:
         sizes[side, price - low] = size
         _emit(events, place, _BID if side == 0 else _ASK, now, price * tick, size)
 
 
-@njit(cache=True)
+@compiled
 def _set_touch(side, price, size, sizes, best, low, tick, now, events, place):  # type: ignore[no-untyped-def]
     """Remove what is in front of the best price and set its size."""
     toward = -1 if side == 0 else 1
@@ -256,7 +256,7 @@ def _set_touch(side, price, size, sizes, best, low, tick, now, events, place):  
     best[side] = price
 
 
-@njit(cache=True)
+@compiled
 def _set_book(side, levels, amounts, sizes, best, low, tick, now, events, place):  # type: ignore[no-untyped-def]
     """Set the levels of a snapshot and remove those between them that are gone."""
     toward = -1 if side == 0 else 1

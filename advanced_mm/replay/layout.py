@@ -1,7 +1,8 @@
 """Rows that the compiled maker reads and writes.
 
-Times are ns, prices are in units of the recording's smallest price step ("steps"), sizes in the
-base currency. ``side`` is 0 for a bid, 1 for an ask.
+Times are ns, prices are in units of the recording's smallest price step ("steps"), sizes are whole
+hundred-millionths of the base currency in the maker, and in the base currency in results. ``side``
+is 0 for a bid, 1 for an ask.
 """
 
 from enum import IntEnum
@@ -16,7 +17,9 @@ __all__ = [
     "REFUSAL",
     "RULES",
     "SLOT",
+    "STATE",
     "TOUCH",
+    "WANTED",
     "Ended",
     "Refused",
 ]
@@ -96,7 +99,7 @@ SLOT: Final = np.dtype(
         ("number", "i8"),
         ("quote", "i8"),
         ("price", "i8"),
-        ("sent_ns", "i8"),
+        ("sent", "i8"),
         ("left", "f8"),
         ("why", "i4"),
         ("refusal", "i4"),
@@ -105,21 +108,42 @@ SLOT: Final = np.dtype(
 )
 """The order of one side that rests or is on its way; ``number`` 0 if there is none."""
 
+WANTED: Final = np.dtype(
+    [("price", "i8"), ("step", "i8"), ("depth", "f8"), ("refusal", "i4"), ("at_touch", "b1")],
+    align=True,
+)
+"""What one side should quote; ``depth`` in steps."""
+
+STATE: Final = np.dtype(
+    [
+        ("position", "f8"),
+        ("row", "i8"),
+        ("seen", "i8"),
+        ("stretch", "i8"),
+        ("next_minute", "i8"),
+        ("ended", "i8"),
+        ("refusal", "i4"),
+        ("closed", "b1"),
+    ],
+    align=True,
+)
+"""Where the maker stands, see `maker`."""
+
 RULES: Final = np.dtype(
     [
-        ("start_ns", "i8"),
-        ("end_ns", "i8"),
-        ("look_ns", "i8"),
-        ("min_age_ns", "i8"),
-        ("max_age_ns", "i8"),
-        ("max_book_age_ns", "i8"),
+        ("start", "i8"),
+        ("end", "i8"),
+        ("look", "i8"),
+        ("min_age", "i8"),
+        ("max_age", "i8"),
+        ("max_book_age", "i8"),
         ("requote_ticks", "f8"),
         ("size", "f8"),
         ("step", "f8"),
-        ("lot", "f8"),
         ("q_min", "i8"),
         ("one_at_a_time", "b1"),
         ("in_bp", "b1"),
     ],
     align=True,
 )
+"""The maker's options; ``step`` is the recording's price step in the quote currency."""

@@ -28,7 +28,7 @@ def _default(name: str) -> float:
 
 @dataclass(frozen=True)
 class FundingRates:
-    """Funding paid at ``time_ms`` (whole hours), shape (n,): longs pay ``rate`` * mid * position."""
+    """Funding at ``time_ms`` (whole hours), shape (n,): longs pay ``rate`` * mid * position."""
 
     time_ms: NDArray[np.int64]
     rate: NDArray[np.float64]

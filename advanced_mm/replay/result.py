@@ -8,9 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advanced_mm.marketdata.records import Float1D, Int1D
-from advanced_mm.performance import BotSpan, Fills, Observations, Performance, Quotes, Record
+from advanced_mm.performance import (
+    BotSpan,
+    Fills,
+    Observations,
+    Performance,
+    Quotes,
+    Record,
+    assess,
+)
 from advanced_mm.performance import Refusals as KindsOfRefusal
-from advanced_mm.performance import assess
 from advanced_mm.performance.records import Words
 from advanced_mm.quoting.quoter import kind_of
 from advanced_mm.replay.conversion import NS_PER_MS

@@ -5,16 +5,17 @@ from typing import Any, Final
 
 import numpy as np
 from hftbacktest import BacktestAsset, build_hashmap_backtest
+from hftbacktest.binding import hashmapbt_close
 from numpy.typing import NDArray
 
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Int1D
 from advanced_mm.price_grid import PriceGrid
-from advanced_mm.replay import binding
+from advanced_mm.replay.binding import END_OF_DATA
 from advanced_mm.replay.conversion import NS_PER_MS, SIZE_UNITS, Converted
 from advanced_mm.replay.decisions import DecisionTable
 from advanced_mm.replay.events import ReplayData
-from advanced_mm.replay.layout import RULES
+from advanced_mm.replay.layout import FILL, LOOK, QUOTE, REFUSAL, RULES
 from advanced_mm.replay.maker import run_maker
 from advanced_mm.replay.options import QUEUES, Queue, ReplayOptions
 from advanced_mm.replay.result import ReplayResult
@@ -84,26 +85,22 @@ def replay(
     if options.feed_latency_ms is not None:
         touch["local_ns"] = touch["exchange_ns"] + round(options.feed_latency_ms * NS_PER_MS)
     events = [_events(part, queue) for part in data.parts]
-    rules = _rules(data, decisions, options)
-    bands = _bands(options.grid, data.tick)
+    told = _room(data, options)
     backtest = build_hashmap_backtest([_asset(data, events, options, queue)])
     try:
-        quotes, fills, looks, refusals, ended = run_maker(
+        ended = run_maker(
             backtest,
-            (
-                np.ascontiguousarray(touch["local_ns"]),
-                np.ascontiguousarray(touch["exchange_ns"]),
-                _steps(touch["bid"], data.tick),
-                _steps(touch["ask"], data.tick),
-            ),
+            _book(data, touch, options),
             _table(decisions),
-            (data.covered.start_ms * NS_PER_MS, data.covered.end_ms * NS_PER_MS),
-            rules[0],
-            *bands,
+            _rules(data, decisions, options)[0],
+            told,
         )
     finally:
-        binding.close(backtest)
-    if ended not in (0, binding.END_OF_DATA):
+        hashmapbt_close(backtest)
+    quotes, fills, looks, refusals = (
+        rows[:count].copy() for rows, count in zip(told, told[-1].tolist(), strict=False)
+    )
+    if ended not in (0, END_OF_DATA):
         raise RuntimeError(f"{data.coin}: hftbacktest ended the replay with error {ended}")
     return ReplayResult(
         data=data,
@@ -115,6 +112,20 @@ def replay(
         fills=_in_base(fills, "size")[np.argsort(fills["exchange_ns"], kind="stable")],
         looks=_in_base(looks, "position"),
         refusals=refusals,
+    )
+
+
+def _room(data: ReplayData, options: ReplayOptions) -> tuple[NDArray[Any], ...]:
+    """Return empty rows for all that can happen, and their counts; untouched rows cost nothing."""
+    start, end = options.start_ms or 0, options.end_ms or 0
+    looks = (end - start) // options.look_ms + 2 * len(data.covered) + 2
+    trades = sum(part.rows for part in data.parts)
+    return (
+        np.zeros(2 * looks, QUOTE),
+        np.zeros(2 * looks + trades, FILL),
+        np.zeros(looks, LOOK),
+        np.zeros(looks, REFUSAL),
+        np.zeros(4, np.int64),
     )
 
 
@@ -196,29 +207,36 @@ def _drawn_latencies(options: ReplayOptions) -> NDArray[Any]:
 
 def _rules(data: ReplayData, decisions: DecisionTable, options: ReplayOptions) -> NDArray[Any]:
     rules = np.zeros(1, RULES)
-    rules["start_ns"] = (options.start_ms or 0) * NS_PER_MS
-    rules["end_ns"] = (options.end_ms or 0) * NS_PER_MS
-    rules["look_ns"] = options.look_ms * NS_PER_MS
-    for name, seconds in (
-        ("min_age_ns", options.min_quote_age_seconds),
-        ("max_age_ns", options.max_quote_age_seconds),
-        ("max_book_age_ns", options.max_book_age_seconds),
-    ):
-        rules[name] = round(seconds * 1e9)
+    rules["start"] = (options.start_ms or 0) * NS_PER_MS
+    rules["end"] = (options.end_ms or 0) * NS_PER_MS
+    rules["look"] = options.look_ms * NS_PER_MS
+    rules["min_age"] = round(options.min_quote_age_seconds * 1e9)
+    rules["max_age"] = round(options.max_quote_age_seconds * 1e9)
+    rules["max_book_age"] = round(options.max_book_age_seconds * 1e9)
     rules["requote_ticks"] = options.requote_ticks
     rules["size"] = np.rint(options.size * SIZE_UNITS)
-    rules["step"], rules["lot"] = data.tick, np.rint(data.lot * SIZE_UNITS)
+    rules["step"], rules["in_bp"] = data.tick, decisions.depths_in_bp
     rules["q_min"], rules["one_at_a_time"] = decisions.q_min, options.one_at_a_time
-    rules["in_bp"] = decisions.depths_in_bp
     return rules
 
 
-def _bands(grid: PriceGrid | None, tick: float) -> tuple[NDArray[np.float64], Int1D]:
+def _book(data: ReplayData, touch: NDArray[Any], options: ReplayOptions) -> tuple[Any, ...]:
+    return (
+        np.ascontiguousarray(touch["local_ns"]),
+        np.ascontiguousarray(touch["exchange_ns"]),
+        _steps(touch["bid"], data.tick),
+        _steps(touch["ask"], data.tick),
+        data.covered.start_ms * NS_PER_MS,
+        data.covered.end_ms * NS_PER_MS,
+        *price_bands(options.grid or grid_of(data), data.tick),
+    )
+
+
+def price_bands(grid: PriceGrid, tick: float) -> tuple[NDArray[np.float64], Int1D]:
     """Return the prices (steps of ``tick``) from which on each price step holds, and the steps."""
-    assert grid is not None
-    powers = 10.0 ** np.arange(-6, 8)
-    found = np.array([max(1, round(grid.tick(power) / tick)) for power in powers], dtype=np.int64)
-    return powers / tick, found
+    powers = np.array([float(f"1e{exponent}") for exponent in range(-6, 8)])
+    found = [max(1, round(grid.tick(power) / tick)) for power in powers]
+    return np.asarray(powers / tick), np.array(found, dtype=np.int64)
 
 
 def _table(decisions: DecisionTable) -> tuple[Int1D, Any, Any, Any]:
