@@ -114,7 +114,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     where.add_argument(
         "--workers",
         type=at_least_one,
-        default=os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count() or 1,
+        default=len(os.sched_getaffinity(0)),
         metavar="N",
         help="processes of a local Dask cluster; 1 runs all in this one (default: one a core)",
     )

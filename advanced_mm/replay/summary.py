@@ -12,7 +12,7 @@ from advanced_mm.performance.intervals import TimeDraws
 from advanced_mm.replay.events import ReplayData
 from advanced_mm.replay.result import ReplayResult
 
-__all__ = ["SUMMARY_NAMES", "ReplaySummary", "covered_between", "summarize"]
+__all__ = ["SUMMARY_NAMES", "ReplaySummary", "covered_between", "profit_by_piece", "summarize"]
 
 SUMMARY_NAMES: Final = ("fills_per_hour", "net_bp_per_fill", "net_per_hour")
 _PIECE_MS: Final = 60_000
@@ -64,12 +64,7 @@ def summarize(result: ReplayResult) -> ReplaySummary:
     mid; what a position gains over a hole belongs to the piece after it. Blocks of at least two
     minutes are drawn.
     """
-    start, end = _pieces(covered_between(result.data, result.start_ms, result.end_ms))
-    hours = (end - start) / 3_600_000
-    equity = _equity(result, np.append(end, result.end_ms))
-    profit = np.diff(equity, prepend=0.0)
-    profit[-2] += profit[-1]  # after the last piece there are no data, but maybe a payment
-    profit = profit[:-1]
+    start, hours, profit = profit_by_piece(result)
     first = np.unique(result.fills["quote"], return_index=True)[1]
     orders = _by_piece(start, result.time_ms[first], np.ones(len(first)))
     turnover = _by_piece(start, result.time_ms, result.price * result.size)
@@ -81,6 +76,21 @@ def summarize(result: ReplayResult) -> ReplaySummary:
         net = replace(net, low=np.nan, high=np.nan)
     by_fill = draws.ratio(profit, turnover, "").times(1e4, "bp")
     return ReplaySummary(float(hours.sum()), filled, by_fill, net)
+
+
+def profit_by_piece(result: ReplayResult) -> tuple[Int1D, Float1D, Float1D]:
+    """Return starts (exchange ms), lengths (hours) and changes of equity of pieces of a minute.
+
+    The time with data is cut into pieces of up to a minute; equity is taken at the mid, and what a
+    position gains over a hole belongs to the piece after it.
+    """
+    start, end = _pieces(covered_between(result.data, result.start_ms, result.end_ms))
+    hours = (end - start) / 3_600_000
+    equity = _equity(result, np.append(end, result.end_ms))
+    profit = np.diff(equity, prepend=0.0)
+    profit[-2] += profit[-1]  # after the last piece there are no data, but maybe a payment
+    profit = profit[:-1]
+    return start, hours, profit
 
 
 def covered_between(data: ReplayData, start_ms: int, end_ms: int) -> Stretches:

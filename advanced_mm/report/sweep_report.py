@@ -249,7 +249,7 @@ def _history(result: SweepResult) -> Chart:
     trials = result.folds[-1].trials
     values = [trial.outcome.figures[name] for trial in trials]
     rising = OBJECTIVES[name].direction == "maximize"
-    best = (np.maximum if rising else np.minimum).accumulate(values) if values else []
+    best = (np.maximum if rising else np.minimum).accumulate(np.array(values))
     numbers = [trial.number for trial in trials]
     parts = [
         Series(label, [n for n, t in zip(numbers, trials, strict=True) if t.even == even],
@@ -277,8 +277,9 @@ def _folds_chart(result: SweepResult) -> Chart:
     ):
         low, high = zip(*(result.interval(one) for one in outcomes), strict=True)
         values = [one.figures["net_per_hour"] for one in outcomes]
-        known = {"low": low, "high": high} if np.isfinite([*low, *high]).all() else {}
-        series.append(Series(name, labels, values, "bars", **known))
+        if not np.isfinite([*low, *high]).all():
+            low, high = (), ()
+        series.append(Series(name, labels, values, "bars", low=low, high=high))
     return Chart("Net P&L per hour", "fold", "USDC/h", series)
 
 
@@ -296,9 +297,8 @@ def _fronts(result: SweepResult) -> list[Chart]:
     for other in others:
         series = []
         for label, wanted in (("behind the front", False), ("on the front", True)):
-            of = [
-                trial.outcome.figures for trial in fold.trials if (trial.number in front) == wanted
-            ]
+            chosen = [one for one in fold.trials if (one.number in front) == wanted]
+            of = [one.outcome.figures for one in chosen]
             points = [one[other] for one in of], [one[first] for one in of]
             if of:
                 series.append(
@@ -334,7 +334,7 @@ def _fold_table(result: SweepResult) -> Table:
 
 
 def _fold_rows(result: SweepResult) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for number, fold in enumerate(result.folds):
         best, tested = fold.best, fold.tested.get(result.plan.queue)
         rows.append(
@@ -412,7 +412,7 @@ def _trial_json(trial: Trial) -> dict[str, Any]:
         "number": trial.number,
         "settings": trial.values,
         "placed_evenly": trial.even,
-        **trial.outcome.figures,
+        **_figures(trial.outcome),
         "fills": trial.outcome.fills,
     }
 
@@ -421,11 +421,15 @@ def _outcome_json(result: SweepResult, outcome: Outcome) -> dict[str, Any]:
     low, high = result.interval(outcome)
     return {
         "hours": outcome.hours,
-        **outcome.figures,
+        **_figures(outcome),
         "net_per_hour_low": _known(low),
         "net_per_hour_high": _known(high),
         "fills": outcome.fills,
     }
+
+
+def _figures(outcome: Outcome) -> dict[str, float]:
+    return {str(name): value for name, value in outcome.figures.items()}
 
 
 def _known(value: float) -> float | None:
