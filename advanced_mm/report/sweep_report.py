@@ -49,6 +49,8 @@ def verdict_of_sweep(result: SweepResult) -> str:
             f"Trial {best.number} is better than luck ({_p_value(result)}) and earned {earned}, on "
             "time that it had not seen."
         )
+    if result.luck.p_value >= SIGNIFICANT and best.outcome.figures["net_per_hour"] <= 0:
+        return f"No winner: nothing pays, even the best of {result.plan.trials} trials lost money."
     if result.luck.p_value >= SIGNIFICANT:
         return (
             f"No winner: among {result.luck.trials} trials that earn nothing the best would look "

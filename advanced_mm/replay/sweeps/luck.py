@@ -39,10 +39,10 @@ class Luck:
     ----------
     p_value : float
         Share of draws in which the best of trials that earn nothing comes higher than the best
-        did; NaN where the data is too short.
+        did; 1 where that one lost; NaN where the data is too short.
     typical, seldom : float
         What the best of trials that earn nothing reaches in half of the draws, and in 5% of them,
-        in the unit of the P&L per block.
+        in the unit of the P&L per block; NaN where the best lost.
     beats : tuple of int
         The trials that beat luck at 5%.
     trials : int
@@ -66,25 +66,20 @@ def luck_of(net: Sequence[Float1D], seed: int) -> Luck:
     seed : int
         Of the draws.
     """
-    table = np.column_stack(list(net))
-    trading = np.flatnonzero(table.any(axis=0))
+    table = np.column_stack(list(net)) if net else np.zeros((0, 0))
     if len(table) < LEAST_BLOCKS:
         return Luck(np.nan, np.nan, np.nan, (), len(net))
-    if not len(trading):
-        return Luck(1.0, 0.0, 0.0, (), len(net))
-    active = table[:, trading]
-    nothing, losses = np.zeros(len(table)), -active
-    check = SPA(nothing, losses, block_size=_block(active), reps=_DRAWS, seed=seed)
+    if table.mean(axis=0).max() <= 0:  # `arch` would compare the best with trials as bad as it
+        return Luck(1.0, np.nan, np.nan, (), len(net))
+    nothing, losses = np.zeros(len(table)), -table
+    check = SPA(nothing, losses, block_size=_block(table), reps=_DRAWS, seed=seed)
     check.compute()
     typical, seldom = (
-        max(float(check.critical_values(share)["consistent"]), 0.0) for share in (0.5, SIGNIFICANT)
+        float(check.critical_values(share)["consistent"]) for share in (0.5, SIGNIFICANT)
     )
-    if active.mean(axis=0).max() <= 0:  # nothing to explain; `arch` compares with the best itself
-        return Luck(1.0, typical, seldom, (), len(net))
-    beats = trading[check.better_models(SIGNIFICANT, "consistent")]
-    return Luck(
-        float(check.pvalues["consistent"]), typical, seldom, tuple(beats.tolist()), len(net)
-    )
+    beats = check.better_models(SIGNIFICANT, "consistent")
+    p_value = float(check.pvalues["consistent"])
+    return Luck(p_value, typical, seldom, tuple(beats.tolist()), len(net))
 
 
 def mean_interval(values: Float1D, seed: int) -> tuple[float, float]:

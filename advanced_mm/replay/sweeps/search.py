@@ -6,6 +6,7 @@ asked for in batches of a fixed size, each with its own seed, and told in order:
 same with any number of workers, and after an interruption.
 """
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -57,13 +58,17 @@ def open_storage(path: Path | None) -> BaseStorage:
         return InMemoryStorage()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(str(path)))
+        storage = JournalStorage(JournalFileBackend(str(path)))
+        with path.open(encoding="utf-8") as file:
+            if (first := file.readline()) and "op_code" not in json.loads(first):
+                raise ValueError("its first line is no entry of Optuna's journal")
     except OSError as error:
         raise InputError(f"--storage {path} cannot be written: {error.strerror}.") from None
-    except ValueError as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"--storage {path} holds no trials ({error}); name another file."
         ) from None
+    return storage
 
 
 def open_study(storage: BaseStorage, name: str, plan: SweepPlan, key: str) -> Study:
