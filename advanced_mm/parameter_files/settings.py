@@ -10,8 +10,9 @@ from advanced_mm.errors import InputError
 from advanced_mm.instruments import code_of_pair
 from advanced_mm.parameter_files.config import load_config
 
-__all__ = ["EpsilonSource", "Settings", "load_settings"]
+__all__ = ["BacktestParameters", "EpsilonSource", "Settings", "load_settings"]
 
+BacktestParameters = Literal["history", "published"]
 EpsilonSource = Literal["fill", "fill_slope", "least_squares", "pareto"]
 
 
@@ -113,6 +114,11 @@ class Settings(BaseModel):
     )
     journal_days: int = Field(
         90, ge=1, le=36500, description="days of the journal older than this are deleted"
+    )
+    backtest_parameters: BacktestParameters = Field(
+        "history",
+        description="parameters of a backtest: history (each candle with those published by then) "
+        "or published (all candles with those published last, which know their future)",
     )
     parameter_dir: str | None = Field(
         None, description="folder of the parameter files; null is user_data"

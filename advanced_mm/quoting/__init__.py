@@ -12,11 +12,12 @@ from advanced_mm.quoting.edge import (
     toxicity_regime,
 )
 from advanced_mm.quoting.guards import entry_refusal, quote_refusal
-from advanced_mm.quoting.parameter_feed import ParameterFeed
+from advanced_mm.quoting.parameter_feed import ParameterFeed, ParameterSource
 from advanced_mm.quoting.quoter import Quote, Quoter, Refusal, Touch, kind_of
 
 __all__ = [
     "ParameterFeed",
+    "ParameterSource",
     "Quote",
     "Quoter",
     "Refusal",

@@ -1,6 +1,7 @@
 """Log of refusals and skipped rows, without repetition; the journal gets them, too."""
 
 import logging
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from advanced_mm.bad_rows import BadRows
@@ -22,13 +23,15 @@ class QuoteLog:
     bad_rows
         Counter of the rows skipped in replies and files.
     repeats
-        Whether a refusal is logged again every minute; in a backtest it is logged once.
+        Whether a refusal is logged again every minute; in a backtest each kind is logged once, and
+        `counts` tells how often it came.
     """
 
     def __init__(self, bad_rows: BadRows, *, repeats: bool) -> None:
         self.journal: TradeJournal | None = None
         self._bad_rows = bad_rows
         self._repeats = repeats
+        self._counts: Counter[tuple[str, str]] = Counter()
         self._refusals: dict[str, tuple[datetime, str]] = {}
         self._rows_logged_at = datetime.min.replace(tzinfo=UTC)
 
@@ -37,11 +40,19 @@ class QuoteLog:
         if self.journal is not None:
             self.journal.refused(coin, reason)
         kind = kind_of(reason)
+        if not self._repeats:
+            self._counts[pair, kind] += 1
+            if self._counts[pair, kind] == 1:
+                logger.warning("%s: not quoting: %s", pair, reason)
+            return
         last = self._refusals.get(pair)
-        again = self._repeats and last is not None and now - last[0] >= REPEAT
-        if last is None or last[1] != kind or again:
+        if last is None or last[1] != kind or now - last[0] >= REPEAT:
             logger.warning("%s: not quoting: %s", pair, reason)
             self._refusals[pair] = (now, kind)
+
+    def counts(self) -> list[str]:
+        """Return how often each kind of refusal came in a backtest, in words, most frequent first."""
+        return [f"{pair}: {kind}: {n}" for (pair, kind), n in self._counts.most_common()]
 
     def skipped_rows(self, now: datetime) -> None:
         """Log newly skipped rows, at most once a minute."""

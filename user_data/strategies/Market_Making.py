@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import AdvancedMMError, InputError
 from advanced_mm.instruments import coin_of_market
 from advanced_mm.journal import JOURNAL_FOLDER, JournalWriter
+from advanced_mm.markets.candle_notes import CandleNotes
 from advanced_mm.parameter_files import ParameterFiles, ParameterSet, Settings
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import (
@@ -33,7 +35,9 @@ from advanced_mm.quoting import (
 )
 from advanced_mm.quoting.account_records import AccountRecords
 from advanced_mm.quoting.builder_markets import unnamed_exchanges
+from advanced_mm.quoting.candle_backtest import CandleBacktest, caveats
 from advanced_mm.quoting.freqtrade_settings import MODES, UNIT_OVER_MINIMUM, told
+from advanced_mm.quoting.history_feed import HistoryFeed
 from advanced_mm.quoting.live import LiveTrading, spare_requests
 from advanced_mm.quoting.quote_log import QuoteLog
 from advanced_mm.quoting.start_check import check_settings
@@ -43,6 +47,9 @@ logger = logging.getLogger(__name__)
 
 AT_TOUCH, OPTIMAL_DEPTH = "at_touch", "optimal_depth"
 """Exit reasons of our own quotes."""
+
+SEARCHED_SETTINGS = ("requote_ticks", "toxicity_limit", "min_edge_bp")
+"""Settings that hyperopt searches by their own names, around the configured values."""
 
 BOOK_REUSE = timedelta(milliseconds=250)
 
@@ -58,7 +65,7 @@ class Market_Making(IStrategy):
     INTERFACE_VERSION = 3
 
     timeframe = "1m"
-    startup_candle_count = 0
+    startup_candle_count = 1  # none is needed, but recursive-analysis wants at least one
     process_only_new_candles = True
 
     order_types = {
@@ -73,8 +80,11 @@ class Market_Making(IStrategy):
     stoploss = -0.05  # last resort: the quotes control the inventory
     use_exit_signal = True
 
+    # For hyperopt; see `_searched` for the settings that it searches by their own names.
     risk_aversion_scale = DecimalParameter(0.1, 10.0, default=1.0, decimals=1, space="buy")
-    """Factor on the configured risk aversion, for hyperopt; 1 leaves it unchanged."""
+    """Factor on the configured risk aversion; 1 leaves it unchanged."""
+    min_depth_bp = DecimalParameter(0.0, 10.0, default=0.0, decimals=1, space="buy")
+    """Minimum distance of a quote from the mid, bp of it, if that is more than ``min_depth``."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -91,16 +101,29 @@ class Market_Making(IStrategy):
         if (unnamed := unnamed_exchanges(config)) is not None:
             raise OperationalException(unnamed)
         self.can_short = self.settings.q_min < 0
+        self.requote_ticks = _searched(1.0, 20.0, self.settings.requote_ticks)
+        self.toxicity_limit = _searched(0.5, 4.0, self.settings.toxicity_limit)
+        if self.settings.min_edge_bp is not None:
+            self.min_edge_bp = _searched(-5.0, 5.0, self.settings.min_edge_bp)
         self._coins: dict[str, str] = {}
         """The venue's coin names by pair, as far as they have been looked up."""
-        self._feeds: dict[str, ParameterFeed] = {}
-        self._quoters: dict[tuple[str, float], Quoter] = {}
+        self._feeds: dict[str, ParameterFeed | HistoryFeed] = {}
+        self._quoters: dict[str, tuple[object, Quoter]] = {}
+        """By pair, with what its settings depend on."""
         self._touches: dict[str, tuple[datetime, Touch]] = {}
         self._books: dict[str, Any] = {}
         self._decisions: dict[str, Quote | Refusal] = {}
         self._live: LiveTrading | None = None
         self._bad_rows = BadRows()
         self._log = QuoteLog(self._bad_rows, repeats=self._trading)
+        self._candles: CandleBacktest | None = None
+        if not self._trading:
+            folder = self.settings.parameter_folder(Path(config["user_data_dir"]))
+            self._candles = CandleBacktest(self.settings, folder, self._bad_rows)
+            # Freqtrade would show a result of yesterday again although parameters or candles
+            # are others now.
+            config["backtest_cache"] = "none"
+        self._last_candle: datetime | None = None
 
     @property
     def protections(self) -> list[dict[str, Any]]:
@@ -130,7 +153,42 @@ class Market_Making(IStrategy):
                 raise OperationalException(told(findings))
             if findings:
                 logger.warning("%s", told(findings))
+        if self._candles is not None:
+            self._start_backtest(self._candles)
         super().ft_bot_start(**kwargs)
+        self._tell_hyperopt_s_result()
+
+    def _start_backtest(self, candles: CandleBacktest) -> None:
+        """Refuse to price candles with parameters that there are not, and say which are used."""
+        # Quotes that have not changed would be cancelled until the next minute, which no bot does.
+        self.config["unfilledtimeout"] = {}
+        if self.config["runmode"] == RunMode.PLOT:
+            return
+        try:
+            told_so = candles.require(self._configured_coins())
+        except AdvancedMMError as error:
+            raise OperationalException(str(error)) from error
+        logger.log(logging.WARNING if candles.fixed else logging.INFO, "%s", told_so)
+
+    def _configured_coins(self) -> list[str]:
+        """Return the coins of the configured pairs that are traded on this exchange."""
+        coins = []
+        for pair in self.config["exchange"].get("pair_whitelist", []):
+            with contextlib.suppress(AdvancedMMError):
+                coins.append(self._coin(pair))
+        return coins
+
+    def _tell_hyperopt_s_result(self) -> None:
+        found = {
+            space: values for space, values in self._ft_params_from_file.items() if values
+        }
+        if found:
+            logger.warning(
+                "A result of hyperopt is in use, %s: %s. Delete the file to return to the "
+                "configuration.",
+                Path(self.__file__).with_suffix(".json"),
+                "; ".join(f"{space}: {values}" for space, values in found.items()),
+            )
 
     def _published_parameters(self) -> Iterator[ParameterSet]:
         """Yield the parameters of the configured pairs, as far as they are published."""
@@ -141,11 +199,7 @@ class Market_Making(IStrategy):
     def bot_start(self, **kwargs: Any) -> None:
         """Open the journal; in live trading make orders post-only and safe to lose."""
         if not self._trading:
-            logger.warning(
-                "A backtest fills a quote completely whenever a candle reaches it, keeps it for a "
-                "whole candle and prices all of history with the latest parameters: it shows that "
-                "the software works, not what the bot would earn."
-            )
+            self._tell_caveats()
             return
         exchange = self.dp._exchange  # Freqtrade has no public access to it
         spare_requests(exchange, self._bad_rows)
@@ -153,6 +207,22 @@ class Market_Making(IStrategy):
             self.order_time_in_force = {"entry": "ALO", "exit": "ALO"}
             self._live = LiveTrading(exchange, self._bad_rows)
         self._open_journal(exchange)
+
+    def _tell_caveats(self) -> None:
+        """Say what a backtest on candles cannot know, and what can tell it."""
+        try:
+            notes = CandleNotes.read(Path(self.config["datadir"]))
+        except InputError as error:
+            raise OperationalException(str(error)) from error
+        made_of = {} if notes is None else {p.coin: p.data_dir for p in notes.pairs.values()}
+        configs = " ".join(["--config", *self.config.get("config_files", ["user_data/config.json"])])
+        commands = [
+            f"python scripts/replay_backtest.py --crypto {coin} "
+            f"--data-dir {made_of.get(coin, 'scripts/HL_data')} {configs}"
+            for coin in self._configured_coins()
+        ]
+        for line in caveats(None if notes is None else notes.kind, commands):
+            logger.warning("%s", line)
 
     def _open_journal(self, exchange: Any) -> None:
         name = str(self.config.get("bot_name") or "freqtrade")
@@ -179,6 +249,10 @@ class Market_Making(IStrategy):
             self.unlock_reason("Auto lock")
         if self._log.journal is not None:
             self._tell_journal(self._log.journal, current_time)
+        if current_time == self._last_candle and self.config["runmode"] == RunMode.BACKTEST:
+            for line in self._log.counts():
+                logger.info("not quoting: %s times", line)
+            self._tell_caveats()
 
     def _tell_journal(self, journal: TradeJournal, now: datetime) -> None:
         trades = Trade.get_open_trades()
@@ -218,10 +292,15 @@ class Market_Making(IStrategy):
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Return the candles unchanged: depths come from the order flow, not from candles."""
+        if self.config["runmode"] == RunMode.HYPEROPT:
+            self._require_overlap(dataframe, metadata["pair"])
         return dataframe
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Signal on every candle; ``custom_stake_amount`` blocks entries that are refused."""
+        if self.config["runmode"] == RunMode.BACKTEST:
+            self._require_overlap(dataframe, metadata["pair"])
+            self._last_candle = dataframe["date"].iloc[-1].to_pydatetime()
         dataframe["enter_short" if self.can_short else "enter_long"] = 1
         return dataframe
 
@@ -293,8 +372,11 @@ class Market_Making(IStrategy):
     def check_entry_timeout(
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
     ) -> bool:
-        """Return True in any loop to cancel a quote that has drifted, expired or is refused."""
-        return self._is_outdated(pair, self._entry_side, 0, order, current_time)
+        """Return True in any loop to cancel a quote that has drifted, expired or is refused.
+
+        A backtest replaces quotes by ``adjust_order_price``: it opens no other trade that minute.
+        """
+        return self._trading and self._is_outdated(pair, self._entry_side, 0, order, current_time)
 
     # ---- exits
 
@@ -314,6 +396,8 @@ class Market_Making(IStrategy):
         """
         if any(order.ft_order_side == trade.exit_side for order in trade.open_orders):
             return None
+        if not self._trading and trade.date_last_filled_utc == current_time:
+            return None  # whether this candle's high came after its low is not known
         stop = trade.stoploss_or_liquidation
         if current_rate >= stop if trade.is_short else current_rate <= stop:
             return None
@@ -338,7 +422,8 @@ class Market_Making(IStrategy):
         """
         if exit_tag not in (AT_TOUCH, OPTIMAL_DEPTH):
             return proposed_rate
-        decision = self._decide_exit(pair, trade, datetime.now(UTC), proposed_rate)
+        now = datetime.now(UTC) if self._trading else current_time
+        decision = self._decide_exit(pair, trade, now, proposed_rate)
         return decision.price if isinstance(decision, Quote) else proposed_rate
 
     def confirm_trade_exit(
@@ -363,9 +448,36 @@ class Market_Making(IStrategy):
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
     ) -> bool:
         """Cancel outdated exit quotes as for entries; leave market orders (the stop) alone."""
-        if order.order_type != "limit":
+        if order.order_type != "limit" or not self._trading:
             return False
         return self._is_outdated(pair, *_offer_of(trade), order, current_time)
+
+    def adjust_order_price(
+        self,
+        trade: Trade,
+        order: Order | None,
+        pair: str,
+        current_time: datetime,
+        proposed_rate: float,
+        current_order_rate: float,
+        entry_tag: str | None,
+        side: str,
+        is_entry: bool,
+        **kwargs: Any,
+    ) -> float | None:
+        """In a backtest, replace an outdated quote and cancel (None) one that is refused.
+
+        A bot that trades cancels quotes itself, see ``check_entry_timeout``.
+        """
+        if self._trading or order is None or order.order_type != "limit":
+            return current_order_rate
+        asked = (self._entry_side, 0) if is_entry else _offer_of(trade)
+        wanted = self._decide(pair, *asked, current_time, proposed_rate)
+        if isinstance(wanted, Refusal):
+            return None
+        age = (current_time - order.order_date_utc).total_seconds()
+        outdated = self._quoters[pair][1].is_outdated(current_order_rate, age, wanted)
+        return wanted.price if outdated else current_order_rate
 
     # ---- interface to the quoter
 
@@ -390,15 +502,16 @@ class Market_Making(IStrategy):
         """
         self._decisions.pop(pair, None)
         try:
-            quoter = self._quoter(pair)
-            if self._trading:
+            grid = self._grid(pair)
+            if self._candles is None:
                 touch = self._touch(pair, now)
             else:
-                touch, now = self._candle_touch(pair, rate)
+                touch, now = self._candles.see(self._feed(pair), grid, rate, now)
+            quoter = self._quoter(pair, touch.mid, grid)
             decide = quoter.entry if inventory == 0 else quoter.exit
             decision = decide(side, inventory, touch, now)
             if self._live is not None and inventory == 0:
-                tick = self._grid(pair).tick(touch.mid)
+                tick = grid.tick(touch.mid)
                 decision = self._live.entry(pair, side, touch, tick, decision)
         except (AdvancedMMError, ExchangeError) as error:
             decision = Refusal(str(error))
@@ -416,7 +529,7 @@ class Market_Making(IStrategy):
         resting = order.safe_placement_price
         wanted = self._decide(pair, side, inventory, now, resting)
         age = (now - order.order_date_utc).total_seconds()
-        outdated = isinstance(wanted, Refusal) or self._quoter(pair).is_outdated(
+        outdated = isinstance(wanted, Refusal) or self._quoters[pair][1].is_outdated(
             resting, age, wanted
         )
         if outdated and self._log.journal is not None:
@@ -454,19 +567,55 @@ class Market_Making(IStrategy):
         except AdvancedMMError:
             return None
 
-    def _feed(self, pair: str) -> ParameterFeed:
+    def _feed(self, pair: str) -> ParameterFeed | HistoryFeed:
         if pair not in self._feeds:
-            directory = self.settings.parameter_folder(Path(self.config["user_data_dir"]))
-            files = ParameterFiles(directory, self._bad_rows)
-            self._feeds[pair] = ParameterFeed(files, self._coin(pair))
+            if self._candles is not None:
+                self._feeds[pair] = self._candles.feed(self._coin(pair))
+            else:
+                directory = self.settings.parameter_folder(Path(self.config["user_data_dir"]))
+                files = ParameterFiles(directory, self._bad_rows)
+                self._feeds[pair] = ParameterFeed(files, self._coin(pair))
         return self._feeds[pair]
 
-    def _quoter(self, pair: str) -> Quoter:
-        scale = float(self.risk_aversion_scale.value)
-        if (pair, scale) not in self._quoters:
-            settings = self.settings.with_risk_aversion_scaled(scale)
-            self._quoters[pair, scale] = Quoter(settings, self._feed(pair), self._grid(pair))
-        return self._quoters[pair, scale]
+    def _quoter(self, pair: str, mid: float, grid: PriceGrid) -> Quoter:
+        """Return the pair's quoter; a new one if hyperopt has changed a parameter."""
+        values = [parameter.value for parameter in self._parameters_searched.values()]
+        # Within 1% the least depth in the quote currency stays: with it the problem is solved anew.
+        level = round(100 * math.log(mid)) if self.min_depth_bp.value else 0
+        key = (*values, level)
+        if pair not in self._quoters or self._quoters[pair][0] != key:
+            settings = self.tuned_settings(math.exp(level / 100))
+            self._quoters[pair] = (key, Quoter(settings, self._feed(pair), grid))
+        return self._quoters[pair][1]
+
+    @property
+    def _parameters_searched(self) -> dict[str, DecimalParameter]:
+        names = ("risk_aversion_scale", "min_depth_bp", *SEARCHED_SETTINGS)
+        return {name: getattr(self, name) for name in names if hasattr(self, name)}
+
+    def tuned_settings(self, mid: float) -> Settings:
+        """Return the settings with the values that hyperopt has chosen, at a mid (for depths)."""
+        settings = self.settings.with_risk_aversion_scaled(float(self.risk_aversion_scale.value))
+        searched = self._parameters_searched
+        changes = {
+            name: float(searched[name].value)
+            for name in SEARCHED_SETTINGS
+            # A parameter has one decimal; unchanged, it must not round the configured value.
+            if name in searched and searched[name].value != round(getattr(settings, name), 1)
+        }
+        least = 1e-4 * float(self.min_depth_bp.value) * mid
+        if least > settings.min_depth:
+            changes["min_depth"] = least
+        return settings.model_copy(update=changes) if changes else settings
+
+    def _require_overlap(self, dataframe: DataFrame, pair: str) -> None:
+        if self._candles is None:
+            return
+        starts = dataframe["date"].to_numpy("datetime64[ms]")
+        try:
+            self._candles.require_overlap(self._coin(pair), starts)
+        except AdvancedMMError as error:
+            raise OperationalException(str(error)) from error
 
     def _market(self, pair: str) -> dict[str, Any]:
         market: dict[str, Any] | None = self.dp.market(pair)
@@ -502,14 +651,14 @@ class Market_Making(IStrategy):
             self._log.journal.saw(self._coin(pair), touch)
         return touch
 
-    def _candle_touch(self, pair: str, rate: float) -> tuple[Touch, datetime]:
-        """Return a one-tick touch around a backtest's rate, at the time of the parameters."""
-        at = self._feed(pair).latest().kappa.published_at
-        half = self._grid(pair).tick(rate) / 2
-        return Touch(bid=rate - half, ask=rate + half, at=at), at
-
     def _log_refusal(self, pair: str, now: datetime, reason: str) -> None:
         self._log.refusal(pair, self._coins.get(pair, pair), reason, now)
+
+
+def _searched(low: float, high: float, configured: float) -> DecimalParameter:
+    """Return a parameter whose default is the configured value, which is always in its range."""
+    low, high = min(low, configured), max(high, configured)
+    return DecimalParameter(low, high, default=configured, decimals=1, space="buy")
 
 
 def _offer_of(trade: Trade) -> tuple[Side, int]:
