@@ -23,9 +23,9 @@ from advanced_mm.replay.policies import PolicyRun, compare_policies, run_policy
 from advanced_mm.report.performance_table import performance_table
 from advanced_mm.report.replay_report import (
     ReplayReport,
+    notes_of,
     replay_columns,
     replay_json,
-    replay_notes,
     replay_table,
     verdict_of,
     write_replay_page,
@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
         _write_html(options, report)
     if options.journal is not None:
         for queue, result in runs[0].results.items():
-            write_journal(options.journal, result.renamed(queue))
+            write_journal(result.renamed(queue), options.journal)
     if options.json:
         print(json.dumps(replay_json(report), indent=1, allow_nan=False))
     else:
@@ -126,7 +126,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--inventory",
         metavar="LOW:HIGH",
-        help="units of the stake that may be held, such as -3:3 (default: q_min and q_max)",
+        help="units of the stake that may be held, as in --inventory=-3:3 (default: settings q_min "
+        "and q_max)",
     )
     parser.add_argument(
         "--fee-bp",
@@ -221,7 +222,7 @@ def _show(report: ReplayReport) -> None:
     console.print(replay_table(report.runs, f"Replay: {report.backtest.data.coin}"))
     title = report.asked.name
     console.print(performance_table(replay_columns(report), title, report.horizon_s))
-    for sentence in (verdict_of(report), *replay_notes(report)):
+    for sentence in (verdict_of(report), *notes_of(report)):
         console.print(sentence, markup=False, highlight=False)
 
 

@@ -105,6 +105,7 @@ SESSIONS = {
     "SCENARIO=tests/scenarios/toxic_flow.yaml",
 }
 
+REPLAY_TESTS = "tests/replay/test_backtest.py"
 VENUE_TESTS = "tests/venue/server/test_paper_exchange.py"
 ELSEWHERE = {
     "make paper": "tests/test_paper_session.py::test_an_interrupt_ends_every_part",
@@ -158,6 +159,16 @@ ELSEWHERE = {
     "test_the_bot_without_sparing_is_the_strategy_less_one_call",
     "python docs/tools/pictures.py screen": "tests/test_documented_commands.py::"
     "test_sessions_run_as_make_starts_them",
+    "python scripts/recalibrate_recording.py --crypto ETH": ""
+    "tests/calibration/test_recalibrate.py::test_the_script_tells_what_it_made",
+    "python scripts/replay_backtest.py --crypto ETH": f"{REPLAY_TESTS}::"
+    "test_the_table_and_the_page_say_the_same",
+    "python scripts/replay_backtest.py --crypto ETH --compare --html user_data/plot/replay.html": ""
+    f"{REPLAY_TESTS}::test_a_comparison_says_whether_anything_pays",
+    "python scripts/replay_backtest.py --crypto ETH --policy fixed:2 --queue back --fee-bp 0": ""
+    f"{REPLAY_TESTS}::test_json_has_the_keys_of_the_report_for_each_queue",
+    "python scripts/replay_backtest.py --crypto ETH --look 5 --latency-ms 200 --json": ""
+    f"{REPLAY_TESTS}::test_latencies_can_be_drawn_from_a_file",
     TRADE_WITH_CCXT: "tests/test_documented_commands.py::test_the_example_trades_on_a_venue",
     VENUE: "tests/test_documented_commands.py::scratch",
 }

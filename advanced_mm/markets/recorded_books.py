@@ -79,7 +79,7 @@ def read_books(
 def _between(
     columns: dict[str, NDArray[np.generic]], start_ms: int, end_ms: int
 ) -> dict[str, NDArray[np.generic]]:
-    times = columns["time_ms"]
+    times = columns["time_ms"].astype(np.int64, copy=False)
     inside = (times >= start_ms) & (times <= end_ms)
     if inside.all():
         return columns

@@ -8,6 +8,7 @@ from typing import Final, Self
 
 import numpy as np
 
+from advanced_mm.calibration.windows import Stretches
 from advanced_mm.errors import InputError
 from advanced_mm.parameter_files import ParameterSet, Settings
 from advanced_mm.parameter_files.history import CalibrationHistory
@@ -15,9 +16,9 @@ from advanced_mm.replay.as_of import MidPath, Refits, decision_table
 from advanced_mm.replay.conversion import NS_PER_MS
 from advanced_mm.replay.decisions import DecisionTable, fixed_bp
 from advanced_mm.replay.events import ReplayData, load_recording
+from advanced_mm.replay.figures import covered_between
 from advanced_mm.replay.options import ReplayOptions
 from advanced_mm.replay.result import ReplayResult
-from advanced_mm.replay.summary import covered_between
 
 __all__ = ["OPTIMAL", "Backtest", "Policy", "mean_depth_bp", "unguarded"]
 
@@ -135,17 +136,21 @@ class Backtest:
         seen_ms = -(-touch["local_ns"] // NS_PER_MS)
         return MidPath.of_quotes(seen_ms, touch["bid"], touch["ask"])
 
+    @cached_property
+    def covered(self) -> Stretches:
+        """The stretches with data."""
+        return covered_between(self.data, self.start_ms, self.end_ms)
+
     @property
     def hours(self) -> float:
         """Time with data, hours."""
-        return covered_between(self.data, self.start_ms, self.end_ms).observed_seconds / 3600
+        return self.covered.observed_seconds / 3600
 
     @property
     def holes(self) -> list[tuple[int, int]]:
         """The times without data (exchange ms), in order."""
-        covered = covered_between(self.data, self.start_ms, self.end_ms)
-        starts = [self.start_ms, *covered.end_ms.tolist()]
-        ends = [*covered.start_ms.tolist(), self.end_ms]
+        starts = [self.start_ms, *self.covered.end_ms.tolist()]
+        ends = [*self.covered.start_ms.tolist(), self.end_ms]
         return [(low, high) for low, high in zip(starts, ends, strict=True) if high > low]
 
     @property

@@ -12,7 +12,7 @@ from typing import Any, Final
 import llvmlite.binding
 from hftbacktest import _hftbacktest
 from numba import types
-from numba.core import typing
+from numba.core.typing.templates import Signature
 
 __all__ = [
     "ENDED",
@@ -40,7 +40,8 @@ _F64, _U8, _BOOL = types.float64, types.uint8, types.boolean
 
 
 def _function(name: str, returns: Any, *arguments: Any) -> Any:
-    return types.ExternalFunction(name, typing.signature(returns, *arguments))
+    signature = Signature(returns, arguments, None)  # type: ignore[no-untyped-call]
+    return types.ExternalFunction(name, signature)
 
 
 _ORDER: Final = (_I64, _POINTER, _U64, _U64, _F64, _F64, _U8, _U8, _BOOL)

@@ -45,6 +45,14 @@ _TRADE, _TOUCH, _BOOK = 0, 1, 2
 
 _BID = np.uint64(EXCH_EVENT | DEPTH_EVENT | BUY_EVENT)
 _ASK = np.uint64(EXCH_EVENT | DEPTH_EVENT | SELL_EVENT)
+_CLEAR_BIDS = np.uint64(EXCH_EVENT | DEPTH_CLEAR_EVENT | BUY_EVENT)
+_CLEAR_ASKS = np.uint64(EXCH_EVENT | DEPTH_CLEAR_EVENT | SELL_EVENT)
+_BOUGHT = np.uint64(EXCH_EVENT | TRADE_EVENT | BUY_EVENT)
+_SOLD = np.uint64(EXCH_EVENT | TRADE_EVENT | SELL_EVENT)
+
+Arrays = tuple[Any, ...]
+Floats = NDArray[np.float64]
+Rows = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -82,8 +90,8 @@ def convert(recording: Recording, books: RecordedBooks) -> Converted:
     """
     quotes, trades, tick = recording.quotes, recording.trades, recording.tick
     quotes = _both_sides(quotes)
-    levels = tuple(_ticks(side, tick) for side in (books.bid, books.ask))
-    touches = tuple(_ticks(side, tick) for side in (quotes.bid, quotes.ask))
+    levels = _ticks(np.stack([books.bid, books.ask]), tick)
+    touches = _ticks(np.stack([quotes.bid, quotes.ask]), tick)[:, :, None]
     low, high = _range(recording.coin, levels, touches)
     traded = np.rint(trades.price / tick).astype(np.int64)
     times = np.concatenate([trades.time_ms, quotes.time_ms, books.time_ms])
@@ -91,17 +99,17 @@ def convert(recording: Recording, books: RecordedBooks) -> Converted:
     at = np.concatenate([np.arange(len(x)) for x in (trades, quotes, books)])
     order = np.lexsort((at, kinds, times))
     exchange_ns = times * NS_PER_MS + kinds
-    walked = (
-        *(kinds[order].astype(np.int8), at[order], exchange_ns[order]),
-        *(*levels, _units(books.bid_size), _units(books.ask_size)),
-        *(*touches, _units(quotes.bid_size), _units(quotes.ask_size)),
-        *(traded, _units(trades.size), trades.side),
-        *(low, high, tick),
+    records = (
+        (kinds[order].astype(np.int8), at[order], exchange_ns[order]),
+        (traded, _units(trades.size), trades.side),
+        (touches, _units(np.stack([quotes.bid_size, quotes.ask_size]))[:, :, None]),
+        (levels, _units(np.stack([books.bid_size, books.ask_size]))),
     )
-    place, seen = np.zeros(2, np.int64), np.empty((len(quotes) + len(books), 3), np.int64)
-    _walk(*walked, np.empty(0, event_dtype), place, seen)
-    events = np.zeros(int(place[0]), event_dtype)
-    _walk(*walked, events, place, seen)
+    seen = np.empty((len(quotes) + len(books), 3), np.int64)
+    # Each level that is set is removed once at most; rows that are not written cost no memory.
+    most = len(trades) + 2 * int((touches > 0).sum() + (levels > 0).sum()) + 2
+    events = np.zeros(most, event_dtype)
+    events = events[: _walk(*records, low, high, tick, events, seen)]
     touch = np.zeros(len(seen), TOUCH)
     touch["exchange_ns"] = seen[:, 0]
     for column, side in ((1, "bid"), (2, "ask")):
@@ -130,8 +138,8 @@ def _decimals(tick: float) -> int:
     return max(0, -int(np.floor(np.log10(tick) + 1e-9)) + 2)
 
 
-def _range(coin: str, *sides: tuple[Int1D, ...]) -> tuple[int, int]:
-    found = [array[array > 0] for pair in sides for array in pair]
+def _range(coin: str, *prices: Int1D) -> tuple[int, int]:
+    found = [array[array > 0] for array in prices]
     found = [array for array in found if len(array)]
     if not found:
         return 0, 1
@@ -170,108 +178,80 @@ def _local(exchange_ns: Int1D, quotes: Quotes) -> Int1D:
 
 
 @compiled
-def _emit(events, place, kind, exchange_ns, price, size):  # type: ignore[no-untyped-def]
-    if place[0] < len(events):
-        event = events[place[0]]
-        event.ev, event.exch_ts, event.local_ts = kind, exchange_ns, exchange_ns
-        event.px, event.qty = price, size
-    place[0] += 1
+def _write(events: Rows, place: int, kind: np.uint64, now: int, price: float, size: float) -> int:
+    """Write an event; return the next place."""
+    event = events[place]
+    event.ev, event.exch_ts, event.local_ts = kind, now, now
+    event.px, event.qty = price, size
+    return place + 1
 
 
 @compiled
-def _walk(  # type: ignore[no-untyped-def]
-    kinds,
-    rows,
-    times,
-    book_bids,
-    book_asks,
-    book_bid_sizes,
-    book_ask_sizes,
-    bids,
-    asks,
-    bid_sizes,
-    ask_sizes,
-    traded,
-    traded_sizes,
-    traded_sides,
-    low,
-    high,
-    tick,
-    events,
-    place,
-    seen,
-):
-    """Write the events, or only count them in ``place[0]`` if ``events`` is empty.
+def _set_levels(
+    side: int, prices: Int1D, sizes: Floats, book: Floats, best: int, low: int, tick: float,
+    now: int, events: Rows, place: int,
+) -> int:  # fmt: skip
+    """Set the levels of one side, and remove those from the best to the last that are gone.
 
+    ``prices`` (ticks) start with the best one and end with 0 if there are fewer; ``book`` has the
+    size of each price from ``low``; ``best`` is the best price known so far.
+    """
+    count = 0
+    while count < len(prices) and prices[count] > 0:
+        count += 1
+    if count == 0:
+        return place
+    toward = -1 if side == 0 else 1
+    first = max(best, prices[0]) if side == 0 else min(best, prices[0])
+    first = min(max(first, low), low + len(book) - 1)
+    kind = _BID if side == 0 else _ASK
+    at = 0
+    for price in range(first, prices[count - 1] + toward, toward):
+        size = 0.0
+        if prices[at] == price:
+            size = sizes[at]
+            at += 1
+        if book[price - low] != size:
+            book[price - low] = size
+            place = _write(events, place, kind, now, price * tick, size)
+    return place
+
+
+@compiled
+def _walk(
+    stream: Arrays, trades: Arrays, touches: Arrays, books: Arrays,
+    low: int, high: int, tick: float, events: Rows, seen: NDArray[np.int64],
+) -> int:  # fmt: skip
+    """Write the events, for which there is room; return how many there are.
+
+    ``stream`` has the kind, the row among its kind and the time of each record; trades have prices,
+    sizes and sides, touches and snapshots prices and sizes of shape (2, n, levels), bids first.
     ``seen`` gets the time and the best bid and ask after each touch and snapshot.
     """
-    sizes = np.zeros((2, high - low + 1))
+    kinds, rows, times = stream
+    traded, amounts, sides = trades
+    book = np.zeros((2, high - low + 1))
     best = np.array([low - 1, high + 1])  # bid, ask; beyond the range if there is none
-    place[0], place[1] = 0, 0
+    place = looks = 0
     if len(times):
-        for side in range(2):
-            kind = np.uint64(
-                EXCH_EVENT | DEPTH_CLEAR_EVENT | (BUY_EVENT if side == 0 else SELL_EVENT)
-            )
-            _emit(events, place, kind, times[0], (low if side == 0 else high) * tick, 0.0)
+        place = _write(events, place, _CLEAR_BIDS, times[0], low * tick, 0.0)
+        place = _write(events, place, _CLEAR_ASKS, times[0], high * tick, 0.0)
     for i in range(len(times)):
         row, now = rows[i], times[i]
         if kinds[i] == 0:
-            kind = np.uint64(
-                EXCH_EVENT | TRADE_EVENT | (BUY_EVENT if traded_sides[row] > 0 else SELL_EVENT)
-            )
-            _emit(events, place, kind, now, traded[row] * tick, traded_sizes[row])
+            kind = _BOUGHT if sides[row] > 0 else _SOLD
+            place = _write(events, place, kind, now, traded[row] * tick, amounts[row])
             continue
-        if kinds[i] == 1:
-            _set_touch(0, bids[row], bid_sizes[row], sizes, best, low, tick, now, events, place)
-            _set_touch(1, asks[row], ask_sizes[row], sizes, best, low, tick, now, events, place)
-        else:
-            _set_book(
-                0, book_bids[row], book_bid_sizes[row], sizes, best, low, tick, now, events, place
-            )
-            _set_book(
-                1, book_asks[row], book_ask_sizes[row], sizes, best, low, tick, now, events, place
-            )
-        seen[place[1], 0] = now
-        seen[place[1], 1] = best[0] if best[0] >= low else 0
-        seen[place[1], 2] = best[1] if best[1] <= high else 0
-        place[1] += 1
-
-
-@compiled
-def _set_level(side, price, size, sizes, low, tick, now, events, place):  # type: ignore[no-untyped-def]
-    if sizes[side, price - low] != size:
-        sizes[side, price - low] = size
-        _emit(events, place, _BID if side == 0 else _ASK, now, price * tick, size)
-
-
-@compiled
-def _set_touch(side, price, size, sizes, best, low, tick, now, events, place):  # type: ignore[no-untyped-def]
-    """Remove what is in front of the best price and set its size."""
-    toward = -1 if side == 0 else 1
-    for level in range(best[side], price, toward):
-        if low <= level < low + sizes.shape[1]:
-            _set_level(side, level, 0.0, sizes, low, tick, now, events, place)
-    _set_level(side, price, size, sizes, low, tick, now, events, place)
-    best[side] = price
-
-
-@compiled
-def _set_book(side, levels, amounts, sizes, best, low, tick, now, events, place):  # type: ignore[no-untyped-def]
-    """Set the levels of a snapshot and remove those between them that are gone."""
-    toward = -1 if side == 0 else 1
-    count = 0
-    while count < len(levels) and levels[count] > 0:
-        count += 1
-    if count == 0:
-        return
-    first = max(best[side], levels[0]) if side == 0 else min(best[side], levels[0])
-    first = min(max(first, low), low + sizes.shape[1] - 1)
-    at = 0
-    for level in range(first, levels[count - 1] + toward, toward):
-        if at < count and levels[at] == level:
-            _set_level(side, level, amounts[at], sizes, low, tick, now, events, place)
-            at += 1
-        else:
-            _set_level(side, level, 0.0, sizes, low, tick, now, events, place)
-    best[side] = levels[0]
+        prices, sizes = touches if kinds[i] == 1 else books
+        for side in range(2):
+            place = _set_levels(
+                side, prices[side, row], sizes[side, row], book[side], best[side], low, tick,
+                now, events, place,
+            )  # fmt: skip
+            if prices[side, row, 0] > 0:
+                best[side] = prices[side, row, 0]
+        seen[looks, 0] = now
+        seen[looks, 1] = best[0] if best[0] >= low else 0
+        seen[looks, 2] = best[1] if best[1] <= high else 0
+        looks += 1
+    return place

@@ -97,7 +97,7 @@ class DecisionTable:
     @property
     def q_max(self) -> int:
         """Inventory of the last column, units."""
-        return self.q_min + self.ask_depth.shape[1] - 1
+        return int(self.q_min + self.ask_depth.shape[1] - 1)
 
 
 _BY_INVENTORY = (

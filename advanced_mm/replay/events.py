@@ -252,7 +252,7 @@ def _keep(folder: Path, key: str, converted: Converted, stretches: Stretches) ->
 
 
 def _checksum(array: np.ndarray[Any, Any]) -> int:
-    return zlib.crc32(np.ascontiguousarray(array).view(np.uint8).reshape(-1))
+    return zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data)
 
 
 def _first_ms(folder: Path) -> int | None:

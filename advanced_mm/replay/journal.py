@@ -1,198 +1,207 @@
-"""A replay written as a journal, as the bot it stands for would have written it."""
+"""A replay as events of the journal, as a bot would have written them."""
 
 from collections.abc import Iterator
-from heapq import merge
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from advanced_mm.journal import JournalWriter
-from advanced_mm.journal.events import (
+from advanced_mm.journal import (
     Event,
     Fill,
     Funding,
+    JournalWriter,
     Look,
-    Outcome,
-    Purpose,
     QuoteEnded,
     QuoteSent,
     RefusalChanged,
-    Side,
 )
+from advanced_mm.journal.events import Outcome, Purpose, Side
 from advanced_mm.quoting.quoter import kind_of
 from advanced_mm.replay.conversion import NS_PER_MS
+from advanced_mm.replay.figures import equity_at
 from advanced_mm.replay.layout import Ended
 from advanced_mm.replay.result import ReplayResult
 
-__all__ = ["journal_events", "write_journal"]
+__all__ = ["replay_events", "write_journal"]
 
+_FLUSH_EVERY: Final = 50_000
 _SIDES: Final[tuple[Side, Side]] = ("bid", "ask")
 _WHY: Final = {
-    Ended.RESTING: "the replay ended",
+    Ended.RESTING: "",
     Ended.FILLED: "filled",
-    Ended.DRIFTED: "its price was off",
-    Ended.EXPIRED: "it was too old",
-    Ended.REFUSED: "quoting was refused",
-    Ended.REPLACED_BY_EXIT: "the position is closed instead",
+    Ended.DRIFTED: "the wanted price moved away",
+    Ended.EXPIRED: "older than max_quote_age_seconds and off the wanted price",
+    Ended.REFUSED: "refused",
+    Ended.REPLACED_BY_EXIT: "partly filled: what was bought or sold is offered",
     Ended.REPLAY_ENDED: "the replay ended",
-    Ended.VENUE_REFUSED: "the venue refused it: it would have taken liquidity",
+    Ended.VENUE_REFUSED: "post-only: it would have taken liquidity",
 }
-_FLUSH_EVERY: Final = 50_000
-_MINUTE_MS: Final = 60_000
 
 
-def write_journal(folder: Path, result: ReplayResult) -> int:
-    """Add a replay to the journal in ``folder`` and return the number of events.
+def replay_events(result: ReplayResult) -> list[Event]:
+    """Return all events of a replay in the order of their times."""
+    events = [
+        *_looks(result),
+        *_sent(result),
+        *_fills(result),
+        *_ended(result),
+        *_refusals(result),
+        *_funding(result),
+    ]
+    return sorted(events, key=lambda event: event.time_ms)  # stable: an end follows its fill
 
-    The bot's name is the result's; write replays under different names (`ReplayResult.renamed`).
 
-    Raises
-    ------
-    InputError
-        The name or the coin cannot be part of a journal.
+def write_journal(result: ReplayResult, folder: Path) -> None:
+    """Write a replay's events into a journal, which the performance report can read.
+
+    Its clock is the replay's, so that the day files are those of the replay's days. Write replays
+    of one recording under different names (`ReplayResult.renamed`).
     """
-    now = [result.start_ms]
-    writer = JournalWriter(folder, result.bot, clock_ms=lambda: now[0], monotonic_ms=lambda: now[0])
-    count = 0
+    now_ms = result.start_ms
+    writer = JournalWriter(folder, result.bot, clock_ms=lambda: now_ms, monotonic_ms=lambda: now_ms)
     try:
-        for count, event in enumerate(journal_events(result), 1):
-            now[0] = event.time_ms
+        for count, event in enumerate(replay_events(result), 1):
+            now_ms = event.time_ms
             writer.record(event)
             if count % _FLUSH_EVERY == 0:
                 writer.flush()
     finally:
         writer.close()
-    return count
 
 
-def journal_events(result: ReplayResult) -> Iterator[Event]:
-    """Yield a replay's events in order of their times."""
-    streams = (_looks(result), _refusals(result), _quotes(result), _fills(result))
-    yield from merge(*streams, _ends(result), _funding(result), key=lambda event: event.time_ms)
+def _order(result: ReplayResult, place: int) -> str:
+    return f"{result.bot}-{result.queue}-{place + 1}"
 
 
-def _names(result: ReplayResult) -> dict[str, str]:
-    return {"coin": result.data.coin, "bot": result.bot}
-
-
-def _order(number: int) -> str:
-    return f"replay-{number}"
-
-
-def _quotes(result: ReplayResult) -> Iterator[Event]:
+def _sent(result: ReplayResult) -> Iterator[QuoteSent]:
     quotes, edge = result.quotes, result.quote_edge
-    columns = [result.prices(quotes[name]).tolist() for name in ("price", "bid", "ask")]
-    step = (quotes["step"] * result.data.tick).tolist()
-    for number, (row, price, bid, ask) in enumerate(zip(quotes, *columns, strict=True)):
-        side, units, at_touch = _SIDES[row["side"]], int(row["units"]), bool(row["at_touch"])
-        closes = units > 0 if side == "ask" else units < 0
-        purpose: Purpose = "at_touch" if at_touch else "exit" if closes else "entry"
-        known = result.decisions.calibration_id[row["row"]]
+    price, bid, ask = (result.prices(quotes[name]) for name in ("price", "bid", "ask"))
+    tick = np.round(quotes["step"] * result.data.tick, 10)
+    for place, quote in enumerate(quotes):
+        at_touch = bool(quote["at_touch"])
+        closes = quote["units"] < 0 if quote["side"] == 0 else quote["units"] > 0
+        purpose: Purpose = "exit" if closes else "entry"
+        name = result.decisions.calibration_id[quote["row"]]
         yield QuoteSent(
-            time_ms=int(row["sent_ns"] // NS_PER_MS),
-            **_names(result),
-            order=_order(number),
-            side=side,
-            price=price,
-            size=float(row["size"]),
-            mid=(bid + ask) / 2,
-            bid=bid,
-            ask=ask,
-            depth=float(row["depth"]),
-            tick=step[number],
-            inventory=float(row["position"]),
-            units=units,
-            purpose=purpose,
-            calibration_id=None if at_touch or not known else known,
-            expected_edge=float(edge[number]) if np.isfinite(edge[number]) else None,
+            time_ms=int(quote["sent_ns"] // NS_PER_MS),
+            coin=result.data.coin,
+            bot=result.bot,
+            order=_order(result, place),
+            side=_SIDES[quote["side"]],
+            price=float(price[place]),
+            size=float(quote["size"]),
+            mid=float(bid[place] + ask[place]) / 2,
+            depth=float(quote["depth"]),
+            tick=float(tick[place]),
+            inventory=float(quote["position"]),
+            units=int(quote["units"]),
+            purpose="at_touch" if at_touch else purpose,
+            bid=float(bid[place]),
+            ask=float(ask[place]),
+            calibration_id=None if at_touch or not name else name,
+            expected_edge=float(edge[place]) if np.isfinite(edge[place]) else None,
             queue_ahead=0.0 if result.queue == "front" else None,
         )
 
 
-def _ends(result: ReplayResult) -> Iterator[Event]:
-    quotes = result.quotes
-    for number in np.argsort(quotes["ended_ns"], kind="stable").tolist():
-        row = quotes[number]
-        ended, filled = Ended(int(row["ended"])), float(row["filled"])
+def _ended(result: ReplayResult) -> Iterator[QuoteEnded]:
+    for place, quote in enumerate(result.quotes):
+        ended, filled = Ended(int(quote["ended"])), float(quote["filled"])
         outcome: Outcome = "partial" if filled > 0 else "cancelled"
-        if ended is Ended.FILLED:
+        if ended == Ended.FILLED:
             outcome = "filled"
-        elif ended is Ended.VENUE_REFUSED:
+        elif ended == Ended.VENUE_REFUSED and filled == 0:
             outcome = "refused"
-        why = _WHY[ended]
-        if ended is Ended.REFUSED and row["refusal"]:
-            why = result.reason(int(row["refusal"]))
+        refused = ended == Ended.REFUSED
         yield QuoteEnded(
-            time_ms=int(row["ended_ns"] // NS_PER_MS),
-            **_names(result),
-            order=_order(number),
+            time_ms=int(quote["ended_ns"] // NS_PER_MS),
+            coin=result.data.coin,
+            bot=result.bot,
+            order=_order(result, place),
             outcome=outcome,
-            why=why,
+            why=result.reason(int(quote["refusal"])) if refused else _WHY[ended],
             filled_size=filled,
-            age_seconds=float((row["ended_ns"] - row["sent_ns"]) / 1e9),
+            age_seconds=float(quote["ended_ns"] - quote["sent_ns"]) / 1e9,
         )
 
 
-def _fills(result: ReplayResult) -> Iterator[Event]:
+def _fills(result: ReplayResult) -> Iterator[Fill]:
     mid, _ = result.mids.at(result.time_ms - 1)
-    columns = (result.time_ms, result.sign, result.price, result.size, result.fee)
-    more = (result.rested_s, mid, result.position_after, result.fills["quote"])
-    rows = zip(*(column.tolist() for column in (*columns, *more)), strict=True)
-    for number, (time_ms, sign, price, size, fee, rested, seen, position, quote) in enumerate(rows):
+    columns = zip(
+        result.time_ms.tolist(),
+        result.fills["quote"].tolist(),
+        result.fills["side"].tolist(),
+        result.price.tolist(),
+        result.size.tolist(),
+        result.fee.tolist(),
+        result.rested_s.tolist(),
+        mid.tolist(),
+        result.position_after.tolist(),
+        strict=True,
+    )
+    for number, (time_ms, quote, side, price, size, fee, rested, seen, after) in enumerate(columns):
         yield Fill(
             time_ms=time_ms,
-            **_names(result),
-            fill=f"{result.bot}-{number}",
-            order=_order(quote),
-            side="bid" if sign > 0 else "ask",
+            coin=result.data.coin,
+            bot=result.bot,
+            fill=f"{_order(result, quote)}-{number + 1}",
+            order=_order(result, quote),
+            side=_SIDES[side],
             price=price,
             size=size,
             fee=fee,
             liquidity="maker",
             rested_seconds=rested,
             mid=seen if np.isfinite(seen) else None,
-            position_after=position,
+            position_after=after,
         )
 
 
-def _refusals(result: ReplayResult) -> Iterator[Event]:
+def _refusals(result: ReplayResult) -> Iterator[RefusalChanged]:
     for row in result.refusals:
         reason = result.reason(int(row["code"]))
         yield RefusalChanged(
             time_ms=int(row["time_ns"] // NS_PER_MS),
-            **_names(result),
+            coin=result.data.coin,
+            bot=result.bot,
             kind=kind_of(reason),
             reason=reason or None,
         )
 
 
-def _funding(result: ReplayResult) -> Iterator[Event]:
-    for time_ms, amount, position in zip(*(c.tolist() for c in result.funding_paid), strict=True):
-        yield Funding(time_ms=time_ms, **_names(result), amount=amount, position=position)
+def _funding(result: ReplayResult) -> Iterator[Funding]:
+    for time_ms, amount, position in zip(*result.funding_paid, strict=True):
+        yield Funding(
+            time_ms=int(time_ms),
+            coin=result.data.coin,
+            bot=result.bot,
+            amount=float(amount),
+            position=float(position),
+        )
 
 
-def _looks(result: ReplayResult) -> Iterator[Event]:
-    """The account at both ends and at whole minutes, as the exchange's time has it."""
-    first, last = result.start_ms, result.end_ms
-    minutes = np.arange(first // _MINUTE_MS + 1, -(-last // _MINUTE_MS)) * _MINUTE_MS
-    times = np.unique(np.concatenate([[first], minutes, [last]]))
-    done = np.searchsorted(result.time_ms, times, "right")
-    cash = np.concatenate([[0.0], result.cash_after()])[done]
-    position = np.concatenate([[0.0], result.position_after])[done]
-    paid_ms, paid, _ = result.funding_paid
-    cash += np.concatenate([[0.0], np.cumsum(paid)])[np.searchsorted(paid_ms, times, "right")]
+def _looks(result: ReplayResult) -> Iterator[Look]:
+    """The state at the start, once a minute and at the end, of the market as it was then."""
+    minutes = (result.looks["time_ns"] // NS_PER_MS).tolist()
+    inside = [time for time in minutes if result.start_ms < time < result.end_ms]
+    times = np.array([result.start_ms, *inside, result.end_ms], dtype=np.int64)
     mid, _ = result.mids.at(times)
-    for i, time_ms in enumerate(times.tolist()):
-        seen = float(mid[i]) if np.isfinite(mid[i]) else None
-        worth = float(position[i] * mid[i]) if position[i] else 0.0
+    equity = equity_at(result, times)
+    done = np.searchsorted(result.time_ms, times, side="right")
+    position = np.concatenate([[0.0], result.position_after])[done]
+    for place, time_ms in enumerate(times.tolist()):
+        known = bool(np.isfinite(mid[place]))
+        held = float(position[place])
+        worth = held * float(mid[place]) if held and known else 0.0
         yield Look(
             time_ms=time_ms,
-            **_names(result),
-            what="start" if time_ms == first else "end" if time_ms == last else "minute",
-            position=float(position[i]),
-            mid=seen,
-            mark=seen,
-            cash=float(cash[i]),
-            equity=float(cash[i] + worth),
+            coin=result.data.coin,
+            bot=result.bot,
+            what="start" if place == 0 else "end" if place == len(times) - 1 else "minute",
+            position=held,
+            mid=float(mid[place]) if known else None,
+            mark=float(mid[place]) if known else None,
+            cash=float(equity[place]) - worth,
+            equity=float(equity[place]),
         )

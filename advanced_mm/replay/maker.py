@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from hftbacktest.intrinsic import address_as_void_pointer
 from hftbacktest.types import order_dtype
-from numba import carray
+from numba import carray  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
 from advanced_mm.compiled import compiled
@@ -76,7 +76,8 @@ _POST_ONLY, _LIMIT = binding.POST_ONLY, binding.LIMIT
 @compiled
 def price_step(price: float, bands: Rows, steps: Rows) -> int:
     """Return the venue's price step at a price."""
-    return int(steps[max(np.searchsorted(bands, price * (1 + 1e-12), side="right") - 1, 0)])
+    place = int(np.searchsorted(bands, price * (1 + 1e-12), side="right")) - 1
+    return int(steps[max(place, 0)])
 
 
 @compiled

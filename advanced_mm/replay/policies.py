@@ -1,16 +1,16 @@
 """Policies replayed on one recording, for each assumption about the queue."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from advanced_mm.parameter_files import Settings
-from advanced_mm.performance import Performance, assess
+from advanced_mm.performance import Figure, Performance, assess
 from advanced_mm.replay.backtest import OPTIMAL, Backtest, Policy, mean_depth_bp, unguarded
+from advanced_mm.replay.figures import replay_figures
 from advanced_mm.replay.options import QUEUES, Queue, ReplayOptions
 from advanced_mm.replay.result import ReplayResult
 from advanced_mm.replay.run import replay
-from advanced_mm.replay.summary import ReplaySummary, summarize
 
 __all__ = ["COMPARED_BP", "UNGUARDED", "PolicyRun", "compare_policies", "run_policy"]
 
@@ -25,11 +25,11 @@ Track = Callable[[Sequence[T], str], Iterable[T]]
 
 @dataclass(frozen=True)
 class PolicyRun:
-    """One policy's replays and their rates, by the assumed place in the queue."""
+    """One policy's replays and their figures (`replay_figures`), by the place in the queue."""
 
     name: str
     results: Mapping[Queue, ReplayResult]
-    summaries: Mapping[Queue, ReplaySummary]
+    figures: Mapping[Queue, Mapping[str, Figure]]
 
     @property
     def mean_depth_bp(self) -> float | None:
@@ -40,12 +40,12 @@ class PolicyRun:
     @property
     def best(self) -> Queue:
         """The queue assumption with the highest profit. Where fills lose money it is the back."""
-        return max(self.summaries, key=lambda queue: self.summaries[queue].net_per_hour.value)
+        return max(self.figures, key=lambda queue: self.figures[queue]["net_per_hour"].value)
 
     @property
     def worst(self) -> Queue:
         """The queue assumption with the lowest profit."""
-        return min(self.summaries, key=lambda queue: self.summaries[queue].net_per_hour.value)
+        return min(self.figures, key=lambda queue: self.figures[queue]["net_per_hour"].value)
 
     @property
     def fills(self) -> int:
@@ -53,9 +53,13 @@ class PolicyRun:
         return sum(len(result.fills) for result in self.results.values())
 
     def performance(self, backtest: Backtest, queue: Queue, horizon_s: float) -> Performance:
-        """Judge one of the replays, with the code that judges bots."""
-        result = self.results[queue]
-        return assess(result.record(), [result.mids], backtest.history, horizon_s)
+        """Judge one of the replays, with the code that judges bots.
+
+        Its net per hour is that of the time with data.
+        """
+        result, net = self.results[queue], self.figures[queue]["net_per_hour"]
+        judged = assess(result.record(), [result.mids], backtest.history, horizon_s)
+        return replace(judged, figures=judged.figures | {"net_per_hour": net})
 
 
 def run_policy(
@@ -75,8 +79,8 @@ def run_policy(
     decisions = backtest.decisions(policy, settings)
     bounded = backtest.bounded(options)
     results = {queue: replay(backtest.data, decisions, bounded, queue) for queue in queues}
-    summaries = {queue: summarize(result) for queue, result in results.items()}
-    return PolicyRun(policy.name, results, summaries)
+    figures = {queue: replay_figures(result) for queue, result in results.items()}
+    return PolicyRun(policy.name, results, figures)
 
 
 def compare_policies(

@@ -142,7 +142,7 @@ class ReplayResult:
     @property
     def edge(self) -> Float1D:
         """Expected profit per unit of each fill, NaN if unknown."""
-        return self.quote_edge[self.fills["quote"]]
+        return np.asarray(self.quote_edge[self.fills["quote"]])
 
     @property
     def position_after(self) -> Float1D:

@@ -1,6 +1,6 @@
 """What a replay says and how sure it is: verdict, table, notes and page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,17 +13,17 @@ from advanced_mm.performance import Figure, Performance
 from advanced_mm.performance.as_json import performance_json
 from advanced_mm.replay import Queue
 from advanced_mm.replay.backtest import Backtest
+from advanced_mm.replay.figures import TOO_SHORT_HOURS, covered_part, replay_notes
 from advanced_mm.replay.policies import PolicyRun
-from advanced_mm.replay.summary import ReplaySummary
 from advanced_mm.report.page import Card, Headline, Section, Table, write_page
 from advanced_mm.report.performance_page import PageInput, basis_of, performance_sections
 from advanced_mm.report.performance_table import Column, money, span_text
 
 __all__ = [
     "ReplayReport",
+    "notes_of",
     "replay_columns",
     "replay_json",
-    "replay_notes",
     "replay_table",
     "verdict_of",
     "write_replay_page",
@@ -31,16 +31,12 @@ __all__ = [
 
 QUEUE_NAMES: Final[Mapping[Queue, str]] = {
     "front": "front of the queue",
-    "model": "place by a model",
+    "model": "modelled place in the queue",
     "back": "back of the queue",
 }
-SHORT_HOURS: Final = 1.0
 _MOST_HOLES: Final = 10
+_FIGURES: Final = ("fills_per_hour", "net_bp_per_fill", "net_per_hour")
 _HEADER: Final = ("policy", "mean depth", "queue", "fills per hour", "net bp per fill", "USDC/h")
-_NO_IMPACT: Final = (
-    "No market impact: the recorded market does not react to the orders replayed in it. Those who "
-    "would have traded with us otherwise, or run ahead of our quotes, are not in it."
-)
 
 
 @dataclass(frozen=True)
@@ -67,7 +63,7 @@ def verdict_of(report: ReplayReport) -> str:
     told = _verdict(report.asked, report.judged)
     if len(report.runs) > 1:
         told += " " + _verdict_of_all(report.runs)
-    if report.backtest.hours < SHORT_HOURS:
+    if report.backtest.hours < TOO_SHORT_HOURS:
         told = (
             f"Too short: {60 * report.backtest.hours:.0f} minutes of data say little about a "
             f"strategy; record at least an hour. As far as it goes: {told}"
@@ -76,14 +72,16 @@ def verdict_of(report: ReplayReport) -> str:
 
 
 def _verdict(run: PolicyRun, judged: Mapping[Queue, Performance]) -> str:
-    lows = [one.net_per_hour.low for one in run.summaries.values()]
-    highs = [one.net_per_hour.high for one in run.summaries.values()]
+    lows = [one["net_per_hour"].low for one in run.figures.values()]
+    highs = [one["net_per_hour"].high for one in run.figures.values()]
     if not run.fills:
         return f"Nothing was filled. {_kept_away(judged[run.best])}".strip()
     if min(lows) > 0:
         return f"It pays, {_wherever(run)}: {_range(run)}."
     if max(highs) < 0:
         return f"It does not pay, {_wherever(run)}: {_range(run)}."
+    if not np.isfinite([*lows, *highs]).all():
+        return f"Undecided: {_range(run)}; there is too little time for an interval."
     return f"Undecided: {_range(run)}; zero lies within what chance and the queue explain."
 
 
@@ -96,7 +94,8 @@ def _wherever(run: PolicyRun) -> str:
 def _range(run: PolicyRun) -> str:
     """Net per hour at each queue assumption, as far as they differ."""
     told = {
-        queue: f"{_numbers(one.net_per_hour)} USDC per hour" for queue, one in run.summaries.items()
+        queue: f"{_numbers(one['net_per_hour'])} USDC per hour"
+        for queue, one in run.figures.items()
     }
     if len(set(told.values())) == 1:
         return next(iter(told.values()))
@@ -106,7 +105,7 @@ def _range(run: PolicyRun) -> str:
 def _verdict_of_all(runs: Sequence[PolicyRun]) -> str:
     paying, earning = [], []
     for run in runs:
-        found = [one.net_per_hour for one in run.summaries.values()]
+        found = [one["net_per_hour"] for one in run.figures.values()]
         if run.fills and min(one.low for one in found) > 0:
             paying.append(run.name)
         if max(one.value for one in found) > 0:
@@ -129,72 +128,70 @@ def _kept_away(one: Performance) -> str:
     return f"No quote rested for {1 - one.resting.any_quote:.0%} of the time: {listed}."
 
 
-def replay_notes(report: ReplayReport) -> list[str]:
+def notes_of(report: ReplayReport) -> list[str]:
     """Say what the numbers rest on and what they cannot know, a sentence or two each."""
     backtest, run = report.backtest, report.asked
-    options = run.results[run.best].options
+    result = run.results[run.best]
+    options, coin = result.options, backtest.data.coin
     start, end = _utc(backtest.start_ms), _utc(backtest.end_ms)
+    delay = "measured latencies"
+    if options.latencies_ms is None:
+        delay = f"{options.latency_ms:g} ms"
     told = [
-        f"{backtest.data.coin} from {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC, "
-        f"{span_text(round(3_600_000 * backtest.hours))} with data. Orders of {options.size:g} "
-        f"{backtest.data.coin}, a look every {options.look_ms / 1000:g} s, "
-        + (
-            f"{options.latency_ms:g} ms to place and to cancel"
-            if options.latencies_ms is None
-            else "measured latencies to place and to cancel"
-        )
-        + f", a maker fee of {1e4 * options.fee_rate:g} bp.",
-        _queue_note(run),
-        _NO_IMPACT,
+        f"{coin} from {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC. Orders of "
+        f"{options.size:g} {coin}, a look every {options.look_ms / 1000:g} s, {delay} to place "
+        f"and to cancel, a maker fee of {1e4 * options.fee_rate:g} bp.",
     ]
     if backtest.warm_up_s >= 1:
         told.append(
             f"The first {span_text(round(1000 * backtest.warm_up_s))} are left out: no usable "
             "parameters had been published."
         )
-    holes = backtest.holes
-    if holes:
-        listed = sorted(holes, key=lambda hole: hole[0] - hole[1])[:_MOST_HOLES]
-        more = f" and {len(holes) - len(listed)} shorter ones" if len(holes) > len(listed) else ""
-        told.append(
-            f"{backtest.share_without_data:.1%} of the time has no data and is left out: "
-            + ", ".join(
-                f"{_utc(low):%Y-%m-%d %H:%M:%S} for {(high - low) / 1000:.0f} s"
-                for low, high in sorted(listed)
-            )
-            + f"{more}."
-        )
-    if options.funding is None:
-        told.append("Funding is not included: the recording has no rates.")
+    general = replay_notes(result)
+    if backtest.hours < TOO_SHORT_HOURS:
+        general = general[1:]  # the verdict says so
+    told += [*general, *_holes(backtest.holes), *_queue_notes(run)]
     return told
 
 
-def _queue_note(run: PolicyRun) -> str:
-    guess = (
-        "The recording shows sizes, not orders, so the place in the queue is a guess; a fill "
-        "also counts where the opposite best price reached the order without a recorded trade."
+def _holes(holes: Sequence[tuple[int, int]]) -> Iterator[str]:
+    """List the times without data, the longest if there are many."""
+    if not holes:
+        return
+    longest = sorted(holes, key=lambda hole: hole[0] - hole[1])[:_MOST_HOLES]
+    listed = ", ".join(
+        f"{_utc(low):%Y-%m-%d %H:%M:%S} for {(high - low) / 1000:.0f} s"
+        for low, high in sorted(longest)
     )
-    shares = [result.by_book.mean() for result in run.results.values() if len(result.fills)]
-    if shares:
-        low, high = f"{min(shares):.0%}", f"{max(shares):.0%}"
-        guess += f" That is {low if low == high else f'{low} to {high}'} of the fills."
-    if len(run.results) == 1:
-        return f"{guess} Only the {QUEUE_NAMES[run.best]} was asked for."
+    more = len(holes) - len(longest)
+    yield f"Without data: {listed}{f' and {more} shorter times' if more else ''}."
+
+
+def _queue_notes(run: PolicyRun) -> Iterator[str]:
+    """Say what the guess at the queue is worth, and how many fills no trade confirms."""
     if not run.fills:
-        return guess
-    best, worst = (run.summaries[queue].net_per_hour.value for queue in (run.best, run.worst))
-    return (
-        f"{guess} The place alone moves the result between {money(worst)} USDC per hour "
-        f"({QUEUE_NAMES[run.worst]}) and {money(best)} ({QUEUE_NAMES[run.best]})."
+        return
+    shares = [figures["by_book"].value for figures in run.figures.values()]
+    shares = [share for share in shares if np.isfinite(share)]
+    low, high = f"{min(shares):.0%}", f"{max(shares):.0%}"
+    yield (
+        f"Of the turnover, {low if low == high else f'{low} to {high}'} was filled because the "
+        "opposite best price reached the order, without a recorded trade there."
     )
+    if len(run.results) > 1:
+        best, worst = (run.figures[q]["net_per_hour"].value for q in (run.best, run.worst))
+        yield (
+            f"The place in the queue alone moves the result between {money(worst)} USDC per hour "
+            f"({QUEUE_NAMES[run.worst]}) and {money(best)} ({QUEUE_NAMES[run.best]})."
+        )
 
 
 def replay_table(runs: Sequence[PolicyRun], title: str) -> TerminalTable:
     """Lay out policies and queue assumptions; intervals hold with 95%."""
     table = TerminalTable(title=title, title_justify="left", caption_justify="left")
     table.caption = (
-        "In brackets: 95% intervals by drawing blocks of time. Fills: orders filled at least in "
-        "part. Net: change of equity at the mid, after fees."
+        "In brackets: 95% intervals by drawing blocks of time. Net: change of equity at the mid, "
+        "after fees. All of the time with data."
     )
     for name in _HEADER:
         table.add_column(name, justify="left" if name in ("policy", "queue") else "right")
@@ -222,7 +219,7 @@ def replay_json(report: ReplayReport) -> dict[str, Any]:
         "since": _utc(backtest.start_ms).isoformat(),
         "until": _utc(backtest.end_ms).isoformat(),
         "hours": backtest.hours,
-        "too_short": backtest.hours < SHORT_HOURS,
+        "too_short": backtest.hours < TOO_SHORT_HOURS,
         "warm_up_seconds": backtest.warm_up_s,
         "share_without_data": backtest.share_without_data,
         "without_data": [
@@ -231,10 +228,10 @@ def replay_json(report: ReplayReport) -> dict[str, Any]:
         ],
         "horizon_seconds": report.horizon_s,
         "verdict": verdict_of(report),
-        "notes": replay_notes(report),
+        "notes": notes_of(report),
         "mean_depth_bp": asked.mean_depth_bp,
         "queues": {
-            queue: performance_json(one) | asked.summaries[queue].to_json()
+            queue: performance_json(one) | _figures_json(asked, queue)
             for queue, one in report.judged.items()
         },
     }
@@ -243,7 +240,7 @@ def replay_json(report: ReplayReport) -> dict[str, Any]:
             {
                 "policy": run.name,
                 "mean_depth_bp": run.mean_depth_bp,
-                "queues": {queue: one.to_json() for queue, one in run.summaries.items()},
+                "queues": {queue: _figures_json(run, queue) for queue in run.figures},
             }
             for run in report.runs
         ]
@@ -263,12 +260,12 @@ def write_replay_page(path: Path, report: ReplayReport) -> None:
     backtest = report.backtest
     queue: Queue = "model" if "model" in report.judged else report.asked.best
     shown = PageInput([report.judged[queue]], report.horizon_s)
-    summary = report.asked.summaries[queue]
+    figures = report.asked.figures[queue]
     start, end = _utc(backtest.start_ms), _utc(backtest.end_ms)
     range_section = Section(
         "range",
         "The range",
-        [*replay_notes(report), f"The sections below are the replay at the {QUEUE_NAMES[queue]}."],
+        [*notes_of(report), f"The sections below are the replay at the {QUEUE_NAMES[queue]}."],
         tables=[
             Table(
                 "In brackets: 95% intervals by drawing blocks of time.",
@@ -287,34 +284,44 @@ def write_replay_page(path: Path, report: ReplayReport) -> None:
         Headline(
             verdict_of(report),
             " ".join(basis_of(report.judged[queue])[1:]),
-            _cards(summary, QUEUE_NAMES[queue]),
-            summary.net_per_hour.value,
+            _cards(backtest.hours, figures, QUEUE_NAMES[queue]),
+            figures["net_per_hour"].value,
         ),
     )
 
 
-def _cards(summary: ReplaySummary, queue: str) -> list[Card]:
+def _figures_json(run: PolicyRun, queue: Queue) -> dict[str, float | None]:
+    """Return the figures with their ``_low`` and ``_high``; what is not known is null."""
+    hours = covered_part(run.results[queue]).observed_seconds / 3600
+    told: dict[str, float | None] = {"hours_covered": hours}
+    for name in _FIGURES:
+        figure = run.figures[queue][name]
+        for suffix, number in (("", figure.value), ("_low", figure.low), ("_high", figure.high)):
+            told[name + suffix] = float(number) if np.isfinite(number) else None
+    return told
+
+
+def _cards(hours: float, figures: Mapping[str, Figure], queue: str) -> list[Card]:
+    net = figures["net_per_hour"]
     return [
-        Card("hours with data", f"{summary.hours:.2f}"),
-        Card("fills per hour", _numbers(summary.fills_per_hour), queue),
-        Card("net bp per fill", _numbers(summary.net_bp_per_fill), queue),
-        Card("USDC per hour", _numbers(summary.net_per_hour), queue, summary.net_per_hour.value),
+        Card("hours with data", f"{hours:.2f}"),
+        Card("fills per hour", _numbers(figures["fills_per_hour"]), queue),
+        Card("net bp per fill", _numbers(figures["net_bp_per_fill"]), queue),
+        Card("USDC per hour", _numbers(net), queue, net.value),
     ]
 
 
 def _rows(run: PolicyRun) -> list[tuple[str, ...]]:
     depth = run.mean_depth_bp
     rows: list[tuple[str, ...]] = []
-    for queue, summary in run.summaries.items():
+    for queue, figures in run.figures.items():
         first = not rows
         rows.append(
             (
                 run.name if first else "",
                 ("–" if depth is None else f"{depth:.2f} bp") if first else "",
                 queue,
-                _numbers(summary.fills_per_hour),
-                _numbers(summary.net_bp_per_fill),
-                _numbers(summary.net_per_hour),
+                *(_numbers(figures[name]) for name in _FIGURES),
             )
         )
     return rows
