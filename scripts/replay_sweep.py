@@ -13,8 +13,8 @@ from advanced_mm.calibration.command import add_source_options, asked_coin, reca
 from advanced_mm.cli import configure_logging, moment, run
 from advanced_mm.errors import InputError
 from advanced_mm.parameter_files import load_settings
-from advanced_mm.replay.summary import covered_between
 from advanced_mm.replay.sweeps import (
+    Conditions,
     Source,
     SweepResult,
     backtest_of,
@@ -48,6 +48,8 @@ def main(argv: list[str] | None = None) -> int:
         history=recalibrated_history(options, settings).resolve(),
         since_ms=options.since,
         until_ms=options.until,
+    )
+    conditions = Conditions(
         stake=options.stake,
         look_ms=round(options.look * 1000),
         latency_ms=options.latency_ms,
@@ -55,8 +57,7 @@ def main(argv: list[str] | None = None) -> int:
     console = Console(stderr=True)
     with console.status("reading the recording …"):
         backtest = backtest_of(source)
-    covered = covered_between(backtest.data, backtest.start_ms, backtest.end_ms)
-    folds = folds_of(covered, plan.folds, plan.purge_s)
+    folds = folds_of(backtest.covered, plan.folds, plan.purge_s)
     storage = open_storage(options.storage)
     columns = (TextColumn("replays"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
@@ -64,7 +65,9 @@ def main(argv: list[str] | None = None) -> int:
         Progress(*columns, console=console, transient=True) as progress,
     ):
         task = progress.add_task("replays", total=replays_of(plan, folds))
-        result = run_sweep(plan, source, folds, storage, pool, lambda: progress.advance(task))
+        result = run_sweep(
+            plan, source, conditions, folds, storage, pool, lambda: progress.advance(task)
+        )
     if options.html is not None:
         write_html(options, result, source.coin)
     if options.json:

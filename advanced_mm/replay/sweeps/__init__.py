@@ -1,6 +1,6 @@
 """Sweeps of settings over tick replays, with what luck alone would have found."""
 
-from advanced_mm.replay.sweeps.evaluate import Source, backtest_of
+from advanced_mm.replay.sweeps.evaluate import Conditions, Job, Source, backtest_of, evaluate
 from advanced_mm.replay.sweeps.folds import Fold, Span, folds_of
 from advanced_mm.replay.sweeps.luck import Luck
 from advanced_mm.replay.sweeps.objectives import OBJECTIVES, Outcome
@@ -11,8 +11,10 @@ from advanced_mm.replay.sweeps.sweep import FoldResult, SweepResult, replays_of,
 
 __all__ = [
     "OBJECTIVES",
+    "Conditions",
     "Fold",
     "FoldResult",
+    "Job",
     "Luck",
     "Outcome",
     "Source",
@@ -20,6 +22,7 @@ __all__ = [
     "SweepPlan",
     "SweepResult",
     "backtest_of",
+    "evaluate",
     "folds_of",
     "load_plan",
     "open_pool",

@@ -1,5 +1,6 @@
 """What a trial is judged by: figures of one replay, and which way each is better."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -27,6 +28,9 @@ class Outcome:
         Largest fall of the equity below an earlier high, at whole minutes, USDC.
     at_limits : float
         Hours during which the inventory was at a limit other than 0.
+    inventory_risk : float
+        Standard deviation that the mid's moves give to the P&L of the positions held, USDC: that of
+        the mid's change in a minute times the root of the sum of position² · minutes.
     quotes, filled : int
         Quotes that rested, and those of them that were filled at least in part.
     fills : int
@@ -37,6 +41,7 @@ class Outcome:
     hours: float
     drawdown: float
     at_limits: float
+    inventory_risk: float
     quotes: int
     filled: int
     fills: int
@@ -76,6 +81,7 @@ def joined(parts: Sequence[Outcome]) -> Outcome:
         hours=sum(part.hours for part in parts),
         drawdown=max(part.drawdown for part in parts),
         at_limits=sum(part.at_limits for part in parts),
+        inventory_risk=math.sqrt(sum(part.inventory_risk**2 for part in parts)),
         quotes=sum(part.quotes for part in parts),
         filled=sum(part.filled for part in parts),
         fills=sum(part.fills for part in parts),

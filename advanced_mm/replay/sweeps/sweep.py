@@ -3,16 +3,16 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from optuna.storages import BaseStorage
 from optuna.study import Study
 
 from advanced_mm.parameter_files import Settings
+from advanced_mm.replay.figures import TOO_SHORT_HOURS
 from advanced_mm.replay.options import QUEUES, Queue
-from advanced_mm.replay.sweeps.evaluate import Job, Source, evaluate
-from advanced_mm.replay.sweeps.folds import Fold
+from advanced_mm.replay.sweeps.evaluate import Conditions, Job, Source, evaluate
+from advanced_mm.replay.sweeps.folds import Fold, Span
 from advanced_mm.replay.sweeps.luck import SIGNIFICANT, Luck, luck_of, mean_interval
 from advanced_mm.replay.sweeps.objectives import OBJECTIVES, Outcome, joined
 from advanced_mm.replay.sweeps.plan import SweepPlan
@@ -21,7 +21,8 @@ from advanced_mm.replay.sweeps.search import Trial, open_study, search
 
 __all__ = ["FoldResult", "SweepResult", "replays_of", "run_sweep"]
 
-_SHORT_HOURS: Final = 1.0
+Asked = tuple[Settings, Span, Queue]
+"""A replay: with what settings, on what stretch, at what place in the queue."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class SweepResult:
     @property
     def too_short(self) -> bool:
         """Whether the tests together cover less than an hour."""
-        return self.present.hours < _SHORT_HOURS
+        return self.present.hours < TOO_SHORT_HOURS
 
     @property
     def has_winner(self) -> bool:
@@ -122,6 +123,7 @@ class SweepResult:
 def run_sweep(
     plan: SweepPlan,
     source: Source,
+    conditions: Conditions,
     folds: Sequence[Fold],
     storage: BaseStorage,
     pool: Pool,
@@ -132,8 +134,8 @@ def run_sweep(
 
     Parameters
     ----------
-    plan, source, folds
-        What to vary, on what, and how it is split.
+    plan, source, conditions, folds
+        What to vary, on what, how orders trade, and how the recording is split.
     storage, pool
         Where trials are kept and where they run.
     done
@@ -146,33 +148,35 @@ def run_sweep(
     InputError
         The storage belongs to another sweep, or a replay's data cannot be used.
     """
+
+    def replayed(asked: Sequence[Asked]) -> list[Outcome]:
+        return pool(run, [Job(source, conditions, *one) for one in asked], done)
+
+    key = (source.coin, source.key, conditions)
     return SweepResult(
         plan,
-        [
-            _run_fold(plan, source, fold, number, storage, lambda jobs: pool(run, jobs, done))
-            for number, fold in enumerate(folds)
-        ],
+        [_run_fold(plan, fold, n, storage, key, replayed) for n, fold in enumerate(folds)],
     )
 
 
 def _run_fold(
     plan: SweepPlan,
-    source: Source,
     fold: Fold,
     number: int,
     storage: BaseStorage,
-    replayed: Callable[[Sequence[Job]], list[Outcome]],
+    key: object,
+    replayed: Callable[[Sequence[Asked]], list[Outcome]],
 ) -> FoldResult:
     def train(several: Sequence[Settings]) -> list[Outcome]:
-        return replayed([Job(source, one, fold.train, plan.queue) for one in several])
+        return replayed([(one, fold.train, plan.queue) for one in several])
 
-    study = open_study(storage, f"fold {number + 1}", plan, _key(plan, source, fold))
+    study = open_study(storage, f"fold {number + 1}", plan, _key(plan, fold, key))
     trials, invalid = search(study, plan, train, plan.seed + number)
     best = _best(plan, trials)
-    asked = [Job(source, plan.base, fold.test, plan.queue)]
+    asked: list[Asked] = [(plan.base, fold.test, plan.queue)]
     if best is not None:
         chosen = Settings.from_config({"market_making": plan.base.model_dump() | best.values})
-        asked += [Job(source, chosen, fold.test, queue) for queue in QUEUES]
+        asked += [(chosen, fold.test, queue) for queue in QUEUES]
     present, *tested = replayed(asked)
     luck = luck_of([one.outcome.net for one in trials if one.even], plan.seed)
     by_queue = dict(zip(QUEUES, tested, strict=False))
@@ -190,15 +194,14 @@ def _best(plan: SweepPlan, trials: Sequence[Trial]) -> Trial | None:
     return max(trials, key=lambda one: sign * one.outcome.figures[first], default=None)
 
 
-def _key(plan: SweepPlan, source: Source, fold: Fold) -> str:
+def _key(plan: SweepPlan, fold: Fold, key: object) -> str:
     """A digest of all that a fold's trials depend on, but their number."""
     told = repr(
         (
             sorted((name, repr(one)) for name, one in plan.space.ranges.items()),
             plan.base.model_dump_json(),
             (plan.objectives, plan.batch, plan.sampler, plan.queue, plan.seed),
-            (source.coin, source.stake, source.look_ms, source.latency_ms),
-            fold,
+            (fold, key),
         )
     )
     return hashlib.sha256(told.encode()).hexdigest()[:16]

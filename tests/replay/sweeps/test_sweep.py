@@ -12,6 +12,7 @@ from distributed import LocalCluster
 from advanced_mm.errors import InputError
 from advanced_mm.parameter_files import Settings
 from advanced_mm.replay.sweeps import (
+    Conditions,
     Fold,
     Outcome,
     Source,
@@ -70,13 +71,14 @@ class Market:
             net = net - 0.01
         drop = np.concatenate([[0.0], np.cumsum(net)])
         drawdown = float(np.max(np.maximum.accumulate(drop) - drop))
-        return Outcome(net, len(net) / 60, drawdown, 0.5, 100, 30, 40)
+        return Outcome(net, len(net) / 60, drawdown, 0.5, 0.1, 100, 30, 40)
 
 
 def swept(run, wanted=None, storage=None):
+    kept = open_storage(storage)
     with open_pool(1) as pool:
         return run_sweep(
-            wanted or plan(), SOURCE, FOLDS, open_storage(storage), pool, lambda: None, run
+            wanted or plan(), SOURCE, Conditions(), FOLDS, kept, pool, lambda: None, run
         )
 
 
