@@ -18,6 +18,7 @@ from rich.progress import track
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
 from advanced_mm.instruments import pair_of
+from advanced_mm.marketdata.records import Int1D
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.markets.candle_notes import CandleNotes, PairNotes
 from advanced_mm.markets.candles import MINUTE_MS
@@ -150,9 +151,7 @@ class Folder:
         return None if minutes.empty else int(epoch_ms(minutes["date"])[-1]) + MINUTE_MS
 
 
-def convert(
-    store: ShardStore, coin: str, folders: dict[Kind, Folder], funding_rate: float
-) -> None:
+def convert(store: ShardStore, coin: str, folders: dict[Kind, Folder], funding_rate: float) -> None:
     """Read what the folders lack of the recording, and add it to them."""
     begins = [folder.next_ms() for folder in folders.values()]
     since = None if None in begins else min(int(begin) for begin in begins if begin is not None)
@@ -191,7 +190,11 @@ def frame_of(bars: Bars, kind: Kind) -> pd.DataFrame:
 
 
 def hours_of(minutes: pd.DataFrame) -> pd.DataFrame:
-    """Merge minutes into the hours of which there are any."""
+    """Merge minutes into the hours of which there are any, and add the hour that follows.
+
+    Freqtrade wants an hour to begin within the backtest, or it refuses to run. What it takes from
+    the hour that follows, funding, would be due after the last minute.
+    """
     grouped = minutes.groupby(minutes["date"].dt.floor("1h"))
     hours = grouped.agg(
         open=("open", "first"),
@@ -200,6 +203,9 @@ def hours_of(minutes: pd.DataFrame) -> pd.DataFrame:
         close=("close", "last"),
         volume=("volume", "sum"),
     )
+    last = minutes["close"].iloc[-1]
+    following = {"open": last, "high": last, "low": last, "close": last, "volume": 0.0}
+    hours.loc[hours.index[-1] + pd.Timedelta(hours=1)] = following
     return hours.reset_index()
 
 
@@ -230,9 +236,9 @@ def tell(folder: Folder, coin: str, data_dir: Path, funding_rate: float, *, adde
             print(f"    and {len(spans) - SPANS_SHOWN} more, see {folder.path / 'recording.json'}")
 
 
-def epoch_ms(dates: pd.Series) -> np.ndarray:
+def epoch_ms(dates: pd.Series) -> Int1D:
     """Return dates as epoch milliseconds."""
-    return dates.to_numpy("datetime64[ms]").astype(np.int64)
+    return np.asarray(dates.to_numpy("datetime64[ms]").astype(np.int64))
 
 
 def iso(time_ms: int) -> str:

@@ -22,6 +22,7 @@ from advanced_mm.journal import (
     read_journal,
 )
 from advanced_mm.parameter_files import ParameterFiles
+from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
 
 ROOT = Path(__file__).parents[1]
 PAIR = "ETH/USDC:USDC"
@@ -101,6 +102,7 @@ def build(tmp_path, make_set, monkeypatch):
             "strategy": "Market_Making",
             "strategy_path": str(ROOT / "user_data" / "strategies"),
             "user_data_dir": tmp_path,
+            "datadir": tmp_path / "data",
             "runmode": runmode,
             "stake_currency": "USDC",
             "trading_mode": TradingMode.FUTURES,
@@ -185,6 +187,7 @@ def test_parameters_and_journal_are_kept_by_the_venue_s_name_of_a_pair(
     wrong = make_set(published_at=now, fitted_at=now, kappa_plus=99.0, kappa_minus=99.0)
     right = make_set(published_at=now, fitted_at=now, kappa_plus=0.5, kappa_minus=0.5)
     ParameterFiles(tmp_path).publish({pair.partition("/")[0]: wrong, coin: right})
+    CalibrationHistory(tmp_path / HISTORY_FOLDER).append({"ETH": wrong, coin: right})
     strategy.bot_start()
     price, stake, agreed = enter(strategy, pair=pair)
     assert (stake, agreed) == (9000.0, True)
@@ -257,6 +260,43 @@ def test_a_refusal_is_logged_each_minute_but_once_in_a_backtest(build, caplog, r
         at = datetime(2026, 1, 1, 0, minute, tzinfo=UTC)
         strategy._log_refusal(PAIR, at, "toxic: 2.5")
     assert caplog.text.count("not quoting: toxic") == lines
+
+
+def test_a_backtest_counts_what_it_logs_once(build):
+    strategy = build(runmode=RunMode.BACKTEST)
+    for reason in ("toxic: 2.5", "no edge: 0.1", "toxic: 2.6"):
+        strategy._log_refusal(PAIR, datetime(2026, 1, 1, tzinfo=UTC), reason)
+    assert strategy._log.counts() == [f"{PAIR}: toxic: 2", f"{PAIR}: no edge: 1"]
+
+
+def test_hyperopt_s_result_is_named_at_start_with_its_values(build, caplog):
+    strategy = build()
+    strategy._ft_params_from_file = {"buy": {"min_depth_bp": 2.5}, "trailing": {}}
+    strategy.ft_bot_start()
+    assert "A result of hyperopt is in use" in caplog.text
+    assert "Market_Making.json: buy: {'min_depth_bp': 2.5}." in caplog.text
+    assert strategy.tuned_settings(3000.0).min_depth == pytest.approx(0.75)
+    caplog.clear()
+    build().ft_bot_start()
+    assert "hyperopt is in use" not in caplog.text
+
+
+def test_hyperopt_starts_from_the_configured_values_and_does_not_round_them(build):
+    strategy = build(toxicity_limit=6.25, requote_ticks=1.5, min_edge_bp=None)
+    assert strategy.toxicity_limit.high == 6.25
+    assert strategy.tuned_settings(3000.0) is strategy.settings
+    assert not hasattr(strategy, "min_edge_bp")  # it is off, so there is nothing to search
+    strategy.toxicity_limit.value = 1.2
+    assert strategy.tuned_settings(3000.0).toxicity_limit == 1.2
+
+
+@pytest.mark.parametrize("runmode", [RunMode.DRY_RUN, RunMode.LIVE])
+def test_a_bot_that_trades_cancels_its_quotes_itself(build, runmode):
+    """Freqtrade asks for new prices there too, a second way to replace an order."""
+    strategy = build(runmode=runmode)
+    asked = (trade(), order(2990.0), PAIR, datetime.now(UTC), 2999.9, 2990.0, None, "long")
+    assert strategy.adjust_order_price(*asked, is_entry=True) == 2990.0
+    assert strategy.config.get("unfilledtimeout") != {}
 
 
 @pytest.mark.parametrize("fault", [OSError("stale handle"), KeyError(1), ExchangeError("429")])

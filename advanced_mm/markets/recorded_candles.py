@@ -1,10 +1,10 @@
 """Candles of a recording, made to be backtested with orders that rest.
 
 A candle tells a backtest two things: where the market was, and which resting orders it reached. So
-``open`` and ``close`` are the mid at the candle's start and end, known at those moments, and ``low``
-and ``high`` how far resting orders were reached. How far is not known, because nobody knows their
-places in the queues. The two kinds are the two ends: in ``touch`` a print at an order's price
-filled it, in ``through`` only one at least a tick beyond.
+``open`` and ``close`` are the mid at the candle's start and end, known at those moments, and
+``low`` and ``high`` are how far resting orders were reached. How far that is depends on their
+places in the queues, which nobody knows. The two kinds are the two ends: in ``touch`` a print at an
+order's price filled it, in ``through`` only one at least a tick beyond.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -86,8 +86,8 @@ class Bars:
         else:
             low = np.fmin(start, self.lowest + self.tick)
             high = np.fmax(start, self.highest - self.tick)
-        prices = (np.round(column, _DIGITS) for column in (start, high, low, end))
-        return CandleArrays(self.open_ms, *prices, self.volume)
+        opened, highest, lowest, closed = np.round((start, high, low, end), _DIGITS)
+        return CandleArrays(self.open_ms, opened, highest, lowest, closed, self.volume)
 
     def merged(self, width_ms: int) -> "Bars":
         """Return longer bars made of those there are: a longer one may lack some of its parts."""

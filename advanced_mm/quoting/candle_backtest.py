@@ -12,7 +12,11 @@ from numpy.typing import NDArray
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import InputError
 from advanced_mm.parameter_files import ParameterFiles, Settings
-from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
+from advanced_mm.parameter_files.history import (
+    HISTORY_FOLDER,
+    RECALIBRATED_FOLDER,
+    CalibrationHistory,
+)
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting.history_feed import HistoryFeed
 from advanced_mm.quoting.parameter_feed import ParameterFeed
@@ -29,18 +33,22 @@ _ON_GRID: Final = 1e-6
 class CandleBacktest:
     """Prices candles with the parameters of their time, or with fixed ones where that is allowed.
 
+    A coin's history is the one made afterwards of a recording if there is one, otherwise that of
+    the runner.
+
     Parameters
     ----------
     settings
         ``backtest_parameters`` decides, ``max_published_age_seconds`` says what is too old.
     folder
-        Folder of the parameter files and of the history.
+        Folder of the parameter files and of the histories.
     """
 
     def __init__(self, settings: Settings, folder: Path, bad_rows: BadRows) -> None:
         self._settings = settings
         self._files = ParameterFiles(folder, bad_rows)
-        self._history = CalibrationHistory(folder / HISTORY_FOLDER)
+        folders = (folder / RECALIBRATED_FOLDER, folder / HISTORY_FOLDER)
+        self._histories = [CalibrationHistory(path) for path in folders]
 
     @property
     def fixed(self) -> bool:
@@ -49,7 +57,9 @@ class CandleBacktest:
 
     def feed(self, coin: str) -> ParameterFeed | HistoryFeed:
         """Return the source of a coin's parameters."""
-        return ParameterFeed(self._files, coin) if self.fixed else HistoryFeed(self._history, coin)
+        if self.fixed:
+            return ParameterFeed(self._files, coin)
+        return HistoryFeed(self._history(coin), coin)
 
     def require(self, coins: Iterable[str]) -> str:
         """Return what the candles are priced with, in words.
@@ -68,12 +78,15 @@ class CandleBacktest:
                 "market_making.backtest_parameters = published: all candles are priced with the "
                 "parameters published last, which know the candles' future"
             )
+        sources = []
         for coin in coins:
-            if self._history.newest_day(coin) is None:
+            history = self._history(coin)
+            if history.newest_day(coin) is None:
                 raise InputError(f"{coin} has no calibration history: {self._remedy(coin)}")
+            sources.append(f"{history.directory} ({coin})")
         return (
             "each candle is priced with the parameters published by then, from "
-            f"{self._history.directory}"
+            f"{', '.join(sources)}"
         )
 
     def require_overlap(self, coin: str, starts: NDArray[np.datetime64]) -> None:
@@ -87,12 +100,13 @@ class CandleBacktest:
         if self.fixed or not len(starts):
             return
         age = self._settings.max_published_age_seconds
-        fresh = int(HistoryFeed(self._history, coin).fresh(starts, age).sum())
+        history = self._history(coin)
+        fresh = int(HistoryFeed(history, coin).fresh(starts, age).sum())
         first, last = (str(bound.astype("datetime64[m]")) for bound in (starts[0], starts[-1]))
         if not fresh:
             raise InputError(
-                f"{coin}: the calibration history has no parameters for the candles from {first} "
-                f"to {last} UTC: {self._remedy(coin)}"
+                f"{coin}: {history.directory} has no parameters for the candles from {first} to "
+                f"{last} UTC: {self._remedy(coin)}"
             )
         logger.info(
             "%s: %d of %d candles have parameters published within %g s; there are no entries on "
@@ -122,6 +136,10 @@ class CandleBacktest:
         bid = round(steps - 1) if on_grid else np.floor(steps)
         half = rate - bid * tick
         return Touch(bid=rate - half, ask=rate + half, at=now), now
+
+    def _history(self, coin: str) -> CalibrationHistory:
+        made, kept = self._histories
+        return kept if made.newest_day(coin) is None else made
 
     def _remedy(self, coin: str) -> str:
         return (

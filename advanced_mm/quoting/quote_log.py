@@ -51,7 +51,7 @@ class QuoteLog:
             self._refusals[pair] = (now, kind)
 
     def counts(self) -> list[str]:
-        """Return how often each kind of refusal came in a backtest, in words, most frequent first."""
+        """Return how often each kind of refusal came in a backtest, most frequent first."""
         return [f"{pair}: {kind}: {n}" for (pair, kind), n in self._counts.most_common()]
 
     def skipped_rows(self, now: datetime) -> None:

@@ -91,6 +91,7 @@ class Quoter:
         self._feed = feed
         self._grid = grid
         self._solved: ValueFunction | None = None
+        self._depths: _Depths | None = None
         self._touch_reason = ""  # logged once
 
     def entry(self, side: Side, inventory: int, touch: Touch, now: datetime) -> Quote | Refusal:
@@ -239,16 +240,42 @@ class Quoter:
 
         The published depths are used if they match the problem.
         """
+        depths = self._depths
+        fee = self.settings.fee_rate * mid
+        # Building and comparing problems takes longer than all else, and between refits only the
+        # fee changes.
+        if (
+            depths is None
+            or depths.parameters is not parameters
+            or abs(fee - depths.fee) > _FEE_TOLERANCE * abs(fee)
+        ):
+            depths = self._depths = self._solve(parameters, mid)
+        ask, bid = depths.by_inventory[inventory]
+        return ask if side == "ask" else bid
+
+    def _solve(self, parameters: ParameterSet, mid: float) -> "_Depths":
         problem = model_problem(parameters, self.settings, mid)
         tolerance = _FEE_TOLERANCE * abs(problem.fee)
+        inventories = range(problem.q_min, problem.q_max + 1)
         published = published_solution(parameters, problem, tolerance)
-        if published is not None:
-            ask, bid = published.depths_at(inventory)
-            return ask if side == "ask" else bid
+        if published is not None and published.configuration is not None:
+            fee = float(published.configuration["fee"])  # type: ignore[arg-type]
+            return _Depths(parameters, fee, {q: published.depths_at(q) for q in inventories})
         if self._solved is None or not same_problem(
             configuration_of(self._solved.parameters), configuration_of(problem), tolerance
         ):
             self._solved = solve(problem)
-        depths = self._solved.ask_depth if side == "ask" else self._solved.bid_depth
-        depth = float(depths[inventory - problem.q_min])
-        return depth if math.isfinite(depth) else None
+        solved = self._solved
+        columns = (solved.ask_depth.tolist(), solved.bid_depth.tolist())
+        pairs = zip(*([d if math.isfinite(d) else None for d in c] for c in columns), strict=True)
+        fee = solved.parameters.fee
+        return _Depths(parameters, fee, dict(zip(inventories, pairs, strict=True)))
+
+
+@dataclass(frozen=True)
+class _Depths:
+    """Ask and bid depth by inventory, for one refit and about one fee (quote currency a unit)."""
+
+    parameters: ParameterSet
+    fee: float
+    by_inventory: dict[int, tuple[float | None, float | None]]

@@ -179,9 +179,7 @@ class Market_Making(IStrategy):
         return coins
 
     def _tell_hyperopt_s_result(self) -> None:
-        found = {
-            space: values for space, values in self._ft_params_from_file.items() if values
-        }
+        found = {space: values for space, values in self._ft_params_from_file.items() if values}
         if found:
             logger.warning(
                 "A result of hyperopt is in use, %s: %s. Delete the file to return to the "
@@ -215,7 +213,9 @@ class Market_Making(IStrategy):
         except InputError as error:
             raise OperationalException(str(error)) from error
         made_of = {} if notes is None else {p.coin: p.data_dir for p in notes.pairs.values()}
-        configs = " ".join(["--config", *self.config.get("config_files", ["user_data/config.json"])])
+        configs = " ".join(
+            ["--config", *self.config.get("config_files", ["user_data/config.json"])]
+        )
         commands = [
             f"python scripts/replay_backtest.py --crypto {coin} "
             f"--data-dir {made_of.get(coin, 'scripts/HL_data')} {configs}"
