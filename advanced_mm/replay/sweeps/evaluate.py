@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from advanced_mm.coin_folders import coin_folder
 from advanced_mm.marketdata.records import Float1D, Int1D
 from advanced_mm.parameter_files import Settings
 from advanced_mm.parameter_files.history import CalibrationHistory
@@ -60,9 +61,9 @@ class Source:
 
     def _key(self) -> str:
         digest = hashlib.sha256()
-        for path in sorted((self.data_dir / self.coin).glob("[!r]*/*.parquet")):
+        for path in sorted(coin_folder(self.data_dir, self.coin).glob("[!r]*/*.parquet")):
             digest.update(f"{path.parent.name}/{path.name} {path.stat().st_size}\n".encode())
-        for path in sorted((self.history / self.coin).glob("*.*")):
+        for path in sorted(coin_folder(self.history, self.coin).glob("*.*")):
             digest.update(f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}\n".encode())
         return digest.hexdigest()[:16]
 
