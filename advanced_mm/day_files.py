@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -165,7 +165,12 @@ class DayFiles:
             self.path(one, DAY).unlink(missing_ok=True)
         return gone
 
-    def read(self, days: Sequence[date], skipped: Skipped | None = None) -> pa.Table:
+    def read(
+        self,
+        days: Sequence[date],
+        skipped: Skipped | None = None,
+        columns: Collection[str] | None = None,
+    ) -> pa.Table:
         """Read whole days, each row once, in the order in which they were appended.
 
         Parameters
@@ -175,6 +180,8 @@ class DayFiles:
         skipped
             Where it is noted what could not be read; None: a file that cannot be read is an error,
             lines and rows that are none go to the log.
+        columns
+            The columns wanted besides the key and the needed ones; None reads all.
 
         Raises
         ------
@@ -182,11 +189,12 @@ class DayFiles:
             A day's file cannot be read, and ``skipped`` is None.
         """
         key = self._rows.key
-        tables = [self._rows.schema.empty_table()]
+        schema = self._schema_of(columns)
+        tables = [schema.empty_table()]
         for day in days:
             # The lines first: what a merge takes from them meanwhile is then in the file.
-            lines = self._read_lines(self.path(day, LINES), skipped)
-            merged = self._read_file(self.path(day, DAY), skipped)
+            lines = self._read_lines(self.path(day, LINES), skipped).select(schema.names)
+            merged = self._read_file(self.path(day, DAY), schema, skipped)
             if lines.num_rows and merged.num_rows:
                 known = pc.is_in(lines[key], value_set=merged[key].combine_chunks())
                 lines = lines.filter(pc.invert(known))
@@ -219,11 +227,16 @@ class DayFiles:
             temporary.unlink(missing_ok=True)
             raise
 
-    def _read_file(self, path: Path, skipped: Skipped | None) -> pa.Table:
-        schema = self._rows.schema
+    def _schema_of(self, columns: Collection[str] | None) -> pa.Schema:
+        if columns is None:
+            return self._rows.schema
+        wanted = {self._rows.key, *self._rows.needed, *columns}
+        return pa.schema([one for one in self._rows.schema if one.name in wanted])
+
+    def _read_file(self, path: Path, schema: pa.Schema, skipped: Skipped | None) -> pa.Table:
         try:
             with pq.ParquetFile(pa.BufferReader(path.read_bytes())) as file:
-                table = file.read(use_threads=False)
+                table = file.read(columns=schema.names, use_threads=False)
             columns = [
                 table[one.name].cast(one.type)
                 if one.name in table.column_names

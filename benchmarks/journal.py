@@ -1,15 +1,17 @@
-"""What an event of the journal costs who records it, and what reading and judging a month costs.
+"""What an event of the journal costs who records it, and what reading and judging it costs.
 
 An event is recorded each few milliseconds, as a strategy would that does other things between; the
 journal's own thread writes meanwhile. Beside it: the same event as a line of JSON written at once
 to a plain file, which is what a log does. A month has one event a second; it is read in a process
-of its own, whose peak memory is told.
+of its own, whose peak memory is shown. The live screen's look at what a session has earned is taken
+after ten hours of an event a second and seven recorded prices, two seconds apart.
 
     python benchmarks/journal.py                # 30 days, about a minute
     python benchmarks/journal.py --quick        # 2 days
 """
 
 import argparse
+import itertools
 import json
 import multiprocessing
 import resource
@@ -41,11 +43,15 @@ from advanced_mm.journal import (
     QuoteSent,
     read_journal,
 )
+from advanced_mm.marketdata import ShardStore
+from advanced_mm.marketdata.schemas import SCHEMAS
+from advanced_mm.performance import RunningPerformance
 from advanced_mm.performance.as_json import report_json
 from advanced_mm.performance.judge import Wanted, judge_journal
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 DAY_SECONDS = 86_400
+LOOKS = 100
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -59,11 +65,12 @@ def main(argv: list[str] | None = None) -> int:
         folder = Path(name)
         console.print(_costs(folder / "costs", options.events))
         console.print(_reading(folder / "month", 2 if options.quick else 30))
+        console.print(_looking(folder / "session", 1 if options.quick else 10))
     return 0
 
 
 def events(number: int, start_ms: int) -> Iterator[Event]:
-    """What a bot that requotes every few seconds tells: an event a second."""
+    """Yield the events of a bot that requotes every few seconds: one a second."""
     for i in range(number):
         at, order = start_ms + 1000 * i, f"{17_958_700_000 + i // 2}"
         head: dict[str, Any] = {"time_ms": at, "coin": "ETH", "bot": "bot"}
@@ -150,6 +157,56 @@ def judge_all(folder: Path) -> tuple[int, float, float]:
     report_json(several, horizon_s=10.0)
     rows = sum(len(one.record.fills) + len(one.record.quotes) for one in several)
     return rows, time.perf_counter() - begin, _peak_mib()
+
+
+def _looking(folder: Path, hours: int) -> Table:
+    """What a look of the live screen costs; the events of its two seconds are on disk by then."""
+    start_ms = int(FIRST.timestamp() * 1000)
+    clock = [start_ms]
+    writer = JournalWriter(folder, "bot", None, lambda: clock[0], lambda: clock[0])
+    store = ShardStore(folder / "HL_data")
+    running = RunningPerformance(
+        folder, store.data_dir, "ETH", lambda: clock[0], lambda: clock[0] / 1000
+    )
+    some = events(3600 * hours + 2 * LOOKS, start_ms)
+    for event in itertools.islice(some, 3600 * hours):
+        clock[0] = event.time_ms
+        writer.record(event)
+        if event.time_ms % 600_000 == 0:
+            writer.flush()
+    writer.flush()
+    store.write("ETH", "prices", _prices(start_ms, 3600 * hours))
+    running.look()
+    wall, cpu = np.empty(LOOKS), np.empty(LOOKS)
+    for i in range(LOOKS):
+        store.write("ETH", "prices", _prices(clock[0] + 1000, 2))
+        for event in itertools.islice(some, 2):
+            clock[0] = event.time_ms
+            writer.record(event)
+        writer.flush()
+        begin, used = time.perf_counter(), time.thread_time()
+        running.look()
+        wall[i], cpu[i] = time.perf_counter() - begin, time.thread_time() - used
+    writer.close()
+    table = Table(title=f"a look at what {hours} hours have earned, ms ({LOOKS} looks)")
+    for column in ("", "median", "99%", "largest"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, spent in (("elapsed", wall * 1e3), ("processor", cpu * 1e3)):
+        figures = np.median(spent), np.quantile(spent, 0.99), spent.max()
+        table.add_row(name, *(f"{figure:.1f}" for figure in figures))
+    return table
+
+
+def _prices(start_ms: int, seconds: int) -> pa.Table:
+    """Seven prices a second, bid and ask in turn."""
+    times = start_ms + (np.arange(7 * seconds) * 1000) // 7
+    half = np.where(np.arange(len(times)) % 2, 0.05, -0.05)
+    columns = {
+        "timestamp": times / 1000, "price": 3000 + 10 * np.sin(times / 9e5) + half,
+        "size": np.ones(len(times)), "side": np.where(half < 0, "bid", "ask"),
+        "exchange_timestamp": times,
+    }  # fmt: skip
+    return pa.table(columns, schema=SCHEMAS["prices"])
 
 
 def _peak_mib() -> float:

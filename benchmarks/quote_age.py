@@ -72,7 +72,7 @@ class Maker:
         self.grid = PriceGrid(parameters.size_decimals, parameters.tick)
         self.unit = self.book.units.lots(1.0)
         self.orders = 0
-        self.bid_depth, self.ask_depth = _depths(parameters, float(rules.maker_fee))
+        self.bid_depth, self.ask_depth = optimal_depths(parameters, float(rules.maker_fee))
 
     def look(self) -> None:
         """One loop of the bot."""
@@ -110,7 +110,7 @@ class Maker:
         return Outcome(lots / self.unit, profit, self.orders, minutes, waited / self.unit)
 
 
-def _depths(parameters: SyntheticParameters, maker_fee: float) -> tuple[float, float]:
+def optimal_depths(parameters: SyntheticParameters, maker_fee: float) -> tuple[float, float]:
     """Return the optimal bid depth when flat and ask depth when long, USDC."""
     truth = parameters.truth()
     value = solve(

@@ -17,7 +17,10 @@ from rich.live import Live
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
 from advanced_mm.parameter_files import write_json_atomically
+from advanced_mm.performance import RunningPerformance
 from advanced_mm.report.live_screen import live_screen, status_line
+from advanced_mm.report.performance_text import wide_console
+from advanced_mm.report.session_end import SessionEnd, judge_session
 from advanced_mm.session.session import (
     PaperSession,
     PartDiedError,
@@ -28,6 +31,7 @@ from advanced_mm.session.session import (
 
 ROOT = Path(__file__).resolve().parents[1]
 LINE_EVERY_SECONDS = 15.0
+PAGE = "performance.html"
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -74,7 +78,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a session; return exit code 1 if a process died, 2 for an error in the options."""
+    """Run a session; return its exit code.
+
+    It is 1 if a process died, or if the venue's accounts differ from what the journal tells, and 2
+    for an error in the options.
+    """
     options = parse(argv)
     configure_logging(options.verbose)
     logging.getLogger("ft_rest_client").setLevel(logging.ERROR)
@@ -100,16 +108,21 @@ def main(argv: list[str] | None = None) -> int:
             console.print("starting the venue, the collector, the runner and the bot …")
             if options.live and options.both_sides:
                 console.print("the second bot starts half a minute after the first …")
+            earnings = RunningPerformance(session.options.journal, session.options.data_dir, coin)
             session.start(ended)
-            last = _watch(session, console, options.minutes, ended)
+            last = _watch(session, earnings, console, options.minutes, ended)
             summary = session.summary(last)
             console.print("stopping the bot, the runner, the collector and the venue …")
+            session.end_bots()
     except PartDiedError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    _report(console, summary, options.summary)
+    with console.status("judging what it earned …"):
+        end = judge_session(session)
+    _report(console, summary | {"performance": end.to_json()}, options.summary)
+    _show_performance(end, session.options.folder / PAGE)
     console.print(f"all files of this session are in {session.options.folder}", soft_wrap=True)
-    return 0
+    return 0 if end.sound else 1
 
 
 def _folder(asked: Path | None) -> Path:
@@ -147,7 +160,11 @@ def _stop_on_signals() -> threading.Event:
 
 
 def _watch(
-    session: PaperSession, console: Console, minutes: float | None, ended: threading.Event
+    session: PaperSession,
+    earnings: RunningPerformance,
+    console: Console,
+    minutes: float | None,
+    ended: threading.Event,
 ) -> SessionView:
     """Show the state until the time is up or a signal arrives."""
     begin = time.monotonic()
@@ -158,9 +175,10 @@ def _watch(
             elapsed = time.monotonic() - begin
             view = session.look()
             if console.is_terminal:
-                screen.update(live_screen(session, view, elapsed, console.width), refresh=True)
+                shown = live_screen(session, view, earnings.look(), elapsed, console.width)
+                screen.update(shown, refresh=True)
             elif time.monotonic() >= next_line:
-                print(status_line(session, view, elapsed), flush=True)
+                print(status_line(session, view, earnings.look(), elapsed), flush=True)
                 next_line += LINE_EVERY_SECONDS
             if time.monotonic() >= deadline:
                 break
@@ -171,6 +189,15 @@ def _report(console: Console, summary: dict[str, Any], path: Path | None) -> Non
     console.print_json(json.dumps(summary))
     if path is not None:
         write_json_atomically(path, summary)
+
+
+def _show_performance(end: SessionEnd, page: Path) -> None:
+    """Print what the session earned, and write its page where anything was filled."""
+    console = wide_console()
+    end.print_on(console)
+    if end.several:
+        end.write_page(page)
+        console.print(f"the performance report is {page}", soft_wrap=True, highlight=False)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""Tell what a session earned and why: the parts of its profit, figures, the model's word."""
+"""Report what a session earned and why: the parts of its profit, its figures, and the model."""
 
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import track
@@ -15,47 +17,37 @@ from advanced_mm.performance import (
     BreakEven,
     Performance,
     StatedCosts,
-    account_change,
     break_even,
-    total_of,
 )
 from advanced_mm.performance.as_json import break_even_json, report_json
 from advanced_mm.performance.judge import Wanted, judge_database, judge_journal
-from advanced_mm.report.performance_page import (
-    PageInput,
-    account_sentence,
-    basis_of,
-    headline_of,
-    write_performance_page,
+from advanced_mm.report.performance_comparison import (
+    Side,
+    break_even_columns,
+    side_column,
+    write_comparison_page,
 )
-from advanced_mm.report.performance_table import (
-    Column,
-    break_even_table,
-    columns_of,
-    performance_table,
-)
-
-TABLE_WIDTH = 110  # columns a table with intervals needs
+from advanced_mm.report.performance_page import PageInput, basis_of, write_performance_page
+from advanced_mm.report.performance_table import compared_break_even_table, performance_table
+from advanced_mm.report.performance_text import print_performance, print_sentences, wide_console
 
 
 def main(argv: list[str] | None = None) -> int:
     """Read, judge and show."""
     options = parse(argv)
     configure_logging()
+    refuse_idle_costs(options)
     if options.compare:
         return compare(options)
     several = judged(options)
-    costs = stated_costs(options)
-    found = [break_even(one, costs) for one in several] if options.break_even else []
+    found = break_evens(options, several)
     if options.html is not None:
-        write_html(options, several, found)
+        with written(options):
+            write_performance_page(options.html, PageInput(several, options.horizon, found))
     if options.json:
-        told = report_json(several, horizon_s=options.horizon)
-        for one, costs_found in zip(several, found, strict=bool(found)):
-            told["coins"][one.record.coin]["break_even"] = break_even_json(costs_found)
-        print(json.dumps(told, indent=1, allow_nan=False))
+        print(json.dumps(side_json(several, found, options), indent=1, allow_nan=False))
         return 0
-    show(options, several, found)
+    print_performance(wide_console(), several, options.horizon, found)
     return 0
 
 
@@ -74,7 +66,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--db",
         type=Path,
         metavar="FREQTRADE.sqlite",
-        help="Freqtrade's database, for a bot that wrote no journal; it tells less",
+        help="Freqtrade's database, for a bot that wrote no journal; it holds less",
     )
     source.add_argument(
         "--compare",
@@ -169,68 +161,69 @@ def stated_costs(options: argparse.Namespace) -> StatedCosts:
 
 def compare(options: argparse.Namespace) -> int:
     """Show two sessions or two bots side by side."""
-    if options.html is not None or options.break_even:
-        raise InputError(
-            "--compare shows a table or --json; ask for --html and --break-even of one."
-        )
-    sides: dict[str, list[Performance]] = {}
-    for name in options.compare:
-        if Path(name).is_dir():
-            sides[name] = judge_journal(Path(name), wanted_of(options))
-        else:
-            sides[name] = judge_journal(options.journal, wanted_of(options, bot=name))
+    if len(set(options.compare)) == 1:
+        raise InputError(f"--compare names {options.compare[0]} twice: name two.")
+    first, second = (judged_side(options, name) for name in options.compare)
+    sides = (first, second)
+    if options.html is not None:
+        with written(options):
+            write_comparison_page(options.html, sides, options.horizon)
     if options.json:
-        told = {name: report_json(side, horizon_s=options.horizon) for name, side in sides.items()}
+        told = {side.name: side_json(side.several, side.break_even, options) for side in sides}
         print(json.dumps(told, indent=1, allow_nan=False))
         return 0
-    columns = [side_column(name, side) for name, side in sides.items()]
-    console = _console()
+    console = wide_console()
+    columns = [side_column(side) for side in sides]
     console.print(performance_table(columns, "Side by side", options.horizon))
-    for side in sides.values():
-        for one in side:
-            for sentence in basis_of(one):
-                console.print(sentence, markup=False, highlight=False)
+    if options.break_even:
+        console.print(compared_break_even_table(*break_even_columns(sides)))
+    for side in sides:
+        print_sentences(console, (sentence for one in side.several for sentence in basis_of(one)))
     return 0
 
 
-def side_column(name: str, side: Sequence[Performance]) -> Column:
-    """One side of a comparison; figures where it has a single coin."""
-    if len(side) == 1:
-        (one,) = side
-        return Column(name, one.parts, one.figures, one.truth.line.slope)
-    return Column(name, total_of(one.parts for one in side))
+def refuse_idle_costs(options: argparse.Namespace) -> None:
+    """Refuse stated costs that nothing would use."""
+    stated = (options.fee, options.slippage_bp, options.adverse_bp)
+    if not options.break_even and (options.monthly_cost or any(one is not None for one in stated)):
+        raise InputError("Costs are stated for --break-even, which is missing: add it.")
 
 
-def show(
-    options: argparse.Namespace, several: Sequence[Performance], found: Sequence[BreakEven]
-) -> None:
-    """Print the table, and below it what it rests on."""
-    console = _console()
-    headline = headline_of(several, options.horizon)
-    console.print(performance_table(columns_of(several), headline.verdict, options.horizon))
-    for one, costs_found in zip(several, found, strict=bool(found)):
-        console.print(break_even_table(costs_found, one.record.coin))
-    told = [headline.why, account_sentence(account_change(several))]
-    told += [sentence for one in several for sentence in basis_of(one)]
-    for sentence in dict.fromkeys(told):
-        console.print(sentence, markup=False, highlight=False)
+def judged_side(options: argparse.Namespace, name: str) -> Side:
+    """Judge a folder with a journal, or a bot of the one journal."""
+    if Path(name).is_dir():
+        several = judge_journal(Path(name), wanted_of(options))
+    else:
+        if options.bot is not None:
+            raise InputError(f"--compare {name} is no folder and so a bot: leave out --bot.")
+        several = judge_journal(options.journal, wanted_of(options, bot=name))
+    return Side(name, several, break_evens(options, several))
 
 
-def write_html(
-    options: argparse.Namespace, several: Sequence[Performance], found: Sequence[BreakEven]
-) -> None:
-    """Write the page."""
+def break_evens(options: argparse.Namespace, several: Sequence[Performance]) -> list[BreakEven]:
+    """List the costs of each coin, if they are asked for."""
+    costs = stated_costs(options)
+    return [break_even(one, costs) for one in several] if options.break_even else []
+
+
+def side_json(
+    several: Sequence[Performance], found: Sequence[BreakEven], options: argparse.Namespace
+) -> dict[str, Any]:
+    """Return the report as plain values, with the costs where they are asked for."""
+    told = report_json(several, horizon_s=options.horizon)
+    for one, costs in zip(several, found, strict=bool(found)):
+        told["coins"][one.record.coin]["break_even"] = break_even_json(costs)
+    return told
+
+
+@contextmanager
+def written(options: argparse.Namespace) -> Iterator[None]:
+    """Report where the page is, or why it cannot be written."""
     try:
-        write_performance_page(options.html, PageInput(several, options.horizon, found))
+        yield
     except OSError as error:
         raise InputError(f"--html {options.html} cannot be written: {error.strerror}.") from None
     print(f"written to {options.html}", file=sys.stderr if options.json else sys.stdout)
-
-
-def _console() -> Console:
-    console = Console()
-    console.width = max(console.width, TABLE_WIDTH)
-    return console
 
 
 def _progress(steps: Sequence[int], title: str) -> Iterable[int]:

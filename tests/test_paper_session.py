@@ -105,6 +105,9 @@ def test_a_minute_of_trading_on_the_loopback_venue(tmp_path, bot_log):
     assert 0 < summary["max_distance_ticks"] <= 1
     assert sum(summary["peak_rss_mb"][part] for part in ("venue", "collector", "runner")) <= 600
     assert_nothing_left(folder)
+    assert f"with {summary['performance']['fills']} fill" in " ".join(output.split())
+    assert f"the performance report is {folder / 'performance.html'}" in output
+    assert "spread captured" in (folder / "performance.html").read_text()
 
     quotes = read_journal(folder / JOURNAL_FOLDER).table(QuoteSent).to_pylist()
     assert {quote["side"] for quote in quotes} == {"bid", "ask"}

@@ -1,4 +1,4 @@
-"""What happened: one store of typed events, written by a bot, a maker or a replay."""
+"""The journal: one store of typed events, written by a bot, a maker or a replay."""
 
 from advanced_mm.journal.events import (
     EVENTS,
@@ -15,6 +15,7 @@ from advanced_mm.journal.events import (
 )
 from advanced_mm.journal.folders import JOURNAL_FOLDER, journal_coins
 from advanced_mm.journal.follower import JournalFollower
+from advanced_mm.journal.growing import GrowingJournal
 from advanced_mm.journal.reader import Journal, JournalNotes, read_journal
 from advanced_mm.journal.writer import JournalWriter
 
@@ -26,6 +27,7 @@ __all__ = [
     "Event",
     "Fill",
     "Funding",
+    "GrowingJournal",
     "Journal",
     "JournalFollower",
     "JournalNotes",

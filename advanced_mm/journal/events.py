@@ -1,4 +1,4 @@
-"""What a market maker does and what becomes of it, as typed events.
+"""The actions of a market maker and their results, as typed events.
 
 Every event has
 
@@ -8,13 +8,13 @@ Every event has
 ``coin``
     The venue's name of the coin; empty where an event is of the whole account or the whole bot.
 ``bot``
-    Who did it: the name of the bot or maker.
+    The name of the bot or maker.
 
 Prices and money are in the quote currency, sizes and positions in the base currency, signed where
 they are positions. An order is named by the venue's (in a dry run Freqtrade's) own order id, so
 that quotes, ends and fills join on ``order``; an order the venue refused never had one and gets a
-name of ours, ``refused-…``. A fill may belong to an order without a quote: a stop, a person's
-forced exit, an order that was given up for lost (and ended as ``refused``) but had come.
+made-up name, ``refused-…``. A fill may belong to an order without a quote: a stop, a forced exit,
+an order that was given up as lost (and ended as ``refused``) but had reached the venue.
 
 What is read back also has ``written_ms``, the writer's clock when the event was recorded, and
 ``run``, a number of the process that wrote it; rows keep the order in which a run recorded them.
@@ -45,7 +45,7 @@ Liquidity = Literal["maker", "taker"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What all events have; ``event`` names the kind."""
+    """Fields common to all events; ``event`` names the kind."""
 
     event: ClassVar[str]
 
@@ -56,12 +56,12 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuoteSent(Event):
-    """An order that was sent to rest, and what it was priced from.
+    """An order that was sent to rest, and the inputs of its price.
 
     Attributes
     ----------
     order, side, price, size
-        The order as the venue got it.
+        The order as sent to the venue.
     mid, bid, ask
         The book when it was decided, without our own orders; the touch may be unknown.
     depth
@@ -80,7 +80,7 @@ class QuoteSent(Event):
         The mid's, quote currency per square root of a second.
     purpose
         ``entry`` opens or enlarges, ``exit`` closes at the optimal depth, ``at_touch`` closes at
-        the touch for want of usable parameters.
+        the touch because no usable parameters exist.
     queue_ahead
         Size resting before it at its price when it was decided, base currency.
     """
@@ -117,7 +117,7 @@ class QuoteEnded(Event):
         ``filled`` whole, in part (``partial``, the rest was cancelled), ``cancelled`` without a
         fill, or ``refused``, by the venue or by Freqtrade on the way there.
     why
-        What ended it, in words.
+        The reason it ended, in words.
     filled_size
         Base currency.
     age_seconds
@@ -137,12 +137,12 @@ class QuoteEnded(Event):
 class Fill(Event):
     """One fill of an order of ours.
 
-    A bot that was down tells the fills it missed when it starts again, with their own time.
+    A bot that was down records the fills it missed when it starts again, with their own time.
 
     Attributes
     ----------
     fill
-        The venue's number of the fill; in a dry run made from the order's id. Never told twice.
+        The venue's number of the fill; in a dry run made from the order's id. Recorded once.
     order, side
         Which order; ``bid`` bought, ``ask`` sold.
     price, size
@@ -154,8 +154,8 @@ class Fill(Event):
     rested_seconds
         From sending the order to the fill.
     mid, bid, ask
-        The book as the bot last saw it before the fill, without our own orders; None where that
-        was more than a minute before, or is not known any more. The recording's is nearer.
+        The book as the bot last saw it before the fill, without our own orders; None if that
+        was more than a minute before or is no longer known. A recording's mid is closer.
     position_after
         Signed position after it, base currency.
     """
@@ -205,7 +205,7 @@ class Funding(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestsUsed(Event):
-    """Actions that the venue has counted of this address since ever, and how many it allows."""
+    """Actions the venue has counted for this address in total, and how many it allows."""
 
     event: ClassVar[str] = "requests"
 
@@ -226,8 +226,8 @@ class Look(Event):
     position
         Signed, base currency; live, the venue's own.
     mark
-        The price at which the account is valued: live the venue's mark price, None where the
-        venue told none (no position).
+        The price at which the account is valued: live the venue's mark price, None if the
+        venue reports none (no position).
     source
         Whose figures position, cash and equity are: the ``venue``'s own, or the bot's ``books``.
     cash, equity
@@ -251,7 +251,7 @@ class Look(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadRowsCounted(Event):
-    """What was left out so far of the venue's lists and of the files, in words."""
+    """What has been left out of the venue's lists and of the files so far, in words."""
 
     event: ClassVar[str] = "bad_rows"
 

@@ -1,4 +1,4 @@
-"""Where a journal's events lie: a folder a coin, and one for what is of no coin."""
+"""The folders of a journal: one for each coin, and one for events of no coin."""
 
 from pathlib import Path
 from typing import Final
@@ -14,12 +14,12 @@ _OF_NO_COIN: Final = "_bot"
 
 
 def event_folder(journal: Path, coin: str) -> Path:
-    """Return where a coin's events are; what is no coin's name shares a folder of its own."""
+    """Return the folder of a coin's events; anything that is no coin's name shares one folder."""
     return journal / (folder_of(coin) if is_coin_name(coin) else _OF_NO_COIN)
 
 
 def event_folders(journal: Path, coin: str | None = None) -> list[Path]:
-    """Return the folders that there are: all, or a coin's and that of what is of no coin."""
+    """Return the existing folders: all, or one coin's and that of events of no coin."""
     if not journal.is_dir():
         return []
     wanted = None if coin is None else {folder_of(coin), _OF_NO_COIN}

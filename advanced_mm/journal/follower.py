@@ -5,7 +5,9 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from advanced_mm.day_files import DAY, LINES, DayFiles, Skipped
 from advanced_mm.journal.events import Event
@@ -29,10 +31,10 @@ class _Place:
 
 @dataclass
 class JournalFollower:
-    """Tells each event once, soon after it was written.
+    """Returns each event once, soon after it was written.
 
-    ``bot`` and ``coin`` restrict it to one of each. Events that were there before are told, too,
-    as far as they are of the newest two days.
+    ``bot`` and ``coin`` restrict it to one of each. Events from before it started are
+    included if they are of the newest two days.
     """
 
     journal: Path
@@ -45,19 +47,31 @@ class JournalFollower:
     def news(self) -> list[Event]:
         """Return what was written since the last call; of each coin in the order of its writing."""
         found: list[Event] = []
+        for row in self.new_rows().to_pylist():
+            try:
+                if any(row[name] is None for name in NEEDED[row["event"]]):
+                    raise KeyError(row["event"])
+                found.append(event_of(row))
+            except KeyError:
+                self.unreadable += 1
+        return found
+
+    def new_rows(self) -> pa.Table:
+        """Return the same as rows, in the columns of `ROWS`, those that are no events included."""
+        found = [ROWS.schema.empty_table()]
         for folder in event_folders(self.journal, self.coin):
             files = DayFiles(folder, ROWS)
             for day in files.days()[-_NEWEST_DAYS:]:
-                found += self._of_day(files, day)
-        return found
+                found.append(self._of_day(files, day))
+        return pa.concat_tables(found)
 
-    def _of_day(self, files: DayFiles, day: date) -> list[Event]:
+    def _of_day(self, files: DayFiles, day: date) -> pa.Table:
         place = self._places.setdefault(files.path(day, LINES), _Place())
         merged = _signature(files.path(day, DAY))
         head, text = _rest(files.path(day, LINES), place.offset)
         skipped = Skipped()
         if merged != place.merged or head != place.head:
-            # What was not told yet may have been merged meanwhile.
+            # Events not returned yet may have been merged meanwhile.
             head, text = _rest(files.path(day, LINES), 0)
             table = files.read([day], skipped)
             place.merged, place.head, place.offset = merged, head, 0
@@ -67,26 +81,30 @@ class JournalFollower:
         self.unreadable += skipped.lines + skipped.rows
         return self._new(files.folder, table)
 
-    def _new(self, folder: Path, table: pa.Table) -> list[Event]:
-        found: list[Event] = []
-        for row in table.to_pylist():
-            number = row["row"]
-            if number is None or number <= self._told.get((folder, number >> RUN_SHIFT), -1):
-                continue
-            self._told[folder, number >> RUN_SHIFT] = number
-            if self.bot is not None and row["bot"] != self.bot:
-                continue
-            try:
-                if any(row[name] is None for name in NEEDED[row["event"]]):
-                    raise KeyError(row["event"])
-                found.append(event_of(row))
-            except KeyError:
-                self.unreadable += 1
-        return found
+    def _new(self, folder: Path, table: pa.Table) -> pa.Table:
+        """Leave out what was told before, or is another bot's; a row without a number is neither.
+
+        After a merge that is nearly all of a day, so that no row is looked at alone.
+        """
+        table = table.filter(pc.is_valid(table["row"]))
+        rows = table["row"].to_numpy()
+        runs = rows >> RUN_SHIFT
+        new = np.zeros(len(rows), dtype=bool)
+        for run in np.unique(runs).tolist():
+            own = np.flatnonzero(runs == run)
+            told = self._told.get((folder, run), -1)
+            highest = np.maximum.accumulate(np.append(told, rows[own]))
+            new[own] = rows[own] > highest[:-1]
+            self._told[folder, run] = int(highest[-1])
+        if self.bot is not None:
+            new &= pc.fill_null(pc.equal(table["bot"], self.bot), False).to_numpy(
+                zero_copy_only=False
+            )
+        return table if new.all() else table.filter(pa.array(new))
 
 
 def _signature(path: Path) -> tuple[int, int] | None:
-    """What differs between two files that were at a path one after the other."""
+    """Return values that differ between two files that were at a path one after the other."""
     try:
         stat = path.stat()
     except FileNotFoundError:
@@ -95,7 +113,7 @@ def _signature(path: Path) -> tuple[int, int] | None:
 
 
 def _rest(path: Path, offset: int) -> tuple[bytes, bytes]:
-    """The first line, which tells files apart, and the whole lines from an offset on."""
+    """Return the first line, which identifies the file, and all whole lines from an offset on."""
     try:
         with path.open("rb") as stream:
             head = stream.readline()

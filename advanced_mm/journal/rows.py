@@ -25,7 +25,7 @@ def _type_of(annotation: Any) -> pa.DataType:
         return _TYPES[annotation]
     if get_origin(annotation) is Literal:
         return pa.string()
-    return _type_of(get_args(annotation)[0])  # of what may be None
+    return _type_of(get_args(annotation)[0])  # of an optional field
 
 
 COLUMNS: Final = {
@@ -41,11 +41,11 @@ NEEDED: Final = {
     kind.event: tuple(
         one.name
         for one in fields(kind)
-        if one.default is MISSING and get_type_hints(kind)[one.name] in (int, float)
+        if one.default is MISSING and type(None) not in get_args(get_type_hints(kind)[one.name])
     )
     for kind in EVENTS
 }
-"""Numbers that an event of the kind must have."""
+"""What an event of the kind must have; its numbers must be finite."""
 
 _NAMES: Final = {kind: tuple(columns) for kind, columns in COLUMNS.items()}
 _KINDS: Final = {kind.event: kind for kind in EVENTS}

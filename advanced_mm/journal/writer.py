@@ -26,9 +26,9 @@ _FLUSH_SECONDS: Final = 0.5
 _MERGE_EVERY: Final = 3600
 """Events of a coin between merges."""
 _MOST_WAITING: Final = 200_000
-"""Events kept in memory while the disk refuses; what is more is lost."""
+"""Events kept in memory while the disk refuses writes; further ones push out the oldest."""
 _JUMP_MS: Final = 1000
-"""A clock that differs by more from one that only increases was set."""
+"""If it differs by more from a clock that only increases, the clock was set."""
 _END_SECONDS: Final = 10.0
 
 Waiting = tuple[Event, int, int]
@@ -38,8 +38,8 @@ Waiting = tuple[Event, int, int]
 class JournalWriter:
     """Appends events to a journal from a thread of its own; any number of writers may share it.
 
-    Nothing that goes wrong on the way to the disk reaches the trader: it is said in the log once,
-    and tried again.
+    Errors on the way to the disk never reach the trader: they are logged once, and the write is
+    retried.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class JournalWriter:
         return self._clock_ms()
 
     def record(self, event: Event) -> None:
-        """Take in an event; it is on its way to the disk within half a second."""
+        """Accept an event; it is written within about half a second."""
         now = self._clock_ms()
         with self._lock:
             jump = now - self._monotonic_ms() - self._offset_ms
@@ -98,7 +98,7 @@ class JournalWriter:
         self._wake.set()
 
     def flush(self) -> None:
-        """Write what was recorded so far."""
+        """Write all events recorded so far."""
         with self._flushing:
             with self._lock:
                 taken, self._waiting = self._waiting, deque(maxlen=_MOST_WAITING)

@@ -1,4 +1,4 @@
-"""The report as plain values: its keys are documented, and stay."""
+"""The report as plain values, under documented and stable keys."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 
 def report_json(several: Sequence[Performance], *, horizon_s: float) -> Json:
-    """Return all coins and their total; what is not known is null."""
+    """Return all coins and their total; unknown values are null."""
     account: Account | None = account_change(several)
     return {
         "horizon_seconds": horizon_s,
@@ -31,7 +31,7 @@ def report_json(several: Sequence[Performance], *, horizon_s: float) -> Json:
 
 
 def parts_json(parts: Parts) -> Json:
-    """The change of equity, its five parts, and what they are made of."""
+    """Return the change of equity, its five parts, and what they rest on."""
     return {
         "equity_change": parts.equity_change,
         **parts.parts,
@@ -43,7 +43,7 @@ def parts_json(parts: Parts) -> Json:
 
 
 def performance_json(one: Performance) -> Json:
-    """One coin's parts, figures, markouts, comparisons and groups."""
+    """Return one coin's parts, figures, markouts, comparisons and groups."""
     record = one.record
     found: Json = _known(
         {
@@ -86,7 +86,7 @@ def performance_json(one: Performance) -> Json:
 
 
 def break_even_json(found: BreakEven) -> Json:
-    """The costs of one side and the least spread."""
+    """Return the costs of one side and the least spread that pays."""
     told: Json = _known(
         {
             "costs": [asdict(cost) for cost in found.costs],

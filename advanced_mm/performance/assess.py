@@ -1,4 +1,4 @@
-"""One record judged: everything that the report shows, computed once."""
+"""Assess one record: everything the report shows, computed once."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,14 @@ from advanced_mm.performance.records import BotSpan, Record
 from advanced_mm.performance.splits import Group, Hour, by_hour, splits
 from advanced_mm.performance.truth import ModelTruth, model_truth, published_at
 
-__all__ = ["Account", "Performance", "account_change", "assess"]
+__all__ = [
+    "Account",
+    "Performance",
+    "account_change",
+    "assess",
+    "attribute_bots",
+    "end_mark",
+]
 
 
 @dataclass(frozen=True)
@@ -44,12 +51,12 @@ class Performance:
 
     @property
     def notes(self) -> list[str]:
-        """What a reader of the numbers should know, a sentence each."""
+        """What a reader of the numbers should know, one sentence each."""
         told = [*self.record.notes]
         if self.parts.fills and not self.parts.with_mid:
             told.append(
-                "Nobody saw the mid at the fills: spread and adverse selection cannot be told from "
-                "inventory, and count there."
+                "The mid at the fills is unknown: spread and adverse selection cannot be separated "
+                "from inventory and are counted there."
             )
         for bot in self.record.bots:
             if bot.missed:
@@ -60,11 +67,11 @@ class Performance:
         return told
 
     def mid_sources(self) -> dict[str, float]:
-        """Share of the fills whose mid came from where; "nowhere" for those without one."""
+        """Return the share of fills by the source of their mid; "nowhere" for those without one."""
         return _shares(self.marks.source)
 
     def markout_sources(self) -> dict[str, float]:
-        """Share of the fills whose markout came from where."""
+        """Return the share of fills by the source of their markout."""
         known = self.by_fill.known_markout > 0
         return _shares(np.where(known, self.marks.source_after, ""))
 
@@ -82,7 +89,7 @@ def assess(
     record
         What was traded.
     sources
-        Who saw the mid, the best first.
+        Sources of mids, the best first.
     history
         The refits that quotes name, for the comparison of fill rates with their law.
     horizon_s
@@ -94,7 +101,7 @@ def assess(
         The horizon is not above zero, or a file of the history cannot be read.
     """
     marks = find_marks(record, sources, horizon_s)
-    whole = _by_bot(record, marks)
+    whole = attribute_bots(record, marks)
     path = equity_path(record, marks, whole.by_fill)
     resting = presence(record)
     return Performance(
@@ -112,7 +119,7 @@ def assess(
     )
 
 
-def _by_bot(record: Record, marks: Marks) -> Attribution:
+def attribute_bots(record: Record, marks: Marks) -> Attribution:
     """Attribute each bot's own account, valued at its own last mark, and add them up."""
     fills = record.fills
     columns = {name: np.empty(len(fills)) for name in FillParts.__dataclass_fields__}
@@ -124,7 +131,7 @@ def _by_bot(record: Record, marks: Marks) -> Attribution:
             fills.rows(own),
             marks.mid[own],
             marks.after[marks.horizon_s][own],
-            _known(bot.end_mark, marks.end_mid),
+            end_mark(bot, marks),
             opening=bot.opening,
             start_mark=_known(bot.start_mark, float(marks.grid_mid[0])),
             funding=paid,
@@ -135,6 +142,11 @@ def _by_bot(record: Record, marks: Marks) -> Attribution:
     return Attribution(FillParts(**columns), total_of(parts))
 
 
+def end_mark(bot: BotSpan, marks: Marks) -> float:
+    """Return the price that a bot's position is valued at in the end: its last mark, or the mid."""
+    return _known(bot.end_mark, marks.end_mid)
+
+
 def _known(mark: float, instead: float) -> float:
     """Return a mark that is a number; without fills, position and mids any number will do."""
     return next((m for m in (mark, instead) if np.isfinite(m)), 0.0)
@@ -142,10 +154,10 @@ def _known(mark: float, instead: float) -> float:
 
 @dataclass(frozen=True)
 class Account:
-    """What the bots' accounts say of themselves, quote currency.
+    """The change of the bots' accounts by their own figures, quote currency.
 
     ``change`` is that of their equity from the first look to the last, ``unexplained`` what the
-    report's own sum differs by: other coins, transfers, or fills that nobody wrote down.
+    report's own sum differs by: other coins, transfers, or unrecorded fills.
     """
 
     change: float
@@ -153,7 +165,7 @@ class Account:
 
 
 def account_change(several: Iterable[Performance]) -> Account | None:
-    """Compare the sum of all coins with the accounts; None where a bot did not tell its equity."""
+    """Compare the sum of all coins with the accounts; None if a bot did not report its equity."""
     rows = list(several)
     spans: dict[str, list[BotSpan]] = {}
     for row in rows:
@@ -163,7 +175,8 @@ def account_change(several: Iterable[Performance]) -> Account | None:
     for own in spans.values():
         first = min(own, key=lambda bot: bot.start_ms)
         last = max(own, key=lambda bot: bot.end_ms)
-        changes.append(last.end_equity - first.start_equity)
+        early = sum(bot.earned_before for bot in own)
+        changes.append(last.end_equity - first.start_equity + early)
     change = float(sum(changes))
     if not changes or not np.isfinite(change):
         return None

@@ -16,7 +16,7 @@ _MONTH_MS: Final = 30 * 86_400_000
 
 @dataclass(frozen=True)
 class StatedCosts:
-    """What the record cannot know or a person wants to assume.
+    """Costs that the record does not contain, or that replace measured ones.
 
     ``fee_rate`` a share of the price, ``slippage_bp`` and ``adverse_bp`` of one side; None takes
     each as it was measured. ``monthly`` has fixed costs by name, USDC a month.

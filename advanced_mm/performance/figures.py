@@ -25,14 +25,14 @@ MINUTES_A_YEAR: Final = 525_600
 BASIS_POINT: Final = 1e-4
 _AT_LIMIT: Final = 0.99
 _LEAST_MINUTES: Final = 30
-"""Fewer tell nothing of a year."""
+"""Fewer minutes say nothing about a year."""
 
 
 @dataclass(frozen=True)
 class Markout:
     """What fills were worth some seconds later, bp of the price, negative against us.
 
-    ``move`` is what the mid moved since it stood before the fill, signed so that a move against the
+    ``move`` is the move of the mid from just before the fill, signed so that a move against the
     fill is negative; ``edge`` spread plus move plus fees. ``share`` of the fills has a markout.
     """
 
@@ -72,7 +72,7 @@ def session_figures(
     path: EquityPath,
     resting: Presence,
 ) -> dict[str, Figure]:
-    """Return the figures by their name; one that the record cannot tell is NaN."""
+    """Return the figures by their name; one the record does not determine is NaN."""
     return {
         **_profit(record, marks, parts, by_fill),
         **_quoting(record, marks, resting),
@@ -118,10 +118,9 @@ def _quoting(record: Record, marks: Marks, resting: Presence) -> Mapping[str, Fi
         if draws
         else Figure(np.nan, "share")
     )
-    of_quote = np.where(fills.quote >= 0, fills.quote, 0)
-    depth = quotes.depth[of_quote] if len(quotes) else np.full(len(fills), np.nan)
+    depth = record.of_fills(quotes.depth)
     captured = fills.sign * (marks.mid - fills.price)
-    known = (fills.quote >= 0) & np.isfinite(depth) & np.isfinite(captured)
+    known = np.isfinite(depth) & np.isfinite(captured)
     by_fill = TimeDraws(fills.time_ms)
     size = np.where(known, fills.size, 0.0)
     efficiency = by_fill.ratio(

@@ -170,14 +170,13 @@ def _quotes(orders: pd.DataFrame, end: int) -> Quotes:
         time_ms=np.asarray(orders["sent_ms"], np.int64),
         end_ms=np.asarray(ended, np.int64),
         sign=np.asarray(orders["sign"], np.int64),
-        price=_numbers(orders["price"]),
         size=_numbers(orders["amount"]),
         filled=_numbers(orders["filled"]),
         refused=np.asarray(orders["status"] == "rejected", bool),
         calibration_id=nothing,
         regime=nothing,
         bot=np.zeros(len(orders), np.int64),
-        **dict.fromkeys(("mid", "depth", "edge", "toxicity", "volatility", "queue_ahead"), unknown),
+        **dict.fromkeys(("mid", "depth", "edge", "queue_ahead"), unknown),
     )
 
 

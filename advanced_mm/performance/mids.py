@@ -1,9 +1,9 @@
-"""Mids from whoever saw them: the recording where there is one, else the bot's own looks.
+"""Mids from a recording if there is one, else from the bot's own looks.
 
-A mid counts only while somebody was looking: at a fill it may be five seconds old, after a horizon
-half of that, but at most five seconds and for long horizons a minute. A recording tells every
-change: its last price holds while it has heard anything from the exchange in five seconds. Where
-nobody looked, the mid that the bot wrote down with the fill stands in, a minute old at most.
+A mid counts only if it was seen recently: at a fill it may be five seconds old, after a horizon
+half of that, but at most five seconds and for long horizons a minute. A recording has every
+change: its last price holds if it received anything from the exchange in the last five seconds.
+Otherwise the mid the bot recorded with the fill is used, a minute old at most.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +26,7 @@ __all__ = [
     "RecordedMids",
     "SeenMids",
     "find_marks",
+    "newest_of",
 ]
 
 HORIZONS_S: Final = (1.0, 10.0, 60.0, 300.0)
@@ -42,15 +43,15 @@ Track = Callable[[Sequence[int], str], Iterable[int]]
 
 
 class MidSource(Protocol):
-    """Somebody who saw the mid."""
+    """A source of mids."""
 
     @property
     def name(self) -> str:
-        """What the report calls it."""
+        """Its name in the report."""
 
     @property
     def holds_ms(self) -> int:
-        """How long a mid surely holds after the source was last heard."""
+        """How long a mid holds after the source last heard anything, ms."""
 
     def at(self, times_ms: Int1D) -> tuple[Float1D, Int1D]:
         """Return the newest mid at or before each time (NaN before the first), and when the source
@@ -59,7 +60,7 @@ class MidSource(Protocol):
 
 @dataclass(frozen=True)
 class SeenMids:
-    """Single looks: what the program that traded wrote down."""
+    """Single looks, recorded by the program that traded."""
 
     seen: Observations
     name: str = "journal"
@@ -67,7 +68,7 @@ class SeenMids:
 
     def at(self, times_ms: Int1D) -> tuple[Float1D, Int1D]:
         """See `MidSource.at`."""
-        return _newest(self.seen.time_ms, self.seen.mid, self.seen.time_ms, times_ms)
+        return newest_of(self.seen.time_ms, self.seen.mid, self.seen.time_ms, times_ms)
 
 
 class RecordedMids:
@@ -102,7 +103,7 @@ class RecordedMids:
             quotes = recording.quotes
             heard = np.sort(np.concatenate([quotes.time_ms, recording.book_time_ms]))
             mids = (quotes.bid + quotes.ask) / 2
-            mid[chosen], seen[chosen] = _newest(quotes.time_ms, mids, heard, asked)
+            mid[chosen], seen[chosen] = newest_of(quotes.time_ms, mids, heard, asked)
         return mid, seen
 
 
@@ -113,11 +114,11 @@ class Marks:
     Attributes
     ----------
     mid : array, shape (n,)
-        Just before each fill; NaN where nobody looked.
+        Just before each fill; NaN if unknown.
     after : dict of array, shape (n,)
         By horizon, seconds.
     source, source_after : array of str, shape (n,)
-        Who saw the mid before the fill and after the chosen horizon, empty where nobody did.
+        Source of the mid before the fill and after the chosen horizon, empty if unknown.
     horizon_s : float
         The chosen horizon; a key of ``after``.
     grid_ms, grid_mid : array
@@ -217,9 +218,9 @@ def _grid(start_ms: int, end_ms: int) -> Int1D:
 
 
 def _with_prices(grid: Int1D, mid: Float1D, record: Record) -> Float1D:
-    """Fill what nobody saw with the newest mid or fill's price, at the start with the first."""
+    """Fill gaps with the newest mid or fill price, at the start with the first."""
     fills = record.fills
-    prices, _ = _newest(fills.time_ms, fills.price, fills.time_ms, grid)
+    prices, _ = newest_of(fills.time_ms, fills.price, fills.time_ms, grid)
     mid = np.where(np.isfinite(mid), mid, prices)
     known = np.flatnonzero(np.isfinite(mid))
     if not len(known):
@@ -229,7 +230,7 @@ def _with_prices(grid: Int1D, mid: Float1D, record: Record) -> Float1D:
     return np.asarray(mid[known[np.maximum(place, 0)]])
 
 
-def _newest(times: Int1D, values: Float1D, heard: Int1D, asked: Int1D) -> tuple[Float1D, Int1D]:
+def newest_of(times: Int1D, values: Float1D, heard: Int1D, asked: Int1D) -> tuple[Float1D, Int1D]:
     """The newest value at or before each time asked for, and when that was last heard to be so."""
     if not len(times):
         return np.full(len(asked), np.nan), np.full(len(asked), _NEVER)

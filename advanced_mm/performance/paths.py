@@ -74,10 +74,22 @@ def equity_path(record: Record, marks: Marks, by_fill: FillParts) -> EquityPath:
     funding = until(record.funding, paid)
     cash = until(-fills.signed_size * fills.price - fills.fee) + funding
     equity = cash + position * np.nan_to_num(mid) - worth
+    equity[-1] += _revalued(record, float(mid[-1]))
     told = [until(by_fill.spread), until(by_fill.adverse), until(by_fill.fees), funding]
     spread, adverse, fees, _ = told
     columns = (spread, adverse, equity - sum(told), fees, funding)
     return EquityPath(grid, equity, position, dict(zip(PART_NAMES, columns, strict=True)))
+
+
+def _revalued(record: Record, mid: float) -> float:
+    """What the positions left at the end are worth at the accounts' own marks, beyond the mid."""
+    more = 0.0
+    for number, bot in enumerate(record.bots):
+        if np.isfinite(bot.end_mark):
+            own = record.fills.rows(record.fills.bot == number)
+            closing = position_after(own, bot.opening)[-1] if len(own) else bot.opening
+            more += closing * (bot.end_mark - mid) if closing else 0.0
+    return more
 
 
 def _worth_at_start(opening: float, mark: float, mid: float) -> float:

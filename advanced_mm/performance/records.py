@@ -1,4 +1,4 @@
-"""What was traded, as arrays: a journal and Freqtrade's database are judged alike.
+"""What was traded, as arrays, from a journal or Freqtrade's database.
 
 Times are epoch milliseconds, prices and money in the quote currency, sizes in the base currency.
 What is not known is NaN, or -1 where it is a place in another array.
@@ -21,12 +21,12 @@ Strings = NDArray[np.object_]
 class Words:
     """Few words, many times: each row's place among the ``names``, -1 where it is not known."""
 
-    codes: Int1D
+    codes: NDArray[np.integer]
     names: Sequence[str]
 
     @classmethod
     def unknown(cls, n: int) -> "Words":
-        """Return words that nobody knows."""
+        """Return unknown words."""
         return cls(np.full(n, -1, dtype=np.int64), ())
 
     def rows(self, places: Int1D) -> "Words":
@@ -74,22 +74,18 @@ class Quotes:
     """Orders that were sent to rest; all arrays have shape (n,).
 
     ``sign`` is +1 for a bid; ``depth`` the distance from the mid when it was decided; ``edge`` the
-    expected profit of a fill per unit; ``toxicity`` is κ·ε_fill; ``queue_ahead`` the size before it
-    at its price. ``end_ms`` is the window's end for one that still rested then. ``refused`` ones
-    never rested.
+    expected profit of a fill per unit; ``queue_ahead`` the size before it at its price. ``end_ms``
+    is the window's end for one that still rested then. ``refused`` ones never rested.
     """
 
     time_ms: Int1D
     end_ms: Int1D
     sign: Int1D
-    price: Float1D
     size: Float1D
     filled: Float1D
     mid: Float1D
     depth: Float1D
     edge: Float1D
-    toxicity: Float1D
-    volatility: Float1D
     queue_ahead: Float1D
     refused: NDArray[np.bool_]
     calibration_id: Words
@@ -121,8 +117,9 @@ class BotSpan:
     """One bot's part of the window: what it held at both ends and what the account was worth.
 
     ``start_mark`` and ``end_mark`` are the prices its account is valued at, NaN where it did not
-    say; ``start_equity`` and ``end_equity`` its account's own figures. ``missed`` is the position
-    that its fills do not explain at its last look, base currency.
+    say; ``start_equity`` and ``end_equity`` its account's own figures at its first and last look.
+    ``earned_before`` is what fills and funding before the first look had earned by then. ``missed``
+    is the position that its fills do not explain at its last look, base currency.
     """
 
     name: str
@@ -133,6 +130,7 @@ class BotSpan:
     end_mark: float = np.nan
     start_equity: float = np.nan
     end_equity: float = np.nan
+    earned_before: float = 0.0
     missed: float = 0.0
 
 
@@ -140,9 +138,8 @@ class BotSpan:
 class Record:
     """One coin's record between ``start_ms`` and ``end_ms``, all its bots together.
 
-    ``requests`` counts what the venue has counted of actions, None where nobody looked;
-    ``clock_jumps`` holds the seconds by which a bot's clock was set, as they were noticed;
-    ``skipped`` names the files that could not be read. ``source`` says where it comes from.
+    ``requests`` is the number of actions the venue counted, None if unknown; ``skipped`` names the
+    files that could not be read. ``source`` says where it comes from.
     """
 
     coin: str
@@ -158,9 +155,15 @@ class Record:
     funding_bot: Int1D
     bots: Sequence[BotSpan]
     requests: int | None = None
-    clock_jumps: Sequence[float] = ()
     skipped: Sequence[str] = ()
     notes: Sequence[str] = field(default=())
+
+    def of_fills(self, column: Float1D) -> Float1D:
+        """Return a column of the quotes for each fill, NaN for fills without a quote."""
+        place = self.fills.quote
+        if not len(column):
+            return np.full(len(place), np.nan)
+        return np.where(place >= 0, column[np.maximum(place, 0)], np.nan)
 
     @property
     def capital(self) -> float:

@@ -77,14 +77,7 @@ def by_hour(record: Record, path: EquityPath) -> list[Hour]:
 def splits(record: Record, marks: Marks, by_fill: FillParts) -> dict[str, list[Group]]:
     """Group the fills in each way that the record knows of."""
     fills, quotes = record.fills, record.quotes
-    of_quote = np.where(fills.quote >= 0, fills.quote, 0)
-
-    def numbers(column: Float1D) -> Float1D:
-        if not len(quotes):
-            return np.full(len(fills), np.nan)
-        return np.where(fills.quote >= 0, column[of_quote], np.nan)
-
-    depth_bp = numbers(quotes.depth) / fills.price * 1e4
+    depth_bp = record.of_fills(quotes.depth) / fills.price * 1e4
     names = [bot.name for bot in record.bots]
     ways: Mapping[str, Words] = {
         "side": Words((fills.sign < 0).astype(np.int64), ("bought", "sold")),
@@ -92,7 +85,7 @@ def splits(record: Record, marks: Marks, by_fill: FillParts) -> dict[str, list[G
         "toxicity": quotes.regime.rows(fills.quote),
         "volatility": _terciles(volatility_before(marks, fills.time_ms), "bp in a minute"),
         "depth": _terciles(depth_bp, "bp"),
-        "queue ahead": _terciles(numbers(quotes.queue_ahead), "base currency"),
+        "queue ahead": _terciles(record.of_fills(quotes.queue_ahead), "base currency"),
         "refit": quotes.calibration_id.rows(fills.quote),
     }
     grouped = {name: _groups(record, marks, by_fill, labels) for name, labels in ways.items()}

@@ -1,4 +1,4 @@
-"""Did the model tell the truth? What it expected of each quote against what became of it."""
+"""Did the model tell the truth? Its expectation of each quote against the result."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from advanced_mm.marketdata.records import Float1D, Int1D
 from advanced_mm.parameter_files.history import CalibrationHistory
 from advanced_mm.performance.intervals import Figure, Line, TimeDraws
 from advanced_mm.performance.mids import MINUTE_MS, Marks
-from advanced_mm.performance.records import Record
+from advanced_mm.performance.records import Fills, Record
 
 __all__ = [
     "AgeBin",
@@ -45,7 +45,7 @@ class Published:
 
 @dataclass(frozen=True)
 class EdgeBin:
-    """Fills of like expected edge (bp of the price): what was expected and what came of it."""
+    """Fills of like expected edge (bp of the price): what was expected and what was realised."""
 
     expected: float
     realised: Figure
@@ -130,40 +130,58 @@ def published_at(record: Record, history: CalibrationHistory | None) -> Publishe
 
 
 def model_truth(record: Record, marks: Marks, published: Published) -> ModelTruth:
-    """Compare expectations with what came of them; without quotes everything is empty."""
-    fills, quotes = record.fills, record.quotes
-    of_quote = np.where(fills.quote >= 0, fills.quote, 0)
-
-    def of_fill(column: Float1D) -> Float1D:
-        if not len(quotes):
-            return np.full(len(fills), np.nan)
-        return np.where(fills.quote >= 0, column[of_quote], np.nan)
-
-    to_bp = 1e4 / np.where(fills.price > 0, fills.price, np.nan)
-    expected = of_fill(quotes.edge) * to_bp
-    fee = fills.fee / np.where(fills.size > 0, fills.size, np.nan)
-
-    def realised(horizon: float) -> Float1D:
-        return (fills.sign * (marks.after[horizon] - fills.price) - fee) * to_bp
-
+    """Compare expectations with results; without quotes everything is empty."""
+    fills = record.fills
+    expected, came = edges_of_fills(record, marks)
+    value = fills.price * fills.size
     lines = {
-        horizon: TimeDraws(fills.time_ms, horizon).line(expected, realised(horizon), "bp")
+        horizon: TimeDraws(fills.time_ms, horizon).line(
+            expected_edge(record), realised_edge(record, marks, horizon), "bp"
+        )
         for horizon in marks.after
     }
-    came = realised(marks.horizon_s)
     draws = TimeDraws(fills.time_ms, marks.horizon_s)
-    both = np.isfinite(expected) & np.isfinite(came)
     volatility = minute_volatility(marks)
     return ModelTruth(
         deciles=_deciles(draws, expected, came),
         line=lines[marks.horizon_s],
         lines=lines,
-        expected=draws.mean(np.where(both, expected, np.nan), "bp", fills.price * fills.size),
-        realised=draws.mean(np.where(both, came, np.nan), "bp", fills.price * fills.size),
+        expected=draws.mean(expected, "bp", value),
+        realised=draws.mean(came, "bp", value),
         depths=_depths(record, published),
-        ages=_ages(record, marks, of_fill(quotes.depth), of_fill(published.kappa), volatility),
+        ages=_ages(record, marks, published, volatility),
         volatility=volatility,
     )
+
+
+def expected_edge(record: Record) -> Float1D:
+    """What the quote of each fill promised after the fee, bp of the price; shape (fills,)."""
+    return record.of_fills(record.quotes.edge) * _to_bp(record.fills)
+
+
+def realised_edge(record: Record, marks: Marks, horizon_s: float) -> Float1D:
+    """What each fill was worth after a horizon and its fee, bp of the price; shape (fills,).
+
+    NaN where nobody saw the mid then. ``horizon_s`` is a key of ``marks.after``.
+    """
+    fills = record.fills
+    fee = fills.fee / np.where(fills.size > 0, fills.size, np.nan)
+    return (fills.sign * (marks.after[horizon_s] - fills.price) - fee) * _to_bp(fills)
+
+
+def edges_of_fills(record: Record, marks: Marks) -> tuple[Float1D, Float1D]:
+    """Return the expected and the realised edge of the fills that have both, else NaN.
+
+    They are averaged by the fills' value. Shapes (fills,), bp of the price.
+    """
+    expected = expected_edge(record)
+    realised = realised_edge(record, marks, marks.horizon_s)
+    both = np.isfinite(expected) & np.isfinite(realised)
+    return np.where(both, expected, np.nan), np.where(both, realised, np.nan)
+
+
+def _to_bp(fills: Fills) -> Float1D:
+    return 1e4 / np.where(fills.price > 0, fills.price, np.nan)
 
 
 def minute_volatility(marks: Marks) -> float:
@@ -225,11 +243,11 @@ def _depths(record: Record, published: Published) -> list[DepthBin]:
     return bins
 
 
-def _ages(
-    record: Record, marks: Marks, depth: Float1D, kappa: Float1D, volatility: float
-) -> list[AgeBin]:
+def _ages(record: Record, marks: Marks, published: Published, volatility: float) -> list[AgeBin]:
     fills = record.fills
-    to_bp = 1e4 / np.where(fills.price > 0, fills.price, np.nan)
+    depth = record.of_fills(record.quotes.depth)
+    kappa = record.of_fills(published.kappa)
+    to_bp = _to_bp(fills)
     lost = (depth - fills.sign * (marks.mid - fills.price)) * to_bp
     model = kappa * volatility**2 * fills.rested_s * to_bp
     draws = TimeDraws(fills.time_ms)

@@ -10,7 +10,7 @@ from advanced_mm.quoting.journal_memory import Books, JournalMemory, harmless
 
 __all__ = ["AccountJournal"]
 
-FILLS_EVERY_MS: Final = 15_000  # weight 20, and only where something was filled
+FILLS_EVERY_MS: Final = 30_000  # weight 20, and only where something was filled
 EARLIER_RUN_MS: Final = 86_400_000
 """So long a bot may have been down for its fills of that time to be told when it is back."""
 UNTOLD_MS: Final = 3_600_000

@@ -1,7 +1,8 @@
 """What the bot would have decided at each moment, with the parameters published by then.
 
 The decisions are the `Quoter`'s own: it is asked for both sides at every inventory whenever its
-answer may change, and its answers become the rows of a `DecisionTable`.
+answer may change, and its answers become the rows of a `DecisionTable`. The value function is
+solved for each refit as its runner would have done with the bot's settings.
 """
 
 import logging
@@ -96,8 +97,9 @@ class Refits:
         if not rows:
             raise InputError(
                 f"{coin}: {str(history.directory)!r} has no parameters from before "
-                f"{_utc(end_ms):%Y-%m-%d %H:%M:%S} UTC: make them with "
-                f"scripts/recalibrate_recording.py --crypto {coin}"
+                f"{_utc(end_ms):%Y-%m-%d %H:%M:%S} UTC: make them with python "
+                f"scripts/recalibrate_recording.py --crypto {coin} and the same --data-dir, "
+                "--config and --history"
             )
         published = [_ms_up(row["published_at"]) for row in rows]
         return cls(coin, np.array(published, dtype=np.int64), tuple(_set_of(coin, r) for r in rows))

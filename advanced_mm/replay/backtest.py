@@ -92,15 +92,16 @@ class Backtest:
         since_ms: int | None = None,
         until_ms: int | None = None,
         track: Track = lambda steps, _: steps,
+        cache: Path | None = None,
     ) -> Self:
-        """Read a recording and, if a history is given, its refits.
+        """Read a recording and, if a history is given, its refits; ``cache`` as `load_recording`.
 
         Raises
         ------
         InputError
             There is no recording or no history of the coin in that time.
         """
-        data = load_recording(data_dir, coin, since_ms, until_ms, track=track)
+        data = load_recording(data_dir, coin, since_ms, until_ms, cache, track)
         start = max(data.start_ms, since_ms or data.start_ms)
         end = min(data.end_ms, until_ms or data.end_ms)
         if start >= end:

@@ -7,9 +7,9 @@ of a backtest first. numba's cache does not notice changes of this file: whoever
 touch `maker` too.
 """
 
+import ctypes
 from typing import Any, Final
 
-import llvmlite.binding
 from hftbacktest import _hftbacktest
 from numba import types
 from numba.core.typing.templates import Signature
@@ -18,6 +18,7 @@ __all__ = [
     "ENDED",
     "END_OF_DATA",
     "EXPIRED",
+    "FEED",
     "FILLED",
     "LIMIT",
     "POST_ONLY",
@@ -33,7 +34,7 @@ __all__ = [
     "wait",
 ]
 
-llvmlite.binding.load_library_permanently(_hftbacktest.__file__)
+ctypes.CDLL(_hftbacktest.__file__, mode=ctypes.RTLD_GLOBAL)  # where numba looks for names
 
 _POINTER, _I64, _U64 = types.uintp, types.int64, types.uint64
 _F64, _U8, _BOOL = types.float64, types.uint8, types.boolean
@@ -65,6 +66,7 @@ close = _function("hashmapbt_close", _I64, _POINTER)
 """Free a backtest."""
 
 END_OF_DATA: Final = 1
+FEED: Final = 2
 RESPONSE: Final = 3
 
 EXPIRED: Final = 2

@@ -18,6 +18,7 @@ from hftbacktest import (
     DEPTH_CLEAR_EVENT,
     DEPTH_EVENT,
     EXCH_EVENT,
+    LOCAL_EVENT,
     SELL_EVENT,
     TRADE_EVENT,
 )
@@ -45,7 +46,7 @@ _TRADE, _TOUCH, _BOOK = 0, 1, 2
 
 _BID = np.uint64(EXCH_EVENT | DEPTH_EVENT | BUY_EVENT)
 _ASK = np.uint64(EXCH_EVENT | DEPTH_EVENT | SELL_EVENT)
-_CLEAR_BIDS = np.uint64(EXCH_EVENT | DEPTH_CLEAR_EVENT | BUY_EVENT)
+_CLEAR_BIDS = np.uint64(EXCH_EVENT | LOCAL_EVENT | DEPTH_CLEAR_EVENT | BUY_EVENT)
 _CLEAR_ASKS = np.uint64(EXCH_EVENT | DEPTH_CLEAR_EVENT | SELL_EVENT)
 _BOUGHT = np.uint64(EXCH_EVENT | TRADE_EVENT | BUY_EVENT)
 _SOLD = np.uint64(EXCH_EVENT | TRADE_EVENT | SELL_EVENT)
@@ -62,7 +63,9 @@ class Converted:
     Attributes
     ----------
     events
-        hftbacktest's ``event_dtype``, for the venue only (the maker sees ``touch``), ascending.
+        hftbacktest's ``event_dtype``, ascending. They are for the venue; the maker sees ``touch``.
+        Only the first is for both: hftbacktest frees an array that its maker's side has left
+        before its venue's side has come to it.
     touch
         Rows of `layout.TOUCH`: the best bid and offer as the maker sees it, ascending.
     tick
@@ -88,8 +91,8 @@ def convert(recording: Recording, books: RecordedBooks) -> Converted:
     InputError
         The prices span too many ticks: the recording has wrong prices or a wrong tick.
     """
-    quotes, trades, tick = recording.quotes, recording.trades, recording.tick
-    quotes = _both_sides(quotes)
+    quotes, trades = _both_sides(recording.quotes), recording.trades
+    tick = _tick(recording, books)
     levels = _ticks(np.stack([books.bid, books.ask]), tick)
     touches = _ticks(np.stack([quotes.bid, quotes.ask]), tick)[:, :, None]
     low, high = _range(recording.coin, levels, touches)
@@ -116,13 +119,29 @@ def convert(recording: Recording, books: RecordedBooks) -> Converted:
         price = np.round(seen[:, column] * tick, _decimals(tick))
         touch[side] = np.where(seen[:, column] > 0, price, np.nan)
     touch["local_ns"] = _local(seen[:, 0], quotes)
-    return Converted(events, touch, tick, _lot(trades.size), len(order))
+    return Converted(events, touch, tick, _common_step(trades.size), len(order))
 
 
 def _both_sides(quotes: Quotes) -> Quotes:
     """Return the quotes with a price on each side that is not crossed."""
     sound = np.isfinite(quotes.bid) & np.isfinite(quotes.ask) & (quotes.bid < quotes.ask)
     return quotes if sound.all() else quotes.rows(np.flatnonzero(sound))
+
+
+def _tick(recording: Recording, books: RecordedBooks) -> float:
+    """Return the price step of all records: a recording's own is of its touches and trades only."""
+    found = recording.tick
+    quotes = recording.quotes
+    for prices in (recording.trades.price, quotes.bid, quotes.ask, books.bid, books.ask):
+        known = prices[np.isfinite(prices)]
+        off = np.abs(known / found - np.rint(known / found))
+        if np.any(off > 1e-3) or not _is_power_of_ten(found):
+            found = min(found, _common_step(known))
+    return found
+
+
+def _is_power_of_ten(step: float) -> bool:
+    return bool(abs(np.log10(step) - np.rint(np.log10(step))) < 1e-9)
 
 
 def _ticks(price: NDArray[np.float64], tick: float) -> Int1D:
@@ -152,12 +171,12 @@ def _range(coin: str, *prices: Int1D) -> tuple[int, int]:
     return low, high
 
 
-def _lot(sizes: NDArray[np.float64]) -> float:
-    """Return the largest power of ten, at most 1, that divides all traded sizes."""
+def _common_step(numbers: Floats) -> float:
+    """Return the largest power of ten, at most 1, that divides all numbers."""
     for decimals in range(8):
-        scaled = sizes * 10.0**decimals
-        if np.all(np.abs(scaled - np.rint(scaled)) < 1e-6 * np.maximum(1.0, scaled)):
-            return 10.0**-decimals
+        scaled = numbers * 10.0**decimals
+        if np.all(np.abs(scaled - np.rint(scaled)) < np.minimum(1e-3, 1e-9 * scaled + 1e-7)):
+            return float(f"1e-{decimals}")
     return 1e-8
 
 
@@ -234,8 +253,9 @@ def _walk(
     best = np.array([low - 1, high + 1])  # bid, ask; beyond the range if there is none
     place = looks = 0
     if len(times):
-        place = _write(events, place, _CLEAR_BIDS, times[0], low * tick, 0.0)
-        place = _write(events, place, _CLEAR_ASKS, times[0], high * tick, 0.0)
+        begins = times[0] - times[0] % NS_PER_MS - 2  # time starts with it, before the first look
+        place = _write(events, place, _CLEAR_BIDS, begins, low * tick, 0.0)
+        place = _write(events, place, _CLEAR_ASKS, begins, high * tick, 0.0)
     for i in range(len(times)):
         row, now = rows[i], times[i]
         if kinds[i] == 0:

@@ -64,7 +64,7 @@ _VENUE_REFUSED = int(Ended.VENUE_REFUSED)
 
 _EXPIRED_STATUS, _FILLED_STATUS = binding.EXPIRED, binding.FILLED
 _ENDED = binding.ENDED
-_RESPONSE = binding.RESPONSE
+_FEED, _RESPONSE = binding.FEED, binding.RESPONSE
 _now, _wait, _buy, _sell, _cancel = (
     *(binding.now, binding.wait),
     *(binding.buy, binding.sell, binding.cancel),
@@ -209,7 +209,7 @@ def _pass_time(backtest: int, until: int, slots: Rows, told: Arrays, at: Row) ->
         heard = _wait(backtest, True, until - _now(backtest))
         if heard == 0:
             break
-        if heard != _RESPONSE:
+        if heard not in (_FEED, _RESPONSE):
             at.ended = heard
         _collect(backtest, slots, told, at)
 
@@ -226,7 +226,7 @@ def _await_replies(backtest: int, slots: Rows, told: Arrays, at: Row) -> None:
         if not waiting:
             break
         heard = _wait(backtest, True, until - _now(backtest))
-        if heard not in (0, _RESPONSE):
+        if heard not in (0, _FEED, _RESPONSE):
             at.ended = heard
         _collect(backtest, slots, told, at)
 
@@ -344,7 +344,7 @@ def run_maker(backtest: int, book: Arrays, table: Arrays, rules: Row, told: Arra
     """
     slots, wanted, at = np.zeros(2, SLOT), np.zeros(2, WANTED), np.zeros(1, STATE)[0]
     at.row, at.seen, at.stretch, at.next_minute = -1, -1, -1, rules.start
-    at.ended = _wait(backtest, True, 1)  # takes the backtest to its first event
+    _wait(backtest, True, 1)  # takes the backtest to its first event
     _pass_time(backtest, rules.start, slots, told, at)
     while at.ended == 0 and _now(backtest) < rules.end:
         looked, units = _now(backtest), 0

@@ -4,8 +4,17 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
-from hftbacktest import BacktestAsset, build_hashmap_backtest
+from hftbacktest import (
+    BUY_EVENT,
+    DEPTH_EVENT,
+    EXCH_EVENT,
+    LOCAL_EVENT,
+    TRADE_EVENT,
+    BacktestAsset,
+    build_hashmap_backtest,
+)
 from hftbacktest.binding import hashmapbt_close
+from hftbacktest.types import event_dtype
 from numpy.typing import NDArray
 
 from advanced_mm.errors import InputError
@@ -24,8 +33,7 @@ __all__ = ["replay", "replay_range"]
 
 _DRAW_EVERY_NS: Final = 250 * NS_PER_MS
 _LATENCY: Final = np.dtype([(name, "i8") for name in ("req_ts", "exch_ts", "resp_ts", "_padding")])
-_DEPTH_KIND: Final = 1
-_TRADE_KIND: Final = 2
+_LONGEST_ANSWER_NS: Final = 120_000 * NS_PER_MS
 _KINDS: Final = 0xFF
 
 
@@ -70,11 +78,17 @@ def replay(
     end = min(data.end_ms, options.end_ms or data.end_ms)
     if start >= end:
         raise InputError(f"{data.coin}: there are no data in the time to be replayed.")
+    grid = options.grid or grid_of(data)
+    first = data.parts[0].touch[0]
+    finest = grid.tick(
+        0.5 * float(first["bid"])
+    )  # of all that may be quoted, well below the market
+    data = replace(data, tick=min(data.tick, finest))
     options = replace(
         options,
         start_ms=start,
         end_ms=end,
-        grid=options.grid or grid_of(data),
+        grid=grid,
         one_at_a_time=(
             decisions.q_max - decisions.q_min == 1
             if options.one_at_a_time is None
@@ -84,7 +98,7 @@ def replay(
     touch = np.concatenate([part.touch for part in data.parts])
     if options.feed_latency_ms is not None:
         touch["local_ns"] = touch["exchange_ns"] + round(options.feed_latency_ms * NS_PER_MS)
-    events = [_events(part, queue) for part in data.parts]
+    events = [*(_events(part, queue) for part in data.parts), _end(data, options)]
     told = _room(data, options)
     backtest = build_hashmap_backtest([_asset(data, events, options, queue)])
     try:
@@ -157,11 +171,22 @@ def _events(part: Converted, queue: Queue) -> NDArray[Any]:
     events = np.array(part.events)
     kind = events["ev"] & _KINDS
     events["qty"] = np.where(
-        (kind == _DEPTH_KIND) & (events["qty"] > 0),
+        (kind == DEPTH_EVENT) & (events["qty"] > 0),
         1.0,
-        np.where(kind == _TRADE_KIND, events["qty"] + 1.0, events["qty"]),
+        np.where(kind == TRADE_EVENT, events["qty"] + 1.0, events["qty"]),
     )
     return events
+
+
+def _end(data: ReplayData, options: ReplayOptions) -> NDArray[Any]:
+    """Return an event that changes nothing: hftbacktest ends with the last one, come what may."""
+    event = np.zeros(1, event_dtype)
+    event["ev"] = EXCH_EVENT | LOCAL_EVENT | DEPTH_EVENT | BUY_EVENT
+    event["exch_ts"] = event["local_ts"] = max(
+        (options.end_ms or 0) * NS_PER_MS + _LONGEST_ANSWER_NS, data.parts[-1].events["exch_ts"][-1]
+    )
+    event["px"] = data.tick
+    return event
 
 
 def _asset(

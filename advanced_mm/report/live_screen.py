@@ -10,7 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from advanced_mm.parameter_files import ParameterEntry, ParameterSet
-from advanced_mm.quoting import Side, expected_edge, toxicity, toxicity_regime
+from advanced_mm.performance import EarnedSoFar
+from advanced_mm.quoting import Side, toxicity, toxicity_regime
+from advanced_mm.report.earnings_panel import earnings_line, earnings_panel
 from advanced_mm.report.trading_panel import trading_line, trading_table
 from advanced_mm.session.bot_view import BotState
 from advanced_mm.session.bots import BotLook
@@ -24,17 +26,24 @@ _SIDES: tuple[tuple[str, str, Side], ...] = (
 )
 _DASH = "–"
 _WIDE = 110
-_NARROW = ("side", "λ₀ /s", "κ", "ε_fill", "κ·ε_fill", "depth", "edge/fill")
+_BORDERS = 4
+_NARROW = ("side", "λ₀ /s", "κ", "ε_fill", "κ·ε_fill", "depth")
 
 
 def live_screen(
-    session: PaperSession, view: SessionView, elapsed_seconds: float, width: int
+    session: PaperSession,
+    view: SessionView,
+    earned: EarnedSoFar | None,
+    elapsed_seconds: float,
+    width: int,
 ) -> RenderableType:
-    """Compose the screen: market and bot, parameters by side, health of the parts, addresses.
+    """Compose the screen: market and bots, P&L and fills, parameters by side, the parts, addresses.
 
-    Below ``_WIDE`` columns the parameter table shows only the essential columns.
+    ``earned`` is what the session has earned so far, None before anything was traded. Below
+    ``_WIDE`` columns the tables show only the essential columns.
     """
     title = f"Advanced Market Making · paper session · {view.coin}"
+    wide = width >= _WIDE
     clock = f"{int(elapsed_seconds // 60)}:{int(elapsed_seconds % 60):02d}"
     addresses = Text(
         f"venue {session.rest_address}  "
@@ -46,9 +55,10 @@ def live_screen(
     return Panel(
         Group(
             _bot_table(view),
-            *([] if view.limits is None else [trading_table(view.bots, session.budget)]),
+            *([] if view.limits is None else [trading_table(view.bots, session.budget, wide)]),
             _refusal(view),
-            _parameter_table(view, width >= _WIDE),
+            earnings_panel(earned, width - _BORDERS),
+            _parameter_table(view, wide),
             _health_table(session, view),
             addresses,
         ),
@@ -57,7 +67,9 @@ def live_screen(
     )
 
 
-def status_line(session: PaperSession, view: SessionView, elapsed_seconds: float) -> str:
+def status_line(
+    session: PaperSession, view: SessionView, earned: EarnedSoFar | None, elapsed_seconds: float
+) -> str:
     """Return the essentials of the screen in one line, for a log or a pipe."""
     parts = [f"{elapsed_seconds:6.0f} s", f"mid {_number(view.mid)}"]
     for look in view.bots:
@@ -69,8 +81,8 @@ def status_line(session: PaperSession, view: SessionView, elapsed_seconds: float
             *([f"({look.audit.bad_rows})"] if look.audit.bad_rows is not None else []),
             f"inventory {_number(None if bot is None else bot.inventory)}",
             f"fills {_DASH if bot is None else bot.fills}",
-            f"P&L {_number(None if bot is None else bot.profit)}",
         ]
+    parts.append(earnings_line(earned))
     if view.limits is not None:
         parts.append(trading_line(view.bots, session.budget))
     parts.append(f"refits {max(look.audit.refits for look in view.bots)}")
@@ -90,20 +102,18 @@ def status_line(session: PaperSession, view: SessionView, elapsed_seconds: float
 def _bot_table(view: SessionView) -> Table:
     table = Table(expand=True, box=None, pad_edge=False)
     several = len(view.bots) > 1
-    names = ("resting quote", "inventory", "fills", "P&L", "quotes", "off by")
+    names = ("resting quote", "inventory", "fills", "quotes")
     for name in (*([""] if several else []), "mid", *names):
         table.add_column(name, justify="right")
     for look in view.bots:
-        bot, audit = look.state, look.audit
+        bot = look.state
         table.add_row(
             *([look.name] if several else []),
             _number(view.mid),
             _resting(bot, view.mid),
             _number(None if bot is None else bot.inventory),
             _DASH if bot is None else str(bot.fills),
-            _DASH if bot is None else f"{bot.profit:+.2f} USDC",
-            str(audit.quotes),
-            f"{audit.max_distance_ticks:.2f} ticks",
+            str(look.audit.quotes),
         )
     return table
 
@@ -132,8 +142,11 @@ def _parameter_table(view: SessionView, wide: bool) -> RenderableType:
     parameters = view.parameters
     if parameters is None:
         return Text(f"\nno parameters yet: {view.parameters_fault}\n", style="yellow")
-    title = Text(_age_title(parameters, view.at), style="bold")
-    table = Table(expand=True, box=SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+    title = Text(f"\n{_age_title(parameters, view.at)}", style="bold")
+    table = Table(
+        expand=True, box=SIMPLE_HEAD, show_edge=False, pad_edge=False, title=title,
+        title_justify="left",
+    )  # fmt: skip
     rows = [_side_cells(parameters, label, suffix, side) for label, suffix, side in _SIDES]
     for name in rows[0] if wide else _NARROW:
         table.add_column(name, justify="right", no_wrap=True)
@@ -145,7 +158,6 @@ def _parameter_table(view: SessionView, wide: bool) -> RenderableType:
 def _side_cells(parameters: ParameterSet, label: str, suffix: str, side: Side) -> dict[str, str]:
     lambda_, kappa, epsilon = parameters.lambda_, parameters.kappa, parameters.epsilon
     poison = toxicity(parameters, side)
-    depth, edge = _depth_and_edge(parameters, side)
     return {
         "side": label,
         "λ /s": _with_error(lambda_, f"lambda_{suffix}"),
@@ -154,26 +166,22 @@ def _side_cells(parameters: ParameterSet, label: str, suffix: str, side: Side) -
         "ε": _with_error(epsilon, f"epsilon_{suffix}"),
         "ε_fill": _with_error(epsilon, f"epsilon_fill_{suffix}"),
         "κ·ε_fill": _toxicity(poison),
-        "depth": _in_bp(depth, parameters.kappa.mid),
-        "edge/fill": _coloured(
-            _in_bp(edge, parameters.kappa.mid), bad=edge is not None and edge < 0
-        ),
+        "depth": _in_bp(_depth(parameters, side), parameters.kappa.mid),
     }
 
 
-def _depth_and_edge(parameters: ParameterSet, side: Side) -> tuple[float | None, float | None]:
-    """Return this side's published depth and the expected profit of a fill there."""
+def _depth(parameters: ParameterSet, side: Side) -> float | None:
+    """Return this side's published depth."""
     for entry in parameters.value_functions:
         depths = entry.ask_depth if side == "ask" else entry.bid_depth
-        fee = (entry.configuration or {}).get("fee")
         quoted = [depth for depth in depths or () if depth is not None]
-        if quoted and isinstance(fee, int | float):
-            return quoted[0], expected_edge(parameters, side, quoted[0], float(fee))
-    return None, None
+        if quoted:
+            return quoted[0]
+    return None
 
 
 def _health_table(session: PaperSession, view: SessionView) -> Table:
-    table = Table(expand=True, box=None, pad_edge=False)
+    table = Table(expand=True, box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for part in session.parts:
         table.add_column(part.name, justify="left")
     table.add_row(

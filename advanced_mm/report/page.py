@@ -14,6 +14,7 @@ __all__ = ["Card", "Headline", "Section", "Table", "write_page"]
 _STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
        color: #1e293b; }
+p, h1, .card { overflow-wrap: anywhere; }
 h1, h2 { line-height: 1.2; } h2 { margin-top: 3rem; }
 table { border-collapse: collapse; margin: 1rem 0; } caption { text-align: left; color: #475569; }
 th, td { padding: .25rem .8rem; border-bottom: 1px solid #e2e8f0; text-align: right; }

@@ -23,6 +23,7 @@ from advanced_mm.report.page import Card, Headline, Section, Table, write_page
 from advanced_mm.report.performance_table import (
     FIGURE_NAMES,
     PART_LABELS,
+    break_even_rows,
     figure_text,
     money,
     part_text,
@@ -34,7 +35,9 @@ __all__ = [
     "account_sentence",
     "basis_of",
     "headline_of",
+    "iso_times",
     "performance_sections",
+    "thinned",
     "write_performance_page",
 ]
 
@@ -76,7 +79,7 @@ class PageInput:
 
 
 def write_performance_page(path: Path, data: PageInput) -> None:
-    """Write the page, and its folder where there is none.
+    """Write the page, and its folder if needed.
 
     Raises
     ------
@@ -108,8 +111,11 @@ def headline_of(several: Sequence[Performance], horizon_s: float) -> Headline:
     word = "It earned" if earned > 0 else "It lost" if earned < 0 else "It came out even:"
     amount = money(abs(earned)).lstrip("+")
     fills = f"{parts.fills:,} fill{'s' if parts.fills != 1 else ''}"
+    skipped = len({name for one in several for name in one.record.skipped})
+    damaged = f"{skipped} damaged day file{'s' if skipped != 1 else ''} skipped"
+    note = f" ({damaged})" if skipped else ""
     return Headline(
-        verdict=f"{word} {amount} USDC in {span_text(end - start)}, with {fills}.",
+        verdict=f"{word} {amount} USDC in {span_text(end - start)}, with {fills}{note}.",
         why=f"{_why(parts, horizon_s)} {_by_chance(several)}".strip(),
         cards=[
             Card(PART_LABELS["spread_captured"], part_text(parts, "spread_captured"),
@@ -130,18 +136,14 @@ def headline_of(several: Sequence[Performance], horizon_s: float) -> Headline:
 def _why(parts: Parts, horizon_s: float) -> str:
     """Name what brought money and what took it, the largest first."""
     names = dict(PART_LABELS)
-    names["spread_captured"] = "the spread"
-    names["adverse_selection"] = f"the market's answer within {horizon_s:g} s"
+    names["adverse_selection"] = f"adverse selection within {horizon_s:g} s"
     ranked = sorted(parts.parts.items(), key=lambda item: -abs(item[1]))
     gains = [f"{names[n]} {money(v)}" for n, v in ranked if v > 0]
     costs = [f"{names[n]} {money(v)}" for n, v in ranked if v < 0]
-    told = []
-    if gains:
-        told.append(f"{', '.join(gains)} came in")
+    told = [f"Gains: {', '.join(gains)}."] if gains else []
     if costs:
-        told.append(f"{', '.join(costs)} went out")
-    sentence = "; ".join(told)
-    return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else "Nothing moved."
+        told.append(f"Losses: {', '.join(costs)}.")
+    return " ".join(told) or "No part moved."
 
 
 def _by_chance(several: Sequence[Performance]) -> str:
@@ -150,10 +152,10 @@ def _by_chance(several: Sequence[Performance]) -> str:
         return ""
     minute = several[0].figures["profit_per_minute"]
     if not np.isfinite(minute.low):
-        return "Too short to tell it from chance."
+        return "The session is too short to rule out chance."
     if minute.low <= 0 <= minute.high:
-        return "By its minutes, it cannot be told from chance."
-    return "By its minutes, it is more than chance."
+        return "Judged by its minutes, this may be chance."
+    return "Judged by its minutes, this is more than chance."
 
 
 def _edge_card(several: Sequence[Performance]) -> Card:
@@ -193,15 +195,15 @@ def _sure(low: float, high: float) -> float:
 
 
 def account_sentence(account: Account | None) -> str:
-    """Say what the accounts themselves show."""
+    """Return what the accounts themselves show."""
     if account is None:
-        return "The accounts did not say what they were worth at both ends."
+        return "The equity of the accounts is not known at both ends."
     if abs(account.unexplained) <= _LARGEST_GAP:
         return f"The accounts agree: {account.change:+.6f} USDC by their own figures."
     return (
         f"The accounts show {account.change:+.6f} USDC by their own figures, "
         f"{account.unexplained:+.6f} more than what is explained here: other coins, transfers, or "
-        "fills that were not written down."
+        "unrecorded fills."
     ).replace("-", "−")
 
 
@@ -231,13 +233,13 @@ def _equity(one: Performance, key: str, name: str) -> Section:
     path = one.path
     n = len(path.time_ms)
     bars = np.arange(1, max(n - 1, 2), max(n // _MOST_POINTS, 1))  # evenly; the ends may not be
-    times = _iso(path.time_ms[bars])
+    times = iso_times(path.time_ms[bars])
     series = [
         Series(label, times, path.parts[part][bars], "stacked", colour=_PART_COLOURS[part])
         for part, label in PART_LABELS.items()
     ]
-    shown = _thinned(n, 4 * _MOST_POINTS)
-    series.append(Series("equity", _iso(path.time_ms[shown]), path.equity[shown], colour=8))
+    shown = thinned(n, 4 * _MOST_POINTS)
+    series.append(Series("equity", iso_times(path.time_ms[shown]), path.equity[shown], colour=8))
     chart = Chart("Change of equity and its parts", "UTC", "USDC since the start", series)
     text = (
         "The parts stand on each other, gains above zero and losses below; their sum is the line. "
@@ -364,21 +366,22 @@ def _law_charts(one: Performance) -> list[Chart]:
 
 def _trades(one: Performance, key: str, name: str) -> Section:
     path, fills = one.path, one.record.fills
-    shown = _thinned(len(path.time_ms), 4 * _MOST_POINTS)
+    shown = thinned(len(path.time_ms), 4 * _MOST_POINTS)
     mid = one.marks.grid_mid[shown]
-    series = [Series("mid", _iso(path.time_ms[shown]), mid, colour=6)]
-    kept = _thinned(len(fills), _MOST_FILLS_DRAWN)
+    series = [Series("mid", iso_times(path.time_ms[shown]), mid, colour=6)]
+    kept = thinned(len(fills), _MOST_FILLS_DRAWN)
     for sign, symbol, colour in ((1, "triangle", 2), (-1, "triangle_down", 1)):
         own = kept[fills.sign[kept] == sign]
         if len(own):
             series.append(
-                Series(_SIGNS[sign], _iso(fills.time_ms[own]), fills.price[own], "points",
+                Series(_SIGNS[sign], iso_times(fills.time_ms[own]), fills.price[own], "points",
                        colour=colour, symbol=symbol)  # type: ignore[arg-type]
             )  # fmt: skip
     prices = Chart("Fills on the price", "UTC", "USDC", series)
+    position = path.position[shown]
     held = Chart(
         "Inventory", "UTC", one.record.coin,
-        [Series("position", _iso(path.time_ms[shown]), path.position[shown], "step", colour=4)],
+        [Series("position", iso_times(path.time_ms[shown]), position, "step", colour=4)],
     )  # fmt: skip
     return Section(key, f"{name}Fills and inventory", [], [prices, held])
 
@@ -443,22 +446,11 @@ def _splits(one: Performance, key: str, name: str) -> Section:
 
 
 def _break_even(found: BreakEven, key: str, name: str) -> Section:
-    def bp(value: float) -> str:
-        return f"{value:.2f}".replace("-", "−") if np.isfinite(value) else "–"
-
-    rows = [
-        [cost.name, bp(cost.one_side_bp), bp(2 * cost.one_side_bp), cost.origin]
-        for cost in found.costs
-    ]
-    least = found.least_spread_bp
-    rows += [
-        ["least spread", bp(least / 2), bp(least), ""],
-        ["captured", bp(found.captured_bp / 2), bp(found.captured_bp), "measured"],
-    ]
     table = Table(
         f"Basis points; fixed costs at {found.monthly_turnover:,.0f} USDC of turnover a month",
-        ["cost", "one side", "both sides", ""], rows,
-    )  # fmt: skip
+        ["cost", "one side", "both sides", ""],
+        break_even_rows(found),
+    )
     return Section(key, f"{name}The least spread that pays", [], tables=[table])
 
 
@@ -482,14 +474,15 @@ def basis_of(one: Performance) -> list[str]:
     ]
 
 
-def _thinned(n: int, most: int) -> Int1D:
+def thinned(n: int, most: int) -> Int1D:
+    """Return at most so many places of ``n``, evenly, with both ends."""
     if n <= most:
         return np.arange(n)
     return np.unique(np.linspace(0, n - 1, most).astype(np.int64))
 
 
-def _iso(times_ms: Int1D | Float1D) -> list[str]:
-    """Times in UTC, as Plotly reads them."""
+def iso_times(times_ms: Int1D | Float1D) -> list[str]:
+    """Return times in UTC, as Plotly reads them."""
     return [
         datetime.fromtimestamp(t / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
         for t in times_ms.tolist()

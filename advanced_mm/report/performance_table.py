@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 from rich.table import Table
+from rich.text import Text
 
 from advanced_mm.performance import BreakEven, Figure, Parts, Performance, total_of
 
@@ -13,11 +14,17 @@ __all__ = [
     "FIGURE_NAMES",
     "PART_LABELS",
     "Column",
+    "Row",
+    "bp_text",
+    "break_even_rows",
     "break_even_table",
     "columns_of",
+    "compared_break_even_rows",
+    "compared_break_even_table",
     "figure_text",
     "money",
     "part_text",
+    "performance_rows",
     "performance_table",
     "span_text",
 ]
@@ -105,6 +112,39 @@ def columns_of(several: Sequence[Performance]) -> list[Column]:
     return columns
 
 
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. A ``heading`` has no cells and starts a new block."""
+
+    label: str
+    cells: Sequence[str]
+    heading: bool = False
+
+
+def performance_rows(columns: Sequence[Column]) -> list[Row]:
+    """Return the lines of the table; figures that no column knows are left out."""
+    parts = [column.parts for column in columns]
+    rows = [Row("equity", [f"{money(p.equity_change)} USDC" for p in parts])]
+    for name, label in PART_LABELS.items():
+        rows.append(Row(f"  {label}", [part_text(p, name) for p in parts]))
+    rows += [
+        Row("fills", [str(p.fills) for p in parts]),
+        Row("  with a mid", [_share(p.with_mid, p.fills) for p in parts]),
+        Row("  with a markout", [_share(p.with_markout, p.fills) for p in parts]),
+    ]
+    for block, names in _BLOCKS:
+        shown = [name for name in names if any(_known(c.figures.get(name)) for c in columns)]
+        if shown:
+            rows.append(Row(block, [""] * len(columns), heading=True))
+        for name in shown:
+            cells = [figure_text(c.figures.get(name)) for c in columns]
+            rows.append(Row(f"  {FIGURE_NAMES[name]}", cells))
+    if any(_known(c.slope) for c in columns):
+        rows.append(Row("the model", [""] * len(columns), heading=True))
+        rows.append(Row("  realised per expected edge", [figure_text(c.slope) for c in columns]))
+    return rows
+
+
 def performance_table(columns: Sequence[Column], title: str, horizon_s: float) -> Table:
     """Lay the columns side by side; intervals hold with 95%."""
     table = Table(title=title, title_justify="left", caption_justify="left")
@@ -114,41 +154,76 @@ def performance_table(columns: Sequence[Column], title: str, horizon_s: float) -
     )
     table.add_column("")
     for column in columns:
-        table.add_column(column.title, justify="right")
-    table.add_row("equity", *(_coloured(c.parts.equity_change) for c in columns), style="bold")
-    for name, label in PART_LABELS.items():
-        table.add_row(f"  {label}", *(part_text(c.parts, name) for c in columns))
-    table.add_row("fills", *(str(c.parts.fills) for c in columns))
-    table.add_row("  with a mid", *(_share(c.parts.with_mid, c.parts.fills) for c in columns))
-    table.add_row(
-        "  with a markout", *(_share(c.parts.with_markout, c.parts.fills) for c in columns)
-    )
-    for block, names in _BLOCKS:
-        shown = [name for name in names if any(_known(c.figures.get(name)) for c in columns)]
-        if shown:
+        table.add_column(Text(column.title), justify="right")
+    equity, *others = performance_rows(columns)
+    tones = [_tone(column.parts.equity_change) for column in columns]
+    coloured = [Text(cell, tone) for cell, tone in zip(equity.cells, tones, strict=True)]
+    table.add_row(equity.label, *coloured, style="bold")
+    for row in others:
+        if row.heading:
             table.add_section()
-            table.add_row(block, *[""] * len(columns), style="dim")
-        for name in shown:
-            cells = (figure_text(c.figures.get(name)) for c in columns)
-            table.add_row(f"  {FIGURE_NAMES[name]}", *cells)
-    if any(_known(c.slope) for c in columns):
-        table.add_section()
-        table.add_row("realised edge per expected edge", *(figure_text(c.slope) for c in columns))
+        cells = [Text(cell) for cell in row.cells]
+        table.add_row(row.label, *cells, style="dim" if row.heading else None)
     return table
 
 
 def break_even_table(found: BreakEven, coin: str) -> Table:
     """The costs, of one side and of both."""
-    table = Table(title=f"The least spread that pays: {coin}, basis points", title_justify="left")
+    table = Table(
+        title=Text(f"The least spread that pays: {coin}, basis points"), title_justify="left"
+    )
     for name in ("cost", "one side", "both sides", ""):
         table.add_column(name, justify="left" if name in ("cost", "") else "right")
-    for cost in found.costs:
-        table.add_row(cost.name, _bp(cost.one_side_bp), _bp(2 * cost.one_side_bp), cost.origin)
+    *costs, least, captured = break_even_rows(found)
+    for cells in costs:
+        table.add_row(*map(Text, cells))
     table.add_section()
-    least = found.least_spread_bp
-    table.add_row("least spread", _bp(least / 2), _bp(least), "", style="bold")
+    table.add_row(*least, style="bold")
+    table.add_row(*captured)
+    return table
+
+
+def break_even_rows(found: BreakEven) -> list[list[str]]:
+    """Return cost, one side, both sides (bp) and origin; last the least spread and the captured."""
+    rows = [
+        [cost.name, bp_text(cost.one_side_bp), bp_text(2 * cost.one_side_bp), cost.origin]
+        for cost in found.costs
+    ]
+    least, captured = found.least_spread_bp, found.captured_bp
     verdict = {True: "pays", False: "does not pay", None: "not known"}[found.pays]
-    table.add_row("captured", _bp(found.captured_bp / 2), _bp(found.captured_bp), verdict)
+    rows.append(["least spread", bp_text(least / 2), bp_text(least), ""])
+    rows.append(["captured", bp_text(captured / 2), bp_text(captured), verdict])
+    return rows
+
+
+def compared_break_even_rows(several: Sequence[BreakEven]) -> list[list[str]]:
+    """Return a line for each cost of both sides of a trade, bp; a cell for each of ``several``."""
+    tables = [break_even_rows(found) for found in several]
+    names = dict.fromkeys(row[0] for table in tables for row in table[:-2])
+    cells = [{row[0]: row[2] for row in table} for table in tables]
+    rows = [
+        [name, *(own.get(name, "–") for own in cells)]
+        for name in (*names, "least spread", "captured")
+    ]
+    return [*rows, ["", *(table[-1][3] for table in tables)]]
+
+
+def compared_break_even_table(titles: Sequence[str], several: Sequence[BreakEven]) -> Table:
+    """The costs of both sides of a trade, side by side."""
+    table = Table(
+        title="The least spread that pays: both sides of a trade, basis points",
+        title_justify="left",
+    )
+    table.add_column("cost")
+    for title in titles:
+        table.add_column(Text(title), justify="right")
+    *costs, least, captured, verdict = compared_break_even_rows(several)
+    for cells in costs:
+        table.add_row(*map(Text, cells))
+    table.add_section()
+    table.add_row(*least, style="bold")
+    table.add_row(*captured)
+    table.add_row(*verdict)
     return table
 
 
@@ -175,7 +250,7 @@ def money(amount: float) -> str:
 
 
 def part_text(parts: Parts, name: str) -> str:
-    """A part in USDC; a dash where nobody saw the mids that it takes."""
+    """Return a part in USDC; a dash if the mids it takes are unknown."""
     needs = {"spread_captured": parts.with_mid, "adverse_selection": parts.with_markout}
     if parts.fills and not needs.get(name, 1):
         return "–"
@@ -199,13 +274,13 @@ def _number(value: float) -> str:
     return f"{value:.3g}".replace("-", "−")
 
 
-def _bp(value: float) -> str:
+def bp_text(value: float) -> str:
+    """Basis points with two digits; a dash where they are not known."""
     return f"{value:.2f}".replace("-", "−") if np.isfinite(value) else "–"
 
 
-def _coloured(amount: float) -> str:
-    colour = "green" if amount > 0 else "red" if amount < 0 else "default"
-    return f"[{colour}]{money(amount)} USDC[/]"
+def _tone(amount: float) -> str:
+    return "green" if amount > 0 else "red" if amount < 0 else ""
 
 
 def _share(count: int, total: int) -> str:

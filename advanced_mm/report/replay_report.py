@@ -92,14 +92,14 @@ def _wherever(run: PolicyRun) -> str:
 
 
 def _range(run: PolicyRun) -> str:
-    """Net per hour at each queue assumption, as far as they differ."""
-    told = {
-        queue: f"{_numbers(one['net_per_hour'])} USDC per hour"
-        for queue, one in run.figures.items()
-    }
-    if len(set(told.values())) == 1:
-        return next(iter(told.values()))
-    return ", ".join(f"{text} at the {QUEUE_NAMES[queue]}" for queue, text in told.items())
+    """Net per hour from the worst place in the queue to the best, and what chance adds to that."""
+    found = [figures["net_per_hour"] for figures in run.figures.values()]
+    low, high = (_number(bound(one.value for one in found)) for bound in (min, max))
+    told = f"{low if low == high else f'{low} to {high}'} USDC per hour"
+    least, most = min(one.low for one in found), max(one.high for one in found)
+    if np.isfinite([least, most]).all():
+        told += f" (95%: {_number(least)} to {_number(most)})"
+    return told
 
 
 def _verdict_of_all(runs: Sequence[PolicyRun]) -> str:

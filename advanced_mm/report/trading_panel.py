@@ -10,29 +10,33 @@ from advanced_mm.session.budget_log import BudgetLog
 __all__ = ["trading_line", "trading_table"]
 
 _DASH = "–"
-_COLUMNS = ("", "realised", "fees", "open", "fills", "waited", "ahead", "orders", "requests")
+_WIDE = ("", "realised", "fees", "open", "fills", "waited", "ahead", "orders", "requests")
+_NARROW = ("", "realised", "open", "fills", "waited", "ahead", "orders", "requests")
 
 
-def trading_table(bots: tuple[BotLook, ...], budget: BudgetLog) -> Table:
+def trading_table(bots: tuple[BotLook, ...], budget: BudgetLog, wide: bool = True) -> Table:
     """Return a table with one row per bot.
 
     Realised and open profit and fees are the venue's (USDC, maker + taker fees). Fills are maker +
     taker, with the share filled in parts. Waited and ahead are medians: how long a filled order had
     rested, and the size ahead of it when it was placed (base currency), with the share that had
     none. Orders: filled, cancelled, refused as post-only. Requests: used of those allowed to the
-    address.
+    address. A table that is not ``wide`` leaves out the fees and what stands in brackets.
     """
     weight = _DASH if budget.weight is None else f"{budget.weight} of 1200"
     actions = budget.actions_a_minute
-    rate = "" if actions is None else f" · {actions:.1f} actions a minute"
-    title = f"at the venue · REST weight of the last minute {weight}{rate}"
+    rate = "" if actions is None else f" and {actions:.1f} actions"
+    title = f"at the venue · REST weight {weight}{rate} a minute"
     table = Table(
-        expand=True, box=None, pad_edge=False, title=title, title_justify="left", title_style="bold"
-    )
-    for name in _COLUMNS:
-        table.add_column(name, justify="right")
+        expand=True, box=None, pad_edge=False, title=title, title_justify="left",
+        title_style="bold", padding=(0, 1, 0, 0),
+    )  # fmt: skip
+    columns = _WIDE if wide else _NARROW
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
     for bot in bots:
-        table.add_row(bot.name, *(_cells(bot.record) if bot.record else [_DASH] * 8))
+        cells = _cells(bot.record, wide) if bot.record else {}
+        table.add_row(bot.name, *(cells.get(name, _DASH) for name in columns[1:]))
     return table
 
 
@@ -51,21 +55,22 @@ def trading_line(bots: tuple[BotLook, ...], budget: BudgetLog) -> str:
     )
 
 
-def _cells(record: dict[str, Any]) -> list[str]:
+def _cells(record: dict[str, Any], wide: bool) -> dict[str, str]:
     money, queue, orders = record["money"], record["queue"], record["orders"]
-    fills = f"{money['maker_fills']}+{money['taker_fills']}"
-    waited = ahead = _DASH
+    cells = {
+        "realised": f"{money['realised']:+.2f}",
+        "fees": f"{money['maker_fees']:.2f}+{money['taker_fees']:.2f}",
+        "open": f"{money['open']:+.2f}",
+        "fills": f"{money['maker_fills']}+{money['taker_fills']}",
+        "orders": f"{orders['filled']} / {orders['cancelled']} / {orders['post_only_refused']}",
+        "requests": f"{record['requests_used']}",
+    }
     if queue:
-        fills += f" ({queue['partial_share']:.0%} parts)"
-        waited = f"{queue['waited_median_ms'] / 1000:.1f} s"
-        ahead = f"{queue['ahead_median']:.3g} ({queue['alone_share']:.0%} none)"
-    return [
-        f"{money['realised']:+.2f}",
-        f"{money['maker_fees']:.2f}+{money['taker_fees']:.2f}",
-        f"{money['open']:+.2f}",
-        fills,
-        waited,
-        ahead,
-        f"{orders['filled']} / {orders['cancelled']} / {orders['post_only_refused']}",
-        f"{record['requests_used']} of {record['requests_allowed']}",
-    ]
+        cells["waited"] = f"{queue['waited_median_ms'] / 1000:.1f} s"
+        cells["ahead"] = f"{queue['ahead_median']:.3g}"
+    if wide:
+        cells["requests"] += f" of {record['requests_allowed']}"
+    if wide and queue:
+        cells["fills"] += f" ({queue['partial_share']:.0%} parts)"
+        cells["ahead"] += f" ({queue['alone_share']:.0%} none)"
+    return cells

@@ -13,13 +13,26 @@ from eth_account import Account
 from advanced_mm.errors import VenueError
 from advanced_mm.parameter_files.config import load_config
 
-__all__ = ["AdminClient", "LiveAccount", "require_loopback"]
+__all__ = ["AccountMoney", "AdminClient", "LiveAccount", "require_loopback"]
 
 _OURS_IN_ENVIRONMENT = "FREQTRADE__MARKET_MAKING__"
 _TIMEOUT_SECONDS = 2.0
+_TRIES = 3
 
 PLAY_MONEY = 10_000
 """USDC of a sub-account; the account itself gets the amount set in the venue's rules."""
+
+
+@dataclass(frozen=True)
+class AccountMoney:
+    """What an account holds: ``cash`` (USDC) and ``positions`` by coin (signed, base currency).
+
+    Its value is the cash plus the positions at the mark, so that the cash changes only with fills,
+    fees, funding and transfers.
+    """
+
+    cash: float
+    positions: Mapping[str, float]
 
 
 class AdminClient:
@@ -37,6 +50,19 @@ class AdminClient:
     def state(self) -> dict[str, Any] | None:
         """Return markets, accounts and limits; None while the venue does not answer."""
         return self._get("state")
+
+    def money(self, account: str) -> AccountMoney | None:
+        """Return what an account holds; None if the venue does not answer, or does not know it."""
+        for _ in range(_TRIES):
+            state = self.state()
+            if state is None:
+                continue
+            found = state["accounts"].get(account)
+            if found is None:
+                return None
+            positions = {coin: float(size) for coin, size in found["positions"].items()}
+            return AccountMoney(float(found["cash"]), positions)
+        return None
 
     def record(self, account: str) -> dict[str, Any] | None:
         """Return an account's trading record; None if there is none yet."""

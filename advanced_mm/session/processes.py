@@ -31,6 +31,7 @@ class Part:
         self.name = name
         self.log_path = log_path
         self.peak_rss_bytes = 0
+        self._stopped = False
         with log_path.open("wb") as log:
             self._process = psutil.Popen(
                 list(command),
@@ -70,8 +71,13 @@ class Part:
             return [line.rstrip("\n") for line in deque(log, maxlen=count)]
 
     def stop(self) -> None:
-        """Interrupt it, then kill it if needed; return when the process and its group are gone."""
-        end_group(self._process)
+        """Interrupt it, then kill it if needed; return when the process and its group are gone.
+
+        A second call does nothing: its number may belong to another process by then.
+        """
+        if not self._stopped:
+            self._stopped = True
+            end_group(self._process)
 
 
 def end_group(process: psutil.Process, patience_seconds: float = 15.0) -> None:

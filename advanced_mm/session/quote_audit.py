@@ -29,7 +29,8 @@ class QuoteAudit:
     ``bot`` and ``coin`` select whose quotes, None for all. ``refits`` counts the distinct refits
     seen with a solved value function; ``quotes`` counts quotes sent; ``requotes`` those that
     replaced an unfilled quote of the same side; ``touch_quotes`` exits offered at the touch for
-    lack of usable parameters; ``unmatched`` quotes of refits whose published depths were not seen;
+    lack of usable parameters; ``unmatched`` quotes of refits whose published depths were not seen,
+    or not yet, for a quote may become known before the refit it is based on;
     ``max_distance_ticks`` is the largest distance of a sent price from mid -/+ published depth, in
     ticks; ``bad_rows`` describes the rows the bot skipped in lists. For a bot with other
     inventories than the published ones, pass its ``settings``: the depths are then solved for them.
@@ -43,12 +44,13 @@ class QuoteAudit:
     quotes: int = 0
     requotes: int = 0
     touch_quotes: int = 0
-    unmatched: int = 0
     max_distance_ticks: float = 0.0
     last: QuoteSent | None = None
     refusal: str | None = None
     bad_rows: str | None = None
     _depths: dict[str, Depths] = field(default_factory=dict)
+    _without_depth: int = 0
+    _waiting: dict[str, list[QuoteSent]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._follower = JournalFollower(self.journal, self.bot, self.coin)
@@ -57,6 +59,11 @@ class QuoteAudit:
     def unreadable(self) -> int:
         """Lines of the journal that are no events."""
         return self._follower.unreadable
+
+    @property
+    def unmatched(self) -> int:
+        """Quotes that could not be compared, so far."""
+        return self._without_depth + sum(map(len, self._waiting.values()))
 
     def see_parameters(self, parameters: ParameterSet) -> None:
         """Remember a published refit's depths; quotes name the refit they are based on."""
@@ -69,6 +76,8 @@ class QuoteAudit:
             return
         self._depths[parameters.calibration_id] = depths
         self.refits += 1
+        for quote in self._waiting.pop(parameters.calibration_id, ()):
+            self._compare(quote, depths)
         if len(self._depths) > _REMEMBERED_REFITS:
             del self._depths[next(iter(self._depths))]
 
@@ -94,9 +103,18 @@ class QuoteAudit:
         if quote.calibration_id is None:
             self.touch_quotes += 1
             return
-        depth = self._depths.get(quote.calibration_id, {}).get((quote.side, quote.units))
+        depths = self._depths.get(quote.calibration_id)
+        if depths is not None:
+            self._compare(quote, depths)
+            return
+        self._waiting.setdefault(quote.calibration_id, []).append(quote)
+        if len(self._waiting) > _REMEMBERED_REFITS:
+            self._without_depth += len(self._waiting.pop(next(iter(self._waiting))))
+
+    def _compare(self, quote: QuoteSent, depths: Depths) -> None:
+        depth = depths.get((quote.side, quote.units))
         if depth is None:
-            self.unmatched += 1
+            self._without_depth += 1
             return
         ideal = quote.mid + (depth if quote.side == "ask" else -depth)
         self.max_distance_ticks = max(

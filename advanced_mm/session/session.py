@@ -16,10 +16,11 @@ import requests
 
 from advanced_mm.errors import AdvancedMMError, InputError, VenueError
 from advanced_mm.instruments import dex_of, resolve_coin
+from advanced_mm.journal import JOURNAL_FOLDER
 from advanced_mm.parameter_files import ParameterFileError, ParameterFiles, ParameterSet
 from advanced_mm.session.bots import BotLook, SessionBot, bot_plans
 from advanced_mm.session.budget_log import BudgetLog
-from advanced_mm.session.live_account import AdminClient, LiveAccount
+from advanced_mm.session.live_account import AccountMoney, AdminClient, LiveAccount
 from advanced_mm.session.orphan_reaper import OrphanReaper
 from advanced_mm.session.processes import Part
 from advanced_mm.venue.conditions.opening import venue_coins
@@ -101,6 +102,11 @@ class SessionOptions:
         """Where the collector writes its shards."""
         return self.folder / "HL_data"
 
+    @property
+    def journal(self) -> Path:
+        """Where the bots write down what they do."""
+        return self.folder / JOURNAL_FOLDER
+
 
 @dataclass(frozen=True)
 class SessionView:
@@ -123,6 +129,10 @@ class PaperSession:
 
     Use it as a context manager: no process is left behind, however the block ends.
 
+    ``started_ms`` (epoch) is when it was started: its folder may hold an earlier session's journal.
+    With real orders, ``opened`` and ``closed`` tell by bot what its account held at the venue when
+    it was opened, and after `end_bots`; None where the venue did not say.
+
     Raises
     ------
     PartDiedError
@@ -134,7 +144,10 @@ class PaperSession:
         self.parts: list[Part] = []
         self.bots: list[SessionBot] = []
         self.rest_address = ""
+        self.started_ms: int | None = None
         self.budget = BudgetLog()
+        self.opened: dict[str, AccountMoney | None] = {}
+        self.closed: dict[str, AccountMoney | None] = {}
         self._files = ParameterFiles(options.folder)
         self._admin: AdminClient | None = None
 
@@ -155,6 +168,7 @@ class PaperSession:
 
         With real orders and rate limits, the second bot starts half a minute after the first.
         """
+        self.started_ms = time.time_ns() // 1_000_000
         (self.options.folder / "logs").mkdir(parents=True, exist_ok=True)
         venue = self._launch("venue", self._venue_command())
         addresses = self._wait_for_venue(venue, ended)
@@ -168,12 +182,20 @@ class PaperSession:
         for number, bot in enumerate(self.bots):
             if number and spaced:
                 self._wait_for_bot(self.bots[number - 1], ended)
-                ended.wait(_SECONDS_BETWEEN_STARTS)
+                self._wait_between_bots(ended)
             if ended.is_set():
                 return
             self._launch(bot.plan.name, bot.command, bot.environment)
         for bot in self.bots:
             self._wait_for_bot(bot, ended)
+
+    def end_bots(self) -> None:
+        """Stop the bots, last started first, and look at their accounts: nothing moves any more."""
+        names = {bot.plan.name for bot in self.bots}
+        for part in reversed(self.parts):
+            if part.name in names:
+                part.stop()
+        self.closed = self._money()
 
     def stop(self) -> None:
         """Stop all parts, last started first."""
@@ -196,20 +218,16 @@ class PaperSession:
     def look(self) -> SessionView:
         """Return a snapshot of all parts."""
         self.raise_if_dead()
-        parameters, fault = None, None
-        try:
-            parameters = self._files.read(self.options.coin)
-            for bot in self.bots:
-                bot.audit.see_parameters(parameters)
-        except ParameterFileError as error:
-            fault = str(error)
+        bots = tuple(bot.look(self._admin) for bot in self.bots)
+        # Only now, so that the refits that those quotes are based on have been published.
+        parameters, fault = self._see_parameters()
         state = None if self._admin is None else self._admin.state()
         self.budget.note(state)
         return SessionView(
             at=datetime.now(UTC),
             coin=self.options.coin,
             mid=self._mid(state),
-            bots=tuple(bot.look(self._admin) for bot in self.bots),
+            bots=bots,
             parameters=parameters,
             parameters_fault=fault,
             memory={part.name: part.sample_memory() for part in self.parts},
@@ -225,12 +243,14 @@ class PaperSession:
         complete = len(known) == len(states)
         summary = {
             "coin": last.coin,
-            "refits": max(audit.refits for audit in audits),
+            "refits": max((audit.refits for audit in audits), default=0),
             "quotes": sum(audit.quotes for audit in audits),
             "requotes": sum(audit.requotes for audit in audits),
             "touch_quotes": sum(audit.touch_quotes for audit in audits),
             "unmatched_quotes": sum(audit.unmatched for audit in audits),
-            "max_distance_ticks": round(max(audit.max_distance_ticks for audit in audits), 4),
+            "max_distance_ticks": round(
+                max((audit.max_distance_ticks for audit in audits), default=0.0), 4
+            ),
             "fills": sum(state.fills for state in known) if complete else None,
             "pnl": round(sum(state.profit for state in known), 6) if complete else None,
             "closed_pnl": (
@@ -328,16 +348,46 @@ class PaperSession:
             bot = SessionBot(plan, options.root, options.folder, len(plans) == 1, account)
             bot.write_overlay(addresses, options.coin, market_making)
             self.bots.append(bot)
+        self.opened = self._money()
+
+    def _see_parameters(self) -> tuple[ParameterSet | None, str | None]:
+        """Show the published refit to the audits; return it, or why there is none.
+
+        A refit is there for a quarter of a minute, so this is also called while bots start.
+        """
+        try:
+            parameters = self._files.read(self.options.coin)
+        except ParameterFileError as error:
+            return None, str(error)
+        for bot in self.bots:
+            bot.audit.see_parameters(parameters)
+        return parameters, None
+
+    def _wait_between_bots(self, ended: threading.Event) -> None:
+        deadline = time.monotonic() + _SECONDS_BETWEEN_STARTS
+        while time.monotonic() < deadline and not ended.wait(1.0):
+            self._see_parameters()
 
     def _wait_for_bot(self, bot: SessionBot, ended: threading.Event) -> None:
         deadline = time.monotonic() + _START_PATIENCE_SECONDS
         while bot.view.state() is None and not ended.is_set():
             self.raise_if_dead()
+            self._see_parameters()
             if time.monotonic() > deadline:
                 raise PartDiedError(
                     f"the bot does not answer at {bot.address}; see {self.parts[-1].log_path}."
                 )
             time.sleep(0.3)
+
+    def _money(self) -> dict[str, AccountMoney | None]:
+        """Return what each bot's account holds at the venue; of none in a dry run."""
+        if self._admin is None:
+            return {}
+        return {
+            bot.plan.name: self._admin.money(address)
+            for bot in self.bots
+            if (address := bot.trading_address) is not None
+        }
 
     def _mid(self, state: Mapping[str, Any] | None) -> float | None:
         """Return the mid; in a live session from the admin interface, which costs no weight."""

@@ -21,6 +21,7 @@ from rich.console import Console
 
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
+from advanced_mm.performance import RunningPerformance
 from advanced_mm.report.charts import chart_to_png
 from advanced_mm.report.introduction_costs import mistakes
 from advanced_mm.report.live_screen import live_screen
@@ -64,13 +65,15 @@ def screen(seconds: float) -> Path:
     folder = ROOT / "user_data" / "paper" / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}_picture"
     folder.mkdir(parents=True)
     console = Console(record=True, width=130, file=sys.stderr)
-    with PaperSession(SessionOptions(root=ROOT, folder=folder)) as session:
+    options = SessionOptions(root=ROOT, folder=folder)
+    earnings = RunningPerformance(options.journal, options.data_dir, options.coin)
+    with PaperSession(options) as session:
         session.start(threading.Event())
         begin = time.monotonic()
         while (elapsed := time.monotonic() - begin) < seconds:
             view = session.look()
             time.sleep(1)
-        console.print(live_screen(session, view, elapsed, console.width))
+        console.print(live_screen(session, view, earnings.look(), elapsed, console.width))
     path = ASSETS / "live_screen.svg"
     console.save_svg(str(path), title="make paper", code_format=SVG_WITHOUT_FOREIGN_FONTS)
     return path

@@ -23,6 +23,7 @@ from advanced_mm.journal import (
     read_journal,
 )
 from advanced_mm.quoting.sure_orders import CLOID_PREFIX, PATIENCE_SECONDS
+from advanced_mm.report.session_end import judge_session
 
 pytestmark = [pytest.mark.bot, pytest.mark.timeout(600)]
 
@@ -283,6 +284,9 @@ def journal_agrees(bench) -> None:
     assert cash == pytest.approx(looks[-1].cash, abs=1e-6)
     if not position:
         assert cash == pytest.approx(float(account["usdc"]), abs=1e-6)
+    bench.session.end_bots()
+    check = judge_session(bench.session).check
+    assert check.agrees, check.sentence()
     quotes = set(journal.table(QuoteSent)["order"].to_pylist())
     without = {one["order"] for one in fills if one["liquidity"] == "maker"} - quotes
     assert len(without) <= 2  # the person's, and one in doubt that Freqtrade found by itself

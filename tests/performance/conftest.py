@@ -54,7 +54,6 @@ class KnownMarket:
             time_ms=milliseconds - 1,
             end_ms=milliseconds,
             sign=-sign[hit],
-            price=price,
             mid=at_order,
             depth=np.full(fills, self.depth),
             edge=self.depth - epsilon[hit] - self.fee_rate * price,
@@ -103,11 +102,9 @@ def fills_of(**values) -> Fills:
 def quotes_of(**values) -> Quotes:
     """Quotes from what is given, the rest unknown."""
     n = len(values.get("time_ms", ()))
-    unknown = dict.fromkeys(
-        ("mid", "depth", "edge", "toxicity", "volatility", "queue_ahead"), np.nan
-    )
+    unknown = dict.fromkeys(("mid", "depth", "edge", "queue_ahead"), np.nan)
     defaults = {
-        "time_ms": 0, "end_ms": 0, "sign": 1, "price": PRICE, "size": 1.0, "filled": 0.0,
+        "time_ms": 0, "end_ms": 0, "sign": 1, "size": 1.0, "filled": 0.0,
         **unknown, "refused": False, "bot": 0,
     }  # fmt: skip
     words = {name: Words.unknown(n) for name in ("calibration_id", "regime")}

@@ -1,9 +1,12 @@
 """What is read back from a journal, and from Freqtrade's database, is what happened."""
 
+from dataclasses import replace
+
 import pytest
 
 from advanced_mm.errors import InputError
 from advanced_mm.journal import Funding, RefusalChanged, RequestsUsed
+from advanced_mm.performance import account_change
 from advanced_mm.performance.from_freqtrade import freqtrade_records
 from advanced_mm.performance.from_journal import NOT_RUNNING, journal_records
 from advanced_mm.performance.judge import Wanted, judge_journal
@@ -114,6 +117,72 @@ def test_a_stretch_of_time_opens_with_what_was_held(tmp_path):
     assert one.record.bots[0].opening == pytest.approx(1.0)
     with pytest.raises(InputError, match="There are no fills in that time"):
         judge_journal(tmp_path, Wanted(since_ms=at(200)))
+
+
+def test_a_stretch_of_time_knows_the_quotes_that_rested_when_it_began(tmp_path):
+    events = [
+        look(at(-90_000), what="start"),
+        quote(at(-90_000), "too old to look for"),
+        quote(at(0), "over"),
+        quote_ended(at(5), "over", "cancelled", filled=0.0),
+        quote(at(6), "filled later"),
+        quote(at(7), "ended later", "ask"),
+        quote(at(8), "never ended", "ask"),
+        RefusalChanged(time_ms=at(9), coin="ETH", bot="bot", kind="old book", reason="old book"),
+        look(at(10)),
+        fill(at(30), "filled later", mid=None),
+        quote_ended(at(30), "filled later"),
+        quote_ended(at(40), "ended later", "cancelled", filled=0.0),
+        look(at(70), 1.0, what="end"),
+    ]
+    write_journal(tmp_path, events)
+    (one,) = judge_journal(tmp_path, Wanted(since_ms=at(20)))
+    record = one.record
+    assert record.start_ms == at(30)  # the first that happened in it
+    assert record.quotes.time_ms.tolist() == [at(6), at(7), at(8)]
+    assert record.quotes.end_ms.tolist() == [at(30), at(40), at(70)]
+    assert record.fills.quote.tolist() == [0]
+    assert one.truth.expected.value == pytest.approx(1e4 * 0.5 / 99) or one.truth.expected.n == 0
+    assert one.figures["spread_efficiency"].n == 0  # nobody saw the mid at the fill
+    assert set(one.resting.without) <= {"old book"}
+
+
+def test_the_path_ends_at_the_accounts_own_marks(tmp_path):
+    end = look(at(60), 1.0, 100.0, what="end")
+    events = [look(at(0), what="start"), fill(at(5), "a"), replace(end, mark=103.0)]
+    write_journal(tmp_path, events)
+    (one,) = judge_journal(tmp_path, Wanted())
+    assert one.parts.equity_change == pytest.approx(103 - 99 - 0.01)
+    assert one.path.equity[-1] == pytest.approx(one.parts.equity_change)
+    assert sum(hour.equity_change for hour in one.hours) == pytest.approx(one.parts.equity_change)
+
+
+def test_fills_before_the_first_look_are_part_of_the_account_s_change(tmp_path):
+    events = [
+        fill(at(0), "a", price=99.0),
+        Funding(time_ms=at(1), coin="ETH", bot="bot", amount=-0.5),
+        look(at(10), 1.0, 100.0, what="start", equity=1000.0),
+        fill(at(20), "b", "ask", price=101.0),
+        look(at(60), 0.0, 100.0, what="end", equity=1000.99),
+    ]
+    write_journal(tmp_path, events)
+    several = judge_journal(tmp_path, Wanted())
+    assert several[0].parts.equity_change == pytest.approx(2 - 0.02 - 0.5)
+    account = account_change(several)
+    assert account.change == pytest.approx(2 - 0.02 - 0.5)
+    assert account.unexplained == pytest.approx(0, abs=1e-9)
+
+
+def test_a_fill_recorded_twice_counts_once(tmp_path):
+    who = {"coin": "ETH", "bot": "other"}
+    write_journal(tmp_path, [look(at(0)), fill(at(5), "1", fill="7"), look(at(60), 1.0)])
+    again = [fill(at(5), "1", fill="7"), fill(at(5), "2", "ask", fill="7"), look(at(70), 0.0)]
+    write_journal(tmp_path, again)  # told again, and the other side of the same trade
+    write_journal(tmp_path, [look(at(1), **who), fill(at(8), "1", fill="7", **who)], "other")
+    (one,) = judge_journal(tmp_path, Wanted())
+    assert one.record.fills.time_ms.tolist() == [at(5), at(5), at(8)]
+    assert one.record.fills.sign.tolist() == [1, -1, 1]
+    assert any("1 fill that was recorded twice" in note for note in one.notes)
 
 
 def test_a_coin_that_is_not_there_is_answered_with_the_nearest(tmp_path):

@@ -199,6 +199,8 @@ def test_the_venue_is_asked_for_fills_only_where_there_may_be_some(bench):
         bench.loop(1)
     assert bench.venue.asked.count("userFillsByTime") == 1
     bench.loop(15)
+    assert bench.venue.asked.count("userFillsByTime") == 1
+    bench.loop(15)
     assert bench.venue.asked.count("userFillsByTime") == 2
     assert len(bench.end().events(Fill)) == 12
 

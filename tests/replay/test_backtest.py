@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from advanced_mm.calibration.recalibrate import RecalibrationPlan, recalibrate
 from advanced_mm.errors import InputError
+from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.parameter_files.history import CalibrationHistory
 from advanced_mm.performance.judge import Wanted, judge_journal
 from advanced_mm.replay import ReplayOptions
@@ -201,3 +203,23 @@ def test_the_pieces_of_time_add_up_to_the_figures(backtest, options):
     assert np.all(np.diff(start) > 0)
     net = replay_figures(result)["net_per_hour"].value
     assert profit.sum() / hours.sum() == pytest.approx(net)
+
+
+@pytest.mark.recorded
+def test_the_page_s_example_is_what_the_recording_gives(tmp_path):
+    """The surest line of the table in docs/replay.md: a constant 1 bp loses at every fee."""
+    recordings = ROOT.parent / "shared" / "hyperliquid"
+    if not recordings.is_dir():
+        pytest.skip(f"no recordings at {recordings}")
+    settings = SETTINGS.model_copy(update={"window_minutes": 30.0, "max_window_minutes": 360.0})
+    history = CalibrationHistory(tmp_path / "history")
+    store = ShardStore(recordings)
+    recalibrate(store, "ETH", settings, history, RecalibrationPlan(step_seconds=60.0))
+    found = Backtest.load(recordings, "ETH", history, cache=tmp_path / "cache")
+    for fee_bp in (1.5, 0.0, -0.3):
+        paid = settings.model_copy(update={"fee_rate": fee_bp / 1e4})
+        options = ReplayOptions.of_settings(paid, size=found.order_size(100.0))
+        run = run_policy(found, Policy.fixed(1.0), paid, options, ["front", "back"])
+        for figures in run.figures.values():
+            assert figures["net_bp_per_fill"].high < 0
+            assert figures["net_per_hour"].high < 0

@@ -23,6 +23,7 @@ from advanced_mm.session.bots import BotLook, BotPlan
 from advanced_mm.session.budget_log import BudgetLog
 from advanced_mm.session.quote_audit import QuoteAudit
 from advanced_mm.session.session import SessionView
+from tests.report.test_earnings_panel import earned_of
 
 PART = SimpleNamespace(name="venue", pid=4711)
 SESSION = SimpleNamespace(
@@ -48,9 +49,9 @@ def view_of(parameters, fault=None, bot=True) -> SessionView:
     return SessionView(at, "ETH", 3000.0, looks, parameters, fault, {"venue": 2**27}, {})
 
 
-def rendered(view: SessionView, width: int = 120) -> str:
+def rendered(view: SessionView, width: int = 120, earned=None) -> str:
     console = Console(file=io.StringIO(), width=width)
-    console.print(live_screen(SESSION, view, 75, width))
+    console.print(live_screen(SESSION, view, earned, 75, width))
     return console.file.getvalue()
 
 
@@ -58,7 +59,6 @@ def test_it_shows_market_bot_parameters_and_parts(make_set):
     screen = rendered(view_of(make_set()))
     for shown in (
         "buy 2998.5 (5.00 bp)",
-        "-1.25 USDC",
         "refit 7 s ago, data 8 s old, 29.9 min observed",
         "κ ok",
         "2.6±0.2",
@@ -70,26 +70,32 @@ def test_it_shows_market_bot_parameters_and_parts(make_set):
         assert shown in screen
 
 
-def test_a_negative_edge_and_toxicity_stand_out(make_set):
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_edge_is_promised_before_fills_have_kept_it(make_set, width):
+    text = rendered(view_of(make_set()), width) + status_line(SESSION, view_of(make_set()), None, 1)
+    assert "nothing was traded yet" in text
+    assert "edge" not in text
+    assert "off by" not in text
+
+
+def test_toxicity_stands_out(make_set):
     steep = make_set(
         epsilon_fill_plus=0.9, epsilon_fill_intercept_plus=0.6, epsilon_fill_slope_plus=1.0
     )
     console = Console(file=io.StringIO(), width=120, force_terminal=True)
-    console.print(live_screen(SESSION, view_of(steep), 1, 120))
+    console.print(live_screen(SESSION, view_of(steep), None, 1, 120))
     text = console.file.getvalue()
     assert "\x1b[31m2.34 toxic" in text
-    # Whatever the depth: 0.6 of impact and 0.45 of fee are 3.5 bp of 3000.
-    assert "\x1b[31m-3.50 bp" in text
 
 
 @pytest.mark.parametrize("width", [80, 100, 110, 200])
 def test_it_fits_the_terminal_and_nothing_is_cut(make_set, width):
-    text = rendered(view_of(make_set()), width)
+    text = rendered(view_of(make_set()), width, earned_of())
     lines = text.splitlines()
     assert max(map(len, lines)) <= width
     assert len(lines) <= 24
     assert "…" not in text
-    for shown in ("1.82 competitive", "buy 2998.5 (5.00 bp)", "edge/fill", "128 MB"):
+    for shown in ("1.82 competitive", "buy 2998.5 (5.00 bp)", "fees", "128 MB"):
         assert shown in text
 
 
@@ -103,7 +109,7 @@ def test_it_says_what_was_left_out_of_lists(make_set):
     view = view_of(make_set())
     view.bots[0].audit.bad_rows = "2 bad fills rows (last: sz NaN)"
     assert "left out: 2 bad fills rows" in rendered(view)
-    assert "(2 bad fills rows (last: sz NaN))" in status_line(SESSION, view, 75)
+    assert "(2 bad fills rows (last: sz NaN))" in status_line(SESSION, view, None, 75)
 
 
 def test_before_the_first_fit_it_says_why_nothing_is_quoted():
@@ -113,9 +119,10 @@ def test_before_the_first_fit_it_says_why_nothing_is_quoted():
 
 
 def test_the_status_line_fits_a_log(make_set):
-    line = status_line(SESSION, view_of(make_set()), 75)
+    line = status_line(SESSION, view_of(make_set()), earned_of(), 75)
     assert "\n" not in line
     assert "fills 4" in line
+    assert "P&L −18.25 USDC" in line
     assert "kappa 2.6/2.7 (ok)" in line
 
 
@@ -128,9 +135,9 @@ def test_the_status_line_fits_a_log(make_set):
 )
 def test_a_silent_channel_shows(make_set, changes, shown):
     view = view_of(make_set(**changes))
-    assert shown in status_line(SESSION, view, 75)
+    assert shown in status_line(SESSION, view, None, 75)
     assert shown in rendered(view)
-    assert "silent" not in status_line(SESSION, view_of(make_set()), 75)
+    assert "silent" not in status_line(SESSION, view_of(make_set()), None, 75)
 
 
 RECORD = {
@@ -166,5 +173,24 @@ def test_live_it_shows_what_the_venue_says(make_set):
         "short_bot: not quoting: an order is in doubt",
     ):
         assert shown in screen
-    line = status_line(SESSION, view, 75)
+    line = status_line(SESSION, view, None, 75)
     assert "venue: fills 22 realised +24.72 open -1.50 fees 29.69" in line
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_live_with_two_bots_it_fits_the_terminal(make_set, width, monkeypatch):
+    """Five processes, and what the venue says of either bot."""
+    looks = tuple(
+        BotLook(name, None, QuoteAudit(Path("x")), RECORD) for name in ("long_bot", "short_bot")
+    )
+    names = ("venue", "collector", "runner", "long_bot", "short_bot")
+    monkeypatch.setattr(SESSION, "parts", [SimpleNamespace(name=name) for name in names])
+    memory = dict.fromkeys(names, 351 * 2**20)
+    view = dataclasses.replace(view_of(make_set()), bots=looks, limits={}, memory=memory)
+    text = rendered(view, width, earned_of())
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    assert text.count("running 351 MB") == 5
+    for shown in ("+24.72", "-1.50", "21+1", "1.4 s", "20 / 3 / 2", "fees", "−25.63"):
+        assert shown in text
+    assert len(text.splitlines()) <= 29

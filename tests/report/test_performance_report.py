@@ -1,6 +1,8 @@
 """The performance report as a command: table, JSON, page, comparison, and its refusals."""
 
+import html
 import json
+import re
 import runpy
 import sqlite3
 from pathlib import Path
@@ -74,6 +76,54 @@ def test_the_page_stands_alone_and_answers_at_its_top(folder, tmp_path, capsys):
         assert title in body
 
 
+MEASURE = """<script>
+const told = document.createElement('pre');
+told.id = 'found';
+document.body.append(told);
+setInterval(() => {  // charts take a while to be drawn and to fit; the last word counts
+  told.textContent = JSON.stringify([...document.querySelectorAll('iframe')].map((frame) => {
+    const page = frame.contentDocument, width = frame.clientWidth;
+    const clipped = [...page.querySelectorAll('svg text')].filter((text) => {
+      const own = text.getBoundingClientRect();
+      return own.width && (own.left < -0.5 || own.right > width + 0.5);
+    });
+    const cards = [...page.querySelectorAll('.card, .verdict')];
+    return {
+      width, charts: page.querySelectorAll('.js-plotly-plot').length,
+      page: page.documentElement.scrollWidth, clipped: clipped.map((text) => text.textContent),
+      answer: Math.max(...cards.map((card) => card.getBoundingClientRect().bottom)),
+    };
+  }));
+}, 500);
+</script>"""
+
+
+def test_the_page_fits_a_telephone_and_answers_without_scrolling(folder, tmp_path, open_page):
+    session(folder, "other", rounds=30)
+    pages = {
+        "one.html": ["--break-even", "--journal", str(folder)],
+        "both.html": ["--compare", "bot", "other", "--journal", str(folder)],
+    }
+    frames = []
+    for name, words in pages.items():
+        assert MAIN([*words, "--html", str(tmp_path / name)]) == 0
+        text = html.escape((tmp_path / name).read_text())
+        frames += [
+            f'<iframe style="border:0;width:{width}px;height:720px" srcdoc="{text}"></iframe>'
+            for width in (400, 1280)
+        ]
+    wrapper = tmp_path / "wrapper.html"
+    wrapper.write_text(f"<!doctype html><body>{''.join(frames)}{MEASURE}</body>")
+    dom = open_page(wrapper).dom
+    found = json.loads(html.unescape(re.search(r'<pre id="found">(.*?)</pre>', dom)[1]))
+    assert [one["width"] for one in found] == [400, 1280] * 2
+    for one in found:
+        assert one["charts"] >= 4
+        assert one["page"] <= one["width"], one
+        assert one["clipped"] == []
+        assert one["answer"] < 660
+
+
 def test_two_bots_or_two_sessions_side_by_side(folder, tmp_path, capsys):
     session(folder, "other", rounds=30)
     both = told(capsys, "--compare", "bot", "other", "--journal", folder)
@@ -81,6 +131,30 @@ def test_two_bots_or_two_sessions_side_by_side(folder, tmp_path, capsys):
     second = session(tmp_path / "second", rounds=10)
     assert MAIN(["--compare", str(folder), str(second), "--coin", "ETH/USDC:USDC"]) == 0
     assert "Side by side" in capsys.readouterr().out
+
+
+def test_a_comparison_has_its_page_and_its_costs(folder, tmp_path, capsys):
+    session(folder, "other", rounds=30)
+    page = tmp_path / "out" / "both.html"
+    words = ("--compare", "bot", "other", "--journal", folder, "--break-even",
+             "--monthly-cost", "server=20")  # fmt: skip
+    assert MAIN([*map(str, words), "--html", str(page)]) == 0
+    shown = capsys.readouterr().out
+    costs = shown[shown.index("The least spread that pays") :].splitlines()
+    (server,) = [line for line in costs if "server, 20 USDC a month" in line]
+    first, second = (float(word) for word in server.split("│")[2:4])
+    assert first == pytest.approx(second, rel=0.05)  # they trade at the same pace
+    (verdicts,) = [line for line in costs[1:] if "pays" in line]
+    assert verdicts.count("pays") == 2
+    body = page.read_text().partition("</style>")[2]
+    verdict = body.index("bot: +119.1")
+    assert verdict < body.index("most of it by spread captured") < body.index("plotly-graph-div")
+    for title in ("How the equity went", "Where the money came from", "What the market took back",
+                  "Did the model tell the truth?", "Figures", "The least spread that pays",
+                  "What this rests on"):  # fmt: skip
+        assert title in body
+    both = told(capsys, *words)
+    assert all(side["coins"]["ETH"]["break_even"]["pays"] for side in both.values())
 
 
 def test_coins_have_their_columns_and_a_total(folder, capsys):
@@ -105,7 +179,7 @@ def test_a_database_says_what_it_can(tmp_path, capsys):
     report = told(capsys, "--db", path, "--data-dir", tmp_path)
     assert report["total"]["equity_change"] == pytest.approx(1.75)
     assert report["total"]["fills_with_mid"] == 0
-    assert "Nobody saw the mid" in " ".join(report["coins"]["ETH"]["notes"])
+    assert "The mid at the fills is unknown" in " ".join(report["coins"]["ETH"]["notes"])
 
 
 def test_stacked_bars_stand_on_each_other_on_both_sides_of_zero(tmp_path):
@@ -143,6 +217,11 @@ def test_no_journal_no_coin_no_time_no_cost(folder, tmp_path, capsys):
     assert "a number above 0" in refused(capsys, "--journal", folder, "--horizon", "0")
     negative = ("--journal", folder, "--break-even", "--monthly-cost", "server=-1")
     assert "server=-1" in refused(capsys, *negative)
+    assert "which is missing" in refused(capsys, "--journal", folder, "--fee", "0.1")
+    twice = ("--journal", folder, "--compare", "bot", "bot")
+    assert "names bot twice" in refused(capsys, *twice)
+    also = ("--journal", folder, "--compare", "bot", "other", "--bot", "bot")
+    assert "leave out --bot" in refused(capsys, *also)
     assert "wrote nothing" in refused(capsys, "--journal", folder, "--bot", "nobody")
     with pytest.raises(SystemExit, match="2"):
         MAIN(["--since", "yesterday"])
@@ -166,3 +245,13 @@ def test_a_damaged_day_is_named_and_the_others_are_read(folder, capsys):
     assert any("2025-11-20.parquet" in note for note in report["coins"]["ETH"]["notes"])
     (record,) = journal_records(folder / "journal")
     assert len(record.skipped) == 1
+    (folder / "journal" / "BTC").mkdir()
+    (folder / "journal" / "BTC" / "2025-11-24.parquet").write_bytes(b"nor this")
+    assert MAIN(["--journal", str(folder)]) == 0
+    shown = capsys.readouterr().out
+    assert "with 120 fills (2 damaged day files skipped)." in " ".join(shown.split())
+    assert "BTC/2025-11-24.parquet" in shown.replace("\n", "")
+    (folder / "journal" / "ETH" / "2025-11-24.parquet").write_bytes(b"gone")
+    alone = refused(capsys, "--journal", folder)
+    assert "There are no fills" in alone
+    assert "ETH/2025-11-24.parquet" in alone

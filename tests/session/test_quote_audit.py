@@ -1,7 +1,10 @@
 """The audit follows a bot's journal: its own quotes, each once, against the published depths."""
 
 import dataclasses
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,12 +18,15 @@ from advanced_mm.journal import (
 from advanced_mm.model import solve
 from advanced_mm.parameter_files import (
     ParameterEntry,
+    ParameterFiles,
+    ParameterSet,
     Settings,
     ValueFunctionEntry,
     model_problem,
     value_function_fields,
 )
 from advanced_mm.session.quote_audit import QuoteAudit
+from advanced_mm.session.session import PaperSession, SessionOptions
 
 
 def quote(bot: str = "bot", **changes: object) -> QuoteSent:
@@ -61,23 +67,76 @@ def test_a_refusal_holds_until_a_quote_is_sent(tmp_path: Path) -> None:
     assert audit.refusal is None
 
 
-def test_a_quote_is_compared_with_the_depth_of_its_refit(tmp_path: Path, make_set) -> None:
+@pytest.fixture
+def refit_of(make_set) -> Callable[[str], ParameterSet]:
+    """Make a refit with its value function, as it is published."""
+
+    def made(name: str) -> ParameterSet:
+        parameters = make_set(name)
+        fields = value_function_fields(solve(model_problem(parameters, Settings())))
+        header = {key: getattr(parameters.kappa, key) for key in ParameterEntry.model_fields}
+        solved = ValueFunctionEntry(**header, **fields)
+        return dataclasses.replace(parameters, value_functions=(solved,))
+
+    return made
+
+
+@pytest.fixture
+def refit(refit_of) -> ParameterSet:
+    return refit_of("r1")
+
+
+def half_a_tick_off(refit: ParameterSet) -> QuoteSent:
+    depth = refit.value_functions[0].depths_at(0)[1]
+    return quote(calibration_id="r1", price=3000.0 - depth - 0.05)
+
+
+def test_a_quote_is_compared_with_the_depth_of_its_refit(tmp_path: Path, refit) -> None:
     audit = QuoteAudit(tmp_path)
-    parameters = make_set("r1")
-    fields = value_function_fields(solve(model_problem(parameters, Settings())))
-    header = {name: getattr(parameters.kappa, name) for name in ParameterEntry.model_fields}
-    solved = ValueFunctionEntry(**header, **fields)
-    parameters = dataclasses.replace(parameters, value_functions=(solved,))
-    audit.see_parameters(parameters)
-    depth = solved.depths_at(0)[1]
+    audit.see_parameters(refit)
     write(
         tmp_path,
-        quote(calibration_id="r1", price=3000.0 - depth - 0.05),
+        half_a_tick_off(refit),
         quote(calibration_id="unseen"),
+        quote(calibration_id="r1", units=99),
     )
     audit.read_journal()
     assert audit.max_distance_ticks == pytest.approx(0.5)
-    assert (audit.quotes, audit.unmatched, audit.touch_quotes) == (2, 1, 0)
+    assert (audit.quotes, audit.unmatched, audit.touch_quotes) == (3, 2, 0)
+
+
+def test_a_quote_that_is_seen_before_its_refit_is_compared_too(tmp_path: Path, refit) -> None:
+    audit = QuoteAudit(tmp_path)
+    write(tmp_path, half_a_tick_off(refit), quote(calibration_id="r1", units=99))
+    audit.read_journal()
+    assert (audit.unmatched, audit.max_distance_ticks) == (2, 0.0)
+    audit.see_parameters(refit)
+    assert audit.max_distance_ticks == pytest.approx(0.5)
+    assert (audit.quotes, audit.unmatched) == (2, 1)
+
+
+def test_a_refit_that_is_gone_before_the_bot_answers_is_seen(tmp_path: Path, refit_of) -> None:
+    files = ParameterFiles(tmp_path)
+    files.publish({"ETH": refit_of("r1")})
+    audit = QuoteAudit(tmp_path / "journal")
+    write(tmp_path / "journal", quote(calibration_id="r1"), quote(calibration_id="r2"))
+
+    def state() -> str | None:
+        if not audit.refits:
+            return None
+        files.publish({"ETH": refit_of("r2")})
+        return "it answers"
+
+    session = PaperSession(SessionOptions(root=tmp_path, folder=tmp_path))
+    bot = SimpleNamespace(
+        audit=audit,
+        view=SimpleNamespace(state=state),
+        look=lambda admin: audit.read_journal(),
+    )
+    session.bots = [bot]
+    session._wait_for_bot(bot, threading.Event())
+    session.look()
+    assert (audit.quotes, audit.refits, audit.unmatched) == (2, 2, 0)
 
 
 def test_lines_that_are_no_events_are_counted(tmp_path: Path) -> None:

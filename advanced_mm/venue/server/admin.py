@@ -129,9 +129,16 @@ class Admin:
         }
 
     def _account_view(self, account: Account) -> dict[str, Json]:
-        books = self._exchange.books
+        """Describe an account: ``value`` is that of all its money and positions at the mark,
+        ``cash`` the same less the positions' value.
+        """
+        books, margin = self._exchange.books, self._exchange.margin
+        value = margin.value(account)
+        held = sum(one.value(margin.mark(one.coin)) for one in account.positions.values())
         return {
             "usdc": micros_text(account.usdc),
+            "value": micros_text(value),
+            "cash": micros_text(value - held),
             "dex_usdc": {dex: micros_text(usdc) for dex, usdc in account.dex_usdc.items()},
             "dex_abstraction": account.dex_abstraction,
             "master": account.master,

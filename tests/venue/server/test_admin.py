@@ -69,6 +69,23 @@ async def test_the_state_shows_orders_in_their_queues():
         assert state["faults"] == []
 
 
+@pytest.mark.parametrize("cross", [True, False])
+async def test_the_state_tells_an_account_s_value_and_cash(cross):
+    async with administered() as (venue, _, session):
+        venue.exchange.update_leverage(USER, "ETH", cross, 1)
+        venue.exchange.place(
+            USER, [OrderRequest("ETH", True, 310_000, 10_000, tif=TimeInForce.IOC)]
+        )
+        (fill,) = venue.exchange.accounts.get(USER).fills
+        _, state = await ask(session, "GET", "/admin/state")
+        account = state["accounts"][USER]
+        assert account["positions"] == {"ETH": "1.0"}
+        paid = fill.price / 100 + fill.fee / 1e6
+        assert float(account["cash"]) == pytest.approx(10_000 - paid, abs=1e-9)
+        mark = venue.exchange.margin.mark("ETH") / 100
+        assert float(account["value"]) == pytest.approx(10_000 - paid + mark, abs=1e-9)
+
+
 async def test_faults_are_set_listed_and_cleared():
     async with administered() as (_, gateway, session):
         body = {"kind": "latency", "milliseconds": 1, "requests": ["/info"], "seconds": 60}
