@@ -61,11 +61,11 @@ MARKET = {
 
 def seconds_of_a_market(minutes=MINUTES):
     """A mid that wanders in half ticks, with prints up to a few ticks around it in most seconds."""
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng(5)
     n = 60 * minutes
     mid = 3000.05 + np.round(np.cumsum(rng.normal(0.0, 0.25, n + 1)), 1)
     start, end = mid[:-1], mid[1:]
-    reach = np.round(rng.exponential(0.2, (2, n)), 1) + 0.05
+    reach = np.round(rng.exponential(0.4, (2, n)), 1) + 0.05
     lowest = np.where(rng.random(n) < 0.6, np.minimum(start, end) - reach[0], np.nan)
     highest = np.where(rng.random(n) < 0.6, np.maximum(start, end) + reach[1], np.nan)
     open_ms = round(START.timestamp() * 1000) + 1000 * np.arange(n)
