@@ -86,6 +86,11 @@ def replay_notes(result: ReplayResult) -> list[str]:
         "The book is known at each snapshot and at each change of the best prices only: the place "
         "in the queue is an assumption.",
     ]
+    late = (result.touch["local_ns"] - result.touch["exchange_ns"]) / 1e6
+    notes.append(
+        f"The maker saw the book {np.median(late):.0f} ms after the venue published it (median), "
+        + ("as assumed." if result.options.feed_latency_ms is not None else "as the recorder did.")
+    )
     if hours < TOO_SHORT_HOURS:
         notes.insert(0, "Too short: less than an hour of data says little about what is earned.")
     if result.options.funding is None:

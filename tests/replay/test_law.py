@@ -3,6 +3,8 @@
 And the venue's own matching, on that recording and on a real one, fills the same orders.
 """
 
+from pathlib import Path
+
 import pytest
 
 from advanced_mm.replay import QUEUES, Queue, ReplayData, fixed_depth, load_recording, replay
