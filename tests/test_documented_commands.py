@@ -78,14 +78,34 @@ SCRATCH = [
     "ls scripts/HL_data/ETH/trades",
     "make help",
 ]
+ON_TOUCH = f"--strategy Market_Making {PAPER} --datadir user_data/data/touch --timeframe 1m"
+ON_THROUGH = ON_TOUCH.replace("touch", "through")
+PREPARATION = [
+    "python scripts/recalibrate_recording.py --market-clock --crypto ETH "
+    "--data-dir user_data/paper/HL_data --config user_data/config.json user_data/config.paper.json",
+    "python scripts/recording_to_freqtrade.py --crypto ETH --data-dir user_data/paper/HL_data",
+]
 BACKTESTS = [
     f"freqtrade download-data {PAPER} --timeframes 1m --days 3",
-    f"freqtrade backtesting --strategy Market_Making {PAPER} --timeframe 1m --fee 0.00015",
-    f"freqtrade hyperopt --strategy Market_Making {PAPER} --timeframe 1m "
-    "--hyperopt-loss OnlyProfitHyperOptLoss --spaces buy --min-trades 25 -e 10 -j 2 --fee 0.00015 "
-    "--dry-run-wallet 100",
+    f"freqtrade backtesting {ON_TOUCH} --timeframe-detail 1s --fee 0.00015",
+    f"freqtrade lookahead-analysis {ON_TOUCH} --timerange 20260101- --fee 0.00015 "
+    "--minimum-trade-amount 3 --targeted-trade-amount 3",
+    f"freqtrade recursive-analysis {ON_TOUCH} --timerange 20260101-",
+    f"freqtrade hyperopt {ON_TOUCH} --timeframe-detail 1s "
+    "--hyperopt-loss MarketMakingHyperOptLoss --spaces buy --min-trades 5 -e 10 -j 2 --fee 0.00015",
     "freqtrade hyperopt-show --best -n -1 --config user_data/config.json",
+    f"freqtrade backtesting {ON_THROUGH} --timeframe-detail 1s --fee 0.00015",
 ]
+IN_TURN = """
+import json, shlex, sys
+from freqtrade.main import main
+for command in json.loads(sys.argv[1]):
+    try:
+        main(shlex.split(command)[1:])
+    except SystemExit as end:
+        print("\\nended", command, end.code, flush=True)
+"""
+"""Runs Freqtrade's commands in one process: starting it takes longer than most of them."""
 VENUE = (
     f"python scripts/paper_exchange.py --synthetic --coin ETH --port {PORT} "
     "--history-dir user_data/paper/HL_data"
@@ -259,6 +279,7 @@ def normal(command: str) -> str:
 
 RUN = {
     *SCRATCH,
+    *PREPARATION,
     *BACKTESTS,
     *SESSIONS,
     *ELSEWHERE,
@@ -302,7 +323,8 @@ def help_of(program: str, subcommand: str = "") -> str:
 OTHERS = [
     command
     for command in documented()
-    if command.startswith(("python", "freqtrade")) and command not in {*SCRATCH, *BACKTESTS}
+    if command.startswith(("python", "freqtrade"))
+    and command not in {*SCRATCH, *PREPARATION, *BACKTESTS}
 ]
 
 
@@ -485,17 +507,23 @@ def test_the_bot_without_sparing_is_the_strategy_less_one_call(tmp_path, monkeyp
 @pytest.mark.bot
 def test_backtest_and_hyperopt_run_as_they_are_written(scratch, monkeypatch):
     monkeypatch.chdir(scratch.folder)
-    run_as_written(SCRATCH[0], scratch)
-    lately = ["--timerange", f"{int(time.time()) - 2 * 3600}-"]  # three days take two minutes
-    for command in BACKTESTS:
-        words = shlex.split(command)
-        done = subprocess.run(
-            [sys.executable, "-m", *words, *(lately if "--timeframe" in words else [])],
-            cwd=scratch.folder, capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert "Traceback" not in done.stderr
-    assert "risk_aversion_scale" in done.stdout
+    for command in PREPARATION:
+        run_as_written(command, scratch)
+    done = subprocess.run(
+        [sys.executable, "-c", IN_TURN, json.dumps(BACKTESTS)],
+        cwd=scratch.folder, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    ended = re.findall(r"^ended (.*) (\S+)$", done.stdout, re.M)
+    assert ended == [(command, "0") for command in BACKTESTS], done.stderr
+    log = re.sub(r"\s+", " ", done.stderr)
+    assert "Traceback" not in log
+    assert "Market_Making: no bias detected" in log
+    assert "No variance on indicator(s) found due to recursive formula" in log
+    assert "No lookahead bias on indicators found" in log
+    assert "min_depth_bp" in done.stdout
+    _, last = log.split("A result of hyperopt is in use")
+    assert "on 'through' candles" in last
 
 
 @pytest.mark.bot

@@ -1,5 +1,6 @@
 """Hyperopt's objective replays the recording of the candles with the epoch's parameters."""
 
+import json
 import runpy
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,14 +8,22 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from freqtrade.configuration import Configuration
 from freqtrade.enums import RunMode, TradingMode
 from freqtrade.exceptions import OperationalException
-from freqtrade.resolvers import StrategyResolver
+from freqtrade.optimize.backtesting import Backtesting
+from freqtrade.optimize.hyperopt.hyperopt_optimizer import MAX_LOSS
+from freqtrade.optimize.hyperopt.hyperopt_optimizer import HyperOptimizer as FreqtradesOptimizer
+from freqtrade.persistence import LocalTrade
+from freqtrade.resolvers import ExchangeResolver, StrategyResolver
 from freqtrade.resolvers.hyperopt_resolver import HyperOptLossResolver
 
 from advanced_mm.markets.candle_notes import CandleNotes, PairNotes
 from advanced_mm.parameter_files.history import RECALIBRATED_FOLDER
 from tests.replay.recordings import START_MS
+from tests.test_candle_backtests import MARKET
+
+pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")  # Freqtrade's
 
 ROOT = Path(__file__).parents[3]
 PAIR = "ETH/USDC:USDC"
@@ -134,3 +143,48 @@ def test_a_caller_without_a_strategy_is_named(epoch):
     with pytest.raises(OperationalException, match="needs the strategy Market_Making, not Sample"):
         script["strategy_of_caller"]()
     assert self
+
+
+def test_freqtrade_s_own_hyperopt_evaluates_an_epoch_with_it(recorded, tmp_path, monkeypatch):
+    candles = runpy.run_path(str(ROOT / "scripts" / "recording_to_freqtrade.py"))["main"]
+    candles([
+        "--crypto", "ETH", "--data-dir", str(recorded / "data"), "--out", str(tmp_path / "data"),
+        "--kind", "touch",
+    ])  # fmt: skip
+    (tmp_path / RECALIBRATED_FOLDER).symlink_to(recorded / "history")
+    (tmp_path / "hyperopts").symlink_to(ROOT / "user_data" / "hyperopts")
+    overlay = tmp_path / "overlay.json"
+    overlay.write_text(json.dumps({"market_making": EAGER | {"parameter_dir": str(tmp_path)}}))
+    options = {
+        "config": [str(ROOT / "user_data" / "config.json"), str(overlay)],
+        "user_data_dir": str(tmp_path),
+        "datadir": str(tmp_path / "data" / "touch"),
+        "strategy": "Market_Making",
+        "strategy_path": str(ROOT / "user_data" / "strategies"),
+        "hyperopt_loss": "TickReplayHyperOptLoss",
+        "timeframe": "1m",
+        "spaces": ["buy"],
+        "epochs": 1,
+        "hyperopt_min_trades": 1,
+        "fee": 0.0,
+    }
+    config = Configuration(options, RunMode.HYPEROPT).get_config()
+    config["candle_type_def"] = "futures"
+    exchange = ExchangeResolver.load_exchange(config, validate=False)
+    monkeypatch.setattr(exchange, "_markets", {PAIR: MARKET})
+    monkeypatch.setattr(ExchangeResolver, "load_exchange", lambda *_, **__: exchange)
+    optimizer = FreqtradesOptimizer(config, tmp_path / "candles.pkl")
+    try:
+        optimizer.prepare_hyperopt()
+        losses = [
+            optimizer.generate_optimizer({
+                "risk_aversion_scale": 1.0, "min_depth_bp": depth, "requote_ticks": 2.0,
+                "toxicity_limit": 4.0, "min_edge_bp": -5.0,
+            })["loss"]
+            for depth in (0.0, 4.0)
+        ]  # fmt: skip
+    finally:
+        LocalTrade.reset_trades()
+        Backtesting.cleanup()
+    assert MAX_LOSS not in losses
+    assert losses[0] != losses[1]
