@@ -69,6 +69,10 @@ def sweep_notes(result: SweepResult) -> list[str]:
     if result.best is not None:
         told.append(f"Best of the last fold, trial {result.best.number}: {_values(result.best)}.")
         told.append(_in_sample(last, result))
+        if ends := plan.space.at_an_end(result.best.values):
+            told.append(
+                f"At an end of its range: {', '.join(ends)}. There may be better beyond it."
+            )
     tested = result.walk_forward(plan.queue)
     if tested is not None:
         gain, low, high = result.gain

@@ -36,6 +36,8 @@ NOT_SWEPT: Final[Mapping[str, str]] = {
 }
 """Settings that a sweep refuses, since they change nothing in a replay, and why."""
 
+_NEXT_TO_AN_END: Final = 0.02
+"""Share of a range (of its logarithm with ``log``)."""
 _RANGE_KEYS: Final = {"low", "high", "log", "step"}
 
 
@@ -78,6 +80,10 @@ class Space:
             }
             for point in cube
         ]
+
+    def at_an_end(self, values: Mapping[str, Value]) -> list[str]:
+        """Return the settings whose value is next to an end of its range."""
+        return [name for name, one in self.ranges.items() if _at_an_end(one, values[name])]
 
 
 def _range(name: str, entry: object, base: Settings) -> BaseDistribution:
@@ -166,6 +172,15 @@ def _is_number(value: object) -> TypeGuard[int | float]:
 def _types(name: str) -> set[object]:
     annotation = Settings.model_fields[name].annotation
     return set(get_args(annotation)) or {annotation}
+
+
+def _at_an_end(distribution: BaseDistribution, value: Value) -> bool:
+    if not isinstance(distribution, IntDistribution | FloatDistribution):
+        return False
+    assert isinstance(value, int | float)
+    ends = np.array([distribution.low, value, distribution.high], dtype=np.float64)
+    low, place, high = np.log(ends) if distribution.log else ends
+    return not _NEXT_TO_AN_END < (place - low) / (high - low) < 1 - _NEXT_TO_AN_END
 
 
 def _value(distribution: BaseDistribution, share: float) -> Value:

@@ -86,3 +86,16 @@ def test_points_cover_each_range_evenly():
     assert np.bincount([point["q_max"] for point in points])[1:].tolist() == [16] * 4
     assert sum(point["compensate_drift"] for point in points) == 32
     assert points[:10] == one.spread(10, seed=3) != one.spread(10, seed=4)
+
+
+def test_a_value_next_to_an_end_of_its_range_is_noticed():
+    one = space(
+        risk_aversion={"low": 0.01, "high": 100, "log": True},
+        min_edge_bp={"low": -1, "high": 1},
+        q_max={"low": 1, "high": 4},
+        compensate_drift={"choices": [True, False]},
+    )
+    inside = {"risk_aversion": 0.02, "min_edge_bp": 0.9, "q_max": 2, "compensate_drift": True}
+    assert one.at_an_end(inside) == []
+    outside = {"risk_aversion": 99.0, "min_edge_bp": -1.0, "q_max": 4, "compensate_drift": True}
+    assert one.at_an_end(outside) == ["risk_aversion", "min_edge_bp", "q_max"]
