@@ -167,46 +167,36 @@ def convert(store: ShardStore, coin: str, folders: dict[Kind, Folder], funding_r
 
 
 def write(folder: Folder, seconds: Bars, minutes: Bars, funding_rate: float) -> None:
-    """Add candles of all lengths, and the hours that Freqtrade takes funding from."""
+    """Add candles of all lengths, and what Freqtrade takes funding from."""
     try:
         for timeframe, bars in (("1s", seconds), ("1m", minutes)):
             folder.add(timeframe, CandleType.FUTURES, frame_of(bars, folder.kind))
-        # An hour may have begun in an earlier run.
-        all_minutes = folder.load("1m", CandleType.FUTURES)
-        hours = hours_of(all_minutes)
-        folder.add("1h", CandleType.FUTURES, hours)
-        rates = hours[["date"]].assign(funding_rate=funding_rate)
-        folder.add("1h", CandleType.FUNDING_RATE, rates)
+        # Freqtrade merges these into hours after it has cut out the time of the backtest. It
+        # refuses to run if nothing is left then, as of hours in a backtest of half an hour.
+        folder.add("1h", CandleType.FUTURES, frame_of(minutes, folder.kind))
+        folder.add("1h", CandleType.FUNDING_RATE, funding_of(minutes, funding_rate))
     except OSError as error:
         raise InputError(f"{folder.path} cannot be written ({error.strerror or error}).") from None
+
+
+def funding_of(minutes: Bars, rate: float) -> pd.DataFrame:
+    """Return the rate at each whole hour of which there are minutes, and 0 at these minutes."""
+    hours = np.unique(minutes.open_ms // HOUR_MS) * HOUR_MS
+    due_ms = np.union1d(minutes.open_ms, hours)
+    rates = np.where(due_ms % HOUR_MS == 0, rate, 0.0)
+    return pd.DataFrame({"date": dates_of(due_ms), "funding_rate": rates})
 
 
 def frame_of(bars: Bars, kind: Kind) -> pd.DataFrame:
     """Return bars as Freqtrade's table of candles."""
     candles = bars.candles(kind)
     columns = {name: getattr(candles, name) for name in ("open", "high", "low", "close", "volume")}
-    date = pd.to_datetime(candles.open_ms, unit="ms", utc=True).as_unit("ms")
-    return pd.DataFrame({"date": date, **columns})
+    return pd.DataFrame({"date": dates_of(candles.open_ms), **columns})
 
 
-def hours_of(minutes: pd.DataFrame) -> pd.DataFrame:
-    """Merge minutes into the hours of which there are any, and add the hour that follows.
-
-    Freqtrade wants an hour to begin within the backtest, or it refuses to run. What it takes from
-    the hour that follows, funding, would be due after the last minute.
-    """
-    grouped = minutes.groupby(minutes["date"].dt.floor("1h"))
-    hours = grouped.agg(
-        open=("open", "first"),
-        high=("high", "max"),
-        low=("low", "min"),
-        close=("close", "last"),
-        volume=("volume", "sum"),
-    )
-    last = minutes["close"].iloc[-1]
-    following = {"open": last, "high": last, "low": last, "close": last, "volume": 0.0}
-    hours.loc[hours.index[-1] + pd.Timedelta(hours=1)] = following
-    return hours.reset_index()
+def dates_of(time_ms: Int1D) -> pd.DatetimeIndex:
+    """Return epoch milliseconds as Freqtrade's dates."""
+    return pd.to_datetime(time_ms, unit="ms", utc=True).as_unit("ms")
 
 
 def tell(folder: Folder, coin: str, data_dir: Path, funding_rate: float, *, added: int) -> None:
@@ -225,7 +215,7 @@ def tell(folder: Folder, coin: str, data_dir: Path, funding_rate: float, *, adde
     folder.notes.write(folder.path)
     print(
         f"{coin}: {folder.path}: {added} new minutes, {len(open_ms)} in all, "
-        f"{iso(int(open_ms[0]))} to {iso(int(open_ms[-1]))}"
+        f"--timerange {range_of(int(open_ms[0]), int(open_ms[-1]) + MINUTE_MS)}"
     )
     if spans:
         missing = sum(end - start for start, end in spans) // MINUTE_MS
@@ -239,6 +229,12 @@ def tell(folder: Folder, coin: str, data_dir: Path, funding_rate: float, *, adde
 def epoch_ms(dates: pd.Series) -> Int1D:
     """Return dates as epoch milliseconds."""
     return np.asarray(dates.to_numpy("datetime64[ms]").astype(np.int64))
+
+
+def range_of(start_ms: int, end_ms: int) -> str:
+    """Return a span as Freqtrade's ``--timerange`` has it."""
+    ends = (datetime.fromtimestamp(time_ms / 1000, UTC) for time_ms in (start_ms, end_ms))
+    return "-".join(f"{end:%Y%m%dT%H%M}" for end in ends)
 
 
 def iso(time_ms: int) -> str:

@@ -79,6 +79,7 @@ SCRATCH = [
     "make help",
 ]
 ON_TOUCH = f"--strategy Market_Making {PAPER} --datadir user_data/data/touch --timeframe 1m"
+A_RANGE = "20261128T1200-20261128T1300"
 ON_THROUGH = ON_TOUCH.replace("touch", "through")
 PREPARATION = [
     "python scripts/recalibrate_recording.py --market-clock --crypto ETH "
@@ -90,7 +91,7 @@ BACKTESTS = [
     f"freqtrade backtesting {ON_TOUCH} --timeframe-detail 1s --fee 0.00015",
     f"freqtrade lookahead-analysis {ON_TOUCH} --timerange 20260101- --fee 0.00015 "
     "--minimum-trade-amount 3 --targeted-trade-amount 3",
-    f"freqtrade recursive-analysis {ON_TOUCH} --timerange 20260101-",
+    f"freqtrade recursive-analysis {ON_TOUCH} --timerange {A_RANGE}",
     f"freqtrade hyperopt {ON_TOUCH} --timeframe-detail 1s "
     "--hyperopt-loss MarketMakingHyperOptLoss --spaces buy --min-trades 5 -e 10 -j 2 --fee 0.00015",
     "freqtrade hyperopt-show --best -n -1 --config user_data/config.json",
@@ -518,17 +519,19 @@ def test_the_bot_without_sparing_is_the_strategy_less_one_call(tmp_path, monkeyp
 
 
 @pytest.mark.bot
-def test_backtest_and_hyperopt_run_as_they_are_written(scratch, monkeypatch):
+def test_backtest_and_hyperopt_run_as_they_are_written(scratch, monkeypatch, capfd):
     monkeypatch.chdir(scratch.folder)
     for command in PREPARATION:
         run_as_written(command, scratch)
+    *_, found = re.finditer(r"--timerange (\S+)", capfd.readouterr().out)
+    commands = json.dumps(BACKTESTS).replace(A_RANGE, found[1])
     done = subprocess.run(
-        [sys.executable, "-c", IN_TURN, json.dumps(BACKTESTS)],
+        [sys.executable, "-c", IN_TURN, commands],
         cwd=scratch.folder, capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     ended = re.findall(r"^ended (.*) (\S+)$", done.stdout, re.M)
-    assert ended == [(command, "0") for command in BACKTESTS], done.stderr
+    assert ended == [(command, "None") for command in json.loads(commands)], done.stderr
     log = re.sub(r"\s+", " ", done.stderr)
     assert "Traceback" not in log
     assert "Market_Making: no bias detected" in log

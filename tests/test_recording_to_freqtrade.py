@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from freqtrade.configuration import TimeRange
 from freqtrade.data.history import load_pair_history
 from freqtrade.enums import CandleType
 
@@ -62,8 +63,9 @@ def test_freqtrade_reads_both_kinds_of_both_lengths(convert, tmp_path, capsys):
         seconds = starts(candles(folder, "1s"))
         assert seconds == [k for k in range(309) if not 199 <= k < 210]
         rates = candles(folder, "1h", CandleType.FUNDING_RATE)
-        assert rates["funding_rate"].tolist() == [0.0001] * len(rates)
-        assert starts(rates) == starts(candles(folder, "1h"))
+        whole_hour = rates["date"] == rates["date"].dt.floor("1h")
+        assert whole_hour.sum() == 1
+        assert rates["funding_rate"].tolist() == [0.0001 if due else 0.0 for due in whole_hour]
         notes = CandleNotes.read(folder)
         assert notes.kind == kind
         assert notes.pairs[PAIR].minutes == 4
@@ -76,11 +78,18 @@ def test_freqtrade_reads_both_kinds_of_both_lengths(convert, tmp_path, capsys):
     assert "left out, as not observed from start to end: 1 minutes" in told
 
 
-def test_an_hour_begins_within_every_backtest(convert, tmp_path):
-    """Freqtrade loads hours from the test's start on, and stops if there are none."""
+def test_any_part_of_the_candles_has_what_funding_is_taken_from(convert, tmp_path):
+    """Freqtrade cuts the time of a backtest out of the hours, and stops if nothing is left."""
     convert()
-    minutes, hours = (candles(tmp_path / "data" / "touch", frame) for frame in ("1m", "1h"))
-    assert hours["date"].iloc[-1] > minutes["date"].iloc[-1]
+    folder = tmp_path / "data" / "touch"
+    cut = TimeRange("date", "date", T0 // 1000 + 60, T0 // 1000 + 180)
+    marks, rates = (
+        load_pair_history(PAIR, "1h", folder, candle_type=kind, timerange=cut, fill_up_missing=fill)
+        for kind, fill in ((CandleType.FUTURES, True), (CandleType.FUNDING_RATE, False))
+    )
+    assert len(marks) == 1
+    assert marks["date"].iloc[0].minute == 0
+    assert len(rates) == 2
 
 
 def test_it_continues_where_it_ended(convert, data_dir, tmp_path, capsys):

@@ -8,7 +8,7 @@ __all__ = ["ParameterFeed", "ParameterSource"]
 
 
 class ParameterSource(Protocol):
-    """What a quoter takes its parameters from: a `ParameterFeed`."""
+    """What a quoter takes its parameters from: a `ParameterFeed`, or a `HistoryFeed`."""
 
     def latest(self) -> ParameterSet:
         """Return the newest set; raise ParameterFileError if there is no usable one."""

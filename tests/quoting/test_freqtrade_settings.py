@@ -21,6 +21,7 @@ from freqtrade.exceptions import OperationalException
 from freqtrade.resolvers import StrategyResolver
 
 from advanced_mm.parameter_files import ParameterFiles, Settings
+from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
 from advanced_mm.quoting.freqtrade_settings import (
     MODES,
     ConfiguredBot,
@@ -38,6 +39,12 @@ LIMITS = {
 }  # fmt: skip
 OTHER = {"price_side": "other", "use_order_book": True, "order_book_top": 1}
 SECONDS = {"exit_timeout_count": 0, "unit": "seconds"}
+
+
+@pytest.fixture(autouse=True)
+def history(tmp_path, make_set):
+    """Let a backtest start: it refuses to price candles without a history."""
+    CalibrationHistory(tmp_path / HISTORY_FOLDER).append({"ETH": make_set()})
 
 
 def load(

@@ -652,6 +652,8 @@ class Market_Making(IStrategy):
         return touch
 
     def _log_refusal(self, pair: str, now: datetime, reason: str) -> None:
+        if self.config["runmode"] == RunMode.HYPEROPT:
+            return  # each epoch would log them again, between the lines of the results
         self._log.refusal(pair, self._coins.get(pair, pair), reason, now)
 
 
