@@ -26,8 +26,8 @@ __all__ = [
 
 _LEAST_FOR_IMPORTANCE: Final = 10
 _FOLD_HEADER: Final = (
-    *("fold", "tuned on", "tested on", "best settings"),
-    *("tuned, USDC/h", "tested, USDC/h", "present settings, USDC/h"),
+    *("fold", "tuned on", "tested on"),
+    *("tuned, USDC/h", "tested, USDC/h", "present settings, USDC/h", "best settings"),
 )
 
 
@@ -217,8 +217,8 @@ def write_sweep_page(path: Path, result: SweepResult, title: str) -> None:
             "In sample and out of sample",
             [
                 "Each trial of the last fold where it was tuned, and the best so far. The first "
-                "trials are placed evenly; the line is what the best of them would reach by luck "
-                "in one case of twenty."
+                "trials are placed evenly. A dashed line is what the best of them would reach by luck "
+                "in one case of twenty; there is none where the best lost."
             ],
             [_history(result), _folds_chart(result)],
         ),
@@ -318,11 +318,11 @@ def _front_table(result: SweepResult) -> Table:
     fold, names = result.folds[-1], result.plan.objectives
     front = set(_front(fold))
     rows = [
-        [str(trial.number), _values(trial), *(_number(trial.outcome.figures[n]) for n in names)]
+        [str(trial.number), *(_number(trial.outcome.figures[n]) for n in names), _values(trial)]
         for trial in fold.trials
         if trial.number in front
     ]
-    return Table("The front", ["trial", "settings", *(_label(name) for name in names)], rows)
+    return Table("The front", ["trial", *(_label(name) for name in names), "settings"], rows)
 
 
 def _front(fold: FoldResult) -> list[int]:
@@ -348,16 +348,16 @@ def _fold_rows(result: SweepResult) -> list[tuple[str, ...]]:
                 str(number + 1),
                 _span(fold.fold.train),
                 _span(fold.fold.test),
-                "–" if best is None else _values(best),
                 "–" if best is None else _with_interval(result, best.outcome),
                 "–" if tested is None else _with_interval(result, tested),
                 _with_interval(result, fold.present),
+                "–" if best is None else _values(best),
             )
         )
     tested = result.walk_forward(result.plan.queue)
     if tested is not None:
         total = (_with_interval(result, one) for one in (tested, result.present))
-        rows.append(("all", "", f"{tested.hours:.1f} hours", "", "", *total))
+        rows.append(("all", "", f"{tested.hours:.1f} hours", "", *total, ""))
     return rows
 
 
