@@ -1,6 +1,7 @@
 """Child processes of a session: each has its own log and is watched and ended by its process id."""
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -11,6 +12,12 @@ from pathlib import Path
 import psutil
 
 __all__ = ["Part", "end_group"]
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 60.0
+"""An interrupted bot cancels its orders and asks for its last fills: on a busy machine that takes
+a while, and a second signal would cut it short."""
 
 
 class Part:
@@ -31,6 +38,7 @@ class Part:
         self.name = name
         self.log_path = log_path
         self.peak_rss_bytes = 0
+        self.patience_seconds = PATIENCE_SECONDS
         self._stopped = False
         with log_path.open("wb") as log:
             self._process = psutil.Popen(
@@ -77,17 +85,36 @@ class Part:
         """
         if not self._stopped:
             self._stopped = True
-            end_group(self._process)
+            if not end_group(self._process, self.patience_seconds):
+                logger.warning(
+                    "the %s did not end when interrupted and was killed: it may have left orders "
+                    "resting, and its last seconds may be missing in the journal; see %s",
+                    self.name,
+                    self.log_path,
+                )
 
 
-def end_group(process: psutil.Process, patience_seconds: float = 15.0) -> None:
-    """Interrupt the first process of a group, then kill the whole group."""
+def end_group(process: psutil.Process, patience_seconds: float = PATIENCE_SECONDS) -> bool:
+    """Interrupt the first process of a group, then kill the whole group.
+
+    Returns
+    -------
+    bool
+        Whether the interrupt was enough.
+    """
+    obeyed = False
     for number, seconds in ((signal.SIGINT, patience_seconds), (signal.SIGTERM, 5.0)):
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+        try:
             process.send_signal(number)
             process.wait(seconds)
-            break
+        except psutil.TimeoutExpired:
+            continue
+        except psutil.NoSuchProcess:
+            pass
+        obeyed = number == signal.SIGINT
+        break
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(psutil.TimeoutExpired):  # not our child: its parent may never reap it
         process.wait(5)
+    return obeyed
