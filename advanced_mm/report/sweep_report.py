@@ -217,8 +217,8 @@ def write_sweep_page(path: Path, result: SweepResult, title: str) -> None:
             "In sample and out of sample",
             [
                 "Each trial of the last fold where it was tuned, and the best so far. The first "
-                "trials are placed evenly. A dashed line is what the best of them would reach by luck "
-                "in one case of twenty; there is none where the best lost."
+                "trials are placed evenly. A dashed line is what the best of them would reach by "
+                "luck in one case of twenty; there is none where the best lost."
             ],
             [_history(result), _folds_chart(result)],
         ),
