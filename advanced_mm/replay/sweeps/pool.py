@@ -1,6 +1,7 @@
 """Where trials run: in this process, in processes of a local Dask cluster, or on another one."""
 
 import logging
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
@@ -69,6 +70,7 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
             ) as cluster,
             Client(cluster) as client,
         ):
+            client.run(_ignore_interrupts)
             yield client
         return
     try:
@@ -80,6 +82,11 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
         ) from None
     with client:
         yield client
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C, which a terminal sends to all processes, to the one that ends the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _on(

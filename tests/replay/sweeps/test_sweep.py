@@ -8,6 +8,7 @@ import numpy as np
 import psutil
 import pytest
 from distributed import LocalCluster
+from scipy.stats import binom
 
 from advanced_mm.errors import InputError
 from advanced_mm.parameter_files import Settings
@@ -18,6 +19,7 @@ from advanced_mm.replay.sweeps import (
     Source,
     Span,
     SweepPlan,
+    luck,
     open_pool,
     open_storage,
     replays_of,
@@ -74,11 +76,11 @@ class Market:
         return Outcome(net, len(net) / 60, drawdown, 0.5, 0.1, 100, 30, 40)
 
 
-def swept(run, wanted=None, storage=None):
+def swept(run, wanted=None, storage=None, folds=FOLDS):
     kept = open_storage(storage)
     with open_pool(1) as pool:
         return run_sweep(
-            wanted or plan(), SOURCE, Conditions(), FOLDS, kept, pool, lambda: None, run
+            wanted or plan(), SOURCE, Conditions(), folds, kept, pool, lambda: None, run
         )
 
 
@@ -101,6 +103,22 @@ def test_where_nothing_pays_no_winner_is_announced():
     assert not result.has_winner
     assert sweep_json(result)["winner"] is None
     assert verdict_of_sweep(result).startswith("No winner: nothing pays")
+
+
+def test_among_worthless_trials_a_winner_is_announced_no_more_often_than_promised(monkeypatch):
+    """Each trial's minutes are noise of its own, 100 times."""
+    monkeypatch.setattr(luck, "_DRAWS", 200)
+    announced = 0
+    for seed in range(100):
+
+        def noise(job, seed=seed):
+            own = round(1e6 * job.settings.min_edge_bp) + 10**9
+            net = np.random.default_rng([seed, own, job.span.start_ms]).normal(size=60)
+            return Outcome(net, 1.0, 0.0, 0.0, 0.0, 1, 1, 1)
+
+        wanted = plan(trials=8, batch=8, seed=seed, sampler="spread")
+        announced += swept(noise, wanted, folds=FOLDS[:1]).has_winner
+    assert 0 < announced <= binom.ppf(0.995, 100, 0.05)
 
 
 def test_what_only_earned_where_it_was_tuned_is_no_winner():
