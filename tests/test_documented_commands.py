@@ -126,6 +126,7 @@ SESSIONS = {
     "SCENARIO=tests/scenarios/toxic_flow.yaml",
 }
 
+SWEEP_TESTS = "tests/replay/sweeps"
 REPLAY_TESTS = "tests/replay/test_backtest.py"
 VENUE_TESTS = "tests/venue/server/test_paper_exchange.py"
 ELSEWHERE = {
@@ -190,6 +191,18 @@ ELSEWHERE = {
     f"{REPLAY_TESTS}::test_json_has_the_keys_of_the_report_for_each_queue",
     "python scripts/replay_backtest.py --crypto ETH --look 5 --latency-ms 200 --json": ""
     f"{REPLAY_TESTS}::test_latencies_can_be_drawn_from_a_file",
+    "python scripts/replay_sweep.py examples/sweep.yaml --crypto ETH": f"{SWEEP_TESTS}/"
+    "test_script.py::test_it_prints_the_verdict_below_the_folds",
+    "python scripts/replay_sweep.py examples/sweep.yaml --crypto ETH --trials 200 "
+    "--storage user_data/sweep.log --html user_data/plot/sweep.html": f"{SWEEP_TESTS}/"
+    "test_script.py::test_it_goes_on_from_the_trials_it_has_kept",
+    "python scripts/replay_sweep.py examples/sweep.yaml --crypto ETH "
+    "--scheduler tcp://192.168.0.5:8786 --json": f"{SWEEP_TESTS}/"
+    "test_sweep.py::test_workers_elsewhere_are_used_as_they_are",
+    f"freqtrade hyperopt --strategy Market_Making {PAPER} --datadir user_data/data/touch "
+    "--timeframe 1m --hyperopt-loss TickReplayHyperOptLoss --spaces buy -e 100 -j 2 "
+    "--fee 0.00015": f"{SWEEP_TESTS}/test_hyperopt_loss.py::"
+    "test_freqtrade_s_own_hyperopt_evaluates_an_epoch_with_it",
     TRADE_WITH_CCXT: "tests/test_documented_commands.py::test_the_example_trades_on_a_venue",
     VENUE: "tests/test_documented_commands.py::scratch",
 }

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, Self
 
 import numpy as np
@@ -39,6 +40,16 @@ _HALF_SPREAD: Final = 2.0**-20
 """Half the spread of the touch that the quoter is shown, as a share of the mid: a power of two, so
 that the mid stays what it is. Only an exit at the touch depends on the spread, and there the table
 has no price."""
+
+_POSED: Final = (
+    *("fee_rate", "risk_aversion", "phi", "alpha", "terminal_cost", "q_min", "q_max", "sides"),
+    *("horizon_seconds", "min_depth", "compensate_drift", "epsilon_source"),
+)
+_NOT_POSED: Final = {
+    name: field.default for name, field in Settings.model_fields.items() if name not in _POSED
+}
+"""Settings that do not belong to a refit's problem, at their defaults."""
+_SOLUTIONS_KEPT: Final = 20_000
 
 Int1D = NDArray[np.int64]
 Float1D = NDArray[np.float64]
@@ -150,6 +161,7 @@ def _in_force(
     refits: Refits, settings: Settings, start_ms: int, end_ms: int
 ) -> Iterator[tuple[int, int, ParameterSet | ParameterFileError]]:
     """Yield from when until when (exclusive) which parameters are the newest."""
+    posed = settings.model_copy(update=_NOT_POSED)
     begins = refits.published_ms
     first = int(np.searchsorted(begins, start_ms, "right")) - 1
     if first < 0:
@@ -162,8 +174,14 @@ def _in_force(
         if begin < until:
             found = refits.sets[i]
             if isinstance(found, ParameterSet):
-                found = with_value_function(found, settings, log_level=logging.DEBUG)
+                found = _solved(found, posed)
             yield begin, until, found
+
+
+@lru_cache(maxsize=_SOLUTIONS_KEPT)
+def _solved(parameters: ParameterSet, posed: Settings) -> ParameterSet:
+    """Return the refit with the solution of its problem, which other guards do not change."""
+    return with_value_function(parameters, posed, log_level=logging.DEBUG)
 
 
 def _changes(

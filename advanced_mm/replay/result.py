@@ -268,7 +268,6 @@ class ReplayResult:
         names, codes = np.unique(np.array(self.decisions.calibration_id), return_inverse=True)
         named = codes[quotes["row"]] if n else np.empty(0, dtype=np.int64)
         named = np.where((quotes["at_touch"] == 1) | (names[named] == ""), -1, named)
-        unknown = np.full(n, np.nan)
         return Quotes(
             time_ms=np.asarray(quotes["sent_ns"] // NS_PER_MS),
             end_ms=np.asarray(quotes["ended_ns"] // NS_PER_MS),
@@ -278,7 +277,7 @@ class ReplayResult:
             mid=0.5 * (self.prices(quotes["bid"]) + self.prices(quotes["ask"])),
             depth=np.asarray(quotes["depth"]),
             edge=self.quote_edge,
-            queue_ahead=np.zeros(n) if self.queue == "front" else unknown,
+            queue_ahead=np.zeros(n) if self.queue == "front" else np.full(n, np.nan),
             refused=np.asarray(quotes["ended"] == Ended.VENUE_REFUSED),
             calibration_id=Words(named.astype(np.int64), names.tolist()),
             regime=Words.unknown(n),

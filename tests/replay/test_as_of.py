@@ -10,11 +10,13 @@ from advanced_mm.parameter_files import (
     MissingParametersError,
     ParameterSet,
     Settings,
+    model_problem,
     with_value_function,
 )
 from advanced_mm.parameter_files.history import CalibrationHistory
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import Quote, Quoter, Refusal, Touch, kind_of
+from advanced_mm.replay import as_of as module
 from advanced_mm.replay.as_of import MidPath, Refits, decision_table
 
 START = datetime(2026, 11, 23, 12, 0, 15, tzinfo=UTC)
@@ -225,3 +227,46 @@ def test_a_refit_that_no_bot_could_read_is_no_refit(make_set, tmp_path):
     place = np.searchsorted(table.time_ms, START_MS + np.array([1000, 6000, 16000]), "right") - 1
     assert table.ask_at_touch[place, 1].tolist() == [False, True, False]
     assert [table.bid_refusal[i, 0] > 0 for i in place] == [False, True, False]
+
+
+OTHERWISE = {
+    "fee_rate": -0.0002, "risk_aversion": 0.5, "phi": 0.001, "alpha": 0.1, "terminal_cost": 0.1,
+    "q_min": -2, "q_max": 3, "sides": "one", "horizon_seconds": 60.0, "min_depth": 2.0,
+    "compensate_drift": False, "epsilon_source": "least_squares", "toxicity_limit": 1.0,
+    "min_edge_bp": None, "max_published_age_seconds": 10.0, "max_data_age_seconds": 10.0,
+    "min_quote_age_seconds": 2.0, "max_quote_age_seconds": 20.0, "max_book_age_seconds": 5.0,
+    "requote_ticks": 5.0, "max_drawdown": 0.1, "window_minutes": 20.0, "max_window_minutes": 60.0,
+    "block_seconds": 0.1, "refit_interval_seconds": 30.0, "history_days": 9, "journal_days": 9,
+    "parameter_dir": "elsewhere", "backtest_parameters": "published",
+}  # fmt: skip
+
+
+def test_a_solution_is_shared_by_settings_that_pose_the_same_problem_and_no_others(make_set):
+    """``alpha`` and the terminal cost need a horizon, so each is changed beside one."""
+    assert set(OTHERWISE) == set(Settings.model_fields)
+    refit = make_set("r0", **SOUND)
+    base = Settings(horizon_seconds=30.0, q_min=-1)
+    for name, value in OTHERWISE.items():
+        changed = base.model_copy(update={name: value})
+        same = model_problem(refit, changed) == model_problem(refit, base)
+        assert same == (name in module._NOT_POSED), name
+
+
+def test_a_refit_is_solved_once_for_each_problem(make_set, monkeypatch):
+    sets, seconds = session(make_set)
+    time_ms, bid, ask = walk(seconds)
+    solved = []
+    original = module.with_value_function
+    monkeypatch.setattr(
+        module, "with_value_function", lambda *a, **k: solved.append(1) or original(*a, **k)
+    )
+
+    def table(**settings):
+        mids = MidPath.of_quotes(time_ms, bid, ask)
+        end = int(time_ms[-1])
+        decision_table(as_refits(sets), Settings(**settings), mids, START_MS, end)
+        return len(solved)
+
+    module._solved.cache_clear()
+    assert table() == table(toxicity_limit=1.0, min_edge_bp=None) == len(sets)
+    assert table(risk_aversion=0.5) == 2 * len(sets)
