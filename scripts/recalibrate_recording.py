@@ -5,7 +5,8 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,8 +27,6 @@ def main(argv: list[str] | None = None) -> int:
     """Refit, and say what was made."""
     options = _parser().parse_args(argv)
     configure_logging(options.verbose)
-    if not options.verbose:  # a line for each refit
-        logging.getLogger("advanced_mm.calibration.runner").setLevel(logging.WARNING)
     if None not in (options.since, options.until) and options.since > options.until:
         raise InputError("--since lies after --until: no time is left between them")
     settings, configured = load_settings(options.config)
@@ -42,13 +41,27 @@ def main(argv: list[str] | None = None) -> int:
     )
     began = time.perf_counter()
     history = CalibrationHistory(folder)
-    done = recalibrate(ShardStore(options.data_dir), coin, settings, history, plan, _progress)
+    with _without_lines_of_refits(options.verbose):
+        done = recalibrate(ShardStore(options.data_dir), coin, settings, history, plan, _progress)
     took = time.perf_counter() - began
     if options.json:
         print(json.dumps(_told(done, folder, plan, settings, took), indent=1))
     else:
         print(_sentence(done, folder, took))
     return 0
+
+
+@contextmanager
+def _without_lines_of_refits(verbose: bool) -> Iterator[None]:
+    """Keep the runner from logging a line for each refit, unless that is wanted."""
+    runner = logging.getLogger("advanced_mm.calibration.runner")
+    level = runner.level
+    try:
+        if not verbose:
+            runner.setLevel(logging.WARNING)
+        yield
+    finally:
+        runner.setLevel(level)
 
 
 def _parser() -> argparse.ArgumentParser:

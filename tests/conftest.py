@@ -1,8 +1,9 @@
 """What several parts' tests share."""
 
+import logging
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,6 +67,17 @@ def parameter_set(calibration_id: str = "r1", **changes: object) -> ParameterSet
         for kind, fields in values.items()
     }
     return ParameterSet("ETH", entries[KappaEntry], entries[EpsilonEntry], entries[LambdaEntry], ())
+
+
+@pytest.fixture(autouse=True)
+def root_logger_as_before() -> Iterator[None]:
+    """Undo what Freqtrade and scripts set in this process: the level, and handlers of their own."""
+    level = logging.root.level
+    yield
+    logging.root.setLevel(level)
+    for handler in logging.root.handlers[:]:
+        if type(handler).__module__.startswith(("freqtrade", "rich")):
+            logging.root.removeHandler(handler)
 
 
 @pytest.fixture(scope="session")
