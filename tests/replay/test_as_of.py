@@ -237,6 +237,7 @@ OTHERWISE = {
     "min_quote_age_seconds": 2.0, "max_quote_age_seconds": 20.0, "max_book_age_seconds": 5.0,
     "requote_ticks": 5.0, "max_drawdown": 0.1, "window_minutes": 20.0, "max_window_minutes": 60.0,
     "block_seconds": 0.1, "refit_interval_seconds": 30.0, "history_days": 9, "journal_days": 9,
+    "fair_price": "mid", "fair_price_horizon_seconds": 9.0,
     "parameter_dir": "elsewhere", "backtest_parameters": "published",
 }  # fmt: skip
 
