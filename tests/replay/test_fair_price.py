@@ -11,15 +11,18 @@ from advanced_mm.calibration.estimators import FairPriceEstimator
 from advanced_mm.calibration.recalibrate import RecalibrationPlan, recalibrate
 from advanced_mm.calibration.windows import Window
 from advanced_mm.errors import InputError
+from advanced_mm.journal import QuoteSent, read_journal
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.parameter_files import MissingParametersError, Settings
 from advanced_mm.parameter_files.history import CalibrationHistory
 from advanced_mm.performance import assess
+from advanced_mm.performance.from_journal import journal_records
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import Quoter, Touch
 from advanced_mm.replay import ReplayOptions, fixed_bp, fixed_depth, replay
 from advanced_mm.replay.as_of import MidPath, Refits, decision_table, fixed_around_fair
 from advanced_mm.replay.backtest import Backtest, Policy
+from advanced_mm.replay.journal import write_journal
 from tests.replay.markets import Market
 
 GRID = PriceGrid(3, 0.1)
@@ -55,6 +58,23 @@ def test_the_replayed_price_is_the_quoters(make_set, beta, bid_size, ask):
         assert quote["price"] * 0.1 == pytest.approx(quoter._price(side, fair, 0.15, touch))
         assert quote["fair"] == pytest.approx(fair)
         assert quote["ended"] != 7  # the venue refused none as taking liquidity
+
+
+def test_the_journal_of_a_replay_tells_the_fair_price_and_is_judged_by_the_mid(tmp_path):
+    market = Market()
+    for at in range(0, 2001, 500):
+        market.touch(at, 100.0, 101.0, 3.0, 1.0)
+    table = replace(fixed_depth(0.4, -1, 1), beta=np.array([0.4]))
+    result = replay(market.data(), table, OPTIONS, "back")
+    write_journal(result, tmp_path)
+    sent = read_journal(tmp_path).table(QuoteSent).to_pylist()
+    assert {(one["mid"], round(one["fair_price"], 9)) for one in sent} == {(100.5, 100.7)}
+    assert {round(one["depth"], 9) for one in sent} == {0.4}
+    (judged,) = journal_records(tmp_path, "ETH")
+    for record in (judged, result.record()):
+        bids, asks = (record.quotes.depth[record.quotes.sign == sign] for sign in (1, -1))
+        assert bids == pytest.approx(0.2)
+        assert asks == pytest.approx(0.6)
 
 
 def refits(sets) -> Refits:
