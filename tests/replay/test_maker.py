@@ -3,6 +3,7 @@
 The bid is 100.0, the ask 100.2 with 5 on each side; depths of 0.1 quote at the touch.
 """
 
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import advanced_mm.replay.run as replaying
 from advanced_mm.errors import InputError
 from advanced_mm.parameter_files import Settings
 from advanced_mm.price_grid import PriceGrid
@@ -154,6 +156,25 @@ def test_latencies_are_drawn_from_those_measured() -> None:
     cancelled = drawn[0][drawn[0]["ended"] == Ended.DRIFTED]
     replies = np.unique(cancelled["ended_ns"] % 1_000_000_000 // 1_000_000)
     assert set(replies) >= {60, 120, 180}  # twice one of them, or one of each
+
+
+def test_drawn_latencies_live_as_long_as_the_replay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """hftbacktest reads them at an address that it was given once, and holds nothing."""
+    draw, trade, drawn, alive = replaying._drawn_latencies, replaying.run_maker, [], []
+
+    def drawing(options: ReplayOptions) -> object:
+        rows = draw(options)
+        drawn.append(weakref.ref(rows))
+        return rows
+
+    def trading(*arguments: object) -> int:
+        alive.append(drawn[-1]() is not None)
+        return trade(*arguments)
+
+    monkeypatch.setattr(replaying, "_drawn_latencies", drawing)
+    monkeypatch.setattr(replaying, "run_maker", trading)
+    run(calm(), latencies_ms=np.array([30.0, 90.0]))
+    assert alive == [True]
 
 
 def test_post_only_order_that_would_take_is_refused_and_sent_again_at_the_next_look() -> None:
@@ -396,6 +417,8 @@ def test_wrong_questions_are_refused() -> None:
         replay(data, AT_TOUCH, replace(OPTIONS, start_ms=T0 + 20_000))
     with pytest.raises(InputError, match="order size"):
         replace(OPTIONS, size=0.0)
+    with pytest.raises(InputError, match="choose a smaller stake"):
+        replace(OPTIONS, size=1e9)
     with pytest.raises(InputError, match="latencies_ms"):
         replace(OPTIONS, latencies_ms=np.array([-1.0]))
     with pytest.raises(InputError, match="ascend"):
