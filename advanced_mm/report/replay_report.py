@@ -169,10 +169,10 @@ def _holes(holes: Sequence[tuple[int, int]]) -> Iterator[str]:
 
 def _queue_notes(run: PolicyRun) -> Iterator[str]:
     """Say what the guess at the queue is worth, and how many fills no trade confirms."""
-    if not run.fills:
-        return
     shares = [figures["by_book"].value for figures in run.figures.values()]
     shares = [share for share in shares if np.isfinite(share)]
+    if not shares:  # no fills, or none within the time with data
+        return
     low, high = f"{min(shares):.0%}", f"{max(shares):.0%}"
     yield (
         f"Of the turnover, {low if low == high else f'{low} to {high}'} was filled because the "

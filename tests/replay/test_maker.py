@@ -3,8 +3,12 @@
 The bid is 100.0, the ask 100.2 with 5 on each side; depths of 0.1 quote at the touch.
 """
 
+import os
+import subprocess
+import sys
 import weakref
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -427,3 +431,29 @@ def test_wrong_questions_are_refused() -> None:
         fixed_depth(-1.0, 0, 1)
     with pytest.raises(InputError, match="include 0"):
         fixed_depth(1.0, 1, 2)
+
+
+_REPLAYED = """
+import numpy as np
+from tests.replay.test_maker import calm, run
+market = calm().trade(2000, 100.0, 3.0, -1).trade(3000, 100.0, 2.5, -1)
+result = run(market)
+print(result.quotes[["sent_ns", "price", "filled", "position"]].tolist(), result.size.tolist())
+"""
+
+
+def test_the_maker_s_state_is_not_in_memory_that_was_freed() -> None:
+    """The C library fills freed memory with a pattern here; a row of a freed array would show it."""
+    told = []
+    for environment in ({}, {"MALLOC_PERTURB_": "165"}):
+        found = subprocess.run(
+            [sys.executable, "-c", _REPLAYED],
+            env=os.environ | environment | {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"},
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert found.returncode == 0, found.stderr
+        told.append(found.stdout)
+    assert told[0] == told[1]
