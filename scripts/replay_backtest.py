@@ -35,6 +35,7 @@ T = TypeVar("T")
 
 TABLE_WIDTH = 120
 HOUR_MS = 3_600_000
+LARGEST_FUNDING = 0.04
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -181,6 +182,8 @@ def _changed(settings: Settings, options: argparse.Namespace) -> Settings:
 def _runs(
     backtest: Backtest, policy: Policy, settings: Settings, options: argparse.Namespace
 ) -> list[PolicyRun]:
+    if not 0.001 <= options.look < 86_400:
+        raise InputError(f"--look {options.look:g} must be 0.001 to 86400 seconds")
     queues: tuple[Queue, ...] = QUEUES if options.queue == "all" else (options.queue,)
     market = ReplayOptions.of_settings(
         settings,
@@ -212,6 +215,11 @@ def _latencies(path: Path | None) -> "np.ndarray[tuple[int], np.dtype[np.float64
 def _funding(backtest: Backtest, rate: float | None) -> FundingRates | None:
     if rate is None:
         return None
+    if not abs(rate) <= LARGEST_FUNDING:
+        raise InputError(
+            f"--funding-rate {rate:g} is a share of the value an hour, at most {LARGEST_FUNDING:g} "
+            "at this venue"
+        )
     hours = np.arange(-(-backtest.start_ms // HOUR_MS), backtest.end_ms // HOUR_MS + 1) * HOUR_MS
     return FundingRates(hours.astype(np.int64), np.full(len(hours), rate))
 

@@ -182,6 +182,8 @@ def test_latencies_can_be_drawn_from_a_file(folder, tmp_path, capsys):
         (["--policy", "best"], "must be optimal or fixed:BP"),
         (["--inventory", "few"], "must be LOW:HIGH"),
         (["--stake", "0"], "must be positive"),
+        (["--look", "nan"], "must be 0.001 to 86400 seconds"),
+        (["--funding-rate", "nan"], "share of the value an hour"),
         (["--since", "2001-01-01", "--until", "2001-01-02"], "within it"),
         (["--since", "2026-01-02", "--until", "2026-01-01"], "lies after"),
     ],

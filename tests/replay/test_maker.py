@@ -443,7 +443,7 @@ print(result.quotes[["sent_ns", "price", "filled", "position"]].tolist(), result
 
 
 def test_the_maker_s_state_is_not_in_memory_that_was_freed() -> None:
-    """The C library fills freed memory with a pattern here; a row of a freed array would show it."""
+    """The C library fills freed memory with a pattern here, which a freed row would show."""
     told = []
     for environment in ({}, {"MALLOC_PERTURB_": "165"}):
         found = subprocess.run(
