@@ -66,7 +66,7 @@ def verdict_of(report: ReplayReport) -> str:
     if report.backtest.hours < TOO_SHORT_HOURS:
         told = (
             f"Too short: {60 * report.backtest.hours:.0f} minutes of data say little about a "
-            f"strategy; record at least an hour. On this little data: {told}"
+            f"strategy; record at least an hour. So far: {told}"
         )
     return told
 
