@@ -475,7 +475,7 @@ def basis_of(one: Performance) -> list[str]:
     after = f"{parts.with_markout / parts.fills:.0%}" if parts.fills else "none"
     return [
         f"{coin}, from {one.record.source}. Mids at the fills: {sources or 'none'}. Fills with a "
-        f"markout after {one.marks.horizon_s:g} s: {after}; the move of others is inventory.",
+        f"markout after {one.marks.horizon_s:g} s: {after}; the others count as inventory alone.",
         *one.notes,
     ]
 
