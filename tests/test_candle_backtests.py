@@ -268,6 +268,13 @@ def test_start_and_end_say_what_candles_cannot_tell(backtest, caplog):
     assert shown in caplog.text
 
 
+def test_the_command_of_the_replay_names_the_configuration_in_order(backtest, tmp_path, caplog):
+    """Freqtrade's list begins with the file that wins; the script's ends with it."""
+    backtest()
+    command = next(one for one in caplog.messages if "replay_backtest.py" in one)
+    assert command.endswith(f"config.json {tmp_path / 'overlay.json'}")
+
+
 # ---- hyperopt
 
 SEARCHED = {
