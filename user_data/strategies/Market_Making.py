@@ -17,6 +17,7 @@ from pandas import DataFrame
 
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import AdvancedMMError, InputError
+from advanced_mm.eyes import BackgroundEyes, Eyes, LoopWait
 from advanced_mm.instruments import coin_of_market
 from advanced_mm.journal import JOURNAL_FOLDER, JournalWriter
 from advanced_mm.markets.candle_notes import CandleNotes
@@ -114,6 +115,8 @@ class Market_Making(IStrategy):
         self._books: dict[str, Any] = {}
         self._decisions: dict[str, Quote | Refusal] = {}
         self._live: LiveTrading | None = None
+        self._stream: BackgroundEyes | None = None
+        self._wait: LoopWait | None = None
         self._bad_rows = BadRows()
         self._log = QuoteLog(self._bad_rows, repeats=self._trading)
         self._candles: CandleBacktest | None = None
@@ -200,11 +203,25 @@ class Market_Making(IStrategy):
             self._tell_caveats()
             return
         exchange = self.dp._exchange  # Freqtrade has no public access to it
-        spare_requests(exchange, self._bad_rows)
+        eyes = self._open_eyes(exchange) if self.settings.own_stream else None
+        spare_requests(exchange, self._bad_rows, eyes)
+        if self.config["internals"]["process_throttle_secs"] == 0:
+            self._wait = LoopWait(eyes)
         if self.config["runmode"] == RunMode.LIVE:
             self.order_time_in_force = {"entry": "ALO", "exit": "ALO"}
             self._live = LiveTrading(exchange, self._bad_rows)
         self._open_journal(exchange)
+
+    def _open_eyes(self, exchange: Any) -> Eyes:
+        """Connect to the websocket that Freqtrade's own client would use, and listen."""
+        client = exchange._api_async
+        user = None
+        if self.config["runmode"] == RunMode.LIVE:
+            user, _ = client.handle_public_address("own_stream", {})
+        eyes = Eyes(self._configured_coins(), user)
+        self._stream = BackgroundEyes(client.urls["api"]["ws"]["public"], eyes)
+        self._stream.start()
+        return eyes
 
     def _tell_caveats(self) -> None:
         """Say what a backtest on candles cannot know, and what can tell it."""
@@ -238,8 +255,13 @@ class Market_Making(IStrategy):
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
         """Remove the lock that Freqtrade sets until the end of the candle after each closed trade.
 
-        In live trading, resolve orders in doubt and compare the account with the books.
+        Before that, wait for something to do. In live trading, resolve orders in doubt and compare
+        the account with the books.
         """
+        if self._wait is not None:
+            trades = Trade.get_open_trades()
+            self._wait.until(lambda: self._is_called(trades))
+            current_time = datetime.now(UTC)
         self._log.skipped_rows(current_time)
         if self._live is not None:
             self._live.at_loop(self.dp.current_whitelist(), Trade.get_open_trades())
@@ -253,6 +275,43 @@ class Market_Making(IStrategy):
             for line in self._log.counts():
                 logger.info("not quoting: %s times", line)
             self._tell_caveats()
+
+    def _is_called(self, trades: list[Trade]) -> bool:
+        """Return whether a quote is to be sent, replaced or withdrawn, or a dry one has filled."""
+        try:
+            return any(
+                self._calls(pair, [trade for trade in trades if trade.pair == pair])
+                for pair in {*self.dp.current_whitelist(), *(trade.pair for trade in trades)}
+            )
+        except Exception as error:
+            logger.debug("a loop begins as it is not known whether it must: %r", error)
+            return True
+
+    def _calls(self, pair: str, trades: list[Trade]) -> bool:
+        now = datetime.now(UTC)
+        grid = self._grid(pair)
+        touch = touch_of(pair, self.dp.orderbook(pair, 20), self._own_sizes(pair))
+        quoter = self._quoter(pair, touch.mid, grid)
+        if not trades:
+            return isinstance(quoter.entry(self._entry_side, 0, touch, now), Quote)
+        for trade in trades:
+            if not trade.open_orders:
+                return isinstance(quoter.exit(*_offer_of(trade), touch, now), Quote)
+            for order in trade.open_orders:
+                if order.order_type != "limit":
+                    continue
+                entering = order.ft_order_side == trade.entry_side
+                wanted = (
+                    quoter.entry(self._entry_side, 0, touch, now)
+                    if entering
+                    else quoter.exit(*_offer_of(trade), touch, now)
+                )
+                price = order.safe_placement_price
+                age = (now - order.order_date_utc).total_seconds()
+                crossed = touch.ask <= price if order.ft_order_side == "buy" else touch.bid >= price
+                if crossed or quoter.is_outdated(price, age, wanted):
+                    return True
+        return False
 
     def _tell_journal(self, journal: TradeJournal, now: datetime) -> None:
         trades = Trade.get_open_trades()
@@ -278,6 +337,8 @@ class Market_Making(IStrategy):
         super().ft_bot_cleanup()
         if self._live is not None:
             self._live.close()
+        if self._stream is not None:
+            self._stream.close()
         if self._log.journal is not None:
             self._log.journal.close(Trade.get_open_trades)
 
@@ -637,19 +698,22 @@ class Market_Making(IStrategy):
         return PriceGrid(int(market["info"]["szDecimals"]), float(market["precision"]["price"]))
 
     def _touch(self, pair: str, now: datetime) -> Touch:
-        """Return the best bid and offer, fetched at most every quarter of a second."""
+        """Return the best bid and offer, asked for at most every quarter of a second."""
         asked = self._touches.get(pair)
-        if asked is not None and timedelta(0) <= now - asked[0] < BOOK_REUSE:
+        seen = self._stream is not None and self._stream.eyes.healthy
+        if not seen and asked is not None and timedelta(0) <= now - asked[0] < BOOK_REUSE:
             return asked[1]
         book = self.dp.orderbook(pair, 20)
-        live = self.config["runmode"] == RunMode.LIVE
-        own = own_sizes(pair, Trade.get_open_trades()) if live else {}
-        touch = touch_of(pair, book, own)
+        touch = touch_of(pair, book, self._own_sizes(pair))
         self._touches[pair] = (now, touch)
         self._books[pair] = book
         if self._log.journal is not None:
             self._log.journal.saw(self._coin(pair), touch)
         return touch
+
+    def _own_sizes(self, pair: str) -> dict[float, float]:
+        live = self.config["runmode"] == RunMode.LIVE
+        return own_sizes(pair, Trade.get_open_trades()) if live else {}
 
     def _log_refusal(self, pair: str, now: datetime, reason: str) -> None:
         if self.config["runmode"] == RunMode.HYPEROPT:
