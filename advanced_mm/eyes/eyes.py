@@ -109,9 +109,7 @@ class Eyes:
             self._tell()
 
     def look(self) -> Sequence[str]:
-        """Wake those who wait if the data have become old."""
-        with self._changed:
-            self._changed.notify_all()
+        """Return no messages: a silent connection is dropped as a whole."""
         return ()
 
     def received(self, text: str) -> Heard:
@@ -179,6 +177,8 @@ class Eyes:
     def _health(self, coins: Collection[str]) -> Health:
         if not self._connected:
             return Health.RECONNECTING
+        if not coins:  # nothing would tell whether the connection is silent
+            return Health.SILENT
         now = self._clock()
         for coin in coins:
             book = self._books.get(coin)

@@ -11,6 +11,7 @@ REMEMBERED: Final = 2_000
 """Orders and forms kept; the venue's snapshot of fills is as long."""
 
 _OPEN: Final = "open"
+_RESTING: Final = ("Alo", "Gtc")
 _SMALLEST: Final = 1e-9
 
 
@@ -137,6 +138,8 @@ class OwnOrders:
         form = self._forms.get(str(order.get("cloid")))
         limit = form and form["t"].get("limit")
         if not (form and limit):  # sent by hand, or by a bot before this one
+            return None
+        if limit["tif"] not in _RESTING:  # the venue gives a market order another type
             return None
         return {
             **order,

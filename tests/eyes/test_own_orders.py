@@ -53,6 +53,14 @@ def test_an_order_of_another_hand_is_not_answered():
     assert orders.answer(7, 2.5, 5.0)["order"]["order"]["tif"] == "Gtc"
 
 
+def test_a_market_order_is_left_to_the_venue():
+    orders = OwnOrders()
+    orders.sent({"type": "order", "orders": [{**FORM, "t": {"limit": {"tif": "Ioc"}}}]})
+    orders.fill(fill(1, "1.0"))
+    orders.update(update("filled", "0.0"), 1.0)
+    assert orders.answer(7, 1.5, 5.0) is None
+
+
 def test_a_resting_order_is_asked_for_again_after_a_while(orders):
     assert orders.answer(7, 6.1, 5.0) is None
     orders.told_by_rest(update(), 6.2)

@@ -205,7 +205,7 @@ class Market_Making(IStrategy):
         exchange = self.dp._exchange  # Freqtrade has no public access to it
         eyes = self._open_eyes(exchange) if self.settings.own_stream else None
         spare_requests(exchange, self._bad_rows, eyes)
-        if self.config["internals"]["process_throttle_secs"] == 0:
+        if self.config.get("internals", {}).get("process_throttle_secs") == 0:
             self._wait = LoopWait(eyes)
         if self.config["runmode"] == RunMode.LIVE:
             self.order_time_in_force = {"entry": "ALO", "exit": "ALO"}
@@ -278,19 +278,23 @@ class Market_Making(IStrategy):
 
     def _is_called(self, trades: list[Trade]) -> bool:
         """Return whether a quote is to be sent, replaced or withdrawn, or a dry one has filled."""
+        slots = self.config.get("max_open_trades", math.inf)
+        may_enter = slots < 0 or len(trades) < slots
         try:
             return any(
-                self._calls(pair, [trade for trade in trades if trade.pair == pair])
+                self._calls(pair, [trade for trade in trades if trade.pair == pair], may_enter)
                 for pair in {*self.dp.current_whitelist(), *(trade.pair for trade in trades)}
             )
         except Exception as error:
             logger.debug("a loop begins as it is not known whether it must: %r", error)
             return True
 
-    def _calls(self, pair: str, trades: list[Trade]) -> bool:
+    def _calls(self, pair: str, trades: list[Trade], may_enter: bool) -> bool:
+        if not (trades or may_enter):
+            return False
         now = datetime.now(UTC)
         grid = self._grid(pair)
-        touch = touch_of(pair, self.dp.orderbook(pair, 20), self._own_sizes(pair))
+        touch = touch_of(pair, self.dp.orderbook(pair, 20), self._own_sizes(pair, trades))
         quoter = self._quoter(pair, touch.mid, grid)
         if not trades:
             return isinstance(quoter.entry(self._entry_side, 0, touch, now), Quote)
@@ -704,16 +708,15 @@ class Market_Making(IStrategy):
         if not seen and asked is not None and timedelta(0) <= now - asked[0] < BOOK_REUSE:
             return asked[1]
         book = self.dp.orderbook(pair, 20)
-        touch = touch_of(pair, book, self._own_sizes(pair))
+        touch = touch_of(pair, book, self._own_sizes(pair, Trade.get_open_trades()))
         self._touches[pair] = (now, touch)
         self._books[pair] = book
         if self._log.journal is not None:
             self._log.journal.saw(self._coin(pair), touch)
         return touch
 
-    def _own_sizes(self, pair: str) -> dict[float, float]:
-        live = self.config["runmode"] == RunMode.LIVE
-        return own_sizes(pair, Trade.get_open_trades()) if live else {}
+    def _own_sizes(self, pair: str, trades: list[Trade]) -> dict[float, float]:
+        return own_sizes(pair, trades) if self.config["runmode"] == RunMode.LIVE else {}
 
     def _log_refusal(self, pair: str, now: datetime, reason: str) -> None:
         if self.config["runmode"] == RunMode.HYPEROPT:
