@@ -17,11 +17,13 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import requests
 from rich.console import Console
 from rich.table import Table
@@ -92,11 +94,25 @@ def trade(settings: dict[str, Any], minutes: float, folder: Path) -> Outcome:
 
 
 def delays(folder: Path, history: list[dict[str, Any]]) -> list[float]:
-    """Return the seconds from each call for a new quote to the order that answered it."""
+    """Return `answered_calls` of a session's folder and the venue's list of orders."""
     quotes = ShardStore(folder / "HL_data").read("ETH").quotes
-    mids = (quotes.bid + quotes.ask) / 2
     events = read_journal(folder / "journal").events(QuoteSent)
     sent = {one.order: one for one in events if isinstance(one, QuoteSent)}
+    return answered_calls(quotes.time_ms, (quotes.bid + quotes.ask) / 2, sent, history)
+
+
+def answered_calls(
+    time_ms: npt.NDArray[np.int64],
+    mids: npt.NDArray[np.float64],
+    sent: Mapping[str, QuoteSent],
+    history: list[dict[str, Any]],
+) -> list[float]:
+    """Return the seconds from each call for a new quote to the order that answered it.
+
+    A call lasts as long as the resting price is off by `REQUOTE_TICKS`; it begins when the mid has
+    gone there, but not before the quote's least age. Only quotes of the same refit and side as the
+    one they replace are counted, and only calls that lasted until the cancel was sent.
+    """
     orders = sorted(history, key=lambda one: int(one["order"]["timestamp"]))
     found = []
     for old, new in itertools.pairwise(orders):
@@ -107,18 +123,17 @@ def delays(folder: Path, history: list[dict[str, Any]]) -> list[float]:
             continue
         placed, ended = int(old["order"]["timestamp"]), int(old["statusTimestamp"])
         grid = PriceGrid(4, first.tick)
-        rows = slice(*np.searchsorted(quotes.time_ms, (placed, ended - LATENCY_MS), side="right"))
-        start = max(rows.start - 1, 0)
         price_at = grid.bid if first.side == "bid" else grid.ask
+        begin, end = np.searchsorted(time_ms, (placed, ended - LATENCY_MS), side="right")
         called: float | None = None
-        for at, mid in zip(quotes.time_ms[start : rows.stop], mids[start : rows.stop], strict=True):
-            if not np.isfinite(mid):
+        for row in range(max(int(begin) - 1, 0), int(end)):
+            if not np.isfinite(mids[row]):
                 continue
-            off = abs(price_at(float(mid), first.depth) - first.price) / first.tick
+            off = abs(price_at(float(mids[row]), first.depth) - first.price) / first.tick
             if off < REQUOTE_TICKS - 1e-6:
                 called = None
             elif called is None:
-                called = max(float(at), placed + LEAST_AGE_MS)
+                called = max(float(time_ms[row]), placed + LEAST_AGE_MS)
         if called is not None:
             found.append((int(new["order"]["timestamp"]) - called) / 1000)
     return found
