@@ -204,21 +204,22 @@ def test_parameters_and_journal_are_kept_by_the_venue_s_name_of_a_pair(
 
 def test_a_loop_is_called_for_when_a_quote_has_to_change(build):
     strategy = build(min_quote_age_seconds=2.0)
-    assert strategy._is_called([])  # nothing rests
+    assert strategy._caller([]) == (PAIR, "entry")  # nothing rests
     price = strategy.custom_entry_price(PAIR, None, datetime.now(UTC), 2999.9, None, "long")
     entry = SimpleNamespace(**{**vars(trade()), "open_orders": [], "entry_side": "buy"})
     entry.open_orders = [order(price)]
-    assert not strategy._is_called([entry])
+    assert strategy._caller([entry]) is None
     strategy.dp.bid, strategy.dp.ask = 3001.9, 3002.1
-    assert strategy._is_called([entry])
+    assert strategy._caller([entry]) == (PAIR, "o1")
     entry.open_orders = [order(price, age=1.0)]
-    assert not strategy._is_called([entry])  # it has not reached its least age
+    assert strategy._caller([entry]) is None  # it has not reached its least age
     strategy.dp.bid, strategy.dp.ask = price - 0.2, price - 0.1
-    assert strategy._is_called([entry])  # a dry run has filled it
+    assert strategy._caller([entry]) == (PAIR, "o1")  # a dry run has filled it
     strategy.dp.bid, strategy.dp.ask = 2999.9, 3000.1
-    assert strategy._is_called([trade()])  # nothing is offered
+    assert strategy._caller([trade()]) == (PAIR, "exit")  # nothing is offered
+    strategy.config["max_open_trades"] = 1
     strategy.dp.error = ExchangeError("no book")
-    assert strategy._is_called([entry])
+    assert strategy._caller([entry]) == "unknown"
 
 
 def test_a_loop_waits_only_where_freqtrade_does_not(build):

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Final, Protocol
 
 __all__ = ["LONGEST_WAIT_SECONDS", "LoopWait", "Watched"]
@@ -16,7 +16,9 @@ LOOK_SECONDS: Final = 0.1
 """How often it is looked whether time alone calls for a loop: a quote's age, new parameters."""
 
 SHORTEST_PAUSE_SECONDS: Final = 0.05
-"""Between loops if what called for one still does after it; doubles each time."""
+"""Between loops if what called for one still does after it, as when the venue refuses an order;
+doubles each time.
+"""
 
 
 class Watched(Protocol):
@@ -60,14 +62,16 @@ class LoopWait:
         self._began = float("-inf")
         self._own_changes = 0
         self._believed = False
+        self._answered: Hashable = None
         self._pause = SHORTEST_PAUSE_SECONDS
 
-    def until(self, calls: Callable[[], bool]) -> None:
-        """Wait until an own order was filled or has ended, ``calls()``, or a second is over.
+    def until(self, calls: Callable[[], Hashable]) -> None:
+        """Wait until an own order was filled or has ended, something calls, or a second is over.
 
-        The second counts from the end of the last wait, when that loop began. If the websocket
-        fails, the loop begins at once, so that the venue is asked; until it is back, loops begin
-        every second.
+        ``calls`` returns what calls for a loop, or None: the same again if the loop that it began
+        could do nothing about it. The second counts from the end of the last wait, when that loop
+        began. If the websocket fails, the loop begins at once, so that the venue is asked; until it
+        is back, loops begin every second.
         """
         self._wait(calls)
         self._began = self._clock()
@@ -78,7 +82,6 @@ class LoopWait:
         if sight is None:
             self._sleep(max(0.0, end - self._clock()))
             return
-        first = True
         while True:
             changes, now = sight.changes, self._clock()
             believed, had_believed = sight.healthy, self._believed
@@ -90,19 +93,19 @@ class LoopWait:
                 return
             if now >= end or (had_believed and not believed):
                 return
-            if believed and calls():
-                if not first:
-                    self._pause = SHORTEST_PAUSE_SECONDS
-                    return
-                # The loop that has just ended could not do what is called for, or has just begun.
-                earliest = self._began + self._pause
-                if now >= earliest:
-                    self._pause = min(2 * self._pause, LONGEST_WAIT_SECONDS)
-                    return
-                sight.wait(changes, min(earliest - now, end - now))
-                continue
-            first = False
-            sight.wait(changes, min(LOOK_SECONDS, end - now))
+            seconds = LOOK_SECONDS
+            if believed:
+                caller = calls()
+                if caller is None or caller != self._answered:
+                    self._answered, self._pause = caller, SHORTEST_PAUSE_SECONDS
+                    if caller is not None:
+                        return
+                else:
+                    seconds = self._began + self._pause - now
+                    if seconds <= 0:
+                        self._pause = min(2 * self._pause, LONGEST_WAIT_SECONDS)
+                        return
+            sight.wait(changes, min(seconds, end - now))
 
 
 def _log_change(believed: bool) -> None:

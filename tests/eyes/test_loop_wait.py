@@ -26,7 +26,12 @@ class Sight:
 
 
 def never():
-    return False
+    return None
+
+
+def calling_if(condition):
+    """Something that calls while a condition holds."""
+    return lambda: "quote 1" if condition() else None
 
 
 @pytest.fixture
@@ -59,14 +64,14 @@ def test_the_second_counts_from_the_beginning_of_the_last_loop(begun):
 
 def test_a_touch_that_calls_for_a_quote_ends_the_wait_at_once(begun):
     sight, wait = begun((0.33, lambda sight: setattr(sight, "touch", 1)))
-    wait.until(lambda: hasattr(sight, "touch"))
+    wait.until(calling_if(lambda: hasattr(sight, "touch")))
     assert sight.now == 0.33
 
 
 def test_time_alone_may_call(begun):
     """A quote reaches its least age, or new parameters are published: no message tells of it."""
     sight, wait = begun()
-    wait.until(lambda: sight.now >= 0.42)
+    wait.until(calling_if(lambda: sight.now >= 0.42))
     assert 0.42 <= sight.now <= 0.53
 
 
@@ -92,15 +97,22 @@ def test_a_call_that_a_loop_cannot_satisfy_does_not_spin(begun):
     sight, wait = begun()
     began = []
     while sight.now < 20:
-        wait.until(lambda: True)
+        wait.until(lambda: "an entry that the venue refuses")
         began.append(sight.now)
     assert len(began) < 30
-    assert began[0] <= 0.05 + 1e-9
-    wait.until(never)  # what was called for is done: the next call is answered at once again
+    assert began[:2] == [0.0, pytest.approx(0.05)]
     at = sight.now
-    wait.until(lambda: sight.now > at + 0.3)
-    wait.until(lambda: True)
-    assert sight.now - at < 0.6
+    wait.until(lambda: "another")  # is answered at once
+    assert sight.now == at
+
+
+def test_calls_that_loops_satisfy_are_answered_at_once_however_often(begun):
+    """Each loop replaces the quote, and the touch has moved on meanwhile."""
+    sight, wait = begun()
+    for number in range(10):
+        wait.until(lambda number=number: number)
+        assert sight.now == pytest.approx(0.1 * number)
+        sight.now += 0.1
 
 
 def test_without_a_websocket_only_time_counts():

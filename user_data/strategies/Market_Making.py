@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -260,7 +260,7 @@ class Market_Making(IStrategy):
         """
         if self._wait is not None:
             trades = Trade.get_open_trades()
-            self._wait.until(lambda: self._is_called(trades))
+            self._wait.until(lambda: self._caller(trades))
             current_time = datetime.now(UTC)
         self._log.skipped_rows(current_time)
         if self._live is not None:
@@ -276,46 +276,46 @@ class Market_Making(IStrategy):
                 logger.info("not quoting: %s times", line)
             self._tell_caveats()
 
-    def _is_called(self, trades: list[Trade]) -> bool:
-        """Return whether a quote is to be sent, replaced or withdrawn, or a dry one has filled."""
+    def _caller(self, trades: list[Trade]) -> Hashable:
+        """Return which quote is to be sent, replaced or withdrawn, or has filled dry; or None."""
         slots = self.config.get("max_open_trades", math.inf)
-        may_enter = slots < 0 or len(trades) < slots
+        pairs = {trade.pair for trade in trades}
+        if slots < 0 or len(trades) < slots:
+            pairs |= set(self.dp.current_whitelist())
         try:
-            return any(
-                self._calls(pair, [trade for trade in trades if trade.pair == pair], may_enter)
-                for pair in {*self.dp.current_whitelist(), *(trade.pair for trade in trades)}
-            )
+            for pair in sorted(pairs):
+                caller = self._caller_of(pair, [trade for trade in trades if trade.pair == pair])
+                if caller is not None:
+                    return pair, caller
         except Exception as error:
             logger.debug("a loop begins as it is not known whether it must: %r", error)
-            return True
+            return "unknown"
+        return None
 
-    def _calls(self, pair: str, trades: list[Trade], may_enter: bool) -> bool:
-        if not (trades or may_enter):
-            return False
+    def _caller_of(self, pair: str, trades: list[Trade]) -> str | None:
         now = datetime.now(UTC)
         grid = self._grid(pair)
         touch = touch_of(pair, self.dp.orderbook(pair, 20), self._own_sizes(pair, trades))
         quoter = self._quoter(pair, touch.mid, grid)
         if not trades:
-            return isinstance(quoter.entry(self._entry_side, 0, touch, now), Quote)
+            entry = quoter.entry(self._entry_side, 0, touch, now)
+            return "entry" if isinstance(entry, Quote) else None
         for trade in trades:
-            if not trade.open_orders:
-                return isinstance(quoter.exit(*_offer_of(trade), touch, now), Quote)
+            offer = quoter.exit(*_offer_of(trade), touch, now)
+            if not trade.open_orders and isinstance(offer, Quote):
+                return "exit"
             for order in trade.open_orders:
                 if order.order_type != "limit":
                     continue
-                entering = order.ft_order_side == trade.entry_side
-                wanted = (
-                    quoter.entry(self._entry_side, 0, touch, now)
-                    if entering
-                    else quoter.exit(*_offer_of(trade), touch, now)
-                )
+                wanted = offer
+                if order.ft_order_side == trade.entry_side:
+                    wanted = quoter.entry(self._entry_side, 0, touch, now)
                 price = order.safe_placement_price
                 age = (now - order.order_date_utc).total_seconds()
                 crossed = touch.ask <= price if order.ft_order_side == "buy" else touch.bid >= price
                 if crossed or quoter.is_outdated(price, age, wanted):
-                    return True
-        return False
+                    return str(order.order_id)
+        return None
 
     def _tell_journal(self, journal: TradeJournal, now: datetime) -> None:
         trades = Trade.get_open_trades()
