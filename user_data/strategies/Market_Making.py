@@ -214,12 +214,11 @@ class Market_Making(IStrategy):
 
     def _open_eyes(self, exchange: Any) -> Eyes:
         """Connect to the websocket that Freqtrade's own client would use, and listen."""
-        client = exchange._api_async
         user = None
         if self.config["runmode"] == RunMode.LIVE:
-            user, _ = client.handle_public_address("own_stream", {})
+            user, _ = exchange._api.handle_public_address("own_stream", {})
         eyes = Eyes(self._configured_coins(), user)
-        self._stream = BackgroundEyes(client.urls["api"]["ws"]["public"], eyes)
+        self._stream = BackgroundEyes(exchange._api_async.urls["api"]["ws"]["public"], eyes)
         self._stream.start()
         return eyes
 
