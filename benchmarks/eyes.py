@@ -1,12 +1,12 @@
 """Speed of a live bot: from a touch that calls for a new quote to that quote at the venue.
 
-Runs two live sessions on the loopback venue, each request taking 50 ms there: one that asks over
-REST once a second, one with a websocket of its own. A touch calls for a new quote if it moves the
+Runs live sessions on the loopback venue, each request taking 50 ms there: one that asks over REST
+once a second, two with a websocket of their own. A touch calls for a new quote if it moves the
 price of the resting one by ``requote_ticks`` and that has rested for its least age. The time
 counted ends when the new order has reached the venue; two requests, a cancel and an order, take
 0.1 s of it. Touches are those that the collector recorded, orders those of the venue's own list.
 
-    python benchmarks/eyes.py                 # 10 minutes
+    python benchmarks/eyes.py                 # 15 minutes
     python benchmarks/eyes.py --minutes 2     # minimum: the first minute is not counted
 """
 
@@ -37,10 +37,11 @@ from advanced_mm.session.session import PaperSession, SessionOptions
 
 ROOT = Path(__file__).resolve().parents[1]
 LATENCY_MS = 50
-REQUOTE_TICKS, LEAST_AGE_MS = 2.0, 1000.0
+REQUOTE_TICKS, LEAST_AGE_S = 2.0, 1.0
 CASES = {
     "REST, once a second": {"own_stream": False},
     "own websocket": {"own_stream": True},
+    "own websocket, least age 0.2 s": {"own_stream": True, "min_quote_age_seconds": 0.2},
 }
 
 
@@ -58,7 +59,10 @@ class Outcome:
 def trade(settings: dict[str, Any], minutes: float, folder: Path) -> Outcome:
     """Run a live session and measure it."""
     options = SessionOptions(
-        root=ROOT, folder=folder, live=True, overrides={"min_quote_age_seconds": 1.0, **settings}
+        root=ROOT,
+        folder=folder,
+        live=True,
+        overrides={"min_quote_age_seconds": LEAST_AGE_S, **settings},
     )
     with PaperSession(options) as session:
         session.start(threading.Event())
@@ -89,16 +93,19 @@ def trade(settings: dict[str, Any], minutes: float, folder: Path) -> Outcome:
             if one["oid"] in placed and not one["crossed"]
         ],
     )
-    outcome.delays = delays(folder, history)
+    outcome.delays = delays(
+        folder, history, 1000 * settings.get("min_quote_age_seconds", LEAST_AGE_S)
+    )
     return outcome
 
 
-def delays(folder: Path, history: list[dict[str, Any]]) -> list[float]:
+def delays(folder: Path, history: list[dict[str, Any]], least_age_ms: float) -> list[float]:
     """Return `answered_calls` of a session's folder and the venue's list of orders."""
     quotes = ShardStore(folder / "HL_data").read("ETH").quotes
     events = read_journal(folder / "journal").events(QuoteSent)
     sent = {one.order: one for one in events if isinstance(one, QuoteSent)}
-    return answered_calls(quotes.time_ms, (quotes.bid + quotes.ask) / 2, sent, history)
+    mids = (quotes.bid + quotes.ask) / 2
+    return answered_calls(quotes.time_ms, mids, sent, history, least_age_ms)
 
 
 def answered_calls(
@@ -106,6 +113,7 @@ def answered_calls(
     mids: npt.NDArray[np.float64],
     sent: Mapping[str, QuoteSent],
     history: list[dict[str, Any]],
+    least_age_ms: float = 1000 * LEAST_AGE_S,
 ) -> list[float]:
     """Return the seconds from each call for a new quote to the order that answered it.
 
@@ -133,7 +141,7 @@ def answered_calls(
             if off < REQUOTE_TICKS - 1e-6:
                 called = None
             elif called is None:
-                called = max(float(time_ms[row]), placed + LEAST_AGE_MS)
+                called = max(float(time_ms[row]), placed + least_age_ms)
         if called is not None:
             found.append((int(new["order"]["timestamp"]) - called) / 1000)
     return found

@@ -76,7 +76,7 @@ class LoopWait:
         self._wait(calls)
         self._began = self._clock()
 
-    def _wait(self, calls: Callable[[], bool]) -> None:
+    def _wait(self, calls: Callable[[], Hashable]) -> None:
         end = self._began + LONGEST_WAIT_SECONDS
         sight = self._sight
         if sight is None:
