@@ -38,7 +38,7 @@ from advanced_mm.session.session import PaperSession, SessionOptions
 ROOT = Path(__file__).resolve().parents[1]
 LATENCY_MS = 50
 REQUOTE_TICKS, LEAST_AGE_S = 2.0, 1.0
-CASES = {
+CASES: dict[str, dict[str, Any]] = {
     "REST, once a second": {"own_stream": False},
     "own websocket": {"own_stream": True},
     "own websocket, least age 0.2 s": {"own_stream": True, "min_quote_age_seconds": 0.2},
