@@ -7,7 +7,14 @@ from math import inf
 from typing import Final, NamedTuple, get_args
 
 from advanced_mm.errors import InputError
-from advanced_mm.model import ModelParameters, ValueFunction, risk_aversion_to_phi, solve
+from advanced_mm.model import (
+    ModelParameters,
+    QuoteAge,
+    SideProblem,
+    ValueFunction,
+    risk_aversion_to_phi,
+    solve,
+)
 from advanced_mm.parameter_files.entries import (
     EpsilonEntry,
     ParameterEntry,
@@ -28,6 +35,7 @@ __all__ = [
     "move_in_depths",
     "move_line",
     "published_solution",
+    "quote_age",
     "same_problem",
     "value_function_fields",
     "with_value_function",
@@ -42,8 +50,9 @@ def model_problem(
     """Build the problem that the bot's quotes are solved from.
 
     lambda in F is the fill intensity lambda0 of the hurdle fit, epsilon the move chosen by
-    ``epsilon_source``. An uncompensated drift uses the arrival rates and the least-squares epsilon.
-    The fee per unit is the rate times ``mid`` (default: the refit's mid).
+    ``epsilon_source``; both, and kappa, are those of quotes that grow as old as the settings say
+    (`QuoteAge.effective`). An uncompensated drift uses the arrival rates and the least-squares
+    epsilon. The fee per unit is the rate times ``mid`` (default: the refit's mid).
 
     Raises
     ------
@@ -55,19 +64,24 @@ def model_problem(
     lambda0_minus = _fitted(parameters, "lambda0-", lambda_.lambda0_minus)
     kappa_plus = _fitted(parameters, "kappa+", kappa.kappa_plus)
     kappa_minus = _fitted(parameters, "kappa-", kappa.kappa_minus)
-    ask, bid = move_in_depths(parameters, settings.epsilon_source)
+    ask_move, bid_move = move_in_depths(parameters, settings.epsilon_source)
     at_mid = _fitted(parameters, "mid", kappa.mid) if mid is None else mid
+    # At the refit's mid, so that between refits nothing but the fee of the problem changes.
+    fee = settings.fee_rate * (at_mid if kappa.mid is None else kappa.mid)
+    age = quote_age(parameters, settings)
+    ask = age.effective(SideProblem(lambda0_plus, kappa_plus, *ask_move), fee, settings.min_depth)
+    bid = age.effective(SideProblem(lambda0_minus, kappa_minus, *bid_move), fee, settings.min_depth)
     phi = settings.phi
     if phi is None:
         lambda_bar, kappa_bar = (lambda0_plus + lambda0_minus) / 2, (kappa_plus + kappa_minus) / 2
         phi = risk_aversion_to_phi(settings.risk_aversion, lambda_bar, kappa_bar)
     return ModelParameters(
-        lambda_plus=lambda0_plus,
-        lambda_minus=lambda0_minus,
-        kappa_plus=kappa_plus,
-        kappa_minus=kappa_minus,
-        epsilon_plus=ask.intercept,
-        epsilon_minus=bid.intercept,
+        lambda_plus=ask.intensity,
+        lambda_minus=bid.intensity,
+        kappa_plus=ask.kappa,
+        kappa_minus=bid.kappa,
+        epsilon_plus=ask.cost,
+        epsilon_minus=bid.cost,
         impact_slope_plus=ask.slope,
         impact_slope_minus=bid.slope,
         phi=phi,
@@ -82,6 +96,11 @@ def model_problem(
         drift=None if settings.compensate_drift else _arrival_drift(parameters),
         terminal_cost=settings.terminal_cost,
     )
+
+
+def quote_age(parameters: ParameterSet, settings: Settings) -> QuoteAge:
+    """Return the age that quotes reach and the fitted volatility; no age if that was not fitted."""
+    return QuoteAge(settings.oldest_quote_seconds(), parameters.epsilon.sigma or 0.0)
 
 
 class Move(NamedTuple):
