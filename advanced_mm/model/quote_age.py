@@ -190,6 +190,17 @@ class QuoteAge:
         best = fills.best_depth(side.cost, side.slope, fee)
         return fills.effective(side.cost, side.slope, min(max(best, least_depth), most_depth))
 
+    def cost(self, side: SideProblem, fee: float) -> float:
+        """Return how much less a fill at the best depth earns than one of an instant maker there.
+
+        About kappa sigma^2 t, t the mean age; 0 for a side that no depth pays for.
+        """
+        fills = self.fills(side)
+        if fills is None or side.slope >= 1:
+            return 0.0
+        best = fills.best_depth(side.cost, side.slope, fee)
+        return QuoteAge().edge(side, best) - self.edge(side, best)
+
     def edge(self, side: SideProblem, depth: float) -> float:
         """Return what a fill of a quote decided at ``depth`` earns before the fee."""
         fills = self.fills(side)

@@ -59,21 +59,17 @@ def model_problem(
     UnusableParametersError
         A required parameter was not fitted.
     """
-    lambda_, kappa = parameters.lambda_, parameters.kappa
-    lambda0_plus = _fitted(parameters, "lambda0+", lambda_.lambda0_plus)
-    lambda0_minus = _fitted(parameters, "lambda0-", lambda_.lambda0_minus)
-    kappa_plus = _fitted(parameters, "kappa+", kappa.kappa_plus)
-    kappa_minus = _fitted(parameters, "kappa-", kappa.kappa_minus)
-    ask_move, bid_move = move_in_depths(parameters, settings.epsilon_source)
+    kappa = parameters.kappa
     at_mid = _fitted(parameters, "mid", kappa.mid) if mid is None else mid
     # At the refit's mid, so that between refits nothing but the fee of the problem changes.
     fee = settings.fee_rate * (at_mid if kappa.mid is None else kappa.mid)
     age = quote_age(parameters, settings)
-    ask = age.effective(SideProblem(lambda0_plus, kappa_plus, *ask_move), fee, settings.min_depth)
-    bid = age.effective(SideProblem(lambda0_minus, kappa_minus, *bid_move), fee, settings.min_depth)
+    at_once = _sides(parameters, settings)
+    ask, bid = (age.effective(side, fee, settings.min_depth) for side in at_once)
     phi = settings.phi
     if phi is None:
-        lambda_bar, kappa_bar = (lambda0_plus + lambda0_minus) / 2, (kappa_plus + kappa_minus) / 2
+        lambda_bar = (at_once[0].intensity + at_once[1].intensity) / 2
+        kappa_bar = (at_once[0].kappa + at_once[1].kappa) / 2
         phi = risk_aversion_to_phi(settings.risk_aversion, lambda_bar, kappa_bar)
     return ModelParameters(
         lambda_plus=ask.intensity,
@@ -96,6 +92,35 @@ def model_problem(
         drift=None if settings.compensate_drift else _arrival_drift(parameters),
         terminal_cost=settings.terminal_cost,
     )
+
+
+def _sides(parameters: ParameterSet, settings: Settings) -> tuple[SideProblem, SideProblem]:
+    """Return the ask and the bid as they are for quotes that follow the mid at once."""
+    lambda_, kappa = parameters.lambda_, parameters.kappa
+    ask, bid = move_in_depths(parameters, settings.epsilon_source)
+    return (
+        SideProblem(
+            _fitted(parameters, "lambda0+", lambda_.lambda0_plus),
+            _fitted(parameters, "kappa+", kappa.kappa_plus),
+            *ask,
+        ),
+        SideProblem(
+            _fitted(parameters, "lambda0-", lambda_.lambda0_minus),
+            _fitted(parameters, "kappa-", kappa.kappa_minus),
+            *bid,
+        ),
+    )
+
+
+def _age_fields(parameters: ParameterSet, settings: Settings) -> dict[str, float]:
+    """Return the age of quotes and what it costs, as fields of ``ValueFunctionEntry``."""
+    age, fee = quote_age(parameters, settings), settings.fee_rate * (parameters.kappa.mid or 0.0)
+    ask, bid = (age.cost(side, fee) for side in _sides(parameters, settings))
+    return {
+        "quote_age_seconds": age.seconds,
+        "age_cost_plus": ask,
+        "age_cost_minus": bid,
+    }
 
 
 def quote_age(parameters: ParameterSet, settings: Settings) -> QuoteAge:
@@ -249,7 +274,10 @@ def with_value_function(
         oldest = min(fitted, key=lambda entry: entry.fitted_at or entry.published_at)
         shared = oldest.model_dump(include=set(ParameterEntry.model_fields))
         entry = ValueFunctionEntry.model_validate(
-            shared | {"status": status} | value_function_fields(solved)
+            shared
+            | {"status": status}
+            | value_function_fields(solved)
+            | _age_fields(parameters, settings)
         )
     return replace(parameters, value_functions=(entry,))
 
