@@ -5,7 +5,7 @@ in the loopback venue's order book, at the end of each level's queue and with fe
 strategy, a quote is replaced if its price is two ticks off and it is older than the minimum age,
 checked once a second. Each row is traded twice: at the depths of a maker whose quotes follow the
 mid at once, and at those that count the age. Beside what a unit earned stands what the model
-expected of a fill at these depths.
+expects of a fill at these depths, without the age and with it.
 
     python benchmarks/quote_age.py                        # four minutes
     python benchmarks/quote_age.py --quick
@@ -50,7 +50,7 @@ class Outcome:
     """One run: units bought and sold, profit after fees (USDC), orders sent, minutes.
 
     ``waited`` is how long filled orders had rested, unit-seconds; ``expected`` the model's profit
-    of a fill (USDC), mean of the two sides.
+    of a fill (USDC, mean of the two sides) of quotes that follow at once, and of this age.
     """
 
     units: float
@@ -58,7 +58,7 @@ class Outcome:
     orders: int
     minutes: float
     waited: float
-    expected: float
+    expected: tuple[float, float]
 
 
 class Maker:
@@ -79,7 +79,10 @@ class Maker:
         self.orders = 0
         fee = float(rules.maker_fee)
         self.bid_depth, self.ask_depth = optimal_depths(parameters, fee, priced_s)
-        self.expected = expected_edge(parameters, fee, priced_s, self.bid_depth, self.ask_depth)
+        self.expected = (
+            expected_edge(parameters, fee, 0.0, self.bid_depth, self.ask_depth),
+            expected_edge(parameters, fee, least_age_s, self.bid_depth, self.ask_depth),
+        )
 
     def look(self) -> None:
         """One loop of the bot."""
@@ -150,10 +153,14 @@ def optimal_depths(
 def expected_edge(
     parameters: SyntheticParameters, maker_fee: float, age_s: float, bid: float, ask: float
 ) -> float:
-    """Return what a fill is expected to earn after the fee, USDC, mean of the two sides."""
-    age = QuoteAge(age_s, volatility(parameters))
+    """Return what a fill is expected to earn after the fee, USDC, mean of the two sides.
+
+    Prices are rounded away from the mid, by half a tick on average.
+    """
+    age, half = QuoteAge(age_s, volatility(parameters)), parameters.tick / 2
     buy, sell = _sides(parameters)
-    return (age.edge(buy, ask) + age.edge(sell, bid)) / 2 - maker_fee * parameters.start_price
+    earned = (age.edge(buy, ask + half) + age.edge(sell, bid + half)) / 2
+    return earned - maker_fee * parameters.start_price
 
 
 def volatility(parameters: SyntheticParameters) -> float:
@@ -206,8 +213,8 @@ def main(argv: list[str] | None = None) -> int:
     with ProcessPoolExecutor() as pool:
         done = list(track(pool.map(_run, tasks), "trading", total=len(tasks)))
     table = Table(
-        *("market", "min age s", "age in depths", "units/min", "USDC per unit", "expected"),
-        *("waited s", "orders/min"),
+        *("market", "min age s", "age in depths", "units/min", "USDC per unit"),
+        *("expected at once", "with age", "waited s", "orders/min"),
     )
     for row, (market, age_s, priced) in enumerate(cases):
         runs = done[row * len(seeds) :][: len(seeds)]
@@ -223,7 +230,7 @@ def _figures(runs: list[Outcome]) -> tuple[str, ...]:
     return (
         f"{sum(one.units for one in runs) / minutes:.1f}",
         f"{a_unit.mean():+.3f} ± {error:.3f}",
-        f"{runs[0].expected:+.3f}",
+        *(f"{edge:+.3f}" for edge in runs[0].expected),
         f"{sum(one.waited for one in runs) / max(sum(one.units for one in runs), 1.0):.1f}",
         f"{sum(one.orders for one in runs) / minutes:.1f}",
     )

@@ -74,7 +74,8 @@ class SideEconomics:
     Depths and ``expected_edge`` (of one fill, per unit of the base currency, after fee and move)
     are in the quote currency; ``income_per_hour`` is that edge times the fills per hour.
     ``optimal_depth`` is delta*, infinite if b >= 1; ``measured_depth`` is the deepest depth at
-    which the move was measured; edge and income are at ``depth``, the lesser of the two. If
+    which the move was measured (of quotes that age: the depth from which they come to it); edge and
+    income are at ``depth``, the lesser of the two. If
     ``no_depth_pays``, they are the loss there. ``regime`` is None if unknown.
     """
 
@@ -305,7 +306,9 @@ def _aged(inputs: _Side | str, age: QuoteAge, fee: float) -> _Side | str:
     fills = age.fills(side)
     if fills is None:
         return inputs
-    aged = age.effective(side, fee, most_depth=inputs.measured_depth)
+    # What was measured is the move of orders that came as far as that when they came.
+    measured_depth = fills.decided_at(inputs.measured_depth)
+    aged = age.effective(side, fee, most_depth=measured_depth)
     parts = inputs.parts.copy()
     parts[1] *= aged.intensity / side.intensity  # the relative error is the same
     return replace(
@@ -315,6 +318,7 @@ def _aged(inputs: _Side | str, age: QuoteAge, fee: float) -> _Side | str:
         intercept=aged.cost,
         slope=aged.slope,
         parts=parts,
+        measured_depth=measured_depth,
         best_depth=fills.best_depth(side.cost, side.slope, fee),
     )
 

@@ -89,6 +89,17 @@ class AgedFills:
         """Return fills per second at a depth."""
         return self.intensity * exp(-self.kappa * depth) * self._at(self.factor, depth)
 
+    def decided_at(self, distance: float) -> float:
+        """Return the depth decided on whose fills by orders come, on average, at ``distance``.
+
+        At least ``distance``: quotes so near that most are reached by the mid are those it has left
+        when an order comes.
+        """
+        orders = np.where(self.by_order > 0, self.by_order, 1.0)
+        at = np.maximum.accumulate(self.earned / orders)
+        depth = float(np.interp(distance, at, self.depth)) + max(0.0, distance - float(at[-1]))
+        return max(distance, depth)
+
     def edge(self, depth: float, cost: float, slope: float) -> float:
         """Return what a fill earns before the fee, quote currency.
 

@@ -184,6 +184,19 @@ def test_a_bound_on_the_depth_is_where_the_problems_agree():
     assert np.isfinite(far).all() and far.kappa == side.kappa
 
 
+@pytest.mark.parametrize("name", MARKETS)
+def test_a_depth_is_decided_on_so_that_orders_come_at_a_distance(name):
+    side, sigma, seconds, _ = MARKETS[name]
+    fills = aged_fills(side.intensity, side.kappa, sigma, seconds)
+    assert fills.decided_at(0.01 / side.kappa) >= 0.01 / side.kappa
+    for distance in (1.5 / side.kappa, 3 / side.kappa, 50 / side.kappa):
+        depth = fills.decided_at(distance)
+        assert depth > distance
+        # With no cost and the slope of a single order, what is left is the share of orders.
+        share = -fills.edge(depth, 1.0, 1.0)
+        assert fills.edge(depth, 0.0, 0.0) / share == pytest.approx(distance, rel=0.02)
+
+
 def test_a_side_that_no_depth_pays_for_stays_as_it_is():
     side = SideProblem(0.3, 2.5, 0.2, 1.0)
     assert QuoteAge(1.0, 0.4).effective(side, 0.45) == side
