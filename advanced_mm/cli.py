@@ -3,12 +3,17 @@
 import argparse
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
 
-from advanced_mm.errors import AdvancedMMError
+from advanced_mm.errors import AdvancedMMError, InputError
 
-__all__ = ["configure_logging", "moment", "run"]
+__all__ = ["configure_logging", "moment", "progress", "run", "writing_page"]
+
+T = TypeVar("T")
 
 
 def configure_logging(verbose: bool = False) -> None:
@@ -31,6 +36,30 @@ def run(main: Callable[[list[str] | None], int]) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def progress(steps: Sequence[T], title: str) -> Iterable[T]:
+    """Show a progress bar on standard error while iterating; it disappears at the end."""
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(steps, title, console=Console(stderr=True), transient=True)
+
+
+@contextmanager
+def writing_page(path: Path, *, quiet: bool) -> Iterator[None]:
+    """Print where the page of ``--html`` was written; on standard error if ``quiet``.
+
+    Raises
+    ------
+    InputError
+        It cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"--html {path} cannot be written: {error.strerror}") from None
+    print(f"written to {path}", file=sys.stderr if quiet else sys.stdout)
 
 
 def moment(text: str) -> int:

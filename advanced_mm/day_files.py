@@ -31,7 +31,7 @@ DAY: Final = ".parquet"
 LINES: Final = ".jsonl"
 
 _NO_ROW: Final = (ValueError, AttributeError, pa.ArrowException)
-"""What a line that is no row raises: no JSON, no object, a value of another type."""
+"""What reading a line that is not a row raises: bad JSON, no object, a value of another type."""
 
 
 @dataclass(frozen=True)
@@ -270,7 +270,7 @@ class DayFiles:
         return table
 
     def decoded(self, lines: Sequence[bytes]) -> tuple[pa.Table, int]:
-        """Return lines as a table, and how many of them are no rows and left out."""
+        """Return lines as a table, and the number left out because they are not rows."""
         try:
             return self._rows.decode(lines), 0
         except _NO_ROW:

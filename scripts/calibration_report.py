@@ -2,17 +2,14 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 from pyarrow import Table
-from rich.console import Console
-from rich.progress import track
 
 from advanced_mm.calibration import CalibrationOptions
 from advanced_mm.calibration.command import add_source_options, asked_coin
-from advanced_mm.cli import configure_logging, run
+from advanced_mm.cli import configure_logging, progress, run
 from advanced_mm.errors import InputError
 from advanced_mm.instruments import folder_of
 from advanced_mm.marketdata import ShardStore
@@ -58,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
         history=_last_week(CalibrationHistory(parameters / HISTORY_FOLDER), coin),
         quote_age_seconds=settings.oldest_quote_seconds(),
     )
-    sections = report_sections(data, _progress)
+    sections = report_sections(data, progress)
     lead = f"{coin}, from {options.data_dir}. Exchange time, prices in USDC."
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -76,10 +73,6 @@ def _last_week(history: CalibrationHistory, coin: str) -> Table:
         return history.read(coin)
     start = datetime.combine(newest - timedelta(days=6), time.min, UTC)
     return history.read(coin, start=start)
-
-
-def _progress(steps: Sequence[float], title: str) -> Iterable[float]:
-    return track(steps, title, console=Console(stderr=True), transient=True)
 
 
 if __name__ == "__main__":

@@ -4,16 +4,14 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from rich.console import Console
-from rich.progress import track
 from rich.text import Text
 
 from advanced_mm.calibration import CalibrationOptions
 from advanced_mm.calibration.command import add_source_options
-from advanced_mm.cli import configure_logging, run
+from advanced_mm.cli import configure_logging, progress, run
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.parameter_files import load_settings
 from advanced_mm.report.screener import ScreenOptions, age_warnings, screen_coins, screen_table
@@ -58,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     rows = screen_coins(
         ShardStore(options.data_dir),
         screen,
-        track=_progress,
+        track=lambda steps: progress(steps, "coins"),
         options=CalibrationOptions().unmerged(settings.block_seconds),
     )
     warnings = list(age_warnings(rows, datetime.now(UTC), settings.data_age_limit_seconds))
@@ -73,10 +71,6 @@ def main(argv: list[str] | None = None) -> int:
     for warning in warnings:
         console.print(Text(warning, style="yellow"))
     return 0
-
-
-def _progress(coins: Sequence[str]) -> Iterable[str]:
-    return track(coins, "coins", console=Console(stderr=True), transient=True)
 
 
 if __name__ == "__main__":

@@ -3,15 +3,13 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import track
 
-from advanced_mm.cli import configure_logging, moment, run
+from advanced_mm.cli import configure_logging, moment, progress, run, writing_page
 from advanced_mm.errors import InputError
 from advanced_mm.performance import (
     BreakEven,
@@ -42,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     several = judged(options)
     found = break_evens(options, several)
     if options.html is not None:
-        with written(options):
+        with writing_page(options.html, quiet=options.json):
             write_performance_page(options.html, PageInput(several, options.horizon, found))
     if options.json:
         print(json.dumps(side_json(several, found, options), indent=1, allow_nan=False))
@@ -144,7 +142,7 @@ def wanted_of(options: argparse.Namespace, bot: str | None = None) -> Wanted:
         until_ms=options.until,
         horizon_s=options.horizon,
         data_dir=options.data_dir,
-        track=_progress,
+        track=progress,
         reading=lambda: Console(stderr=True).status("reading …"),
     )
 
@@ -166,7 +164,7 @@ def compare(options: argparse.Namespace) -> int:
     first, second = (judged_side(options, name) for name in options.compare)
     sides = (first, second)
     if options.html is not None:
-        with written(options):
+        with writing_page(options.html, quiet=options.json):
             write_comparison_page(options.html, sides, options.horizon)
     if options.json:
         told = {side.name: side_json(side.several, side.break_even, options) for side in sides}
@@ -214,20 +212,6 @@ def side_json(
     for one, costs in zip(several, found, strict=bool(found)):
         told["coins"][one.record.coin]["break_even"] = break_even_json(costs)
     return told
-
-
-@contextmanager
-def written(options: argparse.Namespace) -> Iterator[None]:
-    """Report where the page is, or why it cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"--html {options.html} cannot be written: {error.strerror}.") from None
-    print(f"written to {options.html}", file=sys.stderr if options.json else sys.stdout)
-
-
-def _progress(steps: Sequence[int], title: str) -> Iterable[int]:
-    return track(steps, title, console=Console(stderr=True), transient=True)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import track
-
-from advanced_mm.calibration.command import add_source_options, asked_coin, recalibrated_history
+from advanced_mm.calibration.command import add_history_options, asked_coin, recalibrated_history
 from advanced_mm.calibration.recalibrate import Recalibration, RecalibrationPlan, recalibrate
-from advanced_mm.cli import configure_logging, moment, run
+from advanced_mm.cli import configure_logging, progress, run
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
 from advanced_mm.marketdata.store import ShardStore
@@ -42,13 +39,25 @@ def main(argv: list[str] | None = None) -> int:
     began = time.perf_counter()
     history = CalibrationHistory(folder)
     with _without_lines_of_refits(options.verbose):
-        done = recalibrate(ShardStore(options.data_dir), coin, settings, history, plan, _progress)
+        done = recalibrate(
+            ShardStore(options.data_dir),
+            coin,
+            settings,
+            history,
+            plan,
+            lambda steps: progress(steps, "refitting"),
+        )
     took = time.perf_counter() - began
     if options.json:
         print(json.dumps(_told(done, folder, plan, settings, took), indent=1))
     else:
         print(_sentence(done, folder, took))
     return 0
+
+
+def refitting(moments: Sequence[int]) -> Iterable[int]:
+    """Show how far the refits are."""
+    return progress(moments, "refitting")
 
 
 @contextmanager
@@ -66,18 +75,7 @@ def _without_lines_of_refits(verbose: bool) -> Iterator[None]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--crypto", metavar="ETH", help="coin, in any spelling (default: the first configured pair)"
-    )
-    add_source_options(parser)
-    parser.add_argument(
-        "--history",
-        type=Path,
-        metavar="DIR",
-        help="folder of the history (default: recalibrated_history beside the parameter files)",
-    )
-    parser.add_argument("--since", type=moment, metavar="TIME", help="ISO 8601, UTC by default")
-    parser.add_argument("--until", type=moment, metavar="TIME", help="ISO 8601, UTC by default")
+    add_history_options(parser)
     parser.add_argument(
         "--step",
         type=float,
@@ -106,10 +104,6 @@ def _with_window(settings: Settings, minutes: float | None) -> Settings:
     return Settings.from_config(
         {"market_making": settings.model_dump() | {"window_minutes": minutes}}
     )
-
-
-def _progress(moments: Sequence[int]) -> Iterable[int]:
-    return track(moments, "refitting", console=Console(stderr=True), transient=True)
 
 
 def _told(

@@ -3,7 +3,6 @@ traded through."""
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,10 +11,8 @@ import pandas as pd
 from freqtrade.data.history import get_datahandler
 from freqtrade.data.history.datahandlers.idatahandler import IDataHandler
 from freqtrade.enums import CandleType
-from rich.console import Console
-from rich.progress import track
 
-from advanced_mm.cli import configure_logging, run
+from advanced_mm.cli import configure_logging, progress, run
 from advanced_mm.errors import InputError
 from advanced_mm.instruments import pair_of
 from advanced_mm.marketdata.records import Int1D
@@ -240,11 +237,6 @@ def range_of(start_ms: int, end_ms: int) -> str:
 def iso(time_ms: int) -> str:
     """Return a time in ISO 8601, UTC, to the minute."""
     return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%MZ")
-
-
-def progress(steps: Sequence[int], title: str) -> Iterable[int]:
-    """Show a bar on standard error while steps are taken."""
-    return track(steps, title, console=Console(stderr=True), transient=True)
 
 
 if __name__ == "__main__":

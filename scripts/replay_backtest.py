@@ -3,16 +3,14 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 
-from advanced_mm.calibration.command import add_source_options, asked_coin, recalibrated_history
-from advanced_mm.cli import configure_logging, moment, run
+from advanced_mm.calibration.command import add_history_options, asked_coin, recalibrated_history
+from advanced_mm.cli import configure_logging, progress, run, writing_page
 from advanced_mm.errors import InputError
 from advanced_mm.parameter_files import Settings, load_settings
 from advanced_mm.parameter_files.history import CalibrationHistory
@@ -35,6 +33,7 @@ T = TypeVar("T")
 
 TABLE_WIDTH = 120
 HOUR_MS = 3_600_000
+LARGEST_FUNDING = 0.04
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -51,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
         history = CalibrationHistory(recalibrated_history(options, settings))
     coin = asked_coin(options, configured)
     backtest = Backtest.load(
-        options.data_dir, coin, history, options.since, options.until, _progress
+        options.data_dir, coin, history, options.since, options.until, progress
     )
     runs = _runs(backtest, policy, settings, options)
     judged = {
@@ -59,7 +58,8 @@ def main(argv: list[str] | None = None) -> int:
     }
     report = ReplayReport(backtest, runs, judged, options.horizon)
     if options.html is not None:
-        _write_html(options, report)
+        with writing_page(options.html, quiet=options.json):
+            write_replay_page(options.html, report)
     if options.journal is not None:
         for queue, result in runs[0].results.items():
             write_journal(result.renamed(queue), options.journal)
@@ -72,19 +72,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--crypto", metavar="ETH", help="coin, in any spelling (default: the first configured pair)"
-    )
-    add_source_options(parser)
-    parser.add_argument(
-        "--history",
-        type=Path,
-        metavar="DIR",
-        help="folder of the parameters' history, made by scripts/recalibrate_recording.py or by "
-        "the runner (default: recalibrated_history beside the parameter files)",
-    )
-    parser.add_argument("--since", type=moment, metavar="TIME", help="ISO 8601, UTC by default")
-    parser.add_argument("--until", type=moment, metavar="TIME", help="ISO 8601, UTC by default")
+    add_history_options(parser)
     parser.add_argument(
         "--policy",
         default=OPTIMAL,
@@ -181,6 +169,8 @@ def _changed(settings: Settings, options: argparse.Namespace) -> Settings:
 def _runs(
     backtest: Backtest, policy: Policy, settings: Settings, options: argparse.Namespace
 ) -> list[PolicyRun]:
+    if not 0.001 <= options.look < 86_400:
+        raise InputError(f"--look {options.look:g} must be 0.001 to 86400 seconds")
     queues: tuple[Queue, ...] = QUEUES if options.queue == "all" else (options.queue,)
     market = ReplayOptions.of_settings(
         settings,
@@ -192,7 +182,7 @@ def _runs(
     )
     compared: list[PolicyRun] = []
     if options.compare:
-        compared = compare_policies(backtest, settings, market, queues, _progress)
+        compared = compare_policies(backtest, settings, market, queues, progress)
         if compared[0].name == policy.name:
             return compared
     return [run_policy(backtest, policy, settings, market, queues), *compared]
@@ -212,6 +202,11 @@ def _latencies(path: Path | None) -> "np.ndarray[tuple[int], np.dtype[np.float64
 def _funding(backtest: Backtest, rate: float | None) -> FundingRates | None:
     if rate is None:
         return None
+    if not abs(rate) <= LARGEST_FUNDING:
+        raise InputError(
+            f"--funding-rate {rate:g} is a share of the value an hour, at most {LARGEST_FUNDING:g} "
+            "at this venue"
+        )
     hours = np.arange(-(-backtest.start_ms // HOUR_MS), backtest.end_ms // HOUR_MS + 1) * HOUR_MS
     return FundingRates(hours.astype(np.int64), np.full(len(hours), rate))
 
@@ -224,18 +219,6 @@ def _show(report: ReplayReport) -> None:
     console.print(performance_table(replay_columns(report), title, report.horizon_s))
     for sentence in (verdict_of(report), *notes_of(report)):
         console.print(sentence, markup=False, highlight=False)
-
-
-def _write_html(options: argparse.Namespace, report: ReplayReport) -> None:
-    try:
-        write_replay_page(options.html, report)
-    except OSError as error:
-        raise InputError(f"--html {options.html} cannot be written: {error.strerror}") from None
-    print(f"written to {options.html}", file=sys.stderr if options.json else sys.stdout)
-
-
-def _progress(steps: Sequence[T], title: str) -> Iterable[T]:
-    return track(steps, title, console=Console(stderr=True), transient=True)
 
 
 if __name__ == "__main__":

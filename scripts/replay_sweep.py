@@ -9,9 +9,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from advanced_mm.calibration.command import add_source_options, asked_coin, recalibrated_history
-from advanced_mm.cli import configure_logging, moment, run
-from advanced_mm.errors import InputError
+from advanced_mm.calibration.command import add_history_options, asked_coin, recalibrated_history
+from advanced_mm.cli import configure_logging, run, writing_page
 from advanced_mm.parameter_files import load_settings
 from advanced_mm.replay.sweeps import (
     Conditions,
@@ -69,7 +68,8 @@ def main(argv: list[str] | None = None) -> int:
             plan, source, conditions, folds, storage, pool, lambda: progress.advance(task)
         )
     if options.html is not None:
-        write_html(options, result, source.coin)
+        with writing_page(options.html, quiet=options.json):
+            write_sweep_page(options.html, result, f"Sweep: {source.coin}")
     if options.json:
         print(json.dumps(sweep_json(result), indent=1, allow_nan=False))
     else:
@@ -81,19 +81,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sweep", type=Path, metavar="SWEEP.yaml", help="settings and their ranges")
-    parser.add_argument(
-        "--crypto", metavar="ETH", help="coin, in any spelling (default: the first configured pair)"
-    )
-    add_source_options(parser)
-    parser.add_argument(
-        "--history",
-        type=Path,
-        metavar="DIR",
-        help="folder of the parameters' history, made by scripts/recalibrate_recording.py or by "
-        "the runner (default: recalibrated_history beside the parameter files)",
-    )
-    parser.add_argument("--since", type=moment, metavar="TIME", help="ISO 8601, UTC by default")
-    parser.add_argument("--until", type=moment, metavar="TIME", help="ISO 8601, UTC by default")
+    add_history_options(parser)
     parser.add_argument(
         "--look", type=float, default=1.0, metavar="SECONDS", help="between two looks (default: 1)"
     )
@@ -162,15 +150,6 @@ def show(result: SweepResult) -> None:
     console.print(sweep_table(result))
     for sentence in (verdict_of_sweep(result), *sweep_notes(result)):
         console.print(sentence, markup=False, highlight=False)
-
-
-def write_html(options: argparse.Namespace, result: SweepResult, coin: str) -> None:
-    """Write the page."""
-    try:
-        write_sweep_page(options.html, result, f"Sweep: {coin}")
-    except OSError as error:
-        raise InputError(f"--html {options.html} cannot be written: {error.strerror}.") from None
-    print(f"written to {options.html}", file=sys.stderr if options.json else sys.stdout)
 
 
 if __name__ == "__main__":

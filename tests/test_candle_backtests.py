@@ -262,10 +262,17 @@ def test_start_and_end_say_what_candles_cannot_tell(backtest, caplog):
     first = "at most one entry a minute, fills orders whole, and knows no queue and no latency"
     assert sum(first in line for line in told) == 2
     assert first in told[-2]
-    assert "on 'through' candles; the truth lies between this and a run on 'touch' ones" in told[-2]
+    assert "on 'through' candles; a run on 'touch' ones shows" in told[-2]
     assert "python scripts/replay_backtest.py --crypto ETH --data-dir HL_data" in told[-1]
     shown = "16 of 16 candles have parameters published within 60 s"
     assert shown in caplog.text
+
+
+def test_the_command_of_the_replay_names_the_configuration_in_order(backtest, tmp_path, caplog):
+    """Freqtrade's list begins with the file that wins; the script's ends with it."""
+    backtest()
+    command = next(one for one in caplog.messages if "replay_backtest.py" in one)
+    assert command.endswith(f"config.json {tmp_path / 'overlay.json'}")
 
 
 # ---- hyperopt

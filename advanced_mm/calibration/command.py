@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from advanced_mm.cli import moment
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.parameter_files import ParameterFiles, Settings
@@ -12,6 +13,7 @@ from advanced_mm.parameter_files.history import RECALIBRATED_FOLDER
 __all__ = [
     "DEFAULT_CONFIG",
     "add_folder_options",
+    "add_history_options",
     "add_source_options",
     "asked_coin",
     "output_files",
@@ -50,6 +52,23 @@ def add_folder_options(parser: argparse.ArgumentParser) -> None:
         help="folder for the parameter files (default: the setting parameter_dir, "
         f"else {DEFAULT_OUTPUT_DIR})",
     )
+
+
+def add_history_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name a recording, a stretch of it, and its history of parameters."""
+    parser.add_argument(
+        "--crypto", metavar="ETH", help="coin, in any spelling (default: the first configured pair)"
+    )
+    add_source_options(parser)
+    parser.add_argument(
+        "--history",
+        type=Path,
+        metavar="DIR",
+        help="folder of the parameters' history, made by scripts/recalibrate_recording.py or by "
+        f"the runner (default: {RECALIBRATED_FOLDER} beside the parameter files)",
+    )
+    parser.add_argument("--since", type=moment, metavar="TIME", help="ISO 8601, UTC by default")
+    parser.add_argument("--until", type=moment, metavar="TIME", help="ISO 8601, UTC by default")
 
 
 def output_files(args: argparse.Namespace, settings: Settings) -> ParameterFiles:

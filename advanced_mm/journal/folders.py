@@ -14,7 +14,7 @@ _OF_NO_COIN: Final = "_bot"
 
 
 def event_folder(journal: Path, coin: str) -> Path:
-    """Return the folder of a coin's events; anything that is no coin's name shares one folder."""
+    """Return the folder of a coin's events; invalid coin names share one folder."""
     return journal / (folder_of(coin) if is_coin_name(coin) else _OF_NO_COIN)
 
 

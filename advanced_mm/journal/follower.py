@@ -57,7 +57,7 @@ class JournalFollower:
         return found
 
     def new_rows(self) -> pa.Table:
-        """Return the same as rows, in the columns of `ROWS`, those that are no events included."""
+        """Return the same as rows in the columns of `ROWS`, those that are not events included."""
         found = [ROWS.schema.empty_table()]
         for folder in event_folders(self.journal, self.coin):
             files = DayFiles(folder, ROWS)

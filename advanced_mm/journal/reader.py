@@ -117,7 +117,10 @@ def read_journal(
         There is no journal in the folder, or the coin is not in it.
     """
     if not any(DayFiles(one, ROWS).days() for one in event_folders(folder)):
-        raise InputError(f"There is no journal in {str(folder)!r}: no bot has written there yet.")
+        raise InputError(
+            f"There is no journal in {str(folder)!r}: no bot has written there yet. A "
+            "paper session keeps its own, user_data/paper/<time>/journal."
+        )
     if coin is not None:
         coin = resolve_coin(coin, journal_coins(folder), f"the journal {str(folder)!r}")
     kinds = kinds_of(columns)

@@ -162,11 +162,13 @@ def caveats(kind: str | None, commands: Sequence[str]) -> tuple[str, str]:
     if kind is None:
         reached = (
             "where an order is filled if a candle's range has its price; "
-            "scripts/recording_to_freqtrade.py makes candles between which the truth lies"
+            "scripts/recording_to_freqtrade.py makes candles of a recording"
         )
     else:
         other = "through" if kind == "touch" else "touch"
-        reached = f"on {kind!r} candles; the truth lies between this and a run on {other!r} ones"
+        reached = (
+            f"on {kind!r} candles; a run on {other!r} ones shows what the fill rule alone changes"
+        )
     return (
         "A backtest on candles makes at most one entry a minute, fills orders whole, and knows no "
         f"queue and no latency, {reached}.",

@@ -106,6 +106,8 @@ class Backtest:
         end = min(data.end_ms, until_ms or data.end_ms)
         if start >= end:
             raise InputError(f"{data.coin}: there are no data in the time asked for")
+        if not len(covered_between(data, start, end)):
+            raise InputError(f"{data.coin}: the recording has no data in all of the time asked for")
         if history is None:
             return cls(data, None, None, start, end)
         refits = Refits.read(history, data.coin, start, end)

@@ -80,7 +80,7 @@ def replay_notes(result: ReplayResult) -> list[str]:
     whole = (result.end_ms - result.start_ms) / _MS_PER_HOUR
     notes = [
         f"{hours:.2f} hours with data were replayed; {1 - hours / whole:.1%} of the time between "
-        "start and end has none, was not quoted and does not count.",
+        "start and end has no data: nothing was quoted in it, and it does not count.",
         "No market impact: the recorded market does not react to our orders, and our fills take "
         "nothing away from others.",
         "The book is known at each snapshot and at each change of the best prices only: the place "

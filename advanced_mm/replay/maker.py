@@ -342,7 +342,8 @@ def run_maker(backtest: int, book: Arrays, table: Arrays, rules: Row, told: Arra
     The arguments are described at the top of the module, the rows in `layout`. ``backtest`` is the
     address of hftbacktest's backtest, which the caller closes.
     """
-    slots, wanted, at = np.zeros(2, SLOT), np.zeros(2, WANTED), np.zeros(1, STATE)[0]
+    slots, wanted, state = np.zeros(2, SLOT), np.zeros(2, WANTED), np.zeros(1, STATE)
+    at = state[0]  # only an address: numba frees the array after its last use, which must be last
     at.row, at.seen, at.stretch, at.next_minute = -1, -1, -1, rules.start
     _wait(backtest, True, 1)  # takes the backtest to its first event
     _pass_time(backtest, rules.start, slots, told, at)
@@ -376,4 +377,4 @@ def run_maker(backtest: int, book: Arrays, table: Arrays, rules: Row, told: Arra
         if slot.number != 0:
             quote = told[0][slot.quote]
             quote.ended_ns, quote.ended = max(_now(backtest), slot.sent), _REPLAY_ENDED
-    return int(at.ended)
+    return int(state["ended"][0])

@@ -16,6 +16,9 @@ Queue = Literal["front", "model", "back"]
 QUEUES: Final[tuple[Queue, ...]] = ("front", "model", "back")
 """Assumed place in the queue at a price, from the most to the least favourable."""
 
+_LARGEST: Final = 2.0**50 / 1e8
+"""Base currency: in hundred-millionths, quarters of one are still exact (see `maker`)."""
+
 _SETTINGS: Final = (
     *("min_quote_age_seconds", "requote_ticks", "max_quote_age_seconds"),
     *("max_book_age_seconds", "fee_rate"),
@@ -95,6 +98,11 @@ class ReplayOptions:
     def __post_init__(self) -> None:
         if not 0 < self.size < np.inf:
             raise InputError(f"order size = {self.size} must be positive, in the base currency.")
+        if self.size >= _LARGEST:
+            raise InputError(
+                f"order size = {self.size:g} is too large to be replayed exactly, must be below "
+                f"{_LARGEST:g} of the base currency: choose a smaller stake."
+            )
         if self.look_ms < 1:
             raise InputError(f"look = {self.look_ms} ms must be at least 1 ms.")
         for name in ("latency_ms", "response_ms", "feed_latency_ms"):

@@ -99,8 +99,9 @@ def replay(
     if options.feed_latency_ms is not None:
         touch["local_ns"] = touch["exchange_ns"] + round(options.feed_latency_ms * NS_PER_MS)
     events = [*(_events(part, queue) for part in data.parts), _end(data, options)]
+    latencies = _drawn_latencies(options)  # kept until the end: hftbacktest has its address only
     told = _room(data, options)
-    backtest = build_hashmap_backtest([_asset(data, events, options, queue)])
+    backtest = build_hashmap_backtest([_asset(data, events, latencies, options, queue)])
     try:
         ended = run_maker(
             backtest,
@@ -190,7 +191,11 @@ def _end(data: ReplayData, options: ReplayOptions) -> NDArray[Any]:
 
 
 def _asset(
-    data: ReplayData, events: list[NDArray[Any]], options: ReplayOptions, queue: Queue
+    data: ReplayData,
+    events: list[NDArray[Any]],
+    latencies: NDArray[Any] | None,
+    options: ReplayOptions,
+    queue: Queue,
 ) -> BacktestAsset:
     asset = (
         BacktestAsset()
@@ -203,20 +208,24 @@ def _asset(
     asset = (
         asset.partial_fill_exchange() if options.partial_fills else asset.no_partial_fill_exchange()
     )
-    if options.latencies_ms is None:
+    if latencies is None:
         there = round(options.latency_ms * NS_PER_MS)
         back = there if options.response_ms is None else round(options.response_ms * NS_PER_MS)
         asset = asset.constant_order_latency(there, back)
     else:
-        asset = asset.intp_order_latency(_drawn_latencies(options))
+        asset = asset.intp_order_latency(latencies)
     if queue == "model":
         return asset.power_prob_queue_model(options.queue_power)
     return asset.risk_adverse_queue_model()
 
 
-def _drawn_latencies(options: ReplayOptions) -> NDArray[Any]:
-    """Return latencies for hftbacktest, which interpolates: each drawn one holds for a while."""
-    assert options.latencies_ms is not None
+def _drawn_latencies(options: ReplayOptions) -> NDArray[Any] | None:
+    """Return latencies for hftbacktest, which interpolates: each drawn one holds for a while.
+
+    None if the latency is constant.
+    """
+    if options.latencies_ms is None:
+        return None
     start, end = (options.start_ms or 0) * NS_PER_MS, (options.end_ms or 0) * NS_PER_MS
     times = np.arange(start - _DRAW_EVERY_NS, end + 2 * _DRAW_EVERY_NS, _DRAW_EVERY_NS)
     random = np.random.default_rng(options.seed)

@@ -16,10 +16,11 @@ body { font: 16px/1.55 system-ui, sans-serif; max-width: 60rem; margin: 2rem aut
        color: #1e293b; }
 p, h1, .card { overflow-wrap: anywhere; }
 h1, h2 { line-height: 1.2; } h2 { margin-top: 3rem; }
-table { border-collapse: collapse; margin: 1rem 0; } caption { text-align: left; color: #475569; }
-th, td { padding: .25rem .8rem; border-bottom: 1px solid #e2e8f0; text-align: right; }
-th:first-child, td:first-child { text-align: left; }
-td:not(:first-child):not(:last-child) { white-space: nowrap; }
+table { border-collapse: collapse; margin: 1rem 0; font-size: .9rem; }
+caption { text-align: left; color: #475569; }
+th, td { padding: .25rem .5rem; border-bottom: 1px solid #e2e8f0; text-align: right; }
+th:first-child, td:first-child, .words { text-align: left; }
+td:not(:first-child):not(.words) { white-space: nowrap; }
 pre { background: #f1f5f9; padding: .8rem 1rem; overflow-x: auto; }
 h3 { margin: 1.5rem 0 0; font-size: 1rem; } .wide { overflow-x: auto; }
 .verdict { font-size: 1.5rem; line-height: 1.25; font-weight: 600; margin: .5rem 0; }
@@ -34,7 +35,7 @@ h3 { margin: 1.5rem 0 0; font-size: 1rem; } .wide { overflow-x: auto; }
   h2 { margin-top: 2rem; font-size: 1.2rem; } .verdict { font-size: 1.2rem; }
   .cards { grid-template-columns: 1fr 1fr; gap: .3rem; margin: .6rem 0; }
   .card { padding: .2rem .5rem; } .card b { font-size: 1rem; } .card small { font-size: .75rem; }
-  td:not(:first-child):not(:last-child) { white-space: normal; }
+  td:not(:first-child):not(.words) { white-space: normal; }
   td:first-child { overflow-wrap: anywhere; min-width: 4.5rem; }
   .lead { font-size: .85rem; margin: .4rem 0; } th, td { padding: .2rem .25rem; font-size: .75rem; }
 }
@@ -46,6 +47,7 @@ if (window.Plotly) new ResizeObserver(() =>
 ).observe(document.body);
 </script>"""
 """Pictures follow the window's width, also where it is set only after they were drawn."""
+_LONGEST_ON_A_LINE = 30  # characters
 _MARGIN = {"l": 60, "r": 15, "t": 30, "b": 60}
 
 
@@ -165,11 +167,20 @@ def _paragraph(text: str) -> str:
 
 
 def _table(table: Table) -> str:
-    header = "".join(f"<th>{html.escape(cell)}</th>" for cell in table.header)
+    columns = [max(column, key=len) for column in zip(*table.rows, strict=True)] or table.header
+    header = "".join(
+        f"<th{_kind(longest)}>{html.escape(cell)}</th>"
+        for cell, longest in zip(table.header, columns, strict=True)
+    )
     rows = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+        "<tr>" + "".join(f"<td{_kind(cell)}>{html.escape(cell)}</td>" for cell in row) + "</tr>"
         for row in table.rows
     )
     caption = html.escape(table.caption)
     inside = f"<caption>{caption}</caption><tr>{header}</tr>{rows}"
     return f'<div class="wide"><table>{inside}</table></div>'
+
+
+def _kind(cell: str) -> str:
+    """Let sentences wrap; numbers and their intervals stay on a line where there is room."""
+    return ' class="words"' if len(cell) > _LONGEST_ON_A_LINE else ""

@@ -224,7 +224,7 @@ def _truth(sides: Sequence[Side], horizon_s: float) -> Section:
             )
     if ends:
         line = np.array([min(ends), max(ends)])
-        series.append(Series("the truth", line, line, dashed=True, colour=6))
+        series.append(Series("realised = expected", line, line, dashed=True, colour=6))
     chart = Chart(
         f"Edge of a fill: expected, and realised after {horizon_s:g} s",
         "expected, basis points",

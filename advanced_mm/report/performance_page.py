@@ -199,7 +199,9 @@ def account_sentence(account: Account | None) -> str:
     if account is None:
         return "The equity of the accounts is not known at both ends."
     if abs(account.unexplained) <= _LARGEST_GAP:
-        return f"The accounts agree: {account.change:+.6f} USDC by their own figures."
+        return f"The accounts agree: {account.change:+.6f} USDC by their own figures.".replace(
+            "-", "−"
+        )
     return (
         f"The accounts show {account.change:+.6f} USDC by their own figures, "
         f"{account.unexplained:+.6f} more than what is explained here: other coins, transfers, or "
@@ -242,7 +244,7 @@ def _equity(one: Performance, key: str, name: str) -> Section:
     series.append(Series("equity", iso_times(path.time_ms[shown]), path.equity[shown], colour=8))
     chart = Chart("Change of equity and its parts", "UTC", "USDC since the start", series)
     text = (
-        "The parts stand on each other, gains above zero and losses below; their sum is the line. "
+        "The bars stack the parts, gains above zero and losses below; the line is their sum. "
         "A fill's adverse selection is drawn at the fill."
     )
     return Section(key, f"{name}Where the money came from", [text], [chart])
@@ -270,10 +272,14 @@ def _markouts(one: Performance, key: str, name: str) -> Section:
             for row in one.markouts
         ],
     )  # fmt: skip
-    captured = f"{spread:.2f} bp of spread" if np.isfinite(spread) else "an unknown spread"
+    captured = (
+        f"{spread:.2f} bp of spread".replace("-", "−")
+        if np.isfinite(spread)
+        else "an unknown spread"
+    )
     text = (
-        f"A fill captures {captured}; then the market answers. Below zero, the mid moved against "
-        "the fill. Where the second bar ends below zero, fills lose."
+        f"A fill captures {captured.replace('-', '−')}; then the market answers. Below zero, the "
+        "mid moved against the fill. Where the second bar ends below zero, fills lose."
     )
     return Section(key, f"{name}What the market took back", [text], [chart], [table])
 
@@ -296,7 +302,7 @@ def _truth(one: Performance, key: str, name: str) -> Section:
     series = [
         Series("realised, with 95% interval", expected, [r.value for r in realised], "points",
                low=[r.low for r in realised], high=[r.high for r in realised], colour=0),
-        Series("the truth", ends, ends, dashed=True, colour=6),
+        Series("realised = expected", ends, ends, dashed=True, colour=6),
     ]  # fmt: skip
     if np.isfinite(slope.value):
         series.append(Series("fitted", ends, intercept.value + slope.value * ends, colour=0))
@@ -307,8 +313,8 @@ def _truth(one: Performance, key: str, name: str) -> Section:
     )  # fmt: skip
     text = (
         f"Expected {figure_text(truth.expected)}, realised {figure_text(truth.realised)}. "
-        f"Slope {figure_text(slope)}, 1 for a model that ranks fills rightly; intercept "
-        f"{figure_text(intercept)}, 0 for one that is right on the whole."
+        f"Slope {figure_text(slope)}, 1 for a model that ranks fills correctly; intercept "
+        f"{figure_text(intercept)}, 0 for one that is right on average."
     )
     table = Table(
         "Realised on expected edge, by what is counted as realised",
@@ -469,7 +475,7 @@ def basis_of(one: Performance) -> list[str]:
     after = f"{parts.with_markout / parts.fills:.0%}" if parts.fills else "none"
     return [
         f"{coin}, from {one.record.source}. Mids at the fills: {sources or 'none'}. Fills with a "
-        f"markout after {one.marks.horizon_s:g} s: {after}; the move of others is inventory.",
+        f"markout after {one.marks.horizon_s:g} s: {after}; the others count as inventory alone.",
         *one.notes,
     ]
 

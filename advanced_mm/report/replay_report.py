@@ -17,7 +17,7 @@ from advanced_mm.replay.figures import TOO_SHORT_HOURS, covered_part, replay_not
 from advanced_mm.replay.policies import PolicyRun
 from advanced_mm.report.page import Card, Headline, Section, Table, write_page
 from advanced_mm.report.performance_page import PageInput, basis_of, performance_sections
-from advanced_mm.report.performance_table import Column, money, span_text
+from advanced_mm.report.performance_table import Column, span_text
 
 __all__ = [
     "ReplayReport",
@@ -66,7 +66,7 @@ def verdict_of(report: ReplayReport) -> str:
     if report.backtest.hours < TOO_SHORT_HOURS:
         told = (
             f"Too short: {60 * report.backtest.hours:.0f} minutes of data say little about a "
-            f"strategy; record at least an hour. As far as it goes: {told}"
+            f"strategy; record at least an hour. So far: {told}"
         )
     return told
 
@@ -169,10 +169,10 @@ def _holes(holes: Sequence[tuple[int, int]]) -> Iterator[str]:
 
 def _queue_notes(run: PolicyRun) -> Iterator[str]:
     """Say what the guess at the queue is worth, and how many fills no trade confirms."""
-    if not run.fills:
-        return
     shares = [figures["by_book"].value for figures in run.figures.values()]
     shares = [share for share in shares if np.isfinite(share)]
+    if not shares:  # no fills, or none within the time with data
+        return
     low, high = f"{min(shares):.0%}", f"{max(shares):.0%}"
     yield (
         f"Of the turnover, {low if low == high else f'{low} to {high}'} was filled because the "
@@ -181,8 +181,8 @@ def _queue_notes(run: PolicyRun) -> Iterator[str]:
     if len(run.results) > 1:
         best, worst = (run.figures[q]["net_per_hour"].value for q in (run.best, run.worst))
         yield (
-            f"The place in the queue alone moves the result between {money(worst)} USDC per hour "
-            f"({QUEUE_NAMES[run.worst]}) and {money(best)} ({QUEUE_NAMES[run.best]})."
+            f"The place in the queue alone moves the result between {_number(worst)} USDC per hour "
+            f"({QUEUE_NAMES[run.worst]}) and {_number(best)} ({QUEUE_NAMES[run.best]})."
         )
 
 

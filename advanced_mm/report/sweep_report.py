@@ -211,7 +211,7 @@ def write_sweep_page(path: Path, result: SweepResult, title: str) -> None:
         ]
     front = len(result.plan.objectives) > 1
     sections = [
-        Section("folds", "Tuned and tested", sweep_notes(result), tables=[_fold_table(result)]),
+        Section("folds", "Tuned and tested", sweep_notes(result), tables=_fold_tables(result)),
         Section(
             "history",
             "In sample and out of sample",
@@ -333,10 +333,19 @@ def _front(fold: FoldResult) -> list[int]:
     return [ours.number for theirs, ours in pairs if theirs.number in on_it]
 
 
-def _fold_table(result: SweepResult) -> Table:
-    return Table(
-        "In brackets: 95% intervals by drawing stretches of time.", _FOLD_HEADER, _fold_rows(result)
-    )
+def _fold_tables(result: SweepResult) -> list[Table]:
+    """The folds' numbers, and below them their settings: together they are too wide for a page."""
+    caption = "In brackets: 95% intervals by drawing stretches of time."
+    rows = _fold_rows(result)
+    settings = [
+        (str(number + 1), str(fold.best.number), _values(fold.best))
+        for number, fold in enumerate(result.folds)
+        if fold.best is not None
+    ]
+    return [
+        Table(caption, _FOLD_HEADER[:-1], [row[:-1] for row in rows]),
+        Table("The best trial of each fold", ("fold", "trial", "settings"), settings),
+    ]
 
 
 def _fold_rows(result: SweepResult) -> list[tuple[str, ...]]:
@@ -405,7 +414,8 @@ def _number(value: float) -> str:
 
 def _span(span: Span) -> str:
     start, end = (datetime.fromtimestamp(t / 1000, UTC) for t in (span.start_ms, span.end_ms))
-    return f"{start:%m-%d %H:%M} – {end:%m-%d %H:%M}"
+    same_day = start.date() == end.date()
+    return f"{start:%m-%d %H:%M} – {end:{'%H:%M' if same_day else '%m-%d %H:%M'}}"
 
 
 def _span_json(span: Span) -> dict[str, str]:

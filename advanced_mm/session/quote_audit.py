@@ -30,10 +30,11 @@ class QuoteAudit:
     seen with a solved value function; ``quotes`` counts quotes sent; ``requotes`` those that
     replaced an unfilled quote of the same side; ``touch_quotes`` exits offered at the touch for
     lack of usable parameters; ``unmatched`` quotes of refits whose published depths were not seen,
-    or not yet, for a quote may become known before the refit it is based on;
+    or not seen yet: a quote can be read before the refit it is based on;
     ``max_distance_ticks`` is the largest distance of a sent price from mid -/+ published depth, in
-    ticks; ``bad_rows`` describes the rows the bot skipped in lists. For a bot with other
-    inventories than the published ones, pass its ``settings``: the depths are then solved for them.
+    ticks; ``bad_rows`` describes the rows of venue lists that the bot skipped. For a bot whose
+    inventories differ from the published ones, pass its ``settings``: depths are then solved for
+    them.
     """
 
     journal: Path
@@ -57,7 +58,7 @@ class QuoteAudit:
 
     @property
     def unreadable(self) -> int:
-        """Lines of the journal that are no events."""
+        """How many lines of the journal could not be read as events."""
         return self._follower.unreadable
 
     @property

@@ -2,6 +2,7 @@
 
 import json
 import runpy
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,10 @@ def script(folder, *arguments):
     always = ["--crypto", "ETH", "--data-dir", folder / "data", "--history", folder / "history"]
     always += ["--config", ROOT / "user_data" / "config.json"]
     return runpy.run_path(str(name))["main"]([str(a) for a in (*always, *arguments)])
+
+
+def time_of(milliseconds):
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
 
 
 def told(capsys):
@@ -177,6 +182,8 @@ def test_latencies_can_be_drawn_from_a_file(folder, tmp_path, capsys):
         (["--policy", "best"], "must be optimal or fixed:BP"),
         (["--inventory", "few"], "must be LOW:HIGH"),
         (["--stake", "0"], "must be positive"),
+        (["--look", "nan"], "must be 0.001 to 86400 seconds"),
+        (["--funding-rate", "nan"], "share of the value an hour"),
         (["--since", "2001-01-01", "--until", "2001-01-02"], "within it"),
         (["--since", "2026-01-02", "--until", "2026-01-01"], "lies after"),
     ],
@@ -184,6 +191,12 @@ def test_latencies_can_be_drawn_from_a_file(folder, tmp_path, capsys):
 def test_what_is_missing_or_wrong_is_said_in_a_sentence(folder, asked, why):
     with pytest.raises(InputError, match=why):
         script(folder, *asked)
+
+
+def test_a_time_within_a_hole_is_said_to_have_no_data(folder):
+    low, high = (time_of(START_MS + round(minute * 60_000)) for minute in (12.2, 12.8))
+    with pytest.raises(InputError, match="no data in all of the time asked for"):
+        script(folder, "--policy", "fixed:1", "--since", low, "--until", high)
 
 
 def test_a_replay_begins_where_it_is_told_to(folder):

@@ -3,13 +3,19 @@
 The bid is 100.0, the ask 100.2 with 5 on each side; depths of 0.1 quote at the touch.
 """
 
+import os
+import subprocess
+import sys
+import weakref
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import advanced_mm.replay.run as replaying
 from advanced_mm.errors import InputError
 from advanced_mm.parameter_files import Settings
 from advanced_mm.price_grid import PriceGrid
@@ -154,6 +160,25 @@ def test_latencies_are_drawn_from_those_measured() -> None:
     cancelled = drawn[0][drawn[0]["ended"] == Ended.DRIFTED]
     replies = np.unique(cancelled["ended_ns"] % 1_000_000_000 // 1_000_000)
     assert set(replies) >= {60, 120, 180}  # twice one of them, or one of each
+
+
+def test_drawn_latencies_live_as_long_as_the_replay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """hftbacktest reads them at an address that it was given once, and holds nothing."""
+    draw, trade, drawn, alive = replaying._drawn_latencies, replaying.run_maker, [], []
+
+    def drawing(options: ReplayOptions) -> object:
+        rows = draw(options)
+        drawn.append(weakref.ref(rows))
+        return rows
+
+    def trading(*arguments: object) -> int:
+        alive.append(drawn[-1]() is not None)
+        return trade(*arguments)
+
+    monkeypatch.setattr(replaying, "_drawn_latencies", drawing)
+    monkeypatch.setattr(replaying, "run_maker", trading)
+    run(calm(), latencies_ms=np.array([30.0, 90.0]))
+    assert alive == [True]
 
 
 def test_post_only_order_that_would_take_is_refused_and_sent_again_at_the_next_look() -> None:
@@ -396,6 +421,8 @@ def test_wrong_questions_are_refused() -> None:
         replay(data, AT_TOUCH, replace(OPTIONS, start_ms=T0 + 20_000))
     with pytest.raises(InputError, match="order size"):
         replace(OPTIONS, size=0.0)
+    with pytest.raises(InputError, match="choose a smaller stake"):
+        replace(OPTIONS, size=1e9)
     with pytest.raises(InputError, match="latencies_ms"):
         replace(OPTIONS, latencies_ms=np.array([-1.0]))
     with pytest.raises(InputError, match="ascend"):
@@ -404,3 +431,29 @@ def test_wrong_questions_are_refused() -> None:
         fixed_depth(-1.0, 0, 1)
     with pytest.raises(InputError, match="include 0"):
         fixed_depth(1.0, 1, 2)
+
+
+_REPLAYED = """
+import numpy as np
+from tests.replay.test_maker import calm, run
+market = calm().trade(2000, 100.0, 3.0, -1).trade(3000, 100.0, 2.5, -1)
+result = run(market)
+print(result.quotes[["sent_ns", "price", "filled", "position"]].tolist(), result.size.tolist())
+"""
+
+
+def test_the_maker_s_state_is_not_in_memory_that_was_freed() -> None:
+    """The C library fills freed memory with a pattern here, which a freed row would show."""
+    told = []
+    for environment in ({}, {"MALLOC_PERTURB_": "165"}):
+        found = subprocess.run(
+            [sys.executable, "-c", _REPLAYED],
+            env=os.environ | environment | {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"},
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert found.returncode == 0, found.stderr
+        told.append(found.stdout)
+    assert told[0] == told[1]

@@ -67,7 +67,8 @@ class TickReplayHyperOptLoss(IHyperOptLoss):
             ]
         except AdvancedMMError as error:
             raise OperationalException(str(error)) from error
-        return -100.0 * sum(worth(outcome) for outcome in outcomes) / starting_balance
+        loss = -100.0 * sum(worth(outcome) for outcome in outcomes) / starting_balance
+        return loss + 0.0  # -0.0, of settings that quote nothing, is printed as 0
 
 
 def worth(outcome: Outcome) -> float:

@@ -213,9 +213,9 @@ class Market_Making(IStrategy):
         except InputError as error:
             raise OperationalException(str(error)) from error
         made_of = {} if notes is None else {p.coin: p.data_dir for p in notes.pairs.values()}
-        configs = " ".join(
-            ["--config", *self.config.get("config_files", ["user_data/config.json"])]
-        )
+        # Freqtrade lists its files last first; for the scripts, as for Freqtrade, later files win
+        files = self.config.get("config_files", ["user_data/config.json"])
+        configs = " ".join(["--config", *reversed(files)])
         commands = [
             f"python scripts/replay_backtest.py --crypto {coin} "
             f"--data-dir {made_of.get(coin, 'scripts/HL_data')} {configs}"

@@ -1,5 +1,6 @@
 """Walk-forward folds: tune on what came before, leave a gap, test on what comes next."""
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -56,11 +57,12 @@ def folds_of(covered: Stretches, plan: FoldPlan, purge_s: float) -> list[Fold]:
         reached = int(covered.covered_ms(np.array([end_ms]))[0]) if len(covered) else 0
         back = 0 if plan.train_hours is None else reached - round(plan.train_hours * 3_600_000)
         if reached - max(back, 0) < LEAST_TRAIN_S * 1000:
+            least = (plan.tests + 1) * (purge_s + LEAST_TRAIN_S) / 3600
             raise InputError(
                 f"the recording covers {total / 3_600_000:.2f} hours, too few for "
                 f"folds.tests = {plan.tests} with a purge of {purge_s / 60:g} minutes: the first "
-                f"would be tuned on less than {LEAST_TRAIN_S / 60:g} minutes. Record more, or "
-                "ask for fewer tests"
+                f"would be tuned on less than {LEAST_TRAIN_S / 60:g} minutes. Record "
+                f"{math.ceil(10 * least) / 10:g} hours, or ask for fewer tests"
             )
         found.append(Fold(Span(_start(max(back, 0), covered, before), end_ms), test))
     return found

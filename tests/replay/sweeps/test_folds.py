@@ -68,3 +68,10 @@ def test_a_recording_too_short_is_refused_with_what_it_covers(hours, tests, purg
         folds_of(covered((0, hours)), FoldPlan(tests=tests), purge_s)
     assert f"covers {hours:.2f} hours" in str(caught.value)
     assert f"folds.tests = {tests}" in str(caught.value)
+
+
+def test_the_refusal_says_how_many_hours_are_enough():
+    plan = FoldPlan(tests=3)
+    with pytest.raises(InputError, match=r"Record 2\.7 hours"):
+        folds_of(covered((0, 0.5)), plan, 1800)
+    assert len(folds_of(covered((0, 2.7)), plan, 1800)) == 3
