@@ -7,9 +7,9 @@ checked once a second. Each row is traded twice: at the depths of a maker whose 
 mid at once, and at those that count the age. Beside what a unit earned stands what the model
 expects of a fill at these depths, without the age and with it.
 
-    python benchmarks/quote_age.py                        # four minutes
+    python benchmarks/quote_age.py                        # six minutes
     python benchmarks/quote_age.py --quick
-    python benchmarks/quote_age.py --look-seconds 0.1     # ten checks per second, twenty minutes
+    python benchmarks/quote_age.py --look-seconds 0.1     # ten checks per second, half an hour
 """
 
 import argparse
