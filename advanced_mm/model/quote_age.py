@@ -10,7 +10,7 @@ s^2 = sigma^2 t:
 - under the measure tilted by exp(kappa X) / E exp(kappa X), X is normal with variance s^2 and mean
   kappa s^2: a fill earns kappa sigma^2 t less than the depth it was decided at.
 
-Both are second and first order in the variance. The best depth grows by kappa sigma^2 t, and the
+Together they cost: the best depth grows by kappa sigma^2 t, and the
 best income, lambda / kappa exp(-1 - kappa (epsilon + c)), is exp(-kappa^2 sigma^2 t / 2) times that
 of an instant maker.
 
