@@ -23,6 +23,8 @@ from advanced_mm.journal import (
 )
 from advanced_mm.parameter_files import ParameterFiles
 from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
+from advanced_mm.price_grid import PriceGrid
+from advanced_mm.quoting import Quote, Quoter
 
 ROOT = Path(__file__).parents[1]
 PAIR = "ETH/USDC:USDC"
@@ -288,6 +290,25 @@ def test_hyperopt_starts_from_the_configured_values_and_does_not_round_them(buil
     assert not hasattr(strategy, "min_edge_bp")  # it is off, so there is nothing to search
     strategy.toxicity_limit.value = 1.2
     assert strategy.tuned_settings(3000.0).toxicity_limit == 1.2
+
+
+def test_a_backtest_s_quote_rests_as_long_as_a_live_one(build, monkeypatch):
+    """A live quote is sent a moment after its look: a loop of a second misses a second of age."""
+    strategy = build(runmode=RunMode.BACKTEST, min_quote_age_seconds=1.0)
+    quoter = Quoter(strategy.settings, None, PriceGrid(4))
+    strategy._quoters[PAIR] = ("any", quoter)
+    wanted = Quote("bid", 0, 2980.0, 2990.0, 10.0, 0.1, "id")
+    monkeypatch.setattr(strategy, "_decide", lambda *_: wanted)
+    resting, sent = order(2990.0), datetime.now(UTC)
+    resting.order_date_utc = sent
+    prices = [
+        strategy.adjust_order_price(
+            trade(), resting, PAIR, sent + timedelta(seconds=second), 2999.9, 2990.0, None, "long",
+            is_entry=True,
+        )
+        for second in (1, 2)
+    ]  # fmt: skip
+    assert prices == [2990.0, 2980.0]
 
 
 @pytest.mark.parametrize("runmode", [RunMode.DRY_RUN, RunMode.LIVE])

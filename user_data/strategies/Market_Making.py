@@ -53,6 +53,11 @@ SEARCHED_SETTINGS = ("requote_ticks", "toxicity_limit", "min_edge_bp")
 
 BOOK_REUSE = timedelta(milliseconds=250)
 
+SENT_AFTER_LOOK = timedelta(milliseconds=100)
+"""Live, an order is sent after the cancel of the one before, a moment after its look. A loop of one
+second thus misses a least age of one second, and the quote rests for two; a backtest does the same.
+"""
+
 
 class Market_Making(IStrategy):
     """Rest one post-only order at mid -/+ the optimal depth: the bid when flat, the ask when long.
@@ -475,7 +480,7 @@ class Market_Making(IStrategy):
         wanted = self._decide(pair, *asked, current_time, proposed_rate)
         if isinstance(wanted, Refusal):
             return None
-        age = (current_time - order.order_date_utc).total_seconds()
+        age = (current_time - order.order_date_utc - SENT_AFTER_LOOK).total_seconds()
         outdated = self._quoters[pair][1].is_outdated(current_order_rate, age, wanted)
         return wanted.price if outdated else current_order_rate
 
