@@ -12,6 +12,7 @@ from rich.console import Console
 from advanced_mm.cli import configure_logging, moment, progress, run, writing_page
 from advanced_mm.errors import InputError
 from advanced_mm.performance import (
+    HORIZON_S,
     BreakEven,
     Performance,
     StatedCosts,
@@ -79,7 +80,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--horizon",
         type=float,
-        default=10.0,
+        default=HORIZON_S,
         metavar="SECONDS",
         help="the mid's move within it counts as adverse selection (default: %(default)g)",
     )

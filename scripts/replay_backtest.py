@@ -14,6 +14,7 @@ from advanced_mm.cli import configure_logging, progress, run, writing_page
 from advanced_mm.errors import InputError
 from advanced_mm.parameter_files import Settings, load_settings
 from advanced_mm.parameter_files.history import CalibrationHistory
+from advanced_mm.performance import HORIZON_S
 from advanced_mm.replay import QUEUES, FundingRates, Queue, ReplayOptions
 from advanced_mm.replay.backtest import OPTIMAL, Backtest, Policy
 from advanced_mm.replay.journal import write_journal
@@ -132,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--horizon",
         type=float,
-        default=10.0,
+        default=HORIZON_S,
         metavar="SECONDS",
         help="the mid's move within it counts as adverse selection (default: %(default)g)",
     )

@@ -4,7 +4,7 @@ from advanced_mm.performance.assess import Account, Performance, account_change,
 from advanced_mm.performance.attribution import Parts, attribute, total_of
 from advanced_mm.performance.break_even import BreakEven, StatedCosts, break_even
 from advanced_mm.performance.intervals import Figure
-from advanced_mm.performance.mids import MidSource, RecordedMids, SeenMids
+from advanced_mm.performance.mids import HORIZON_S, MidSource, RecordedMids, SeenMids
 from advanced_mm.performance.records import BotSpan, Fills, Observations, Quotes, Record, Refusals
 from advanced_mm.performance.running import (
     EarnedSoFar,
@@ -14,6 +14,7 @@ from advanced_mm.performance.running import (
 )
 
 __all__ = [
+    "HORIZON_S",
     "Account",
     "BotSpan",
     "BreakEven",

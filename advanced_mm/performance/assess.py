@@ -16,7 +16,7 @@ from advanced_mm.performance.attribution import (
 )
 from advanced_mm.performance.figures import Markout, markouts, session_figures
 from advanced_mm.performance.intervals import Figure
-from advanced_mm.performance.mids import Marks, MidSource, find_marks
+from advanced_mm.performance.mids import HORIZON_S, Marks, MidSource, find_marks
 from advanced_mm.performance.paths import EquityPath, equity_path
 from advanced_mm.performance.presence import Presence, presence
 from advanced_mm.performance.records import BotSpan, Record
@@ -80,7 +80,7 @@ def assess(
     record: Record,
     sources: Sequence[MidSource],
     history: CalibrationHistory | None = None,
-    horizon_s: float = 10.0,
+    horizon_s: float = HORIZON_S,
 ) -> Performance:
     """Judge one coin's record.
 

@@ -13,7 +13,7 @@ from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHisto
 from advanced_mm.performance.assess import Performance, assess
 from advanced_mm.performance.from_freqtrade import freqtrade_records
 from advanced_mm.performance.from_journal import journal_records
-from advanced_mm.performance.mids import MidSource, RecordedMids, SeenMids
+from advanced_mm.performance.mids import HORIZON_S, MidSource, RecordedMids, SeenMids
 from advanced_mm.performance.records import Record
 
 __all__ = ["Wanted", "judge_database", "judge_journal"]
@@ -38,7 +38,7 @@ class Wanted:
     bot: str | None = None
     since_ms: int | None = None
     until_ms: int | None = None
-    horizon_s: float = 10.0
+    horizon_s: float = HORIZON_S
     data_dir: Path | None = None
     track: Track = _quietly
     reading: Callable[[], AbstractContextManager[object]] = nullcontext

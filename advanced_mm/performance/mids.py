@@ -20,6 +20,7 @@ from advanced_mm.performance.records import Observations, Record
 
 __all__ = [
     "HORIZONS_S",
+    "HORIZON_S",
     "MINUTE_MS",
     "Marks",
     "MidSource",
@@ -29,7 +30,9 @@ __all__ = [
     "newest_of",
 ]
 
-HORIZONS_S: Final = (1.0, 10.0, 60.0, 300.0)
+HORIZON_S: Final = 10.0
+"""What the mid moves in so many seconds after a fill is its adverse selection, by default."""
+HORIZONS_S: Final = (1.0, HORIZON_S, 60.0, 300.0)
 """The markouts that are always taken, seconds after a fill."""
 MINUTE_MS: Final = 60_000
 _FINE_GRID_MS: Final = 5_000
@@ -142,7 +145,7 @@ class Marks:
         return float(self.grid_mid[-1])
 
 
-def find_marks(record: Record, sources: Sequence[MidSource], horizon_s: float = 10.0) -> Marks:
+def find_marks(record: Record, sources: Sequence[MidSource], horizon_s: float = HORIZON_S) -> Marks:
     """Look up the mids of a record's fills, of their markouts and of each minute.
 
     Parameters

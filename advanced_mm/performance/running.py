@@ -23,7 +23,6 @@ from advanced_mm.performance.truth import edges_of_fills, expected_edge, realise
 
 __all__ = ["EARNED_COLUMNS", "EarnedSoFar", "LatestFill", "RunningPerformance", "earned_until"]
 
-HORIZON_S: Final = 10.0
 _LATEST: Final = 5
 EARNED_COLUMNS: Final = RECORD_COLUMNS | {Look: (*RECORD_COLUMNS[Look], "what")}
 """What `earned_until` takes of each kind of event."""

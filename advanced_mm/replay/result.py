@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from advanced_mm.marketdata.records import Float1D, Int1D
 from advanced_mm.performance import (
+    HORIZON_S,
     BotSpan,
     Fills,
     Observations,
@@ -232,7 +233,7 @@ class ReplayResult:
             requests=int(2 * len(quotes) - np.count_nonzero(quotes["ended"] == Ended.FILLED)),
         )
 
-    def performance(self, horizon_s: float = 10.0) -> Performance:
+    def performance(self, horizon_s: float = HORIZON_S) -> Performance:
         """Judge the replay with the code that judges bots.
 
         Raises

@@ -9,7 +9,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from advanced_mm.errors import InputError
-from advanced_mm.performance import Performance, total_of
+from advanced_mm.performance import HORIZON_S, Performance, total_of
 from advanced_mm.performance.as_json import parts_json
 from advanced_mm.performance.assess import end_mark
 from advanced_mm.performance.judge import Wanted, judge_journal
@@ -20,7 +20,6 @@ from advanced_mm.session.session import PaperSession
 
 __all__ = ["SessionEnd", "VenueCheck", "judge_session", "venue_check"]
 
-_HORIZON_S: Final = 10.0
 _LARGEST_GAP: Final = 1e-6  # USDC
 _LARGEST_REST: Final = 1e-9
 """Share of the turnover that the sum of the parts may differ by: rounding."""
@@ -103,14 +102,14 @@ class SessionEnd:
             It cannot be written.
         """
         try:
-            write_performance_page(path, PageInput(self.several, _HORIZON_S))
+            write_performance_page(path, PageInput(self.several, HORIZON_S))
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror}.") from None
 
     def print_on(self, console: Console) -> None:
         """Print the report's table, or why there is none, and what the venue says."""
         if self.several:
-            print_performance(console, self.several, _HORIZON_S)
+            print_performance(console, self.several, HORIZON_S)
         else:
             console.print(self.why, markup=False, highlight=False, soft_wrap=True)
         if self.check is not None:
@@ -132,9 +131,7 @@ def judge_session(session: PaperSession) -> SessionEnd:
     options = session.options
     several, why = [], ""
     try:
-        wanted = Wanted(
-            since_ms=session.started_ms, horizon_s=_HORIZON_S, data_dir=options.data_dir
-        )
+        wanted = Wanted(since_ms=session.started_ms, horizon_s=HORIZON_S, data_dir=options.data_dir)
         several = judge_journal(options.folder, wanted)
     except InputError as error:
         why = str(error)

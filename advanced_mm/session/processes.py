@@ -102,19 +102,23 @@ def end_group(process: psutil.Process, patience_seconds: float = PATIENCE_SECOND
     bool
         Whether the interrupt was enough.
     """
-    obeyed = False
-    for number, seconds in ((signal.SIGINT, patience_seconds), (signal.SIGTERM, 5.0)):
-        try:
-            process.send_signal(number)
-            process.wait(seconds)
-        except psutil.TimeoutExpired:
-            continue
-        except psutil.NoSuchProcess:
-            pass
-        obeyed = number == signal.SIGINT
-        break
+    obeyed = _ends(process, signal.SIGINT, patience_seconds)
+    if not obeyed:
+        _ends(process, signal.SIGTERM, 5.0)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(psutil.TimeoutExpired):  # not our child: its parent may never reap it
         process.wait(5)
     return obeyed
+
+
+def _ends(process: psutil.Process, number: signal.Signals, seconds: float) -> bool:
+    """Send a signal; return whether the process has ended by then, or had before."""
+    try:
+        process.send_signal(number)
+        process.wait(seconds)
+    except psutil.TimeoutExpired:
+        return False
+    except psutil.NoSuchProcess:
+        pass
+    return True
