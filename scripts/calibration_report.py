@@ -53,6 +53,7 @@ def main(argv: list[str] | None = None) -> int:
         fee_rate=settings.fee_rate,
         options=CalibrationOptions().unmerged(settings.block_seconds),
         history=_last_week(CalibrationHistory(parameters / HISTORY_FOLDER), coin),
+        quote_age_seconds=settings.oldest_quote_seconds(),
     )
     sections = report_sections(data, progress)
     lead = f"{coin}, from {options.data_dir}. Exchange time, prices in USDC."

@@ -51,6 +51,7 @@ def main(argv: list[str] | None = None) -> int:
         max_window_minutes=settings.max_window_minutes if longest is None else longest,
         fee_rate=settings.fee_rate,
         stake=options.stake,
+        quote_age_seconds=settings.oldest_quote_seconds(),
     )
     rows = screen_coins(
         ShardStore(options.data_dir),

@@ -24,8 +24,13 @@ def fields(calibration: CoinCalibration, now: datetime) -> dict[str, Any]:
 
 def table(fitted: FittedWindow, details: bool) -> Any:
     """Return the table of moves, and of the value of a fill at the configured fee."""
-    fee_rate = fitted.settings.fee_rate
-    return epsilon_table(fitted.calibration, fee_rate=fee_rate, details=details)
+    settings = fitted.settings
+    return epsilon_table(
+        fitted.calibration,
+        fee_rate=settings.fee_rate,
+        quote_age_seconds=settings.oldest_quote_seconds(),
+        details=details,
+    )
 
 
 def draw(path: Path, fitted: FittedWindow) -> None:

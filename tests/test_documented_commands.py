@@ -497,8 +497,9 @@ def test_the_benchmark_of_a_quotes_age_runs_on_one_market(monkeypatch, capsys):
     monkeypatch.setattr(benchmark, "MARKETS", {"calm": {"sigma": 0.4}})
     monkeypatch.setattr(benchmark, "AGES_S", (1.0,))
     assert benchmark.main(["--quick", "--look-seconds", "0.5"]) == 0
-    rows = re.findall(r"calm\D+([\d.]+)\D+([\d.]+) .*?([-+][\d.]+) ±", capsys.readouterr().out)
-    assert [age for age, *_ in rows] == ["0.5", "1"]
+    shown = capsys.readouterr().out
+    rows = re.findall(r"calm\D+([\d.]+)\W+(yes|no)\W+([\d.]+) .*?([-+][\d.]+)", shown)
+    assert [row[:2] for row in rows] == [(age, p) for age in ("0.5", "1") for p in ("no", "yes")]
 
 
 def test_the_solver_s_benchmark_runs_on_a_few_problems(monkeypatch, capsys):

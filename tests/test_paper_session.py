@@ -25,8 +25,10 @@ pytestmark = pytest.mark.bot
 
 
 def start(folder: Path, *options: str) -> subprocess.Popen:
+    """Start a session whose bot quotes as if it followed the mid, so that it is filled often."""
     return subprocess.Popen(
         [sys.executable, str(SCRIPT), "--folder", str(folder), *options],
+        env=os.environ | {"FREQTRADE__MARKET_MAKING__QUOTE_AGE_SECONDS": "0"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -44,11 +44,16 @@ def kappa_table(calibration: CoinCalibration, *, details: bool = False) -> Rende
 
 
 def epsilon_table(
-    calibration: CoinCalibration, *, fee_rate: float, details: bool = False
+    calibration: CoinCalibration,
+    *,
+    fee_rate: float,
+    quote_age_seconds: float = 0.0,
+    details: bool = False,
 ) -> RenderableType:
     """Return the moves per market order and per fill, their tail, and the value of a fill.
 
-    ``fee_rate`` is the maker fee as a fraction of the price.
+    ``fee_rate`` is the maker fee as a fraction of the price, ``quote_age_seconds`` the age at which
+    quotes are replaced.
     """
     per_bp = 1.0 / (BASIS_POINT * calibration.mid) if calibration.mid > 0 else float("nan")
     table = _table(f"{calibration.coin}: permanent moves of the mid, in quote currency")
@@ -58,7 +63,7 @@ def epsilon_table(
     _add(table, "fill slope", fill.profile.map(lambda p: p.slope))
     _add(table, "pareto alpha", calibration.pareto.map(lambda f: f.alpha))
     _add(table, "pareto mean", calibration.pareto.map(lambda f: f.mean), per_bp)
-    worth = economics(calibration, fee_rate=fee_rate)
+    worth = economics(calibration, fee_rate=fee_rate, quote_age_seconds=quote_age_seconds)
     _add(table, "kappa*epsilon", worth.sides.map(lambda s: s.kappa_epsilon))
     _add(table, "kappa*eps_fill", worth.sides.map(lambda s: s.kappa_epsilon_fill))
     _add(table, "edge per fill", worth.sides.map(lambda s: s.expected_edge), per_bp)

@@ -4,10 +4,11 @@ A fill at depth delta earns delta and pays the fee c and the permanent move that
 at that depth, a + b delta. Fills arrive at rate lambda0 exp(-kappa delta), so the best depth of one
 side alone is delta* = 1/kappa + (a + c)/(1 - b); there is none if b >= 1. A line through measured
 depths does not extend to depths that no order reached: edge and income are computed at the best
-measured depth, and if even that one loses, no depth pays.
+measured depth, and if even that one loses, no depth pays. Quotes that rest while the mid moves are
+filled more often and earn less of their depth (`advanced_mm.model.quote_age`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Literal
@@ -27,7 +28,7 @@ from advanced_mm.calibration.windows.estimate import (
 )
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Float1D
-from advanced_mm.model import ModelParameters, solve
+from advanced_mm.model import ModelParameters, QuoteAge, SideProblem, solve
 
 __all__ = [
     "COMPETITIVE_FROM",
@@ -73,7 +74,8 @@ class SideEconomics:
     Depths and ``expected_edge`` (of one fill, per unit of the base currency, after fee and move)
     are in the quote currency; ``income_per_hour`` is that edge times the fills per hour.
     ``optimal_depth`` is delta*, infinite if b >= 1; ``measured_depth`` is the deepest depth at
-    which the move was measured; edge and income are at ``depth``, the lesser of the two. If
+    which the move was measured (of quotes that age: the depth from which they come to it); edge and
+    income are at ``depth``, the lesser of the two. If
     ``no_depth_pays``, they are the loss there. ``regime`` is None if unknown.
     """
 
@@ -149,9 +151,13 @@ class _Side:
     parts: Float2D
     n: int
     status: Status
+    best_depth: float | None = None
+    """delta* of quotes that age; None if they follow the mid at once."""
 
     def optimal_depth(self, fee: float) -> float:
         """Return delta* = 1/kappa + (a + c)/(1 - b), at least 0; infinite if no depth pays."""
+        if self.best_depth is not None:
+            return self.best_depth
         if self.slope >= 1:
             return float("inf")
         return max(0.0, 1 / self.kappa + (self.intercept + fee) / (1 - self.slope))
@@ -189,7 +195,9 @@ class _Drawn:
         return np.asarray(depth * (1 - self.slope) - self.intercept - fee)
 
 
-def economics(calibration: CoinCalibration, *, fee_rate: float) -> Economics:
+def economics(
+    calibration: CoinCalibration, *, fee_rate: float, quote_age_seconds: float = 0.0
+) -> Economics:
     """Compute the income from quoting net of fees and adverse moves.
 
     Intervals of income fix the depths chosen by the estimates and draw the parameters from their
@@ -202,6 +210,10 @@ def economics(calibration: CoinCalibration, *, fee_rate: float) -> Economics:
         A fitted window.
     fee_rate
         Maker fee as a fraction of the price; a rebate is negative.
+    quote_age_seconds
+        Age at which quotes are replaced, 0 for quotes that follow the mid at once. How far the mid
+        moves until then is from the fitted volatility, whose uncertainty is not counted; without
+        one, quotes do not age.
 
     Raises
     ------
@@ -213,7 +225,12 @@ def economics(calibration: CoinCalibration, *, fee_rate: float) -> Economics:
             f"fee_rate is {fee_rate!r}, must be a fraction of the price, such as 0.00015"
         )
     fee = fee_rate * calibration.mid
-    inputs = Sides(_inputs(calibration, "plus"), _inputs(calibration, "minus"))
+    volatility = calibration.volatility
+    age = QuoteAge(quote_age_seconds, volatility.value if volatility.usable else 0.0)
+    inputs = Sides(
+        _aged(_inputs(calibration, "plus"), age, fee),
+        _aged(_inputs(calibration, "minus"), age, fee),
+    )
     of_order, of_fill = toxicity(calibration)
     sides = Sides(
         _side_economics("ask", inputs.plus, of_order.plus, of_fill.plus, fee),
@@ -278,6 +295,31 @@ def _inputs(calibration: CoinCalibration, name: Literal["plus", "minus"]) -> _Si
         parts=np.array([e.by_block for e in used]),
         n=fill.n,
         status=worst_status(needed),
+    )
+
+
+def _aged(inputs: _Side | str, age: QuoteAge, fee: float) -> _Side | str:
+    """Return the inputs of quotes that age, right at the depth at which income is computed."""
+    if isinstance(inputs, str):
+        return inputs
+    side = SideProblem(inputs.lambda0, inputs.kappa, inputs.intercept, inputs.slope)
+    fills = age.fills(side)
+    if fills is None:
+        return inputs
+    # What was measured is the move of orders that came as far as that when they came.
+    measured_depth = fills.decided_at(inputs.measured_depth)
+    aged = age.effective(side, fee, most_depth=measured_depth)
+    parts = inputs.parts.copy()
+    parts[1] *= aged.intensity / side.intensity  # the relative error is the same
+    return replace(
+        inputs,
+        kappa=aged.kappa,
+        lambda0=aged.intensity,
+        intercept=aged.cost,
+        slope=aged.slope,
+        parts=parts,
+        measured_depth=measured_depth,
+        best_depth=fills.best_depth(side.cost, side.slope, fee),
     )
 
 

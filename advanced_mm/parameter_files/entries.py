@@ -234,7 +234,9 @@ class ValueFunctionEntry(ParameterEntry):
     """Solution in ``value_function.json``: h(q) and the depths of one control problem.
 
     Arrays run over ``q``; a depth is null where that side is not quoted. ``configuration`` has the
-    fields of the solved ``ModelParameters``; ``method`` names the solver.
+    fields of the solved ``ModelParameters``; ``method`` names the solver. The depths are those of
+    quotes that are replaced at an age of ``quote_age_seconds``; a fill at the best depth without
+    inventory then earns ``age_cost`` less (quote currency) than at once.
     """
 
     required_when_fitted = (
@@ -254,6 +256,9 @@ class ValueFunctionEntry(ParameterEntry):
     value_rate: float | None = None
     method: str | None = None
     configuration: dict[str, float | int | bool | str | None] | None = None
+    quote_age_seconds: NonNegative | None = None
+    age_cost_plus: float | None = None
+    age_cost_minus: float | None = None
 
     @model_validator(mode="after")
     def _same_lengths(self) -> Self:

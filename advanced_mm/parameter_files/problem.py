@@ -7,7 +7,14 @@ from math import inf
 from typing import Final, NamedTuple, get_args
 
 from advanced_mm.errors import InputError
-from advanced_mm.model import ModelParameters, ValueFunction, risk_aversion_to_phi, solve
+from advanced_mm.model import (
+    ModelParameters,
+    QuoteAge,
+    SideProblem,
+    ValueFunction,
+    risk_aversion_to_phi,
+    solve,
+)
 from advanced_mm.parameter_files.entries import (
     EpsilonEntry,
     ParameterEntry,
@@ -28,6 +35,7 @@ __all__ = [
     "move_in_depths",
     "move_line",
     "published_solution",
+    "quote_age",
     "same_problem",
     "value_function_fields",
     "with_value_function",
@@ -42,32 +50,34 @@ def model_problem(
     """Build the problem that the bot's quotes are solved from.
 
     lambda in F is the fill intensity lambda0 of the hurdle fit, epsilon the move chosen by
-    ``epsilon_source``. An uncompensated drift uses the arrival rates and the least-squares epsilon.
-    The fee per unit is the rate times ``mid`` (default: the refit's mid).
+    ``epsilon_source``; both, and kappa, are those of quotes that grow as old as the settings say
+    (`QuoteAge.effective`). An uncompensated drift uses the arrival rates and the least-squares
+    epsilon. The fee per unit is the rate times ``mid`` (default: the refit's mid).
 
     Raises
     ------
     UnusableParametersError
         A required parameter was not fitted.
     """
-    lambda_, kappa = parameters.lambda_, parameters.kappa
-    lambda0_plus = _fitted(parameters, "lambda0+", lambda_.lambda0_plus)
-    lambda0_minus = _fitted(parameters, "lambda0-", lambda_.lambda0_minus)
-    kappa_plus = _fitted(parameters, "kappa+", kappa.kappa_plus)
-    kappa_minus = _fitted(parameters, "kappa-", kappa.kappa_minus)
-    ask, bid = move_in_depths(parameters, settings.epsilon_source)
+    kappa = parameters.kappa
     at_mid = _fitted(parameters, "mid", kappa.mid) if mid is None else mid
+    # At the refit's mid, so that between refits nothing but the fee of the problem changes.
+    fee = settings.fee_rate * (at_mid if kappa.mid is None else kappa.mid)
+    age = quote_age(parameters, settings)
+    at_once = _sides(parameters, settings)
+    ask, bid = (age.effective(side, fee, settings.min_depth) for side in at_once)
     phi = settings.phi
     if phi is None:
-        lambda_bar, kappa_bar = (lambda0_plus + lambda0_minus) / 2, (kappa_plus + kappa_minus) / 2
+        lambda_bar = (at_once[0].intensity + at_once[1].intensity) / 2
+        kappa_bar = (at_once[0].kappa + at_once[1].kappa) / 2
         phi = risk_aversion_to_phi(settings.risk_aversion, lambda_bar, kappa_bar)
     return ModelParameters(
-        lambda_plus=lambda0_plus,
-        lambda_minus=lambda0_minus,
-        kappa_plus=kappa_plus,
-        kappa_minus=kappa_minus,
-        epsilon_plus=ask.intercept,
-        epsilon_minus=bid.intercept,
+        lambda_plus=ask.intensity,
+        lambda_minus=bid.intensity,
+        kappa_plus=ask.kappa,
+        kappa_minus=bid.kappa,
+        epsilon_plus=ask.cost,
+        epsilon_minus=bid.cost,
         impact_slope_plus=ask.slope,
         impact_slope_minus=bid.slope,
         phi=phi,
@@ -82,6 +92,40 @@ def model_problem(
         drift=None if settings.compensate_drift else _arrival_drift(parameters),
         terminal_cost=settings.terminal_cost,
     )
+
+
+def _sides(parameters: ParameterSet, settings: Settings) -> tuple[SideProblem, SideProblem]:
+    """Return the ask and the bid as they are for quotes that follow the mid at once."""
+    lambda_, kappa = parameters.lambda_, parameters.kappa
+    ask, bid = move_in_depths(parameters, settings.epsilon_source)
+    return (
+        SideProblem(
+            _fitted(parameters, "lambda0+", lambda_.lambda0_plus),
+            _fitted(parameters, "kappa+", kappa.kappa_plus),
+            *ask,
+        ),
+        SideProblem(
+            _fitted(parameters, "lambda0-", lambda_.lambda0_minus),
+            _fitted(parameters, "kappa-", kappa.kappa_minus),
+            *bid,
+        ),
+    )
+
+
+def _age_fields(parameters: ParameterSet, settings: Settings) -> dict[str, float]:
+    """Return the age of quotes and what it costs, as fields of ``ValueFunctionEntry``."""
+    age, fee = quote_age(parameters, settings), settings.fee_rate * (parameters.kappa.mid or 0.0)
+    ask, bid = (age.cost(side, fee) for side in _sides(parameters, settings))
+    return {
+        "quote_age_seconds": age.seconds,
+        "age_cost_plus": ask,
+        "age_cost_minus": bid,
+    }
+
+
+def quote_age(parameters: ParameterSet, settings: Settings) -> QuoteAge:
+    """Return the age that quotes reach and the fitted volatility; no age if that was not fitted."""
+    return QuoteAge(settings.oldest_quote_seconds(), parameters.epsilon.sigma or 0.0)
 
 
 class Move(NamedTuple):
@@ -230,7 +274,10 @@ def with_value_function(
         oldest = min(fitted, key=lambda entry: entry.fitted_at or entry.published_at)
         shared = oldest.model_dump(include=set(ParameterEntry.model_fields))
         entry = ValueFunctionEntry.model_validate(
-            shared | {"status": status} | value_function_fields(solved)
+            shared
+            | {"status": status}
+            | value_function_fields(solved)
+            | _age_fields(parameters, settings)
         )
     return replace(parameters, value_functions=(entry,))
 

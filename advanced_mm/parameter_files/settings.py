@@ -1,8 +1,9 @@
 """The ``market_making`` block of Freqtrade's configuration, validated for bot and calibration."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -13,6 +14,10 @@ from advanced_mm.parameter_files.config import load_config
 __all__ = ["BacktestParameters", "EpsilonSource", "Settings", "load_settings"]
 
 BacktestParameters = Literal["history", "published"]
+LOOK_SECONDS: Final = 1.0
+"""Between two looks of Freqtrade's loop."""
+WAY_SECONDS: Final = 0.2
+"""From a book to the order that rests on it: asking, deciding and sending."""
 EpsilonSource = Literal["fill", "fill_slope", "least_squares", "pareto"]
 
 
@@ -84,6 +89,15 @@ class Settings(BaseModel):
     max_quote_age_seconds: float = Field(
         15.0, ge=1, description="after this time a quote is replaced if its price has changed"
     )
+    quote_age_seconds: float | None = Field(
+        None,
+        ge=0,
+        le=600,
+        description="age at which quotes are replaced, counted from the book that they were "
+        "computed from; depths and expected edge count how far the mid moves until then (0: not at "
+        "all). null: the first look, one a second, after min_quote_age_seconds, and 0.2 s on the "
+        "way",
+    )
     max_book_age_seconds: float = Field(
         10.0, gt=0, description="no quote on a book older than this"
     )
@@ -134,6 +148,21 @@ class Settings(BaseModel):
     def window_seconds(self) -> float:
         """The calibration window in seconds."""
         return self.window_minutes * 60
+
+    def oldest_quote_seconds(
+        self, look_seconds: float = LOOK_SECONDS, way_seconds: float = WAY_SECONDS
+    ) -> float:
+        """Return the age at which quotes are replaced: ``quote_age_seconds``, or by the looks.
+
+        An order placed just after a look is a little younger than a whole number of looks at each
+        of the next, so that it is replaced at the first one after ``min_quote_age_seconds``: with a
+        look a second and a least age of one second after two. ``way_seconds`` passes from the
+        book that is looked at to the order that rests on it.
+        """
+        if self.quote_age_seconds is not None:
+            return self.quote_age_seconds
+        looks = math.floor(self.min_quote_age_seconds / look_seconds + 1e-9) + 1
+        return looks * look_seconds + way_seconds
 
     @property
     def data_age_limit_seconds(self) -> float:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from advanced_mm.model import QuoteAge, SideProblem
 from advanced_mm.parameter_files import ParameterSet
-from advanced_mm.parameter_files.problem import move_line
+from advanced_mm.parameter_files.problem import Move, move_line
 
 __all__ = ["Side", "expected_edge", "no_depth_pays", "toxicity", "toxicity_regime"]
 
@@ -16,6 +17,7 @@ _UNPROFITABLE_FROM, _TOXIC_FROM = 1.0, 2.0
 
 @dataclass(frozen=True)
 class _SideEstimates:
+    intensity: float | None
     kappa: float | None
     epsilon_fill: float | None
     intercept: float | None
@@ -24,9 +26,10 @@ class _SideEstimates:
 
 
 def _estimates(parameters: ParameterSet, side: Side) -> _SideEstimates:
-    kappa, epsilon = parameters.kappa, parameters.epsilon
+    kappa, epsilon, lambda_ = parameters.kappa, parameters.epsilon, parameters.lambda_
     if side == "ask":
         return _SideEstimates(
+            lambda_.lambda0_plus,
             kappa.kappa_plus,
             epsilon.epsilon_fill_plus,
             epsilon.epsilon_fill_intercept_plus,
@@ -34,6 +37,7 @@ def _estimates(parameters: ParameterSet, side: Side) -> _SideEstimates:
             epsilon.epsilon_fill_slope_plus_low,
         )
     return _SideEstimates(
+        lambda_.lambda0_minus,
         kappa.kappa_minus,
         epsilon.epsilon_fill_minus,
         epsilon.epsilon_fill_intercept_minus,
@@ -65,15 +69,23 @@ def toxicity_regime(value: float) -> Regime:
     return "competitive" if value < _TOXIC_FROM else "toxic"
 
 
-def expected_edge(parameters: ParameterSet, side: Side, depth: float, fee: float) -> float | None:
+def expected_edge(
+    parameters: ParameterSet, side: Side, depth: float, fee: float, age: QuoteAge
+) -> float | None:
     """Return the expected profit of a fill at ``depth``, quote currency per unit of base currency.
 
     ``depth - (a + b*depth) - fee``: the distance earned, less the permanent move after a fill at
     that depth (a >= 0 and b from the regression of the move on depth; the mean epsilon_fill if no
-    slope was fitted), less the fee. None if nothing was fitted.
+    slope was fitted), less the fee. Of a quote that ages, the distance at the fill is less than
+    that decided on, by about kappa*sigma^2*t. None if nothing was fitted.
     """
     e = _estimates(parameters, side)
     line = move_line(e.intercept, e.slope)
-    if line is not None:
-        return depth - (line.intercept + line.slope * depth) - fee
-    return None if e.epsilon_fill is None else depth - e.epsilon_fill - fee
+    if line is None:
+        if e.epsilon_fill is None:
+            return None
+        line = Move(e.epsilon_fill)
+    if e.kappa is None or e.intensity is None:
+        age = QuoteAge()
+    fills = SideProblem(e.intensity or 0.0, e.kappa or 0.0, *line)
+    return age.edge(fills, depth) - fee

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from advanced_mm.errors import AdvancedMMError
-from advanced_mm.model import ValueFunction, solve
+from advanced_mm.model import QuoteAge, ValueFunction, solve
 from advanced_mm.parameter_files import (
     ParameterFileError,
     ParameterSet,
@@ -15,6 +15,7 @@ from advanced_mm.parameter_files import (
     configuration_of,
     model_problem,
     published_solution,
+    quote_age,
     same_problem,
 )
 from advanced_mm.price_grid import PriceGrid
@@ -176,6 +177,7 @@ class Quoter:
             return Refusal(f"no {side} is quoted at inventory {inventory}")
         if depth > _DEEPEST * touch.mid:
             return Refusal(f"a depth of {depth:g} is more than {_DEEPEST:.0%} of the mid")
+        age = quote_age(parameters, self.settings)
         price = (
             self._grid.bid(touch.mid, depth) if side == "bid" else self._grid.ask(touch.mid, depth)
         )
@@ -187,7 +189,7 @@ class Quoter:
             depth=depth,
             tick=self._grid.tick(touch.mid),
             calibration_id=parameters.calibration_id,
-            edge=expected_edge(parameters, side, depth, self.settings.fee_rate * touch.mid),
+            edge=expected_edge(parameters, side, depth, self.settings.fee_rate * touch.mid, age),
         )
 
     def _too_little(self, parameters: ParameterSet, entry: Quote) -> str | None:
@@ -203,8 +205,13 @@ class Quoter:
         closing: Side = "ask" if buys else "bid"
         depth = self._depth(parameters, closing, entry.inventory + (1 if buys else -1), mid)
         fee = self.settings.fee_rate * mid
-        # Where the model quotes nothing, the position is offered at the touch.
-        closed = expected_edge(parameters, closing, 0.0 if depth is None else depth, fee)
+        # Where the model quotes nothing, the position is offered at the touch, where it is soon
+        # filled.
+        if depth is None:
+            closed = expected_edge(parameters, closing, 0.0, fee, QuoteAge())
+        else:
+            age = quote_age(parameters, self.settings)
+            closed = expected_edge(parameters, closing, depth, fee, age)
         if entry.edge is None or closed is None:
             return "no edge: the cost of a fill (epsilon_fill) was not fitted"
         earned_bp = (entry.edge + closed) / mid * 1e4

@@ -57,7 +57,7 @@ second, ordinary moves may."""
 DEEPEST: Final = 0.1
 """Depth of the deepest possible quote, share of the price."""
 BREAK_EVEN_AGE_SECONDS: Final = 5.0
-"""Age at which a quote has lost its entire expected profit (see docs/venue.md)."""
+"""Age at which a quote whose depth does not count it has lost its profit (see docs/venue.md)."""
 SLOW_CLIENT_MS: Final = 200
 
 _OTHER_SPACES: Final = ("roi", "stoploss", "trailing", "trades", "default", "all")

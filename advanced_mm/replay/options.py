@@ -120,3 +120,15 @@ class ReplayOptions:
         """Return options with the ages, tolerance and fee of a configuration's settings."""
         taken = {name: getattr(settings, name) for name in _SETTINGS if name not in others}
         return cls(size=size, **taken, **others)
+
+    def with_age(self, settings: Settings) -> Settings:
+        """Return the settings with the age that quotes reach in this replay, if they name none."""
+        if settings.quote_age_seconds is not None:
+            return settings
+        drawn = self.latencies_ms
+        way_ms = self.latency_ms if drawn is None else float(np.mean(drawn))
+        rested = settings.model_copy(update={"min_quote_age_seconds": self.min_quote_age_seconds})
+        age = rested.oldest_quote_seconds(
+            self.look_ms / 1000, (way_ms + (self.feed_latency_ms or 0.0)) / 1000
+        )
+        return settings.model_copy(update={"quote_age_seconds": age})

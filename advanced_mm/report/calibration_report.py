@@ -76,7 +76,8 @@ class ReportInput:
     """The report's input.
 
     ``fee_rate`` is the maker fee as a share of the price; ``history`` the coin's published refits
-    in the columns of ``parameter_files.history``.
+    in the columns of ``parameter_files.history``; ``quote_age_seconds`` the age at which quotes are
+    replaced.
     """
 
     recording: Recording
@@ -85,6 +86,7 @@ class ReportInput:
     fee_rate: float
     options: CalibrationOptions
     history: pa.Table
+    quote_age_seconds: float = 0.0
 
 
 def report_sections(data: ReportInput, track: Track) -> list[Section]:
@@ -98,9 +100,10 @@ def report_sections(data: ReportInput, track: Track) -> list[Section]:
     fitted = calibrate(data.recording, window_minutes=data.window_minutes, options=data.options)
     start_ms = fitted.end_ms - round(data.window_minutes * 60_000)
     window = Window.of(data.recording, start_ms, fitted.end_ms, data.options.window)
+    worth = economics(fitted, fee_rate=data.fee_rate, quote_age_seconds=data.quote_age_seconds)
     return [
         panels.estimates_table(fitted),
-        toxicity_gauge(fitted, economics(fitted, fee_rate=data.fee_rate), data.fee_rate),
+        toxicity_gauge(fitted, worth, data.fee_rate, data.quote_age_seconds),
         panels.reach_survival(window, fitted),
         panels.fill_impact(fitted),
         panels.regression_residuals(window, data.options.impact),
@@ -114,7 +117,9 @@ def report_sections(data: ReportInput, track: Track) -> list[Section]:
     ]
 
 
-def toxicity_gauge(fitted: CoinCalibration, found: Economics, fee_rate: float) -> Section:
+def toxicity_gauge(
+    fitted: CoinCalibration, found: Economics, fee_rate: float, quote_age_seconds: float = 0.0
+) -> Section:
     """Show kappa*epsilon and kappa*epsilon_fill by regime, and what a fill earns."""
     names = ["κ·ε per order +", "κ·ε per order −", "κ·ε_fill +", "κ·ε_fill −"]
     estimates = [
@@ -156,6 +161,8 @@ def toxicity_gauge(fitted: CoinCalibration, found: Economics, fee_rate: float) -
         "Toxicity compares the adverse move of a fill with the depth scale 1/κ. The number that "
         "decides is the edge: the depth earned, less the move after a fill at that depth, less the "
         "fee.",
+        f"Quotes are taken to rest for {quote_age_seconds:g} s: the depth earned is that left when "
+        "the mid has moved meanwhile, about κσ²t less than the one decided on.",
         f"The fee is {panels.number(1e4 * fee_rate)} bp of the mid of {fitted.mid:.7g}: "
         f"{panels.number(found.fee)} per fill and unit (quote currency).",
         *_judgement(found),

@@ -196,6 +196,17 @@ def test_intervals_cover_the_truth(simulated):
     assert min(covered.values()) >= 27  # of 32
 
 
+def test_quotes_that_age_are_worth_less(fitted):
+    at_once = economics(fitted, fee_rate=0.0)
+    assert economics(fitted, fee_rate=0.0, quote_age_seconds=0.0) == at_once
+    aged = [economics(fitted, fee_rate=0.0, quote_age_seconds=age) for age in (0.1, 1.0, 5.0)]
+    incomes = [found.income_per_hour.value for found in (at_once, *aged)]
+    assert np.all(np.diff(incomes) < 0)
+    side, first = at_once.sides.plus, aged[0].sides.plus
+    assert first.optimal_depth > side.optimal_depth
+    assert first.expected_edge.se > 0 and first.income_per_hour.low < first.income_per_hour.high
+
+
 @pytest.mark.recorded
 def test_eth_is_competitive_near_toxic_and_no_measured_depth_pays(eth):
     found = economics(eth, fee_rate=FEE_RATE)

@@ -121,7 +121,9 @@ class LiveBench:
         self.wait(lambda: not self.admin("GET", "state")["faults"], seconds, "the fault is over")
 
 
-LIVELY = {"root": ROOT, "live": True, "volatility": 1.0}  # a fill every few seconds
+# A fill every few seconds: a lively market, and quotes priced as if they followed the mid.
+AT_ONCE = {"quote_age_seconds": 0}
+LIVELY = {"root": ROOT, "live": True, "volatility": 1.0, "overrides": AT_ONCE}
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,9 @@ FAULTS = {
 
 
 def test_it_trades_and_outlives_every_fault(live_session, bench_of, subtests):
-    with live_session(limits=False, overrides={"max_drawdown": 1.0}) as session:
+    with live_session(
+        limits=False, overrides={"max_drawdown": 1.0, "quote_age_seconds": 0}
+    ) as session:
         bench = bench_of(session)
         with subtests.test("it trades"):
             trades_as_a_maker(bench)

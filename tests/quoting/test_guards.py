@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from advanced_mm.model import QuoteAge
 from advanced_mm.parameter_files import Settings
 from advanced_mm.quoting import (
     entry_refusal,
@@ -91,9 +92,9 @@ def test_toxicity_and_its_regimes(make_set):
 
 def test_the_edge_of_a_fill(make_set):
     """With a slope: depth - (a + b*depth) - fee; without: depth - epsilon_fill - fee."""
-    assert expected_edge(make_set(), "ask", 1.6, 0.45) == pytest.approx(1.6 - 0.7 - 0.45)
+    at_once = QuoteAge()
+    assert expected_edge(make_set(), "ask", 1.6, 0.45, at_once) == pytest.approx(1.6 - 0.7 - 0.45)
     sloped = make_set(epsilon_fill_intercept_plus=0.56, epsilon_fill_slope_plus=0.95)
-    assert expected_edge(sloped, "ask", 1.6, 0.5) == pytest.approx(1.6 - 0.56 - 1.52 - 0.5)
-    assert (
-        expected_edge(make_set(status="insufficient", epsilon_fill_minus=None), "bid", 1, 0) is None
-    )
+    assert expected_edge(sloped, "ask", 1.6, 0.5, at_once) == pytest.approx(1.6 - 0.56 - 1.52 - 0.5)
+    nothing = make_set(status="insufficient", epsilon_fill_minus=None)
+    assert expected_edge(nothing, "bid", 1, 0, at_once) is None

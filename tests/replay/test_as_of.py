@@ -237,14 +237,14 @@ OTHERWISE = {
     "min_quote_age_seconds": 2.0, "max_quote_age_seconds": 20.0, "max_book_age_seconds": 5.0,
     "requote_ticks": 5.0, "max_drawdown": 0.1, "window_minutes": 20.0, "max_window_minutes": 60.0,
     "block_seconds": 0.1, "refit_interval_seconds": 30.0, "history_days": 9, "journal_days": 9,
-    "parameter_dir": "elsewhere", "backtest_parameters": "published",
+    "parameter_dir": "elsewhere", "backtest_parameters": "published", "quote_age_seconds": 7.0,
 }  # fmt: skip
 
 
 def test_a_solution_is_shared_by_settings_that_pose_the_same_problem_and_no_others(make_set):
     """``alpha`` and the terminal cost need a horizon, so each is changed beside one."""
     assert set(OTHERWISE) == set(Settings.model_fields)
-    refit = make_set("r0", **SOUND)
+    refit = make_set("r0", **SOUND, sigma=0.3)
     base = Settings(horizon_seconds=30.0, q_min=-1)
     for name, value in OTHERWISE.items():
         changed = base.model_copy(update={name: value})

@@ -236,3 +236,18 @@ def test_the_page_s_example_is_what_the_recording_gives(tmp_path):
         for figures in run.figures.values():
             assert figures["net_bp_per_fill"].high < 0
             assert figures["net_per_hour"].high < 0
+
+
+def test_quotes_are_priced_for_the_age_they_reach_in_the_replay(backtest):
+    """Looks of half a second and 0.1 s on the way; a setting of its own comes first."""
+    options = ReplayOptions(size=0.1, look_ms=500, latency_ms=100.0, min_quote_age_seconds=1.0)
+    priced = options.with_age(SETTINGS)
+    assert priced.quote_age_seconds == pytest.approx(1.6)
+    assert options.with_age(priced) is priced
+    slow = ReplayOptions(size=0.1, feed_latency_ms=2000.0, latencies_ms=np.array([50.0, 150.0]))
+    assert slow.with_age(SETTINGS).quote_age_seconds == pytest.approx(2 + 2.1)
+    tables = [
+        backtest.decisions(Policy("optimal"), one.with_age(SETTINGS)) for one in (options, slow)
+    ]
+    near, far = (table.bid_depth[np.isfinite(table.bid_depth)].mean() for table in tables)
+    assert far > near

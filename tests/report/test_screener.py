@@ -26,8 +26,8 @@ SPREAD_BP = 0.1 / 3000 * 1e4  # one tick
 DAY = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
-def screened(data_dir, minutes=30.0, longest=360.0, fee_rate=FEE_RATE) -> dict:
-    screen = ScreenOptions(minutes, longest, fee_rate, stake=2000.0)
+def screened(data_dir, minutes=30.0, longest=360.0, fee_rate=FEE_RATE, age=0.0) -> dict:
+    screen = ScreenOptions(minutes, longest, fee_rate, stake=2000.0, quote_age_seconds=age)
     rows = screen_coins(ShardStore(data_dir), screen, track=lambda coins: coins)
     return {row.coin: row for row in rows}
 
@@ -158,7 +158,7 @@ def test_the_script_prints_json_and_warns_beside_it(data_dir, run_script, monkey
     newest_ms = ShardStore(data_dir).newest_ms("GOOD")
     assert datetime.fromisoformat(good["fitted_at"]) == datetime.fromtimestamp(newest_ms / 1e3, UTC)
     assert good["income_per_hour"] == pytest.approx(
-        screened(data_dir)["GOOD"].income_per_hour.value
+        screened(data_dir, age=Settings().oldest_quote_seconds())["GOOD"].income_per_hour.value
     )
     assert "the coins' data end at different times" in result.stderr
 

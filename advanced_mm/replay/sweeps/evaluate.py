@@ -105,7 +105,8 @@ def evaluate(job: Job) -> Outcome:
         start_ms=job.span.start_ms,
         end_ms=job.span.end_ms,
     )
-    table = _table(job.source, _of_the_table(job.settings).model_dump_json(), job.span)
+    decided = _of_the_table(options.with_age(job.settings))
+    table = _table(job.source, decided.model_dump_json(), job.span)
     return outcome_of(replay(backtest.data, table, options, job.queue))
 
 

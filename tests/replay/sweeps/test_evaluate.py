@@ -15,7 +15,9 @@ from tests.replay.recordings import SETTINGS, START_MS
 
 MINUTE = 60_000
 SPAN = Span(START_MS + 15 * MINUTE, START_MS + 40 * MINUTE)
-EAGER = SETTINGS.model_copy(update={"min_edge_bp": None, "toxicity_limit": 1e9, "q_min": -1})
+EAGER = SETTINGS.model_copy(
+    update={"min_edge_bp": None, "toxicity_limit": 1e9, "q_min": -1, "quote_age_seconds": 0.0}
+)
 
 
 @pytest.fixture(scope="module")
