@@ -3,7 +3,7 @@
 Runs three live sessions on the loopback venue, one after the other:
 
 - plain Freqtrade in the volatile synthetic market (sigma = 1), a quote replaced at most every five
-  seconds: a copy of the strategy that does not call ``spare_requests``;
+  seconds: a copy of the strategy that does not call ``spare_requests`` and has no websocket;
 - the live bot under the same conditions;
 - the live bot with the default settings, a quote replaced at most every second, at sigma = 0.4.
 
@@ -30,7 +30,7 @@ from advanced_mm.errors import InputError
 from advanced_mm.session.session import PaperSession, SessionOptions
 
 ROOT = Path(__file__).resolve().parents[1]
-SPARING = "        spare_requests(exchange, self._bad_rows)\n"
+SPARING = "        spare_requests(exchange, self._bad_rows, eyes)\n"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def trade(case: Case, minutes: float, folder: Path) -> dict[str, Any]:
         folder=folder / "session",
         live=True,
         volatility=case.volatility,
-        overrides={"min_quote_age_seconds": case.least_age_s},
+        overrides={"min_quote_age_seconds": case.least_age_s, "own_stream": case.sparing},
     )
     options.folder.mkdir()
     with PaperSession(options) as session:

@@ -109,7 +109,7 @@ def build(tmp_path, make_set, monkeypatch):
             "stake_currency": "USDC",
             "trading_mode": TradingMode.FUTURES,
             "exchange": {"name": "hyperliquid", **(exchange or {})},
-            "market_making": settings,
+            "market_making": {"own_stream": False, **settings},
         }
         strategy = StrategyResolver.load_strategy(config)
         strategy.dp = Market()
@@ -202,6 +202,34 @@ def test_parameters_and_journal_are_kept_by_the_venue_s_name_of_a_pair(
         journal = journal_of(strategy)
         for kind in (QuoteSent, RefusalChanged):
             assert [one.coin for one in journal.events(kind)] == [coin]
+
+
+def test_a_loop_is_called_for_when_a_quote_has_to_change(build):
+    strategy = build(min_quote_age_seconds=2.0)
+    assert strategy._caller([]) == (PAIR, "entry")  # nothing rests
+    price = strategy.custom_entry_price(PAIR, None, datetime.now(UTC), 2999.9, None, "long")
+    entry = SimpleNamespace(**{**vars(trade()), "open_orders": [], "entry_side": "buy"})
+    entry.open_orders = [order(price)]
+    assert strategy._caller([entry]) is None
+    strategy.dp.bid, strategy.dp.ask = 3001.9, 3002.1
+    assert strategy._caller([entry]) == (PAIR, "o1")
+    entry.open_orders = [order(price, age=1.0)]
+    assert strategy._caller([entry]) is None  # it has not reached its least age
+    strategy.dp.bid, strategy.dp.ask = price - 0.2, price - 0.1
+    assert strategy._caller([entry]) == (PAIR, "o1")  # a dry run has filled it
+    strategy.dp.bid, strategy.dp.ask = 2999.9, 3000.1
+    assert strategy._caller([trade()]) == (PAIR, "exit")  # nothing is offered
+    strategy.config["max_open_trades"] = 1
+    strategy.dp.error = ExchangeError("no book")
+    assert strategy._caller([entry]) == "unknown"
+
+
+def test_a_loop_waits_only_where_freqtrade_does_not(build):
+    for throttle, waits in ((0, True), (1, False)):
+        strategy = build()
+        strategy.config["internals"] = {"process_throttle_secs": throttle}
+        strategy.bot_start()
+        assert (strategy._wait is not None) is waits
 
 
 def test_a_pair_that_is_no_market_is_refused_by_its_own_name(build):

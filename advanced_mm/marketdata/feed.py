@@ -12,6 +12,7 @@ import aiohttp
 from advanced_mm.errors import InputError, VenueError
 from advanced_mm.marketdata.connection import ConnectionSettings, Heard, StayConnected
 from advanced_mm.marketdata.watchdog import Remedy, SilentChannel
+from advanced_mm.marketdata.web_socket import WebSocket
 from advanced_mm.marketdata.wire import DATA_CHANNELS
 
 __all__ = ["MAINNET_URL", "TESTNET_URL", "FeedListener", "HyperliquidFeed"]
@@ -29,7 +30,6 @@ _SUBSCRIPTIONS: Final[tuple[dict[str, Any], ...]] = (
     {"type": "l2Book", "fast": True},
 )
 """Subscriptions for each coin."""
-_CLOSE_TIMEOUT: Final = aiohttp.ClientWSTimeout(ws_close=2.0)
 _PASSING_ERRORS: Final = (
     "already subscribed",
     "already unsubscribed",
@@ -106,11 +106,8 @@ class HyperliquidFeed:
         """
         async with aiohttp.ClientSession() as session:
 
-            async def open_socket() -> _Socket:
-                try:
-                    return _Socket(await session.ws_connect(self.url, timeout=_CLOSE_TIMEOUT))
-                except (aiohttp.ClientError, ValueError) as error:
-                    raise ConnectionError(f"{self.url}: {error}") from error
+            async def open_socket() -> WebSocket:
+                return await WebSocket.open(session, self.url)
 
             logger.info("recording %s from %s", ", ".join(self._coins), self.url)
             await StayConnected(open_socket, self, _PING, self._settings).run()
@@ -211,28 +208,3 @@ class HyperliquidFeed:
 
 def _request(method: str, subscription: Mapping[str, Any], coin: str) -> str:
     return json.dumps({"method": method, "subscription": {**subscription, "coin": coin}})
-
-
-class _Socket:
-    """An aiohttp websocket as a `Transport`."""
-
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._socket = socket
-
-    async def send(self, text: str) -> None:
-        try:
-            await self._socket.send_str(text)
-        except aiohttp.ClientError as error:
-            raise ConnectionError(str(error)) from error
-
-    async def receive(self) -> str:
-        message = await self._socket.receive()
-        if message.type is aiohttp.WSMsgType.TEXT:
-            return str(message.data)
-        if message.type is aiohttp.WSMsgType.BINARY:
-            return bytes(message.data).decode(errors="replace")
-        code = self._socket.close_code
-        raise ConnectionError(f"the venue closed the connection (code {code})")
-
-    async def close(self) -> None:
-        await self._socket.close()

@@ -104,6 +104,10 @@ class Settings(BaseModel):
     requote_ticks: float = Field(
         2.0, ge=1, description="a quote is replaced if its price is off by this many ticks"
     )
+    own_stream: bool = Field(
+        True,
+        description="whether the bot sees books and its orders over a websocket of its own",
+    )
     max_drawdown: float = Field(
         0.05, gt=0, le=1, description="drawdown on closed trades that stops entries"
     )

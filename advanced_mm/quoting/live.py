@@ -13,7 +13,7 @@ from advanced_mm.quoting.account_watch import AccountWatch, Books, OpenOrder
 from advanced_mm.quoting.edge import Side
 from advanced_mm.quoting.quoter import Quote, Refusal, Touch
 from advanced_mm.quoting.sound_replies import judge_replies
-from advanced_mm.quoting.sparing import FundingMemory, SparingClient
+from advanced_mm.quoting.sparing import FundingMemory, Sight, SparingClient
 from advanced_mm.quoting.sure_orders import SureOrders
 
 __all__ = ["LiveTrading", "books_of", "spare_requests"]
@@ -21,7 +21,7 @@ __all__ = ["LiveTrading", "books_of", "spare_requests"]
 logger = logging.getLogger(__name__)
 
 
-def spare_requests(exchange: Any, bad_rows: BadRows) -> None:
+def spare_requests(exchange: Any, bad_rows: BadRows, sight: Sight | None = None) -> None:
     """Remove redundant requests of a bot, live or dry; call it once.
 
     Parameters
@@ -31,8 +31,10 @@ def spare_requests(exchange: Any, bad_rows: BadRows) -> None:
         patched.
     bad_rows
         Counts the invalid rows skipped in the venue's replies.
+    sight
+        What the bot sees without asking; None if it has no websocket of its own.
     """
-    SparingClient(exchange._api, bad_rows=bad_rows).install()
+    SparingClient(exchange._api, bad_rows=bad_rows, sight=sight).install()
     judge_replies(exchange._api_async, bad_rows)
     exchange.get_funding_fees = FundingMemory(exchange.get_funding_fees)
 

@@ -205,7 +205,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         "internals.process_throttle_secs",
         "quotes are updated so rarely that they lose more than they earn",
-        "set it to 1",
+        "set it to 0",
         values.trading(values.too_slow),
         MODES,
     ),
@@ -213,7 +213,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "internals.process_throttle_secs",
         "quotes are updated less often than they could be, and an old quote earns less; the "
         "default is 5",
-        "set it to 1",
+        "set it to 0",
         values.trading(values.slow),
     ),
     Rule(

@@ -245,7 +245,8 @@ def price_distance(least: float, most: float) -> Value:
 
 
 def _throttle(bot: ConfiguredBot) -> float:
-    return float(bot.get("internals.process_throttle_secs", 5))
+    """Return the longest time between two loops; at 0 the strategy waits, up to a second."""
+    return max(1.0, float(bot.get("internals.process_throttle_secs", 5)))
 
 
 def too_slow(bot: ConfiguredBot) -> str | None:

@@ -9,16 +9,16 @@ fill, two identical fill queries of weight 20.
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import ccxt
 
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.quoting.sound_replies import sound_reply
 
-__all__ = ["FundingMemory", "SparingClient"]
+__all__ = ["FundingMemory", "Sight", "SparingClient"]
 
 SAME_MOMENT_SECONDS = 0.25
 FEE_RATE_SECONDS = 3600.0
@@ -40,6 +40,19 @@ FUNDING_AGAIN = timedelta(seconds=30)
 exit quote, which may be replaced every second or two."""
 
 
+class Sight(Protocol):
+    """Who may know an answer without a request: the bot's own websocket."""
+
+    def answer(self, request: Mapping[str, Any]) -> Any:
+        """Return the reply to an ``/info`` request, or None if the venue must be asked."""
+
+    def sending(self, action: Mapping[str, Any]) -> None:
+        """Note an action before it is sent."""
+
+    def told(self, request: Mapping[str, Any], reply: Any) -> None:
+        """Note a reply of the venue."""
+
+
 class SparingClient:
     """Caches repeated queries of a ccxt client.
 
@@ -47,7 +60,7 @@ class SparingClient:
     was sent in between; the leverage is not set to its current value again. A post-only order fills
     at its own price and pays the maker rate, so fills are queried only once an hour to determine
     that rate. After a connection failure the error is raised after a pause, which doubles with each
-    consecutive failure.
+    consecutive failure. What ``sight`` can answer is not sent at all.
     """
 
     def __init__(
@@ -56,8 +69,10 @@ class SparingClient:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         bad_rows: BadRows | None = None,
+        sight: Sight | None = None,
     ) -> None:
         self._client = client
+        self._sight = sight
         self.bad_rows = BadRows() if bad_rows is None else bad_rows
         self._clock, self._sleep = clock, sleep
         self._failures = 0
@@ -78,7 +93,11 @@ class SparingClient:
         self._client.fetch_my_trades = self.fetch_my_trades
 
     def ask(self, request: dict[str, Any]) -> Any:
-        """POST /info, or return the cached reply."""
+        """POST /info, or return the cached reply, or what is known without asking."""
+        if self._sight is not None:
+            seen = self._sight.answer(request)
+            if seen is not None:
+                return sound_reply(request, seen, self.bad_rows)
         if request.get("type") not in REPEATED:
             return self._look(request)
         key = json.dumps(request, sort_keys=True)
@@ -93,10 +112,15 @@ class SparingClient:
         return answer
 
     def _look(self, request: dict[str, Any]) -> Any:
-        return sound_reply(request, self._send(self._info, request), self.bad_rows)
+        reply = sound_reply(request, self._send(self._info, request), self.bad_rows)
+        if self._sight is not None:
+            self._sight.told(request, reply)
+        return reply
 
     def act(self, request: dict[str, Any]) -> Any:
         """POST /exchange and clear the cache."""
+        if self._sight is not None:
+            self._sight.sending(request.get("action") or {})
         try:
             return self._send(self._act, request)
         finally:

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from pandas import DataFrame
 
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import AdvancedMMError, InputError
+from advanced_mm.eyes import BackgroundEyes, Eyes, LoopWait
 from advanced_mm.instruments import coin_of_market
 from advanced_mm.journal import JOURNAL_FOLDER, JournalWriter
 from advanced_mm.markets.candle_notes import CandleNotes
@@ -119,6 +120,8 @@ class Market_Making(IStrategy):
         self._books: dict[str, Any] = {}
         self._decisions: dict[str, Quote | Refusal] = {}
         self._live: LiveTrading | None = None
+        self._stream: BackgroundEyes | None = None
+        self._wait: LoopWait | None = None
         self._bad_rows = BadRows()
         self._log = QuoteLog(self._bad_rows, repeats=self._trading)
         self._candles: CandleBacktest | None = None
@@ -205,11 +208,24 @@ class Market_Making(IStrategy):
             self._tell_caveats()
             return
         exchange = self.dp._exchange  # Freqtrade has no public access to it
-        spare_requests(exchange, self._bad_rows)
+        eyes = self._open_eyes(exchange) if self.settings.own_stream else None
+        spare_requests(exchange, self._bad_rows, eyes)
+        if self.config.get("internals", {}).get("process_throttle_secs") == 0:
+            self._wait = LoopWait(eyes)
         if self.config["runmode"] == RunMode.LIVE:
             self.order_time_in_force = {"entry": "ALO", "exit": "ALO"}
             self._live = LiveTrading(exchange, self._bad_rows)
         self._open_journal(exchange)
+
+    def _open_eyes(self, exchange: Any) -> Eyes:
+        """Connect to the websocket that Freqtrade's own client would use, and listen."""
+        user = None
+        if self.config["runmode"] == RunMode.LIVE:
+            user, _ = exchange._api.handle_public_address("own_stream", {})
+        eyes = Eyes(self._configured_coins(), user)
+        self._stream = BackgroundEyes(exchange._api_async.urls["api"]["ws"]["public"], eyes)
+        self._stream.start()
+        return eyes
 
     def _tell_caveats(self) -> None:
         """Say what a backtest on candles cannot know, and what can tell it."""
@@ -243,8 +259,13 @@ class Market_Making(IStrategy):
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
         """Remove the lock that Freqtrade sets until the end of the candle after each closed trade.
 
-        In live trading, resolve orders in doubt and compare the account with the books.
+        Before that, wait for something to do. In live trading, resolve orders in doubt and compare
+        the account with the books.
         """
+        if self._wait is not None:
+            trades = Trade.get_open_trades()
+            self._wait.until(lambda: self._caller(trades))
+            current_time = datetime.now(UTC)
         self._log.skipped_rows(current_time)
         if self._live is not None:
             self._live.at_loop(self.dp.current_whitelist(), Trade.get_open_trades())
@@ -258,6 +279,47 @@ class Market_Making(IStrategy):
             for line in self._log.counts():
                 logger.info("not quoting: %s times", line)
             self._tell_caveats()
+
+    def _caller(self, trades: list[Trade]) -> Hashable:
+        """Return which quote is to be sent, replaced or withdrawn, or has filled dry; or None."""
+        slots = self.config.get("max_open_trades", math.inf)
+        pairs = {trade.pair for trade in trades}
+        if slots < 0 or len(trades) < slots:
+            pairs |= set(self.dp.current_whitelist())
+        try:
+            for pair in sorted(pairs):
+                caller = self._caller_of(pair, [trade for trade in trades if trade.pair == pair])
+                if caller is not None:
+                    return pair, caller
+        except Exception as error:
+            logger.debug("a loop begins as it is not known whether it must: %r", error)
+            return "unknown"
+        return None
+
+    def _caller_of(self, pair: str, trades: list[Trade]) -> str | None:
+        now = datetime.now(UTC)
+        grid = self._grid(pair)
+        touch = touch_of(pair, self.dp.orderbook(pair, 20), self._own_sizes(pair, trades))
+        quoter = self._quoter(pair, touch.mid, grid)
+        if not trades:
+            entry = quoter.entry(self._entry_side, 0, touch, now)
+            return "entry" if isinstance(entry, Quote) else None
+        for trade in trades:
+            offer = quoter.exit(*_offer_of(trade), touch, now)
+            if not trade.open_orders and isinstance(offer, Quote):
+                return "exit"
+            for order in trade.open_orders:
+                if order.order_type != "limit":
+                    continue
+                wanted = offer
+                if order.ft_order_side == trade.entry_side:
+                    wanted = quoter.entry(self._entry_side, 0, touch, now)
+                price = order.safe_placement_price
+                age = (now - order.order_date_utc).total_seconds()
+                crossed = touch.ask <= price if order.ft_order_side == "buy" else touch.bid >= price
+                if crossed or quoter.is_outdated(price, age, wanted):
+                    return str(order.order_id)
+        return None
 
     def _tell_journal(self, journal: TradeJournal, now: datetime) -> None:
         trades = Trade.get_open_trades()
@@ -283,6 +345,8 @@ class Market_Making(IStrategy):
         super().ft_bot_cleanup()
         if self._live is not None:
             self._live.close()
+        if self._stream is not None:
+            self._stream.close()
         if self._log.journal is not None:
             self._log.journal.close(Trade.get_open_trades)
 
@@ -642,19 +706,21 @@ class Market_Making(IStrategy):
         return PriceGrid(int(market["info"]["szDecimals"]), float(market["precision"]["price"]))
 
     def _touch(self, pair: str, now: datetime) -> Touch:
-        """Return the best bid and offer, fetched at most every quarter of a second."""
+        """Return the best bid and offer, asked for at most every quarter of a second."""
         asked = self._touches.get(pair)
-        if asked is not None and timedelta(0) <= now - asked[0] < BOOK_REUSE:
+        seen = self._stream is not None and self._stream.eyes.healthy
+        if not seen and asked is not None and timedelta(0) <= now - asked[0] < BOOK_REUSE:
             return asked[1]
         book = self.dp.orderbook(pair, 20)
-        live = self.config["runmode"] == RunMode.LIVE
-        own = own_sizes(pair, Trade.get_open_trades()) if live else {}
-        touch = touch_of(pair, book, own)
+        touch = touch_of(pair, book, self._own_sizes(pair, Trade.get_open_trades()))
         self._touches[pair] = (now, touch)
         self._books[pair] = book
         if self._log.journal is not None:
             self._log.journal.saw(self._coin(pair), touch)
         return touch
+
+    def _own_sizes(self, pair: str, trades: list[Trade]) -> dict[float, float]:
+        return own_sizes(pair, trades) if self.config["runmode"] == RunMode.LIVE else {}
 
     def _log_refusal(self, pair: str, now: datetime, reason: str) -> None:
         if self.config["runmode"] == RunMode.HYPEROPT:

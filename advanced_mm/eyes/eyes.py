@@ -1,0 +1,282 @@
+"""What the websocket has told, for the bot's thread: books, own orders and fills, the account.
+
+Questions are answered in the form of the venue's REST replies, so that whoever asks need not know
+where an answer comes from. Without a certain answer there is none, and the venue must be asked.
+"""
+
+import enum
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final
+
+from advanced_mm.eyes.book_sight import BookSight
+from advanced_mm.eyes.own_orders import OwnOrders
+from advanced_mm.marketdata.connection import Heard
+
+__all__ = ["FRESH_SECONDS", "Eyes", "Health"]
+
+logger = logging.getLogger(__name__)
+
+FRESH_SECONDS: Final = 1.5
+"""Older data are no answer, so that REST has taken over two seconds after the last. Books come at
+least every half second while all is well.
+"""
+
+CONFIRM_SECONDS: Final = 5.0
+"""A resting order that was not heard of for this long is asked for over REST."""
+
+ACCOUNT_SECONDS: Final = 7.0
+"""The venue sends an account's state every few seconds, and after each event."""
+
+CANCEL_PATIENCE_SECONDS: Final = 0.2
+"""How long a question about an order that was just cancelled waits for the message about it."""
+
+LEVELS: Final = 20
+"""On each side of a book, as over REST."""
+
+_BAD: Final = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+
+
+class Health(enum.Enum):
+    """Whether the websocket can be believed, and if not, why."""
+
+    HEALTHY = "healthy"
+    RECONNECTING = "reconnecting"
+    SILENT = "silent"
+    DELAYED = "delayed"
+
+
+class Eyes:
+    """A `Listener` of the bot's connection, read by the bot's other threads.
+
+    Parameters
+    ----------
+    coins
+        Names as the venue spells them.
+    user
+        Address whose orders, fills and account are listened to; None in a dry run.
+    clock
+        Seconds since the epoch, for the age of what the venue published.
+    """
+
+    def __init__(
+        self,
+        coins: Collection[str],
+        user: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._coins = tuple(dict.fromkeys(coins))
+        self._user = None if user is None else user.lower()
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._books = {coin: BookSight() for coin in self._coins}
+        self._orders = OwnOrders()
+        self._account: tuple[float, int, Any] | None = None  # received, venue's ms, reply
+        self._connected = False
+        self._received_s: dict[str, float] = {}
+        self._changes = 0
+        self._own_changes = 0
+        self._surprises: set[str] = set()
+
+    # ---- the connection's listener, called by its thread
+
+    def opened(self) -> Sequence[str]:
+        """Note a new connection and return the subscriptions."""
+        wanted: list[dict[str, Any]] = []
+        for coin in self._coins:
+            wanted += [
+                {"type": "bbo", "coin": coin},
+                {"type": "l2Book", "coin": coin, "fast": True},
+                {"type": "l2Book", "coin": coin},
+            ]
+        if self._user is not None:
+            kinds = ("orderUpdates", "userFills", "clearinghouseState")
+            wanted += [{"type": kind, "user": self._user} for kind in kinds]
+        with self._changed:
+            self._connected = True
+            self._received_s.clear()
+        return [json.dumps({"method": "subscribe", "subscription": one}) for one in wanted]
+
+    def closed(self, reason: str) -> None:
+        """Note the end of the connection; nothing it told of resting orders holds any longer."""
+        with self._changed:
+            self._connected = False
+            self._account = None
+            self._orders.forget_open()
+            self._tell()
+
+    def look(self) -> Sequence[str]:
+        """Return no messages: a silent connection is dropped as a whole."""
+        return ()
+
+    def received(self, text: str) -> Heard:
+        """Take a message; one that cannot be read is logged once per channel and left out."""
+        now = self._clock()
+        try:
+            message = json.loads(text)
+            channel, data = message["channel"], message.get("data")
+        except _BAD:
+            self._surprise("(unreadable)", f"an unreadable message: {text[:80]!r}")
+            return Heard.OTHER
+        try:
+            with self._changed:
+                return self._take(str(channel), data, now)
+        except _BAD as error:
+            self._surprise(str(channel), f"a malformed {channel} message: {error!r}")
+            return Heard.OTHER
+
+    def _take(self, channel: str, data: Any, now: float) -> Heard:
+        if channel == "pong":
+            return Heard.PONG
+        if channel in ("bbo", "l2Book"):
+            coin = data["coin"]
+            book = self._books[coin]
+            moved = book.touch(data) if channel == "bbo" else book.book(data)
+            self._received_s[coin] = now
+            if moved:
+                self._tell()
+            return Heard.DATA
+        if channel == "orderUpdates":
+            ended = [self._orders.update(one, now) for one in data]
+            if any(ended):
+                self._own_changes += 1
+            self._tell()
+        elif channel == "userFills":
+            new = [self._orders.fill(one) for one in data["fills"]]
+            if any(new) and not data.get("isSnapshot"):
+                self._own_changes += 1
+            self._tell()
+        elif channel == "clearinghouseState":
+            state = data["clearinghouseState"]
+            if not data.get("dex"):
+                self._account = (now, int(state["time"]), state)
+                self._changed.notify_all()
+        elif channel == "error":
+            self._surprise("error", f"an error: {data}")
+        return Heard.OTHER
+
+    def _tell(self) -> None:
+        self._changes += 1
+        self._changed.notify_all()
+
+    def _surprise(self, channel: str, what: str) -> None:
+        level = logging.DEBUG if channel in self._surprises else logging.WARNING
+        self._surprises.add(channel)
+        logger.log(level, "the venue's websocket sent %s", what)
+
+    # ---- the bot
+
+    def health(self, coin: str | None = None) -> Health:
+        """Return whether a coin's data, or all if None, can be believed at this moment."""
+        with self._changed:
+            return self._health(self._coins if coin is None else (coin,))
+
+    def _health(self, coins: Collection[str]) -> Health:
+        if not self._connected:
+            return Health.RECONNECTING
+        if not coins:  # nothing would tell whether the connection is silent
+            return Health.SILENT
+        now = self._clock()
+        for coin in coins:
+            book = self._books.get(coin)
+            received = self._received_s.get(coin)
+            if book is None or received is None or now - received > FRESH_SECONDS:
+                return Health.SILENT
+            if now - (book.time_ms or 0) / 1000 > FRESH_SECONDS:
+                return Health.DELAYED
+        return Health.HEALTHY
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the data of all coins can be believed at this moment."""
+        return self.health() is Health.HEALTHY
+
+    @property
+    def changes(self) -> int:
+        """A number that grows with each change of a touch, an own order or the connection."""
+        with self._changed:
+            return self._changes
+
+    @property
+    def own_changes(self) -> int:
+        """A number that grows with each fill, and each own order that has ended."""
+        with self._changed:
+            return self._own_changes
+
+    def wait(self, changes: int, seconds: float) -> None:
+        """Wait until `changes` differs from the number given, or for ``seconds``."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._changes != changes, max(seconds, 0.0))
+
+    def answer(self, request: Mapping[str, Any]) -> Any:
+        """Return the reply to an ``/info`` request, or None if the venue must be asked.
+
+        Answered are ``l2Book``, and of the own account ``orderStatus`` by number and
+        ``clearinghouseState``. A question about an order that was just cancelled waits a moment.
+        """
+        kind = request.get("type")
+        with self._changed:
+            if kind == "l2Book":
+                return self._book(request)
+            if self._user is None or str(request.get("user", "")).lower() != self._user:
+                return None
+            if self._health(self._coins) is not Health.HEALTHY:
+                return None
+            if kind == "orderStatus":
+                return self._order(request)
+            if kind == "clearinghouseState":
+                return self._state(request)
+        return None
+
+    def _book(self, request: Mapping[str, Any]) -> Any:
+        coin = request.get("coin")
+        if set(request) != {"type", "coin"} or coin not in self._books:
+            return None
+        if self._health((str(coin),)) is not Health.HEALTHY:
+            return None
+        book = self._books[str(coin)]
+        levels = book.levels()
+        if levels is None:
+            return None
+        return {"coin": coin, "time": book.time_ms, "levels": [side[:LEVELS] for side in levels]}
+
+    def _order(self, request: Mapping[str, Any]) -> Any:
+        oid = request.get("oid")
+        if isinstance(oid, bool) or not isinstance(oid, int | float):
+            return None
+        number = int(oid)
+        self._changed.wait_for(
+            lambda: not self._orders.is_in_doubt(number), CANCEL_PATIENCE_SECONDS
+        )
+        return self._orders.answer(number, self._clock(), CONFIRM_SECONDS)
+
+    def _state(self, request: Mapping[str, Any]) -> Any:
+        if request.get("dex") or self._account is None:
+            return None
+        received, at_ms, state = self._account
+        old = self._clock() - received > ACCOUNT_SECONDS
+        # A copy, since whoever asked may change it.
+        return None if old or at_ms < self._orders.newest_fill_ms else json.loads(json.dumps(state))
+
+    def sending(self, action: Mapping[str, Any]) -> None:
+        """Note an action of the bot before it is sent."""
+        with self._changed:
+            try:
+                self._orders.sent(action)
+            except _BAD:
+                logger.debug("an action that is not understood: %r", action)
+
+    def told(self, request: Mapping[str, Any], reply: Any) -> None:
+        """Note a reply of the venue to a question that was not answered here."""
+        if request.get("type") != "orderStatus" or not isinstance(reply, Mapping):
+            return
+        with self._changed:
+            if not self._connected or str(request.get("user", "")).lower() != self._user:
+                return
+            try:
+                self._orders.told_by_rest(reply["order"], self._clock())
+            except _BAD:
+                logger.debug("no order in the reply to %r", request)

@@ -1,0 +1,115 @@
+"""When the bot's next loop begins: at once if there is something to do, else after a second."""
+
+import logging
+import time
+from collections.abc import Callable, Hashable
+from typing import Final, Protocol
+
+__all__ = ["LONGEST_WAIT_SECONDS", "LoopWait", "Watched"]
+
+logger = logging.getLogger(__name__)
+
+LONGEST_WAIT_SECONDS: Final = 1.0
+"""From the beginning of one loop to that of the next, if nothing calls for one."""
+
+LOOK_SECONDS: Final = 0.1
+"""How often it is looked whether time alone calls for a loop: a quote's age, new parameters."""
+
+SHORTEST_PAUSE_SECONDS: Final = 0.05
+"""Between loops if what called for one still does after it, as when the venue refuses an order;
+doubles each time.
+"""
+
+
+class Watched(Protocol):
+    """What the bot sees over its websocket."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it can be believed."""
+
+    @property
+    def changes(self) -> int:
+        """A number that grows with each change."""
+
+    @property
+    def own_changes(self) -> int:
+        """A number that grows with each fill and each own order that has ended."""
+
+    def wait(self, changes: int, seconds: float) -> None:
+        """Wait until ``changes`` is another number, or for ``seconds``."""
+
+
+class LoopWait:
+    """Delays a loop until something happened that changes a quote, or a second has passed.
+
+    Parameters
+    ----------
+    sight
+        The bot's websocket; None if it has none, so that only time passes.
+    clock, sleep
+        For tests: monotonic clock in seconds, and sleep.
+    """
+
+    def __init__(
+        self,
+        sight: Watched | None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._sight = sight
+        self._clock, self._sleep = clock, sleep
+        self._began = float("-inf")
+        self._own_changes = 0
+        self._believed = False
+        self._answered: Hashable = None
+        self._pause = SHORTEST_PAUSE_SECONDS
+
+    def until(self, calls: Callable[[], Hashable]) -> None:
+        """Wait until an own order was filled or has ended, something calls, or a second is over.
+
+        ``calls`` returns what calls for a loop, or None: the same again if the loop that it began
+        could do nothing about it. The second counts from the end of the last wait, when that loop
+        began. If the websocket fails, the loop begins at once, so that the venue is asked; until it
+        is back, loops begin every second.
+        """
+        self._wait(calls)
+        self._began = self._clock()
+
+    def _wait(self, calls: Callable[[], Hashable]) -> None:
+        end = self._began + LONGEST_WAIT_SECONDS
+        sight = self._sight
+        if sight is None:
+            self._sleep(max(0.0, end - self._clock()))
+            return
+        while True:
+            changes, now = sight.changes, self._clock()
+            believed, had_believed = sight.healthy, self._believed
+            self._believed = believed
+            if believed != had_believed:
+                _log_change(believed)
+            if sight.own_changes != self._own_changes:
+                self._own_changes = sight.own_changes
+                return
+            if now >= end or (had_believed and not believed):
+                return
+            seconds = LOOK_SECONDS
+            if believed:
+                caller = calls()
+                if caller is None or caller != self._answered:
+                    self._answered, self._pause = caller, SHORTEST_PAUSE_SECONDS
+                    if caller is not None:
+                        return
+                else:
+                    seconds = self._began + self._pause - now
+                    if seconds <= 0:
+                        self._pause = min(2 * self._pause, LONGEST_WAIT_SECONDS)
+                        return
+            sight.wait(changes, min(seconds, end - now))
+
+
+def _log_change(believed: bool) -> None:
+    if believed:
+        logger.info("the bot's websocket is up to date: books and orders are read from it")
+    else:
+        logger.warning("the bot's websocket is not up to date: the venue is asked over REST")

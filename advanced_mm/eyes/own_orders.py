@@ -1,0 +1,161 @@
+"""A bot's own orders, as far as the websocket tells of them, with each fill counted once."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+__all__ = ["OwnOrders"]
+
+REMEMBERED: Final = 2_000
+"""Orders and forms kept; the venue's snapshot of fills is as long."""
+
+_OPEN: Final = "open"
+_RESTING: Final = ("Alo", "Gtc")
+_SMALLEST: Final = 1e-9
+
+
+@dataclass
+class _Known:
+    order: dict[str, Any]
+    """As on the wire, newest; ``sz`` is what remains."""
+    status: str
+    status_ms: int
+    confirmed_s: float
+    """When it was last told, by our clock; an order that rests is asked for again after a while."""
+    in_doubt: bool = False
+    """An action about it was sent and nothing was heard of it since."""
+
+
+@dataclass
+class OwnOrders:
+    """Orders by the venue's number, and fills by trade id.
+
+    The websocket's messages lack an order's type; that is taken from the order as it was sent, and
+    found by its client order id. What is not known for certain is not answered.
+    """
+
+    _orders: OrderedDict[int, _Known] = field(default_factory=OrderedDict)
+    _forms: OrderedDict[str, dict[str, Any]] = field(default_factory=OrderedDict)
+    _filled: OrderedDict[int, float] = field(default_factory=OrderedDict)
+    _trades: OrderedDict[int, None] = field(default_factory=OrderedDict)
+    newest_fill_ms: int = 0
+
+    def sent(self, action: Mapping[str, Any]) -> None:
+        """Note an action before it is sent: what orders look like, and which are cancelled."""
+        for form in action.get("orders") or ():
+            if isinstance(form, Mapping) and form.get("c"):
+                _keep(self._forms, str(form["c"]), dict(form))
+        for cancel in action.get("cancels") or ():
+            known = self._orders.get(int(cancel["o"])) if "o" in cancel else None
+            if known is not None and known.status == _OPEN:
+                known.in_doubt = True
+
+    def update(self, data: Mapping[str, Any], now_s: float) -> bool:
+        """Take one entry of ``orderUpdates``; return whether it tells of an unexpected end.
+
+        The first telling of an end that was not asked for, by a fill or by the venue.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            The entry is malformed.
+        """
+        order, status = dict(data["order"]), str(data["status"])
+        return self._learn(order, status, int(data["statusTimestamp"]), now_s)
+
+    def told_by_rest(self, entry: Mapping[str, Any], now_s: float) -> None:
+        """Take the ``order`` of a reply to ``orderStatus``; raises like `update`."""
+        order = dict(entry["order"])
+        self._learn(order, str(entry["status"]), int(entry["statusTimestamp"]), now_s)
+
+    def _learn(self, order: dict[str, Any], status: str, status_ms: int, now_s: float) -> bool:
+        oid = int(order["oid"])
+        float(order["sz"]), float(order["origSz"])
+        known = self._orders.get(oid)
+        if known is not None:
+            # An order ends once; and a reply that was overtaken by a message is older than it.
+            ended = known.status != _OPEN and status == _OPEN
+            less = float(order["sz"]) > float(known.order["sz"]) + _SMALLEST
+            if ended or less or status_ms < known.status_ms:
+                return False
+            order = {**known.order, **order}
+        in_doubt = known is not None and known.in_doubt and status == _OPEN
+        _keep(self._orders, oid, _Known(order, status, status_ms, now_s, in_doubt))
+        if status == _OPEN or (known is not None and known.status != _OPEN):
+            return False
+        return status == "filled" or known is None or not known.in_doubt
+
+    def fill(self, data: Mapping[str, Any]) -> bool:
+        """Take one fill; return whether it is new. Raises like `update`."""
+        tid, oid, size, at = (
+            int(data["tid"]),
+            int(data["oid"]),
+            float(data["sz"]),
+            int(data["time"]),
+        )
+        if tid in self._trades:
+            return False
+        _keep(self._trades, tid, None, 5 * REMEMBERED)
+        _keep(self._filled, oid, self._filled.get(oid, 0.0) + size)
+        self.newest_fill_ms = max(self.newest_fill_ms, at)
+        return True
+
+    def forget_open(self) -> None:
+        """Drop the orders that rested: what happened while nothing was heard is not known."""
+        for oid in [oid for oid, known in self._orders.items() if known.status == _OPEN]:
+            del self._orders[oid]
+
+    def is_in_doubt(self, oid: int) -> bool:
+        """Whether the order is known and the answer to an action about it is still to come."""
+        known = self._orders.get(oid)
+        return known is not None and known.in_doubt
+
+    def answer(self, oid: int, now_s: float, longest_s: float) -> dict[str, Any] | None:
+        """Return an order as ``orderStatus`` would, or None if it is not known for certain.
+
+        That is: unknown, in doubt, resting and not heard of for ``longest_s``, or with other fills
+        than its remaining size says.
+        """
+        known = self._orders.get(oid)
+        if known is None or known.in_doubt:
+            return None
+        if known.status == _OPEN and now_s - known.confirmed_s > longest_s:
+            return None
+        order = known.order
+        filled = float(order["origSz"]) - float(order["sz"])
+        if abs(filled - self._filled.get(oid, 0.0)) > _SMALLEST:
+            return None
+        whole = self._with_type(order)
+        if whole is None:
+            return None
+        entry = {"order": whole, "status": known.status, "statusTimestamp": known.status_ms}
+        return {"status": "order", "order": entry}
+
+    def _with_type(self, order: Mapping[str, Any]) -> dict[str, Any] | None:
+        if "tif" in order and "orderType" in order:
+            return dict(order)
+        form = self._forms.get(str(order.get("cloid")))
+        limit = form and form["t"].get("limit")
+        if not (form and limit):  # sent by hand, or by a bot before this one
+            return None
+        if limit["tif"] not in _RESTING:  # the venue gives a market order another type
+            return None
+        return {
+            **order,
+            "triggerCondition": "N/A",
+            "isTrigger": False,
+            "triggerPx": "0.0",
+            "children": [],
+            "isPositionTpsl": False,
+            "reduceOnly": bool(form["r"]),
+            "orderType": "Limit",
+            "tif": limit["tif"],
+        }
+
+
+def _keep(there: OrderedDict[Any, Any], key: Any, value: Any, most: int = REMEMBERED) -> None:
+    there[key] = value
+    there.move_to_end(key)
+    while len(there) > most:
+        there.popitem(last=False)

@@ -1,0 +1,187 @@
+"""Speed of a live bot: from a touch that calls for a new quote to that quote at the venue.
+
+Runs live sessions on the loopback venue, each request taking 50 ms there: one that asks over REST
+once a second, two with a websocket of their own. A touch calls for a new quote if it moves the
+price of the resting one by ``requote_ticks`` and that has rested for its least age. The time
+counted ends when the new order has reached the venue; two requests, a cancel and an order, take
+0.1 s of it. Touches are those that the collector recorded, orders those of the venue's own list.
+
+    python benchmarks/eyes.py                 # 15 minutes
+    python benchmarks/eyes.py --minutes 2     # minimum: the first minute is not counted
+"""
+
+import argparse
+import itertools
+import logging
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import requests
+from rich.console import Console
+from rich.table import Table
+
+from advanced_mm.cli import configure_logging, run
+from advanced_mm.errors import InputError
+from advanced_mm.journal import QuoteSent, read_journal
+from advanced_mm.marketdata import ShardStore
+from advanced_mm.price_grid import PriceGrid
+from advanced_mm.session.session import PaperSession, SessionOptions
+
+ROOT = Path(__file__).resolve().parents[1]
+LATENCY_MS = 50
+REQUOTE_TICKS, LEAST_AGE_S = 2.0, 1.0
+CASES: dict[str, dict[str, Any]] = {
+    "REST, once a second": {"own_stream": False},
+    "own websocket": {"own_stream": True},
+    "own websocket, least age 0.2 s": {"own_stream": True, "min_quote_age_seconds": 0.2},
+}
+
+
+@dataclass
+class Outcome:
+    """One session: seconds from call to order, seconds filled quotes rested, weight a minute."""
+
+    delays: list[float] = field(default_factory=list)
+    ages: list[float] = field(default_factory=list)
+    weight: float = 0.0
+    orders: float = 0.0
+    income: float = 0.0
+
+
+def trade(settings: dict[str, Any], minutes: float, folder: Path) -> Outcome:
+    """Run a live session and measure it."""
+    options = SessionOptions(
+        root=ROOT,
+        folder=folder,
+        live=True,
+        overrides={"min_quote_age_seconds": LEAST_AGE_S, **settings},
+    )
+    with PaperSession(options) as session:
+        session.start(threading.Event())
+        fault: dict[str, Any] = {"kind": "latency", "milliseconds": LATENCY_MS}
+        requests.post(f"{session.rest_address}/admin/faults", json=fault, timeout=5)
+        deadline = time.monotonic() + 60 * minutes
+        while time.monotonic() < deadline:
+            session.look()
+            time.sleep(1)
+        live = session.summary(session.look())["live"]
+        session.end_bots()
+        user = session.bots[0].trading_address
+        history, fills = (
+            requests.post(
+                f"{session.rest_address}/info", json={"type": kind, "user": user}, timeout=5
+            ).json()
+            for kind in ("historicalOrders", "userFills")
+        )
+    record = next(iter(live["accounts"].values()))
+    placed = {one["order"]["oid"]: one for one in history}
+    outcome = Outcome(
+        weight=live["budget"]["rest_weight_a_minute"],
+        orders=len(history) / minutes,
+        income=record["money"]["value"] - 10_000,
+        ages=[
+            (one["time"] - placed[one["oid"]]["order"]["timestamp"]) / 1000
+            for one in fills
+            if one["oid"] in placed and not one["crossed"]
+        ],
+    )
+    outcome.delays = delays(
+        folder, history, 1000 * settings.get("min_quote_age_seconds", LEAST_AGE_S)
+    )
+    return outcome
+
+
+def delays(folder: Path, history: list[dict[str, Any]], least_age_ms: float) -> list[float]:
+    """Return `answered_calls` of a session's folder and the venue's list of orders."""
+    quotes = ShardStore(folder / "HL_data").read("ETH").quotes
+    events = read_journal(folder / "journal").events(QuoteSent)
+    sent = {one.order: one for one in events if isinstance(one, QuoteSent)}
+    mids = (quotes.bid + quotes.ask) / 2
+    return answered_calls(quotes.time_ms, mids, sent, history, least_age_ms)
+
+
+def answered_calls(
+    time_ms: npt.NDArray[np.int64],
+    mids: npt.NDArray[np.float64],
+    sent: Mapping[str, QuoteSent],
+    history: list[dict[str, Any]],
+    least_age_ms: float = 1000 * LEAST_AGE_S,
+) -> list[float]:
+    """Return the seconds from each call for a new quote to the order that answered it.
+
+    A call lasts as long as the resting price is off by `REQUOTE_TICKS`; it begins when the mid has
+    gone there, but not before the quote's least age. Only quotes of the same refit and side as the
+    one they replace are counted, and only calls that lasted until the cancel was sent.
+    """
+    orders = sorted(history, key=lambda one: int(one["order"]["timestamp"]))
+    found = []
+    for old, new in itertools.pairwise(orders):
+        first, second = (sent.get(str(one["order"]["oid"])) for one in (old, new))
+        if old["status"] != "canceled" or first is None or second is None:
+            continue
+        if first.calibration_id != second.calibration_id or first.side != second.side:
+            continue
+        placed, ended = int(old["order"]["timestamp"]), int(old["statusTimestamp"])
+        grid = PriceGrid(4, first.tick)
+        price_at = grid.bid if first.side == "bid" else grid.ask
+        begin, end = np.searchsorted(time_ms, (placed, ended - LATENCY_MS), side="right")
+        called: float | None = None
+        for row in range(max(int(begin) - 1, 0), int(end)):
+            if not np.isfinite(mids[row]):
+                continue
+            off = abs(price_at(float(mids[row]), first.depth) - first.price) / first.tick
+            if off < REQUOTE_TICKS - 1e-6:
+                called = None
+            elif called is None:
+                called = max(float(time_ms[row]), placed + least_age_ms)
+        if called is not None:
+            found.append((int(new["order"]["timestamp"]) - called) / 1000)
+    return found
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the table; exit code 0."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "--minutes", type=float, default=5.0, help="length of each session (default: %(default)g)"
+    )
+    minutes = parser.parse_args(argv).minutes
+    configure_logging()
+    logging.getLogger("ft_rest_client").setLevel(logging.ERROR)  # silent while the bot starts
+    if not minutes >= 2:
+        raise InputError(
+            f"--minutes is {minutes:g}, must be at least 2: the first minute is not counted."
+        )
+    table = Table(
+        "", "call to order, s: median", "90%", "calls", "age of fills, s: median", "fills",
+        "REST weight/min", "orders/min", "income, USDC",
+    )  # fmt: skip
+    for name, settings in CASES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            outcome = trade(settings, minutes, Path(folder))
+        took = outcome.delays or [float("nan")]
+        table.add_row(
+            name,
+            f"{np.median(took):.3f}",
+            f"{np.quantile(took, 0.9):.3f}",
+            str(len(outcome.delays)),
+            f"{np.median(outcome.ages or [float('nan')]):.2f}",
+            str(len(outcome.ages)),
+            f"{outcome.weight:.0f}",
+            f"{outcome.orders:.1f}",
+            f"{outcome.income:+.2f}",
+        )
+    Console().print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

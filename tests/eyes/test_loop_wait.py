@@ -1,0 +1,125 @@
+"""When the next loop begins."""
+
+import pytest
+
+from advanced_mm.eyes import LoopWait
+
+
+class Sight:
+    """Eyes whose waits pass at once; ``events`` happen at their times."""
+
+    def __init__(self, events=()):
+        self.now = 0.0
+        self.healthy, self.changes, self.own_changes = True, 0, 0
+        self.events = sorted(events, key=lambda one: one[0])
+
+    def wait(self, changes, seconds):
+        assert seconds >= 0
+        until = self.now + seconds
+        if self.changes == changes and self.events and self.events[0][0] <= until:
+            at, event = self.events.pop(0)
+            self.now = max(at, self.now)
+            event(self)
+            self.changes += 1
+        else:
+            self.now = until
+
+
+def never():
+    return None
+
+
+def calling_if(condition):
+    """Something that calls while a condition holds."""
+    return lambda: "quote 1" if condition() else None
+
+
+@pytest.fixture
+def begun():
+    """A wait whose first loop began at time 0."""
+
+    def build(*events):
+        sight = Sight(events)
+        wait = LoopWait(sight, lambda: sight.now)
+        wait.until(never)
+        assert sight.now == 0.0  # the first loop begins at once
+        return sight, wait
+
+    return build
+
+
+def test_a_second_passes_if_nothing_happens(begun):
+    sight, wait = begun()
+    for second in (1, 2, 3):
+        wait.until(never)
+        assert sight.now == pytest.approx(second)
+
+
+def test_the_second_counts_from_the_beginning_of_the_last_loop(begun):
+    sight, wait = begun()
+    sight.now += 0.7  # the loop itself
+    wait.until(never)
+    assert sight.now == pytest.approx(1.0)
+
+
+def test_a_touch_that_calls_for_a_quote_ends_the_wait_at_once(begun):
+    sight, wait = begun((0.33, lambda sight: setattr(sight, "touch", 1)))
+    wait.until(calling_if(lambda: hasattr(sight, "touch")))
+    assert sight.now == 0.33
+
+
+def test_time_alone_may_call(begun):
+    """A quote reaches its least age, or new parameters are published: no message tells of it."""
+    sight, wait = begun()
+    wait.until(calling_if(lambda: sight.now >= 0.42))
+    assert 0.42 <= sight.now <= 0.53
+
+
+def test_a_fill_ends_the_wait_once(begun):
+    sight, wait = begun((0.25, lambda sight: setattr(sight, "own_changes", 2)))
+    wait.until(never)
+    assert sight.now == 0.25
+    wait.until(never)
+    assert sight.now == pytest.approx(1.25)
+
+
+def test_a_failing_websocket_ends_the_wait_and_then_only_time_counts(begun):
+    """The venue is asked at once, then every second; nothing is decided on what is seen."""
+    sight, wait = begun((0.4, lambda sight: setattr(sight, "healthy", False)))
+    wait.until(never)
+    assert sight.now == 0.4
+    for second in (1.4, 2.4):
+        wait.until(lambda: pytest.fail("decided on a book that is not believed"))
+        assert sight.now == pytest.approx(second)
+
+
+def test_a_call_that_a_loop_cannot_satisfy_does_not_spin(begun):
+    sight, wait = begun()
+    began = []
+    while sight.now < 20:
+        wait.until(lambda: "an entry that the venue refuses")
+        began.append(sight.now)
+    assert len(began) < 30
+    assert began[:2] == [0.0, pytest.approx(0.05)]
+    at = sight.now
+    wait.until(lambda: "another")  # is answered at once
+    assert sight.now == at
+
+
+def test_calls_that_loops_satisfy_are_answered_at_once_however_often(begun):
+    """Each loop replaces the quote, and the touch has moved on meanwhile."""
+    sight, wait = begun()
+    for number in range(10):
+        wait.until(lambda number=number: number)
+        assert sight.now == pytest.approx(0.1 * number)
+        sight.now += 0.1
+
+
+def test_without_a_websocket_only_time_counts():
+    now = [5.0]
+    wait = LoopWait(None, lambda: now[0], lambda seconds: now.__setitem__(0, now[0] + seconds))
+    wait.until(never)
+    assert now[0] == 5.0
+    now[0] += 0.4
+    wait.until(never)
+    assert now[0] == 6.0
