@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
         books=read_books(options.data_dir, coin),
         window_minutes=options.time_range,
         fee_rate=settings.fee_rate,
-        options=CalibrationOptions().unmerged(settings.block_seconds),
+        options=CalibrationOptions().configured(settings),
         history=_last_week(CalibrationHistory(parameters / HISTORY_FOLDER), coin),
         quote_age_seconds=settings.oldest_quote_seconds(),
     )

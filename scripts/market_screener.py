@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
         ShardStore(options.data_dir),
         screen,
         track=lambda steps: progress(steps, "coins"),
-        options=CalibrationOptions().unmerged(settings.block_seconds),
+        options=CalibrationOptions().configured(settings),
     )
     warnings = list(age_warnings(rows, datetime.now(UTC), settings.data_age_limit_seconds))
     if options.json:

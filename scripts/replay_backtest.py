@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import numpy as np
 from rich.console import Console
@@ -12,7 +12,7 @@ from rich.console import Console
 from advanced_mm.calibration.command import add_history_options, asked_coin, recalibrated_history
 from advanced_mm.cli import configure_logging, progress, run, writing_page
 from advanced_mm.errors import InputError
-from advanced_mm.parameter_files import Settings, load_settings
+from advanced_mm.parameter_files import FairPrice, Settings, load_settings
 from advanced_mm.parameter_files.history import CalibrationHistory
 from advanced_mm.performance import HORIZON_S
 from advanced_mm.replay import QUEUES, FundingRates, Queue, ReplayOptions
@@ -46,8 +46,10 @@ def main(argv: list[str] | None = None) -> int:
     settings, configured = load_settings(options.config)
     settings = _changed(settings, options)
     policy = Policy.parse(options.policy)
+    if options.fair_price == "imbalance" and policy.fixed_bp is not None:
+        policy = policy.from_fair()
     history = None
-    if policy.fixed_bp is None or options.compare:
+    if policy.fixed_bp is None or options.compare or options.fair_price is not None:
         history = CalibrationHistory(recalibrated_history(options, settings))
     coin = asked_coin(options, configured)
     backtest = Backtest.load(
@@ -81,6 +83,13 @@ def _parser() -> argparse.ArgumentParser:
         help="the model's depths, or always the same distance from the mid (default: optimal)",
     )
     parser.add_argument(
+        "--fair-price",
+        choices=get_args(FairPrice),
+        help="price that distances are from: mid, or imbalance, the mid moved by what the sizes at "
+        "the touch foretell by the newest parameters (default: setting fair_price for the model's "
+        "depths, mid for a fixed distance)",
+    )
+    parser.add_argument(
         "--compare",
         action="store_true",
         help="also replay the optimal depths without the limits on edge and toxicity, fixed "
@@ -108,6 +117,12 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="draw the latency from this file instead: one number of milliseconds a line",
+    )
+    parser.add_argument(
+        "--feed-latency-ms",
+        type=float,
+        metavar="MS",
+        help="age of the book as we see it (default: as the recorder received it)",
     )
     parser.add_argument(
         "--stake", type=float, default=100.0, metavar="USDC", help="of an order (default: 100)"
@@ -151,7 +166,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _changed(settings: Settings, options: argparse.Namespace) -> Settings:
     """Return the settings with what the command line says otherwise."""
-    changes: dict[str, float | int] = {}
+    changes: dict[str, float | int | str] = {}
+    if options.fair_price is not None:
+        changes["fair_price"] = options.fair_price
     if options.fee_bp is not None:
         changes["fee_rate"] = options.fee_bp / 1e4
     if options.inventory is not None:
@@ -178,6 +195,7 @@ def _runs(
         size=backtest.order_size(options.stake),
         look_ms=round(options.look * 1000),
         latency_ms=options.latency_ms,
+        feed_latency_ms=options.feed_latency_ms,
         latencies_ms=_latencies(options.latencies),
         funding=_funding(backtest, options.funding_rate),
     )

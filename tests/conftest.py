@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from advanced_mm.parameter_files import EpsilonEntry, KappaEntry, LambdaEntry, ParameterSet
+from advanced_mm.parameter_files import (
+    EpsilonEntry,
+    FairPriceEntry,
+    KappaEntry,
+    LambdaEntry,
+    ParameterSet,
+)
 
 # Two busy cores say nothing about how long an example takes; pytest-timeout guards against hangs.
 settings.register_profile("no deadline", deadline=None)
@@ -20,8 +26,13 @@ PUBLISHED = datetime(2026, 11, 23, 12, 0, 15, tzinfo=UTC)
 FITTED = datetime(2026, 11, 23, 12, 0, 14, tzinfo=UTC)
 
 
-def parameter_set(calibration_id: str = "r1", **changes: object) -> ParameterSet:
-    """A consistent parameter set as one refit would publish it; ``changes`` replace any field."""
+def parameter_set(
+    calibration_id: str = "r1", beta: float | None = None, **changes: object
+) -> ParameterSet:
+    """A consistent parameter set as one refit would publish it; ``changes`` replace any field.
+
+    With ``beta`` it has a fair price, too.
+    """
     header = {
         "status": "ok",
         "calibration_id": calibration_id,
@@ -66,7 +77,13 @@ def parameter_set(calibration_id: str = "r1", **changes: object) -> ParameterSet
         )
         for kind, fields in values.items()
     }
-    return ParameterSet("ETH", entries[KappaEntry], entries[EpsilonEntry], entries[LambdaEntry], ())
+    fair_price = None
+    if beta is not None:
+        fields = {"beta": beta, "significant": beta != 0, "horizon_seconds": 5.0}
+        fields |= {k: v for k, v in changes.items() if k in header}
+        fair_price = FairPriceEntry(**{**header, **fields})
+    whole = (entries[KappaEntry], entries[EpsilonEntry], entries[LambdaEntry], (), fair_price)
+    return ParameterSet("ETH", *whole)
 
 
 @pytest.fixture(autouse=True)

@@ -189,6 +189,14 @@ ELSEWHERE = {
     f"{REPLAY_TESTS}::test_a_comparison_says_whether_anything_pays",
     "python scripts/replay_backtest.py --crypto ETH --policy fixed:2 --queue back --fee-bp 0": ""
     f"{REPLAY_TESTS}::test_json_has_the_keys_of_the_report_for_each_queue",
+    **dict.fromkeys(
+        (
+            "python scripts/replay_backtest.py --crypto ETH --policy fixed:1 --look 0.5 "
+            f"--fair-price {price}"
+            for price in ("mid", "imbalance")
+        ),
+        f"{REPLAY_TESTS}::test_a_distance_is_from_the_mid_or_the_fair_price",
+    ),
     "python scripts/replay_backtest.py --crypto ETH --look 5 --latency-ms 200 --json": ""
     f"{REPLAY_TESTS}::test_latencies_can_be_drawn_from_a_file",
     "python scripts/replay_sweep.py examples/sweep.yaml --crypto ETH": f"{SWEEP_TESTS}/"

@@ -178,6 +178,27 @@ def test_a_flat_bot_bids_below_the_mid_and_a_long_one_offers_above_it(build):
     assert ask > 3000.5
 
 
+def test_the_sizes_at_the_touch_move_the_quote_and_the_journal_tells_the_fair_price(
+    build, make_set, tmp_path
+):
+    """Three quarters of the size on the bid and 0.4 USDC per unit of imbalance: two ticks up."""
+    strategy = build()
+    strategy.bot_start()
+    plain, _, _ = enter(strategy)
+    now = datetime.now(UTC)
+    ParameterFiles(tmp_path).publish(
+        {"ETH": make_set("r2", beta=0.4, published_at=now, fitted_at=now)}
+    )
+    strategy.dp.bids, strategy.dp.asks = [(2999.9, 3.0)], [(3000.1, 1.0)]
+    strategy._touches.clear()
+    price, _, agreed = enter(strategy)
+    assert agreed
+    assert price - plain == pytest.approx(0.2)
+    send(strategy, price)
+    (sent,) = journal_of(strategy).events(QuoteSent)
+    assert (sent.mid, sent.fair_price) == (3000.0, pytest.approx(3000.2))
+
+
 @pytest.mark.parametrize(("pair", "coin"), [*VENUE_NAMES.items()][1:])
 @pytest.mark.parametrize("runmode", [RunMode.DRY_RUN, RunMode.BACKTEST])
 def test_parameters_and_journal_are_kept_by_the_venue_s_name_of_a_pair(

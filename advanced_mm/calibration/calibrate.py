@@ -8,6 +8,7 @@ from time import perf_counter
 import numpy as np
 
 from advanced_mm.calibration.estimators.arrivals import ArrivalEstimator, ArrivalFit
+from advanced_mm.calibration.estimators.fair_price import FairPriceEstimator, FairPriceFit
 from advanced_mm.calibration.estimators.fill_curve import FillCurveEstimator, FillCurveFit
 from advanced_mm.calibration.estimators.fill_impact import (
     DepthProfile,
@@ -23,6 +24,7 @@ from advanced_mm.calibration.windows.estimate import Estimate, Sides, Status, wo
 from advanced_mm.calibration.windows.window import Window, WindowOptions
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Quotes, Recording
+from advanced_mm.parameter_files import Settings
 
 __all__ = ["CalibrationOptions", "CoinCalibration", "calibrate"]
 
@@ -46,6 +48,7 @@ class CalibrationOptions:
     fill_impact: FillImpactEstimator = field(default_factory=FillImpactEstimator)
     pareto: ParetoEstimator = field(default_factory=ParetoEstimator)
     volatility: VolatilityEstimator = field(default_factory=VolatilityEstimator)
+    fair_price: FairPriceEstimator = field(default_factory=FairPriceEstimator)
 
     @classmethod
     def bootstrapped(cls, bootstrap: BlockBootstrap | None = None) -> "CalibrationOptions":
@@ -85,6 +88,21 @@ class CalibrationOptions:
             impact=replace(self.impact, block_seconds=block_seconds),
         )
 
+    def configured(self, settings: Settings) -> "CalibrationOptions":
+        """Return these options with what a bot's settings say about its calibration."""
+        ahead = self.looking_ahead(settings.fair_price_horizon_seconds)
+        return ahead.unmerged(settings.block_seconds)
+
+    def looking_ahead(self, seconds: float) -> "CalibrationOptions":
+        """Return these options with the fair price fitted to moves over that time.
+
+        Raises
+        ------
+        InputError
+            If it is shorter than the time between two looks at the book, half a second.
+        """
+        return replace(self, fair_price=replace(self.fair_price, horizon_ms=round(seconds * 1000)))
+
 
 @dataclass(frozen=True)
 class CoinCalibration:
@@ -111,6 +129,7 @@ class CoinCalibration:
     fill_impact: FillImpactFit
     pareto: Sides[ParetoFit]
     volatility: Estimate
+    fair_price: FairPriceFit
     cost_ms: float
     clock_offset_s: float = nan
     sound_ms: int = 0
@@ -133,6 +152,11 @@ class CoinCalibration:
     def epsilon_status(self) -> Status:
         """Status of ``epsilon.json``'s entry: the worst of epsilon and epsilon_fill."""
         return self._in_doubt(worst_status([*self.impact.epsilon, *self.fill_impact.epsilon_fill]))
+
+    @property
+    def fair_price_status(self) -> Status:
+        """Status of ``fair_price.json``'s entry."""
+        return self._in_doubt(self.fair_price.slope.status)
 
     def _in_doubt(self, status: Status) -> Status:
         """Return at best ``stale`` while a channel is silent."""
@@ -176,6 +200,7 @@ class CoinCalibration:
                 lambda f: replace(f, alpha=reject(f.alpha), mean=reject(f.mean))
             ),
             volatility=reject(self.volatility),
+            fair_price=self.fair_price.rejected(reason),
         )
 
     def reasons(self) -> Iterator[str]:
@@ -281,5 +306,6 @@ def _fit(
         fill_impact=options.fill_impact.fit(window),
         pareto=options.pareto.fit(window),
         volatility=options.volatility.fit(window),
+        fair_price=options.fair_price.fit(window),
         cost_ms=0.0,
     )

@@ -7,9 +7,16 @@ from typing import Any
 from advanced_mm.calibration.calibrate import CoinCalibration
 from advanced_mm.calibration.toxicity import toxicity
 from advanced_mm.calibration.windows.estimate import Estimate, Sides, Status
-from advanced_mm.parameter_files import EpsilonEntry, KappaEntry, LambdaEntry
+from advanced_mm.parameter_files import EpsilonEntry, FairPriceEntry, KappaEntry, LambdaEntry
 
-__all__ = ["calibration_id", "common_fields", "epsilon_entry", "kappa_entry", "lambda_entry"]
+__all__ = [
+    "calibration_id",
+    "common_fields",
+    "epsilon_entry",
+    "fair_price_entry",
+    "kappa_entry",
+    "lambda_entry",
+]
 
 Fields = dict[str, Any]
 _SIGNS = ("plus", "minus")
@@ -67,6 +74,22 @@ def epsilon_entry(calibration: CoinCalibration, published_at: datetime) -> Epsil
         fields |= _with_error("kappa_epsilon", of_order)
         fields |= _with_error("kappa_epsilon_fill", of_fill)
     return EpsilonEntry(**fields)
+
+
+def fair_price_entry(calibration: CoinCalibration, published_at: datetime) -> FairPriceEntry:
+    """Return the coin's entry of ``fair_price.json``; only status and counts if insufficient."""
+    fit = calibration.fair_price
+    status = calibration.fair_price_status
+    fields = common_fields(calibration, published_at, status)
+    if status is not Status.INSUFFICIENT:
+        slope = fit.slope
+        errors = {"se": slope.se, "low": slope.low, "high": slope.high}
+        numbers = {f"beta_slope_{name}": value for name, value in errors.items()}
+        numbers |= {"beta_slope": slope.value, "r2_out_of_sample": fit.r2}
+        fields |= {name: value for name, value in numbers.items() if isfinite(value)}
+        fields |= {"beta": fit.beta, "significant": fit.beta != 0, "looks": slope.n}
+        fields["horizon_seconds"] = fit.horizon_s
+    return FairPriceEntry(**fields)
 
 
 def common_fields(calibration: CoinCalibration, published_at: datetime, status: Status) -> Fields:

@@ -117,7 +117,7 @@ def fit_as_asked(args: argparse.Namespace) -> FittedWindow:
     calibration = calibrate(
         recording,
         window_minutes=args.time_range,
-        options=CalibrationOptions.bootstrapped().unmerged(settings.block_seconds),
+        options=CalibrationOptions.bootstrapped().configured(settings),
     )
     start_ms = calibration.end_ms - round(calibration.window_seconds * 1000)
     window = Window.of(recording, start_ms, calibration.end_ms)

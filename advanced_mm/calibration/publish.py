@@ -1,4 +1,4 @@
-"""Publication of a fit in the four parameter files, keeping the last good fit if necessary."""
+"""Publication of a fit in the parameter files, keeping the last good fit if necessary."""
 
 import logging
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from advanced_mm.calibration.calibrate import CoinCalibration
 from advanced_mm.calibration.entries import (
     common_fields,
     epsilon_entry,
+    fair_price_entry,
     kappa_entry,
     lambda_entry,
 )
@@ -55,7 +56,7 @@ class RefitHistory(Protocol):
 def publish(
     calibration: CoinCalibration, settings: Settings, files: ParameterFiles, published_at: datetime
 ) -> ParameterSet:
-    """Write one coin's four entries, first to the history, then to the files, and return them.
+    """Write one coin's entries, first to the history, then to the files, and return them.
 
     Raises
     ------
@@ -96,7 +97,8 @@ def parameter_set(
     If an estimate is insufficient, the last good one is kept with its values and its ``fitted_at``,
     under status ``stale``. If there never was one, the entry holds only status and counts. The
     value function is solved for the parameters in the other three. ``window_grown`` is true if the
-    fit's window is longer than usual.
+    fit's window is longer than usual. An earlier fair price is not kept: the next seconds of a
+    market are foretold by its present, or not at all.
     """
     old = previous
     kappa = kappa_entry(calibration, published_at)
@@ -105,7 +107,8 @@ def parameter_set(
     epsilon = _kept(epsilon, old.epsilon if old else None, window_grown)
     lambda_ = lambda_entry(calibration, published_at)
     lambda_ = _kept(lambda_, old.lambda_ if old else None, window_grown)
-    unsolved = ParameterSet(calibration.coin, kappa, epsilon, lambda_, ())
+    fair_price = _kept(fair_price_entry(calibration, published_at), None, window_grown)
+    unsolved = ParameterSet(calibration.coin, kappa, epsilon, lambda_, (), fair_price)
     absent = ValueFunctionEntry(**common_fields(calibration, published_at, Status.INSUFFICIENT))
     return with_value_function(unsolved, settings, absent)
 

@@ -238,7 +238,7 @@ class PeriodicRunner:
                 self._rows(coin),
                 options.window_minutes,
                 options.max_window_minutes,
-                CalibrationOptions().unmerged(self.settings.block_seconds),
+                CalibrationOptions().configured(self.settings),
             )
         return coin
 

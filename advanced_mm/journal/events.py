@@ -65,7 +65,9 @@ class QuoteSent(Event):
     mid, bid, ask
         The book when it was decided, without our own orders; the touch may be unknown.
     depth
-        Distance of the ideal price from the mid; the price is that rounded away from the mid.
+        Distance of the ideal price from the fair price; the price is that rounded away from it.
+    fair_price
+        The mid, moved by what the sizes at the touch foretell; None: the mid itself.
     tick
         The venue's price step there.
     inventory, units
@@ -105,6 +107,7 @@ class QuoteSent(Event):
     regime: str | None = None
     volatility: float | None = None
     queue_ahead: float | None = None
+    fair_price: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

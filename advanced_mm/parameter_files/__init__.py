@@ -7,6 +7,7 @@ parameters do not load pyarrow.
 from advanced_mm.parameter_files.config import environment_overrides, load_config
 from advanced_mm.parameter_files.entries import (
     EpsilonEntry,
+    FairPriceEntry,
     KappaEntry,
     LambdaEntry,
     ParameterEntry,
@@ -31,11 +32,13 @@ from advanced_mm.parameter_files.problem import (
     value_function_fields,
     with_value_function,
 )
-from advanced_mm.parameter_files.settings import EpsilonSource, Settings, load_settings
+from advanced_mm.parameter_files.settings import EpsilonSource, FairPrice, Settings, load_settings
 
 __all__ = [
     "EpsilonEntry",
     "EpsilonSource",
+    "FairPrice",
+    "FairPriceEntry",
     "KappaEntry",
     "LambdaEntry",
     "MissingParametersError",

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt
 
 __all__ = [
     "EpsilonEntry",
+    "FairPriceEntry",
     "KappaEntry",
     "LambdaEntry",
     "ParameterEntry",
@@ -228,6 +229,28 @@ class EpsilonEntry(ParameterEntry):
     kappa_epsilon_fill_minus_low: Positive | None = None
     kappa_epsilon_fill_plus_high: Positive | None = None
     kappa_epsilon_fill_minus_high: Positive | None = None
+
+
+class FairPriceEntry(ParameterEntry):
+    """``fair_price.json``: where the price is expected to be, from the sizes at the touch.
+
+    The fair price is mid + ``beta`` * (bid size - ask size) / (bid size + ask size). ``beta``
+    (quote currency) is the fitted ``beta_slope``, or 0 where that is not ``significant``.
+    ``r2_out_of_sample`` is how well the first half of the window predicts the second, at most 1;
+    ``horizon_seconds`` the time over which the mid's moves were fitted, at ``looks`` moments.
+    """
+
+    required_when_fitted = ("beta", "significant", "horizon_seconds")
+
+    beta: float | None = None
+    significant: bool | None = None
+    beta_slope: float | None = None
+    beta_slope_se: NonNegative | None = None
+    beta_slope_low: float | None = None
+    beta_slope_high: float | None = None
+    r2_out_of_sample: float | None = None
+    horizon_seconds: Positive | None = None
+    looks: NonNegativeInt | None = None
 
 
 class ValueFunctionEntry(ParameterEntry):

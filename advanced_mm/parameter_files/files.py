@@ -1,4 +1,4 @@
-"""The four files between calibration and strategy: written atomically, read as a consistent set."""
+"""The files between calibration and strategy: written atomically, read as a consistent set."""
 
 import contextlib
 import fcntl
@@ -18,6 +18,7 @@ from advanced_mm.errors import AdvancedMMError, InputError
 from advanced_mm.instruments import code_of, nearest, resolve_coin
 from advanced_mm.parameter_files.entries import (
     EpsilonEntry,
+    FairPriceEntry,
     KappaEntry,
     LambdaEntry,
     ParameterEntry,
@@ -42,6 +43,7 @@ KAPPA, EPSILON, LAMBDA, VALUE_FUNCTION = (
     "lambda.json",
     "value_function.json",
 )
+FAIR_PRICE = "fair_price.json"
 
 _FIELDS_APART = (",\n  ", ": ")
 
@@ -57,7 +59,7 @@ class MissingParametersError(ParameterFileError):
 
 
 class MixedParametersError(ParameterFileError):
-    """The four files are from different refits; normally resolved at the next read."""
+    """The files are from different refits; normally resolved at the next read."""
 
 
 class UnusableParametersError(ParameterFileError):
@@ -66,18 +68,30 @@ class UnusableParametersError(ParameterFileError):
 
 @dataclass(frozen=True)
 class ParameterSet:
-    """One coin's parameters from one refit."""
+    """One coin's parameters from one refit.
+
+    ``fair_price`` is None where it is not published: the mid is then the fair price.
+    """
 
     coin: str
     kappa: KappaEntry
     epsilon: EpsilonEntry
     lambda_: LambdaEntry
     value_functions: tuple[ValueFunctionEntry, ...]
+    fair_price: FairPriceEntry | None = None
 
     @property
     def entries(self) -> tuple[ParameterEntry, ...]:
-        """All entries, for checks that apply to each of them."""
+        """All entries that a quote requires, for checks that apply to each of them."""
         return (self.kappa, self.epsilon, self.lambda_, *self.value_functions)
+
+    @property
+    def beta(self) -> float:
+        """Move of the fair price per unit of imbalance, quote currency; 0 if it is not known."""
+        fitted = self.fair_price
+        if fitted is None or fitted.status == "insufficient" or fitted.beta is None:
+            return 0.0
+        return fitted.beta
 
     @property
     def calibration_id(self) -> str:
@@ -87,6 +101,8 @@ class ParameterSet:
     def require_one_refit(self) -> Self:
         """Return the set itself, or raise ``MixedParametersError`` if ids differ."""
         ids = {entry.calibration_id for entry in self.entries}
+        if self.fair_price is not None:
+            ids.add(self.fair_price.calibration_id)
         if len(ids) != 1:
             raise MixedParametersError(
                 f"{self.coin}: the parameter files are from different refits "
@@ -96,14 +112,15 @@ class ParameterSet:
 
 
 class ParameterFiles:
-    """Writer and reader of the four files.
+    """Writer and reader of the parameter files.
 
     Each file is a JSON object keyed by coin and is replaced atomically, so a reader sees either the
-    old or the new one. The four files are replaced one after another, so every entry has the id of
-    its refit and ``read`` requires the same id in all four.
+    old or the new one. The files are replaced one after another, so every entry has the id of its
+    refit and ``read`` requires the same id in all of them. ``fair_price.json`` may be missing, or
+    have no entry for a coin.
     """
 
-    names = (KAPPA, EPSILON, LAMBDA, VALUE_FUNCTION)
+    names = (KAPPA, EPSILON, LAMBDA, VALUE_FUNCTION, FAIR_PRICE)
 
     def __init__(self, directory: Path, bad_rows: BadRows | None = None) -> None:
         self.directory = directory
@@ -132,6 +149,9 @@ class ParameterFiles:
             VALUE_FUNCTION: {
                 coin: [v.to_json() for v in s.value_functions] for coin, s in sets.items()
             },
+            FAIR_PRICE: {
+                coin: s.fair_price.to_json() for coin, s in sets.items() if s.fair_price is not None
+            },
         }
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -141,7 +161,9 @@ class ParameterFiles:
             for name, addition in additions.items():
                 path = self.directory / name
                 existing = _load(path) if path.exists() else {}
-                others = {coin: old for coin, old in existing.items() if coin not in addition}
+                others = {coin: old for coin, old in existing.items() if coin not in sets}
+                if not addition and others == existing:
+                    continue
                 try:
                     write_json_atomically(path, {**others, **addition})
                 except ValueError:
@@ -166,7 +188,7 @@ class ParameterFiles:
         self.bad_rows.add(path.name, reason)
 
     def read(self, coin: str) -> ParameterSet:
-        """Read one coin's four entries; invalid solutions are skipped.
+        """Read one coin's entries; invalid solutions are skipped.
 
         Raises
         ------
@@ -182,7 +204,15 @@ class ParameterFiles:
                 solved.append(self._validate(VALUE_FUNCTION, coin, item, ValueFunctionEntry))
             except UnusableParametersError as error:
                 self._skip(self.directory / VALUE_FUNCTION, str(error))
-        return ParameterSet(coin, kappa, epsilon, lambda_, tuple(solved)).require_one_refit()
+        found = ParameterSet(coin, kappa, epsilon, lambda_, tuple(solved), self._fair_price(coin))
+        return found.require_one_refit()
+
+    def _fair_price(self, coin: str) -> FairPriceEntry | None:
+        """Return the entry, None if it was not published."""
+        try:
+            return self._entry(FAIR_PRICE, coin, FairPriceEntry)
+        except MissingParametersError:
+            return None
 
     def resolve(self, name: str) -> str:
         """Return the coin with an entry that matches a name in any spelling.
@@ -309,7 +339,7 @@ def write_json_atomically(path: Path, content: Any, mode: int = 0o644) -> None:
 def _lines(content: Any) -> str:
     """Return JSON with a line for each field of each entry.
 
-    The separator replaces ``indent``, which Python's C encoder does not support; the four files of
+    The separator replaces ``indent``, which Python's C encoder does not support; the files of
     fifty coins are written every few seconds.
     """
     if not isinstance(content, dict):

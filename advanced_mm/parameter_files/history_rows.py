@@ -15,6 +15,7 @@ from pydantic import AwareDatetime
 
 from advanced_mm.parameter_files.entries import (
     EpsilonEntry,
+    FairPriceEntry,
     KappaEntry,
     LambdaEntry,
     ParameterEntry,
@@ -29,6 +30,7 @@ _FILES: Final[Mapping[str, type[ParameterEntry]]] = {
     "kappa": KappaEntry,
     "epsilon": EpsilonEntry,
     "lambda": LambdaEntry,
+    "fair_price": FairPriceEntry,
 }
 _SHARED: Final = ("calibration_id", "published_at")  # the same in all entries of a refit
 _TIME: Final = pa.timestamp("us", tz="UTC")
@@ -81,10 +83,11 @@ def history_row(parameters: ParameterSet) -> str:
         "calibration_id": parameters.calibration_id,
         "published_at": parameters.kappa.published_at,
     }
-    entries = (parameters.kappa, parameters.epsilon, parameters.lambda_)
+    fair_price = parameters.fair_price
+    entries = (parameters.kappa, parameters.epsilon, parameters.lambda_, fair_price)
     for columns, entry in zip(_COLUMNS.values(), entries, strict=True):
         for name, column, _ in columns:
-            row[column] = getattr(entry, name)
+            row[column] = getattr(entry, name, None)
     for solved in parameters.value_functions[:1]:
         row |= {"value_function_status": solved.status, "value_rate": solved.value_rate}
     known = {column: value for column, value in row.items() if value is not None}
@@ -126,7 +129,7 @@ def parameter_set_of(coin: str, row: Mapping[str, Any]) -> ParameterSet:
     """
 
     def entry(file: str, kind: type[Entry]) -> Entry:
-        values = {name: row[column] for name, column, _ in _COLUMNS[file]}
+        values = {name: row.get(column) for name, column, _ in _COLUMNS[file]}
         values |= {name: row[name] for name in _SHARED}
         return kind.model_validate({n: value for n, value in values.items() if value is not None})
 
@@ -136,4 +139,5 @@ def parameter_set_of(coin: str, row: Mapping[str, Any]) -> ParameterSet:
         entry("epsilon", EpsilonEntry),
         entry("lambda", LambdaEntry),
         (),
+        entry("fair_price", FairPriceEntry) if row.get("fair_price_status") else None,
     )

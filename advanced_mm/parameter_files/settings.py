@@ -11,9 +11,10 @@ from advanced_mm.errors import InputError
 from advanced_mm.instruments import code_of_pair
 from advanced_mm.parameter_files.config import load_config
 
-__all__ = ["BacktestParameters", "EpsilonSource", "Settings", "load_settings"]
+__all__ = ["BacktestParameters", "EpsilonSource", "FairPrice", "Settings", "load_settings"]
 
 BacktestParameters = Literal["history", "published"]
+FairPrice = Literal["mid", "imbalance"]
 LOOK_SECONDS: Final = 1.0
 """Between two looks of Freqtrade's loop."""
 WAY_SECONDS: Final = 0.2
@@ -66,6 +67,14 @@ class Settings(BaseModel):
         "fill",
         description="estimate of the permanent jump that the depths compensate: fill, fill_slope "
         "(grows with the depth), least_squares, pareto",
+    )
+    fair_price: FairPrice = Field(
+        "imbalance",
+        description="price that quotes are set around: mid, or imbalance (the mid moved by what "
+        "the sizes at the touch foretell, where that is significant)",
+    )
+    fair_price_horizon_seconds: float = Field(
+        5.0, ge=0.5, le=60, description="time over which the sizes at the touch foretell the mid"
     )
     toxicity_limit: float = Field(
         2.0, gt=0, description="no entry if kappa*epsilon_fill is at or above this"

@@ -35,6 +35,7 @@ from advanced_mm.performance.records import (
     Record,
     Refusals,
     Words,
+    depth_from_mid,
 )
 
 __all__ = ["RECORD_COLUMNS", "journal_records", "record_of"]
@@ -47,7 +48,7 @@ _TRADED: Final = (Fill, QuoteSent, QuoteEnded, Look, Funding)
 RECORD_COLUMNS: Final = {
     Fill: ("fill", "order", "side", "price", "size", "fee", "liquidity", "rested_seconds", "mid"),
     QuoteSent: ("order", "side", "size", "mid", "depth", "expected_edge", "calibration_id",
-                "regime", "queue_ahead"),
+                "regime", "queue_ahead", "fair_price"),
     QuoteEnded: ("order", "outcome", "filled_size"),
     Look: ("position", "mid", "mark", "equity"),
     Funding: ("amount",),
@@ -354,6 +355,7 @@ def _quotes(
     for column, name in _QUOTE_NUMBERS.items():
         numbers[name] = _floats(sent, column)
         sent = sent.drop_columns([column])
+    depth_from_mid(numbers["depth"], sign, numbers["mid"], _floats(sent, "fair_price"))
     pa.default_memory_pool().release_unused()
     quotes = Quotes(
         time_ms=time_ms,

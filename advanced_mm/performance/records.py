@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 
 from advanced_mm.marketdata.records import Float1D, Int1D
 
-__all__ = ["BotSpan", "Fills", "Observations", "Quotes", "Record", "Refusals", "Words"]
+__all__ = [
+    "BotSpan",
+    "Fills",
+    "Observations",
+    "Quotes",
+    "Record",
+    "Refusals",
+    "Words",
+    "depth_from_mid",
+]
 
 Strings = NDArray[np.object_]
 
@@ -67,6 +76,17 @@ class Fills:
     def rows(self, chosen: NDArray[np.bool_] | Int1D | slice) -> "Fills":
         """Return some of the fills."""
         return Fills(*(column[chosen] for column in vars(self).values()))
+
+
+def depth_from_mid(depth: Float1D, sign: Int1D, mid: Float1D, fair: Float1D) -> None:
+    """Change distances from the fair price into those from the mid, in place; at least 0.
+
+    What is earned and lost is judged by the mid, and the published laws of fills are fitted around
+    it. ``fair`` is NaN where quotes were set around the mid; ``sign`` is +1 for a bid.
+    """
+    known = np.flatnonzero(np.isfinite(fair))
+    ideal = depth[known] + sign[known] * (mid[known] - fair[known])
+    depth[known] = np.maximum(ideal, 0.0)
 
 
 @dataclass(frozen=True)

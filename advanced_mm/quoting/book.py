@@ -18,7 +18,7 @@ Level = Sequence[float]
 def touch_of(pair: str, book: Mapping[str, Any], own: Mapping[float, float]) -> Touch:
     """Return the best bid and offer of a book (ccxt's format) without our own orders.
 
-    Our own orders must not move the mid from which they are priced. ``own`` is the size of our
+    Our own orders must not move the price from which they are priced. ``own`` is the size of our
     orders by price. Levels without a price or a size are skipped.
 
     Raises
@@ -30,7 +30,10 @@ def touch_of(pair: str, book: Mapping[str, Any], own: Mapping[float, float]) -> 
     if not (bids and asks and book["timestamp"]):
         raise InputError(f"{pair}: the venue's book has an empty side or no timestamp.")
     at = datetime.fromtimestamp(book["timestamp"] / 1000, UTC)
-    return Touch(bid=bids[0][0], ask=asks[0][0], at=at)
+    (bid, bid_size), (ask, ask_size) = (
+        (price, size - own.get(price, 0.0)) for price, size, *_ in (bids[0], asks[0])
+    )
+    return Touch(bid, ask, at, bid_size, ask_size)
 
 
 def own_sizes(pair: str, trades: Iterable[Any]) -> dict[float, float]:

@@ -17,7 +17,7 @@ class ParameterSource(Protocol):
 class ParameterFeed:
     """Serves one coin's newest complete parameter set.
 
-    While a refit is being published, its four files are briefly inconsistent. The previous set then
+    While a refit is being published, its files are briefly inconsistent. The previous set then
     remains in use; its age limits how long it may be quoted from.
     """
 

@@ -30,22 +30,38 @@ logger = logging.getLogger(__name__)
 _FEE_TOLERANCE = 0.01
 """The published depths are valid while the mid, and thus the fee, is within 1% of the refit's."""
 
+_FARTHEST = 0.01
+"""A fair price farther than this share of the mid from it indicates a bad estimate."""
+
 _DEEPEST = 0.1
 """A depth above this share of the mid indicates a bad estimate and is not quoted."""
 
 
 @dataclass(frozen=True)
 class Touch:
-    """Best bid and offer (quote currency) and the time the venue published them."""
+    """Best bid and offer (quote currency) and the time the venue published them.
+
+    The sizes (base currency) are None where they are not known.
+    """
 
     bid: float
     ask: float
     at: datetime
+    bid_size: float | None = None
+    ask_size: float | None = None
 
     @property
     def mid(self) -> float:
         """Mid price, quote currency."""
         return (self.bid + self.ask) / 2
+
+    @property
+    def imbalance(self) -> float:
+        """The bid's size minus the ask's over their sum, -1 to 1; 0 where it is not known."""
+        bid, ask = self.bid_size, self.ask_size
+        if bid is None or ask is None or not (0 < bid < math.inf and 0 < ask < math.inf):
+            return 0.0
+        return (bid - ask) / (bid + ask)
 
     @property
     def is_sane(self) -> bool:
@@ -59,7 +75,7 @@ class Quote:
 
     ``price``, ``mid``, ``depth``, ``tick`` and ``edge`` are in the quote currency; ``edge`` is the
     expected profit of a fill per unit. ``calibration_id`` is None for an exit at the touch, which
-    needs no parameters.
+    needs no parameters. ``fair_price`` is what ``depth`` is measured from, None for the mid.
     """
 
     side: Side
@@ -70,6 +86,7 @@ class Quote:
     tick: float
     calibration_id: str | None
     edge: float | None = None
+    fair_price: float | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +102,11 @@ def kind_of(reason: str) -> str:
 
 
 class Quoter:
-    """Quotes one coin at the optimal depths of the control problem around the venue's mid."""
+    """Quotes one coin at the optimal depths of the control problem.
+
+    They are distances from the fair price: the venue's mid, moved by what the sizes at the touch
+    foretell (setting ``fair_price``). Quotes never reach the other side of the touch.
+    """
 
     def __init__(self, settings: Settings, feed: ParameterSource, grid: PriceGrid) -> None:
         self.settings = settings
@@ -178,19 +199,40 @@ class Quoter:
         if depth > _DEEPEST * touch.mid:
             return Refusal(f"a depth of {depth:g} is more than {_DEEPEST:.0%} of the mid")
         age = quote_age(parameters, self.settings)
-        price = (
-            self._grid.bid(touch.mid, depth) if side == "bid" else self._grid.ask(touch.mid, depth)
-        )
+        fair = self._fair_price(parameters, touch)
+        if abs(fair - touch.mid) > _FARTHEST * touch.mid:
+            return Refusal(f"a fair price of {fair:g} is more than {_FARTHEST:.0%} from the mid")
         return Quote(
             side=side,
             inventory=inventory,
-            price=price,  # on our side of the mid as depth >= 0, so it cannot take liquidity
+            price=self._price(side, fair, depth, touch),
             mid=touch.mid,
             depth=depth,
             tick=self._grid.tick(touch.mid),
             calibration_id=parameters.calibration_id,
             edge=expected_edge(parameters, side, depth, self.settings.fee_rate * touch.mid, age),
+            fair_price=None if fair == touch.mid else fair,
         )
+
+    def _fair_price(self, parameters: ParameterSet, touch: Touch) -> float:
+        if self.settings.fair_price == "mid":
+            return touch.mid
+        return touch.mid + parameters.beta * touch.imbalance
+
+    def _price(self, side: Side, fair: float, depth: float, touch: Touch) -> float:
+        """Return the price on the grid, moved so far away that it takes no liquidity.
+
+        Around the mid it lies on our side of it anyway; a fair price may lie beyond the touch.
+        """
+        if side == "bid":
+            price = self._grid.bid(fair, depth)
+            if price >= touch.ask:
+                price = self._grid.bid(touch.ask, self._grid.tick(touch.ask))
+        else:
+            price = self._grid.ask(fair, depth)
+            if price <= touch.bid:
+                price = self._grid.ask(touch.bid, self._grid.tick(touch.bid))
+        return price
 
     def _too_little(self, parameters: ParameterSet, entry: Quote) -> str | None:
         """Return why an entry's round trip is not worth it; None if it is.

@@ -71,6 +71,7 @@ class SentQuotes:
             bid=None if touch is None else touch.bid,
             ask=None if touch is None else touch.ask,
             depth=quote.depth,
+            fair_price=quote.fair_price,
             tick=quote.tick,
             inventory=position,
             units=quote.inventory,

@@ -7,7 +7,7 @@ solved for each refit as its runner would have done with the bot's settings.
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, Self
@@ -29,9 +29,9 @@ from advanced_mm.parameter_files.history_rows import parameter_set_of
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import Quote, Quoter, Refusal, Side, Touch, kind_of
 from advanced_mm.quoting.guards import CLOCK_TOLERANCE_SECONDS
-from advanced_mm.replay.decisions import DecisionTable
+from advanced_mm.replay.decisions import BY_INVENTORY, DecisionTable, fixed_bp
 
-__all__ = ["MidPath", "Refits", "decision_table"]
+__all__ = ["MidPath", "Refits", "decision_table", "fixed_around_fair"]
 
 _MOVED: Final = 0.001
 """The quoter is asked again where the mid has moved by more than this share of itself. The depths
@@ -158,6 +158,37 @@ def decision_table(
     return rows.table()
 
 
+def fixed_around_fair(
+    refits: Refits, distance_bp: float, q_min: int, q_max: int, start_ms: int, end_ms: int
+) -> DecisionTable:
+    """Return a table that always quotes both sides the same distance from the fair price.
+
+    A row begins at the start and when a refit is published; its fair price is of the newest refit
+    by then, and the mid before there is one.
+
+    Raises
+    ------
+    InputError
+        The distance is negative or the inventories do not include 0.
+    """
+    first = int(np.searchsorted(refits.published_ms, start_ms, "right")) - 1
+    last = int(np.searchsorted(refits.published_ms, end_ms, "right"))
+    sets = [*(refits.sets[max(first, 0) : last] if first >= 0 else (None, *refits.sets[:last]))]
+    time_ms = np.array([start_ms, *refits.published_ms[first + 1 : last].tolist()])
+    found = [one if isinstance(one, ParameterSet) else None for one in sets]
+    table = fixed_bp(distance_bp, q_min, q_max, start_ms)
+    rows: dict[str, Any] = {
+        name: np.repeat(getattr(table, name), len(found), axis=0) for name in BY_INVENTORY
+    }
+    return replace(
+        table,
+        time_ms=time_ms.astype(np.int64),
+        calibration_id=tuple("" if one is None else one.calibration_id for one in found),
+        beta=np.array([0.0 if one is None else one.beta for one in found]),
+        **rows,
+    )
+
+
 def _in_force(
     refits: Refits, settings: Settings, start_ms: int, end_ms: int
 ) -> Iterator[tuple[int, int, ParameterSet | ParameterFileError]]:
@@ -260,6 +291,7 @@ class _Rows:
         self._codes: dict[str, int] = {"": 0}
         self._time_ms: list[int] = []
         self._ids: list[str] = []
+        self._beta: list[float] = []
         self._sides: dict[Side, _Columns] = {"ask": _Columns(), "bid": _Columns()}
 
     def serve(self, parameters: ParameterSet | ParameterFileError) -> None:
@@ -270,7 +302,10 @@ class _Rows:
         """Add a row; a mid is missing only where there are no usable parameters to apply to it."""
         served = self._feed.served
         self._time_ms.append(moment_ms)
-        self._ids.append(served.calibration_id if isinstance(served, ParameterSet) else "")
+        usable = served if isinstance(served, ParameterSet) else None
+        moves = self._settings.fair_price == "imbalance"
+        self._ids.append("" if usable is None else usable.calibration_id)
+        self._beta.append(usable.beta if usable is not None and moves else 0.0)
         now = _utc(moment_ms)
         half = (mid or 1.0) * _HALF_SPREAD
         touch = Touch((mid or 1.0) - half, (mid or 1.0) + half, now)
@@ -310,6 +345,7 @@ class _Rows:
             q_min=self._settings.q_min,
             calibration_id=tuple(self._ids),
             refusals=tuple(self._codes),
+            beta=np.array(self._beta),
             **columns,
         )
 

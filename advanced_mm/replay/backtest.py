@@ -12,7 +12,7 @@ from advanced_mm.calibration.windows import Stretches
 from advanced_mm.errors import InputError
 from advanced_mm.parameter_files import ParameterSet, Settings
 from advanced_mm.parameter_files.history import CalibrationHistory
-from advanced_mm.replay.as_of import MidPath, Refits, decision_table
+from advanced_mm.replay.as_of import MidPath, Refits, decision_table, fixed_around_fair
 from advanced_mm.replay.conversion import NS_PER_MS
 from advanced_mm.replay.decisions import DecisionTable, fixed_bp
 from advanced_mm.replay.events import ReplayData, load_recording
@@ -29,10 +29,15 @@ Track = Callable[[Sequence[int], str], Iterable[int]]
 
 @dataclass(frozen=True)
 class Policy:
-    """What to quote: the optimal depths (``fixed_bp`` None), or always the same distance, bp."""
+    """What to quote: the optimal depths (``fixed_bp`` None), or always the same distance, bp.
+
+    A fixed distance is from the mid, or, ``around_fair``, from the fair price of the refits; the
+    optimal depths are from what the setting ``fair_price`` says.
+    """
 
     name: str
     fixed_bp: float | None = None
+    around_fair: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -58,6 +63,10 @@ class Policy:
     def fixed(cls, distance_bp: float) -> Self:
         """Return the policy of always the same distance."""
         return cls(f"fixed {distance_bp:.3g} bp", distance_bp)
+
+    def from_fair(self) -> Self:
+        """Return the policy with its distance from the fair price."""
+        return replace(self, name=f"{self.name} of the fair price", around_fair=True)
 
 
 @dataclass(frozen=True)
@@ -122,6 +131,13 @@ class Backtest:
         InputError
             The settings' inventories do not include 0, or the policy needs refits and has none.
         """
+        if policy.fixed_bp is not None and policy.around_fair:
+            if self.refits is None:
+                raise InputError("the fair price needs a history of parameters")
+            return fixed_around_fair(
+                *(self.refits, policy.fixed_bp, settings.q_min, settings.q_max),
+                *(self.start_ms, self.end_ms),
+            )
         if policy.fixed_bp is not None:
             return fixed_bp(policy.fixed_bp, settings.q_min, settings.q_max, self.start_ms)
         if self.refits is None:

@@ -109,15 +109,17 @@ def convert(recording: Recording, books: RecordedBooks) -> Converted:
         (levels, _units(np.stack([books.bid_size, books.ask_size]))),
     )
     seen = np.empty((len(quotes) + len(books), 3), np.int64)
+    imbalance = np.zeros(len(seen))
     # Each level that is set is removed once at most; rows that are not written cost no memory.
     most = len(trades) + 2 * int((touches > 0).sum() + (levels > 0).sum()) + 2
     events = np.zeros(most, event_dtype)
-    events = events[: _walk(*records, low, high, tick, events, seen)]
+    events = events[: _walk(*records, low, high, tick, events, seen, imbalance)]
     touch = np.zeros(len(seen), TOUCH)
     touch["exchange_ns"] = seen[:, 0]
     for column, side in ((1, "bid"), (2, "ask")):
         price = np.round(seen[:, column] * tick, _decimals(tick))
         touch[side] = np.where(seen[:, column] > 0, price, np.nan)
+    touch["imbalance"] = imbalance
     touch["local_ns"] = _local(seen[:, 0], quotes)
     return Converted(events, touch, tick, _common_step(trades.size), len(order))
 
@@ -239,13 +241,14 @@ def _set_levels(
 @compiled
 def _walk(
     stream: Arrays, trades: Arrays, touches: Arrays, books: Arrays,
-    low: int, high: int, tick: float, events: Rows, seen: NDArray[np.int64],
+    low: int, high: int, tick: float, events: Rows, seen: NDArray[np.int64], imbalance: Floats,
 ) -> int:  # fmt: skip
     """Write the events, for which there is room; return how many there are.
 
     ``stream`` has the kind, the row among its kind and the time of each record; trades have prices,
     sizes and sides, touches and snapshots prices and sizes of shape (2, n, levels), bids first.
-    ``seen`` gets the time and the best bid and ask after each touch and snapshot.
+    ``seen`` gets the time and the best bid and ask after each touch and snapshot, ``imbalance``
+    that of their sizes, 0 where a side is empty.
     """
     kinds, rows, times = stream
     traded, amounts, sides = trades
@@ -273,5 +276,9 @@ def _walk(
         seen[looks, 0] = now
         seen[looks, 1] = best[0] if best[0] >= low else 0
         seen[looks, 2] = best[1] if best[1] <= high else 0
+        if low <= best[0] < best[1] <= high:
+            bid, ask = book[0, best[0] - low], book[1, best[1] - low]
+            if bid > 0 and ask > 0:
+                imbalance[looks] = (bid - ask) / (bid + ask)
         looks += 1
     return place

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from advanced_mm.errors import InputError
 
-__all__ = ["DecisionTable", "fixed_bp", "fixed_depth"]
+__all__ = ["BY_INVENTORY", "DecisionTable", "fixed_bp", "fixed_depth"]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int16]
@@ -47,6 +47,9 @@ class DecisionTable:
         Reasons, in words; the first is empty.
     depths_in_bp
         Depths are in bp of the mid at the time of each look instead of in quote currency.
+    beta
+        Shape (n,), quote currency: quotes are set around the fair price, the mid plus beta times
+        the imbalance of the sizes at the touch; None: around the mid.
     """
 
     time_ms: NDArray[np.int64]
@@ -62,6 +65,7 @@ class DecisionTable:
     calibration_id: tuple[str, ...]
     refusals: tuple[str, ...] = ("",)
     depths_in_bp: bool = False
+    beta: Floats | None = None
 
     def __post_init__(self) -> None:
         n, width = len(self.time_ms), self.ask_depth.shape[-1]
@@ -71,12 +75,16 @@ class DecisionTable:
             raise InputError(
                 f"decision table: the inventories {self.q_min} to {self.q_max} must include 0."
             )
-        for name in _BY_INVENTORY:
+        for name in BY_INVENTORY:
             found = getattr(self, name)
             if found.shape != (n, width):
                 raise InputError(
                     f"decision table: {name} has shape {found.shape}, must be {(n, width)}."
                 )
+        if self.beta is not None and not (
+            self.beta.shape == (n,) and np.all(np.isfinite(self.beta))
+        ):
+            raise InputError(f"decision table: beta must be {n} finite numbers, one for each row.")
         for name in ("ask_depth", "bid_depth"):
             if np.any(getattr(self, name) < 0):
                 raise InputError(f"decision table: {name} is negative, must be at least 0 or NaN.")
@@ -100,10 +108,11 @@ class DecisionTable:
         return int(self.q_min + self.ask_depth.shape[1] - 1)
 
 
-_BY_INVENTORY = (
+BY_INVENTORY = (
     *("ask_depth", "bid_depth", "ask_edge", "bid_edge"),
     *("ask_refusal", "bid_refusal", "ask_at_touch", "bid_at_touch"),
 )
+"""Columns with one value for each row and inventory."""
 
 
 def fixed_depth(depth: float, q_min: int, q_max: int, time_ms: int = 0) -> DecisionTable:

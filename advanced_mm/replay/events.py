@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 REPLAY_FOLDER: Final = "replay"
 """Name of the folder beside a coin's shards; the store reads only the folders of its kinds."""
 
-_FORMAT: Final = 3
+_FORMAT: Final = 4
 _DAY_MS: Final = 86_400_000
 _LATE_MS: Final = 3_600_000
 _ARRAYS: Final = ("events", "touch", "stretches")

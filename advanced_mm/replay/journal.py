@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -93,6 +93,7 @@ def _sent(result: ReplayResult) -> Iterator[QuoteSent]:
             size=float(quote["size"]),
             mid=float(bid[place] + ask[place]) / 2,
             depth=float(quote["depth"]),
+            fair_price=_fair_price(quote, float(bid[place] + ask[place]) / 2),
             tick=float(tick[place]),
             inventory=float(quote["position"]),
             units=int(quote["units"]),
@@ -103,6 +104,12 @@ def _sent(result: ReplayResult) -> Iterator[QuoteSent]:
             expected_edge=float(edge[place]) if np.isfinite(edge[place]) else None,
             queue_ahead=0.0 if result.queue == "front" else None,
         )
+
+
+def _fair_price(quote: Any, mid: float) -> float | None:
+    """Return the price that a quote was set around, None for the mid."""
+    fair = float(quote["fair"])
+    return None if abs(fair - mid) <= 1e-9 * mid else fair
 
 
 def _ended(result: ReplayResult) -> Iterator[QuoteEnded]:

@@ -51,9 +51,17 @@ class Ended(IntEnum):
 
 
 TOUCH: Final = np.dtype(
-    [("local_ns", "i8"), ("exchange_ns", "i8"), ("bid", "f8"), ("ask", "f8")], align=True
+    [
+        ("local_ns", "i8"),
+        ("exchange_ns", "i8"),
+        ("bid", "f8"),
+        ("ask", "f8"),
+        ("imbalance", "f8"),
+    ],
+    align=True,
 )
-"""Best bid and offer (quote currency, NaN for an empty side) and when they were seen."""
+"""Best bid and offer (quote currency, NaN for an empty side), the imbalance of their sizes (0 for
+an empty side) and when they were seen."""
 
 QUOTE: Final = np.dtype(
     [
@@ -66,6 +74,7 @@ QUOTE: Final = np.dtype(
         ("size", "f8"),
         ("filled", "f8"),
         ("depth", "f8"),
+        ("fair", "f8"),
         ("position", "f8"),
         ("row", "i8"),
         ("units", "i4"),
@@ -76,7 +85,8 @@ QUOTE: Final = np.dtype(
     ],
     align=True,
 )
-"""An order; ``row`` is the decision table's, ``step`` the venue's price step at the mid."""
+"""An order; ``row`` is the decision table's, ``step`` the venue's price step at the mid, ``fair``
+the price around which it was quoted (``depth`` is its distance from that), quote currency."""
 
 FILL: Final = np.dtype(
     [
@@ -109,10 +119,17 @@ SLOT: Final = np.dtype(
 """The order of one side that rests or is on its way; ``number`` 0 if there is none."""
 
 WANTED: Final = np.dtype(
-    [("price", "i8"), ("step", "i8"), ("depth", "f8"), ("refusal", "i4"), ("at_touch", "b1")],
+    [
+        ("price", "i8"),
+        ("step", "i8"),
+        ("depth", "f8"),
+        ("fair", "f8"),
+        ("refusal", "i4"),
+        ("at_touch", "b1"),
+    ],
     align=True,
 )
-"""What one side should quote; ``depth`` in steps."""
+"""What one side should quote; ``depth`` and ``fair`` in steps."""
 
 STATE: Final = np.dtype(
     [

@@ -12,9 +12,11 @@ sizes are whole hundred-millionths; times are ns. The state that the functions s
 
 ``book``
     Local time and exchange time of each touch, best bid and ask (0 if empty); starts and ends of
-    the stretches with data; prices from which each price step of the venue holds, and the steps.
+    the stretches with data; prices from which each price step of the venue holds, and the steps;
+    the imbalance of the sizes at each touch.
 ``table``
-    The decision table: times; depths, refusals and whether at the touch, (2, n, Q), bids first.
+    The decision table: times; depths, refusals and whether at the touch, (2, n, Q), bids first;
+    beta, the fair price's move (quote currency) per unit of imbalance.
 ``told``
     Rows for quotes, fills, looks and refusals, long enough, and how many of each there are.
 ``at``
@@ -91,6 +93,18 @@ def quoted_price(side: int, mid: float, depth: float, bands: Rows, steps: Rows) 
 
 
 @compiled
+def _short_of_the_touch(side: int, price: int, bid: int, ask: int, bands: Rows, steps: Rows) -> int:
+    """Return the price, moved so far away that it takes nothing, as `Quoter` does."""
+    if side == 0 and price >= ask:
+        step = price_step(ask, bands, steps)
+        return (int(np.ceil(ask / step - _NEAR)) - 1) * step
+    if side == 1 and price <= bid:
+        step = price_step(bid, bands, steps)
+        return (int(np.floor(bid / step + _NEAR)) + 1) * step
+    return price
+
+
+@compiled
 def _units(position: float, rules: Row) -> int:
     """Return the position in units, as the bot counts it."""
     if position == 0:
@@ -137,6 +151,7 @@ def _want(
         return
     bid, ask = book[2][at.seen], book[3][at.seen]
     mid, column = 0.5 * (bid + ask), units - rules.q_min
+    wanted.fair = mid + table[4][at.row] * book[8][at.seen] / rules.step
     depth = table[1][side, at.row, column]
     depth = depth * 1e-4 * mid if rules.in_bp else depth / rules.step
     wanted.at_touch = table[3][side, at.row, column]
@@ -147,8 +162,11 @@ def _want(
         wanted.at_touch = True
     if wanted.at_touch:
         wanted.price, wanted.depth = (bid if side == 0 else ask), 0.5 * (ask - bid)
+        wanted.fair = mid
     else:
-        wanted.price, wanted.depth = quoted_price(side, mid, depth, book[6], book[7]), depth
+        price = quoted_price(side, wanted.fair, depth, book[6], book[7])
+        wanted.price = _short_of_the_touch(side, price, bid, ask, book[6], book[7])
+        wanted.depth = depth
     wanted.step = price_step(mid, book[6], book[7])
 
 
@@ -283,6 +301,7 @@ def _place(
         quote.sent_ns, quote.price, quote.size, quote.side = now, want.price, size, side
         quote.bid, quote.ask, quote.step = book[2][at.seen], book[3][at.seen], want.step
         quote.depth, quote.at_touch = want.depth * rules.step, want.at_touch
+        quote.fair = want.fair * rules.step
         quote.position, quote.units, quote.row = at.position, units, at.row
     return acted
 

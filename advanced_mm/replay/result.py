@@ -19,7 +19,7 @@ from advanced_mm.performance import (
     assess,
 )
 from advanced_mm.performance import Refusals as KindsOfRefusal
-from advanced_mm.performance.records import Words
+from advanced_mm.performance.records import Words, depth_from_mid
 from advanced_mm.quoting.quoter import kind_of
 from advanced_mm.replay.conversion import NS_PER_MS
 from advanced_mm.replay.decisions import DecisionTable
@@ -269,14 +269,19 @@ class ReplayResult:
         names, codes = np.unique(np.array(self.decisions.calibration_id), return_inverse=True)
         named = codes[quotes["row"]] if n else np.empty(0, dtype=np.int64)
         named = np.where((quotes["at_touch"] == 1) | (names[named] == ""), -1, named)
+        sign = np.where(quotes["side"] == 0, 1, -1)
+        mid = 0.5 * (self.prices(quotes["bid"]) + self.prices(quotes["ask"]))
+        depth = np.array(quotes["depth"])
+        moved = np.abs(quotes["fair"] - mid) > 1e-9 * mid
+        depth_from_mid(depth, sign, mid, np.where(moved, quotes["fair"], np.nan))
         return Quotes(
             time_ms=np.asarray(quotes["sent_ns"] // NS_PER_MS),
             end_ms=np.asarray(quotes["ended_ns"] // NS_PER_MS),
-            sign=np.where(quotes["side"] == 0, 1, -1),
+            sign=sign,
             size=np.asarray(quotes["size"]),
             filled=np.asarray(quotes["filled"]),
-            mid=0.5 * (self.prices(quotes["bid"]) + self.prices(quotes["ask"])),
-            depth=np.asarray(quotes["depth"]),
+            mid=mid,
+            depth=depth,
             edge=self.quote_edge,
             queue_ahead=np.zeros(n) if self.queue == "front" else np.full(n, np.nan),
             refused=np.asarray(quotes["ended"] == Ended.VENUE_REFUSED),

@@ -263,6 +263,7 @@ def _book(data: ReplayData, touch: NDArray[Any], options: ReplayOptions) -> tupl
         data.covered.start_ms * NS_PER_MS,
         data.covered.end_ms * NS_PER_MS,
         *price_bands(options.grid or grid_of(data), data.tick),
+        np.ascontiguousarray(touch["imbalance"]),
     )
 
 
@@ -273,10 +274,12 @@ def price_bands(grid: PriceGrid, tick: float) -> tuple[NDArray[np.float64], Int1
     return np.asarray(powers / tick), np.array(found, dtype=np.int64)
 
 
-def _table(decisions: DecisionTable) -> tuple[Int1D, Any, Any, Any]:
+def _table(decisions: DecisionTable) -> tuple[Int1D, Any, Any, Any, Any]:
+    beta = np.zeros(len(decisions.time_ms)) if decisions.beta is None else decisions.beta
     return (
         decisions.time_ms * NS_PER_MS,
         np.stack([decisions.bid_depth, decisions.ask_depth]),
         np.stack([decisions.bid_refusal, decisions.ask_refusal]).astype(np.int64),
         np.stack([decisions.bid_at_touch, decisions.ask_at_touch]).astype(np.bool_),
+        np.asarray(beta, dtype=np.float64),
     )

@@ -28,6 +28,7 @@ from advanced_mm.marketdata.records import Float1D
 from advanced_mm.markets.recorded_books import RecordedBooks
 from advanced_mm.report import calibration_panels as panels
 from advanced_mm.report.charts import Chart, Series, Symbol
+from advanced_mm.report.fair_price_panel import fair_price
 from advanced_mm.report.page import Section, Table
 
 Track = Callable[[Sequence[float], str], Iterable[float]]
@@ -106,6 +107,7 @@ def report_sections(data: ReportInput, track: Track) -> list[Section]:
         toxicity_gauge(fitted, worth, data.fee_rate, data.quote_age_seconds),
         panels.reach_survival(window, fitted),
         panels.fill_impact(fitted),
+        fair_price(window, fitted, data.options),
         panels.regression_residuals(window, data.options.impact),
         panels.jump_tail(window, fitted),
         panels.order_sizes(window.orders),

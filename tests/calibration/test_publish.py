@@ -48,6 +48,8 @@ def test_published_values_are_the_fitted_ones(tmp_path, good):
     assert found["epsilon.json"]["sigma"] == good.volatility.value
     assert found["epsilon.json"]["sigma_se"] == good.volatility.se
     assert found["epsilon.json"]["pareto_truncated+"] is good.pareto.plus.truncated
+    assert found["fair_price.json"]["beta"] == 0.0  # the sizes of this market never change
+    assert found["fair_price.json"]["looks"] == good.fair_price.slope.n > 1000
     for entry in found.values():
         assert entry["status"] == "ok"
         assert (entry["n+"], entry["n1-"]) == (good.n.plus, good.n1.minus)
@@ -125,6 +127,9 @@ def test_last_good_fit_stays_as_stale_with_its_own_age(tmp_path, good, thin):
     for later in (15, 30):  # stale stays stale, its age its own
         publish(thin, SETTINGS, files, NOW + timedelta(seconds=later))
         after = entries(files)
+        assert (
+            after.pop("fair_price.json")["status"] == "insufficient"
+        )  # an old one foretells nothing
         for name, entry in after.items():
             assert entry["status"] == "stale"
             assert entry["fitted_at"] == before[name]["fitted_at"]

@@ -123,7 +123,10 @@ def test_writes_only_when_asked(script, eth, tmp_path, capsys):
     assert not output.exists()
     assert script("epsilon")([*options, "--write"]) == 0
     found = {path.name: json.loads(path.read_text())["ETH"] for path in output.glob("*.json")}
-    assert set(found) == {"kappa.json", "epsilon.json", "lambda.json", "value_function.json"}
+    assert set(found) == {
+        *("kappa.json", "epsilon.json", "lambda.json"),
+        *("value_function.json", "fair_price.json"),
+    }
     found["value_function.json"] = found["value_function.json"][0]
     assert len({entry["calibration_id"] for entry in found.values()}) == 1
 

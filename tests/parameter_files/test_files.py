@@ -1,5 +1,6 @@
 """Parameter files: whole or not at all, one refit or none, nothing non-finite."""
 
+import dataclasses
 import json
 import math
 import multiprocessing
@@ -69,6 +70,44 @@ def test_a_set_of_two_refits_is_refused(tmp_path, make_set, name):
     (tmp_path / name).write_text(json.dumps(content))
     with pytest.raises(MixedParametersError, match="r0, r1"):
         files.read("ETH")
+
+
+def test_a_set_may_have_no_fair_price(tmp_path, make_set):
+    files = ParameterFiles(tmp_path)
+    files.publish({"ETH": make_set(), "WLFI": make_set()})
+    assert not (tmp_path / "fair_price.json").exists()
+    assert files.read("ETH").beta == 0.0
+    files.publish({"ETH": make_set("r2", beta=0.3)})
+    assert files.read("ETH").beta == 0.3
+    assert files.read("WLFI").fair_price is None
+    files.publish({"ETH": make_set("r3")})  # an earlier one does not stay behind
+    assert files.read("ETH") == make_set("r3")
+
+
+def test_a_fair_price_of_another_refit_is_refused(tmp_path, make_set):
+    files = ParameterFiles(tmp_path)
+    files.publish({"ETH": make_set("r1", beta=0.3)})
+    old = (tmp_path / "fair_price.json").read_text()
+    files.publish({"ETH": make_set("r2", beta=0.3)})
+    (tmp_path / "fair_price.json").write_text(old)
+    with pytest.raises(MixedParametersError, match="r1, r2"):
+        files.read("ETH")
+
+
+@pytest.mark.parametrize("beta", [math.nan, math.inf, "much", None])
+def test_a_beta_that_is_no_number_is_refused(tmp_path, make_set, beta):
+    files = ParameterFiles(tmp_path)
+    files.publish({"ETH": make_set(beta=0.3)})
+    content = json.loads((tmp_path / "fair_price.json").read_text())
+    content["ETH"]["beta"] = beta
+    (tmp_path / "fair_price.json").write_text(json.dumps(content))
+    with pytest.raises(UnusableParametersError, match=r"fair_price\.json: ETH: .*beta"):
+        files.read("ETH")
+
+
+def test_a_fair_price_that_could_not_be_fitted_is_the_mid(make_set):
+    unknown = make_set(beta=0.3).fair_price.model_copy(update={"status": "insufficient"})
+    assert dataclasses.replace(make_set(), fair_price=unknown).beta == 0.0
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 0.0, -1.0, None, "much"])
@@ -165,10 +204,10 @@ def spoil(path, coin, value):
 @pytest.mark.parametrize("bad", [{"kappa+": math.nan}, 7, None, [], "much", {"kappa+": math.inf}])
 def test_one_coins_bad_entry_takes_no_other_coin_down(tmp_path, make_set, bad, caplog):
     files = ParameterFiles(tmp_path)
-    files.publish({"ETH": make_set(), "WLFI": make_set()})
+    files.publish({"ETH": make_set(beta=0.3), "WLFI": make_set(beta=0.2)})
     for name in files.names:
         spoil(tmp_path / name, "WLFI", bad)
-    assert files.read("ETH") == make_set()
+    assert files.read("ETH") == make_set(beta=0.3)
     with pytest.raises(UnusableParametersError):
         files.read("WLFI")
     files.publish({"ETH": make_set("r2")})

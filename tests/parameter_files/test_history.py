@@ -16,7 +16,13 @@ from hypothesis import strategies as st
 
 from advanced_mm import day_files
 from advanced_mm.errors import InputError
-from advanced_mm.parameter_files import EpsilonEntry, KappaEntry, LambdaEntry, ParameterEntry
+from advanced_mm.parameter_files import (
+    EpsilonEntry,
+    FairPriceEntry,
+    KappaEntry,
+    LambdaEntry,
+    ParameterEntry,
+)
 from advanced_mm.parameter_files.history import CalibrationHistory
 from advanced_mm.parameter_files.history_rows import SCHEMA, parameter_set_of
 
@@ -86,11 +92,33 @@ def test_an_insufficient_refit_is_a_row_too(history, make_set):
 
 
 def test_every_field_of_every_entry_has_a_column_of_its_own():
-    kinds = (KappaEntry, EpsilonEntry, LambdaEntry)
+    kinds = (KappaEntry, EpsilonEntry, LambdaEntry, FairPriceEntry)
     shared = {"calibration_id", "published_at"}
     count = sum(len(set(kind.model_fields) - shared) for kind in kinds)
     assert len(set(SCHEMA.names)) == len(SCHEMA.names) == count + len(shared) + 2
-    assert len(set(ParameterEntry.model_fields) - shared) * 3 < count
+    assert len(set(ParameterEntry.model_fields) - shared) * 4 < count
+
+
+def test_a_row_has_the_fair_price_if_there_was_one(history, make_set):
+    history.append({"ETH": make_set("r1", beta=-0.2, published_at=NOON)})
+    history.append({"ETH": make_set("r2", published_at=NOON + timedelta(seconds=15))})
+    for _ in ("lines", "merged"):
+        with_one, without = history.read("ETH").to_pylist()
+        assert parameter_set_of("ETH", with_one) == make_set("r1", beta=-0.2, published_at=NOON)
+        assert parameter_set_of("ETH", without).fair_price is None
+        history.merge()
+
+
+def test_a_day_written_before_there_was_a_fair_price_is_read(history, make_set):
+    history.append({"ETH": make_set("r1", published_at=NOON)})
+    history.merge()
+    (day,) = (history.directory / "ETH").glob("*.parquet")
+    table = pq.read_table(day)
+    older = [name for name in table.column_names if not name.startswith(("fair_price", "beta"))]
+    assert len(older) < len(table.column_names)
+    pq.write_table(table.select(older), day)
+    (row,) = history.read("ETH").to_pylist()
+    assert parameter_set_of("ETH", row) == make_set("r1", published_at=NOON)
 
 
 def test_a_day_is_one_file_that_other_tools_can_read(history, make_set):

@@ -302,3 +302,67 @@ def test_reasons_that_differ_in_numbers_alone_are_of_one_kind():
     )
     assert kind_of("stale: published 61 s ago") == kind_of("stale: the data are old")
     assert kind_of("toxic: x") != kind_of("stale: x")
+
+
+def heavy(bid_size: float, ask_size: float, **fields) -> Touch:
+    return dataclasses.replace(TOUCH, bid_size=bid_size, ask_size=ask_size, **fields)
+
+
+@pytest.mark.parametrize(("bid_size", "moved"), [(3.0, 0.2), (1.0, 0.0), (1 / 3, -0.2)])
+def test_quotes_are_set_around_the_fair_price(make_set, bid_size, moved):
+    """0.4 USDC per unit of imbalance: two ticks where one side has three quarters of the size."""
+    parameters, touch = make_set(beta=0.4), heavy(bid_size, 1.0)
+    for side, decide in (("bid", Quoter.entry), ("ask", Quoter.exit)):
+        inventory = 0 if side == "bid" else 1
+        plain = decide(quoter(make_set()), side, inventory, touch, NOW)
+        quote = decide(quoter(parameters), side, inventory, touch, NOW)
+        assert quote.price - plain.price == pytest.approx(moved)
+        assert (quote.mid, quote.depth, quote.edge) == (plain.mid, plain.depth, plain.edge)
+        assert plain.fair_price is None
+        assert (quote.fair_price or quote.mid) == pytest.approx(TOUCH.mid + moved)
+
+
+@pytest.mark.parametrize(
+    ("settings", "touch"),
+    [
+        ({"fair_price": "mid"}, heavy(3.0, 1.0)),
+        ({}, TOUCH),
+        ({}, heavy(3.0, 0.0)),
+        ({}, heavy(math.nan, 1.0)),
+    ],
+)
+def test_without_sizes_or_by_the_setting_the_mid_is_the_fair_price(make_set, settings, touch):
+    quote = quoter(make_set(beta=0.4), **settings).entry("bid", 0, touch, NOW)
+    assert quote == quoter(make_set()).entry("bid", 0, TOUCH, NOW)
+
+
+def test_an_absurd_fair_price_is_not_quoted(make_set):
+    parameters = make_set(beta=100.0)
+    refused = quoter(parameters).entry("bid", 0, heavy(3.0, 1.0), NOW)
+    assert "more than 1% from the mid" in refused.reason
+    offer = quoter(parameters).exit("ask", 1, heavy(3.0, 1.0), NOW)
+    assert offer.calibration_id is None
+    assert offer.price == TOUCH.ask
+
+
+@given(
+    beta=st.floats(-25, 25),
+    bid_size=st.floats(0.001, 1000),
+    spread_ticks=st.integers(1, 40),
+    side=st.sampled_from(["bid", "ask"]),
+)
+def test_around_a_fair_price_beyond_the_touch_a_maker_does_not_take(
+    make_set, beta, bid_size, spread_ticks, side
+):
+    """It then joins or betters its own side of the touch, one tick from the other."""
+    ask = round(3000.0 + 0.1 * spread_ticks, 1)
+    touch = Touch(3000.0, ask, NOW, bid_size, 1.0)
+    q = quoter(make_set(beta=beta))
+    quote = q.exit("ask", 1, touch, NOW) if side == "ask" else q.entry("bid", 0, touch, NOW)
+    assert quote.price > touch.bid if side == "ask" else quote.price < touch.ask
+    ideal = (quote.fair_price or quote.mid) + (quote.depth if side == "ask" else -quote.depth)
+    if touch.bid < ideal < touch.ask:
+        assert abs(quote.price - ideal) < 0.1 + 1e-6
+    elif (ideal >= touch.ask) == (side == "bid"):
+        nearest = round(touch.ask - 0.1, 1) if side == "bid" else round(touch.bid + 0.1, 1)
+        assert quote.price == nearest

@@ -124,6 +124,20 @@ def test_json_has_the_keys_of_the_report_for_each_queue(folder, capsys):
     assert "Without data: 2025-10-09 09:05:" in notes
 
 
+def test_a_distance_is_from_the_mid_or_the_fair_price(folder, capsys):
+    """Both replay the same time, from the first usable parameters on."""
+    found = {}
+    always = ("--policy", "fixed:1", "--look", "0.5", "--json", "--feed-latency-ms", "120")
+    for price in ("mid", "imbalance"):
+        assert script(folder, *always, "--fair-price", price) == 0
+        found[price] = told(capsys)
+    assert found["mid"]["policy"] == "fixed 1 bp"
+    assert found["imbalance"]["policy"] == "fixed 1 bp of the fair price"
+    assert found["mid"]["since"] == found["imbalance"]["since"]
+    assert found["mid"]["warm_up_seconds"] > 100
+    assert any("120 ms" in note for note in found["mid"]["notes"])
+
+
 def test_a_comparison_says_whether_anything_pays(folder, capsys):
     assert script(folder, "--json", "--compare", "--queue", "back", "--fee-bp", "30") == 0
     found = told(capsys)

@@ -33,6 +33,7 @@ SERIES = {
     ],
     "reach": [["observed +", "fit +", "observed −", "fit −"]],
     "fill_impact": [["mean move +", "a + bδ +", "mean move −", "a + bδ −", "move = depth"]],
+    "fair_price": [],  # the sizes at this market's touch never change
     "residuals": [["residuals", "normal, same variance"]],
     "jumps": [["jumps +", "Pareto +", "jumps −", "Pareto −"]],
     "sizes": [["orders +", "orders −"]],
@@ -49,8 +50,8 @@ SAME = 1e-9  # relative error of numbers that should be the same
 
 def test_every_panel_has_its_series_of_finite_points(sections):
     assert list(sections) == [
-        "estimates", "toxicity", "reach", "fill_impact", "residuals", "jumps", "sizes", "book",
-        "lengths", "over_time", "published", "coverage",
+        "estimates", "toxicity", "reach", "fill_impact", "fair_price", "residuals", "jumps",
+        "sizes", "book", "lengths", "over_time", "published", "coverage",
     ]  # fmt: skip
     for key, section in sections.items():
         # Marks of what is not ok carry their status behind a space; test_report_over_time.py.

@@ -1,6 +1,7 @@
-"""The estimators: from a window to λ, κ, ε, the Pareto tail and σ, each with its uncertainty."""
+"""The estimators: from a window to λ, κ, ε, the Pareto tail, σ and the fair price's β."""
 
 from advanced_mm.calibration.estimators.arrivals import ArrivalEstimator, ArrivalFit
+from advanced_mm.calibration.estimators.fair_price import FairPriceEstimator, FairPriceFit
 from advanced_mm.calibration.estimators.fill_curve import FillCurveEstimator, FillCurveFit
 from advanced_mm.calibration.estimators.fill_impact import (
     DepthProfile,
@@ -15,6 +16,8 @@ __all__ = [
     "ArrivalEstimator",
     "ArrivalFit",
     "DepthProfile",
+    "FairPriceEstimator",
+    "FairPriceFit",
     "FillCurveEstimator",
     "FillCurveFit",
     "FillImpactEstimator",

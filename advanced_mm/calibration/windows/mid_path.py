@@ -15,13 +15,15 @@ __all__ = ["MidPath"]
 class MidPath:
     """Mid and half-spread (quote currency) after each change of the best bid and offer.
 
-    Shapes (n,), sorted stably by exchange time; NaN if the book was crossed or a side was empty.
+    ``imbalance`` is the bid's size minus the ask's over their sum, -1 to 1. Shapes (n,), sorted
+    stably by exchange time; NaN if the book was crossed or a side was empty.
     """
 
     stretches: Stretches
     time_ms: Int1D
     mid: Float1D
     half_spread: Float1D
+    imbalance: Float1D
     _stretch: Int1D = field(repr=False)
 
     @classmethod
@@ -36,7 +38,12 @@ class MidPath:
         if not valid.all():
             bid, ask = np.where(valid, bid, np.nan), np.where(valid, ask, np.nan)
         mid, half_spread = (bid + ask) / 2.0, (ask - bid) / 2.0
-        return cls(stretches, quotes.time_ms, mid, half_spread, stretches.index(quotes.time_ms))
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            imbalance = (quotes.bid_size - quotes.ask_size) / (quotes.bid_size + quotes.ask_size)
+        if not valid.all():
+            imbalance = np.where(valid, imbalance, np.nan)
+        stretch = stretches.index(quotes.time_ms)
+        return cls(stretches, quotes.time_ms, mid, half_spread, imbalance, stretch)
 
     @property
     def last(self) -> float:
@@ -61,6 +68,10 @@ class MidPath:
     def at(self, time_ms: Int1D) -> Float1D:
         """Return the mid of the last quote at or before each time, NaN across a hole."""
         return _lookup(self.mid, self._row(time_ms, "right"))
+
+    def imbalance_at(self, time_ms: Int1D) -> Float1D:
+        """Return the imbalance of the last quote at or before each time, NaN across a hole."""
+        return _lookup(self.imbalance, self._row(time_ms, "right"))
 
     def _row(self, time_ms: Int1D, side: Literal["left", "right"]) -> Int1D:
         """Return the row of the as-of quote, -1 if there is none in the same stretch."""

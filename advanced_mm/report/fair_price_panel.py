@@ -1,0 +1,109 @@
+"""Panel of the calibration report about the fair price: what the sizes at the touch foretell."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from advanced_mm.calibration import CalibrationOptions, CoinCalibration, MarketOrders, Window
+from advanced_mm.report.calibration_panels import GREY, SIDES, number
+from advanced_mm.report.charts import Chart, Series
+from advanced_mm.report.page import Section, Table
+
+__all__ = ["fair_price"]
+
+_GROUPS = 10
+_FEWEST_GROUPS = 2
+
+
+def fair_price(
+    window: Window, calibration: CoinCalibration, options: CalibrationOptions
+) -> Section:
+    """Show the mid's moves by imbalance, the slope, and how much of a fill's move it foretells."""
+    fit, slope = calibration.fair_price, calibration.fair_price.slope
+    to_bp = 1e4 / calibration.mid
+    paragraphs = [
+        "The fair price is mid + β·(bid size − ask size)/(bid size + ask size), with the sizes at "
+        "the touch. β is 0 unless the slope's interval excludes 0 and the slope of the first half "
+        "of the window foretells the moves of the second (R² out of sample above 0).",
+    ]
+    why = slope.reason or ("significant" if fit.beta else "not significant: the mid is quoted")
+    interval = f"{number(slope.low * to_bp)} … {number(slope.high * to_bp)}"
+    row = [f"{fit.horizon_s:g}", number(slope.value * to_bp), interval, number(fit.r2)]
+    tables = [
+        Table(
+            "Slope, bp of the mid per unit of imbalance",
+            ["horizon, s", "slope", "95% interval", "R² out of sample", "β quoted, bp", "verdict"],
+            [[*row, number(fit.beta * to_bp), why]],
+        )
+    ]
+    foretold = _foretold(window, calibration, options)
+    if foretold:
+        seconds = options.fill_impact.horizon_ms / 1000
+        paragraphs.append(
+            f"ε_fill is the mid's move within {seconds:g} s of an order that walked beyond the "
+            "touch. Part of it was to be seen in the sizes before: β for that time, times the "
+            "imbalance before such orders. A quote around the fair price has charged for it."
+        )
+        columns = ["side", "imbalance before a fill", "ε_fill", "foretold", "rest"]
+        tables.append(Table("What a fill pays beyond what the sizes foretold", columns, foretold))
+    chart = _moves(window, options, fit.horizon_s, slope.value)
+    return Section("fair_price", "Fair price", paragraphs, [chart] if chart else (), tables)
+
+
+def _moves(
+    window: Window, options: CalibrationOptions, horizon_s: float, slope: float
+) -> Chart | None:
+    """Return the mean moves of groups of looks with like imbalance; None if it hardly changes."""
+    _, imbalance, moves = options.fair_price.looks(window)
+    if len(moves) < options.fair_price.min_looks or not np.isfinite(slope):
+        return None
+    edges = np.unique(np.quantile(imbalance, np.linspace(0, 1, _GROUPS + 1)[1:-1]))
+    group = np.searchsorted(edges, imbalance, side="right")
+    count = np.bincount(group, minlength=len(edges) + 1)
+    known = count > 0
+    if known.sum() < _FEWEST_GROUPS:
+        return None
+    x, y = (
+        np.bincount(group, weights=w, minlength=len(count))[known] / count[known]
+        for w in (imbalance, moves)
+    )
+    line = moves.mean() + slope * (x - imbalance.mean())
+    return Chart(
+        f"Mean move of the mid within {horizon_s:g} s, by imbalance",
+        "imbalance at the touch",
+        "move (quote currency)",
+        [
+            Series("mean of a tenth of the looks", x, y, "points", colour=0),
+            Series("slope", x, line, dashed=True, colour=GREY),
+        ],
+    )
+
+
+def _foretold(
+    window: Window, calibration: CoinCalibration, options: CalibrationOptions
+) -> list[list[str]]:
+    """Return a row for each side; none if nothing is foretold within the horizon of ε_fill."""
+    same = replace(options.fair_price, horizon_ms=options.fill_impact.horizon_ms)
+    beta = same.fit(window).beta
+    rows = []
+    pairs = zip(SIDES, window.sides, calibration.fill_impact.raw, strict=True)
+    for (side, _, name), orders, raw in pairs if beta else ():
+        against = _imbalance_before(window, orders, side)
+        if len(against) and raw.usable:
+            mean = float(against.mean())
+            parts = (raw.value, beta * mean, raw.value - beta * mean)
+            rows.append([name, number(mean), *map(number, parts)])
+    return rows
+
+
+def _imbalance_before(
+    window: Window, orders: MarketOrders, side: int
+) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    """Return the imbalance, towards the order's side, before orders that walked beyond the touch.
+
+    It is of the last quote strictly before the order.
+    """
+    walked = orders.with_quote()
+    time_ms = walked.time_ms[walked.reach >= 1]
+    before = side * window.path.imbalance_at(time_ms - 1)
+    return before[np.isfinite(before)]

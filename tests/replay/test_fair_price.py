@@ -1,0 +1,191 @@
+"""Replays around a fair price: the same price as the bot's, and what it is worth."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from advanced_mm.calibration.estimators import FairPriceEstimator
+from advanced_mm.calibration.recalibrate import RecalibrationPlan, recalibrate
+from advanced_mm.calibration.windows import Window
+from advanced_mm.errors import InputError
+from advanced_mm.journal import QuoteSent, read_journal
+from advanced_mm.marketdata.store import ShardStore
+from advanced_mm.parameter_files import MissingParametersError, Settings
+from advanced_mm.parameter_files.history import CalibrationHistory
+from advanced_mm.performance import assess
+from advanced_mm.performance.from_journal import journal_records
+from advanced_mm.price_grid import PriceGrid
+from advanced_mm.quoting import Quoter, Touch
+from advanced_mm.replay import ReplayOptions, fixed_bp, fixed_depth, replay
+from advanced_mm.replay.as_of import MidPath, Refits, decision_table, fixed_around_fair
+from advanced_mm.replay.backtest import Backtest, Policy
+from advanced_mm.replay.journal import write_journal
+from tests.replay.markets import Market
+
+GRID = PriceGrid(3, 0.1)
+OPTIONS = ReplayOptions(
+    size=0.01, grid=GRID, look_ms=500, feed_latency_ms=20, min_quote_age_seconds=0, requote_ticks=1
+)
+PUBLISHED = datetime(2026, 11, 23, 12, 0, 15, tzinfo=UTC)
+PUBLISHED_MS = int(PUBLISHED.timestamp() * 1000)
+
+
+def test_the_imbalance_is_that_of_the_touch_after_each_record():
+    market = Market().book(500, [(100.0, 1.0)], [(100.2, 3.0)])
+    market.touch(700, 100.0, 100.2, 3.0, 1.0).touch(900, 100.1, 100.2, 1.0, 1.0)
+    assert market.converted().touch["imbalance"].tolist() == [-0.5, 0.5, 0.0]
+    one_sided = Market().book(500, [(100.0, 1.0)], [])
+    assert one_sided.converted().touch["imbalance"].tolist() == [0.0]
+
+
+@pytest.mark.parametrize("beta", [-3.0, -0.23, 0.0, 0.11, 0.5, 3.0])
+@pytest.mark.parametrize("bid_size", [0.5, 2.0, 8.0])
+@pytest.mark.parametrize("ask", [100.1, 100.6])
+def test_the_replayed_price_is_the_quoters(make_set, beta, bid_size, ask):
+    """At every inventory of the table, with the touch of a tick and of six."""
+    market = Market()
+    for at in range(0, 2001, 500):
+        market.touch(at, 100.0, ask, bid_size, 2.0)
+    table = replace(fixed_depth(0.15, -1, 1), beta=np.array([beta]))
+    quotes = replay(market.data(), table, OPTIONS, "back").quotes
+    touch = Touch(100.0, ask, PUBLISHED, bid_size, 2.0)
+    quoter = Quoter(Settings(), None, GRID)
+    fair = quoter._fair_price(make_set(beta=beta), touch)
+    for quote, side in zip(quotes[:2], ("bid", "ask"), strict=True):
+        assert quote["price"] * 0.1 == pytest.approx(quoter._price(side, fair, 0.15, touch))
+        assert quote["fair"] == pytest.approx(fair)
+        assert quote["ended"] != 7  # the venue refused none as taking liquidity
+
+
+def test_the_journal_of_a_replay_tells_the_fair_price_and_is_judged_by_the_mid(tmp_path):
+    market = Market()
+    for at in range(0, 2001, 500):
+        market.touch(at, 100.0, 101.0, 3.0, 1.0)
+    table = replace(fixed_depth(0.4, -1, 1), beta=np.array([0.4]))
+    result = replay(market.data(), table, OPTIONS, "back")
+    write_journal(result, tmp_path)
+    sent = read_journal(tmp_path).table(QuoteSent).to_pylist()
+    assert {(one["mid"], round(one["fair_price"], 9)) for one in sent} == {(100.5, 100.7)}
+    assert {round(one["depth"], 9) for one in sent} == {0.4}
+    (judged,) = journal_records(tmp_path, "ETH")
+    for record in (judged, result.record()):
+        bids, asks = (record.quotes.depth[record.quotes.sign == sign] for sign in (1, -1))
+        assert bids == pytest.approx(0.2)
+        assert asks == pytest.approx(0.6)
+
+
+def refits(sets) -> Refits:
+    published = [PUBLISHED_MS + 15_000 * i for i in range(len(sets))]
+    return Refits("ETH", np.array(published, dtype=np.int64), tuple(sets))
+
+
+def test_each_row_has_the_beta_published_by_then(make_set):
+    sets = [make_set("r1", beta=0.2), MissingParametersError("gone"), make_set("r3", beta=-0.1)]
+    begin, end = PUBLISHED_MS - 5000, PUBLISHED_MS + 60_000
+    around = fixed_around_fair(refits(sets), 1.0, 0, 1, begin, end)
+    assert around.time_ms.tolist() == [begin, *refits(sets).published_ms.tolist()]
+    assert around.beta.tolist() == [0.0, 0.2, 0.0, -0.1]
+    assert around.calibration_id == ("", "r1", "", "r3")
+    later = fixed_around_fair(refits(sets), 1.0, 0, 1, PUBLISHED_MS + 16_000, PUBLISHED_MS + 31_000)
+    assert later.beta.tolist() == [0.0, -0.1]
+    assert around.bid_depth.shape == (4, 2)
+
+
+@pytest.mark.parametrize(("fair_price", "beta"), [("imbalance", 0.2), ("mid", 0.0)])
+def test_the_optimal_depths_are_around_what_the_setting_says(make_set, fair_price, beta):
+    settings = Settings(fair_price=fair_price, min_edge_bp=None)
+    times = np.array([PUBLISHED_MS], dtype=np.int64)
+    mids = MidPath.of_quotes(times, np.array([2999.9]), np.array([3000.1]))
+    made = refits([make_set("r1", beta=0.2)])
+    table = decision_table(made, settings, mids, PUBLISHED_MS, PUBLISHED_MS + 1000)
+    assert table.beta.tolist() == [beta]
+    plain = decision_table(refits([make_set("r1")]), settings, mids, PUBLISHED_MS, PUBLISHED_MS)
+    assert table.bid_depth[0, 0] == plain.bid_depth[0, 0]
+
+
+def test_a_beta_that_is_not_one_number_a_row_is_refused():
+    for beta in ([0.1, 0.2], [np.nan]):
+        with pytest.raises(InputError, match="1 finite numbers"):
+            replace(fixed_bp(1.0, 0, 1), beta=np.array(beta))
+
+
+def drifting(seed: int, drift: float, seconds: int = 1500) -> Market:
+    """A mid that drifts with the imbalance (+- 0.6), and orders that walk up to five ticks.
+
+    A tick is the whole spread; ``drift`` is in quote currency a second per unit of imbalance.
+    """
+    rng = np.random.default_rng(seed)
+    n = seconds * 10
+    imbalance = 0.6 * np.cumprod(np.where(rng.random(n) < 0.03, -1.0, 1.0))
+    steps = 0.1 * drift * imbalance + rng.normal(0, 0.1, n)
+    bid = np.round(np.floor(10 * (3000.0 + np.cumsum(steps) - steps)) / 10, 1)
+    market = Market()
+    market.touches = list(
+        zip(
+            (100.0 * np.arange(n)).tolist(),
+            bid,
+            bid + 0.1,
+            1 + imbalance,
+            1 - imbalance,
+            strict=True,
+        )
+    )
+    for k in np.flatnonzero(rng.random(n) < 0.1).tolist():
+        side, ticks = int(rng.choice([-1, 1])), int(rng.integers(0, 6))
+        price = bid[k] - 0.1 * ticks if side < 0 else bid[k] + 0.1 + 0.1 * ticks
+        market.trade(100 * k + 50, round(price, 1), 5.0, side)
+    return market
+
+
+def fitted_beta(market: Market) -> float:
+    return FairPriceEstimator(horizon_ms=5000).fit(Window.of(market.recording())).beta
+
+
+def edge(market: Market, beta: float, depth: float = 0.1):
+    """Edge and adverse move per fill, and fills, at the front of the queue."""
+    table = replace(fixed_depth(depth, -50, 50), beta=np.array([beta]))
+    options = replace(OPTIONS, look_ms=200, latency_ms=20)
+    result = replay(market.data(), table, options, "front")
+    figures = assess(result.record(), [result.mids], None, 5.0).figures
+    return figures["edge_per_fill"].value, figures["adverse_per_fill"].value, len(result.fills)
+
+
+def test_adverse_selection_falls_by_at_least_half_of_what_beta_promises():
+    """Looked at five times a second; the rest of the promise is lost to the age of the quotes."""
+    market = drifting(1, 0.3)
+    beta = fitted_beta(market)
+    promised_bp = 0.6 * beta / 3000 * 1e4
+    assert promised_bp > 0.5
+    around_mid, around_fair = edge(market, 0.0), edge(market, beta)
+    assert abs(around_fair[1] - around_mid[1]) >= 0.5 * promised_bp
+    assert around_fair[0] > around_mid[0]
+
+
+def test_where_sizes_foretell_nothing_nothing_is_lost():
+    market = drifting(2, 0.0)
+    assert edge(market, fitted_beta(market)) == pytest.approx(edge(market, 0.0), abs=0.02)
+
+
+@pytest.mark.recorded
+def test_on_recorded_books_the_edge_of_a_fill_is_a_basis_point_better(tmp_path):
+    """First in the queue, replaced at each look; beta is of the data published by then."""
+    recordings = Path(__file__).parents[2].parent / "shared" / "hyperliquid"
+    if not recordings.is_dir():
+        pytest.skip(f"no recordings at {recordings}")
+    history = CalibrationHistory(tmp_path / "history")
+    plan = RecalibrationPlan(step_seconds=15.0)
+    recalibrate(ShardStore(recordings), "ETH", Settings(), history, plan)
+    found = Backtest.load(recordings, "ETH", history, cache=tmp_path / "cache")
+    options = replace(OPTIONS, grid=None, size=found.order_size(100.0), feed_latency_ms=0.0)
+    for distance in (0.5, 1.0):
+        policy = Policy.fixed(distance)
+        edges = []
+        for asked in (policy, policy.from_fair()):
+            decisions = found.decisions(asked, Settings())
+            result = replay(found.data, decisions, found.bounded(options), "front")
+            judged = assess(result.record(), [result.mids], None, 10.0)
+            edges.append(judged.figures["edge_per_fill"].value)
+        assert edges[1] - edges[0] >= 1.0
