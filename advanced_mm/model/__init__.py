@@ -14,6 +14,7 @@ from advanced_mm.model.simple_models import (
 from advanced_mm.model.simulate import Simulation, simulate
 from advanced_mm.model.solve import solve
 from advanced_mm.model.value_function import ValueFunction
+from advanced_mm.model.value_kept import from_best, kept
 
 __all__ = [
     "DepthPolicy",
@@ -26,7 +27,9 @@ __all__ = [
     "averaged_kappa",
     "fee_outside",
     "fixed_spread",
+    "from_best",
     "gueant_lehalle_fernandez_tapia",
+    "kept",
     "lost_depth",
     "more_fills",
     "optimal_policy",

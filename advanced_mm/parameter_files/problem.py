@@ -62,10 +62,11 @@ def model_problem(
     kappa = parameters.kappa
     at_mid = _fitted(parameters, "mid", kappa.mid) if mid is None else mid
     # At the refit's mid, so that between refits nothing but the fee of the problem changes.
-    fee = settings.fee_rate * (at_mid if kappa.mid is None else kappa.mid)
+    fitted_mid = at_mid if kappa.mid is None else kappa.mid
+    fee, least_depth = settings.fee_rate * fitted_mid, settings.least_depth(fitted_mid)
     age = quote_age(parameters, settings)
     at_once = _sides(parameters, settings)
-    ask, bid = (age.effective(side, fee, settings.min_depth) for side in at_once)
+    ask, bid = (age.effective(side, fee, least_depth) for side in at_once)
     phi = settings.phi
     if phi is None:
         lambda_bar = (at_once[0].intensity + at_once[1].intensity) / 2
@@ -87,7 +88,7 @@ def model_problem(
         q_max=settings.q_max,
         horizon_seconds=settings.horizon_seconds,
         sides=settings.sides,
-        min_depth=settings.min_depth,
+        min_depth=least_depth,
         compensate_drift=settings.compensate_drift,
         drift=None if settings.compensate_drift else _arrival_drift(parameters),
         terminal_cost=settings.terminal_cost,

@@ -60,6 +60,19 @@ class Settings(BaseModel):
     min_depth: float = Field(
         0.0, ge=0, description="minimum distance of a quote from the mid, quote currency"
     )
+    min_spread_bp: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        description="least total spread, bp of the mid: no quote nearer than half of it",
+    )
+    max_spread_bp: float | None = Field(
+        None,
+        gt=0,
+        le=2000,
+        description="greatest total spread, bp of the mid: no entry where the optimal depth is "
+        "beyond half of it, and exits no farther than that; null: no limit",
+    )
     compensate_drift: bool = Field(
         True, description="treat the estimated drift of the jumps as noise, not as a signal"
     )
@@ -95,8 +108,11 @@ class Settings(BaseModel):
     min_quote_age_seconds: float = Field(
         1.0, ge=0, le=600, description="minimum time a quote rests before it is replaced"
     )
-    max_quote_age_seconds: float = Field(
-        15.0, ge=1, description="after this time a quote is replaced if its price has changed"
+    max_quote_age_seconds: float | None = Field(
+        None,
+        ge=1,
+        description="after this time a quote is replaced if its price has changed at all; null: "
+        "never for that alone",
     )
     quote_age_seconds: float | None = Field(
         None,
@@ -110,8 +126,18 @@ class Settings(BaseModel):
     max_book_age_seconds: float = Field(
         10.0, gt=0, description="no quote on a book older than this"
     )
+    requote_loss_percent: float = Field(
+        5.0,
+        ge=0,
+        le=90,
+        description="a quote is replaced once more than this share of its value is lost, because "
+        "the price it should have has moved; grows where the requests of the address get scarce",
+    )
     requote_ticks: float = Field(
-        2.0, ge=1, description="a quote is replaced if its price is off by this many ticks"
+        1.0,
+        ge=1,
+        description="and only if its price is off by at least this many ticks; alone decides on "
+        "an exit at the touch, whose value is not known",
     )
     own_stream: bool = Field(
         True,
@@ -155,7 +181,20 @@ class Settings(BaseModel):
     def _bounds_in_order(self) -> Self:
         if self.q_min >= self.q_max:
             raise ValueError(f"q_min = {self.q_min} must be below q_max = {self.q_max}")
+        if self.max_spread_bp is not None and self.min_spread_bp > self.max_spread_bp:
+            raise ValueError(
+                f"min_spread_bp = {self.min_spread_bp:g} must not be above max_spread_bp = "
+                f"{self.max_spread_bp:g}"
+            )
         return self
+
+    def least_depth(self, mid: float) -> float:
+        """Return the least distance of a quote at a mid: ``min_depth`` or half of the spread."""
+        return max(self.min_depth, 0.5e-4 * self.min_spread_bp * mid)
+
+    def greatest_depth(self, mid: float) -> float:
+        """Return the greatest distance of a quote at a mid, infinity without a limit."""
+        return math.inf if self.max_spread_bp is None else 0.5e-4 * self.max_spread_bp * mid
 
     @property
     def window_seconds(self) -> float:

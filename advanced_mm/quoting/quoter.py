@@ -3,11 +3,12 @@
 import logging
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from advanced_mm.errors import AdvancedMMError
-from advanced_mm.model import QuoteAge, ValueFunction, solve
+from advanced_mm.model import ModelParameters, QuoteAge, ValueFunction, from_best, kept, solve
 from advanced_mm.parameter_files import (
     ParameterFileError,
     ParameterSet,
@@ -76,6 +77,8 @@ class Quote:
     ``price``, ``mid``, ``depth``, ``tick`` and ``edge`` are in the quote currency; ``edge`` is the
     expected profit of a fill per unit. ``calibration_id`` is None for an exit at the touch, which
     needs no parameters. ``fair_price`` is what ``depth`` is measured from, None for the mid.
+    ``kappa`` (per quote currency) and ``from_best`` say what another depth would be worth, see
+    `model.value_kept`; ``kappa`` is 0 where that is not known.
     """
 
     side: Side
@@ -87,6 +90,20 @@ class Quote:
     calibration_id: str | None
     edge: float | None = None
     fair_price: float | None = None
+    kappa: float = 0.0
+    from_best: float = 0.0
+
+    def value_lost(self, price: float) -> float:
+        """Return the share of this quote's value that one at another price lacks; 0 if unknown."""
+        if self.kappa == 0:
+            return 0.0
+        fair = self.mid if self.fair_price is None else self.fair_price
+        away = 1.0 if self.side == "ask" else -1.0
+        here, there = (
+            kept(self.kappa * (away * (at - fair) - self.depth), self.from_best)
+            for at in (self.price, price)
+        )
+        return 1 - there / here if here > 0 else 1.0
 
 
 @dataclass(frozen=True)
@@ -156,23 +173,38 @@ class Quoter:
         return quote
 
     def is_outdated(
-        self, resting_price: float, age_seconds: float, wanted: Quote | Refusal
+        self,
+        resting_price: float,
+        age_seconds: float,
+        wanted: Quote | Refusal,
+        tolerance_percent: float | None = None,
     ) -> bool:
         """Decide whether a resting order must be cancelled.
 
         If quoting is refused, it is cancelled at once. Otherwise it rests for at least
         ``min_quote_age_seconds``, because a replacement costs requests. After that it is cancelled
-        if its price is ``requote_ticks`` or more from the wanted one; after
-        ``max_quote_age_seconds``, if the price differs at all.
+        if it has lost more than the tolerance of its value (default ``requote_loss_percent``; where
+        the value is not known, at once) and its price is ``requote_ticks`` or more from the wanted
+        one; after ``max_quote_age_seconds``, if the price differs at all.
         """
+        settings = self.settings
         if isinstance(wanted, Refusal):
             return True
-        if age_seconds < self.settings.min_quote_age_seconds:
+        if age_seconds < settings.min_quote_age_seconds:
             return False
         off = abs(resting_price - wanted.price) / wanted.tick
-        if off >= self.settings.requote_ticks - 1e-6:
+        if off < 1e-6:
+            return False
+        if settings.max_quote_age_seconds is not None:
+            if age_seconds >= settings.max_quote_age_seconds:
+                return True
+        if off < settings.requote_ticks - 1e-6:
+            return False
+        if wanted.kappa == 0:
             return True
-        return off > 1e-6 and age_seconds >= self.settings.max_quote_age_seconds
+        if tolerance_percent is None:
+            tolerance_percent = settings.requote_loss_percent
+        return wanted.value_lost(resting_price) > tolerance_percent / 100
 
     def _book_fault(self, touch: Touch, now: datetime) -> str | None:
         if not touch.is_sane:
@@ -198,6 +230,14 @@ class Quoter:
             return Refusal(f"no {side} is quoted at inventory {inventory}")
         if depth > _DEEPEST * touch.mid:
             return Refusal(f"a depth of {depth:g} is more than {_DEEPEST:.0%} of the mid")
+        most = self.settings.greatest_depth(touch.mid)
+        if depth > most:
+            if not (inventory > 0 if side == "ask" else inventory < 0):
+                return Refusal(
+                    f"spread too wide: the optimal depth of {depth / touch.mid * 1e4:.2f} bp is "
+                    f"above half of max_spread_bp = {self.settings.max_spread_bp:g}"
+                )
+            depth = most
         age = quote_age(parameters, self.settings)
         fair = self._fair_price(parameters, touch)
         if abs(fair - touch.mid) > _FARTHEST * touch.mid:
@@ -212,7 +252,22 @@ class Quoter:
             calibration_id=parameters.calibration_id,
             edge=expected_edge(parameters, side, depth, self.settings.fee_rate * touch.mid, age),
             fair_price=None if fair == touch.mid else fair,
+            **self._worth(side, inventory, depth),
         )
+
+    def _worth(self, side: Side, inventory: int, depth: float) -> dict[str, float]:
+        """Return what tells the worth of other depths, as fields of `Quote`."""
+        depths = self._depths
+        if depths is None:
+            return {}
+        p, h = depths.problem, depths.h
+        if side == "ask":
+            kappa, cost, slope = p.kappa_plus, p.epsilon_plus, p.impact_slope_plus
+        else:
+            kappa, cost, slope = p.kappa_minus, p.epsilon_minus, p.impact_slope_minus
+        after = inventory + (-1 if side == "ask" else 1)
+        gain = h[after - p.q_min] - h[inventory - p.q_min]
+        return {"kappa": kappa, "from_best": from_best(depth, kappa, cost + p.fee, slope, gain)}
 
     def _fair_price(self, parameters: ParameterSet, touch: Touch) -> float:
         if self.settings.fair_price == "mid":
@@ -309,7 +364,8 @@ class Quoter:
         published = published_solution(parameters, problem, tolerance)
         if published is not None and published.configuration is not None:
             fee = float(published.configuration["fee"])  # type: ignore[arg-type]
-            return _Depths(parameters, fee, {q: published.depths_at(q) for q in inventories})
+            by_inventory = {q: published.depths_at(q) for q in inventories}
+            return _Depths(parameters, fee, by_inventory, problem, published.h or ())
         if self._solved is None or not same_problem(
             configuration_of(self._solved.parameters), configuration_of(problem), tolerance
         ):
@@ -318,13 +374,19 @@ class Quoter:
         columns = (solved.ask_depth.tolist(), solved.bid_depth.tolist())
         pairs = zip(*([d if math.isfinite(d) else None for d in c] for c in columns), strict=True)
         fee = solved.parameters.fee
-        return _Depths(parameters, fee, dict(zip(inventories, pairs, strict=True)))
+        by_inventory = dict(zip(inventories, pairs, strict=True))
+        return _Depths(parameters, fee, by_inventory, problem, solved.h.tolist())
 
 
 @dataclass(frozen=True)
 class _Depths:
-    """Ask and bid depth by inventory, for one refit and about one fee (quote currency a unit)."""
+    """Ask and bid depth by inventory, for one refit and about one fee (quote currency a unit).
+
+    ``problem`` is what they solve, ``h`` its value function from ``q_min`` on, quote currency.
+    """
 
     parameters: ParameterSet
     fee: float
     by_inventory: dict[int, tuple[float | None, float | None]]
+    problem: ModelParameters
+    h: Sequence[float]

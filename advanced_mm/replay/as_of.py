@@ -43,7 +43,7 @@ has no price."""
 
 _POSED: Final = (
     *("fee_rate", "risk_aversion", "phi", "alpha", "terminal_cost", "q_min", "q_max", "sides"),
-    *("horizon_seconds", "min_depth", "compensate_drift", "epsilon_source"),
+    *("horizon_seconds", "min_depth", "min_spread_bp", "compensate_drift", "epsilon_source"),
     *("quote_age_seconds", "min_quote_age_seconds"),
 )
 _NOT_POSED: Final = {
@@ -278,6 +278,8 @@ class _Columns:
     edge: list[list[float]] = field(default_factory=list)
     refusal: list[list[int]] = field(default_factory=list)
     at_touch: list[list[bool]] = field(default_factory=list)
+    kappa: list[list[float]] = field(default_factory=list)
+    from_best: list[list[float]] = field(default_factory=list)
 
 
 class _Rows:
@@ -316,19 +318,21 @@ class _Rows:
 
     def _answer(
         self, side: Side, inventory: int, touch: Touch, now: datetime
-    ) -> tuple[float, float, int, bool]:
-        """Return depth, edge, code of the refusal, and whether the touch is joined."""
+    ) -> tuple[float, float, int, bool, float, float]:
+        """Return depth, edge, code of the refusal, whether the touch is joined, and the worth."""
         ends = self._settings.q_min if side == "ask" else self._settings.q_max
         if inventory == ends:
-            return np.nan, np.nan, 0, False
+            return np.nan, np.nan, 0, False, 0.0, 0.0
         closes = inventory > 0 if side == "ask" else inventory < 0
         decide = self._quoter.exit if closes else self._quoter.entry
         found = decide(side, inventory, touch, now)
         if isinstance(found, Refusal):
             code = self._codes.setdefault(kind_of(found.reason), len(self._codes))
-            return np.nan, np.nan, code, False
+            return np.nan, np.nan, code, False, 0.0, 0.0
         edge = np.nan if found.edge is None else found.edge
-        return (np.nan, np.nan, 0, True) if _is_at_touch(found) else (found.depth, edge, 0, False)
+        if _is_at_touch(found):
+            return np.nan, np.nan, 0, True, 0.0, 0.0
+        return found.depth, edge, 0, False, found.kappa, found.from_best
 
     def table(self) -> DecisionTable:
         """Return all rows."""
@@ -336,7 +340,9 @@ class _Rows:
             {name: np.array(values) for name, values in vars(self._sides[side]).items()}
             for side in ("ask", "bid")
         )
-        columns: dict[str, Any] = {}
+        columns: dict[str, Any] = {
+            name: np.stack([bid.pop(name), ask.pop(name)]) for name in ("kappa", "from_best")
+        }
         for side, arrays in (("ask", ask), ("bid", bid)):
             columns |= {f"{side}_{name}": array for name, array in arrays.items()}
             columns[f"{side}_refusal"] = columns[f"{side}_refusal"].astype(np.int16)

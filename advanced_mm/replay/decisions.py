@@ -50,6 +50,9 @@ class DecisionTable:
     beta
         Shape (n,), quote currency: quotes are set around the fair price, the mid plus beta times
         the imbalance of the sizes at the touch; None: around the mid.
+    kappa, from_best
+        Shape (2, n, Q), bids first: what other depths would be worth, as in `Quote`; kappa is per
+        quote currency, 0 where that is not known. None: it is known nowhere.
     """
 
     time_ms: NDArray[np.int64]
@@ -66,6 +69,8 @@ class DecisionTable:
     refusals: tuple[str, ...] = ("",)
     depths_in_bp: bool = False
     beta: Floats | None = None
+    kappa: Floats | None = None
+    from_best: Floats | None = None
 
     def __post_init__(self) -> None:
         n, width = len(self.time_ms), self.ask_depth.shape[-1]
@@ -85,6 +90,14 @@ class DecisionTable:
             self.beta.shape == (n,) and np.all(np.isfinite(self.beta))
         ):
             raise InputError(f"decision table: beta must be {n} finite numbers, one for each row.")
+        for name in ("kappa", "from_best"):
+            worth = getattr(self, name)
+            if worth is not None and not (
+                worth.shape == (2, n, width) and np.all(np.isfinite(worth))
+            ):
+                raise InputError(
+                    f"decision table: {name} must be finite numbers of shape {(2, n, width)}."
+                )
         for name in ("ask_depth", "bid_depth"):
             if np.any(getattr(self, name) < 0):
                 raise InputError(f"decision table: {name} is negative, must be at least 0 or NaN.")

@@ -124,12 +124,14 @@ WANTED: Final = np.dtype(
         ("step", "i8"),
         ("depth", "f8"),
         ("fair", "f8"),
+        ("kappa", "f8"),
+        ("from_best", "f8"),
         ("refusal", "i4"),
         ("at_touch", "b1"),
     ],
     align=True,
 )
-"""What one side should quote; ``depth`` and ``fair`` in steps."""
+"""What one side should quote; ``depth`` and ``fair`` in steps, ``kappa`` per step, 0 if unknown."""
 
 STATE: Final = np.dtype(
     [
@@ -154,6 +156,7 @@ RULES: Final = np.dtype(
         ("min_age", "i8"),
         ("max_age", "i8"),
         ("max_book_age", "i8"),
+        ("requote_loss", "f8"),
         ("requote_ticks", "f8"),
         ("size", "f8"),
         ("step", "f8"),

@@ -16,7 +16,7 @@ sizes are whole hundred-millionths; times are ns. The state that the functions s
     the imbalance of the sizes at each touch.
 ``table``
     The decision table: times; depths, refusals and whether at the touch, (2, n, Q), bids first;
-    beta, the fair price's move (quote currency) per unit of imbalance.
+    beta, the fair price's move (quote currency) per unit of imbalance; kappa and from_best.
 ``told``
     Rows for quotes, fills, looks and refusals, long enough, and how many of each there are.
 ``at``
@@ -46,6 +46,7 @@ _DEEPEST = 0.1  # of the mid, as in `Quoter`
 _MINUTE = 60_000_000_000
 _LONGEST_REPLY = 60_000_000_000
 _BOOK_REUSE = 250_000_000  # a book fetched this recently is not fetched again, as in the strategy
+_LEAST_WORTH = 0.1  # as in `model.kept`
 _NEAR = 1e-7  # of a step: depths are floats
 
 _LESS = 0.25
@@ -160,6 +161,7 @@ def _want(
             wanted.refusal = _TOO_DEEP
             return
         wanted.at_touch = True
+    wanted.kappa, wanted.from_best = 0.0, 0.0
     if wanted.at_touch:
         wanted.price, wanted.depth = (bid if side == 0 else ask), 0.5 * (ask - bid)
         wanted.fair = mid
@@ -167,11 +169,32 @@ def _want(
         price = quoted_price(side, wanted.fair, depth, book[6], book[7])
         wanted.price = _short_of_the_touch(side, price, bid, ask, book[6], book[7])
         wanted.depth = depth
+        wanted.kappa = table[5][side, at.row, column] * rules.step
+        wanted.from_best = table[6][side, at.row, column]
     wanted.step = price_step(mid, book[6], book[7])
 
 
 @compiled
-def _outdated(slot: Row, wanted: Row, now: int, rules: Row) -> int:
+def _kept(reaches: float, from_best: float) -> float:
+    """Return what is left of a quote's value, as `model.kept` does."""
+    decay = np.exp(-min(max(reaches, -50.0), 50.0))
+    at_bound = max(1 + from_best, _LEAST_WORTH)
+    return float(min((1 + reaches) * decay, (at_bound + reaches) * decay / at_bound))
+
+
+@compiled
+def _value_lost(side: int, price: int, wanted: Row) -> float:
+    """Return the share of the value that a price lacks, as `Quote.value_lost` does."""
+    away = 1.0 if side == 1 else -1.0
+    here = _kept(
+        wanted.kappa * (away * (wanted.price - wanted.fair) - wanted.depth), wanted.from_best
+    )
+    there = _kept(wanted.kappa * (away * (price - wanted.fair) - wanted.depth), wanted.from_best)
+    return 1 - there / here if here > 0 else 1.0
+
+
+@compiled
+def _outdated(side: int, slot: Row, wanted: Row, now: int, rules: Row) -> int:
     """Return why a resting order must go, as `Quoter.is_outdated` decides; 0 if it may rest."""
     if wanted.refusal != 0:
         return _REFUSED
@@ -179,9 +202,12 @@ def _outdated(slot: Row, wanted: Row, now: int, rules: Row) -> int:
     if age < rules.min_age:
         return _RESTING
     off = abs(slot.price - wanted.price) / wanted.step
+    if off < 1e-6:
+        return _RESTING
     if off >= rules.requote_ticks - 1e-6:
-        return _DRIFTED
-    return _EXPIRED if off > 1e-6 and age >= rules.max_age else _RESTING
+        if wanted.kappa == 0 or _value_lost(side, slot.price, wanted) > rules.requote_loss:
+            return _DRIFTED
+    return _EXPIRED if age >= rules.max_age else _RESTING
 
 
 @compiled
@@ -257,7 +283,7 @@ def _withdraw(backtest: int, units: int, now: int, slots: Rows, wanted: Rows, ru
         slot = slots[side]
         if slot.number == 0:
             continue
-        why = _outdated(slot, wanted[side], now, rules)
+        why = _outdated(side, slot, wanted[side], now, rules)
         opens = units < 0 if side == 1 else units > 0
         if rules.one_at_a_time and opens and wanted[1 - side].refusal == 0:
             why = _BY_EXIT

@@ -20,7 +20,7 @@ _LARGEST: Final = 2.0**50 / 1e8
 """Base currency: in hundred-millionths, quarters of one are still exact (see `maker`)."""
 
 _SETTINGS: Final = (
-    *("min_quote_age_seconds", "requote_ticks", "max_quote_age_seconds"),
+    *("min_quote_age_seconds", "requote_loss_percent", "requote_ticks", "max_quote_age_seconds"),
     *("max_book_age_seconds", "fee_rate"),
 )
 
@@ -65,7 +65,9 @@ class ReplayOptions:
         None: for inventories {0, 1} and {-1, 0}. Otherwise both sides rest.
     partial_fills
         Whether orders fill in parts.
-    min_quote_age_seconds, requote_ticks, max_quote_age_seconds, max_book_age_seconds
+    min_quote_age_seconds, requote_loss_percent, requote_ticks, max_quote_age_seconds
+        As in `Settings`.
+    max_book_age_seconds
         As in `Settings`.
     queue_power
         Exponent of hftbacktest's ``PowerProbQueueModel``, used for the queue assumption ``model``.
@@ -86,8 +88,9 @@ class ReplayOptions:
     one_at_a_time: bool | None = None
     partial_fills: bool = True
     min_quote_age_seconds: float = _default("min_quote_age_seconds")
+    requote_loss_percent: float = _default("requote_loss_percent")
     requote_ticks: float = _default("requote_ticks")
-    max_quote_age_seconds: float = _default("max_quote_age_seconds")
+    max_quote_age_seconds: float | None = None
     max_book_age_seconds: float = _default("max_book_age_seconds")
     queue_power: float = 3.0
     funding: FundingRates | None = None

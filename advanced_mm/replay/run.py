@@ -245,8 +245,10 @@ def _rules(data: ReplayData, decisions: DecisionTable, options: ReplayOptions) -
     rules["end"] = (options.end_ms or 0) * NS_PER_MS
     rules["look"] = options.look_ms * NS_PER_MS
     rules["min_age"] = round(options.min_quote_age_seconds * 1e9)
-    rules["max_age"] = round(options.max_quote_age_seconds * 1e9)
+    longest = options.max_quote_age_seconds
+    rules["max_age"] = np.iinfo(np.int64).max if longest is None else round(longest * 1e9)
     rules["max_book_age"] = round(options.max_book_age_seconds * 1e9)
+    rules["requote_loss"] = options.requote_loss_percent / 100
     rules["requote_ticks"] = options.requote_ticks
     rules["size"] = np.rint(options.size * SIZE_UNITS)
     rules["step"], rules["in_bp"] = data.tick, decisions.depths_in_bp
@@ -274,7 +276,8 @@ def price_bands(grid: PriceGrid, tick: float) -> tuple[NDArray[np.float64], Int1
     return np.asarray(powers / tick), np.array(found, dtype=np.int64)
 
 
-def _table(decisions: DecisionTable) -> tuple[Int1D, Any, Any, Any, Any]:
+def _table(decisions: DecisionTable) -> tuple[Int1D, Any, Any, Any, Any, Any, Any]:
+    unknown = np.zeros((2, *decisions.bid_depth.shape))
     beta = np.zeros(len(decisions.time_ms)) if decisions.beta is None else decisions.beta
     return (
         decisions.time_ms * NS_PER_MS,
@@ -282,4 +285,6 @@ def _table(decisions: DecisionTable) -> tuple[Int1D, Any, Any, Any, Any]:
         np.stack([decisions.bid_refusal, decisions.ask_refusal]).astype(np.int64),
         np.stack([decisions.bid_at_touch, decisions.ask_at_touch]).astype(np.bool_),
         np.asarray(beta, dtype=np.float64),
+        unknown if decisions.kappa is None else np.ascontiguousarray(decisions.kappa),
+        unknown if decisions.from_best is None else np.ascontiguousarray(decisions.from_best),
     )

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
+from advanced_mm.errors import InputError
 from advanced_mm.model import ModelParameters, solve
 from advanced_mm.parameter_files import (
     ParameterFiles,
@@ -267,6 +268,69 @@ def test_a_quote_is_replaced_when_it_drifted_aged_or_lost_its_reason(make_set):
     assert q.is_outdated(2998.8, 5, wanted)
     assert not q.is_outdated(2998.8, 4.9, wanted)
     assert q.is_outdated(2999.0, 0, Refusal("toxic"))
+
+
+def test_a_quote_is_replaced_once_it_has_lost_more_than_the_tolerance(make_set):
+    """5% of the value: 0.355 mean reaches too deep or 0.287 too near; less is left alone for ever,
+    and in ticks alone where the value is not known.
+    """
+    q = quoter(make_set(), min_quote_age_seconds=0.5)
+    wanted = q.entry("bid", 0, TOUCH, NOW)
+    reach, best = 1 / wanted.kappa, wanted.price
+    wanted = dataclasses.replace(wanted, tick=0.001, depth=wanted.mid - wanted.price)
+    for price, outdated in (
+        (best - 0.33 * reach, False), (best - 0.38 * reach, True),
+        (best + 0.26 * reach, False), (best + 0.31 * reach, True),
+    ):  # fmt: skip
+        assert q.is_outdated(price, 1e6, wanted) is outdated
+    assert not q.is_outdated(best - 0.38 * reach, 0.4, wanted)  # too young
+    assert not q.is_outdated(best - 0.38 * reach, 1, wanted, tolerance_percent=10)
+    assert not q.is_outdated(wanted.price, 1, wanted, tolerance_percent=0)
+    offer = quoter(make_set(status="stale", silent="bbo")).exit("ask", 1, TOUCH, NOW)
+    assert q.is_outdated(offer.price + 0.1, 1, offer)
+
+
+def test_what_other_prices_are_worth_is_the_same_published_and_solved(make_set):
+    settings = Settings()
+    solved = quoter(make_set()).exit("ask", 1, TOUCH, NOW)
+    published = quoter(with_solution(make_set(), settings)).exit("ask", 1, TOUCH, NOW)
+    assert solved.kappa == published.kappa > 0
+    assert solved.from_best == pytest.approx(published.from_best, abs=1e-9)
+    assert solved.from_best == pytest.approx(0.0, abs=1e-6)  # no bound holds it
+
+
+def test_spreads_are_bounded(make_set):
+    """Never nearer than half of the least; beyond half of the greatest nothing is opened, and a
+    position is offered no farther than that.
+    """
+    free = quoter(make_set()).entry("bid", 0, TOUCH, NOW)
+    depth_bp = free.depth / 3000.0 * 1e4
+    wide = quoter(make_set(), min_spread_bp=6 * depth_bp)
+    entry, offer = wide.entry("bid", 0, TOUCH, NOW), wide.exit("ask", 1, TOUCH, NOW)
+    assert entry.depth >= 3 * free.depth - 1e-9
+    assert offer.depth == pytest.approx(3 * free.depth)
+    assert offer.from_best > 0.5  # a deeper one would lose value faster
+    narrow = quoter(make_set(), max_spread_bp=depth_bp)
+    assert narrow.entry("bid", 0, TOUCH, NOW).reason.startswith("spread too wide: the optimal")
+    offer = narrow.exit("ask", 1, TOUCH, NOW)
+    assert offer.depth == pytest.approx(free.depth / 2)
+    assert offer.price >= 3000.0 + offer.depth
+    assert quoter(make_set(), max_spread_bp=4 * depth_bp).entry("bid", 0, TOUCH, NOW) == free
+
+
+def test_least_spreads_are_in_the_published_problem(make_set):
+    """So that what the calibration has solved is quoted, and nothing else."""
+    settings = Settings(min_spread_bp=20.0)
+    marked = with_solution(make_set(), settings, shift=0.77)
+    quote = Quoter(settings, FixedFeed(marked), GRID).exit("ask", 1, TOUCH, NOW)
+    other = quoter(marked).exit("ask", 1, TOUCH, NOW)
+    assert quote.depth == pytest.approx(3.0 + 0.77, rel=1e-3)
+    assert other.depth < 3.0
+
+
+def test_bounds_out_of_order_are_refused():
+    with pytest.raises(InputError, match="min_spread_bp = 5 must not be above max_spread_bp = 4"):
+        Settings.from_config({"market_making": {"min_spread_bp": 5, "max_spread_bp": 4}})
 
 
 @given(st.floats(0, 2), st.sampled_from(["bid", "ask"]), st.integers(1, 40))

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import advanced_mm.replay.run as replaying
 from advanced_mm.errors import InputError
 from advanced_mm.parameter_files import Settings
 from advanced_mm.price_grid import PriceGrid
+from advanced_mm.quoting.edge import Side
 from advanced_mm.quoting.quoter import Quote, Quoter
 from advanced_mm.replay import (
     QUEUES,
@@ -389,18 +390,34 @@ def test_prices_are_those_of_the_price_grid(mid: float, share: float, decimals: 
     age=st.sampled_from([0.0, 0.9, 1.0, 5.0, 14.9, 15.0, 60.0]),
     ticks=st.sampled_from([1.0, 2.0, 3.5]),
     refused=st.booleans(),
+    side=st.sampled_from(["bid", "ask"]),
+    kappa=st.sampled_from([0.0, 0.05, 0.3, 1.0, 20.0]),
+    from_best=st.sampled_from([-2.0, -0.4, 0.0, 0.7, 5.0]),
+    depth=st.floats(0, 1),
+    percent=st.sampled_from([0.0, 1.0, 5.0, 20.0]),
 )
 def test_orders_are_outdated_when_the_quoter_says_so(
-    price: int, wanted: int, age: float, ticks: float, refused: bool
-) -> None:
-    quoter = Quoter(Settings(requote_ticks=ticks), None, PriceGrid(3, 0.1))  # type: ignore[arg-type]
-    quote = Quote("bid", 0, wanted / 10, 100.5, 0.1, 0.1, None)
+    price: int, wanted: int, age: float, ticks: float, refused: bool, side: Side,
+    kappa: float, from_best: float, depth: float, percent: float,
+) -> None:  # fmt: skip
+    limits = Settings(
+        requote_ticks=ticks, requote_loss_percent=percent, max_quote_age_seconds=15.0,
+        min_quote_age_seconds=1.0,
+    )  # fmt: skip
+    quoter = Quoter(limits, None, PriceGrid(3, 0.1))  # type: ignore[arg-type]
+    fair = wanted / 10 + (depth if side == "bid" else -depth)
+    quote = Quote(
+        side, 0, wanted / 10, 100.5, depth, 0.1, None, fair_price=fair, kappa=kappa,
+        from_best=from_best,
+    )  # fmt: skip
     rules, slot, want = np.zeros(1, RULES), np.zeros(1, SLOT), np.zeros(1, WANTED)
     rules["min_age"], rules["max_age"] = int(1e9), int(15e9)
-    rules["requote_ticks"] = ticks
+    rules["requote_ticks"], rules["requote_loss"] = ticks, percent / 100
     slot["price"], want["price"], want["step"] = price, wanted, 1
-    want["refusal"] = int(refused)
-    why = _outdated(slot[0], want[0], round(age * 1e9), rules[0])
+    want["refusal"], want["kappa"], want["from_best"] = int(refused), kappa / 10, from_best
+    want["fair"], want["depth"] = fair * 10, depth * 10
+    assume(kappa == 0 or abs(quote.value_lost(price / 10) - percent / 100) > 1e-9)
+    why = _outdated(0 if side == "bid" else 1, slot[0], want[0], round(age * 1e9), rules[0])
     if refused:
         assert why == Ended.REFUSED
     else:

@@ -49,7 +49,7 @@ logger = logging.getLogger(__name__)
 AT_TOUCH, OPTIMAL_DEPTH = "at_touch", "optimal_depth"
 """Exit reasons of our own quotes."""
 
-SEARCHED_SETTINGS = ("requote_ticks", "toxicity_limit", "min_edge_bp")
+SEARCHED_SETTINGS = ("requote_loss_percent", "toxicity_limit", "min_edge_bp")
 """Settings that hyperopt searches by their own names, around the configured values."""
 
 BOOK_REUSE = timedelta(milliseconds=250)
@@ -107,7 +107,7 @@ class Market_Making(IStrategy):
         if (unnamed := unnamed_exchanges(config)) is not None:
             raise OperationalException(unnamed)
         self.can_short = self.settings.q_min < 0
-        self.requote_ticks = _searched(1.0, 20.0, self.settings.requote_ticks)
+        self.requote_loss_percent = _searched(1.0, 20.0, self.settings.requote_loss_percent)
         self.toxicity_limit = _searched(0.5, 4.0, self.settings.toxicity_limit)
         if self.settings.min_edge_bp is not None:
             self.min_edge_bp = _searched(-5.0, 5.0, self.settings.min_edge_bp)

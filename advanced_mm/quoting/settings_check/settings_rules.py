@@ -37,8 +37,8 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "unfilledtimeout.entry, .exit",
-        "Freqtrade cancels valid quotes before the quoter would (market_making."
-        "max_quote_age_seconds), so they lose their place in the queue",
+        "Freqtrade cancels valid quotes before the quoter would, so they lose their place in the "
+        "queue",
         "set both to 600 seconds",
         values.timeout_short,
     ),

@@ -58,6 +58,8 @@ DEEPEST: Final = 0.1
 """Depth of the deepest possible quote, share of the price."""
 BREAK_EVEN_AGE_SECONDS: Final = 5.0
 """Age at which a quote whose depth does not count it has lost its profit (see docs/venue.md)."""
+SHORT_LIFE_SECONDS: Final = 15.0
+"""A quote that is still good has waited this long for its place in the queue."""
 SLOW_CLIENT_MS: Final = 200
 
 _OTHER_SPACES: Final = ("roi", "stoploss", "trailing", "trades", "default", "all")
@@ -109,11 +111,12 @@ def _shortest_timeout(bot: ConfiguredBot) -> tuple[float, str] | None:
 
 
 def timeout_short(bot: ConfiguredBot) -> str | None:
-    """Shorter than the quoter's maximum quote age, but longer than two loops."""
+    """Shorter than the quoter's maximum quote age (or 15 s), but longer than two loops."""
     timeout = _shortest_timeout(bot)
     if timeout is None or not bot.trades:
         return None
-    wanted = max(bot.settings.min_quote_age_seconds, bot.settings.max_quote_age_seconds)
+    longest = bot.settings.max_quote_age_seconds or SHORT_LIFE_SECONDS
+    wanted = max(bot.settings.min_quote_age_seconds, longest)
     return timeout[1] if 2 * _throttle(bot) < timeout[0] < wanted else None
 
 

@@ -26,8 +26,8 @@ from advanced_mm.replay.sweeps.objectives import Outcome
 __all__ = ["Conditions", "Job", "Source", "backtest_of", "evaluate", "outcome_of"]
 
 _BY_THE_MAKER: Final = (
-    *("min_quote_age_seconds", "requote_ticks", "max_quote_age_seconds"),
-    "max_book_age_seconds",
+    *("min_quote_age_seconds", "requote_loss_percent", "requote_ticks"),
+    *("max_quote_age_seconds", "max_book_age_seconds"),
 )
 """Settings that the maker reads and the table does not."""
 _TABLES_KEPT: Final = 64

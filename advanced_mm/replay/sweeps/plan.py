@@ -132,7 +132,7 @@ def load_plan(path: Path, base: Settings, trials: int | None = None) -> SweepPla
 
 def _purge_s(folds: FoldPlan, ranges: Mapping[str, Any], base: Settings) -> float:
     """Nothing that a test depends on may reach back into its training."""
-    ages = ranges.get("max_quote_age_seconds", {"high": base.max_quote_age_seconds})
+    ages = ranges.get("max_quote_age_seconds", {"high": base.max_quote_age_seconds or 0.0})
     oldest_quote = max(ages["choices"]) if "choices" in ages else ages["high"]
     least = max(base.window_seconds, float(oldest_quote), _MARKOUT_S)
     if folds.purge_minutes is None:
