@@ -262,10 +262,10 @@ class Eyes:
         return None if old or at_ms < self._orders.newest_fill_ms else json.loads(json.dumps(state))
 
     def sending(self, action: Mapping[str, Any]) -> None:
-        """Note an action of the bot before it is sent."""
+        """Note an action of the bot before it is sent; a modify is a cancel and an order."""
         with self._changed:
             try:
-                self._orders.sent(action)
+                self._orders.sent(_as_cancels_and_orders(action))
             except _BAD:
                 logger.debug("an action that is not understood: %r", action)
 
@@ -280,3 +280,13 @@ class Eyes:
                 self._orders.told_by_rest(reply["order"], self._clock())
             except _BAD:
                 logger.debug("no order in the reply to %r", request)
+
+
+def _as_cancels_and_orders(action: Mapping[str, Any]) -> Mapping[str, Any]:
+    modifies = action.get("modifies")
+    if not modifies:
+        return action
+    return {
+        "orders": [one["order"] for one in modifies],
+        "cancels": [{"o": one["oid"]} for one in modifies],
+    }

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from ccxt import BaseError
 from freqtrade.constants import Config
 from freqtrade.enums import RunMode
 from freqtrade.exceptions import ExchangeError, OperationalException
@@ -37,6 +38,7 @@ from advanced_mm.quoting import (
 from advanced_mm.quoting.candle_backtest import CandleBacktest, caveats
 from advanced_mm.quoting.exchange.builder_markets import unnamed_exchanges
 from advanced_mm.quoting.exchange.live import LiveTrading, spare_requests
+from advanced_mm.quoting.exchange.moved_orders import takes_entries
 from advanced_mm.quoting.history_feed import HistoryFeed
 from advanced_mm.quoting.journaling.account_records import AccountRecords
 from advanced_mm.quoting.journaling.quote_log import QuoteLog
@@ -317,7 +319,7 @@ class Market_Making(IStrategy):
                 price = order.safe_placement_price
                 age = (now - order.order_date_utc).total_seconds()
                 crossed = touch.ask <= price if order.ft_order_side == "buy" else touch.bid >= price
-                if crossed or quoter.is_outdated(price, age, wanted):
+                if crossed or quoter.is_outdated(price, age, wanted, self._tolerance_percent):
                     return str(order.order_id)
         return None
 
@@ -445,7 +447,9 @@ class Market_Making(IStrategy):
 
         A backtest replaces quotes by ``adjust_order_price``: it opens no other trade that minute.
         """
-        return self._trading and self._is_outdated(pair, self._entry_side, 0, order, current_time)
+        return self._trading and self._is_outdated(
+            pair, self._entry_side, 0, trade, order, current_time
+        )
 
     # ---- exits
 
@@ -519,7 +523,7 @@ class Market_Making(IStrategy):
         """Cancel outdated exit quotes as for entries; leave market orders (the stop) alone."""
         if order.order_type != "limit" or not self._trading:
             return False
-        return self._is_outdated(pair, *_offer_of(trade), order, current_time)
+        return self._is_outdated(pair, *_offer_of(trade), trade, order, current_time)
 
     def adjust_order_price(
         self,
@@ -593,17 +597,58 @@ class Market_Making(IStrategy):
         return decision
 
     def _is_outdated(
-        self, pair: str, side: Side, inventory: int, order: Order, now: datetime
+        self,
+        pair: str,
+        side: Side,
+        inventory: int,
+        trade: Trade,
+        order: Order,
+        now: datetime,
     ) -> bool:
+        """Return whether Freqtrade must cancel an order; one that can be moved is moved instead."""
         resting = order.safe_placement_price
         wanted = self._decide(pair, side, inventory, now, resting)
         age = (now - order.order_date_utc).total_seconds()
         outdated = isinstance(wanted, Refusal) or self._quoters[pair][1].is_outdated(
-            resting, age, wanted
+            resting, age, wanted, self._tolerance_percent
         )
         if outdated and self._log.journal is not None:
             self._log.journal.will_cancel(str(order.order_id), resting, wanted)
-        return outdated
+        return outdated and not (isinstance(wanted, Quote) and self._moves(trade, order, wanted))
+
+    def _moves(self, trade: Trade, order: Order, wanted: Quote) -> bool:
+        """Replace an order at the venue in one action; whether Freqtrade need not cancel it."""
+        if self._live is None or not isinstance(order, Order):
+            return False
+        pair, position = trade.pair, 0.0
+        if order.ft_order_side == trade.exit_side:
+            position = -float(trade.amount) if trade.is_short else float(trade.amount)
+            reason = AT_TOUCH if wanted.calibration_id is None else OPTIMAL_DEPTH
+            if order.ft_order_tag != reason:
+                return False  # Freqtrade writes the reason where a new order is sent
+        elif (
+            not takes_entries(self.dp)
+            or pair not in self.dp.current_whitelist()
+            or self.is_pair_locked(pair, side=trade.trade_direction)
+        ):
+            return False
+        old = str(order.order_id)
+        if not self._confirm(pair, wanted.price, datetime.now(UTC), position):
+            return False
+        try:
+            new = self._live.moves.move(trade, order, wanted.price, self.stoploss)
+        except BaseError as error:
+            logger.warning("%s: order %s was not moved: %s", pair, old, str(error)[:200])
+            return True
+        if new is not None and self._log.journal is not None:
+            self._log.journal.moved(pair, old, new)
+        return new is not None
+
+    @property
+    def _tolerance_percent(self) -> float:
+        """Share of its value that a quote may have lost, percent."""
+        configured = float(self.requote_loss_percent.value)
+        return configured
 
     def _confirm(self, pair: str, rate: float, now: datetime, position: float) -> bool:
         decision = self._decisions.get(pair)

@@ -11,6 +11,7 @@ from typing import Any
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.quoting.edge import Side
 from advanced_mm.quoting.exchange.account_watch import AccountWatch, Books, OpenOrder
+from advanced_mm.quoting.exchange.moved_orders import MovedOrders
 from advanced_mm.quoting.exchange.sound_replies import judge_replies
 from advanced_mm.quoting.exchange.sparing import FundingMemory, Sight, SparingClient
 from advanced_mm.quoting.exchange.sure_orders import SureOrders
@@ -54,6 +55,7 @@ class LiveTrading:
         client = exchange._api
         self._orders = SureOrders(client)
         self._orders.install()
+        self.moves = MovedOrders(client, self._orders)
         self._watch = AccountWatch(client, bad_rows=bad_rows)
         logger.info("live: orders carry a client order id and an expiry; the account is watched")
 

@@ -103,8 +103,8 @@ class SureOrders:
         self._client = client
         self._patience_seconds = patience_seconds
         self._clock, self._sleep, self._new_id = clock, sleep, new_id
-        self._create = client.create_order
-        self._build = client.create_orders_request
+        self._create, self._edit = client.create_order, client.edit_order
+        self._build, self._build_edit = client.create_orders_request, client.edit_orders_request
         self._doubts: dict[str, _Doubt] = {}
         self._message: tuple[int, str | None] | None = None  # nonce and account of the last order
         self._lock = threading.RLock()  # Freqtrade runs forced exits in another thread
@@ -113,6 +113,7 @@ class SureOrders:
         """Replace the client's own methods."""
         self._client.create_order = self.create_order
         self._client.create_orders_request = self._request_with_expiry
+        self._client.edit_orders_request = self._edit_with_expiry
 
     @property
     def doubt(self) -> str | None:
@@ -147,24 +148,60 @@ class SureOrders:
             if found is not None:
                 logger.warning("%s: recovered order %s, whose reply was lost", symbol, found["id"])
                 return found
-            cloid = CLOID_PREFIX + self._new_id()
-            expires_ms = int(self._client.milliseconds()) + LIFETIME_MS
-            numbered = {**params, "clientOrderId": cloid, "expiresAfter": expires_ms}
-            self._message = None
-            try:
-                order = self._create(symbol, type, side, amount, price, numbered)
-                if order and order.get("id"):
-                    return dict(order)
-                fault: BaseException = ccxt.BadResponse(f"no order in the venue's reply: {order}")
-            except BaseException as error:  # any error: once sent, the order may exist
-                if isinstance(error, Exception) and _is_the_venues_answer(error):
-                    raise
-                fault = error
-            nonce, vault = self._message or (None, None)
-            doubt = self._doubts[cloid] = _Doubt(cloid, kind, expires_ms, fault, nonce, vault)
-            if not isinstance(fault, Exception):  # the bot is stopping: `close` resolves the order
-                raise fault
-            return self._wait_for(doubt)
+            return self._surely(
+                kind,
+                params,
+                lambda numbered: self._create(symbol, type, side, amount, price, numbered),
+            )
+
+    def replace_order(
+        self,
+        id: str,
+        symbol: str,
+        side: str,
+        amount: float,
+        price: float,
+        params: dict[str, Any],
+    ) -> CcxtOrder | None:
+        """Replace a resting limit order by a new one in one action; raises as `create_order`.
+
+        The order is left alone, and None returned, while another is in doubt. After an error the
+        venue must be asked what became of it: a venue may have withdrawn it, or filled it before.
+        """
+        kind = (symbol, "limit", side, bool(params.get("reduceOnly")))
+        with self._lock:
+            if self._doubts:
+                return None
+            return self._surely(
+                kind,
+                params,
+                lambda numbered: self._edit(id, symbol, "limit", side, amount, price, numbered),
+            )
+
+    def _surely(
+        self,
+        kind: tuple[str, str, str, bool],
+        params: dict[str, Any],
+        send: Callable[[dict[str, Any]], CcxtOrder],
+    ) -> CcxtOrder:
+        """Send an order under a new client order id, and find out what became of it."""
+        cloid = CLOID_PREFIX + self._new_id()
+        expires_ms = int(self._client.milliseconds()) + LIFETIME_MS
+        self._message = None
+        try:
+            order = send({**params, "clientOrderId": cloid, "expiresAfter": expires_ms})
+            if order and order.get("id"):
+                return dict(order)
+            fault: BaseException = ccxt.BadResponse(f"no order in the venue's reply: {order}")
+        except BaseException as error:  # any error: once sent, the order may exist
+            if isinstance(error, Exception) and _is_the_venues_answer(error):
+                raise
+            fault = error
+        nonce, vault = self._message or (None, None)
+        doubt = self._doubts[cloid] = _Doubt(cloid, kind, expires_ms, fault, nonce, vault)
+        if not isinstance(fault, Exception):  # the bot is stopping: `close` resolves the order
+            raise fault
+        return self._wait_for(doubt)
 
     def tend(self) -> None:
         """Query for orders in doubt and cancel those found open; call it at every loop.
@@ -331,8 +368,15 @@ class SureOrders:
     def _request_with_expiry(
         self, orders: list[dict[str, Any]], params: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Build ccxt's request, re-signed with ``expiresAfter``, which ccxt omits for orders."""
-        request: dict[str, Any] = self._build(orders, params or {})
+        return self._signed(self._build(orders, params or {}), orders)
+
+    def _edit_with_expiry(
+        self, orders: list[dict[str, Any]], params: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        return self._signed(self._build_edit(orders, params or {}), orders)
+
+    def _signed(self, request: dict[str, Any], orders: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return ccxt's request with ``expiresAfter``, which ccxt omits for orders, signed anew."""
         self._message = (int(request["nonce"]), request.get("vaultAddress"))
         expires_ms = orders[0].get("params", {}).get("expiresAfter")
         if expires_ms is not None:

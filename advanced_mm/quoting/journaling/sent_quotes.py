@@ -94,6 +94,14 @@ class SentQuotes:
         else:
             quote.why = f"replaced: {abs(resting - wanted.price) / wanted.tick:.1f} ticks off"
 
+    def moved(self, pair: str, old: str, new: Mapping[str, Any]) -> None:
+        """An order was replaced at the venue without Freqtrade: `agreed` before, now done."""
+        going, quote = self._going.pop(pair, None), self.memory.sent.get(old)
+        if quote is not None:
+            self._end(old, quote, quote.why)
+        if going is not None:
+            self._begin(going, new, self.memory.now_ms())
+
     def booked(self, order: str, filled: float, *, whole: bool) -> None:
         """Freqtrade has booked an order's end of which something was filled."""
         quote = self.memory.sent.get(order)
@@ -125,9 +133,12 @@ class SentQuotes:
     ) -> None:
         if going is None or not _is_of(going, order, sent_ms):
             return
-        name = str(made["id"])
         size = float(made.get("amount") or self._rounded(order))
         price = float(made.get("price") or order["rate"])
+        self._begin(going, {"id": made["id"], "amount": size, "price": price}, sent_ms)
+
+    def _begin(self, going: QuoteSent, made: Mapping[str, Any], sent_ms: int) -> None:
+        name, size, price = str(made["id"]), float(made["amount"]), float(made["price"])
         self.memory.remember(name, SentQuote(going.coin, going.side, size, sent_ms))
         self.memory.writer.record(replace(going, order=name, size=size, price=price))
         self.memory.quoting_again(going.coin)

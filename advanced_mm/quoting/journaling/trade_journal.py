@@ -114,6 +114,11 @@ class TradeJournal:
         self._quotes.will_cancel(order, resting, wanted)
 
     @harmless
+    def moved(self, pair: str, old: str, new: Mapping[str, Any]) -> None:
+        """An order was replaced at the venue by one that was agreed to; ``new`` as in ccxt."""
+        self._quotes.moved(pair, old, new)
+
+    @harmless
     def order_filled(self, coin: str, trade: Any, order: Any) -> None:
         """Freqtrade has booked an order that filled, in whole or in part."""
         filled = float(order.safe_filled)

@@ -90,7 +90,7 @@ class HyperOptimizer:
     [
         ("risk_aversion_scale", 10.0),
         ("min_depth_bp", 4.0),
-        ("requote_ticks", 20.0),
+        ("requote_loss_percent", 20.0),
         ("toxicity_limit", 0.5),
         ("min_edge_bp", 4.0),
     ],
@@ -178,7 +178,7 @@ def test_freqtrade_s_own_hyperopt_evaluates_an_epoch_with_it(recorded, tmp_path,
         optimizer.prepare_hyperopt()
         losses = [
             optimizer.generate_optimizer({
-                "risk_aversion_scale": 1.0, "min_depth_bp": depth, "requote_ticks": 2.0,
+                "risk_aversion_scale": 1.0, "min_depth_bp": depth, "requote_loss_percent": 5.0,
                 "toxicity_limit": 4.0, "min_edge_bp": -5.0,
             })["loss"]
             for depth in (0.0, 4.0)
