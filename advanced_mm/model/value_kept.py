@@ -31,9 +31,7 @@ _LEAST_WORTH: Final = 0.1
 """Of 1 + u0: where a bound keeps a quote from earning anything, any other is compared to this."""
 
 
-def from_best(
-    depth: float, kappa: float, cost: float, slope: float, gain: float
-) -> float:
+def from_best(depth: float, kappa: float, cost: float, slope: float, gain: float) -> float:
     """Return u0 = kappa (depth - delta*), the distance of a depth from the best, in mean reaches.
 
     Parameters

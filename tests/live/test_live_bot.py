@@ -37,6 +37,12 @@ FAULTS = {
     "reply to an order withheld": [
         {"kind": "dropped_reply", "requests": ["order"], "count": 1, "how": "withhold"}
     ],
+    "reply to a replacement lost": [
+        {"kind": "dropped_reply", "requests": ["batchModify"], "count": 2}
+    ],
+    "replacements refused": [
+        {"kind": "http_error", "status": 502, "requests": ["batchModify"], "seconds": 2}
+    ],
     "reply to a cancel lost": [{"kind": "dropped_reply", "requests": ["cancel"], "count": 2}],
     "answers of 502": [{"kind": "http_error", "status": 502, "seconds": 4}],
     "answers of 429": [{"kind": "http_error", "status": 429, "seconds": 3}],
@@ -147,7 +153,14 @@ def is_in_doubt(bench) -> None:
 
 def is_refused_as_post_only(bench) -> None:
     """Orders are a second on their way while the price jumps to and fro."""
-    bench.admin("POST", "faults", kind="latency", requests=["order"], milliseconds=1000, seconds=20)
+    bench.admin(
+        "POST",
+        "faults",
+        kind="latency",
+        requests=["order", "batchModify"],
+        milliseconds=1000,
+        seconds=20,
+    )
     deadline = time.monotonic() + 20
     percent = 0.2
     while not bench.record["orders"]["post_only_refused"]:
