@@ -41,6 +41,8 @@ CLIENT_METHODS = (
     "set_margin_mode",
     "create_order",
     "create_orders_request",
+    "edit_order",
+    "edit_orders_request",
     "fetch_order",
     "fetch_my_trades",
 )

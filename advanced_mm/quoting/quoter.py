@@ -195,9 +195,9 @@ class Quoter:
         off = abs(resting_price - wanted.price) / wanted.tick
         if off < 1e-6:
             return False
-        if settings.max_quote_age_seconds is not None:
-            if age_seconds >= settings.max_quote_age_seconds:
-                return True
+        longest = settings.max_quote_age_seconds
+        if longest is not None and age_seconds >= longest:
+            return True
         if off < settings.requote_ticks - 1e-6:
             return False
         if wanted.kappa == 0:

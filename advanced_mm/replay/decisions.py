@@ -90,14 +90,7 @@ class DecisionTable:
             self.beta.shape == (n,) and np.all(np.isfinite(self.beta))
         ):
             raise InputError(f"decision table: beta must be {n} finite numbers, one for each row.")
-        for name in ("kappa", "from_best"):
-            worth = getattr(self, name)
-            if worth is not None and not (
-                worth.shape == (2, n, width) and np.all(np.isfinite(worth))
-            ):
-                raise InputError(
-                    f"decision table: {name} must be finite numbers of shape {(2, n, width)}."
-                )
+        self._check_worth((2, n, width))
         for name in ("ask_depth", "bid_depth"):
             if np.any(getattr(self, name) < 0):
                 raise InputError(f"decision table: {name} is negative, must be at least 0 or NaN.")
@@ -114,6 +107,12 @@ class DecisionTable:
             )
         if not self.refusals or self.refusals[0]:
             raise InputError("decision table: refusals[0] must be empty: code 0 is no refusal.")
+
+    def _check_worth(self, shape: tuple[int, ...]) -> None:
+        for name in ("kappa", "from_best"):
+            worth = getattr(self, name)
+            if worth is not None and not (worth.shape == shape and np.all(np.isfinite(worth))):
+                raise InputError(f"decision table: {name} must be finite numbers of shape {shape}.")
 
     @property
     def q_max(self) -> int:

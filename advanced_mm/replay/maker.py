@@ -204,9 +204,9 @@ def _outdated(side: int, slot: Row, wanted: Row, now: int, rules: Row) -> int:
     off = abs(slot.price - wanted.price) / wanted.step
     if off < 1e-6:
         return _RESTING
-    if off >= rules.requote_ticks - 1e-6:
-        if wanted.kappa == 0 or _value_lost(side, slot.price, wanted) > rules.requote_loss:
-            return _DRIFTED
+    far = off >= rules.requote_ticks - 1e-6
+    if far and (wanted.kappa == 0 or _value_lost(side, slot.price, wanted) > rules.requote_loss):
+        return _DRIFTED
     return _EXPIRED if age >= rules.max_age else _RESTING
 
 

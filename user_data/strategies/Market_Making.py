@@ -319,7 +319,7 @@ class Market_Making(IStrategy):
                 price = order.safe_placement_price
                 age = (now - order.order_date_utc).total_seconds()
                 crossed = touch.ask <= price if order.ft_order_side == "buy" else touch.bid >= price
-                if crossed or quoter.is_outdated(price, age, wanted, self._tolerance_percent):
+                if crossed or quoter.is_outdated(price, age, wanted, self._tolerance(quoter)):
                     return str(order.order_id)
         return None
 
@@ -609,9 +609,10 @@ class Market_Making(IStrategy):
         resting = order.safe_placement_price
         wanted = self._decide(pair, side, inventory, now, resting)
         age = (now - order.order_date_utc).total_seconds()
-        outdated = isinstance(wanted, Refusal) or self._quoters[pair][1].is_outdated(
-            resting, age, wanted, self._tolerance_percent
-        )
+        outdated = isinstance(wanted, Refusal)
+        if not outdated:
+            quoter = self._quoters[pair][1]
+            outdated = quoter.is_outdated(resting, age, wanted, self._tolerance(quoter))
         if outdated and self._log.journal is not None:
             self._log.journal.will_cancel(str(order.order_id), resting, wanted)
         return outdated and not (isinstance(wanted, Quote) and self._moves(trade, order, wanted))
@@ -644,11 +645,10 @@ class Market_Making(IStrategy):
             self._log.journal.moved(pair, old, new)
         return new is not None
 
-    @property
-    def _tolerance_percent(self) -> float:
-        """Share of its value that a quote may have lost, percent."""
-        configured = float(self.requote_loss_percent.value)
-        return configured
+    def _tolerance(self, quoter: Quoter) -> float:
+        """Return the share of its value that a quote may have lost, percent."""
+        configured = quoter.settings.requote_loss_percent
+        return configured if self._live is None else self._live.budget.tolerance_percent(configured)
 
     def _confirm(self, pair: str, rate: float, now: datetime, position: float) -> bool:
         decision = self._decisions.get(pair)

@@ -20,8 +20,6 @@ logger = logging.getLogger(__name__)
 
 POSITIONS_EVERY_SECONDS = 60.0  # weight 2
 ORDERS_EVERY_SECONDS = 600.0  # weight 20
-BUDGET_EVERY_SECONDS = 600.0  # weight 20
-BUDGET_FIRST_SECONDS = 60.0  # startup itself uses many requests
 RECHECK_SECONDS = 1.0
 
 LOOKS, LASTING_SECONDS = 3, 5.0
@@ -30,9 +28,6 @@ two replies of the venue cause a different amount each time."""
 
 YOUNG_ORDER_MS = 15_000
 """A younger order may not be in the books yet."""
-
-RESERVED_REQUESTS = 300
-"""Reserved for closing: without requests a position can be neither offered nor stopped."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +89,7 @@ class AccountWatch:
         self._bad_rows = BadRows() if bad_rows is None else bad_rows
         self._unreadable = False
         self._differences: dict[str, _Difference] = {}
-        self._requests_left: int | None = None
         self._next_positions = self._next_orders = float("-inf")
-        self._next_budget = clock() + BUDGET_FIRST_SECONDS
         self._told: set[str] = set()
 
     def look(self, pairs: Collection[str], books: Books) -> None:
@@ -111,9 +104,6 @@ class AccountWatch:
                 doubt = self._differences or self._unreadable
                 wait = RECHECK_SECONDS if doubt else POSITIONS_EVERY_SECONDS
                 self._next_positions = now + wait
-            if now >= self._next_budget:
-                self._look_at_budget()
-                self._next_budget = now + BUDGET_EVERY_SECONDS
         except ccxt.BaseError as error:
             logger.warning("the account check failed and is retried: %s", str(error)[:200])
 
@@ -126,11 +116,6 @@ class AccountWatch:
             return (
                 f"position unknown to the bot: the venue's position differs from the bot's books "
                 f"by {difference.amount:+.8g}; close the difference on the venue's page"
-            )
-        if self._requests_left is not None and self._requests_left < RESERVED_REQUESTS:
-            return (
-                f"requests spent: this address has {self._requests_left} left, reserved for "
-                "closing; each USDC traded adds one"
             )
         return None
 
@@ -209,14 +194,3 @@ class AccountWatch:
             if known.confirmed:
                 logger.warning("%s: %s", pair, self.refusal(pair))
                 self._next_orders = now  # an unknown order may be the cause
-
-    def _look_at_budget(self) -> None:
-        user, _ = self._client.handle_public_address("userRateLimit", {})
-        limit = self._client.publicPostInfo({"type": "userRateLimit", "user": user})
-        try:
-            used, cap = int(limit["nRequestsUsed"]), int(limit["nRequestsCap"])
-        except (TypeError, LookupError, ValueError):
-            logger.warning("unexpected userRateLimit reply from the venue: %s", limit)
-            return
-        self._requests_left = cap - used
-        logger.info("requests of this address: %d used, %d left", used, self._requests_left)

@@ -12,6 +12,7 @@ from advanced_mm.bad_rows import BadRows
 from advanced_mm.quoting.edge import Side
 from advanced_mm.quoting.exchange.account_watch import AccountWatch, Books, OpenOrder
 from advanced_mm.quoting.exchange.moved_orders import MovedOrders
+from advanced_mm.quoting.exchange.request_budget import RequestBudget
 from advanced_mm.quoting.exchange.sound_replies import judge_replies
 from advanced_mm.quoting.exchange.sparing import FundingMemory, Sight, SparingClient
 from advanced_mm.quoting.exchange.sure_orders import SureOrders
@@ -55,6 +56,8 @@ class LiveTrading:
         client = exchange._api
         self._orders = SureOrders(client)
         self._orders.install()
+        self.budget = RequestBudget(client)
+        self.budget.install()
         self.moves = MovedOrders(client, self._orders)
         self._watch = AccountWatch(client, bad_rows=bad_rows)
         logger.info("live: orders carry a client order id and an expiry; the account is watched")
@@ -64,6 +67,7 @@ class LiveTrading:
         self._orders.tend()
         books = books_of(trades)
         self._watch.look({*pairs, *books.positions}, books)
+        self.budget.look()
 
     def close(self) -> None:
         """Resolve the remaining orders in doubt; call it when the bot stops."""
@@ -81,7 +85,7 @@ class LiveTrading:
         if lost is not None:
             price = float(lost["price"])
             return Quote(side, 0, price, touch.mid, abs(touch.mid - price), tick, None)
-        refusal = self._orders.doubt or self._watch.refusal(pair)
+        refusal = self._orders.doubt or self._watch.refusal(pair) or self.budget.refusal()
         return wanted if refusal is None else Refusal(refusal)
 
 

@@ -24,7 +24,6 @@ class Client:
         self.asked, self.cancelled = [], []
         self.orders, self.positions = [], []
         self.filled = {}
-        self.limit = {"nRequestsUsed": 100, "nRequestsCap": 10_000}
         self.failing = False
 
     def milliseconds(self):
@@ -65,7 +64,7 @@ class Client:
 
     def publicPostInfo(self, request):
         self._count(request["type"])
-        return self.limit
+        return {"nRequestsUsed": 100, "nRequestsCap": 10_000}
 
     def cancel_order(self, oid, symbol):
         self.cancelled.append(oid)
@@ -128,7 +127,7 @@ def test_a_builder_s_market_is_looked_at_on_its_own_exchange(watch, client):
 
 def test_a_loop_costs_nothing_and_a_minute_two(watch, client):
     look(watch, client, loops=590)
-    assert client.asked.count("orders") == client.asked.count("userRateLimit") == 1
+    assert client.asked.count("orders") == 1
     assert client.asked.count("positions") == 10
 
 
@@ -208,15 +207,6 @@ def test_a_position_the_venue_no_longer_has_is_a_difference(watch, client):
     assert "-1" in watch.refusal(PAIR)
 
 
-def test_the_last_requests_are_kept_for_closing(watch, client):
-    client.limit = {"nRequestsUsed": 9_800, "nRequestsCap": 10_000}
-    look(watch, client, seconds=61)
-    assert "this address has 200 left" in watch.refusal(PAIR)
-    client.limit = {"nRequestsUsed": 9_800, "nRequestsCap": 12_000}
-    look(watch, client, seconds=601)
-    assert watch.refusal(PAIR) is None
-
-
 def test_a_silent_venue_is_asked_again_and_raises_nothing(watch, client):
     client.failing = True
     look(watch, client, loops=3)
@@ -251,6 +241,7 @@ def time_passes(live, seconds):
 def test_live_trading_takes_the_place_of_the_clients_methods():
     client = Client()
     client.create_order = client.create_orders_request = client.set_margin_mode = None
+    client.edit_order = client.edit_orders_request = None
     client.privatePostExchange = client.fetch_order = client.fetch_my_trades = None
     exchange = SimpleNamespace(_api=client, get_funding_fees=lambda **asked: 1.0)
     live = LiveTrading(exchange, BadRows())

@@ -81,6 +81,12 @@ class Venue:
             raise ccxt.ExchangeError("the order has expired")
         return {"id": self.orders[cloid]["id"]}
 
+    def edit_order(self, id, symbol, kind, side, amount, price, params):
+        return self.create_order(symbol, kind, side, amount, price, params)
+
+    def edit_orders_request(self, orders, params=None):
+        return self.create_orders_request(orders, params)
+
     def create_orders_request(self, orders, params=None):
         return {"nonce": len(self.sent)}
 
@@ -413,3 +419,29 @@ def test_the_expiry_is_signed_and_sent(monkeypatch):
             True,
         )
         assert (signer == account.address) is known
+
+
+def replace(orders):
+    return orders.replace_order("1", PAIR, "buy", 1.0, 3000.0, {"timeInForce": "Alo"})
+
+
+@pytest.mark.parametrize("fate", FATES)
+def test_a_replacement_is_as_sure_as_an_order(fate):
+    """Whatever its fate, it is known afterwards whether the new order exists."""
+    venue = Venue([fate])
+    orders = sure(venue)
+    with suppress(ccxt.BaseError, KeyboardInterrupt):
+        assert replace(orders)["id"] in {order["id"] for order in venue.orders.values()}
+    orders.close()
+    assert orders.doubt is None
+    assert len(venue.orders) == (fate not in ("lost", "refused"))
+
+
+def test_while_an_order_is_in_doubt_none_is_replaced():
+    venue = Venue(["reply lost"], silences=[True] * 40)
+    orders = sure(venue, patience=1.0)
+    with pytest.raises(OrderInDoubtError):
+        buy(orders)
+    sent = len(venue.sent)
+    assert replace(orders) is None
+    assert len(venue.sent) == sent
