@@ -2,7 +2,7 @@
 
 import math
 import re
-from decimal import Context, Decimal
+from decimal import ROUND_FLOOR, Context, Decimal
 
 import pytest
 from hypothesis import assume, example, given
@@ -118,3 +118,41 @@ def test_what_cannot_be_quoted_is_refused():
         PriceGrid(4).ask(math.inf, 2.0)
     with pytest.raises(InputError, match="szDecimals = 9"):
         PriceGrid(9)
+
+
+def nearest_below(price: Decimal, decimals: int) -> Decimal:
+    """The venue's rule read backwards: the longest of the decimals allowed that are no more than
+    five figures, cut off; and whole numbers always.
+    """
+    found = price.to_integral_value(ROUND_FLOOR)
+    for places in range(7 - decimals):
+        cut = price.quantize(Decimal(1).scaleb(-places), ROUND_FLOOR, EXACT)
+        if len(cut.normalize().as_tuple().digits) <= 5:
+            found = max(found, cut)
+    return found
+
+
+@given(
+    st.floats(-6, 6).map(lambda exponent: float(f"{10**exponent:.12g}")),
+    st.one_of(st.just(0.0), st.floats(1e-7, 0.5)),
+    st.integers(0, 6),
+)
+@example(mid=0.000001, share=0.0, decimals=0)
+@example(mid=99999.5, share=0.0, decimals=0)
+@example(mid=1e6, share=1e-7, decimals=6)
+def test_the_nearest_price_is_found_from_a_millionth_to_a_million(mid, share, decimals):
+    """Exactly, on decimal numbers: no other price of the grid lies between it and the quote."""
+    depth = share * mid
+    grid, below = PriceGrid(decimals), EXACT.subtract(Decimal(repr(mid)), Decimal(repr(depth)))
+    nearest = nearest_below(below, decimals)
+    if nearest == 0:
+        with pytest.raises(InputError, match="cannot be quoted"):
+            grid.bid(mid, depth)
+    else:
+        assert Decimal(repr(grid.bid(mid, depth))) == nearest
+    above = EXACT.add(Decimal(repr(mid)), Decimal(repr(depth)))
+    ask = Decimal(repr(grid.ask(mid, depth)))
+    step = Decimal(repr(grid.tick(float(above))))
+    assert ask >= above
+    assert ask - above < step
+    assert nearest_below(ask, decimals) == ask

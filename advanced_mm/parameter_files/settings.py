@@ -37,6 +37,11 @@ class Settings(BaseModel):
         le=0.01,
         description="maker fee, fraction of the price; a rebate is negative",
     )
+    account_fee: bool = Field(
+        True,
+        description="whether a live bot uses the maker fee of its account's tier, asked for once a "
+        "day, in place of fee_rate",
+    )
     risk_aversion: float = Field(
         0.01, ge=0, le=100, description="dimensionless running inventory penalty"
     )

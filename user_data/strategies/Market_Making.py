@@ -271,6 +271,8 @@ class Market_Making(IStrategy):
         self._log.skipped_rows(current_time)
         if self._live is not None:
             self._live.at_loop(self.dp.current_whitelist(), Trade.get_open_trades())
+            if self.settings.account_fee:
+                self._live.fee.look(self.settings.fee_rate)
         if self._trading and any(
             lock.reason == "Auto lock" for lock in PairLocks.get_pair_locks(None)
         ):
@@ -696,9 +698,12 @@ class Market_Making(IStrategy):
         values = [parameter.value for parameter in self._parameters_searched.values()]
         # Within 1% the least depth in the quote currency stays: with it the problem is solved anew.
         level = round(100 * math.log(mid)) if self.min_depth_bp.value else 0
-        key = (*values, level)
+        fee = None if self._live is None or ":" in self._coin(pair) else self._live.fee.rate
+        key = (*values, level, fee)
         if pair not in self._quoters or self._quoters[pair][0] != key:
             settings = self.tuned_settings(math.exp(level / 100))
+            if fee is not None:
+                settings = settings.model_copy(update={"fee_rate": fee})
             self._quoters[pair] = (key, Quoter(settings, self._feed(pair), grid))
         return self._quoters[pair][1]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.quoting.edge import Side
+from advanced_mm.quoting.exchange.account_fee import AccountFee
 from advanced_mm.quoting.exchange.account_watch import AccountWatch, Books, OpenOrder
 from advanced_mm.quoting.exchange.moved_orders import MovedOrders
 from advanced_mm.quoting.exchange.request_budget import RequestBudget
@@ -56,6 +57,7 @@ class LiveTrading:
         client = exchange._api
         self._orders = SureOrders(client)
         self._orders.install()
+        self.fee = AccountFee(client)
         self.budget = RequestBudget(client)
         self.budget.install()
         self.moves = MovedOrders(client, self._orders)

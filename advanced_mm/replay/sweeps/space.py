@@ -25,6 +25,7 @@ _CALIBRATION: Final = "belongs to the calibration, whose history a replay only r
 _NOT_REPLAYED: Final = "has no part in a replay"
 NOT_SWEPT: Final[Mapping[str, str]] = {
     "fee_rate": "is what the exchange charges, not a choice",
+    "account_fee": "matters to a live bot alone",
     "max_drawdown": _NOT_REPLAYED,
     "window_minutes": _CALIBRATION,
     "max_window_minutes": _CALIBRATION,
