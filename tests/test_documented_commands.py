@@ -175,6 +175,8 @@ ELSEWHERE = {
     "test_a_saved_venue_goes_on_where_it_was",
     "python benchmarks/quote_age.py": "tests/test_documented_commands.py::"
     "test_the_benchmark_of_a_quotes_age_runs_on_one_market",
+    "python benchmarks/requotes.py": "tests/test_documented_commands.py::"
+    "test_the_benchmark_of_requotes_runs_on_one_market",
     "python benchmarks/model.py": "tests/test_documented_commands.py::"
     "test_the_solver_s_benchmark_runs_on_a_few_problems",
     "python benchmarks/request_budget.py": "tests/test_documented_commands.py::"
@@ -508,6 +510,20 @@ def test_the_benchmark_of_a_quotes_age_runs_on_one_market(monkeypatch, capsys):
     shown = capsys.readouterr().out
     rows = re.findall(r"calm\D+([\d.]+)\W+(yes|no)\W+([\d.]+) .*?([-+][\d.]+)", shown)
     assert [row[:2] for row in rows] == [(age, p) for age in ("0.5", "1") for p in ("no", "yes")]
+
+
+def test_the_benchmark_of_requotes_runs_on_one_market(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(ROOT))
+    benchmark = importlib.import_module("benchmarks.requotes")
+    monkeypatch.setattr(benchmark, "MARKETS", {"calm": benchmark.Market(0.2, 0.1, 0.02)})
+    monkeypatch.setattr(benchmark, "AGES_S", (0.2, 1.0))
+    monkeypatch.setattr(benchmark, "STAKES", (50.0,))
+    assert benchmark.main(["--quick"]) == 0
+    shown = capsys.readouterr().out
+    rows = re.findall(r"(\d+)% \D+([\d.]+)%\s+([\d,]+)\D+([\d.]+)%\s+([\d,]+)", shown)
+    actions = [int(row[2].replace(",", "")) for row in rows]
+    assert len(rows) == 5
+    assert actions == sorted(actions, reverse=True)
 
 
 def test_the_solver_s_benchmark_runs_on_a_few_problems(monkeypatch, capsys):
