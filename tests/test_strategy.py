@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from ccxt import BaseError
 from freqtrade.enums import RunMode, TradingMode
 from freqtrade.exceptions import ExchangeError, OperationalException
 from freqtrade.persistence import PairLocks, Trade
@@ -619,3 +620,89 @@ def test_a_journal_that_fails_stops_nothing(build, caplog, monkeypatch):
         assert (stake, agreed) == (9000.0, True)
     strategy.ft_bot_cleanup()
     assert caplog.text.count("journal: was_sent: TypeError") == 1
+
+
+class Moves:
+    """In place of the orders at the venue: notes which are moved, and where to."""
+
+    def __init__(self, fault=None):
+        self.fault, self.made = fault, []
+
+    def move(self, trade, order, price, stoploss):
+        if isinstance(self.fault, Exception):
+            raise self.fault
+        if self.fault is not None:
+            return None
+        self.made.append((order.order_id, price))
+        return {"id": f"m{len(self.made)}", "price": price, "amount": 3.0}
+
+
+@pytest.fixture
+def live(build, monkeypatch):
+    """A strategy with real orders as far as it decides, beside an entry that has drifted."""
+
+    def made(state="RUNNING", locked=False, fault=None, loss=5.0):
+        strategy = build(min_quote_age_seconds=2.0)
+        strategy.bot_start()
+        entry = lambda pair, side, touch, tick, wanted: wanted  # noqa: E731
+        tolerant = SimpleNamespace(tolerance_percent=lambda configured: loss)
+        strategy._live = SimpleNamespace(
+            moves=Moves(fault), budget=tolerant, entry=entry, fee=SimpleNamespace(rate=None),
+            close=lambda: None,
+        )  # fmt: skip
+        bot = SimpleNamespace(state=SimpleNamespace(name=state))
+        strategy.dp._DataProvider__rpc = SimpleNamespace(_rpc=SimpleNamespace(_freqtrade=bot))
+        monkeypatch.setattr(strategy, "is_pair_locked", lambda pair, **side: locked)
+        held = trade()
+        held.trade_direction = "long"
+        price, _, _ = enter(strategy)
+        assert send(strategy, price)["id"] == "o1"
+        return strategy, held, price
+
+    return made
+
+
+def cancels(strategy, held, price):
+    return strategy.check_entry_timeout(PAIR, held, order(price, age=6), datetime.now(UTC))
+
+
+def test_a_live_entry_that_has_drifted_is_moved_and_the_journal_has_both(live):
+    strategy, held, price = live()
+    strategy.dp.bid, strategy.dp.ask = 3004.9, 3005.1
+    strategy._touches.clear()
+    assert not cancels(strategy, held, price)
+    (moved,) = strategy._live.moves.made
+    assert moved == ("o1", pytest.approx(price + 5, abs=0.2))
+    journal = journal_of(strategy)
+    ended = journal.events(QuoteEnded)[0]
+    assert (ended.order, ended.outcome) == ("o1", "cancelled")
+    assert ended.why.startswith("replaced: ")
+    assert [(one.order, one.price) for one in journal.events(QuoteSent)][-1] == ("m1", moved[1])
+
+
+@pytest.mark.parametrize(
+    ("given", "cancelled"),
+    [
+        ({"state": "PAUSED"}, True),
+        ({"locked": True}, True),
+        ({"fault": "cannot be moved"}, True),
+        ({"fault": BaseError("canceled or filled")}, False),  # Freqtrade asks for it next
+        ({"loss": 99.0}, False),
+    ],
+)
+def test_an_entry_that_freqtrade_would_not_place_is_not_moved(live, given, cancelled):
+    strategy, held, price = live(**given)
+    strategy.dp.bid, strategy.dp.ask = 3000.4, 3000.6
+    strategy._touches.clear()
+    assert cancels(strategy, held, price) is cancelled
+    assert strategy._live.moves.made == []
+
+
+def test_an_offer_is_moved_unless_its_reason_changes(live):
+    strategy, held, _ = live(state="PAUSED")
+    offer = order(3009.0, side="sell", age=6)
+    for tag, cancelled in (("optimal_depth", False), ("at_touch", True)):
+        offer.ft_order_tag = tag
+        found = strategy.check_exit_timeout(PAIR, held, offer, datetime.now(UTC))
+        assert found is cancelled
+    assert len(strategy._live.moves.made) == 1

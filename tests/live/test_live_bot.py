@@ -43,7 +43,6 @@ FAULTS = {
     "replacements refused": [
         {"kind": "http_error", "status": 502, "requests": ["batchModify"], "seconds": 2}
     ],
-    "reply to a cancel lost": [{"kind": "dropped_reply", "requests": ["cancel"], "count": 2}],
     "answers of 502": [{"kind": "http_error", "status": 502, "seconds": 4}],
     "answers of 429": [{"kind": "http_error", "status": 429, "seconds": 3}],
     "messages doubled, late and lost": [
@@ -70,6 +69,8 @@ def test_it_trades_and_outlives_every_fault(live_session, bench_of, subtests):
                 bench.strike(*faults)
                 bench.goes_on()
                 bench.assert_in_order()
+        with subtests.test("paused, it cancels, and the replies are lost"):
+            cancels_while_paused(bench)
         with subtests.test("an order in doubt is taken over when the venue speaks again"):
             is_in_doubt(bench)
         with subtests.test("a quote that would take is refused and nothing is lost"):
@@ -132,6 +133,20 @@ def survives_a_restart_of_the_venue(bench) -> None:
 
     bench.wait(answers, 60, "the venue answers again")
     bench.goes_on()
+    bench.assert_in_order()
+
+
+def cancels_while_paused(bench) -> None:
+    """An entry that has drifted is then not moved, as Freqtrade would place none."""
+    bot = bench.bot.view._client
+    bench.admin("POST", "faults", kind="dropped_reply", requests=["cancel"], count=2)
+    deadline = time.monotonic() + 60
+    while bench.admin("GET", "state")["faults"]:
+        assert time.monotonic() < deadline, "nothing was cancelled"
+        bot.stopbuy()
+        time.sleep(3)
+        bot.start()
+        bench.goes_on()
     bench.assert_in_order()
 
 

@@ -621,7 +621,7 @@ class Market_Making(IStrategy):
 
     def _moves(self, trade: Trade, order: Order, wanted: Quote) -> bool:
         """Replace an order at the venue in one action; whether Freqtrade need not cancel it."""
-        if self._live is None or not isinstance(order, Order):
+        if self._live is None:
             return False
         pair, position = trade.pair, 0.0
         if order.ft_order_side == trade.exit_side:
