@@ -17,7 +17,13 @@ from pandas import DataFrame
 
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import AdvancedMMError, InputError
-from advanced_mm.eyes import BackgroundEyes, Eyes, LoopWait
+from advanced_mm.eyes import (
+    OLDEST_BOOK_SECONDS,
+    BackgroundEyes,
+    Eyes,
+    LoopWait,
+    takes_over_pacing,
+)
 from advanced_mm.instruments import coin_of_market
 from advanced_mm.journal import JOURNAL_FOLDER, JournalWriter
 from advanced_mm.markets.candle_notes import CandleNotes
@@ -210,7 +216,7 @@ class Market_Making(IStrategy):
         exchange = self.dp._exchange  # Freqtrade has no public access to it
         eyes = self._open_eyes(exchange) if self.settings.own_stream else None
         spare_requests(exchange, self._bad_rows, eyes)
-        if self.config.get("internals", {}).get("process_throttle_secs") == 0:
+        if takes_over_pacing(self.config):
             self._wait = LoopWait(eyes)
         if self.config["runmode"] == RunMode.LIVE:
             self.order_time_in_force = {"entry": "ALO", "exit": "ALO"}
@@ -219,6 +225,8 @@ class Market_Making(IStrategy):
 
     def _open_eyes(self, exchange: Any) -> Eyes:
         """Connect to the websocket that Freqtrade's own client would use, and listen."""
+        newest = min(self.settings.max_book_age_seconds, OLDEST_BOOK_SECONDS)
+        self.settings = self.settings.model_copy(update={"max_book_age_seconds": newest})
         user = None
         if self.config["runmode"] == RunMode.LIVE:
             user, _ = exchange._api.handle_public_address("own_stream", {})
@@ -274,7 +282,11 @@ class Market_Making(IStrategy):
         ):
             self.unlock_reason("Auto lock")
         if self._log.journal is not None:
-            self._tell_journal(self._log.journal, current_time)
+            trades = Trade.get_open_trades()
+            coins = self._traded_coins(trades)
+            if self._stream is not None:
+                self._stream.eyes.watch(coins.values())
+            self._tell_journal(self._log.journal, coins, trades, current_time)
         if current_time == self._last_candle and self.config["runmode"] == RunMode.BACKTEST:
             for line in self._log.counts():
                 logger.info("not quoting: %s times", line)
@@ -316,17 +328,24 @@ class Market_Making(IStrategy):
                     wanted = quoter.entry(self._entry_side, 0, touch, now)
                 price = order.safe_placement_price
                 age = (now - order.order_date_utc).total_seconds()
+                if self._wait is not None:
+                    self._wait.look_after(quoter.settings.min_quote_age_seconds - age)
                 crossed = touch.ask <= price if order.ft_order_side == "buy" else touch.bid >= price
                 if crossed or quoter.is_outdated(price, age, wanted):
                     return str(order.order_id)
         return None
 
-    def _tell_journal(self, journal: TradeJournal, now: datetime) -> None:
-        trades = Trade.get_open_trades()
+    def _traded_coins(self, trades: list[Trade]) -> dict[str, str]:
+        """Return by pair the coins that the pair list allows now, and those held."""
         coins = {}
-        for pair in {*self.dp.current_whitelist(), *(trade.pair for trade in trades)}:
+        for pair in sorted({*self.dp.current_whitelist(), *(trade.pair for trade in trades)}):
             with contextlib.suppress(AdvancedMMError):
                 coins[pair] = self._coin(pair)
+        return coins
+
+    def _tell_journal(
+        self, journal: TradeJournal, coins: dict[str, str], trades: list[Trade], now: datetime
+    ) -> None:
         if journal.look_is_due:
             for pair in coins:
                 with contextlib.suppress(AdvancedMMError, ExchangeError):
