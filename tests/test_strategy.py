@@ -253,6 +253,27 @@ def test_a_loop_waits_only_where_freqtrade_does_not(build):
         assert (strategy._wait is not None) is waits
 
 
+def test_with_a_websocket_no_quote_is_made_from_a_book_older_than_two_seconds(build):
+    """Nothing listens at its address, so that books come over REST, a look a second."""
+    strategy = build(exchange={"pair_whitelist": [PAIR]}, own_stream=True, max_book_age_seconds=9)
+    nowhere = {"api": {"ws": {"public": "ws://127.0.0.1:1/ws"}}}
+    strategy.dp._exchange._api_async.urls = nowhere
+    strategy.bot_start()
+    new = strategy.dp.orderbook
+    try:
+        for age_ms, agreed in ((1900, True), (2100, False)):
+            aged = {"timestamp": datetime.now(UTC).timestamp() * 1000 - age_ms}
+            strategy.dp.orderbook = lambda *asked, aged=aged: new(*asked) | aged
+            strategy._touches.clear()
+            assert enter(strategy)[2] is agreed
+        settings = strategy._quoters[PAIR][1].settings
+        assert (
+            settings.oldest_quote_seconds() > 1.2 + strategy.settings.min_quote_age_seconds - 1e-9
+        )
+    finally:
+        strategy.ft_bot_cleanup()
+
+
 def test_a_pair_that_is_no_market_is_refused_by_its_own_name(build):
     strategy = build()
     strategy.bot_start()
