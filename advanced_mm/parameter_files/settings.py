@@ -108,7 +108,9 @@ class Settings(BaseModel):
         "(without it: the first look, one a second, after it), and 0.2 s on the way",
     )
     max_book_age_seconds: float = Field(
-        10.0, gt=0, description="no quote on a book older than this"
+        10.0,
+        gt=0,
+        description="no quote on a book older than this; with own_stream, two seconds are the most",
     )
     requote_ticks: float = Field(
         2.0, ge=1, description="a quote is replaced if its price is off by this many ticks"
