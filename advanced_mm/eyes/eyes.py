@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 FRESH_SECONDS: Final = 1.75
 """Older data are no answer, so that REST has taken over two seconds after the last. Books come
-every half second, half a second to one old: of a thin coin on a bad day older once in two minutes.
+every half second, half a second to one old: those of a thin coin are older about once a minute.
 """
 
 OLDEST_BOOK_SECONDS: Final = 2.0
