@@ -219,7 +219,7 @@ def main(folder):
         "waiting": {"change": waits},
     }
     ends = {name: run(folder / f"{name}.sqlite", **case) for name, case in cases.items()}
-    print(json.dumps({**ends, "installed": installed()}))
+    sys.stdout.write(json.dumps({**ends, "installed": installed()}) + "\n")
 
 
 if __name__ == "__main__":
