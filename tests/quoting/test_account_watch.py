@@ -1,5 +1,6 @@
 """An account that is not as the books say: what is cancelled, what is only told, what refuses."""
 
+import sys
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from advanced_mm.quoting.live import LiveTrading, books_of
 from advanced_mm.quoting.sure_orders import CLOID_PREFIX
 
 PAIR, OTHER = "ETH/USDC:USDC", "BTC/USDC:USDC"
+LIVE = sys.modules[LiveTrading.__module__]
 OURS = CLOID_PREFIX + "0" * 24
 
 
@@ -123,7 +125,7 @@ def closes(client):
 def test_at_the_end_all_our_orders_are_cancelled_and_told_in_one_line(
     client, caplog, monkeypatch, shaky
 ):
-    monkeypatch.setattr("advanced_mm.quoting.live.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(LIVE, "PAUSE_SECONDS", 0.0)
     client.shaky = shaky
     closes(client)
     live = live_on(client)
@@ -134,14 +136,14 @@ def test_at_the_end_all_our_orders_are_cancelled_and_told_in_one_line(
     client.rest("4", pair=OTHER)  # another bot's
     live.withdraw([])
     assert client.cancelled == ["1", "2"]
-    told = [record for record in caplog.records if record.name.endswith("quoting.live")]
+    told = [record for record in caplog.records if record.name == LiveTrading.__module__]
     assert told[-1].levelname == "WARNING"
     assert told[-1].getMessage().endswith("cancelled at the venue: 1, 2")
 
 
 def test_at_the_end_a_silent_venue_is_an_error(client, caplog, monkeypatch):
-    monkeypatch.setattr("advanced_mm.quoting.live.WITHDRAWAL_SECONDS", 0.02)
-    monkeypatch.setattr("advanced_mm.quoting.live.PAUSE_SECONDS", 0.005)
+    monkeypatch.setattr(LIVE, "WITHDRAWAL_SECONDS", 0.02)
+    monkeypatch.setattr(LIVE, "PAUSE_SECONDS", 0.005)
     live = live_on(client)
     client.failing = True
     live.withdraw([PAIR])
