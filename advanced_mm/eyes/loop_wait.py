@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final, Protocol
 
+from advanced_mm.orderly_exit import interruptible
+
 __all__ = ["LONGEST_WAIT_SECONDS", "LoopWait", "Watched", "takes_over_pacing"]
 
 logger = logging.getLogger(__name__)
@@ -94,6 +96,7 @@ class LoopWait:
         if seconds > 0:
             self._look_after = min(self._look_after, seconds)
 
+    @interruptible
     def until(self, calls: Callable[[], Hashable]) -> None:
         """Wait until an own order was filled or has ended, something calls, or a second is over.
 
