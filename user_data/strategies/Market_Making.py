@@ -689,11 +689,11 @@ class Market_Making(IStrategy):
         values = [parameter.value for parameter in self._parameters_searched.values()]
         # Within 1% the least depth in the quote currency stays: with it the problem is solved anew.
         level = round(100 * math.log(mid)) if self.min_depth_bp.value else 0
-        blind = self._stream is not None and not self._stream.eyes.healthy
-        key = (*values, level, blind)
+        wakes = self._wait is not None and self._stream is not None and self._stream.eyes.healthy
+        key = (*values, level, wakes)
         if pair not in self._quoters or self._quoters[pair][0] != key:
             settings = self.tuned_settings(math.exp(level / 100))
-            if blind:  # quotes are looked at over REST, and grow older
+            if not wakes:  # quotes are looked at by the clock, and grow older
                 settings = settings.model_copy(update={"own_stream": False})
             self._quoters[pair] = (key, Quoter(settings, self._feed(pair), grid))
         return self._quoters[pair][1]
