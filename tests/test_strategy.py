@@ -254,23 +254,43 @@ def test_a_loop_waits_only_where_freqtrade_does_not(build):
         assert (strategy._wait is not None) is waits
 
 
-def test_with_a_websocket_no_quote_is_made_from_a_book_older_than_two_seconds(build):
-    """Nothing listens at its address, so that books come over REST, a look a second."""
+@pytest.fixture
+def blind(build):
+    """A bot with a websocket of its own at whose address nothing listens."""
     strategy = build(exchange={"pair_whitelist": [PAIR]}, own_stream=True, max_book_age_seconds=9)
     nowhere = {"api": {"ws": {"public": "ws://127.0.0.1:1/ws"}}}
     strategy.dp._exchange._api_async.urls = nowhere
     strategy.bot_start()
-    new = strategy.dp.orderbook
-    try:
-        for age_ms, agreed in ((1900, True), (2100, False)):
-            aged = {"timestamp": datetime.now(UTC).timestamp() * 1000 - age_ms}
-            strategy.dp.orderbook = lambda *asked, aged=aged: new(*asked) | aged
-            strategy._touches.clear()
-            assert enter(strategy)[2] is agreed
-        settings = strategy._quoters[PAIR][1].settings
-        assert settings.oldest_quote_seconds() > strategy.settings.oldest_quote_seconds()
-    finally:
-        strategy.ft_bot_cleanup()
+    yield strategy
+    strategy.ft_bot_cleanup()
+
+
+def test_with_a_websocket_no_quote_is_made_from_a_book_older_than_two_seconds(blind):
+    new = blind.dp.orderbook
+    for age_ms, agreed in ((1900, True), (2100, False)):
+        aged = {"timestamp": datetime.now(UTC).timestamp() * 1000 - age_ms}
+        blind.dp.orderbook = lambda *asked, aged=aged: new(*asked) | aged
+        blind._touches.clear()
+        assert enter(blind)[2] is agreed
+
+
+def test_while_its_websocket_fails_depths_count_the_age_of_a_look_a_second(blind):
+    enter(blind)
+    settings = blind._quoters[PAIR][1].settings
+    assert settings.oldest_quote_seconds() > blind.settings.oldest_quote_seconds()
+
+
+def test_the_websocket_sees_what_the_pair_list_and_the_positions_name(blind, monkeypatch):
+    monkeypatch.setattr(PairLocks, "get_pair_locks", lambda pair: [])
+    blind.config["dry_run_wallet"] = 10_000
+    monkeypatch.setattr(Trade, "get_total_closed_profit", lambda: 0.0)
+    blind.dp.current_whitelist = lambda: ["KPEPE/USDC:USDC"]
+    blind.own_trades = [held_trade(pair="XYZ-XYZ100/USDC:USDC")]
+    seen = []
+    monkeypatch.setattr(blind._stream.eyes, "watch", lambda coins: seen.append(set(coins)))
+    blind.bot_loop_start(datetime.now(UTC))
+    assert seen == [{"kPEPE", "xyz:XYZ100"}]
+    blind.own_trades = []
 
 
 def test_a_pair_that_is_no_market_is_refused_by_its_own_name(build):
