@@ -274,6 +274,25 @@ def test_with_a_websocket_no_quote_is_made_from_a_book_older_than_two_seconds(bl
         assert enter(blind)[2] is agreed
 
 
+def test_a_touch_is_looked_at_again_as_soon_as_the_websocket_has_told_of_another(blind):
+    """Within a quarter of a second; without a websocket, no sooner."""
+    now = datetime.now(UTC)
+    eyes = SimpleNamespace(healthy=True, changes=1)
+    blind._stream, stream = SimpleNamespace(eyes=eyes), blind._stream
+    first = blind._touch(PAIR, now, [])
+    blind.dp.bid = 2999.5
+    assert blind._touch(PAIR, now, []) is first
+    eyes.changes = 2
+    assert blind._touch(PAIR, now, []).bid == 2999.5
+    blind.dp.bid = 2999.6
+    eyes.healthy = False
+    assert blind._touch(PAIR, now, []).bid == 2999.6
+    blind.dp.bid = 2999.7
+    eyes.changes = 3
+    assert blind._touch(PAIR, now, []).bid == 2999.6
+    blind._stream = stream
+
+
 def test_while_its_websocket_fails_depths_count_the_age_of_a_look_a_second(blind):
     enter(blind)
     settings = blind._quoters[PAIR][1].settings
@@ -488,11 +507,11 @@ def test_live_the_mid_is_that_of_the_others(build):
         SimpleNamespace(pair=PAIR, open_orders=[order(3001.5, remaining=1.0)]),
         SimpleNamespace(pair="BTC/USDC:USDC", open_orders=[order(2999.0, remaining=0.5)]),
     ]
-    touch = strategy._touch(PAIR, datetime.now(UTC))
+    touch = strategy._touch(PAIR, datetime.now(UTC), strategy.own_trades)
     assert (touch.bid, touch.ask) == (2999.0, 3003.0)
     strategy._touches.clear()
     strategy.own_trades = [SimpleNamespace(pair=PAIR, open_orders=[order(3001.5, remaining=0.4)])]
-    assert strategy._touch(PAIR, datetime.now(UTC)).ask == 3001.5
+    assert strategy._touch(PAIR, datetime.now(UTC), strategy.own_trades).ask == 3001.5
 
 
 def test_live_orders_are_post_only_and_dry_ones_keep_the_default(build):

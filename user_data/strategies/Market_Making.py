@@ -123,7 +123,8 @@ class Market_Making(IStrategy):
         self._feeds: dict[str, ParameterFeed | HistoryFeed] = {}
         self._quoters: dict[str, tuple[object, Quoter]] = {}
         """By pair, with what its settings depend on."""
-        self._touches: dict[str, tuple[datetime, Touch]] = {}
+        self._touches: dict[str, tuple[datetime, Touch, int | None]] = {}
+        """By pair, with when it was seen, and what the websocket had told by then."""
         self._books: dict[str, Any] = {}
         self._decisions: dict[str, Quote | Refusal] = {}
         self._live: LiveTrading | None = None
@@ -352,7 +353,7 @@ class Market_Making(IStrategy):
         if journal.look_is_due:
             for pair in coins:
                 with contextlib.suppress(AdvancedMMError, ExchangeError):
-                    self._touch(pair, now)
+                    self._touch(pair, now, [trade for trade in trades if trade.pair == pair])
         journal.at_loop(coins, trades)
 
     def _dry_money(self) -> float:
@@ -432,7 +433,8 @@ class Market_Making(IStrategy):
         This callback cannot decline an order; the refusal takes effect in ``custom_stake_amount``,
         which Freqtrade calls next.
         """
-        decision = self._decide(pair, self._entry_side, 0, current_time, proposed_rate)
+        trades = [] if trade is None else [trade]
+        decision = self._decide(pair, self._entry_side, 0, current_time, proposed_rate, trades)
         return decision.price if isinstance(decision, Quote) else proposed_rate
 
     def custom_stake_amount(
@@ -483,7 +485,9 @@ class Market_Making(IStrategy):
 
         A backtest replaces quotes by ``adjust_order_price``: it opens no other trade that minute.
         """
-        return self._trading and self._is_outdated(pair, self._entry_side, 0, order, current_time)
+        if not self._trading:
+            return False
+        return self._is_outdated(pair, self._entry_side, 0, order, current_time, trade)
 
     # ---- exits
 
@@ -557,7 +561,7 @@ class Market_Making(IStrategy):
         """Cancel outdated exit quotes as for entries; leave market orders (the stop) alone."""
         if order.order_type != "limit" or not self._trading:
             return False
-        return self._is_outdated(pair, *_offer_of(trade), order, current_time)
+        return self._is_outdated(pair, *_offer_of(trade), order, current_time, trade)
 
     def adjust_order_price(
         self,
@@ -579,7 +583,7 @@ class Market_Making(IStrategy):
         if self._trading or order is None or order.order_type != "limit":
             return current_order_rate
         asked = (self._entry_side, 0) if is_entry else _offer_of(trade)
-        wanted = self._decide(pair, *asked, current_time, proposed_rate)
+        wanted = self._decide(pair, *asked, current_time, proposed_rate, [trade])
         if isinstance(wanted, Refusal):
             return None
         age = (current_time - order.order_date_utc - SENT_AFTER_LOOK).total_seconds()
@@ -597,12 +601,20 @@ class Market_Making(IStrategy):
         return "ask" if self.can_short else "bid"
 
     def _decide_exit(self, pair: str, trade: Trade, now: datetime, rate: float) -> Quote | Refusal:
-        return self._decide(pair, *_offer_of(trade), now, rate)
+        return self._decide(pair, *_offer_of(trade), now, rate, [trade])
 
     def _decide(
-        self, pair: str, side: Side, inventory: int, now: datetime, rate: float
+        self,
+        pair: str,
+        side: Side,
+        inventory: int,
+        now: datetime,
+        rate: float,
+        trades: list[Trade],
     ) -> Quote | Refusal:
         """Return the quoter's decision; any error is a refusal and replaces the last decision.
+
+        ``trades`` are the pair's open ones: to ask the database again takes longer than all else.
 
         Exceptions must not propagate: Freqtrade swallows them and continues with its defaults, so
         the order would keep resting and the last decision would remain in force.
@@ -611,7 +623,7 @@ class Market_Making(IStrategy):
         try:
             grid = self._grid(pair)
             if self._candles is None:
-                touch = self._touch(pair, now)
+                touch = self._touch(pair, now, trades)
             else:
                 touch, now = self._candles.see(self._feed(pair), grid, rate, now)
             quoter = self._quoter(pair, touch.mid, grid)
@@ -631,10 +643,10 @@ class Market_Making(IStrategy):
         return decision
 
     def _is_outdated(
-        self, pair: str, side: Side, inventory: int, order: Order, now: datetime
+        self, pair: str, side: Side, inventory: int, order: Order, now: datetime, trade: Trade
     ) -> bool:
         resting = order.safe_placement_price
-        wanted = self._decide(pair, side, inventory, now, resting)
+        wanted = self._decide(pair, side, inventory, now, resting, [trade])
         age = (now - order.order_date_utc).total_seconds()
         outdated = isinstance(wanted, Refusal) or self._quoters[pair][1].is_outdated(
             resting, age, wanted
@@ -746,15 +758,19 @@ class Market_Making(IStrategy):
         # Freqtrade rounds orders to the precision at the time it loaded the markets.
         return PriceGrid(int(market["info"]["szDecimals"]), float(market["precision"]["price"]))
 
-    def _touch(self, pair: str, now: datetime) -> Touch:
-        """Return the best bid and offer, asked for at most every quarter of a second."""
-        asked = self._touches.get(pair)
-        seen = self._stream is not None and self._stream.eyes.healthy
-        if not seen and asked is not None and timedelta(0) <= now - asked[0] < BOOK_REUSE:
-            return asked[1]
+    def _touch(self, pair: str, now: datetime, trades: list[Trade]) -> Touch:
+        """Return the best bid and offer, asked for at most every quarter of a second.
+
+        What the websocket tells is looked at again as soon as it has changed.
+        """
+        eyes = None if self._stream is None else self._stream.eyes
+        seen = None if eyes is None or not eyes.healthy else eyes.changes
+        known = self._touches.get(pair)
+        if known is not None and timedelta(0) <= now - known[0] < BOOK_REUSE and seen == known[2]:
+            return known[1]
         book = self.dp.orderbook(pair, 20)
-        touch = touch_of(pair, book, self._own_sizes(pair, Trade.get_open_trades()))
-        self._touches[pair] = (now, touch)
+        touch = touch_of(pair, book, self._own_sizes(pair, trades))
+        self._touches[pair] = (now, touch, seen)
         self._books[pair] = book
         if self._log.journal is not None:
             self._log.journal.saw(self._coin(pair), touch)
