@@ -598,7 +598,7 @@ def test_the_drawdown_protection_follows_the_setting(build):
 
 
 def test_a_quote_is_left_to_rest_and_then_replaced(build):
-    strategy = build()
+    strategy = build(min_quote_age_seconds=2)
     price, _, _ = enter(strategy)
     now = datetime.now(UTC)
     assert not strategy.check_entry_timeout(PAIR, trade(), order(price - 5, age=1), now)

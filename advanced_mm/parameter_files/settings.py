@@ -93,7 +93,7 @@ class Settings(BaseModel):
         None, gt=0, description="maximum age of fitted_at for quoting; null means one window"
     )
     min_quote_age_seconds: float = Field(
-        1.0, ge=0, le=600, description="minimum time a quote rests before it is replaced"
+        0.2, ge=0, le=600, description="minimum time a quote rests before it is replaced"
     )
     max_quote_age_seconds: float = Field(
         15.0, ge=1, description="after this time a quote is replaced if its price has changed"

@@ -72,7 +72,8 @@ def test_the_published_depths_are_used_while_the_mid_moves(lively):
 @pytest.mark.parametrize(
     ("given", "look", "way", "age"),
     [
-        ({}, 1.0, 0.2, 2.2),
+        ({}, 1.0, 0.2, 1.2),
+        ({"min_quote_age_seconds": 1}, 1.0, 0.2, 2.2),
         ({"min_quote_age_seconds": 0.9}, 1.0, 0.2, 1.2),
         ({"min_quote_age_seconds": 0}, 0.5, 0.0, 0.5),
         ({"min_quote_age_seconds": 3}, 0.5, 0.1, 3.6),
