@@ -7,12 +7,13 @@ from advanced_mm.model import QuoteAge, SideProblem
 from advanced_mm.parameter_files import ParameterSet
 from advanced_mm.parameter_files.problem import Move, move_line
 
-__all__ = ["Side", "expected_edge", "no_depth_pays", "toxicity", "toxicity_regime"]
+__all__ = ["Side", "depth_pays", "expected_edge", "no_depth_pays", "toxicity", "toxicity_regime"]
 
 Side = Literal["bid", "ask"]
 Regime = Literal["profitable", "competitive", "toxic"]
 
 _UNPROFITABLE_FROM, _TOXIC_FROM = 1.0, 2.0
+_HALF = 0.5
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,15 @@ def no_depth_pays(parameters: ParameterSet, side: Side) -> bool:
     """
     low = _estimates(parameters, side).slope_low
     return low is not None and low >= 1
+
+
+def depth_pays(parameters: ParameterSet, side: Side) -> bool:
+    """Return whether most of an additional depth is earned: the move after a fill grows by less.
+
+    With the move a + b*depth this holds for b < 1/2. If b was not fitted, it is not assumed.
+    """
+    slope = _estimates(parameters, side).slope
+    return slope is not None and slope < _HALF
 
 
 def toxicity_regime(value: float) -> Regime:

@@ -19,6 +19,7 @@ from advanced_mm.performance import assess
 from advanced_mm.performance.from_journal import journal_records
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import Quoter, Touch
+from advanced_mm.quoting.guards import adverse_imbalance_limit, imbalance_refusal
 from advanced_mm.replay import ReplayOptions, fixed_bp, fixed_depth, replay
 from advanced_mm.replay.as_of import MidPath, Refits, decision_table, fixed_around_fair
 from advanced_mm.replay.backtest import Backtest, Policy
@@ -77,6 +78,28 @@ def test_the_journal_of_a_replay_tells_the_fair_price_and_is_judged_by_the_mid(t
         assert asks == pytest.approx(0.6)
 
 
+@pytest.mark.parametrize("beta", [0.3, -0.3, 0.0])
+@pytest.mark.parametrize("bid_size", [0.5, 1.4, 8.0])
+def test_a_replay_opens_nothing_against_the_sizes_as_the_bot(make_set, beta, bid_size):
+    market = Market()
+    for at in range(0, 2001, 500):
+        market.touch(at, 100.0, 100.1, bid_size, 2.0)
+    parameters, settings = make_set(beta=beta), Settings(q_min=-1)
+    limits = [adverse_imbalance_limit(parameters, settings, side) for side in ("bid", "ask")]
+    table = replace(
+        fixed_depth(0.15, -1, 1), beta=np.array([beta]), adverse_limit=np.array([limits]).T
+    )
+    result = replay(market.data(), table, OPTIONS, "back")
+    imbalance = Touch(100.0, 100.1, PUBLISHED, bid_size, 2.0).imbalance
+    quoted = {
+        number
+        for number, side in enumerate(("bid", "ask"))
+        if imbalance_refusal(parameters, settings, side, imbalance) is None
+    }
+    assert set(result.quotes["side"].tolist()) == quoted
+    assert len(quoted) == (1 if beta != 0 and abs(imbalance) > 0.5 else 2)
+
+
 def refits(sets) -> Refits:
     published = [PUBLISHED_MS + 15_000 * i for i in range(len(sets))]
     return Refits("ETH", np.array(published, dtype=np.int64), tuple(sets))
@@ -85,13 +108,16 @@ def refits(sets) -> Refits:
 def test_each_row_has_the_beta_published_by_then(make_set):
     sets = [make_set("r1", beta=0.2), MissingParametersError("gone"), make_set("r3", beta=-0.1)]
     begin, end = PUBLISHED_MS - 5000, PUBLISHED_MS + 60_000
-    around = fixed_around_fair(refits(sets), 1.0, 0, 1, begin, end)
+    around = fixed_around_fair(refits(sets), Settings(), 1.0, begin, end)
     assert around.time_ms.tolist() == [begin, *refits(sets).published_ms.tolist()]
     assert around.beta.tolist() == [0.0, 0.2, 0.0, -0.1]
     assert around.calibration_id == ("", "r1", "", "r3")
-    later = fixed_around_fair(refits(sets), 1.0, 0, 1, PUBLISHED_MS + 16_000, PUBLISHED_MS + 31_000)
+    later = fixed_around_fair(
+        refits(sets), Settings(), 1.0, PUBLISHED_MS + 16_000, PUBLISHED_MS + 31_000
+    )
     assert later.beta.tolist() == [0.0, -0.1]
     assert around.bid_depth.shape == (4, 2)
+    assert around.adverse_limit.tolist() == [[1.0, 0.5, 1.0, 0.5]] * 2
 
 
 @pytest.mark.parametrize(("fair_price", "beta"), [("imbalance", 0.2), ("mid", 0.0)])
