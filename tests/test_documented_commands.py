@@ -192,7 +192,7 @@ ELSEWHERE = {
     **dict.fromkeys(
         (
             "python scripts/replay_backtest.py --crypto ETH --policy fixed:1 --look 0.5 "
-            f"--fair-price {price}"
+            f"--fair-price {price} --fee-bp 0 --json"
             for price in ("mid", "imbalance")
         ),
         f"{REPLAY_TESTS}::test_a_distance_is_from_the_mid_or_the_fair_price",
