@@ -111,17 +111,15 @@ class SyntheticParameters:
 
     def __post_init__(self) -> None:
         """Refuse values that the model, price rules or computer cannot handle (InputError)."""
-        for name in ("tick", "start_price", "kappa_plus", "kappa_minus", "level_size"):
+        for name in (
+            *("tick", "start_price", "kappa_plus", "kappa_minus", "level_size"),
+            "imbalance_seconds",
+        ):
             self._require(name, getattr(self, name) > 0, "a positive number")
         for name in ("jump_probability_plus", "jump_probability_minus"):
             self._require(name, 0 <= getattr(self, name) <= 1, "between 0 and 1")
         self._require("band", 0 < self.band < 1, "between 0 and 1")
         self._require("imbalance", 0 <= self.imbalance <= _MOST_IMBALANCE, "between 0 and 0.95")
-        self._require(
-            "imbalance_seconds",
-            self.imbalance_seconds >= self.block_ms / 1000,
-            "at least the time between two blocks",
-        )
         self._require("jump_alpha", self.jump_alpha > 1, "above 1, where the mean jump exists")
         for name, least, most in (
             ("block_ms", 1, _LONGEST_BLOCK_MS),
