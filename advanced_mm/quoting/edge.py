@@ -7,7 +7,14 @@ from advanced_mm.model import QuoteAge, SideProblem
 from advanced_mm.parameter_files import ParameterSet
 from advanced_mm.parameter_files.problem import Move, move_line
 
-__all__ = ["Side", "depth_pays", "expected_edge", "no_depth_pays", "toxicity", "toxicity_regime"]
+__all__ = [
+    "Side",
+    "depth_hardly_pays",
+    "expected_edge",
+    "no_depth_pays",
+    "toxicity",
+    "toxicity_regime",
+]
 
 Side = Literal["bid", "ask"]
 Regime = Literal["profitable", "competitive", "toxic"]
@@ -63,13 +70,16 @@ def no_depth_pays(parameters: ParameterSet, side: Side) -> bool:
     return low is not None and low >= 1
 
 
-def depth_pays(parameters: ParameterSet, side: Side) -> bool:
-    """Return whether most of an additional depth is earned: the move after a fill grows by less.
+def depth_hardly_pays(parameters: ParameterSet, side: Side) -> bool:
+    """Return whether the move after a fill takes at least half of an additional depth.
 
-    With the move a + b*depth this holds for b < 1/2. If b was not fitted, it is not assumed.
+    With the move a + b*depth this holds for b >= 1/2. Where no b of the side was published, the
+    other side's counts; without both, it is not assumed.
     """
     slope = _estimates(parameters, side).slope
-    return slope is not None and slope < _HALF
+    if slope is None:
+        slope = _estimates(parameters, "ask" if side == "bid" else "bid").slope
+    return slope is not None and slope >= _HALF
 
 
 def toxicity_regime(value: float) -> Regime:

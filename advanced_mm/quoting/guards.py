@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from advanced_mm.parameter_files import ParameterSet, Settings
-from advanced_mm.quoting.edge import Side, depth_pays, no_depth_pays, toxicity
+from advanced_mm.quoting.edge import Side, depth_hardly_pays, no_depth_pays, toxicity
 
 __all__ = [
     "CLOCK_TOLERANCE_SECONDS",
@@ -57,9 +57,9 @@ def adverse_imbalance_limit(parameters: ParameterSet, settings: Settings, side: 
     filled there are large orders; where the move after them grows with the depth, the distance
     does not pay for what the sizes foretell.
     """
-    if settings.fair_price == "mid" or parameters.beta == 0 or depth_pays(parameters, side):
-        return 1.0
-    return settings.max_adverse_imbalance
+    counted = settings.fair_price == "imbalance" and parameters.beta != 0
+    hardly_pays = counted and depth_hardly_pays(parameters, side)
+    return settings.max_adverse_imbalance if hardly_pays else 1.0
 
 
 def imbalance_refusal(

@@ -315,7 +315,7 @@ def test_quotes_are_set_around_the_fair_price(make_set, bid_size, moved):
     for side, decide in (("bid", Quoter.entry), ("ask", Quoter.exit)):
         inventory = 0 if side == "bid" else 1
         plain = decide(quoter(make_set()), side, inventory, touch, NOW)
-        quote = decide(quoter(parameters, max_adverse_imbalance=1), side, inventory, touch, NOW)
+        quote = decide(quoter(parameters), side, inventory, touch, NOW)
         assert quote.price - plain.price == pytest.approx(moved)
         assert (quote.mid, quote.depth, quote.edge) == (plain.mid, plain.depth, plain.edge)
         assert plain.fair_price is None
@@ -357,7 +357,7 @@ def test_around_a_fair_price_beyond_the_touch_a_maker_does_not_take(
     """It then joins or betters its own side of the touch, one tick from the other."""
     ask = round(3000.0 + 0.1 * spread_ticks, 1)
     touch = Touch(3000.0, ask, NOW, bid_size, 1.0)
-    q = quoter(make_set(beta=beta), max_adverse_imbalance=1)
+    q = quoter(make_set(beta=beta))
     quote = q.exit("ask", 1, touch, NOW) if side == "ask" else q.entry("bid", 0, touch, NOW)
     assert quote.price > touch.bid if side == "ask" else quote.price < touch.ask
     ideal = (quote.fair_price or quote.mid) + (quote.depth if side == "ask" else -quote.depth)
@@ -383,9 +383,9 @@ AGAINST = {"epsilon_fill_slope_plus": 0.9, "epsilon_fill_slope_minus": 0.9}
         ("bid", 0.4, 0.25, {"max_adverse_imbalance": 0.7}, AGAINST, False),
         ("bid", 0.4, 0.25, {"fair_price": "mid"}, AGAINST, False),
         ("bid", 0.0, 0.25, {}, AGAINST, False),
-        ("bid", 0.4, 0.25, {}, {}, True),  # whether depth pays is not known
+        ("bid", 0.4, 0.25, {}, {}, False),  # whether depth pays is not known
         ("bid", 0.4, 0.25, {}, {"epsilon_fill_slope_minus": 0.3}, False),
-        ("bid", 0.4, 0.25, {}, {"epsilon_fill_slope_plus": 0.3}, True),
+        ("bid", 0.4, 0.25, {}, {"epsilon_fill_slope_plus": 0.9}, True),
     ],
 )
 def test_no_position_is_opened_against_the_sizes(

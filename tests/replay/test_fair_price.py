@@ -84,7 +84,8 @@ def test_a_replay_opens_nothing_against_the_sizes_as_the_bot(make_set, beta, bid
     market = Market()
     for at in range(0, 2001, 500):
         market.touch(at, 100.0, 100.1, bid_size, 2.0)
-    parameters, settings = make_set(beta=beta), Settings(q_min=-1)
+    growing = {"epsilon_fill_slope_plus": 0.9, "epsilon_fill_slope_minus": 0.9}
+    parameters, settings = make_set(beta=beta, **growing), Settings(q_min=-1)
     limits = [adverse_imbalance_limit(parameters, settings, side) for side in ("bid", "ask")]
     table = replace(
         fixed_depth(0.15, -1, 1), beta=np.array([beta]), adverse_limit=np.array([limits]).T
@@ -106,7 +107,9 @@ def refits(sets) -> Refits:
 
 
 def test_each_row_has_the_beta_published_by_then(make_set):
-    sets = [make_set("r1", beta=0.2), MissingParametersError("gone"), make_set("r3", beta=-0.1)]
+    grows = {"epsilon_fill_slope_plus": 0.3, "epsilon_fill_slope_minus": 0.7}
+    gone = MissingParametersError("gone")
+    sets = [make_set("r1", beta=0.2, **grows), gone, make_set("r3", beta=-0.1)]
     begin, end = PUBLISHED_MS - 5000, PUBLISHED_MS + 60_000
     around = fixed_around_fair(refits(sets), Settings(), 1.0, begin, end)
     assert around.time_ms.tolist() == [begin, *refits(sets).published_ms.tolist()]
@@ -117,7 +120,7 @@ def test_each_row_has_the_beta_published_by_then(make_set):
     )
     assert later.beta.tolist() == [0.0, -0.1]
     assert around.bid_depth.shape == (4, 2)
-    assert around.adverse_limit.tolist() == [[1.0, 0.5, 1.0, 0.5]] * 2
+    assert around.adverse_limit.tolist() == [[1.0, 0.5, 1.0, 1.0], [1.0] * 4]
 
 
 @pytest.mark.parametrize(("fair_price", "beta"), [("imbalance", 0.2), ("mid", 0.0)])
