@@ -252,6 +252,19 @@ class FairPriceEntry(ParameterEntry):
     horizon_seconds: Positive | None = None
     looks: NonNegativeInt | None = None
 
+    def in_bp(self, mid: float) -> str:
+        """Return slope and standard error (bp of ``mid``), R squared, and whether it is quoted."""
+        if self.status == "insufficient" or self.beta is None:
+            return "unknown"
+        slope = self.beta if self.beta_slope is None else self.beta_slope
+        words = f"{slope / mid * 1e4:.2f}"
+        if self.beta_slope_se is not None:
+            words += f" ± {self.beta_slope_se / mid * 1e4:.2f}"
+        words += " bp"
+        if self.r2_out_of_sample is not None:
+            words += f" (R² {self.r2_out_of_sample:.2f})"
+        return words if self.significant else f"{words}, not significant"
+
 
 class ValueFunctionEntry(ParameterEntry):
     """Solution in ``value_function.json``: h(q) and the depths of one control problem.
