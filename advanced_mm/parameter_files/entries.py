@@ -236,7 +236,7 @@ class FairPriceEntry(ParameterEntry):
 
     The fair price is mid + ``beta`` * (bid size - ask size) / (bid size + ask size). ``beta``
     (quote currency) is the fitted ``beta_slope``, or 0 where that is not ``significant``.
-    ``r2_out_of_sample`` is how well the first half of the window predicts the second, at most 1;
+    ``r2_out_of_sample`` is how well each half of the window predicts the other, at most 1;
     ``horizon_seconds`` the time over which the mid's moves were fitted, at ``looks`` moments.
     """
 
