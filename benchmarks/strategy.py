@@ -1,0 +1,408 @@
+"""Three live bots side by side: one that looks over REST, the strategy, and a fixed spread.
+
+Each trades on a loopback venue of its own, the same market (one seed), at the same time, each of
+its requests taking 50 ms:
+
+- "REST": looks once a second, quotes around the mid and counts no age;
+- "strategy": as configured;
+- "fixed": as the strategy, but at one depth for ever, the mean of the first optimal ones.
+
+What a resting quote is worth is explained in `benchmarks/resting_value.py`, calls and answers in
+`benchmarks/answered_calls.py`. Mids are those that the collector recorded, orders and fills those
+of the venue's own lists, income and edge those of the performance report. The first half minute
+with all three quoting is not counted.
+
+    python benchmarks/strategy.py                  # 20 minutes
+    python benchmarks/strategy.py --quick          # 3 minutes, without intervals
+    python benchmarks/strategy.py --minutes 60 --json > strategy.json
+
+The exit code is 1 if the strategy missed one of the limits.
+"""
+
+import argparse
+import json
+import logging
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import requests
+from rich.console import Console
+from rich.table import Table
+
+from advanced_mm.cli import configure_logging, run
+from advanced_mm.errors import InputError
+from advanced_mm.journal import QuoteSent, read_journal
+from advanced_mm.marketdata import ShardStore
+from advanced_mm.markets.synthetic import SyntheticParameters
+from advanced_mm.parameter_files import Settings
+from advanced_mm.parameter_files.config import load_config
+from advanced_mm.performance.intervals import Figure, TimeDraws
+from advanced_mm.performance.judge import Wanted, judge_journal
+from advanced_mm.session.session import PaperSession, SessionOptions
+from benchmarks.answered_calls import LATENCY_MS, Call, answered_calls
+from benchmarks.resting_value import PARTS, Worth, promise, stays, worth
+
+ROOT = Path(__file__).resolve().parents[1]
+COIN, SEED, VOLATILITY = "ETH", 4, 0.4
+SETTLE_S, LOOK_S, LIST_S = 30.0, 5.0, 180.0
+LIST_WEIGHT = 20
+HOUR_S: Final = 3600
+OLD_RULES: Mapping[str, Any] = {
+    "own_stream": False,
+    "fair_price": "mid",
+    "quote_age_seconds": 0,
+    "min_quote_age_seconds": 1,
+    "requote_ticks": 2,
+}
+BOTS: Mapping[str, Mapping[str, Any]] = {
+    "REST": OLD_RULES,
+    "strategy": {},
+    "fixed": {"fair_price": "mid"},
+}
+MOST_BEYOND_LATENCY_S, MOST_AGE_S, MOST_WEIGHT, LEAST_SHARE = 0.15, 0.35, 0.5, 0.85
+
+
+class BenchmarkSession(PaperSession):
+    """A live session whose bot may be another strategy of `benchmarks/strategies`."""
+
+    def __init__(self, options: SessionOptions, strategy: str | None = None) -> None:
+        super().__init__(options)
+        self._strategy = strategy
+        self._lists: dict[int, Any] = {}
+        self._listed = float("-inf")
+        self.lists = 0
+
+    def _launch(
+        self, name: str, command: list[str], environment: Mapping[str, str] | None = None
+    ) -> Any:
+        if self._strategy is not None and "--strategy" in command:
+            for option, value in (
+                ("--strategy", self._strategy),
+                ("--strategy-path", str(ROOT / "benchmarks" / "strategies")),
+            ):
+                command[command.index(option) + 1] = value
+        return super()._launch(name, command, environment)
+
+    @property
+    def settings(self) -> Settings:
+        """The bot's settings, as it has read them."""
+        return Settings.from_config(load_config(self.bots[0].configs))
+
+    def ask(self, kind: str) -> list[dict[str, Any]]:
+        """Ask the venue for a list of the bot's account."""
+        asked = {"type": kind, "user": self.bots[0].trading_address}
+        answer = requests.post(f"{self.rest_address}/info", json=asked, timeout=5)
+        return list(answer.json())
+
+    def orders(self, again: bool = False) -> list[dict[str, Any]]:
+        """Return the orders of the account, of which the venue keeps 2000 that have ended.
+
+        It is asked now and then, since a request costs weight, or ``again`` in any case.
+        """
+        if again or time.monotonic() - self._listed >= LIST_S:
+            self._listed = time.monotonic()
+            self.lists += 1
+            self._lists |= {one["order"]["oid"]: one for one in self.ask("historicalOrders")}
+        return list(self._lists.values())
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was measured of one bot; ages in seconds, ``weight`` and ``actions`` a minute."""
+
+    calls: Sequence[Call]
+    ages: Sequence[float]
+    quote_age: float
+    weight: float
+    actions: float
+    worth: Worth
+    worth_at_once: float
+    income: Figure
+    edge: Figure
+    orders: float
+
+    @property
+    def beyond(self) -> float:
+        """Median of the time from call to order beyond the venue's latency, s."""
+        return _median([one.seconds - one.way for one in self.calls])
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; shares of the promise, money USDC."""
+        worth, hourly = self.worth, HOUR_S
+        return {
+            "call_to_order_s": _quantiles([one.seconds for one in self.calls]),
+            "call_to_order_beyond_latency_s": _quantiles(
+                [one.seconds - one.way for one in self.calls]
+            ),
+            "calls": len(self.calls),
+            "age_of_fills_s": _quantiles(self.ages),
+            "fills": len(self.ages),
+            "rest_weight_a_minute": self.weight,
+            "actions_a_minute": self.actions,
+            "orders_a_minute": self.orders,
+            "value_an_hour_a_unit": worth.value * hourly,
+            "promised_an_hour_a_unit": worth.promised * hourly,
+            "promised_with_age_s": self.quote_age,
+            "promised_at_once_an_hour_a_unit": self.worth_at_once * hourly,
+            "share_of_promise": worth.share,
+            "lost": {part: worth.lost[part] / worth.promised for part in PARTS},
+            "dead_after": {why: v / worth.promised for why, v in worth.dead_after.items()},
+            "mean_depth": worth.depth,
+            "resting": worth.resting,
+            "income_an_hour": self.income.to_json(),
+            "edge_per_fill": self.edge.to_json(),
+        }
+
+
+def trade(minutes: float, folder: Path) -> dict[str, Outcome]:
+    """Run the three bots side by side and measure them."""
+    with ExitStack() as stack:
+        sessions = {
+            name: stack.enter_context(
+                BenchmarkSession(
+                    SessionOptions(
+                        root=ROOT,
+                        folder=folder / name,
+                        coin=COIN,
+                        live=True,
+                        seed=SEED,
+                        volatility=VOLATILITY,
+                        overrides=settings,
+                    ),
+                    "Fixed_Spread" if name == "fixed" else None,
+                )
+            )
+            for name, settings in BOTS.items()
+        }
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(_start, sessions.values()))
+        _watch(sessions.values(), SETTLE_S)
+        start_ms = _now_ms()
+        for session in sessions.values():
+            session.orders()
+        _watch(sessions.values(), 60 * minutes)
+        end_ms = _now_ms()
+        live = {}
+        for name, session in sessions.items():
+            session.orders(again=True)
+            live[name] = session.summary(session.look())["live"]
+        fills = {name: session.ask("userFills") for name, session in sessions.items()}
+        for session in sessions.values():
+            session.end_bots()
+        return {
+            name: _measured(session, live[name], fills[name], start_ms, end_ms)
+            for name, session in sessions.items()
+        }
+
+
+def _start(session: BenchmarkSession) -> None:
+    session.start(threading.Event())
+    fault: dict[str, Any] = {"kind": "latency", "milliseconds": LATENCY_MS}
+    requests.post(f"{session.rest_address}/admin/faults", json=fault, timeout=5)
+
+
+def _watch(sessions: Any, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while (now := time.monotonic()) < end:
+        for session in sessions:
+            session.look()
+            session.orders()
+        time.sleep(max(0.0, min(now + LOOK_S, end) - time.monotonic()))
+
+
+def _measured(
+    session: BenchmarkSession,
+    live: Mapping[str, Any],
+    fills: Sequence[Mapping[str, Any]],
+    start_ms: int,
+    end_ms: int,
+) -> Outcome:
+    folder, settings = session.options.folder, session.settings
+    quotes = ShardStore(folder / "HL_data").read(COIN).quotes
+    mids = (quotes.bid + quotes.ask) / 2
+    events = read_journal(folder / "journal").events(QuoteSent)
+    sent = {one.order: one for one in events if isinstance(one, QuoteSent)}
+    counted = [
+        one
+        for one in session.orders()
+        if start_ms - 60_000 <= int(one["order"]["timestamp"]) < end_ms
+    ]
+    placed = {one["order"]["oid"]: int(one["order"]["timestamp"]) for one in counted}
+    market = market_traded()
+    seconds = settings.oldest_quote_seconds()
+    mid = float(np.nanmean(mids))
+    promised = promise(market, settings, mid, seconds)
+    at_once = promise(market, settings, mid, 0.0)
+    minutes = (end_ms - start_ms) / 60_000
+    budget = live["budget"]
+    judged = judge_journal(
+        folder,
+        Wanted(coin=COIN, since_ms=start_ms, until_ms=end_ms, data_dir=folder / "HL_data"),
+    )[0]
+    minute = judged.path.minute_profit
+    draws = TimeDraws(60_000 * np.arange(len(minute), dtype=np.int64))
+    return Outcome(
+        calls=answered_calls(
+            quotes.time_ms, mids, sent, counted, 1000 * settings.min_quote_age_seconds
+        ),
+        ages=[
+            (one["time"] - placed[one["oid"]]) / 1000
+            for one in fills
+            if one["oid"] in placed and not one["crossed"] and start_ms <= one["time"] < end_ms
+        ],
+        quote_age=seconds,
+        weight=(budget["rest_weight_a_minute"] or np.nan) - session.lists * LIST_WEIGHT / minutes,
+        actions=budget["actions_a_minute"] or np.nan,
+        worth=worth(stays(counted, sent), quotes.time_ms, mids, promised, start_ms, end_ms),
+        worth_at_once=at_once.at(settings.q_min),
+        income=draws.mean(minute, "USDC").times(60, "USDC an hour"),
+        edge=judged.figures["edge_per_fill"],
+        orders=sum(at >= start_ms for at in placed.values()) / minutes,
+    )
+
+
+def market_traded() -> SyntheticParameters:
+    """Return the parameters of the market that the venues trade: the venue's own default."""
+    market = SyntheticParameters.for_coin(COIN)
+    return replace(market, sigma=market.sigma * VOLATILITY)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _median(values: Sequence[float]) -> float:
+    return float(np.median(values)) if len(values) else float("nan")
+
+
+def _quantiles(values: Sequence[float]) -> dict[str, float | None]:
+    names = {"median": 0.5, "90%": 0.9}
+    return {
+        name: float(np.quantile(values, share)) if len(values) else None
+        for name, share in names.items()
+    }
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit that the strategy keeps or misses."""
+
+    what: str
+    value: float
+    limit: float
+    at_most: bool = True
+
+    @property
+    def kept(self) -> bool:
+        """Whether the value is within the limit; one that is not known is not."""
+        return self.value <= self.limit if self.at_most else self.value >= self.limit
+
+    def told(self) -> str:
+        """One line."""
+        word = "at most" if self.at_most else "at least"
+        verdict = "kept" if self.kept else "missed"
+        return f"{verdict}: {self.what} {self.value:.3g}, {word} {self.limit:.3g}"
+
+
+def limits(outcomes: Mapping[str, Outcome]) -> list[Limit]:
+    """Compare the strategy with what it has to keep."""
+    one = outcomes["strategy"]
+    return [
+        Limit("from call to order beyond the latency, median s", one.beyond, MOST_BEYOND_LATENCY_S),
+        Limit("age of filled quotes, median s", _median(one.ages), MOST_AGE_S),
+        Limit("REST weight a minute", one.weight, MOST_WEIGHT * outcomes["REST"].weight),
+        Limit("share of the promise", one.worth.share, LEAST_SHARE, at_most=False),
+    ]
+
+
+ROWS: Mapping[str, Callable[[Outcome], str]] = {
+    "call to order, s: median (90%)": lambda one: _with_tail([c.seconds for c in one.calls]),
+    "  beyond the latency": lambda one: _with_tail([c.seconds - c.way for c in one.calls]),
+    "  calls": lambda one: str(len(one.calls)),
+    "age of filled quotes, s: median (90%)": lambda one: _with_tail(one.ages),
+    "fills": lambda one: str(len(one.ages)),
+    "REST weight a minute": lambda one: f"{one.weight:.0f}",
+    "orders a minute": lambda one: f"{one.orders:.1f}",
+    "actions a minute": lambda one: f"{one.actions:.1f}",
+    "mean depth decided, USDC": lambda one: f"{one.worth.depth:.3f}",
+    "time with a quote": lambda one: f"{one.worth.resting:.1%}",
+    "worth of the resting quote, USDC an hour a unit": lambda one: (
+        f"{one.worth.value * HOUR_S:.0f}"
+    ),
+    "  promised, quotes of the age": lambda one: (
+        f"{one.worth.promised * HOUR_S:.0f} ({one.quote_age:g} s)"
+    ),
+    "  promised an instant maker": lambda one: f"{one.worth_at_once * HOUR_S:.0f}",
+    "share of the promise": lambda one: f"{one.worth.share:.1%}",
+    **{
+        f"  lost: {part}": lambda one, part=part: (  # type: ignore[misc]
+            f"{one.worth.lost[part] / one.worth.promised:+.1%}"
+        )
+        for part in PARTS
+    },
+    "income, USDC an hour": lambda one: _with_interval(one.income, 0),
+    "edge per fill, bp": lambda one: _with_interval(one.edge, 2),
+}
+
+
+def _with_tail(values: Sequence[float]) -> str:
+    return f"{_median(values):.3f} ({np.quantile(values, 0.9):.3f})" if len(values) else "-"
+
+
+def _with_interval(figure: Figure, digits: int) -> str:
+    known = np.isfinite(figure.low)
+    interval = f" ({figure.low:+.{digits}f} to {figure.high:+.{digits}f})" if known else ""
+    return f"{figure.value:+.{digits}f}{interval}"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the table and whether the limits are kept; exit code 1 if one is missed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=20.0, help="length (default: %(default)g)")
+    parser.add_argument("--quick", action="store_true", help="3 minutes")
+    parser.add_argument("--json", action="store_true", help="print JSON, nothing else")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR", help="keep what the sessions wrote in this empty folder"
+    )
+    options = parser.parse_args(argv)
+    minutes = 3.0 if options.quick else options.minutes
+    if not minutes >= 2:
+        raise InputError(f"--minutes is {minutes:g}, must be at least 2.")
+    configure_logging()
+    logging.getLogger("ft_rest_client").setLevel(logging.ERROR)  # silent while the bot starts
+    with tempfile.TemporaryDirectory() as temporary:
+        outcomes = trade(minutes, options.keep or Path(temporary))
+    found = limits(outcomes)
+    if options.json:
+        told = {
+            "minutes": minutes,
+            "bots": {name: one.to_json() for name, one in outcomes.items()},
+            "limits": [
+                {"what": o.what, "value": o.value, "limit": o.limit, "kept": o.kept} for o in found
+            ],
+            "load": os.getloadavg()[1],
+        }
+        print(json.dumps(told, indent=1))
+    else:
+        table = Table("", *outcomes)
+        for name, shown in ROWS.items():
+            table.add_row(name, *(shown(one) for one in outcomes.values()))
+        console = Console()
+        console.print(table)
+        for one in found:
+            console.print(one.told(), style="green" if one.kept else "red", highlight=False)
+    return 0 if all(one.kept for one in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
