@@ -12,11 +12,11 @@ What a resting quote is worth is explained in `benchmarks/resting_value.py`, cal
 of the venue's own lists, income and edge those of the performance report. The first half minute
 with all three quoting is not counted.
 
+The exit code is 1 if the strategy missed one of the limits.
+
     python benchmarks/strategy.py                  # 20 minutes
     python benchmarks/strategy.py --quick          # 3 minutes, without intervals
     python benchmarks/strategy.py --minutes 60 --json > strategy.json
-
-The exit code is 1 if the strategy missed one of the limits.
 """
 
 import argparse
@@ -56,6 +56,7 @@ ROOT = Path(__file__).resolve().parents[1]
 COIN, SEED, VOLATILITY = "ETH", 4, 0.4
 SETTLE_S, LOOK_S, LIST_S = 30.0, 5.0, 180.0
 LIST_WEIGHT = 20
+NOTES = "benchmark.json"
 HOUR_S: Final = 3600
 OLD_RULES: Mapping[str, Any] = {
     "own_stream": False,
@@ -93,11 +94,6 @@ class BenchmarkSession(PaperSession):
                 command[command.index(option) + 1] = value
         return super()._launch(name, command, environment)
 
-    @property
-    def settings(self) -> Settings:
-        """The bot's settings, as it has read them."""
-        return Settings.from_config(load_config(self.bots[0].configs))
-
     def ask(self, kind: str) -> list[dict[str, Any]]:
         """Ask the venue for a list of the bot's account."""
         asked = {"type": kind, "user": self.bots[0].trading_address}
@@ -115,6 +111,21 @@ class BenchmarkSession(PaperSession):
             self._lists |= {one["order"]["oid"]: one for one in self.ask("historicalOrders")}
         return list(self._lists.values())
 
+    def note(self, start_ms: int, end_ms: int) -> None:
+        """Write down what the venue knows, beside the recording and the journal."""
+        budget = self.summary(self.look())["live"]["budget"]
+        notes = {
+            "start_ms": start_ms,
+            "end_ms": end_ms,
+            "settings": Settings.from_config(load_config(self.bots[0].configs)).model_dump(),
+            "weight": budget["rest_weight_a_minute"],
+            "actions": budget["actions_a_minute"],
+            "lists": self.lists,
+            "fills": self.ask("userFills"),
+            "orders": self.orders(again=True),
+        }
+        (self.options.folder / NOTES).write_text(json.dumps(notes))
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -130,6 +141,7 @@ class Outcome:
     income: Figure
     edge: Figure
     orders: float
+    minutes: float
 
     @property
     def beyond(self) -> float:
@@ -140,6 +152,7 @@ class Outcome:
         """Plain values; shares of the promise, money USDC."""
         worth, hourly = self.worth, HOUR_S
         return {
+            "minutes": self.minutes,
             "call_to_order_s": _quantiles([one.seconds for one in self.calls]),
             "call_to_order_beyond_latency_s": _quantiles(
                 [one.seconds - one.way for one in self.calls]
@@ -192,17 +205,15 @@ def trade(minutes: float, folder: Path) -> dict[str, Outcome]:
             session.orders()
         _watch(sessions.values(), 60 * minutes)
         end_ms = _now_ms()
-        live = {}
-        for name, session in sessions.items():
-            session.orders(again=True)
-            live[name] = session.summary(session.look())["live"]
-        fills = {name: session.ask("userFills") for name, session in sessions.items()}
         for session in sessions.values():
+            session.note(start_ms, end_ms)
             session.end_bots()
-        return {
-            name: _measured(session, live[name], fills[name], start_ms, end_ms)
-            for name, session in sessions.items()
-        }
+    return measured(folder)
+
+
+def measured(folder: Path) -> dict[str, Outcome]:
+    """Measure the bots from what their sessions left in a folder."""
+    return {name: _measured(folder / name) for name in BOTS}
 
 
 def _start(session: BenchmarkSession) -> None:
@@ -220,21 +231,20 @@ def _watch(sessions: Any, seconds: float) -> None:
         time.sleep(max(0.0, min(now + LOOK_S, end) - time.monotonic()))
 
 
-def _measured(
-    session: BenchmarkSession,
-    live: Mapping[str, Any],
-    fills: Sequence[Mapping[str, Any]],
-    start_ms: int,
-    end_ms: int,
-) -> Outcome:
-    folder, settings = session.options.folder, session.settings
+def _measured(folder: Path) -> Outcome:
+    try:
+        noted = json.loads((folder / NOTES).read_text())
+    except OSError as error:
+        raise InputError(f"{folder / NOTES} cannot be read ({error.strerror}).") from error
+    settings = Settings.model_validate(noted["settings"])
+    start_ms, end_ms, fills = noted["start_ms"], noted["end_ms"], noted["fills"]
     quotes = ShardStore(folder / "HL_data").read(COIN).quotes
     mids = (quotes.bid + quotes.ask) / 2
     events = read_journal(folder / "journal").events(QuoteSent)
     sent = {one.order: one for one in events if isinstance(one, QuoteSent)}
     counted = [
         one
-        for one in session.orders()
+        for one in noted["orders"]
         if start_ms - 60_000 <= int(one["order"]["timestamp"]) < end_ms
     ]
     placed = {one["order"]["oid"]: int(one["order"]["timestamp"]) for one in counted}
@@ -244,13 +254,7 @@ def _measured(
     promised = promise(market, settings, mid, seconds)
     at_once = promise(market, settings, mid, 0.0)
     minutes = (end_ms - start_ms) / 60_000
-    budget = live["budget"]
-    judged = judge_journal(
-        folder,
-        Wanted(coin=COIN, since_ms=start_ms, until_ms=end_ms, data_dir=folder / "HL_data"),
-    )[0]
-    minute = judged.path.minute_profit
-    draws = TimeDraws(60_000 * np.arange(len(minute), dtype=np.int64))
+    income, edge = _earned(folder, start_ms, end_ms)
     return Outcome(
         calls=answered_calls(
             quotes.time_ms, mids, sent, counted, 1000 * settings.min_quote_age_seconds
@@ -261,14 +265,28 @@ def _measured(
             if one["oid"] in placed and not one["crossed"] and start_ms <= one["time"] < end_ms
         ],
         quote_age=seconds,
-        weight=(budget["rest_weight_a_minute"] or np.nan) - session.lists * LIST_WEIGHT / minutes,
-        actions=budget["actions_a_minute"] or np.nan,
+        weight=noted["weight"] - noted["lists"] * LIST_WEIGHT / minutes,
+        actions=noted["actions"],
         worth=worth(stays(counted, sent), quotes.time_ms, mids, promised, start_ms, end_ms),
         worth_at_once=at_once.at(settings.q_min),
-        income=draws.mean(minute, "USDC").times(60, "USDC an hour"),
-        edge=judged.figures["edge_per_fill"],
+        income=income,
+        edge=edge,
         orders=sum(at >= start_ms for at in placed.values()) / minutes,
+        minutes=minutes,
     )
+
+
+def _earned(folder: Path, start_ms: int, end_ms: int) -> tuple[Figure, Figure]:
+    """Return the income of an hour and the edge of a fill, as the performance report has them."""
+    wanted = Wanted(coin=COIN, since_ms=start_ms, until_ms=end_ms, data_dir=folder / "HL_data")
+    try:
+        judged = judge_journal(folder, wanted)[0]
+    except InputError:  # there are no fills
+        return Figure(0.0, "USDC an hour"), Figure(np.nan, "bp")
+    minute = judged.path.minute_profit
+    draws = TimeDraws(60_000 * np.arange(len(minute), dtype=np.int64))
+    hourly = draws.mean(minute, "USDC").times(60, "USDC an hour")
+    return hourly, judged.figures["edge_per_fill"]
 
 
 def market_traded() -> SyntheticParameters:
@@ -326,6 +344,7 @@ def limits(outcomes: Mapping[str, Outcome]) -> list[Limit]:
 
 
 ROWS: Mapping[str, Callable[[Outcome], str]] = {
+    "minutes": lambda one: f"{one.minutes:.1f}",
     "call to order, s: median (90%)": lambda one: _with_tail([c.seconds for c in one.calls]),
     "  beyond the latency": lambda one: _with_tail([c.seconds - c.way for c in one.calls]),
     "  calls": lambda one: str(len(one.calls)),
@@ -374,18 +393,25 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--keep", type=Path, metavar="DIR", help="keep what the sessions wrote in this empty folder"
     )
+    parser.add_argument(
+        "--again", type=Path, metavar="DIR", help="measure what was kept, without trading"
+    )
     options = parser.parse_args(argv)
     minutes = 3.0 if options.quick else options.minutes
     if not minutes >= 2:
         raise InputError(f"--minutes is {minutes:g}, must be at least 2.")
+    if options.keep is not None and options.keep.is_dir() and any(options.keep.iterdir()):
+        raise InputError(f"--keep {options.keep} is not empty: name an empty folder or a new one.")
     configure_logging()
     logging.getLogger("ft_rest_client").setLevel(logging.ERROR)  # silent while the bot starts
     with tempfile.TemporaryDirectory() as temporary:
-        outcomes = trade(minutes, options.keep or Path(temporary))
+        if options.again is not None:
+            outcomes = measured(options.again)
+        else:
+            outcomes = trade(minutes, options.keep or Path(temporary))
     found = limits(outcomes)
     if options.json:
         told = {
-            "minutes": minutes,
             "bots": {name: one.to_json() for name, one in outcomes.items()},
             "limits": [
                 {"what": o.what, "value": o.value, "limit": o.limit, "kept": o.kept} for o in found

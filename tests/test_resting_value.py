@@ -1,5 +1,6 @@
 """The benchmark's arithmetic: what a resting quote is worth, and where the rest is lost."""
 
+import json
 from dataclasses import replace
 from math import exp
 
@@ -9,7 +10,10 @@ import pytest
 from advanced_mm.journal import QuoteSent
 from advanced_mm.markets.synthetic import SyntheticParameters
 from advanced_mm.parameter_files import Settings
-from benchmarks.resting_value import PARTS, Stay, promise, stays, worth
+from advanced_mm.performance.intervals import Figure
+from benchmarks import strategy
+from benchmarks.answered_calls import Call
+from benchmarks.resting_value import PARTS, Stay, Worth, promise, stays, worth
 
 MARKET = SyntheticParameters(sigma=0.4)
 SETTINGS = Settings(phi=0.0)
@@ -115,3 +119,54 @@ def test_orders_are_those_of_the_venue_with_the_depths_of_the_journal():
     (found,) = stays(history, {"7": sent})
     assert (found.placed_ms, found.ended_ms, found.ended) == (5, 8, "canceled")
     assert found.depth == pytest.approx(0.8)  # from the mid: the fair price is 0.2 above it
+
+
+def outcome(**changed):
+    kept = strategy.Outcome(
+        calls=[Call(0.2, 0.1), Call(0.3, 0.1)],
+        ages=[0.1, 0.3, 0.9],
+        quote_age=0.4,
+        weight=100.0,
+        actions=90.0,
+        worth=Worth(0.05, 0.045, dict.fromkeys(PARTS, 0.00125), {"filled": 0.00125}, 1.2, 0.97),
+        worth_at_once=0.06,
+        income=Figure(120.0, "USDC an hour", -10.0, 250.0, 20),
+        edge=Figure(1.5, "bp", 0.5, 2.5, 40),
+        orders=45.0,
+        minutes=20.0,
+    )
+    return replace(kept, **changed)
+
+
+REST_BOT = outcome(weight=250.0, calls=[], ages=[])
+
+
+def test_the_limits_are_those_of_the_strategy_and_half_of_the_weight_over_rest():
+    kept = strategy.limits({"REST": REST_BOT, "strategy": outcome()})
+    assert [one.value for one in kept] == pytest.approx([0.15, 0.3, 100, 0.9])
+    assert all(one.kept for one in kept)
+    slow = outcome(calls=[Call(0.3, 0.1)], ages=[0.4], weight=126.0)
+    slow = replace(slow, worth=replace(slow.worth, value=0.04))
+    missed = strategy.limits({"REST": REST_BOT, "strategy": slow})
+    assert not any(one.kept for one in missed)
+    unknown = outcome(calls=[], ages=[])
+    assert not strategy.limits({"REST": REST_BOT, "strategy": unknown})[0].kept
+
+
+def test_a_run_is_shown_as_a_table_or_as_json(monkeypatch, capsys):
+    outcomes = {"REST": REST_BOT, "strategy": outcome(), "fixed": outcome()}
+    monkeypatch.setattr(strategy, "trade", lambda minutes, folder: outcomes)
+    monkeypatch.setattr(strategy, "configure_logging", lambda: None)
+    monkeypatch.setenv("COLUMNS", "200")
+    assert strategy.main(["--quick"]) == 0
+    shown = capsys.readouterr().out
+    for cell in ("0.250 (0.290)", "90.0%", "+2.5%", "180 (0.4 s)", "+120 (-10 to +250)"):
+        assert cell in shown, cell
+    assert shown.count("kept: ") == 4
+    outcomes["strategy"] = outcome(ages=[1.0])
+    assert strategy.main(["--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["bots"]["REST"]["minutes"] == 20
+    assert told["bots"]["strategy"]["share_of_promise"] == pytest.approx(0.9)
+    assert sum(told["bots"]["fixed"]["lost"].values()) == pytest.approx(0.1)
+    assert [one["kept"] for one in told["limits"]] == [True, False, True, True]

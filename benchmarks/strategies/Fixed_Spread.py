@@ -1,7 +1,5 @@
 """The strategy with one depth around the mid, both ways and for ever: that of its first refit."""
 
-import math
-
 from advanced_mm.parameter_files import ParameterSet
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import Quoter, Side
@@ -17,14 +15,11 @@ class FixedQuoter(Quoter):
         self, parameters: ParameterSet, side: Side, inventory: int, mid: float
     ) -> float | None:
         if self._fixed is None:
+            best = super()._depth
             inventories = range(self.settings.q_min, self.settings.q_max + 1)
-            depths = [
-                depth
-                for units in inventories
-                for one in ("bid", "ask")
-                if (depth := super()._depth(parameters, one, units, mid)) is not None
-                and math.isfinite(depth)
-            ]
+            sides: tuple[Side, Side] = ("bid", "ask")
+            asked = [best(parameters, one, units, mid) for units in inventories for one in sides]
+            depths = [depth for depth in asked if depth is not None]
             if not depths:
                 return None
             self._fixed = sum(depths) / len(depths)
