@@ -27,17 +27,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import requests
 from rich.console import Console
-from rich.table import Table
 
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
@@ -49,15 +48,15 @@ from advanced_mm.parameter_files.config import load_config
 from advanced_mm.performance.intervals import Figure, TimeDraws
 from advanced_mm.performance.judge import Wanted, judge_journal
 from advanced_mm.session.session import PaperSession, SessionOptions
-from benchmarks.answered_calls import LATENCY_MS, Call, answered_calls
-from benchmarks.resting_value import PARTS, Worth, promise, stays, worth
+from benchmarks.answered_calls import LATENCY_MS, answered_calls
+from benchmarks.resting_value import Worth, promise, stays, worth
+from benchmarks.strategy_outcome import MOST_AGE_S, Outcome, limits, table
 
 ROOT = Path(__file__).resolve().parents[1]
 COIN, SEED, VOLATILITY = "ETH", 4, 0.4
 SETTLE_S, LOOK_S, LIST_S = 30.0, 5.0, 180.0
 LIST_WEIGHT = 20
 NOTES = "benchmark.json"
-HOUR_S: Final = 3600
 OLD_RULES: Mapping[str, Any] = {
     "own_stream": False,
     "fair_price": "mid",
@@ -70,7 +69,6 @@ BOTS: Mapping[str, Mapping[str, Any]] = {
     "strategy": {},
     "fixed": {"fair_price": "mid"},
 }
-MOST_BEYOND_LATENCY_S, MOST_AGE_S, MOST_WEIGHT, LEAST_SHARE = 0.15, 0.35, 0.5, 0.85
 
 
 class BenchmarkSession(PaperSession):
@@ -125,56 +123,6 @@ class BenchmarkSession(PaperSession):
             "orders": self.orders(again=True),
         }
         (self.options.folder / NOTES).write_text(json.dumps(notes))
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What was measured of one bot; ages in seconds, ``weight`` and ``actions`` a minute."""
-
-    calls: Sequence[Call]
-    ages: Sequence[float]
-    quote_age: float
-    weight: float
-    actions: float
-    worth: Worth
-    worth_at_once: float
-    income: Figure
-    edge: Figure
-    orders: float
-    minutes: float
-
-    @property
-    def beyond(self) -> float:
-        """Median of the time from call to order beyond the venue's latency, s."""
-        return _median([one.seconds - one.way for one in self.calls])
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values; shares of the promise, money USDC."""
-        worth, hourly = self.worth, HOUR_S
-        return {
-            "minutes": self.minutes,
-            "call_to_order_s": _quantiles([one.seconds for one in self.calls]),
-            "call_to_order_beyond_latency_s": _quantiles(
-                [one.seconds - one.way for one in self.calls]
-            ),
-            "calls": len(self.calls),
-            "age_of_fills_s": _quantiles(self.ages),
-            "fills": len(self.ages),
-            "rest_weight_a_minute": self.weight,
-            "actions_a_minute": self.actions,
-            "orders_a_minute": self.orders,
-            "value_an_hour_a_unit": worth.value * hourly,
-            "promised_an_hour_a_unit": worth.promised * hourly,
-            "promised_with_age_s": self.quote_age,
-            "promised_at_once_an_hour_a_unit": self.worth_at_once * hourly,
-            "share_of_promise": worth.share,
-            "lost": {part: worth.lost[part] / worth.promised for part in PARTS},
-            "dead_after": {why: v / worth.promised for why, v in worth.dead_after.items()},
-            "mean_depth": worth.depth,
-            "resting": worth.resting,
-            "income_an_hour": self.income.to_json(),
-            "edge_per_fill": self.edge.to_json(),
-        }
 
 
 def trade(minutes: float, folder: Path) -> dict[str, Outcome]:
@@ -251,8 +199,12 @@ def _measured(folder: Path) -> Outcome:
     market = market_traded()
     seconds = settings.oldest_quote_seconds()
     mid = float(np.nanmean(mids))
-    promised = promise(market, settings, mid, seconds)
-    at_once = promise(market, settings, mid, 0.0)
+    orders = stays(counted, sent)
+
+    def beside(seconds: float) -> Worth:
+        promised = promise(market, settings, mid, seconds)
+        return worth(orders, quotes.time_ms, mids, promised, start_ms, end_ms)
+
     minutes = (end_ms - start_ms) / 60_000
     income, edge = _earned(folder, start_ms, end_ms)
     return Outcome(
@@ -267,8 +219,9 @@ def _measured(folder: Path) -> Outcome:
         quote_age=seconds,
         weight=noted["weight"] - noted["lists"] * LIST_WEIGHT / minutes,
         actions=noted["actions"],
-        worth=worth(stays(counted, sent), quotes.time_ms, mids, promised, start_ms, end_ms),
-        worth_at_once=at_once.at(settings.q_min),
+        worth=beside(MOST_AGE_S),
+        own=beside(seconds),
+        at_once=beside(0.0).promised,
         income=income,
         edge=edge,
         orders=sum(at >= start_ms for at in placed.values()) / minutes,
@@ -297,91 +250,6 @@ def market_traded() -> SyntheticParameters:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _median(values: Sequence[float]) -> float:
-    return float(np.median(values)) if len(values) else float("nan")
-
-
-def _quantiles(values: Sequence[float]) -> dict[str, float | None]:
-    names = {"median": 0.5, "90%": 0.9}
-    return {
-        name: float(np.quantile(values, share)) if len(values) else None
-        for name, share in names.items()
-    }
-
-
-@dataclass(frozen=True)
-class Limit:
-    """A limit that the strategy keeps or misses."""
-
-    what: str
-    value: float
-    limit: float
-    at_most: bool = True
-
-    @property
-    def kept(self) -> bool:
-        """Whether the value is within the limit; one that is not known is not."""
-        return self.value <= self.limit if self.at_most else self.value >= self.limit
-
-    def told(self) -> str:
-        """One line."""
-        word = "at most" if self.at_most else "at least"
-        verdict = "kept" if self.kept else "missed"
-        return f"{verdict}: {self.what} {self.value:.3g}, {word} {self.limit:.3g}"
-
-
-def limits(outcomes: Mapping[str, Outcome]) -> list[Limit]:
-    """Compare the strategy with what it has to keep."""
-    one = outcomes["strategy"]
-    return [
-        Limit("from call to order beyond the latency, median s", one.beyond, MOST_BEYOND_LATENCY_S),
-        Limit("age of filled quotes, median s", _median(one.ages), MOST_AGE_S),
-        Limit("REST weight a minute", one.weight, MOST_WEIGHT * outcomes["REST"].weight),
-        Limit("share of the promise", one.worth.share, LEAST_SHARE, at_most=False),
-    ]
-
-
-ROWS: Mapping[str, Callable[[Outcome], str]] = {
-    "minutes": lambda one: f"{one.minutes:.1f}",
-    "call to order, s: median (90%)": lambda one: _with_tail([c.seconds for c in one.calls]),
-    "  beyond the latency": lambda one: _with_tail([c.seconds - c.way for c in one.calls]),
-    "  calls": lambda one: str(len(one.calls)),
-    "age of filled quotes, s: median (90%)": lambda one: _with_tail(one.ages),
-    "fills": lambda one: str(len(one.ages)),
-    "REST weight a minute": lambda one: f"{one.weight:.0f}",
-    "orders a minute": lambda one: f"{one.orders:.1f}",
-    "actions a minute": lambda one: f"{one.actions:.1f}",
-    "mean depth decided, USDC": lambda one: f"{one.worth.depth:.3f}",
-    "time with a quote": lambda one: f"{one.worth.resting:.1%}",
-    "worth of the resting quote, USDC an hour a unit": lambda one: (
-        f"{one.worth.value * HOUR_S:.0f}"
-    ),
-    "  promised, quotes of the age": lambda one: (
-        f"{one.worth.promised * HOUR_S:.0f} ({one.quote_age:g} s)"
-    ),
-    "  promised an instant maker": lambda one: f"{one.worth_at_once * HOUR_S:.0f}",
-    "share of the promise": lambda one: f"{one.worth.share:.1%}",
-    **{
-        f"  lost: {part}": lambda one, part=part: (  # type: ignore[misc]
-            f"{one.worth.lost[part] / one.worth.promised:+.1%}"
-        )
-        for part in PARTS
-    },
-    "income, USDC an hour": lambda one: _with_interval(one.income, 0),
-    "edge per fill, bp": lambda one: _with_interval(one.edge, 2),
-}
-
-
-def _with_tail(values: Sequence[float]) -> str:
-    return f"{_median(values):.3f} ({np.quantile(values, 0.9):.3f})" if len(values) else "-"
-
-
-def _with_interval(figure: Figure, digits: int) -> str:
-    known = np.isfinite(figure.low)
-    interval = f" ({figure.low:+.{digits}f} to {figure.high:+.{digits}f})" if known else ""
-    return f"{figure.value:+.{digits}f}{interval}"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -420,11 +288,8 @@ def main(argv: list[str] | None = None) -> int:
         }
         print(json.dumps(told, indent=1))
     else:
-        table = Table("", *outcomes)
-        for name, shown in ROWS.items():
-            table.add_row(name, *(shown(one) for one in outcomes.values()))
         console = Console()
-        console.print(table)
+        console.print(table(outcomes))
         for one in found:
             console.print(one.told(), style="green" if one.kept else "red", highlight=False)
     return 0 if all(one.kept for one in found) else 1

@@ -14,6 +14,7 @@ from advanced_mm.performance.intervals import Figure
 from benchmarks import strategy
 from benchmarks.answered_calls import Call
 from benchmarks.resting_value import PARTS, Stay, Worth, promise, stays, worth
+from benchmarks.strategy_outcome import Outcome, limits
 
 MARKET = SyntheticParameters(sigma=0.4)
 SETTINGS = Settings(phi=0.0)
@@ -121,15 +122,19 @@ def test_orders_are_those_of_the_venue_with_the_depths_of_the_journal():
     assert found.depth == pytest.approx(0.8)  # from the mid: the fair price is 0.2 above it
 
 
+WORTH = Worth(0.05, 0.045, dict.fromkeys(PARTS, 0.00125), {"filled": 0.00125}, 1.2, 0.97)
+
+
 def outcome(**changed):
-    kept = strategy.Outcome(
+    kept = Outcome(
         calls=[Call(0.2, 0.1), Call(0.3, 0.1)],
         ages=[0.1, 0.3, 0.9],
         quote_age=0.4,
         weight=100.0,
         actions=90.0,
-        worth=Worth(0.05, 0.045, dict.fromkeys(PARTS, 0.00125), {"filled": 0.00125}, 1.2, 0.97),
-        worth_at_once=0.06,
+        worth=WORTH,
+        own=replace(WORTH, promised=0.048),
+        at_once=0.06,
         income=Figure(120.0, "USDC an hour", -10.0, 250.0, 20),
         edge=Figure(1.5, "bp", 0.5, 2.5, 40),
         orders=45.0,
@@ -142,15 +147,15 @@ REST_BOT = outcome(weight=250.0, calls=[], ages=[])
 
 
 def test_the_limits_are_those_of_the_strategy_and_half_of_the_weight_over_rest():
-    kept = strategy.limits({"REST": REST_BOT, "strategy": outcome()})
-    assert [one.value for one in kept] == pytest.approx([0.15, 0.3, 100, 0.9])
+    kept = limits({"REST": REST_BOT, "strategy": outcome()})
+    assert [one.value for one in kept] == pytest.approx([0.15, 0.3, 100, 0.9, 0.9375])
     assert all(one.kept for one in kept)
     slow = outcome(calls=[Call(0.3, 0.1)], ages=[0.4], weight=126.0)
-    slow = replace(slow, worth=replace(slow.worth, value=0.04))
-    missed = strategy.limits({"REST": REST_BOT, "strategy": slow})
+    slow = replace(slow, worth=replace(WORTH, value=0.04), own=replace(WORTH, value=0.04))
+    missed = limits({"REST": REST_BOT, "strategy": slow})
     assert not any(one.kept for one in missed)
     unknown = outcome(calls=[], ages=[])
-    assert not strategy.limits({"REST": REST_BOT, "strategy": unknown})[0].kept
+    assert not limits({"REST": REST_BOT, "strategy": unknown})[0].kept
 
 
 def test_a_run_is_shown_as_a_table_or_as_json(monkeypatch, capsys):
@@ -160,13 +165,13 @@ def test_a_run_is_shown_as_a_table_or_as_json(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "200")
     assert strategy.main(["--quick"]) == 0
     shown = capsys.readouterr().out
-    for cell in ("0.250 (0.290)", "90.0%", "+2.5%", "180 (0.4 s)", "+120 (-10 to +250)"):
+    for cell in ("0.250 (0.290)", "90.0%", "+2.5%", "173 (0.4 s)", "+120 (-10 to +250)"):
         assert cell in shown, cell
-    assert shown.count("kept: ") == 4
+    assert shown.count("kept: ") == 5
     outcomes["strategy"] = outcome(ages=[1.0])
     assert strategy.main(["--json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert told["bots"]["REST"]["minutes"] == 20
     assert told["bots"]["strategy"]["share_of_promise"] == pytest.approx(0.9)
     assert sum(told["bots"]["fixed"]["lost"].values()) == pytest.approx(0.1)
-    assert [one["kept"] for one in told["limits"]] == [True, False, True, True]
+    assert [one["kept"] for one in told["limits"]] == [True, False, True, True, True]
