@@ -1,0 +1,144 @@
+"""Speed of a live bot: from a touch that calls for a new quote to that quote at the venue.
+
+Runs live sessions on the loopback venue, each request taking 50 ms there: one that asks over REST
+once a second, two with a websocket of their own. Calls and answers are those of
+`benchmarks/answered_calls.py`; two requests, a cancel and an order, take 0.1 s. Touches are those
+that the collector recorded, orders those of the venue's own list.
+
+    python benchmarks/eyes.py                 # 15 minutes
+    python benchmarks/eyes.py --minutes 2     # minimum: the first minute is not counted
+"""
+
+import argparse
+import logging
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import requests
+from rich.console import Console
+from rich.table import Table
+
+from advanced_mm.cli import configure_logging, run
+from advanced_mm.errors import InputError
+from advanced_mm.journal import QuoteSent, read_journal
+from advanced_mm.marketdata import ShardStore
+from advanced_mm.session.session import PaperSession, SessionOptions
+from benchmarks.answered_calls import LATENCY_MS, answered_calls
+
+ROOT = Path(__file__).resolve().parents[1]
+LEAST_AGE_S = 1.0
+CASES: dict[str, dict[str, Any]] = {
+    "REST, once a second": {"own_stream": False},
+    "own websocket": {"own_stream": True},
+    "own websocket, least age 0.2 s": {"own_stream": True, "min_quote_age_seconds": 0.2},
+}
+
+
+@dataclass
+class Outcome:
+    """One session: seconds from call to order, seconds filled quotes rested, weight a minute."""
+
+    delays: list[float] = field(default_factory=list)
+    ages: list[float] = field(default_factory=list)
+    weight: float = 0.0
+    orders: float = 0.0
+    income: float = 0.0
+
+
+def trade(settings: dict[str, Any], minutes: float, folder: Path) -> Outcome:
+    """Run a live session and measure it."""
+    options = SessionOptions(
+        root=ROOT,
+        folder=folder,
+        live=True,
+        overrides={"min_quote_age_seconds": LEAST_AGE_S, **settings},
+    )
+    with PaperSession(options) as session:
+        session.start(threading.Event())
+        fault: dict[str, Any] = {"kind": "latency", "milliseconds": LATENCY_MS}
+        requests.post(f"{session.rest_address}/admin/faults", json=fault, timeout=5)
+        deadline = time.monotonic() + 60 * minutes
+        while time.monotonic() < deadline:
+            session.look()
+            time.sleep(1)
+        live = session.summary(session.look())["live"]
+        session.end_bots()
+        user = session.bots[0].trading_address
+        history, fills = (
+            requests.post(
+                f"{session.rest_address}/info", json={"type": kind, "user": user}, timeout=5
+            ).json()
+            for kind in ("historicalOrders", "userFills")
+        )
+    record = next(iter(live["accounts"].values()))
+    placed = {one["order"]["oid"]: one for one in history}
+    outcome = Outcome(
+        weight=live["budget"]["rest_weight_a_minute"],
+        orders=len(history) / minutes,
+        income=record["money"]["value"] - 10_000,
+        ages=[
+            (one["time"] - placed[one["oid"]]["order"]["timestamp"]) / 1000
+            for one in fills
+            if one["oid"] in placed and not one["crossed"]
+        ],
+    )
+    outcome.delays = delays(
+        folder, history, 1000 * settings.get("min_quote_age_seconds", LEAST_AGE_S)
+    )
+    return outcome
+
+
+def delays(folder: Path, history: list[dict[str, Any]], least_age_ms: float) -> list[float]:
+    """Return `answered_calls` of a session's folder and the venue's list of orders."""
+    quotes = ShardStore(folder / "HL_data").read("ETH").quotes
+    events = read_journal(folder / "journal").events(QuoteSent)
+    sent = {one.order: one for one in events if isinstance(one, QuoteSent)}
+    mids = (quotes.bid + quotes.ask) / 2
+    calls = answered_calls(quotes.time_ms, mids, sent, history, least_age_ms)
+    return [one.seconds for one in calls]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the table; exit code 0."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "--minutes", type=float, default=5.0, help="length of each session (default: %(default)g)"
+    )
+    minutes = parser.parse_args(argv).minutes
+    configure_logging()
+    logging.getLogger("ft_rest_client").setLevel(logging.ERROR)  # silent while the bot starts
+    if not minutes >= 2:
+        raise InputError(
+            f"--minutes is {minutes:g}, must be at least 2: the first minute is not counted."
+        )
+    table = Table(
+        "", "call to order, s: median", "90%", "calls", "age of fills, s: median", "fills",
+        "REST weight/min", "orders/min", "income, USDC",
+    )  # fmt: skip
+    for name, settings in CASES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            outcome = trade(settings, minutes, Path(folder))
+        took = outcome.delays or [float("nan")]
+        table.add_row(
+            name,
+            f"{np.median(took):.3f}",
+            f"{np.quantile(took, 0.9):.3f}",
+            str(len(outcome.delays)),
+            f"{np.median(outcome.ages or [float('nan')]):.2f}",
+            str(len(outcome.ages)),
+            f"{outcome.weight:.0f}",
+            f"{outcome.orders:.1f}",
+            f"{outcome.income:+.2f}",
+        )
+    Console().print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
