@@ -12,7 +12,8 @@ split so that the parts add up exactly: at each moment
 - else, from the promise to the quote as it is:
   age: f where it would be put now less f where it rests, and what the promise counts for age;
   ticks: f at the depth decided on less f at that depth's price on the grid;
-  estimates: f at the best depth less f at the depth decided on, which comes from fitted parameters.
+  counted age: f at the best depth less f at the best one for the age that the settings count;
+  estimates: f there less f at the depth decided on, which comes from fitted parameters.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,7 +41,7 @@ Float1D = npt.NDArray[np.float64]
 Int1D = npt.NDArray[np.int64]
 
 STEP_MS: Final = 100
-PARTS: Final = ("dead", "age", "ticks", "estimates")
+PARTS: Final = ("dead", "age", "ticks", "counted age", "estimates")
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,7 @@ def worth(
     promised: Promise,
     start_ms: int,
     end_ms: int,
+    counted: Promise | None = None,
 ) -> Worth:
     """Follow the resting quote in steps of `STEP_MS`.
 
@@ -206,7 +208,10 @@ def worth(
         What to compare with.
     start_ms, end_ms
         The time to look at, the end excluded.
+    counted
+        The promise for the age that the bot's settings count, if that is another.
     """
+    counted = counted or promised
     at = np.arange(start_ms, end_ms, STEP_MS, dtype=np.int64)
     known = np.isfinite(mids)
     place = np.searchsorted(time_ms[known], at, side="right") - 1
@@ -232,11 +237,13 @@ def worth(
         # On the grid, away from the mid; the product has lost the last digits of a whole number.
         ticks = sign * (mid[here] + sign * order.depth) / order.tick
         placed_now = sign * np.ceil(ticks - 1e-6) * order.tick
-        best = promised.depth.get((order.side, order.units), order.depth)
-        ideal, decided, on_grid, actual = (
+        key = order.side, order.units
+        best = promised.depth.get(key, order.depth)
+        ideal, for_age, decided, on_grid, actual = (
             promised.value(order.side, order.units, np.asarray(depth))
             for depth in (
                 best,
+                counted.depth.get(key, best),
                 order.depth,
                 sign * (placed_now - mid[here]),
                 sign * (order.price - mid[here]),
@@ -246,7 +253,8 @@ def worth(
         depths[here] = order.depth
         lost["age"][here] = (on_grid - actual) + (total[here] - ideal)
         lost["ticks"][here] = decided - on_grid
-        lost["estimates"][here] = ideal - decided
+        lost["counted age"][here] = ideal - for_age
+        lost["estimates"][here] = for_age - decided
     return Worth(
         promised=float(total.mean()),
         value=float(value.mean()),

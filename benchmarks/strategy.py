@@ -190,37 +190,41 @@ def _measured(folder: Path) -> Outcome:
     mids = (quotes.bid + quotes.ask) / 2
     events = read_journal(folder / "journal").events(QuoteSent)
     sent = {one.order: one for one in events if isinstance(one, QuoteSent)}
-    counted = [
+    listed = [
         one
         for one in noted["orders"]
         if start_ms - 60_000 <= int(one["order"]["timestamp"]) < end_ms
     ]
-    placed = {one["order"]["oid"]: int(one["order"]["timestamp"]) for one in counted}
+    placed = {one["order"]["oid"]: int(one["order"]["timestamp"]) for one in listed}
     market = market_traded()
-    seconds = settings.oldest_quote_seconds()
     mid = float(np.nanmean(mids))
-    orders = stays(counted, sent)
+    orders = stays(listed, sent)
+    if not orders:
+        raise InputError(f"{folder.name} sent no order that could be measured: see {folder}/logs.")
+
+    counted_age = settings.oldest_quote_seconds()
+    counted = promise(market, settings, mid, counted_age)
 
     def beside(seconds: float) -> Worth:
         promised = promise(market, settings, mid, seconds)
-        return worth(orders, quotes.time_ms, mids, promised, start_ms, end_ms)
+        return worth(orders, quotes.time_ms, mids, promised, start_ms, end_ms, counted)
 
     minutes = (end_ms - start_ms) / 60_000
     income, edge = _earned(folder, start_ms, end_ms)
     return Outcome(
         calls=answered_calls(
-            quotes.time_ms, mids, sent, counted, 1000 * settings.min_quote_age_seconds
+            quotes.time_ms, mids, sent, listed, 1000 * settings.min_quote_age_seconds
         ),
         ages=[
             (one["time"] - placed[one["oid"]]) / 1000
             for one in fills
             if one["oid"] in placed and not one["crossed"] and start_ms <= one["time"] < end_ms
         ],
-        quote_age=seconds,
+        quote_age=counted_age,
         weight=noted["weight"] - noted["lists"] * LIST_WEIGHT / minutes,
         actions=noted["actions"],
         worth=beside(MOST_AGE_S),
-        own=beside(seconds),
+        own=beside(counted_age),
         at_once=beside(0.0).promised,
         income=income,
         edge=edge,

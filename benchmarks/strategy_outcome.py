@@ -173,7 +173,9 @@ def _with_interval(figure: Figure, digits: int) -> str:
 
 def table(outcomes: Mapping[str, Outcome]) -> Table:
     """Return the figures side by side."""
-    shown = Table("", *outcomes)
+    shown = Table()
+    for heading in ("", *outcomes):
+        shown.add_column(heading, no_wrap=True)
     for name, cell in ROWS.items():
         shown.add_row(name, *(cell(one) for one in outcomes.values()))
     return shown

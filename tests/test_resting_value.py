@@ -91,6 +91,16 @@ def test_time_without_a_quote_loses_the_promise_and_says_after_what():
     assert found.lost["dead"] == pytest.approx(sum(found.dead_after.values()))
 
 
+def test_depths_for_another_age_than_the_promise_s_lose_by_that():
+    older = promise(MARKET, SETTINGS, 3000.0, 2.2)
+    order = replace(BID, depth=1.2)
+    times, mids = np.array([-1]), np.array([3000.0])
+    found = worth([order], times, mids, AT_ONCE, 0, 10_000, older)
+    best, older_best = AT_ONCE.depth["bid", 0], older.depth["bid", 0]
+    assert found.lost["counted age"] == pytest.approx(law(best) - law(older_best))
+    assert found.lost["estimates"] == pytest.approx(law(older_best) - law(1.2))
+
+
 def test_the_parts_add_up_exactly():
     rng = np.random.default_rng(7)
     mids = dict(enumerate(3000 + np.cumsum(rng.normal(0, 0.05, 600)).round(1) - 0.05))
@@ -101,7 +111,8 @@ def test_the_parts_add_up_exactly():
         for side, away in [[("bid", -1.2), ("ask", 1.3)][at % 1000 // 500]]
     ]
     promised = promise(MARKET, Settings(), 3000.0, 0.35)
-    found = worth(orders, times, np.array(list(mids.values())), promised, 0, 60_000)
+    values, counted = np.array(list(mids.values())), promise(MARKET, Settings(), 3000.0, 2.2)
+    found = worth(orders, times, values, promised, 0, 60_000, counted)
     assert set(found.lost) == set(PARTS)
     assert all(amount != 0 for amount in found.lost.values())
     assert found.value + sum(found.lost.values()) == pytest.approx(found.promised, rel=1e-12)
@@ -122,7 +133,7 @@ def test_orders_are_those_of_the_venue_with_the_depths_of_the_journal():
     assert found.depth == pytest.approx(0.8)  # from the mid: the fair price is 0.2 above it
 
 
-WORTH = Worth(0.05, 0.045, dict.fromkeys(PARTS, 0.00125), {"filled": 0.00125}, 1.2, 0.97)
+WORTH = Worth(0.05, 0.045, dict.fromkeys(PARTS, 0.001), {"filled": 0.00125}, 1.2, 0.97)
 
 
 def outcome(**changed):
@@ -165,7 +176,7 @@ def test_a_run_is_shown_as_a_table_or_as_json(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "200")
     assert strategy.main(["--quick"]) == 0
     shown = capsys.readouterr().out
-    for cell in ("0.250 (0.290)", "90.0%", "+2.5%", "173 (0.4 s)", "+120 (-10 to +250)"):
+    for cell in ("0.250 (0.290)", "90.0%", "+2.0%", "173 (0.4 s)", "+120 (-10 to +250)"):
         assert cell in shown, cell
     assert shown.count("kept: ") == 5
     outcomes["strategy"] = outcome(ages=[1.0])
