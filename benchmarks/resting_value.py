@@ -40,7 +40,9 @@ __all__ = ["PARTS", "Promise", "Stay", "Worth", "promise", "stays", "worth"]
 Float1D = npt.NDArray[np.float64]
 Int1D = npt.NDArray[np.int64]
 
-STEP_MS: Final = 100
+STEP_MS: Final = 10
+"""Much finer than the venue's blocks of 0.1 s, which start the bot's requests: steps of that length
+would always or never fall between two orders."""
 PARTS: Final = ("dead", "age", "ticks", "counted age", "estimates")
 
 

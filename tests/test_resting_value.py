@@ -54,7 +54,7 @@ def test_a_quote_that_rests_where_it_was_put_loses_by_its_depth_alone():
     assert found.lost["estimates"] == pytest.approx(found.promised - law(1.2))
     for part in ("dead", "age", "ticks"):
         assert found.lost[part] == pytest.approx(0, abs=1e-12)
-    assert (found.resting, found.depth) == (1.0, 1.2)
+    assert (found.resting, found.depth) == pytest.approx((1.0, 1.2))
 
 
 def test_a_mid_that_leaves_the_quote_is_age():
