@@ -280,7 +280,7 @@ def test_the_command_of_the_replay_names_the_configuration_in_order(backtest, tm
 SEARCHED = {
     "risk_aversion_scale": 10.0,
     "min_depth_bp": 6.0,
-    "requote_ticks": 9.0,
+    "requote_loss_percent": 20.0,
     "toxicity_limit": 0.6,
     "min_edge_bp": 5.0,
 }

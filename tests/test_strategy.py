@@ -10,6 +10,7 @@ from freqtrade.enums import RunMode, TradingMode
 from freqtrade.exceptions import ExchangeError, OperationalException
 from freqtrade.persistence import PairLocks, Trade
 from freqtrade.resolvers import StrategyResolver
+from sqlalchemy.exc import InvalidRequestError
 
 from advanced_mm.errors import InputError
 from advanced_mm.journal import (
@@ -256,6 +257,64 @@ def test_a_loop_waits_only_where_freqtrade_does_not(build):
         assert (strategy._wait is not None) is waits
 
 
+@pytest.fixture
+def blind(build):
+    """A bot with a websocket of its own at whose address nothing listens."""
+    strategy = build(exchange={"pair_whitelist": [PAIR]}, own_stream=True, max_book_age_seconds=9)
+    nowhere = {"api": {"ws": {"public": "ws://127.0.0.1:1/ws"}}}
+    strategy.dp._exchange._api_async.urls = nowhere
+    strategy.bot_start()
+    yield strategy
+    strategy.ft_bot_cleanup()
+
+
+def test_with_a_websocket_no_quote_is_made_from_a_book_older_than_two_seconds(blind):
+    new = blind.dp.orderbook
+    for age_ms, agreed in ((1900, True), (2100, False)):
+        aged = {"timestamp": datetime.now(UTC).timestamp() * 1000 - age_ms}
+        blind.dp.orderbook = lambda *asked, aged=aged: new(*asked) | aged
+        blind._touches.clear()
+        assert enter(blind)[2] is agreed
+
+
+def test_a_touch_is_looked_at_again_as_soon_as_the_websocket_has_told_of_another(blind):
+    """Within a quarter of a second; without a websocket, no sooner."""
+    now = datetime.now(UTC)
+    eyes = SimpleNamespace(healthy=True, changes=1)
+    blind._stream, stream = SimpleNamespace(eyes=eyes), blind._stream
+    first = blind._touch(PAIR, now, [])
+    blind.dp.bid = 2999.5
+    assert blind._touch(PAIR, now, []) is first
+    eyes.changes = 2
+    assert blind._touch(PAIR, now, []).bid == 2999.5
+    blind.dp.bid = 2999.6
+    eyes.healthy = False
+    assert blind._touch(PAIR, now, []).bid == 2999.6
+    blind.dp.bid = 2999.7
+    eyes.changes = 3
+    assert blind._touch(PAIR, now, []).bid == 2999.6
+    blind._stream = stream
+
+
+def test_while_its_websocket_fails_depths_count_the_age_of_a_look_a_second(blind):
+    enter(blind)
+    settings = blind._quoters[PAIR][1].settings
+    assert settings.oldest_quote_seconds() > blind.settings.oldest_quote_seconds()
+
+
+def test_the_websocket_sees_what_the_pair_list_and_the_positions_name(blind, monkeypatch):
+    monkeypatch.setattr(PairLocks, "get_pair_locks", lambda pair: [])
+    blind.config["dry_run_wallet"] = 10_000
+    monkeypatch.setattr(Trade, "get_total_closed_profit", lambda: 0.0)
+    blind.dp.current_whitelist = lambda: ["KPEPE/USDC:USDC"]
+    blind.own_trades = [held_trade(pair="XYZ-XYZ100/USDC:USDC")]
+    seen = []
+    monkeypatch.setattr(blind._stream.eyes, "watch", lambda coins: seen.append(set(coins)))
+    blind.bot_loop_start(datetime.now(UTC))
+    assert seen == [{"kPEPE", "xyz:XYZ100"}]
+    blind.own_trades = []
+
+
 def test_a_pair_that_is_no_market_is_refused_by_its_own_name(build):
     strategy = build()
     strategy.bot_start()
@@ -451,11 +510,11 @@ def test_live_the_mid_is_that_of_the_others(build):
         SimpleNamespace(pair=PAIR, open_orders=[order(3001.5, remaining=1.0)]),
         SimpleNamespace(pair="BTC/USDC:USDC", open_orders=[order(2999.0, remaining=0.5)]),
     ]
-    touch = strategy._touch(PAIR, datetime.now(UTC))
+    touch = strategy._touch(PAIR, datetime.now(UTC), strategy.own_trades)
     assert (touch.bid, touch.ask) == (2999.0, 3003.0)
     strategy._touches.clear()
     strategy.own_trades = [SimpleNamespace(pair=PAIR, open_orders=[order(3001.5, remaining=0.4)])]
-    assert strategy._touch(PAIR, datetime.now(UTC)).ask == 3001.5
+    assert strategy._touch(PAIR, datetime.now(UTC), strategy.own_trades).ask == 3001.5
 
 
 def test_live_orders_are_post_only_and_dry_ones_keep_the_default(build):
@@ -467,6 +526,51 @@ def test_live_orders_are_post_only_and_dry_ones_keep_the_default(build):
     assert dry.order_time_in_force == {"entry": "GTC", "exit": "GTC"}
     for strategy in (live, dry):
         strategy.ft_bot_cleanup()
+
+
+def withdrawn_at_the_end(strategy, **config):
+    """Which pairs' orders a live bot cancels at the venue itself as it ends."""
+    strategy.config |= {"cancel_open_orders_on_exit": True, **config}
+    asked = []
+    strategy._live = SimpleNamespace(close=lambda: None, withdraw=asked.extend)
+    strategy.ft_bot_cleanup()
+    return asked
+
+
+def test_after_a_clean_up_that_worked_nothing_is_asked(build):
+    strategy = build(runmode=RunMode.LIVE)
+    strategy.own_trades = [trade()]
+    assert withdrawn_at_the_end(strategy) == []
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_an_order_that_freqtrade_left_is_cancelled_at_the_venue(build, wanted):
+    strategy = build(runmode=RunMode.LIVE)
+    strategy.own_trades = [trade(open_orders=[order(3001.0)])]
+    found = withdrawn_at_the_end(strategy, cancel_open_orders_on_exit=wanted)
+    assert found == ([PAIR] if wanted else [])
+
+
+def test_a_database_that_fails_is_rolled_back_and_the_venue_is_asked(build, monkeypatch, caplog):
+    strategy = build(runmode=RunMode.LIVE)
+    failing = [True]
+
+    def open_trades():
+        if failing:
+            raise InvalidRequestError("This session is in 'prepared' state")
+        return []
+
+    monkeypatch.setattr(Trade, "get_open_trades", open_trades)
+    monkeypatch.setattr(Trade, "rollback", failing.clear)
+    assert withdrawn_at_the_end(strategy) == [PAIR]
+    assert failing == []
+    assert "cannot be read at the end: This session is in 'prepared' state" in caplog.text
+
+
+def test_after_a_loop_that_was_broken_off_the_venue_is_asked(build):
+    strategy = build(runmode=RunMode.LIVE)
+    strategy._exit = SimpleNamespace(broke_off=True)
+    assert withdrawn_at_the_end(strategy) == [PAIR]
 
 
 def test_skipped_rows_are_logged_once_a_minute(build, caplog):
@@ -497,7 +601,7 @@ def test_the_drawdown_protection_follows_the_setting(build):
 
 
 def test_a_quote_is_left_to_rest_and_then_replaced(build):
-    strategy = build(min_quote_age_seconds=2.0)
+    strategy = build(min_quote_age_seconds=2)
     price, _, _ = enter(strategy)
     now = datetime.now(UTC)
     assert not strategy.check_entry_timeout(PAIR, trade(), order(price - 5, age=1), now)

@@ -78,6 +78,9 @@ def test_the_published_depths_are_used_while_the_mid_moves(lively):
         ({"min_quote_age_seconds": 0}, 0.5, 0.0, 0.5),
         ({"min_quote_age_seconds": 3}, 0.5, 0.1, 3.6),
         ({"quote_age_seconds": 7.5}, 1.0, 0.2, 7.5),
+        ({"min_quote_age_seconds": 0.4}, None, 0.2, 0.6),  # the market wakes the bot
+        ({"min_quote_age_seconds": 0.4, "own_stream": False}, None, 0.2, 1.2),
+        ({"quote_age_seconds": 7.5}, None, 0.2, 7.5),
     ],
 )
 def test_the_age_follows_from_the_looks_unless_it_is_set(given, look, way, age):

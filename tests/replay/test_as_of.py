@@ -240,6 +240,7 @@ OTHERWISE = {
     "parameter_dir": "elsewhere", "backtest_parameters": "published", "quote_age_seconds": 7.0,
     "account_fee": False, "requote_loss_percent": 9.0, "min_spread_bp": 9.0, "max_spread_bp": 90.0,
     "fair_price": "mid", "fair_price_horizon_seconds": 9.0, "own_stream": False,
+    "max_adverse_imbalance": 0.2,
 }  # fmt: skip
 
 

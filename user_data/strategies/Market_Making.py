@@ -18,10 +18,17 @@ from pandas import DataFrame
 
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import AdvancedMMError, InputError
-from advanced_mm.eyes import BackgroundEyes, Eyes, LoopWait
+from advanced_mm.eyes import (
+    OLDEST_BOOK_SECONDS,
+    BackgroundEyes,
+    Eyes,
+    LoopWait,
+    takes_over_pacing,
+)
 from advanced_mm.instruments import coin_of_market
 from advanced_mm.journal import JOURNAL_FOLDER, JournalWriter
 from advanced_mm.markets.candle_notes import CandleNotes
+from advanced_mm.orderly_exit import OrderlyExit
 from advanced_mm.parameter_files import ParameterFiles, ParameterSet, Settings
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import (
@@ -118,12 +125,14 @@ class Market_Making(IStrategy):
         self._feeds: dict[str, ParameterFeed | HistoryFeed] = {}
         self._quoters: dict[str, tuple[object, Quoter]] = {}
         """By pair, with what its settings depend on."""
-        self._touches: dict[str, tuple[datetime, Touch]] = {}
+        self._touches: dict[str, tuple[datetime, Touch, int | None]] = {}
+        """By pair, with when it was seen, and what the websocket had told by then."""
         self._books: dict[str, Any] = {}
         self._decisions: dict[str, Quote | Refusal] = {}
         self._live: LiveTrading | None = None
         self._stream: BackgroundEyes | None = None
         self._wait: LoopWait | None = None
+        self._exit: OrderlyExit | None = None
         self._bad_rows = BadRows()
         self._log = QuoteLog(self._bad_rows, repeats=self._trading)
         self._candles: CandleBacktest | None = None
@@ -209,10 +218,11 @@ class Market_Making(IStrategy):
         if not self._trading:
             self._tell_caveats()
             return
+        self._exit = OrderlyExit.install()
         exchange = self.dp._exchange  # Freqtrade has no public access to it
         eyes = self._open_eyes(exchange) if self.settings.own_stream else None
         spare_requests(exchange, self._bad_rows, eyes)
-        if self.config.get("internals", {}).get("process_throttle_secs") == 0:
+        if takes_over_pacing(self.config):
             self._wait = LoopWait(eyes)
         if self.config["runmode"] == RunMode.LIVE:
             self.order_time_in_force = {"entry": "ALO", "exit": "ALO"}
@@ -221,6 +231,8 @@ class Market_Making(IStrategy):
 
     def _open_eyes(self, exchange: Any) -> Eyes:
         """Connect to the websocket that Freqtrade's own client would use, and listen."""
+        newest = min(self.settings.max_book_age_seconds, OLDEST_BOOK_SECONDS)
+        self.settings = self.settings.model_copy(update={"max_book_age_seconds": newest})
         user = None
         if self.config["runmode"] == RunMode.LIVE:
             user, _ = exchange._api.handle_public_address("own_stream", {})
@@ -278,7 +290,11 @@ class Market_Making(IStrategy):
         ):
             self.unlock_reason("Auto lock")
         if self._log.journal is not None:
-            self._tell_journal(self._log.journal, current_time)
+            trades = Trade.get_open_trades()
+            coins = self._traded_coins(trades)
+            if self._stream is not None:
+                self._stream.eyes.watch(coins.values())
+            self._tell_journal(self._log.journal, coins, trades, current_time)
         if current_time == self._last_candle and self.config["runmode"] == RunMode.BACKTEST:
             for line in self._log.counts():
                 logger.info("not quoting: %s times", line)
@@ -320,21 +336,28 @@ class Market_Making(IStrategy):
                     wanted = quoter.entry(self._entry_side, 0, touch, now)
                 price = order.safe_placement_price
                 age = (now - order.order_date_utc).total_seconds()
+                if self._wait is not None:
+                    self._wait.look_after(quoter.settings.min_quote_age_seconds - age)
                 crossed = touch.ask <= price if order.ft_order_side == "buy" else touch.bid >= price
                 if crossed or quoter.is_outdated(price, age, wanted, self._tolerance(quoter)):
                     return str(order.order_id)
         return None
 
-    def _tell_journal(self, journal: TradeJournal, now: datetime) -> None:
-        trades = Trade.get_open_trades()
+    def _traded_coins(self, trades: list[Trade]) -> dict[str, str]:
+        """Return by pair the coins that the pair list allows now, and those held."""
         coins = {}
-        for pair in {*self.dp.current_whitelist(), *(trade.pair for trade in trades)}:
+        for pair in sorted({*self.dp.current_whitelist(), *(trade.pair for trade in trades)}):
             with contextlib.suppress(AdvancedMMError):
                 coins[pair] = self._coin(pair)
+        return coins
+
+    def _tell_journal(
+        self, journal: TradeJournal, coins: dict[str, str], trades: list[Trade], now: datetime
+    ) -> None:
         if journal.look_is_due:
             for pair in coins:
                 with contextlib.suppress(AdvancedMMError, ExchangeError):
-                    self._touch(pair, now)
+                    self._touch(pair, now, [trade for trade in trades if trade.pair == pair])
         journal.at_loop(coins, trades)
 
     def _dry_money(self) -> float:
@@ -349,10 +372,26 @@ class Market_Making(IStrategy):
         super().ft_bot_cleanup()
         if self._live is not None:
             self._live.close()
+            self._cancel_what_rests(self._live)
         if self._stream is not None:
             self._stream.close()
         if self._log.journal is not None:
             self._log.journal.close(Trade.get_open_trades)
+
+    def _cancel_what_rests(self, live: LiveTrading) -> None:
+        """Cancel orders at the venue itself if Freqtrade's clean-up has failed to."""
+        if not self.config.get("cancel_open_orders_on_exit"):
+            return
+        rests = self._exit is not None and self._exit.broke_off
+        try:
+            rests |= any(trade.open_orders for trade in Trade.get_open_trades())
+        except Exception as error:
+            logger.warning("Freqtrade's database cannot be read at the end: %s", error)
+            rests = True
+            with contextlib.suppress(Exception):
+                Trade.rollback()
+        if rests:
+            live.withdraw(self.dp.current_whitelist())
 
     def order_filled(
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
@@ -398,7 +437,8 @@ class Market_Making(IStrategy):
         This callback cannot decline an order; the refusal takes effect in ``custom_stake_amount``,
         which Freqtrade calls next.
         """
-        decision = self._decide(pair, self._entry_side, 0, current_time, proposed_rate)
+        trades = [] if trade is None else [trade]
+        decision = self._decide(pair, self._entry_side, 0, current_time, proposed_rate, trades)
         return decision.price if isinstance(decision, Quote) else proposed_rate
 
     def custom_stake_amount(
@@ -449,9 +489,9 @@ class Market_Making(IStrategy):
 
         A backtest replaces quotes by ``adjust_order_price``: it opens no other trade that minute.
         """
-        return self._trading and self._is_outdated(
-            pair, self._entry_side, 0, trade, order, current_time
-        )
+        if not self._trading:
+            return False
+        return self._is_outdated(pair, self._entry_side, 0, order, current_time, trade)
 
     # ---- exits
 
@@ -525,7 +565,7 @@ class Market_Making(IStrategy):
         """Cancel outdated exit quotes as for entries; leave market orders (the stop) alone."""
         if order.order_type != "limit" or not self._trading:
             return False
-        return self._is_outdated(pair, *_offer_of(trade), trade, order, current_time)
+        return self._is_outdated(pair, *_offer_of(trade), order, current_time, trade)
 
     def adjust_order_price(
         self,
@@ -547,7 +587,7 @@ class Market_Making(IStrategy):
         if self._trading or order is None or order.order_type != "limit":
             return current_order_rate
         asked = (self._entry_side, 0) if is_entry else _offer_of(trade)
-        wanted = self._decide(pair, *asked, current_time, proposed_rate)
+        wanted = self._decide(pair, *asked, current_time, proposed_rate, [trade])
         if isinstance(wanted, Refusal):
             return None
         age = (current_time - order.order_date_utc - SENT_AFTER_LOOK).total_seconds()
@@ -565,12 +605,20 @@ class Market_Making(IStrategy):
         return "ask" if self.can_short else "bid"
 
     def _decide_exit(self, pair: str, trade: Trade, now: datetime, rate: float) -> Quote | Refusal:
-        return self._decide(pair, *_offer_of(trade), now, rate)
+        return self._decide(pair, *_offer_of(trade), now, rate, [trade])
 
     def _decide(
-        self, pair: str, side: Side, inventory: int, now: datetime, rate: float
+        self,
+        pair: str,
+        side: Side,
+        inventory: int,
+        now: datetime,
+        rate: float,
+        trades: list[Trade],
     ) -> Quote | Refusal:
         """Return the quoter's decision; any error is a refusal and replaces the last decision.
+
+        ``trades`` are the pair's open ones: to ask the database again takes longer than all else.
 
         Exceptions must not propagate: Freqtrade swallows them and continues with its defaults, so
         the order would keep resting and the last decision would remain in force.
@@ -579,7 +627,7 @@ class Market_Making(IStrategy):
         try:
             grid = self._grid(pair)
             if self._candles is None:
-                touch = self._touch(pair, now)
+                touch = self._touch(pair, now, trades)
             else:
                 touch, now = self._candles.see(self._feed(pair), grid, rate, now)
             quoter = self._quoter(pair, touch.mid, grid)
@@ -599,17 +647,11 @@ class Market_Making(IStrategy):
         return decision
 
     def _is_outdated(
-        self,
-        pair: str,
-        side: Side,
-        inventory: int,
-        trade: Trade,
-        order: Order,
-        now: datetime,
+        self, pair: str, side: Side, inventory: int, order: Order, now: datetime, trade: Trade
     ) -> bool:
         """Return whether Freqtrade must cancel an order; one that can be moved is moved instead."""
         resting = order.safe_placement_price
-        wanted = self._decide(pair, side, inventory, now, resting)
+        wanted = self._decide(pair, side, inventory, now, resting, [trade])
         age = (now - order.order_date_utc).total_seconds()
         outdated = isinstance(wanted, Refusal)
         if not outdated:
@@ -699,9 +741,12 @@ class Market_Making(IStrategy):
         # Within 1% the least depth in the quote currency stays: with it the problem is solved anew.
         level = round(100 * math.log(mid)) if self.min_depth_bp.value else 0
         fee = None if self._live is None or ":" in self._coin(pair) else self._live.fee.rate
-        key = (*values, level, fee)
+        wakes = self._wait is not None and self._stream is not None and self._stream.eyes.healthy
+        key = (*values, level, wakes, fee)
         if pair not in self._quoters or self._quoters[pair][0] != key:
             settings = self.tuned_settings(math.exp(level / 100))
+            if not wakes:  # quotes are looked at by the clock, and grow older
+                settings = settings.model_copy(update={"own_stream": False})
             if fee is not None:
                 settings = settings.model_copy(update={"fee_rate": fee})
             self._quoters[pair] = (key, Quoter(settings, self._feed(pair), grid))
@@ -755,15 +800,19 @@ class Market_Making(IStrategy):
         # Freqtrade rounds orders to the precision at the time it loaded the markets.
         return PriceGrid(int(market["info"]["szDecimals"]), float(market["precision"]["price"]))
 
-    def _touch(self, pair: str, now: datetime) -> Touch:
-        """Return the best bid and offer, asked for at most every quarter of a second."""
-        asked = self._touches.get(pair)
-        seen = self._stream is not None and self._stream.eyes.healthy
-        if not seen and asked is not None and timedelta(0) <= now - asked[0] < BOOK_REUSE:
-            return asked[1]
+    def _touch(self, pair: str, now: datetime, trades: list[Trade]) -> Touch:
+        """Return the best bid and offer, asked for at most every quarter of a second.
+
+        What the websocket tells is looked at again as soon as it has changed.
+        """
+        eyes = None if self._stream is None else self._stream.eyes
+        seen = None if eyes is None or not eyes.healthy else eyes.changes
+        known = self._touches.get(pair)
+        if known is not None and timedelta(0) <= now - known[0] < BOOK_REUSE and seen == known[2]:
+            return known[1]
         book = self.dp.orderbook(pair, 20)
-        touch = touch_of(pair, book, self._own_sizes(pair, Trade.get_open_trades()))
-        self._touches[pair] = (now, touch)
+        touch = touch_of(pair, book, self._own_sizes(pair, trades))
+        self._touches[pair] = (now, touch, seen)
         self._books[pair] = book
         if self._log.journal is not None:
             self._log.journal.saw(self._coin(pair), touch)

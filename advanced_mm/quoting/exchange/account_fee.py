@@ -61,7 +61,8 @@ class AccountFee:
                 "the account's maker fee is %.4f bp, market_making.fee_rate %.4f bp%s",
                 1e4 * rate,
                 1e4 * configured,
-                "" if told == logging.INFO else ": set it to the account's, so that the "
-                "calibration solves the same problem",
+                ""
+                if told == logging.INFO
+                else ": set it to the account's, so that the calibration solves the same problem",
             )
         self._rate = rate
