@@ -757,6 +757,7 @@ def live(build, monkeypatch):
         bot = SimpleNamespace(state=SimpleNamespace(name=state))
         strategy.dp._DataProvider__rpc = SimpleNamespace(_rpc=SimpleNamespace(_freqtrade=bot))
         monkeypatch.setattr(strategy, "is_pair_locked", lambda pair, **side: locked)
+        monkeypatch.setattr(Trade, "commit", lambda: None)
         held = trade()
         held.trade_direction = "long"
         price, _, _ = enter(strategy)

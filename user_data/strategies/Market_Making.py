@@ -685,8 +685,10 @@ class Market_Making(IStrategy):
         except BaseError as error:
             logger.warning("%s: order %s was not moved: %s", pair, old, str(error)[:200])
             return True
-        if new is not None and self._log.journal is not None:
-            self._log.journal.moved(pair, old, new)
+        if new is not None:
+            Trade.commit()  # as after any new order: a bot that is killed now must know it
+            if self._log.journal is not None:
+                self._log.journal.moved(pair, old, new)
         return new is not None
 
     def _tolerance(self, quoter: Quoter) -> float:
