@@ -1,7 +1,4 @@
-"""Quoting logic of the strategy, independent of Freqtrade so that it can be tested without a bot.
-
-`live` is not imported here because it pulls in ccxt, which is large.
-"""
+"""Quoting logic of the strategy, independent of Freqtrade so that it can be tested without a bot."""
 
 from advanced_mm.quoting.book import own_sizes, queue_ahead, touch_of
 from advanced_mm.quoting.edge import (

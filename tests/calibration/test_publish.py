@@ -81,7 +81,7 @@ def test_a_grown_window_is_told_in_every_entry(good, thin):
 
 def test_value_function_is_the_solution_for_the_published_parameters(tmp_path, good):
     files = ParameterFiles(tmp_path)
-    publish(good, SETTINGS, files, NOW)
+    publish(good, SETTINGS.model_copy(update={"quote_age_seconds": 0.0}), files, NOW)
     plus, minus = good.fill_curve.plus, good.fill_curve.minus
     fill = good.fill_impact.epsilon_fill
     expected = solve(

@@ -22,7 +22,7 @@ from advanced_mm.journal import (
     RefusalChanged,
     read_journal,
 )
-from advanced_mm.quoting.sure_orders import CLOID_PREFIX, PATIENCE_SECONDS
+from advanced_mm.quoting.exchange.sure_orders import CLOID_PREFIX, PATIENCE_SECONDS
 from advanced_mm.report.session_end import judge_session
 
 pytestmark = [pytest.mark.bot, pytest.mark.timeout(600)]

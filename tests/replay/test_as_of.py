@@ -238,7 +238,7 @@ OTHERWISE = {
     "requote_ticks": 5.0, "max_drawdown": 0.1, "window_minutes": 20.0, "max_window_minutes": 60.0,
     "block_seconds": 0.1, "refit_interval_seconds": 30.0, "history_days": 9, "journal_days": 9,
     "parameter_dir": "elsewhere", "backtest_parameters": "published", "quote_age_seconds": 7.0,
-    "fair_price": "mid", "fair_price_horizon_seconds": 9.0,
+    "fair_price": "mid", "fair_price_horizon_seconds": 9.0, "own_stream": False,
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import pytest
 from advanced_mm.eyes import BackgroundEyes, Eyes
 from advanced_mm.marketdata.connection import ConnectionSettings
 from advanced_mm.markets.clock import MarketClock
-from advanced_mm.quoting.sparing import SparingClient
+from advanced_mm.quoting.exchange.sparing import SparingClient
 from advanced_mm.venue.conditions.faults import (
     CutConnections,
     DelayedMessages,

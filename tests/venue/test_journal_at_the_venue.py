@@ -11,8 +11,8 @@ from advanced_mm.journal import JournalWriter
 from advanced_mm.performance import account_change
 from advanced_mm.performance.judge import Wanted, judge_journal
 from advanced_mm.quoting import Quote, Touch, queue_ahead
-from advanced_mm.quoting.account_records import AccountRecords
-from advanced_mm.quoting.trade_journal import TradeJournal
+from advanced_mm.quoting.journaling.account_records import AccountRecords
+from advanced_mm.quoting.journaling.trade_journal import TradeJournal
 
 PAIR = "ETH/USDC:USDC"
 MID = 3000.5

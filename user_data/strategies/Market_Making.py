@@ -34,15 +34,15 @@ from advanced_mm.quoting import (
     queue_ahead,
     touch_of,
 )
-from advanced_mm.quoting.account_records import AccountRecords
-from advanced_mm.quoting.builder_markets import unnamed_exchanges
 from advanced_mm.quoting.candle_backtest import CandleBacktest, caveats
-from advanced_mm.quoting.freqtrade_settings import MODES, UNIT_OVER_MINIMUM, told
+from advanced_mm.quoting.exchange.builder_markets import unnamed_exchanges
+from advanced_mm.quoting.exchange.live import LiveTrading, spare_requests
 from advanced_mm.quoting.history_feed import HistoryFeed
-from advanced_mm.quoting.live import LiveTrading, spare_requests
-from advanced_mm.quoting.quote_log import QuoteLog
-from advanced_mm.quoting.start_check import check_settings
-from advanced_mm.quoting.trade_journal import TradeJournal
+from advanced_mm.quoting.journaling.account_records import AccountRecords
+from advanced_mm.quoting.journaling.quote_log import QuoteLog
+from advanced_mm.quoting.journaling.trade_journal import TradeJournal
+from advanced_mm.quoting.settings_check.freqtrade_settings import MODES, UNIT_OVER_MINIMUM, told
+from advanced_mm.quoting.settings_check.start_check import check_settings
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from advanced_mm.bad_rows import BadRows
+from advanced_mm.quoting.journaling.trade_journal import TradeJournal
 from advanced_mm.quoting.quoter import kind_of
-from advanced_mm.quoting.trade_journal import TradeJournal
 
 __all__ = ["QuoteLog"]
 

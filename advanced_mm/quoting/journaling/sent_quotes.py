@@ -8,7 +8,7 @@ from advanced_mm.journal import QuoteEnded, QuoteSent
 from advanced_mm.journal.events import Outcome, Purpose
 from advanced_mm.parameter_files import ParameterSet
 from advanced_mm.quoting.edge import toxicity, toxicity_regime
-from advanced_mm.quoting.journal_memory import JournalMemory, SentQuote, harmless
+from advanced_mm.quoting.journaling.journal_memory import JournalMemory, SentQuote, harmless
 from advanced_mm.quoting.quoter import Quote, Refusal, Touch
 
 __all__ = ["SentQuotes"]

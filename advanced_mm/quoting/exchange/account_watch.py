@@ -11,8 +11,8 @@ import ccxt
 
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.instruments import code_of, coin_of_market, dex_of
-from advanced_mm.quoting.sound_replies import POSITIONS
-from advanced_mm.quoting.sure_orders import CLOID_PREFIX
+from advanced_mm.quoting.exchange.sound_replies import POSITIONS
+from advanced_mm.quoting.exchange.sure_orders import CLOID_PREFIX
 
 __all__ = ["AccountWatch", "Books", "OpenOrder"]
 

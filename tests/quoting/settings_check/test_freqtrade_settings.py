@@ -22,16 +22,16 @@ from freqtrade.resolvers import StrategyResolver
 
 from advanced_mm.parameter_files import ParameterFiles, Settings
 from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
-from advanced_mm.quoting.freqtrade_settings import (
+from advanced_mm.quoting.settings_check.freqtrade_settings import (
     MODES,
     ConfiguredBot,
     find_contradictions,
     quoted_spread,
     told,
 )
-from advanced_mm.quoting.settings_rules import RULES
+from advanced_mm.quoting.settings_check.settings_rules import RULES
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 USER_DATA = ROOT / "user_data"
 LIMITS = {
     "entry": "limit", "exit": "limit", "stoploss": "market", "emergency_exit": "market",

@@ -8,9 +8,9 @@ import pytest
 
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.quoting import Quote, Refusal, Touch
-from advanced_mm.quoting.account_watch import AccountWatch, Books, OpenOrder
-from advanced_mm.quoting.live import LiveTrading, books_of
-from advanced_mm.quoting.sure_orders import CLOID_PREFIX
+from advanced_mm.quoting.exchange.account_watch import AccountWatch, Books, OpenOrder
+from advanced_mm.quoting.exchange.live import LiveTrading, books_of
+from advanced_mm.quoting.exchange.sure_orders import CLOID_PREFIX
 
 PAIR, OTHER = "ETH/USDC:USDC", "BTC/USDC:USDC"
 OURS = CLOID_PREFIX + "0" * 24

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from advanced_mm.quoting.freqtrade_settings import UNIT_OVER_MINIMUM, ConfiguredBot
+from advanced_mm.quoting.settings_check.freqtrade_settings import UNIT_OVER_MINIMUM, ConfiguredBot
 
 __all__ = [
     "NEAR",

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from advanced_mm.journal import BadRowsCounted, JournalWriter
 from advanced_mm.parameter_files import ParameterSet
-from advanced_mm.quoting.account_journal import AccountJournal
-from advanced_mm.quoting.account_records import AccountRecords
-from advanced_mm.quoting.dry_journal import DryJournal
-from advanced_mm.quoting.journal_memory import JournalMemory, harmless
+from advanced_mm.quoting.journaling.account_journal import AccountJournal
+from advanced_mm.quoting.journaling.account_records import AccountRecords
+from advanced_mm.quoting.journaling.dry_journal import DryJournal
+from advanced_mm.quoting.journaling.journal_memory import JournalMemory, harmless
+from advanced_mm.quoting.journaling.sent_quotes import SentQuotes
 from advanced_mm.quoting.quoter import Quote, Refusal, Touch, kind_of
-from advanced_mm.quoting.sent_quotes import SentQuotes
 
 __all__ = ["TradeJournal"]
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import ccxt
 
 from advanced_mm.bad_rows import BadRows
-from advanced_mm.quoting.sound_replies import sound_reply
+from advanced_mm.quoting.exchange.sound_replies import sound_reply
 
 __all__ = ["FundingMemory", "Sight", "SparingClient"]
 

@@ -12,8 +12,8 @@ import ccxt
 
 from advanced_mm.journal import Fill, Funding, JournalWriter, Look, RefusalChanged
 from advanced_mm.journal.events import Liquidity
-from advanced_mm.quoting.account_records import OwnFill
 from advanced_mm.quoting.edge import Side
+from advanced_mm.quoting.journaling.account_records import OwnFill
 from advanced_mm.quoting.quoter import Touch
 
 __all__ = ["Books", "CoinMemory", "JournalMemory", "SentQuote", "harmless"]

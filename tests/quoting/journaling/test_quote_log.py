@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from advanced_mm.bad_rows import BadRows
-from advanced_mm.quoting.quote_log import QuoteLog
+from advanced_mm.quoting.journaling.quote_log import QuoteLog
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from advanced_mm.quoting.account_records import OwnFill
-from advanced_mm.quoting.journal_memory import Books, JournalMemory
+from advanced_mm.quoting.journaling.account_records import OwnFill
+from advanced_mm.quoting.journaling.journal_memory import Books, JournalMemory
 
 __all__ = ["DryJournal"]
 

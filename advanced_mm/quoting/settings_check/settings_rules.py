@@ -6,9 +6,9 @@ list of the settings that are harmless.
 
 from typing import Final
 
-from advanced_mm.quoting import settings_values as values
-from advanced_mm.quoting.freqtrade_settings import MODES, Mode, Rule
-from advanced_mm.quoting.settings_values import NEAR, TIGHT
+from advanced_mm.quoting.settings_check import settings_values as values
+from advanced_mm.quoting.settings_check.freqtrade_settings import MODES, Mode, Rule
+from advanced_mm.quoting.settings_check.settings_values import NEAR, TIGHT
 
 __all__ = ["RULES"]
 

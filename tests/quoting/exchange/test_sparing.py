@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas import DataFrame
 
-from advanced_mm.quoting.sparing import FUNDING_AGAIN, FundingMemory, SparingClient
+from advanced_mm.quoting.exchange.sparing import FUNDING_AGAIN, FundingMemory, SparingClient
 
 PAIR = "ETH/USDC:USDC"
 

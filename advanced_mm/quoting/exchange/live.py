@@ -9,12 +9,12 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from advanced_mm.bad_rows import BadRows
-from advanced_mm.quoting.account_watch import AccountWatch, Books, OpenOrder
 from advanced_mm.quoting.edge import Side
+from advanced_mm.quoting.exchange.account_watch import AccountWatch, Books, OpenOrder
+from advanced_mm.quoting.exchange.sound_replies import judge_replies
+from advanced_mm.quoting.exchange.sparing import FundingMemory, Sight, SparingClient
+from advanced_mm.quoting.exchange.sure_orders import SureOrders
 from advanced_mm.quoting.quoter import Quote, Refusal, Touch
-from advanced_mm.quoting.sound_replies import judge_replies
-from advanced_mm.quoting.sparing import FundingMemory, Sight, SparingClient
-from advanced_mm.quoting.sure_orders import SureOrders
 
 __all__ = ["LiveTrading", "books_of", "spare_requests"]
 

@@ -5,8 +5,8 @@ from typing import Final
 from advanced_mm.errors import InputError
 from advanced_mm.instruments import dex_of
 from advanced_mm.journal import Fill, Funding, Look, RequestsUsed, read_journal
-from advanced_mm.quoting.account_records import HOUR_MS, AccountRecords, payment_key
-from advanced_mm.quoting.journal_memory import Books, JournalMemory, harmless
+from advanced_mm.quoting.journaling.account_records import HOUR_MS, AccountRecords, payment_key
+from advanced_mm.quoting.journaling.journal_memory import Books, JournalMemory, harmless
 
 __all__ = ["AccountJournal"]
 

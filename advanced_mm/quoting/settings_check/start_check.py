@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from advanced_mm.parameter_files import ParameterSet, Settings
-from advanced_mm.quoting.freqtrade_settings import (
+from advanced_mm.quoting.settings_check.freqtrade_settings import (
     USUAL_SPREAD,
     ConfiguredBot,
     Finding,
@@ -12,7 +12,7 @@ from advanced_mm.quoting.freqtrade_settings import (
     find_contradictions,
     quoted_spread,
 )
-from advanced_mm.quoting.settings_rules import RULES
+from advanced_mm.quoting.settings_check.settings_rules import RULES
 
 __all__ = ["check_settings"]
 

@@ -20,8 +20,8 @@ from advanced_mm.journal import (
     read_journal,
 )
 from advanced_mm.quoting import Quote, Touch, queue_ahead
-from advanced_mm.quoting.account_records import AccountRecords
-from advanced_mm.quoting.trade_journal import TradeJournal
+from advanced_mm.quoting.journaling.account_records import AccountRecords
+from advanced_mm.quoting.journaling.trade_journal import TradeJournal
 
 PAIR = "ETH/USDC:USDC"
 START_MS = int(datetime(2026, 11, 23, 12, 58, tzinfo=UTC).timestamp() * 1000)

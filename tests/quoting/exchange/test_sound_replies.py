@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advanced_mm.bad_rows import BadRows
-from advanced_mm.quoting.sound_replies import judge_replies, sound_reply
-from advanced_mm.quoting.sparing import SparingClient
+from advanced_mm.quoting.exchange.sound_replies import judge_replies, sound_reply
+from advanced_mm.quoting.exchange.sparing import SparingClient
 
 TIME = 1_790_000_000_000
 PAIR = "ETH/USDC:USDC"

@@ -11,7 +11,7 @@ from hyperliquid.utils.signing import recover_agent_or_user_from_l1_action
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advanced_mm.quoting.sure_orders import CLOID_PREFIX, OrderInDoubtError, SureOrders
+from advanced_mm.quoting.exchange.sure_orders import CLOID_PREFIX, OrderInDoubtError, SureOrders
 
 PAIR = "ETH/USDC:USDC"
 FATES = ("ok", "lost", "reply lost", "late", "refused", "garbage", "broken pipe", "interrupted")

@@ -1,0 +1,1 @@
+"""Between Freqtrade and the venue: sure and sparing requests, sound replies, account watched."""

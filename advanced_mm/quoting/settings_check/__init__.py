@@ -1,0 +1,1 @@
+"""Freqtrade's own settings, checked at start against what the bot needs."""
