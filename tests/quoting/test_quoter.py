@@ -187,7 +187,11 @@ def test_depths_that_pay_for_a_move_that_grows_with_them(make_set):
     bid, ask = q.entry("bid", 0, TOUCH, NOW), q.exit("ask", 1, TOUCH, NOW)
     assert bid.depth == pytest.approx(depth("bid", gain), abs=1e-9)
     assert ask.depth == pytest.approx(depth("ask", -gain), abs=1e-9)
-    assert bid.edge + ask.edge == pytest.approx(0.3 / 2.7 + 0.4 / 2.6)  # (1 - b)/kappa a fill
+    # (1 - b)/kappa a fill at the depths, and the rounding's share
+    rounded = {quote.side: abs(quote.price - quote.mid) - quote.depth for quote in (bid, ask)}
+    assert all(0 <= ticks < 0.1 for ticks in rounded.values())
+    earned = 0.3 / 2.7 + 0.3 * rounded["bid"] + 0.4 / 2.6 + 0.4 * rounded["ask"]
+    assert bid.edge + ask.edge == pytest.approx(earned)
 
 
 def test_a_side_without_a_line_pays_the_same_at_any_depth(make_set):
@@ -206,7 +210,7 @@ def test_a_line_without_an_intercept_begins_at_the_origin(make_set):
         none, tiny = (quoter(make_set(**one), **unasked) for one in (steep, almost))
         quote = none.entry("bid", 0, TOUCH, NOW)
         assert quote.depth == pytest.approx(tiny.entry("bid", 0, TOUCH, NOW).depth, abs=1e-6)
-        assert quote.edge == pytest.approx(0.1 * quote.depth - 0.45)
+        assert quote.edge == pytest.approx(0.1 * (quote.mid - quote.price) - 0.45)
 
 
 def test_where_the_move_outgrows_the_depth_nothing_is_begun(make_set):
