@@ -38,6 +38,7 @@ from advanced_mm.performance.truth import edges_of_fills
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / "scripts" / "paper_trading.py"
 SECONDS_BETWEEN_STARTS = 5.0
+TABLE_WIDTH = 110
 APART_MS = 3_600_000
 """Between the fills of two sessions when all are drawn from: no block holds fills of both."""
 
@@ -192,7 +193,9 @@ def _show(sessions: Sequence[Session], minutes: float) -> None:
     load = float(np.mean([one.load for one in sessions]))
     table.add_section()
     table.add_row("all", *_row(every), f"{age:.2f}", f"{earned:+.2f}", f"{load:.1f}")
-    Console().print(table)
+    console = Console()
+    console.width = max(console.width, TABLE_WIDTH)
+    console.print(table)
     print(f"{len(sessions)} sessions of {minutes:g} minutes. {_verdict(every)}")
 
 

@@ -226,13 +226,14 @@ def test_where_the_move_outgrows_the_depth_nothing_is_begun(make_set):
     opens=st.sampled_from([("bid", 0, 1), ("ask", -1, 0)]),
 )
 def test_the_edge_asked_for_is_that_of_both_fills(make_set, slope, least_bp, opens):
-    """Against depth (1 - b) - a - fee at the depths of the problem solved here."""
+    """Against depth (1 - b) - a - fee at the depths of the problem solved here, on the grid."""
     side, q_min, q_max = opens
     steep = {"epsilon_fill_slope_plus": slope[0], "epsilon_fill_slope_minus": slope[1]}
     parameters = make_set(**SLOPED | steep)
     bounds = {"q_min": q_min, "q_max": q_max}
     truth = solve(model_problem(parameters, Settings(**bounds)))
-    ask, bid = float(truth.ask_depth[1]), float(truth.bid_depth[0])
+    depths = float(truth.ask_depth[1]), float(truth.bid_depth[0])
+    ask, bid = (math.ceil(10 * depth - 1e-6) / 10 for depth in depths)
     fee = 0.00015 * 3000
     edge = ask * (1 - slope[0]) - 0.3 - fee + bid * (1 - slope[1]) - 0.25 - fee
     entry = quoter(parameters, min_edge_bp=least_bp, **bounds).entry(side, 0, TOUCH, NOW)
