@@ -175,6 +175,8 @@ ELSEWHERE = {
     "test_the_benchmark_of_a_quotes_age_runs_on_one_market",
     "python benchmarks/newcomer.py": "tests/test_documented_commands.py::"
     "test_sessions_are_judged_together_and_only_missing_ones_are_run",
+    "python benchmarks/strategy.py": "tests/test_resting_value.py::"
+    "test_a_run_is_shown_as_a_table_or_as_json",
     "python benchmarks/model.py": "tests/test_documented_commands.py::"
     "test_the_solver_s_benchmark_runs_on_a_few_problems",
     "python benchmarks/request_budget.py": "tests/test_documented_commands.py::"
@@ -192,7 +194,7 @@ ELSEWHERE = {
     **dict.fromkeys(
         (
             "python scripts/replay_backtest.py --crypto ETH --policy fixed:1 --look 0.5 "
-            f"--fair-price {price}"
+            f"--fair-price {price} --fee-bp 0 --json"
             for price in ("mid", "imbalance")
         ),
         f"{REPLAY_TESTS}::test_a_distance_is_from_the_mid_or_the_fair_price",

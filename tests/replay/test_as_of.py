@@ -239,6 +239,7 @@ OTHERWISE = {
     "block_seconds": 0.1, "refit_interval_seconds": 30.0, "history_days": 9, "journal_days": 9,
     "parameter_dir": "elsewhere", "backtest_parameters": "published", "quote_age_seconds": 7.0,
     "fair_price": "mid", "fair_price_horizon_seconds": 9.0, "own_stream": False,
+    "max_adverse_imbalance": 0.2,
 }  # fmt: skip
 
 
