@@ -651,8 +651,9 @@ class Market_Making(IStrategy):
         outdated = isinstance(wanted, Refusal) or self._quoters[pair][1].is_outdated(
             resting, age, wanted
         )
-        if outdated and self._log.journal is not None:
-            self._log.journal.will_cancel(str(order.order_id), resting, wanted)
+        if self._log.journal is not None:
+            tell = self._log.journal.will_cancel if outdated else self._log.journal.kept
+            tell(str(order.order_id), resting, wanted)
         return outdated
 
     def _confirm(self, pair: str, rate: float, now: datetime, position: float) -> bool:
