@@ -55,7 +55,13 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         help="coin to trade: ETH, kPEPE, xyz:XYZ100 … (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of the synthetic market")
-    parser.add_argument(
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument(
+        "--live",
+        action="store_true",
+        help="real orders to the loopback venue, for play money (the default)",
+    )
+    mode.add_argument(
         "--dry",
         action="store_true",
         help="a dry run in place of real orders to the loopback venue",
