@@ -133,8 +133,8 @@ class Settings(BaseModel):
         le=600,
         description="age at which quotes are replaced, counted from the book that they were "
         "computed from; depths and expected edge count how far the mid moves until then (0: not at "
-        "all). null: min_quote_age_seconds, as the bot sees over its own_stream when that is over "
-        "(without it: the first look, one a second, after it), and 0.2 s on the way",
+        "all). null: as published with the parameters, from the measured age of filled quotes; "
+        "until there are fills, min_quote_age_seconds and 0.2 s on the way",
     )
     max_book_age_seconds: float = Field(
         10.0,
@@ -221,12 +221,11 @@ class Settings(BaseModel):
     ) -> float:
         """Return the age at which quotes are replaced: ``quote_age_seconds``, or by the looks.
 
-        With `own_stream` the market wakes the bot, and a quote is replaced as soon as it has
-        reached ``min_quote_age_seconds``. Otherwise, and if ``look_seconds`` is given, it is at the
-        first look after that: an order placed just after a look is a little younger than a whole
-        number of looks at each of the next, so that with a look a second and a least age of one
-        second it is replaced after two. ``way_seconds`` passes from the book that is looked at to
-        the order that rests on it.
+        A bot with a websocket of its own looks when ``min_quote_age_seconds`` are over. With looks
+        every ``look_seconds`` (one, if it has none) an order placed just after a look is a little
+        younger than a whole number of looks at each of the next, so that it is replaced at the
+        first one after the least age: with a look a second and a least age of one second after
+        two. ``way_seconds`` passes from the book that is looked at to the order that rests on it.
         """
         if self.quote_age_seconds is not None:
             return self.quote_age_seconds

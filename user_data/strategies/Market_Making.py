@@ -657,8 +657,9 @@ class Market_Making(IStrategy):
         if not outdated:
             quoter = self._quoters[pair][1]
             outdated = quoter.is_outdated(resting, age, wanted, self._tolerance(quoter))
-        if outdated and self._log.journal is not None:
-            self._log.journal.will_cancel(str(order.order_id), resting, wanted)
+        if self._log.journal is not None:
+            tell = self._log.journal.will_cancel if outdated else self._log.journal.kept
+            tell(str(order.order_id), resting, wanted)
         return outdated and not (isinstance(wanted, Quote) and self._moves(trade, order, wanted))
 
     def _moves(self, trade: Trade, order: Order, wanted: Quote) -> bool:
