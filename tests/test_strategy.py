@@ -40,6 +40,7 @@ CLIENT_METHODS = (
     "privatePostExchange",
     "set_margin_mode",
     "create_order",
+    "cancel_order",
     "create_orders_request",
     "fetch_order",
     "fetch_my_trades",
@@ -115,6 +116,7 @@ def build(tmp_path, make_set, monkeypatch):
         strategy.dp = Market()
         strategy.own_trades = []
         monkeypatch.setattr(Trade, "get_open_trades", lambda: strategy.own_trades)
+        monkeypatch.setattr(Trade, "get_trades_proxy", lambda **_: [])
         return strategy
 
     return built
@@ -514,6 +516,7 @@ def held_trade(**changes):
     values = {
         "id": 1, "entry_side": "buy", "amount": 3.0, "fee_open": 0.00015, "fee_close": 0.00015,
         "funding_fees": 0.0, "is_open": True, "orders": [],
+        "calculate_profit": lambda rate: SimpleNamespace(total_profit=0.0),
     }  # fmt: skip
     return SimpleNamespace(**{**vars(trade()), **values, **changes})
 

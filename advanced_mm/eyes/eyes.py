@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from advanced_mm.eyes.book_sight import BookSight
+from advanced_mm.eyes.market_sight import MARKET_KINDS, MarketSight, Taken
 from advanced_mm.eyes.own_orders import OwnOrders
 from advanced_mm.marketdata.connection import Heard
 
@@ -73,6 +74,7 @@ class Eyes:
         self._clock = clock
         self._changed = threading.Condition()
         self._books = {coin: BookSight() for coin in self._coins}
+        self._market = MarketSight()
         self._orders = OwnOrders()
         self._account: tuple[float, int, Any] | None = None  # received, venue's ms, reply
         self._connected = False
@@ -91,6 +93,7 @@ class Eyes:
                 {"type": "bbo", "coin": coin},
                 {"type": "l2Book", "coin": coin, "fast": True},
                 {"type": "l2Book", "coin": coin},
+                *({"type": kind, "coin": coin} for kind in MARKET_KINDS),
             ]
         if self._user is not None:
             kinds = ("orderUpdates", "userFills", "clearinghouseState")
@@ -139,7 +142,9 @@ class Eyes:
             if moved:
                 self._tell()
             return Heard.DATA
-        if channel == "orderUpdates":
+        if channel in MARKET_KINDS:
+            self._market.take(channel, data, now)
+        elif channel == "orderUpdates":
             ended = [self._orders.update(one, now) for one in data]
             if any(ended):
                 self._own_changes += 1
@@ -205,6 +210,16 @@ class Eyes:
         """A number that grows with each fill, and each own order that has ended."""
         with self._changed:
             return self._own_changes
+
+    def taken(self, coin: str) -> list[Taken]:
+        """Return what market orders took of a coin since the last call."""
+        with self._changed:
+            return self._market.news(coin)
+
+    def funding_rate(self, coin: str) -> float | None:
+        """Return the hour's funding rate of a coin, positive where longs pay; None if unknown."""
+        with self._changed:
+            return self._market.funding_rate(coin, self._clock())
 
     def wait(self, changes: int, seconds: float) -> None:
         """Wait until `changes` differs from the number given, or for ``seconds``."""

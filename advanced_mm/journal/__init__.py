@@ -2,11 +2,13 @@
 
 from advanced_mm.journal.events import (
     EVENTS,
+    AccountMarked,
     BadRowsCounted,
     ClockJumped,
     Event,
     Fill,
     Funding,
+    GuardChanged,
     Look,
     QuoteEnded,
     QuoteSent,
@@ -22,12 +24,14 @@ from advanced_mm.journal.writer import JournalWriter
 __all__ = [
     "EVENTS",
     "JOURNAL_FOLDER",
+    "AccountMarked",
     "BadRowsCounted",
     "ClockJumped",
     "Event",
     "Fill",
     "Funding",
     "GrowingJournal",
+    "GuardChanged",
     "Journal",
     "JournalFollower",
     "JournalNotes",

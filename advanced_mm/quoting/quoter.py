@@ -20,8 +20,13 @@ from advanced_mm.parameter_files import (
 )
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting.edge import Side, expected_edge
-from advanced_mm.quoting.guards import CLOCK_TOLERANCE_SECONDS, entry_refusal, quote_refusal
+from advanced_mm.quoting.guards import narrow_round_trip
 from advanced_mm.quoting.parameter_feed import ParameterSource
+from advanced_mm.quoting.parameter_guards import (
+    CLOCK_TOLERANCE_SECONDS,
+    entry_refusal,
+    quote_refusal,
+)
 
 __all__ = ["Quote", "Quoter", "Refusal", "Touch", "kind_of"]
 
@@ -76,6 +81,7 @@ class Quote:
     ``price``, ``mid``, ``depth``, ``tick`` and ``edge`` are in the quote currency; ``edge`` is the
     expected profit of a fill per unit. ``calibration_id`` is None for an exit at the touch, which
     needs no parameters. ``fair_price`` is what ``depth`` is measured from, None for the mid.
+    ``widened`` is the factor by which guards made the model's depth larger.
     """
 
     side: Side
@@ -87,13 +93,19 @@ class Quote:
     calibration_id: str | None
     edge: float | None = None
     fair_price: float | None = None
+    widened: float = 1.0
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Decision not to quote, with its reason."""
+    """Decision not to quote, with its reason.
+
+    ``keeps_resting``: what already rests may stay, because it reduces the position and only the
+    book is in doubt, not what the order was priced from.
+    """
 
     reason: str
+    keeps_resting: bool = False
 
 
 def kind_of(reason: str) -> str:
@@ -116,8 +128,13 @@ class Quoter:
         self._depths: _Depths | None = None
         self._touch_reason = ""  # logged once
 
-    def entry(self, side: Side, inventory: int, touch: Touch, now: datetime) -> Quote | Refusal:
-        """Quote to open or enlarge a position; refuse if parameters or market are in doubt."""
+    def entry(
+        self, side: Side, inventory: int, touch: Touch, now: datetime, widen: float = 1.0
+    ) -> Quote | Refusal:
+        """Quote to open or enlarge a position; refuse if parameters or market are in doubt.
+
+        The depth is ``widen`` times the model's.
+        """
         stale_book = self._book_fault(touch, now)
         if stale_book is not None:
             return Refusal(stale_book)
@@ -128,7 +145,7 @@ class Quoter:
         refusal = entry_refusal(parameters, self.settings, now)
         if refusal is not None:
             return Refusal(refusal)
-        quote = self._at_optimal_depth(parameters, side, inventory, touch)
+        quote = self._at_optimal_depth(parameters, side, inventory, touch, widen)
         if isinstance(quote, Quote):
             loss = self._too_little(parameters, quote)
             return quote if loss is None else Refusal(loss)
@@ -137,11 +154,12 @@ class Quoter:
     def exit(self, side: Side, inventory: int, touch: Touch, now: datetime) -> Quote | Refusal:
         """Quote to close a position at the optimal depth; without usable parameters, at the touch.
 
-        With a stale or crossed book nothing is quoted and the position is held.
+        With a stale or crossed book nothing new is quoted and the position is held; what rests
+        stays while its parameters may be used.
         """
         stale_book = self._book_fault(touch, now)
         if stale_book is not None:
-            return Refusal(stale_book)
+            return Refusal(stale_book, keeps_resting=self.exit_may_rest(now))
         try:
             parameters = self._feed.latest()
             refusal = quote_refusal(parameters, self.settings, now)
@@ -155,18 +173,33 @@ class Quoter:
         self._touch_reason = ""
         return quote
 
+    @property
+    def usual_volatility(self) -> float | None:
+        """The newest refit's volatility of the mid, quote currency per √s; None if unknown."""
+        try:
+            return self._feed.latest().epsilon.sigma
+        except AdvancedMMError:
+            return None
+
+    def exit_may_rest(self, now: datetime) -> bool:
+        """Return whether an exit may keep resting where it is although no book can be seen."""
+        try:
+            return quote_refusal(self._feed.latest(), self.settings, now) is None
+        except AdvancedMMError:
+            return False
+
     def is_outdated(
         self, resting_price: float, age_seconds: float, wanted: Quote | Refusal
     ) -> bool:
         """Decide whether a resting order must be cancelled.
 
-        If quoting is refused, it is cancelled at once. Otherwise it rests for at least
-        ``min_quote_age_seconds``, because a replacement costs requests. After that it is cancelled
-        if its price is ``requote_ticks`` or more from the wanted one; after
+        If quoting is refused, it is cancelled at once, unless it may stay. Otherwise it rests for
+        at least ``min_quote_age_seconds``, because a replacement costs requests. After that it is
+        cancelled if its price is ``requote_ticks`` or more from the wanted one; after
         ``max_quote_age_seconds``, if the price differs at all.
         """
         if isinstance(wanted, Refusal):
-            return True
+            return not wanted.keeps_resting
         if age_seconds < self.settings.min_quote_age_seconds:
             return False
         off = abs(resting_price - wanted.price) / wanted.tick
@@ -186,7 +219,12 @@ class Quoter:
         return None
 
     def _at_optimal_depth(
-        self, parameters: ParameterSet, side: Side, inventory: int, touch: Touch
+        self,
+        parameters: ParameterSet,
+        side: Side,
+        inventory: int,
+        touch: Touch,
+        widen: float = 1.0,
     ) -> Quote | Refusal:
         if not self.settings.q_min <= inventory <= self.settings.q_max:
             return Refusal(
@@ -196,6 +234,7 @@ class Quoter:
         depth = self._depth(parameters, side, inventory, touch.mid)
         if depth is None:
             return Refusal(f"no {side} is quoted at inventory {inventory}")
+        depth *= widen
         if depth > _DEEPEST * touch.mid:
             return Refusal(f"a depth of {depth:g} is more than {_DEEPEST:.0%} of the mid")
         age = quote_age(parameters, self.settings)
@@ -212,6 +251,7 @@ class Quoter:
             calibration_id=parameters.calibration_id,
             edge=expected_edge(parameters, side, depth, self.settings.fee_rate * touch.mid, age),
             fair_price=None if fair == touch.mid else fair,
+            widened=widen,
         )
 
     def _fair_price(self, parameters: ParameterSet, touch: Touch) -> float:
@@ -241,12 +281,13 @@ class Quoter:
         may have a negative expected profit.
         """
         least_bp, mid = self.settings.min_edge_bp, entry.mid
-        if least_bp is None:
-            return None
         buys = entry.side == "bid"
         closing: Side = "ask" if buys else "bid"
         depth = self._depth(parameters, closing, entry.inventory + (1 if buys else -1), mid)
         fee = self.settings.fee_rate * mid
+        narrow = narrow_round_trip(entry.depth, depth or 0.0, fee, mid)
+        if narrow is not None or least_bp is None:
+            return narrow
         # Where the model quotes nothing, the position is offered at the touch, where it is soon
         # filled.
         if depth is None:

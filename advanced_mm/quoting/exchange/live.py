@@ -11,6 +11,7 @@ from typing import Any
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.quoting.edge import Side
 from advanced_mm.quoting.exchange.account_watch import AccountWatch, Books, OpenOrder
+from advanced_mm.quoting.exchange.dead_mans_switch import DeadMansSwitch
 from advanced_mm.quoting.exchange.sound_replies import judge_replies
 from advanced_mm.quoting.exchange.sparing import FundingMemory, Sight, SparingClient
 from advanced_mm.quoting.exchange.sure_orders import SureOrders
@@ -48,17 +49,28 @@ class LiveTrading:
         Freqtrade's exchange; its synchronous client ``_api`` places the orders.
     bad_rows
         The same counter as for `spare_requests`.
+    switch_seconds
+        Of the dead man's switch, see `DeadMansSwitch`.
     """
 
-    def __init__(self, exchange: Any, bad_rows: BadRows) -> None:
+    def __init__(
+        self, exchange: Any, bad_rows: BadRows, switch_seconds: float | None = None
+    ) -> None:
         client = exchange._api
         self._orders = SureOrders(client)
         self._orders.install()
         self._watch = AccountWatch(client, bad_rows=bad_rows)
+        self._switch = DeadMansSwitch(client, switch_seconds)
         logger.info("live: orders carry a client order id and an expiry; the account is watched")
 
-    def at_loop(self, pairs: Collection[str], trades: Iterable[Any]) -> None:
-        """Resolve orders in doubt and check the account; call it at the start of every loop."""
+    def at_loop(
+        self, pairs: Collection[str], trades: Iterable[Any], *, healthy: bool = True
+    ) -> None:
+        """Resolve orders in doubt and check the account; call it at the start of every loop.
+
+        While the bot is ``healthy`` it sets the dead man's switch anew.
+        """
+        self._switch.refresh(healthy=healthy)
         self._orders.tend()
         books = books_of(trades)
         self._watch.look({*pairs, *books.positions}, books)
@@ -66,6 +78,7 @@ class LiveTrading:
     def close(self) -> None:
         """Resolve the remaining orders in doubt; call it when the bot stops."""
         self._orders.close()
+        self._switch.lift()
 
     def entry(
         self, pair: str, side: Side, touch: Touch, tick: float, wanted: Quote | Refusal
