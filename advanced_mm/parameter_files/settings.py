@@ -185,7 +185,7 @@ class Settings(BaseModel):
         60.0, gt=0, le=86400, description="pause after errors of the exchange in a row"
     )
     dead_mans_switch_seconds: float | None = Field(
-        60.0,
+        30.0,
         ge=10,
         le=3600,
         description="live, the venue cancels all orders of the account this long after the bot "

@@ -9,7 +9,7 @@ from collections import deque
 from datetime import datetime, timedelta
 from typing import Final
 
-from advanced_mm.quoting.guards.verdict import Verdict, stepped
+from advanced_mm.quoting.guards.verdict import Verdict
 
 __all__ = ["HALT", "PRICE_BAND", "PriceBandGuard"]
 
@@ -17,8 +17,9 @@ PRICE_BAND: Final = "price_band"
 HALT: Final = "halt"
 
 _SAMPLE_SECONDS: Final = 1.0
-_WIDEN_FROM, _PAUSE_FROM = 0.5, 0.8
-"""Shares of the band."""
+_WIDEN_FROM, _WIDEN_UNTIL, _PAUSE_FROM = 0.5, 0.4, 0.8
+"""Shares of the band. Widening ends below its beginning, or it would come and go with the noise."""
+_WIDEN: Final = 1.5
 _AFTER_HALT: Final = timedelta(seconds=60)
 """Without entries after the venue's last word of a halt."""
 
@@ -40,6 +41,7 @@ class PriceBandGuard:
         self._mids: deque[tuple[float, float]] = deque()
         self._last: float | None = None
         self._halted: datetime | None = None
+        self._near = False
 
     def saw(self, mid: float, now: datetime) -> None:
         """Take in a mid, in order of time."""
@@ -69,10 +71,11 @@ class PriceBandGuard:
             return found
         move = self._last / self._mids[0][1] - 1
         share = abs(move) / self._band
+        self._near = share >= (_WIDEN_UNTIL if self._near else _WIDEN_FROM)
         minutes = self._seconds / 60
         told = f"price band: {move:+.1%} in {minutes:g} minutes, of {self._band:.1%} allowed"
         if share >= _PAUSE_FROM:
             found.append(Verdict(PRICE_BAND, told))
-        elif share >= _WIDEN_FROM:
-            found.append(Verdict(PRICE_BAND, told, "widen", stepped(1 + share)))
+        elif self._near:
+            found.append(Verdict(PRICE_BAND, told, "widen", _WIDEN))
         return found

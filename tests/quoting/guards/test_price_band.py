@@ -16,7 +16,7 @@ def at(seconds):
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize(
     ("share", "severity", "widen"),
-    [(0.49, None, None), (0.51, "widen", 1.5), (0.79, "widen", 1.75), (0.81, "pause", 1.0)],
+    [(0.49, None, None), (0.51, "widen", 1.5), (0.79, "widen", 1.5), (0.81, "pause", 1.0)],
 )
 def test_it_widens_from_half_of_the_band_and_pauses_near_its_edge(sign, share, severity, widen):
     guard = PriceBandGuard(0.1, 300.0)
@@ -24,6 +24,14 @@ def test_it_widens_from_half_of_the_band_and_pauses_near_its_edge(sign, share, s
     guard.saw(3000 * (1 + sign * 0.1 * share), at(10))
     found = [(one.guard, one.severity, one.widen) for one in guard.verdicts(at(10))]
     assert found == ([] if severity is None else [(PRICE_BAND, severity, widen)])
+
+
+def test_widening_ends_below_its_beginning():
+    guard = PriceBandGuard(0.1, 300.0)
+    guard.saw(3000, at(0))
+    for second, share, near in ((1, 0.49, 0), (2, 0.51, 1), (3, 0.41, 1), (4, 0.39, 0)):
+        guard.saw(3000 * (1 + 0.1 * share), at(second))
+        assert len(guard.verdicts(at(second))) == near
 
 
 def test_the_price_is_compared_with_that_of_five_minutes_ago():

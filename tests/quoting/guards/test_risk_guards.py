@@ -80,7 +80,7 @@ def test_the_widest_wins_and_a_pause_is_told_before_it(build):
         guards.saw("ETH", mid - 0.1, mid + 0.1, NOON + timedelta(seconds=second))
     later = NOON + timedelta(seconds=10)
     assert rule(guards, now=later) == Ruling(
-        "volatility: the mid moves 2.6 times as much as usual, at most 2 allowed", 1.75
+        "volatility: the mid moves 2.6 times as much as usual, at most 2 allowed", 1.5
     )
 
 
