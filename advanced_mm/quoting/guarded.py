@@ -35,7 +35,7 @@ def guarded_decision(
     held
         Value of the position, quote currency.
     """
-    guards.saw(coin, touch.bid, touch.ask, now)
+    guards.saw(coin, touch.bid, touch.ask, touch.at)
     ruling = guards.rule(coin, side, quoter.usual_volatility, held, now)
     if inventory > 0 if side == "ask" else inventory < 0:
         return quoter.exit(side, inventory, touch, now)

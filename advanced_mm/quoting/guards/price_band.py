@@ -43,9 +43,9 @@ class PriceBandGuard:
         self._halted: datetime | None = None
         self._near = False
 
-    def saw(self, mid: float, now: datetime) -> None:
-        """Take in a mid, in order of time."""
-        at = now.timestamp()
+    def saw(self, mid: float, time: datetime) -> None:
+        """Take in a mid, and when the venue published it."""
+        at = time.timestamp()
         self._last = mid
         if not self._mids or at - self._mids[-1][0] >= _SAMPLE_SECONDS:
             self._mids.append((at, mid))

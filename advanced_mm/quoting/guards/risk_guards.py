@@ -79,14 +79,17 @@ class RiskGuards:
 
     # ---- what was seen
 
-    def saw(self, coin: str, bid: float, ask: float, now: datetime) -> None:
-        """Take in a touch (quote currency), in order of time; one that is not sane is left out."""
+    def saw(self, coin: str, bid: float, ask: float, time: datetime) -> None:
+        """Take in a touch (quote currency), and when the venue published it.
+
+        One that is not sane is left out.
+        """
         if not 0 < bid < ask < float("inf"):
             return
         market = self._market(coin)
         market.touch = (bid, ask)
-        market.volatility.saw((bid + ask) / 2, now)
-        market.band.saw((bid + ask) / 2, now)
+        market.volatility.saw((bid + ask) / 2, time)
+        market.band.saw((bid + ask) / 2, time)
 
     def traded(self, coin: str, orders: Iterable[MarketOrder]) -> None:
         """Take in the market orders since the last call."""
@@ -139,7 +142,7 @@ class RiskGuards:
         market, settings = self._market(coin), self._settings
         everywhere = [self.errors.verdict(now), *self.account.verdicts()]
         here = [
-            market.volatility.verdict(usual_volatility, now),
+            market.volatility.verdict(usual_volatility),
             *market.band.verdicts(now),
             market.flow.verdict(now),
             funding_verdict(

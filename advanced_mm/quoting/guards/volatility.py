@@ -12,7 +12,6 @@ VOLATILITY: Final = "volatility"
 
 _SAMPLE_SECONDS: Final = 1.0
 """As in the estimate of the usual volatility: shorter moves include the bounce of the touch."""
-_SHORTEST: Final = 1e-3
 _WIDEN_FROM, _PAUSE_UNTIL = 0.75, 0.875
 """Shares of the limit. A pause ends below its beginning, or it would come and go with the noise."""
 
@@ -39,11 +38,14 @@ class VolatilityGuard:
         self._last: tuple[float, float] | None = None
         self._paused = False
 
-    def saw(self, mid: float, now: datetime) -> None:
-        """Take in a mid, quote currency, in order of time."""
-        at = now.timestamp()
-        if self._last is not None:
-            at = max(at, self._last[0])  # within one loop times may come in another order
+    def saw(self, mid: float, time: datetime) -> None:
+        """Take in a mid, quote currency, and when the venue published it.
+
+        One that is not newer than the last is left out.
+        """
+        at = time.timestamp()
+        if self._last is not None and at <= self._last[0]:
+            return
         self._last = (at, mid)
         if self._sample is None:
             self._sample = self._last
@@ -56,13 +58,14 @@ class VolatilityGuard:
         while self._moves and self._moves[0][0] <= at - self._window_s:
             self._moves.popleft()
 
-    def ratio(self, usual: float, now: datetime) -> float:
+    def ratio(self, usual: float) -> float:
         """Return the volatility of the last seconds over ``usual`` (quote currency per √s)."""
-        at = now.timestamp()
+        if self._last is None or self._sample is None:
+            return 1.0
+        (begun, before), (at, mid) = self._sample, self._last
         moves = list(self._moves)
-        if self._last is not None and self._sample is not None and self._last != self._sample:
-            (begun, before), (ended, mid) = self._sample, self._last
-            moves.append((ended, max(ended - begun, _SHORTEST), (mid - before) ** 2))
+        if at > begun:
+            moves.append((at, at - begun, (mid - before) ** 2))
         seen = total = 0.0
         for end, duration, square in moves:
             inside = min(end, at) - max(end - duration, at - self._window_s)
@@ -72,12 +75,12 @@ class VolatilityGuard:
         total += usual**2 * max(0.0, self._window_s - seen)
         return float((total / (usual**2 * self._window_s)) ** 0.5)
 
-    def verdict(self, usual: float | None, now: datetime) -> Verdict | None:
+    def verdict(self, usual: float | None) -> Verdict | None:
         """Judge by the usual volatility (quote currency per √s); None if it is not known."""
         if self._limit is None or usual is None or not usual > 0:
             self._paused = False
             return None
-        ratio = self.ratio(usual, now)
+        ratio = self.ratio(usual)
         self._paused = ratio >= self._limit * (_PAUSE_UNTIL if self._paused else 1.0)
         if not self._paused and ratio < self._limit * _WIDEN_FROM:
             return None

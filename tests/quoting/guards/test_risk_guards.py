@@ -8,6 +8,7 @@ from advanced_mm.parameter_files import Settings
 from advanced_mm.quoting.guards import MarketOrder, RiskGuards, Ruling
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+LATER = NOON + timedelta(milliseconds=50)
 NOON_MS = round(NOON.timestamp() * 1000)
 
 
@@ -38,7 +39,7 @@ def test_a_quiet_market_is_quoted(build, told):
 def test_each_guard_refuses_with_its_own_reason(build):
     kinds = {}
     for name, settings, act in (
-        ("volatility", {}, lambda g: g.saw("ETH", 2979.9, 2980.1, NOON)),
+        ("volatility", {}, lambda g: g.saw("ETH", 2979.9, 2980.1, LATER)),
         ("price_band", {"volatility_limit": None}, lambda g: g.saw("ETH", 2800, 2801, NOON)),
         ("halt", {}, lambda g: g.failed("order", "ETH", "Trading is halted.", NOON)),
         ("flow", {}, lambda g: g.traded("ETH", [
@@ -88,7 +89,7 @@ def test_changes_are_told_once_and_their_end_too(build, told, caplog):
     guards = build(min_market_spread_bp=1.0)
     for _ in range(3):
         rule(guards)
-    guards.saw("ETH", 2999.0, 3001.0, NOON)
+    guards.saw("ETH", 2999.0, 3001.0, LATER)
     for _ in range(3):
         rule(guards)
     assert [(one.coin, one.guard, one.verdict and one.verdict.severity) for one in told] == [
