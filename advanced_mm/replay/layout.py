@@ -126,10 +126,12 @@ WANTED: Final = np.dtype(
         ("fair", "f8"),
         ("refusal", "i4"),
         ("at_touch", "b1"),
+        ("stays", "b1"),
     ],
     align=True,
 )
-"""What one side should quote; ``depth`` and ``fair`` in steps."""
+"""What one side should quote; ``depth`` and ``fair`` in steps; ``stays``: what rests may rest on
+although nothing can be quoted."""
 
 STATE: Final = np.dtype(
     [
