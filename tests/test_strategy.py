@@ -475,7 +475,9 @@ def withdrawn_at_the_end(strategy, **config):
     """Which pairs' orders a live bot cancels at the venue itself as it ends."""
     strategy.config |= {"cancel_open_orders_on_exit": True, **config}
     asked = []
-    strategy._live = SimpleNamespace(close=lambda: None, withdraw=asked.extend)
+    strategy._live = SimpleNamespace(
+        close=lambda: None, withdraw=asked.extend, lift_switch=lambda: None
+    )
     strategy.ft_bot_cleanup()
     return asked
 

@@ -430,6 +430,7 @@ class Market_Making(IStrategy):
         if self._live is not None:
             self._live.close()
             self._cancel_what_rests(self._live)
+            self._live.lift_switch()
         if self._stream is not None:
             self._stream.close()
         if self._log.journal is not None:

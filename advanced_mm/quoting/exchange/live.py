@@ -68,6 +68,7 @@ class LiveTrading:
         self._watch = AccountWatch(client, bad_rows=bad_rows)
         self._switch = DeadMansSwitch(client, switch_seconds)
         self._pairs: set[str] = set()
+        self._may_rest = False
         logger.info("live: orders carry a client order id and an expiry; the account is watched")
 
     def at_loop(
@@ -87,7 +88,11 @@ class LiveTrading:
     def close(self) -> None:
         """Resolve the remaining orders in doubt; call it when the bot stops."""
         self._orders.close()
-        self._switch.lift()
+
+    def lift_switch(self) -> None:
+        """Take the dead man's switch back, last of all, unless orders may still rest."""
+        if not self._may_rest:
+            self._switch.lift()
 
     def withdraw(self, pairs: Collection[str]) -> None:
         """Cancel our orders at the venue whatever the books say, and log which.
@@ -104,6 +109,7 @@ class LiveTrading:
                 if time.monotonic() < deadline:
                     time.sleep(PAUSE_SECONDS)
                     continue
+                self._may_rest = True
                 logger.error(
                     "orders of this bot may still rest, the venue did not answer (%s); "
                     "check its page",
