@@ -715,6 +715,21 @@ def test_books_that_cannot_be_had_in_a_row_pause_entries_also_once_there_is_one(
     strategy.ft_bot_cleanup()
 
 
+def test_the_switch_is_refreshed_only_while_a_book_is_seen(build, monkeypatch):
+    monkeypatch.setattr(PairLocks, "get_pair_locks", lambda pair: [])
+    strategy, seen = build(runmode=RunMode.LIVE), []
+    strategy._live = SimpleNamespace(
+        at_loop=lambda pairs, trades, healthy: seen.append(healthy),
+        entry=lambda pair, side, touch, tick, decision: decision,
+    )
+    now = datetime.now(UTC)
+    strategy.bot_loop_start(now)
+    enter(strategy)
+    strategy.bot_loop_start(now)
+    strategy.bot_loop_start(now + timedelta(seconds=30))
+    assert seen == [False, True, False]
+
+
 def test_an_order_is_made_smaller_to_keep_the_position_s_limit(build):
     strategy = build(max_position_value=5000.0)
     assert enter(strategy)[1] == 5000.0
