@@ -12,8 +12,10 @@ VOLATILITY: Final = "volatility"
 
 _SAMPLE_SECONDS: Final = 1.0
 """As in the estimate of the usual volatility: shorter moves include the bounce of the touch."""
-_WIDEN_FROM, _PAUSE_UNTIL = 0.75, 0.875
-"""Shares of the limit. A pause ends below its beginning, or it would come and go with the noise."""
+_WIDEN_FROM, _WIDEN_UNTIL, _PAUSE_UNTIL = 0.75, 0.65, 0.875
+"""Shares of the limit. What begins ends lower, or it would come and go with the noise."""
+_STILL: Final = 0.2
+"""The factor stays while the ratio is no farther from it: each change replaces the quote."""
 
 
 class VolatilityGuard:
@@ -37,6 +39,7 @@ class VolatilityGuard:
         self._sample: tuple[float, float] | None = None
         self._last: tuple[float, float] | None = None
         self._paused = False
+        self._wide: float | None = None
 
     def saw(self, mid: float, time: datetime) -> None:
         """Take in a mid, quote currency, and when the venue published it.
@@ -78,13 +81,16 @@ class VolatilityGuard:
     def verdict(self, usual: float | None) -> Verdict | None:
         """Judge by the usual volatility (quote currency per √s); None if it is not known."""
         if self._limit is None or usual is None or not usual > 0:
-            self._paused = False
+            self._paused, self._wide = False, None
             return None
         ratio = self.ratio(usual)
         self._paused = ratio >= self._limit * (_PAUSE_UNTIL if self._paused else 1.0)
-        if not self._paused and ratio < self._limit * _WIDEN_FROM:
+        if not self._paused and ratio < self._limit * (_WIDEN_UNTIL if self._wide else _WIDEN_FROM):
+            self._wide = None
             return None
         told = f"volatility: the mid moves {ratio:.1f} times as much as usual"
         if self._paused:
             return Verdict(VOLATILITY, f"{told}, at most {self._limit:g} allowed")
-        return Verdict(VOLATILITY, told, "widen", stepped(ratio))
+        if self._wide is None or abs(ratio - self._wide) > _STILL:
+            self._wide = stepped(ratio)
+        return Verdict(VOLATILITY, told, "widen", self._wide)

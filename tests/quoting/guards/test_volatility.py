@@ -89,3 +89,15 @@ def test_without_a_limit_or_a_usual_volatility_it_says_nothing():
 
 def test_factors_come_in_quarters_and_never_narrow():
     assert [stepped(x) for x in (0.4, 1.0, 1.12, 1.13, 1.9)] == [1.0, 1.0, 1.0, 1.25, 2.0]
+
+
+def test_a_factor_stays_while_the_ratio_is_near_it_and_widening_ends_below_its_beginning():
+    guard, told = VolatilityGuard(2.0, 10.0), []
+    for move in (1.55, 1.7, 1.75, 1.6, 1.35, 1.25, 1.4):
+        for second in range(11):
+            guard.saw(3000 + move * (second % 2), at(second))
+        verdict = guard.verdict(1.0)
+        told.append(verdict and verdict.widen)
+        fresh = VolatilityGuard(2.0, 10.0)
+        fresh._wide, guard = guard._wide, fresh
+    assert told == [1.5, 1.5, 1.75, 1.75, 1.25, None, None]
