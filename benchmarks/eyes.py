@@ -1,29 +1,31 @@
 """Speed of a live bot: from a touch that calls for a new quote to that quote at the venue.
 
 Runs live sessions on the loopback venue, each request taking 50 ms there: one that asks over REST
-once a second, two with a websocket of their own. A touch calls for a new quote if it moves the
-price of the resting one by ``requote_ticks`` and that has rested for its least age. The time
-counted ends when the new order has reached the venue; two requests, a cancel and an order, take
-0.1 s of it. Touches are those that the collector recorded, orders those of the venue's own list.
+once a second, two with a websocket of their own. Calls and answers are those of
+`benchmarks/answered_calls.py`; two requests, a cancel and an order, take 0.1 s. Touches are those
+that the collector recorded, orders those of the venue's own list.
 
-    python benchmarks/eyes.py                 # 15 minutes
+Each bot's share of a processor core is measured after its first minute, also that of one that sees
+but quotes nothing, and how long Freqtrade waits for each of the strategy's answers (its callbacks).
+
+    python benchmarks/eyes.py                 # 20 minutes
     python benchmarks/eyes.py --minutes 2     # minimum: the first minute is not counted
 """
 
 import argparse
-import itertools
+import json
 import logging
+import shutil
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+import psutil
 import requests
 from rich.console import Console
 from rich.table import Table
@@ -32,34 +34,99 @@ from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
 from advanced_mm.journal import QuoteSent, read_journal
 from advanced_mm.marketdata import ShardStore
-from advanced_mm.price_grid import PriceGrid
 from advanced_mm.session.session import PaperSession, SessionOptions
+from benchmarks.answered_calls import LATENCY_MS, answered_calls
 
 ROOT = Path(__file__).resolve().parents[1]
-LATENCY_MS = 50
-REQUOTE_TICKS, LEAST_AGE_S = 2.0, 1.0
+LEAST_AGE_S = 1.0
 CASES: dict[str, dict[str, Any]] = {
     "REST, once a second": {"own_stream": False},
     "own websocket": {"own_stream": True},
     "own websocket, least age 0.2 s": {"own_stream": True, "min_quote_age_seconds": 0.2},
+    "own websocket, quotes nothing": {"own_stream": True, "min_edge_bp": 100.0},
 }
+FIRST_SECONDS = 60.0
+"""Not counted: the bot asks for candles and markets."""
+
+TIMER = """
+
+import functools
+import json
+import time
+
+_TOOK = {}
+
+
+def _timed(name, method):
+    @functools.wraps(method)
+    def timed(*arguments, **named):
+        began = time.perf_counter()
+        try:
+            return method(*arguments, **named)
+        finally:
+            _TOOK.setdefault(name, []).append(time.perf_counter() - began)
+
+    return timed
+
+
+def _told(cleanup):
+    def told(self):
+        cleanup(self)
+        (Path(self.config["user_data_dir"]) / "callbacks.json").write_text(json.dumps(_TOOK))
+
+    return told
+
+
+for _name, _method in list(vars(Market_Making).items()):
+    if _name.startswith(("custom_", "confirm_", "check_")):
+        setattr(Market_Making, _name, _timed(_name, _method))
+Market_Making.ft_bot_cleanup = _told(Market_Making.ft_bot_cleanup)
+"""
+"""Appended to the strategy."""
 
 
 @dataclass
 class Outcome:
-    """One session: seconds from call to order, seconds filled quotes rested, weight a minute."""
+    """One session: seconds from call to order, seconds filled quotes rested, weight a minute.
+
+    ``core`` is the bot's share of a processor core, ``callbacks`` has seconds by name.
+    """
 
     delays: list[float] = field(default_factory=list)
     ages: list[float] = field(default_factory=list)
     weight: float = 0.0
     orders: float = 0.0
     income: float = 0.0
+    core: float = float("nan")
+    callbacks: dict[str, list[float]] = field(default_factory=dict)
+
+
+def timed_project(folder: Path) -> Path:
+    """Copy the files of a session, with a strategy whose callbacks are timed."""
+    for name in ("scripts", "user_data"):
+        shutil.copytree(
+            ROOT / name,
+            folder / name,
+            ignore=shutil.ignore_patterns("HL_data", "paper", "*.sqlite*", "logs", "data", "plot"),
+        )
+    strategy = folder / "user_data" / "strategies" / "Market_Making.py"
+    strategy.write_text(strategy.read_text(encoding="utf-8") + TIMER, encoding="utf-8")
+    return folder
+
+
+def core_seconds(session: PaperSession) -> float:
+    """Return the processor time that the bot has used."""
+    (bot,) = (part for part in session.parts if part.name == "bot")
+    used = psutil.Process(bot.pid).cpu_times()
+    return float(used.user + used.system)
 
 
 def trade(settings: dict[str, Any], minutes: float, folder: Path) -> Outcome:
-    """Run a live session and measure it."""
+    """Run a live session in a folder and measure it."""
+    project, folder = timed_project(folder / "project"), folder / "session"
+    folder.mkdir()
     options = SessionOptions(
-        root=ROOT,
+        root=project,
         folder=folder,
         live=True,
         overrides={"min_quote_age_seconds": LEAST_AGE_S, **settings},
@@ -68,10 +135,15 @@ def trade(settings: dict[str, Any], minutes: float, folder: Path) -> Outcome:
         session.start(threading.Event())
         fault: dict[str, Any] = {"kind": "latency", "milliseconds": LATENCY_MS}
         requests.post(f"{session.rest_address}/admin/faults", json=fault, timeout=5)
-        deadline = time.monotonic() + 60 * minutes
-        while time.monotonic() < deadline:
+        began, counted = time.monotonic(), None
+        while (now := time.monotonic()) < began + 60 * minutes:
+            if counted is None and now >= began + FIRST_SECONDS:
+                counted = now, core_seconds(session)
             session.look()
             time.sleep(1)
+        core = float("nan")
+        if counted is not None:
+            core = (core_seconds(session) - counted[1]) / (time.monotonic() - counted[0])
         live = session.summary(session.look())["live"]
         session.end_bots()
         user = session.bots[0].trading_address
@@ -87,6 +159,8 @@ def trade(settings: dict[str, Any], minutes: float, folder: Path) -> Outcome:
         weight=live["budget"]["rest_weight_a_minute"],
         orders=len(history) / minutes,
         income=record["money"]["value"] - 10_000,
+        core=core,
+        callbacks=json.loads((folder / "callbacks.json").read_text()),
         ages=[
             (one["time"] - placed[one["oid"]]["order"]["timestamp"]) / 1000
             for one in fills
@@ -105,46 +179,8 @@ def delays(folder: Path, history: list[dict[str, Any]], least_age_ms: float) -> 
     events = read_journal(folder / "journal").events(QuoteSent)
     sent = {one.order: one for one in events if isinstance(one, QuoteSent)}
     mids = (quotes.bid + quotes.ask) / 2
-    return answered_calls(quotes.time_ms, mids, sent, history, least_age_ms)
-
-
-def answered_calls(
-    time_ms: npt.NDArray[np.int64],
-    mids: npt.NDArray[np.float64],
-    sent: Mapping[str, QuoteSent],
-    history: list[dict[str, Any]],
-    least_age_ms: float = 1000 * LEAST_AGE_S,
-) -> list[float]:
-    """Return the seconds from each call for a new quote to the order that answered it.
-
-    A call lasts as long as the resting price is off by `REQUOTE_TICKS`; it begins when the mid has
-    gone there, but not before the quote's least age. Only quotes of the same refit and side as the
-    one they replace are counted, and only calls that lasted until the cancel was sent.
-    """
-    orders = sorted(history, key=lambda one: int(one["order"]["timestamp"]))
-    found = []
-    for old, new in itertools.pairwise(orders):
-        first, second = (sent.get(str(one["order"]["oid"])) for one in (old, new))
-        if old["status"] != "canceled" or first is None or second is None:
-            continue
-        if first.calibration_id != second.calibration_id or first.side != second.side:
-            continue
-        placed, ended = int(old["order"]["timestamp"]), int(old["statusTimestamp"])
-        grid = PriceGrid(4, first.tick)
-        price_at = grid.bid if first.side == "bid" else grid.ask
-        begin, end = np.searchsorted(time_ms, (placed, ended - LATENCY_MS), side="right")
-        called: float | None = None
-        for row in range(max(int(begin) - 1, 0), int(end)):
-            if not np.isfinite(mids[row]):
-                continue
-            off = abs(price_at(float(mids[row]), first.depth) - first.price) / first.tick
-            if off < REQUOTE_TICKS - 1e-6:
-                called = None
-            elif called is None:
-                called = max(float(time_ms[row]), placed + least_age_ms)
-        if called is not None:
-            found.append((int(new["order"]["timestamp"]) - called) / 1000)
-    return found
+    calls = answered_calls(quotes.time_ms, mids, sent, history, least_age_ms)
+    return [one.seconds for one in calls]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -162,8 +198,9 @@ def main(argv: list[str] | None = None) -> int:
         )
     table = Table(
         "", "call to order, s: median", "90%", "calls", "age of fills, s: median", "fills",
-        "REST weight/min", "orders/min", "income, USDC",
+        "REST weight/min", "orders/min", "income, USDC", "share of a core",
     )  # fmt: skip
+    callbacks = Table("callback", "case", "calls", "ms: median", "90%")
     for name, settings in CASES.items():
         with tempfile.TemporaryDirectory() as folder:
             outcome = trade(settings, minutes, Path(folder))
@@ -178,8 +215,14 @@ def main(argv: list[str] | None = None) -> int:
             f"{outcome.weight:.0f}",
             f"{outcome.orders:.1f}",
             f"{outcome.income:+.2f}",
+            f"{outcome.core:.1%}",
         )
-    Console().print(table)
+        for callback, seconds in sorted(outcome.callbacks.items()):
+            median, most = 1000 * np.quantile(seconds, (0.5, 0.9))
+            callbacks.add_row(callback, name, str(len(seconds)), f"{median:.2f}", f"{most:.2f}")
+    console = Console(width=160)
+    console.print(table)
+    console.print(callbacks)
     return 0
 
 

@@ -182,5 +182,6 @@ def guarded_table(
         calibration_id=tuple(table.calibration_id[k] for k in source),
         refusals=tuple(codes),
         beta=None if table.beta is None else table.beta[source],
+        adverse_limit=None if table.adverse_limit is None else table.adverse_limit[:, source],
         **columns,
     )

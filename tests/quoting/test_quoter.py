@@ -228,7 +228,11 @@ def test_depths_that_pay_for_a_move_that_grows_with_them(make_set):
     bid, ask = q.entry("bid", 0, TOUCH, NOW), q.exit("ask", 1, TOUCH, NOW)
     assert bid.depth == pytest.approx(depth("bid", gain), abs=1e-9)
     assert ask.depth == pytest.approx(depth("ask", -gain), abs=1e-9)
-    assert bid.edge + ask.edge == pytest.approx(0.3 / 2.7 + 0.4 / 2.6)  # (1 - b)/kappa a fill
+    # (1 - b)/kappa a fill at the depths, and the rounding's share
+    rounded = {quote.side: abs(quote.price - quote.mid) - quote.depth for quote in (bid, ask)}
+    assert all(0 <= ticks < 0.1 for ticks in rounded.values())
+    earned = 0.3 / 2.7 + 0.3 * rounded["bid"] + 0.4 / 2.6 + 0.4 * rounded["ask"]
+    assert bid.edge + ask.edge == pytest.approx(earned)
 
 
 def test_a_side_without_a_line_pays_the_same_at_any_depth(make_set):
@@ -247,7 +251,7 @@ def test_a_line_without_an_intercept_begins_at_the_origin(make_set):
         none, tiny = (quoter(make_set(**one), **unasked) for one in (steep, almost))
         quote = none.entry("bid", 0, TOUCH, NOW)
         assert quote.depth == pytest.approx(tiny.entry("bid", 0, TOUCH, NOW).depth, abs=1e-6)
-        assert quote.edge == pytest.approx(0.1 * quote.depth - 0.45)
+        assert quote.edge == pytest.approx(0.1 * (quote.mid - quote.price) - 0.45)
 
 
 def test_where_the_move_outgrows_the_depth_nothing_is_begun(make_set):
@@ -263,13 +267,14 @@ def test_where_the_move_outgrows_the_depth_nothing_is_begun(make_set):
     opens=st.sampled_from([("bid", 0, 1), ("ask", -1, 0)]),
 )
 def test_the_edge_asked_for_is_that_of_both_fills(make_set, slope, least_bp, opens):
-    """Against depth (1 - b) - a - fee at the depths of the problem solved here."""
+    """Against depth (1 - b) - a - fee at the depths of the problem solved here, on the grid."""
     side, q_min, q_max = opens
     steep = {"epsilon_fill_slope_plus": slope[0], "epsilon_fill_slope_minus": slope[1]}
     parameters = make_set(**SLOPED | steep)
     bounds = {"q_min": q_min, "q_max": q_max}
     truth = solve(model_problem(parameters, Settings(**bounds)))
-    ask, bid = float(truth.ask_depth[1]), float(truth.bid_depth[0])
+    depths = float(truth.ask_depth[1]), float(truth.bid_depth[0])
+    ask, bid = (math.ceil(10 * depth - 1e-6) / 10 for depth in depths)
     fee = 0.00015 * 3000
     edge = ask * (1 - slope[0]) - 0.3 - fee + bid * (1 - slope[1]) - 0.25 - fee
     entry = quoter(parameters, min_edge_bp=least_bp, **bounds).entry(side, 0, TOUCH, NOW)
@@ -407,3 +412,37 @@ def test_around_a_fair_price_beyond_the_touch_a_maker_does_not_take(
     elif (ideal >= touch.ask) == (side == "bid"):
         nearest = round(touch.ask - 0.1, 1) if side == "bid" else round(touch.bid + 0.1, 1)
         assert quote.price == nearest
+
+
+AGAINST = {"epsilon_fill_slope_plus": 0.9, "epsilon_fill_slope_minus": 0.9}
+
+
+@pytest.mark.parametrize(
+    ("side", "beta", "bid_size", "settings", "slopes", "refused"),
+    [
+        ("bid", 0.4, 0.25, {}, AGAINST, True),  # imbalance -0.6
+        ("bid", 0.4, 0.4, {}, AGAINST, False),  # -0.43
+        ("bid", 0.4, 4.0, {}, AGAINST, False),
+        ("ask", 0.4, 4.0, {}, AGAINST, True),
+        ("ask", -0.4, 4.0, {}, AGAINST, False),
+        ("bid", -0.4, 4.0, {}, AGAINST, True),
+        ("bid", 0.4, 0.25, {"max_adverse_imbalance": 0.7}, AGAINST, False),
+        ("bid", 0.4, 0.25, {"fair_price": "mid"}, AGAINST, False),
+        ("bid", 0.0, 0.25, {}, AGAINST, False),
+        ("bid", 0.4, 0.25, {}, {}, False),  # whether depth pays is not known
+        ("bid", 0.4, 0.25, {}, {"epsilon_fill_slope_minus": 0.3}, False),
+        ("bid", 0.4, 0.25, {}, {"epsilon_fill_slope_plus": 0.9}, True),
+    ],
+)
+def test_no_position_is_opened_against_the_sizes(
+    make_set, side, beta, bid_size, settings, slopes, refused
+):
+    """Unless the setting allows it, or most of the greater distance is earned."""
+    touch = heavy(bid_size, 1.0)
+    q = quoter(make_set(beta=beta, **slopes), q_min=-1, min_edge_bp=None, **settings)
+    found = q.entry(side, 0, touch, NOW)
+    assert isinstance(found, Refusal) == refused
+    if refused:
+        assert kind_of(found.reason) == f"the sizes are against a {side}"
+    held = 1 if side == "ask" else -1
+    assert isinstance(q.exit(side, held, touch, NOW), Quote)

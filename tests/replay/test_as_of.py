@@ -244,6 +244,7 @@ OTHERWISE = {
     "min_market_spread_bp": 1.0, "price_band": 0.1, "price_band_seconds": 60.0,
     "max_funding_bp": 2.0, "funding_pause_seconds": 60.0, "max_errors_in_a_row": 2,
     "error_pause_seconds": 9.0, "dead_mans_switch_seconds": None,
+    "max_adverse_imbalance": 0.2,
 }  # fmt: skip
 
 

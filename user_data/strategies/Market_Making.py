@@ -17,7 +17,13 @@ from pandas import DataFrame
 
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import AdvancedMMError, InputError
-from advanced_mm.eyes import BackgroundEyes, Eyes, LoopWait
+from advanced_mm.eyes import (
+    OLDEST_BOOK_SECONDS,
+    BackgroundEyes,
+    Eyes,
+    LoopWait,
+    takes_over_pacing,
+)
 from advanced_mm.instruments import coin_of_market
 from advanced_mm.journal import JOURNAL_FOLDER, JournalWriter
 from advanced_mm.markets.candle_notes import CandleNotes
@@ -122,7 +128,8 @@ class Market_Making(IStrategy):
         self._feeds: dict[str, ParameterFeed | HistoryFeed] = {}
         self._quoters: dict[str, tuple[object, Quoter]] = {}
         """By pair, with what its settings depend on."""
-        self._touches: dict[str, tuple[datetime, Touch]] = {}
+        self._touches: dict[str, tuple[datetime, Touch, int | None]] = {}
+        """By pair, with when it was seen, and what the websocket had told by then."""
         self._books: dict[str, Any] = {}
         self._decisions: dict[str, Quote | Refusal] = {}
         self._live: LiveTrading | None = None
@@ -220,7 +227,7 @@ class Market_Making(IStrategy):
         exchange = self.dp._exchange  # Freqtrade has no public access to it
         eyes = self._open_eyes(exchange) if self.settings.own_stream else None
         spare_requests(exchange, self._bad_rows, eyes)
-        if self.config.get("internals", {}).get("process_throttle_secs") == 0:
+        if takes_over_pacing(self.config):
             self._wait = LoopWait(eyes)
         if self.config["runmode"] == RunMode.LIVE:
             self.order_time_in_force = {"entry": "ALO", "exit": "ALO"}
@@ -233,6 +240,8 @@ class Market_Making(IStrategy):
 
     def _open_eyes(self, exchange: Any) -> Eyes:
         """Connect to the websocket that Freqtrade's own client would use, and listen."""
+        newest = min(self.settings.max_book_age_seconds, OLDEST_BOOK_SECONDS)
+        self.settings = self.settings.model_copy(update={"max_book_age_seconds": newest})
         user = None
         if self.config["runmode"] == RunMode.LIVE:
             user, _ = exchange._api.handle_public_address("own_stream", {})
@@ -293,8 +302,12 @@ class Market_Making(IStrategy):
         ):
             self.unlock_reason("Auto lock")
         if self._log.journal is not None:
-            self._watch_account(self._log.journal, current_time)
-            self._tell_journal(self._log.journal, current_time)
+            trades = Trade.get_open_trades()
+            coins = self._traded_coins(trades)
+            if self._stream is not None:
+                self._stream.eyes.watch(coins.values())
+            self._watch_account(self._log.journal, trades, current_time)
+            self._tell_journal(self._log.journal, coins, trades, current_time)
         if current_time == self._last_candle and self.config["runmode"] == RunMode.BACKTEST:
             for line in self._log.counts():
                 logger.info("not quoting: %s times", line)
@@ -336,6 +349,8 @@ class Market_Making(IStrategy):
                     wanted = self._guarded(pair, quoter, self._entry_side, 0, touch, now)
                 price = order.safe_placement_price
                 age = (now - order.order_date_utc).total_seconds()
+                if self._wait is not None:
+                    self._wait.look_after(quoter.settings.min_quote_age_seconds - age)
                 crossed = touch.ask <= price if order.ft_order_side == "buy" else touch.bid >= price
                 if crossed or quoter.is_outdated(price, age, wanted):
                     return str(order.order_id)
@@ -370,7 +385,7 @@ class Market_Making(IStrategy):
     def _sees(self, now: datetime) -> bool:
         """Whether a book was seen lately: else the venue may cancel what rests."""
         oldest = timedelta(seconds=self.settings.max_book_age_seconds)
-        return any(now - touch.at <= oldest for _, touch in self._touches.values())
+        return any(now - seen[1].at <= oldest for seen in self._touches.values())
 
     def _resume_guards(self, journal: Path, name: str) -> None:
         """Let daily loss and drawdown go on where the journal, or the database, left them."""
@@ -386,13 +401,13 @@ class Market_Making(IStrategy):
         else:  # or a mark of trades that somebody has deleted
             self._guards.account.resume_from_books(closed, now)
 
-    def _watch_account(self, journal: TradeJournal, now: datetime) -> None:
+    def _watch_account(self, journal: TradeJournal, trades: list[Trade], now: datetime) -> None:
         """Show the account's profit to its guards, at the mids of the last look."""
         capital = self._capital()
         if capital is None:
             return
-        mids = {pair: touch.mid for pair, (_, touch) in self._touches.items()}
-        profit = self._profit.now(Trade.get_open_trades(), mids, now)
+        mids = {pair: seen[1].mid for pair, seen in self._touches.items()}
+        profit = self._profit.now(trades, mids, now)
         if profit is not None:
             mark = self._guards.account.saw(profit, capital, now)
             journal.marked(mark)
@@ -408,16 +423,21 @@ class Market_Making(IStrategy):
 
     # ---- journal
 
-    def _tell_journal(self, journal: TradeJournal, now: datetime) -> None:
-        trades = Trade.get_open_trades()
+    def _traded_coins(self, trades: list[Trade]) -> dict[str, str]:
+        """Return by pair the coins that the pair list allows now, and those held."""
         coins = {}
-        for pair in {*self.dp.current_whitelist(), *(trade.pair for trade in trades)}:
+        for pair in sorted({*self.dp.current_whitelist(), *(trade.pair for trade in trades)}):
             with contextlib.suppress(AdvancedMMError):
                 coins[pair] = self._coin(pair)
+        return coins
+
+    def _tell_journal(
+        self, journal: TradeJournal, coins: dict[str, str], trades: list[Trade], now: datetime
+    ) -> None:
         if journal.look_is_due:
             for pair in coins:
                 with contextlib.suppress(AdvancedMMError, ExchangeError):
-                    self._touch(pair, now)
+                    self._touch(pair, now, [trade for trade in trades if trade.pair == pair])
         journal.at_loop(coins, trades)
 
     def _dry_money(self) -> float:
@@ -495,7 +515,8 @@ class Market_Making(IStrategy):
         This callback cannot decline an order; the refusal takes effect in ``custom_stake_amount``,
         which Freqtrade calls next.
         """
-        decision = self._decide(pair, self._entry_side, 0, current_time, proposed_rate)
+        trades = [] if trade is None else [trade]
+        decision = self._decide(pair, self._entry_side, 0, current_time, proposed_rate, trades)
         return decision.price if isinstance(decision, Quote) else proposed_rate
 
     def custom_stake_amount(
@@ -549,7 +570,9 @@ class Market_Making(IStrategy):
 
         A backtest replaces quotes by ``adjust_order_price``: it opens no other trade that minute.
         """
-        return self._trading and self._is_outdated(pair, self._entry_side, 0, order, current_time)
+        if not self._trading:
+            return False
+        return self._is_outdated(pair, self._entry_side, 0, order, current_time, trade)
 
     # ---- exits
 
@@ -623,7 +646,7 @@ class Market_Making(IStrategy):
         """Cancel outdated exit quotes as for entries; leave market orders (the stop) alone."""
         if order.order_type != "limit" or not self._trading:
             return False
-        return self._is_outdated(pair, *_offer_of(trade), order, current_time)
+        return self._is_outdated(pair, *_offer_of(trade), order, current_time, trade)
 
     def adjust_order_price(
         self,
@@ -645,7 +668,7 @@ class Market_Making(IStrategy):
         if self._trading or order is None or order.order_type != "limit":
             return current_order_rate
         asked = (self._entry_side, 0) if is_entry else _offer_of(trade)
-        wanted = self._decide(pair, *asked, current_time, proposed_rate)
+        wanted = self._decide(pair, *asked, current_time, proposed_rate, [trade])
         if isinstance(wanted, Refusal):
             return None
         age = (current_time - order.order_date_utc - SENT_AFTER_LOOK).total_seconds()
@@ -663,12 +686,20 @@ class Market_Making(IStrategy):
         return "ask" if self.can_short else "bid"
 
     def _decide_exit(self, pair: str, trade: Trade, now: datetime, rate: float) -> Quote | Refusal:
-        return self._decide(pair, *_offer_of(trade), now, rate)
+        return self._decide(pair, *_offer_of(trade), now, rate, [trade])
 
     def _decide(
-        self, pair: str, side: Side, inventory: int, now: datetime, rate: float
+        self,
+        pair: str,
+        side: Side,
+        inventory: int,
+        now: datetime,
+        rate: float,
+        trades: list[Trade],
     ) -> Quote | Refusal:
         """Return the quoter's decision; any error is a refusal and replaces the last decision.
+
+        ``trades`` are the pair's open ones: to ask the database again takes longer than all else.
 
         Exceptions must not propagate: Freqtrade swallows them and continues with its defaults, so
         the order would keep resting and the last decision would remain in force.
@@ -677,7 +708,7 @@ class Market_Making(IStrategy):
         try:
             grid = self._grid(pair)
             if self._candles is None:
-                touch = self._touch(pair, now)
+                touch = self._touch(pair, now, trades)
             else:
                 touch, now = self._candles.see(self._feed(pair), grid, rate, now)
             quoter = self._quoter(pair, touch.mid, grid)
@@ -703,17 +734,18 @@ class Market_Making(IStrategy):
         return inventory != 0 and known is not None and known[1].exit_may_rest(now)
 
     def _is_outdated(
-        self, pair: str, side: Side, inventory: int, order: Order, now: datetime
+        self, pair: str, side: Side, inventory: int, order: Order, now: datetime, trade: Trade
     ) -> bool:
         resting = order.safe_placement_price
-        wanted = self._decide(pair, side, inventory, now, resting)
+        wanted = self._decide(pair, side, inventory, now, resting, [trade])
         age = (now - order.order_date_utc).total_seconds()
         if isinstance(wanted, Refusal):
             outdated = not wanted.keeps_resting
         else:
             outdated = self._quoters[pair][1].is_outdated(resting, age, wanted)
-        if outdated and self._log.journal is not None:
-            self._log.journal.will_cancel(str(order.order_id), resting, wanted)
+        if self._log.journal is not None:
+            tell = self._log.journal.will_cancel if outdated else self._log.journal.kept
+            tell(str(order.order_id), resting, wanted)
         return outdated
 
     def _confirm(self, pair: str, rate: float, now: datetime, position: float) -> bool:
@@ -762,9 +794,12 @@ class Market_Making(IStrategy):
         values = [parameter.value for parameter in self._parameters_searched.values()]
         # Within 1% the least depth in the quote currency stays: with it the problem is solved anew.
         level = round(100 * math.log(mid)) if self.min_depth_bp.value else 0
-        key = (*values, level)
+        wakes = self._wait is not None and self._stream is not None and self._stream.eyes.healthy
+        key = (*values, level, wakes)
         if pair not in self._quoters or self._quoters[pair][0] != key:
             settings = self.tuned_settings(math.exp(level / 100))
+            if not wakes:  # quotes are looked at by the clock, and grow older
+                settings = settings.model_copy(update={"own_stream": False})
             self._quoters[pair] = (key, Quoter(settings, self._feed(pair), grid))
         return self._quoters[pair][1]
 
@@ -816,16 +851,20 @@ class Market_Making(IStrategy):
         # Freqtrade rounds orders to the precision at the time it loaded the markets.
         return PriceGrid(int(market["info"]["szDecimals"]), float(market["precision"]["price"]))
 
-    def _touch(self, pair: str, now: datetime) -> Touch:
-        """Return the best bid and offer, asked for at most every quarter of a second."""
-        asked = self._touches.get(pair)
-        seen = self._stream is not None and self._stream.eyes.healthy
-        if not seen and asked is not None and timedelta(0) <= now - asked[0] < BOOK_REUSE:
-            return asked[1]
+    def _touch(self, pair: str, now: datetime, trades: list[Trade]) -> Touch:
+        """Return the best bid and offer, asked for at most every quarter of a second.
+
+        What the websocket tells is looked at again as soon as it has changed.
+        """
+        eyes = None if self._stream is None else self._stream.eyes
+        seen = None if eyes is None or not eyes.healthy else eyes.changes
+        known = self._touches.get(pair)
+        if known is not None and timedelta(0) <= now - known[0] < BOOK_REUSE and seen == known[2]:
+            return known[1]
         book = self.dp.orderbook(pair, 20)
         self._guards.errors.worked("question")
-        touch = touch_of(pair, book, self._own_sizes(pair, Trade.get_open_trades()))
-        self._touches[pair] = (now, touch)
+        touch = touch_of(pair, book, self._own_sizes(pair, trades))
+        self._touches[pair] = (now, touch, seen)
         self._books[pair] = book
         if self._log.journal is not None:
             self._log.journal.saw(self._coin(pair), touch)
