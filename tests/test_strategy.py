@@ -14,9 +14,11 @@ from sqlalchemy.exc import InvalidRequestError
 
 from advanced_mm.errors import InputError
 from advanced_mm.journal import (
+    AccountMarked,
     BadRowsCounted,
     Fill,
     Funding,
+    GuardChanged,
     Look,
     QuoteEnded,
     QuoteSent,
@@ -42,6 +44,7 @@ CLIENT_METHODS = (
     "privatePostExchange",
     "set_margin_mode",
     "create_order",
+    "cancel_order",
     "create_orders_request",
     "edit_order",
     "edit_orders_request",
@@ -119,6 +122,7 @@ def build(tmp_path, make_set, monkeypatch):
         strategy.dp = Market()
         strategy.own_trades = []
         monkeypatch.setattr(Trade, "get_open_trades", lambda: strategy.own_trades)
+        monkeypatch.setattr(Trade, "get_trades_proxy", lambda **_: [])
         return strategy
 
     return built
@@ -532,7 +536,9 @@ def withdrawn_at_the_end(strategy, **config):
     """Which pairs' orders a live bot cancels at the venue itself as it ends."""
     strategy.config |= {"cancel_open_orders_on_exit": True, **config}
     asked = []
-    strategy._live = SimpleNamespace(close=lambda: None, withdraw=asked.extend)
+    strategy._live = SimpleNamespace(
+        close=lambda: None, withdraw=asked.extend, lift_switch=lambda: None
+    )
     strategy.ft_bot_cleanup()
     return asked
 
@@ -621,6 +627,7 @@ def held_trade(**changes):
     values = {
         "id": 1, "entry_side": "buy", "amount": 3.0, "fee_open": 0.00015, "fee_close": 0.00015,
         "funding_fees": 0.0, "is_open": True, "orders": [],
+        "calculate_profit": lambda rate: SimpleNamespace(total_profit=0.0),
     }  # fmt: skip
     return SimpleNamespace(**{**vars(trade()), **values, **changes})
 
@@ -712,6 +719,122 @@ def test_an_order_that_is_no_quote_of_ours_is_none(build):
     send(strategy, price)  # the quote that was agreed to went with the order before
     with pytest.raises(InputError, match="no bot has written there yet"):
         journal_of(strategy)
+
+
+def test_a_jump_takes_the_entry_away_and_leaves_the_exit(build, make_set, tmp_path):
+    """At the look that sees it; the loop is called for as well."""
+    strategy = build(min_edge_bp=None)
+    now = datetime.now(UTC)
+    ParameterFiles(tmp_path).publish(
+        {"ETH": make_set("r2", sigma=0.5, published_at=now, fitted_at=now)}
+    )
+    strategy.bot_start()
+    price, _, agreed = enter(strategy)
+    assert agreed
+    resting = order(price)
+    strategy._touches.clear()
+    strategy.dp.bid, strategy.dp.ask = price + 14.9, price + 15.1
+    entry = SimpleNamespace(**{**vars(trade()), "open_orders": [resting], "entry_side": "buy"})
+    assert strategy._caller([entry]) == (PAIR, "o1")
+    assert strategy.check_entry_timeout(PAIR, trade(), order(price, age=0), datetime.now(UTC))
+    assert enter(strategy)[1:] == (0.0, False)
+    assert leave(strategy, trade()) == "optimal_depth"
+    offer = strategy._decisions[PAIR].price
+    resting = order(offer, side="sell")
+    assert not strategy.check_exit_timeout(PAIR, trade(), resting, datetime.now(UTC))
+    (change,) = journal_of(strategy).events(GuardChanged)
+    assert (change.coin, change.guard, change.does) == ("ETH", "volatility", "pause")
+
+
+def test_an_exit_stays_where_the_book_cannot_be_seen_unless_its_parameters_are_stale(
+    build, make_set, tmp_path
+):
+    strategy = build()
+    assert leave(strategy, trade()) == "optimal_depth"
+    offer = order(strategy._decisions[PAIR].price, side="sell")
+    strategy._touches.clear()
+    strategy.dp.error = ExchangeError("502")
+    now = datetime.now(UTC)
+    assert not strategy.check_exit_timeout(PAIR, trade(), offer, now)
+    assert strategy.check_entry_timeout(PAIR, trade(), order(2999.0), now)
+    old = now - timedelta(seconds=70)
+    ParameterFiles(tmp_path).publish({"ETH": make_set("r0", published_at=old, fitted_at=old)})
+    assert strategy.check_exit_timeout(PAIR, trade(), offer, now)
+
+
+def test_books_that_cannot_be_had_in_a_row_pause_entries_also_once_there_is_one(build):
+    strategy = build(max_errors_in_a_row=3)
+    strategy.bot_start()
+    strategy.dp.error = ExchangeError("502")
+    for _ in range(3):
+        assert enter(strategy)[1:] == (0.0, False)
+    guards = strategy._guards
+    reason = guards.rule("ETH", "bid", None, 0.0, datetime.now(UTC)).refusal
+    assert reason.startswith("exchange errors: 3 in a row for questions")
+    strategy.dp.error = None
+    assert enter(strategy)[2]  # a success ends the row
+    strategy.ft_bot_cleanup()
+
+
+def test_the_switch_is_refreshed_only_while_a_book_is_seen(build, monkeypatch):
+    monkeypatch.setattr(PairLocks, "get_pair_locks", lambda pair: [])
+    strategy, seen = build(runmode=RunMode.LIVE), []
+    strategy._live = SimpleNamespace(
+        at_loop=lambda pairs, trades, healthy: seen.append(healthy),
+        entry=lambda pair, side, touch, tick, decision: decision,
+    )
+    now = datetime.now(UTC)
+    strategy.bot_loop_start(now)
+    enter(strategy)
+    strategy.bot_loop_start(now)
+    strategy.bot_loop_start(now + timedelta(seconds=30))
+    assert seen == [False, True, False]
+
+
+def test_an_order_is_made_smaller_to_keep_the_position_s_limit(build):
+    strategy = build(max_position_value=5000.0)
+    assert enter(strategy)[1] == 5000.0
+    strategy.own_trades = [trade()]
+    assert enter(strategy)[1:] == (0.0, False)  # it holds 9000
+    assert strategy._log._refusals[PAIR][1] == "position limit"
+
+
+def test_losses_are_counted_with_open_trades_and_survive_a_restart(build, monkeypatch):
+    monkeypatch.setattr(PairLocks, "get_pair_locks", lambda pair: [])
+    monkeypatch.setattr(Trade, "get_total_closed_profit", lambda: 0.0)
+    sunk = held_trade(calculate_profit=lambda rate: SimpleNamespace(total_profit=rate - 3400.0))
+    reasons = []
+    for trades in ([sunk], [sunk]):
+        strategy = build()
+        strategy.config["dry_run_wallet"] = 10_000
+        strategy.own_trades = trades
+        strategy.bot_start()
+        enter(strategy)
+        strategy.bot_loop_start(datetime.now(UTC))
+        if not reasons:
+            strategy._guards.account.mark = None
+            strategy._guards.account.saw(0.0, 10_000.0, datetime.now(UTC))
+            strategy.bot_loop_start(datetime.now(UTC))
+        assert enter(strategy)[1:] == (0.0, False)
+        reasons.append(strategy._log._refusals[PAIR][1])
+        marks = journal_of(strategy).events(AccountMarked)
+    assert reasons == ["daily loss", "daily loss"]
+    assert marks[-1].profit == pytest.approx(-400.0)
+    assert marks[-1].day_start == 0.0
+
+
+def test_a_bot_without_a_journal_begins_from_its_closed_trades(build, monkeypatch):
+    strategy = build()
+    now = datetime.now(UTC)
+    closed = [
+        SimpleNamespace(close_date_utc=now - timedelta(days=days), close_profit_abs=profit)
+        for days, profit in ((0, -5.0), (3, 20.0))
+    ]
+    monkeypatch.setattr(Trade, "get_trades_proxy", lambda **_: closed)
+    strategy.bot_start()
+    mark = strategy._guards.account.mark
+    assert (mark.profit, mark.day_start, mark.peak) == (15.0, 20.0, 20.0)
+    strategy.ft_bot_cleanup()
 
 
 def test_a_journal_that_fails_stops_nothing(build, caplog, monkeypatch):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from advanced_mm.eyes.book_sight import BookSight
+from advanced_mm.eyes.market_sight import MARKET_KINDS, MarketSight, Taken
 from advanced_mm.eyes.own_orders import OwnOrders
 from advanced_mm.instruments import dex_of
 from advanced_mm.marketdata.connection import Heard
@@ -86,6 +87,7 @@ class Eyes:
         self._clock = clock
         self._changed = threading.Condition()
         self._books: dict[str, BookSight] = {}
+        self._market = MarketSight()
         self._orders = OwnOrders()
         self._accounts: dict[str, tuple[float, int, Any]] = {}
         """By exchange, the main one's name being empty: when received, venue's ms, reply."""
@@ -138,6 +140,7 @@ class Eyes:
             {"type": "bbo"},
             {"type": "l2Book", "fast": True},
             {"type": "l2Book"},
+            *({"type": kind} for kind in MARKET_KINDS),
         ]
         messages = [
             _message(method, {**kind, "coin": coin})
@@ -192,6 +195,13 @@ class Eyes:
             if moved:
                 self._tell()
             return Heard.DATA
+        if channel in MARKET_KINDS:
+            self._market.take(channel, data, now)
+        else:
+            self._take_own(channel, data, now)
+        return Heard.OTHER
+
+    def _take_own(self, channel: str, data: Any, now: float) -> None:
         if channel == "orderUpdates":
             ended = [self._orders.update(one, now) for one in data]
             if any(ended):
@@ -209,7 +219,6 @@ class Eyes:
             self._changed.notify_all()
         elif channel == "error":
             self._surprise("error", f"an error: {data}")
-        return Heard.OTHER
 
     def _tell(self) -> None:
         self._changes += 1
@@ -270,6 +279,16 @@ class Eyes:
         """A number that grows with each fill, and each own order that has ended."""
         with self._changed:
             return self._own_changes
+
+    def taken(self, coin: str) -> list[Taken]:
+        """Return what market orders took of a coin since the last call."""
+        with self._changed:
+            return self._market.news(coin)
+
+    def funding_rate(self, coin: str) -> float | None:
+        """Return the hour's funding rate of a coin, positive where longs pay; None if unknown."""
+        with self._changed:
+            return self._market.funding_rate(coin, self._clock())
 
     def wait(self, changes: int, seconds: float) -> None:
         """Wait until `changes` differs from the number given, or for ``seconds``."""

@@ -2,11 +2,13 @@
 
 from advanced_mm.journal.events import (
     EVENTS,
+    AccountMarked,
     BadRowsCounted,
     ClockJumped,
     Event,
     Fill,
     Funding,
+    GuardChanged,
     Look,
     QuoteEnded,
     QuoteSent,
@@ -23,6 +25,7 @@ from advanced_mm.journal.writer import JournalWriter
 __all__ = [
     "EVENTS",
     "JOURNAL_FOLDER",
+    "AccountMarked",
     "BadRowsCounted",
     "ClockJumped",
     "Event",
@@ -31,6 +34,7 @@ __all__ = [
     "FilledAges",
     "Funding",
     "GrowingJournal",
+    "GuardChanged",
     "Journal",
     "JournalFollower",
     "JournalNotes",

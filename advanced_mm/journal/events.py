@@ -25,11 +25,13 @@ from typing import ClassVar, Literal
 
 __all__ = [
     "EVENTS",
+    "AccountMarked",
     "BadRowsCounted",
     "ClockJumped",
     "Event",
     "Fill",
     "Funding",
+    "GuardChanged",
     "Look",
     "QuoteEnded",
     "QuoteSent",
@@ -85,6 +87,8 @@ class QuoteSent(Event):
         the touch because no usable parameters exist.
     queue_ahead
         Size resting before it at its price when it was decided, base currency.
+    widened
+        The factor by which guards made the depth larger than the model's; ``depth`` includes it.
     """
 
     event: ClassVar[str] = "quote_sent"
@@ -108,6 +112,7 @@ class QuoteSent(Event):
     volatility: float | None = None
     queue_ahead: float | None = None
     fair_price: float | None = None
+    widened: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +203,55 @@ class RefusalChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GuardChanged(Event):
+    """What a guard does from now on; the coin is empty where it is about the whole bot.
+
+    Attributes
+    ----------
+    guard
+        Its name, such as ``volatility``.
+    does
+        ``pause`` entries, ``widen`` them, or nothing any longer (``over``).
+    sides
+        Whose entries: ``bid``, ``ask`` or ``both``.
+    widen
+        Factor on the depth of entries.
+    reason
+        In words; None when it is over.
+    """
+
+    event: ClassVar[str] = "guard"
+
+    guard: str
+    does: Literal["pause", "widen", "over"]
+    sides: Literal["bid", "ask", "both"]
+    widen: float
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountMarked(Event):
+    """What the guards of the account must know after a restart.
+
+    Profits are since the bot's first trade, open positions included, in the quote currency.
+
+    Attributes
+    ----------
+    profit, peak, day_start
+        Now, at its highest, and at the first look of the day (UTC).
+    paused_ms
+        Since when a drawdown pauses entries, epoch milliseconds; None: it does not.
+    """
+
+    event: ClassVar[str] = "account_mark"
+
+    profit: float
+    peak: float
+    day_start: float
+    paused_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Funding(Event):
     """Funding that was paid: ``amount`` positive where we received it.
 
@@ -279,6 +333,8 @@ EVENTS = (
     QuoteEnded,
     Fill,
     RefusalChanged,
+    GuardChanged,
+    AccountMarked,
     Funding,
     RequestsUsed,
     Look,

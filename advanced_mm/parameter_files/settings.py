@@ -159,7 +159,78 @@ class Settings(BaseModel):
         description="whether the bot sees books and its orders over a websocket of its own",
     )
     max_drawdown: float = Field(
-        0.05, gt=0, le=1, description="drawdown on closed trades that stops entries"
+        0.05,
+        gt=0,
+        le=1,
+        description="drawdown that stops entries for an hour, share of the capital at the peak; "
+        "closed trades alone (Freqtrade's protection) and with open ones",
+    )
+    max_daily_loss: float | None = Field(
+        0.03,
+        gt=0,
+        le=1,
+        description="loss since midnight UTC, open trades included, that stops entries until the "
+        "next, share of the capital; null: any",
+    )
+    max_position_value: float | None = Field(
+        None,
+        gt=0,
+        description="greatest value of a position in a pair, quote currency; orders are made "
+        "smaller to keep it. null: q_min and q_max alone limit it",
+    )
+    volatility_limit: float | None = Field(
+        2.0,
+        gt=1,
+        le=100,
+        description="no entry while the mid moves this many times as much as usual (the refit's "
+        "sigma); from three quarters of it entries are that many times wider. null: any",
+    )
+    volatility_seconds: float = Field(
+        10.0, ge=2, le=600, description="time over which the mid's moves are compared with usual"
+    )
+    large_order_multiple: float | None = Field(
+        20.0,
+        gt=1,
+        description="a market order of this many times the mean size pauses entries in its way, "
+        "as long as the flow is one-sided; needs own_stream. null: none does",
+    )
+    flow_cooldown_seconds: float = Field(
+        5.0, gt=0, le=600, description="shortest pause after a large market order"
+    )
+    min_market_spread_bp: float = Field(
+        0.0, ge=0, le=1000, description="no entry while the market's spread is narrower, bp"
+    )
+    price_band: float | None = Field(
+        0.05,
+        gt=0,
+        le=1,
+        description="move of the price within price_band_seconds at which trading may halt, share "
+        "of it: entries are wider from half of it on, and none from four fifths. null: no band",
+    )
+    price_band_seconds: float = Field(
+        300.0, ge=1, le=86400, description="time over which a price band is measured"
+    )
+    max_funding_bp: float | None = Field(
+        0.5,
+        ge=0,
+        description="funding, bp of its value, that a new position may be about to pay; needs "
+        "own_stream. null: any",
+    )
+    funding_pause_seconds: float = Field(
+        120.0, ge=0, le=3600, description="time before the full hour in which funding counts"
+    )
+    max_errors_in_a_row: int | None = Field(
+        5, ge=1, description="errors of the exchange in a row that pause entries; null: any number"
+    )
+    error_pause_seconds: float = Field(
+        60.0, gt=0, le=86400, description="pause after errors of the exchange in a row"
+    )
+    dead_mans_switch_seconds: float | None = Field(
+        30.0,
+        ge=10,
+        le=3600,
+        description="live, the venue cancels all orders of the account this long after the bot "
+        "was last well, if the account may ask for it (1 000 000 USDC traded); null: never",
     )
     window_minutes: float = Field(30.0, ge=5, le=1440, description="calibration window")
     max_window_minutes: float = Field(

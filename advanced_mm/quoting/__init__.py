@@ -8,8 +8,9 @@ from advanced_mm.quoting.edge import (
     toxicity,
     toxicity_regime,
 )
-from advanced_mm.quoting.guards import entry_refusal, quote_refusal
+from advanced_mm.quoting.guarded import guarded_decision
 from advanced_mm.quoting.parameter_feed import ParameterFeed, ParameterSource
+from advanced_mm.quoting.parameter_guards import entry_refusal, quote_refusal
 from advanced_mm.quoting.quoter import Quote, Quoter, Refusal, Touch, kind_of
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Touch",
     "entry_refusal",
     "expected_edge",
+    "guarded_decision",
     "kind_of",
     "no_depth_pays",
     "own_sizes",

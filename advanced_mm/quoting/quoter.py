@@ -21,13 +21,14 @@ from advanced_mm.parameter_files import (
 )
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting.edge import Side, expected_edge
-from advanced_mm.quoting.guards import (
+from advanced_mm.quoting.guards import narrow_round_trip
+from advanced_mm.quoting.parameter_feed import ParameterSource
+from advanced_mm.quoting.parameter_guards import (
     CLOCK_TOLERANCE_SECONDS,
     entry_refusal,
     imbalance_refusal,
     quote_refusal,
 )
-from advanced_mm.quoting.parameter_feed import ParameterSource
 
 __all__ = ["Quote", "Quoter", "Refusal", "Touch", "kind_of"]
 
@@ -84,6 +85,7 @@ class Quote:
     needs no parameters. ``fair_price`` is what ``depth`` is measured from, None for the mid.
     ``kappa`` (per quote currency) and ``from_best`` say what another depth would be worth, see
     `model.value_kept`; ``kappa`` is 0 where that is not known.
+    ``widened`` is the factor by which guards made the model's depth larger.
     """
 
     side: Side
@@ -95,6 +97,7 @@ class Quote:
     calibration_id: str | None
     edge: float | None = None
     fair_price: float | None = None
+    widened: float = 1.0
     kappa: float = 0.0
     from_best: float = 0.0
 
@@ -113,9 +116,14 @@ class Quote:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Decision not to quote, with its reason."""
+    """Decision not to quote, with its reason.
+
+    ``keeps_resting``: what already rests may stay, because it reduces the position and only the
+    book is in doubt, not what the order was priced from.
+    """
 
     reason: str
+    keeps_resting: bool = False
 
 
 def kind_of(reason: str) -> str:
@@ -138,8 +146,13 @@ class Quoter:
         self._depths: _Depths | None = None
         self._touch_reason = ""  # logged once
 
-    def entry(self, side: Side, inventory: int, touch: Touch, now: datetime) -> Quote | Refusal:
-        """Quote to open or enlarge a position; refuse if parameters or market are in doubt."""
+    def entry(
+        self, side: Side, inventory: int, touch: Touch, now: datetime, widen: float = 1.0
+    ) -> Quote | Refusal:
+        """Quote to open or enlarge a position; refuse if parameters or market are in doubt.
+
+        The depth is ``widen`` times the model's.
+        """
         stale_book = self._book_fault(touch, now)
         if stale_book is not None:
             return Refusal(stale_book)
@@ -152,7 +165,7 @@ class Quoter:
         )
         if refusal is not None:
             return Refusal(refusal)
-        quote = self._at_optimal_depth(parameters, side, inventory, touch)
+        quote = self._at_optimal_depth(parameters, side, inventory, touch, widen)
         if isinstance(quote, Quote):
             loss = self._too_little(parameters, quote, touch)
             return quote if loss is None else Refusal(loss)
@@ -161,11 +174,12 @@ class Quoter:
     def exit(self, side: Side, inventory: int, touch: Touch, now: datetime) -> Quote | Refusal:
         """Quote to close a position at the optimal depth; without usable parameters, at the touch.
 
-        With a stale or crossed book nothing is quoted and the position is held.
+        With a stale or crossed book nothing new is quoted and the position is held; what rests
+        stays while its parameters may be used.
         """
         stale_book = self._book_fault(touch, now)
         if stale_book is not None:
-            return Refusal(stale_book)
+            return Refusal(stale_book, keeps_resting=self.exit_may_rest(now))
         try:
             parameters = self._feed.latest()
             refusal = quote_refusal(parameters, self.settings, now)
@@ -179,6 +193,21 @@ class Quoter:
         self._touch_reason = ""
         return quote
 
+    @property
+    def usual_volatility(self) -> float | None:
+        """The newest refit's volatility of the mid, quote currency per √s; None if unknown."""
+        try:
+            return self._feed.latest().epsilon.sigma
+        except AdvancedMMError:
+            return None
+
+    def exit_may_rest(self, now: datetime) -> bool:
+        """Return whether an exit may keep resting where it is although no book can be seen."""
+        try:
+            return quote_refusal(self._feed.latest(), self.settings, now) is None
+        except AdvancedMMError:
+            return False
+
     def is_outdated(
         self,
         resting_price: float,
@@ -188,15 +217,16 @@ class Quoter:
     ) -> bool:
         """Decide whether a resting order must be cancelled.
 
-        If quoting is refused, it is cancelled at once. Otherwise it rests for at least
-        ``min_quote_age_seconds``, because a replacement costs requests. After that it is cancelled
-        if it has lost more than the tolerance of its value (default ``requote_loss_percent``; where
-        the value is not known, at once) and its price is ``requote_ticks`` or more from the wanted
-        one; after ``max_quote_age_seconds``, if the price differs at all.
+        If quoting is refused, it is cancelled at once, unless it may stay. Otherwise it rests for
+        at least ``min_quote_age_seconds``, because a replacement costs requests. After that it is
+        cancelled if it has lost more than the tolerance of its value (default
+        ``requote_loss_percent``; where the value is not known, at once) and its price is
+        ``requote_ticks`` or more from the wanted one; after ``max_quote_age_seconds``, if the price
+        differs at all.
         """
         settings = self.settings
         if isinstance(wanted, Refusal):
-            return True
+            return not wanted.keeps_resting
         if age_seconds < settings.min_quote_age_seconds:
             return False
         off = abs(resting_price - wanted.price) / wanted.tick
@@ -225,7 +255,12 @@ class Quoter:
         return None
 
     def _at_optimal_depth(
-        self, parameters: ParameterSet, side: Side, inventory: int, touch: Touch
+        self,
+        parameters: ParameterSet,
+        side: Side,
+        inventory: int,
+        touch: Touch,
+        widen: float = 1.0,
     ) -> Quote | Refusal:
         if not self.settings.q_min <= inventory <= self.settings.q_max:
             return Refusal(
@@ -235,6 +270,7 @@ class Quoter:
         depth = self._depth(parameters, side, inventory, touch.mid)
         if depth is None:
             return Refusal(f"no {side} is quoted at inventory {inventory}")
+        depth *= widen
         if depth > _DEEPEST * touch.mid:
             return Refusal(f"a depth of {depth:g} is more than {_DEEPEST:.0%} of the mid")
         most = self.settings.greatest_depth(touch.mid)
@@ -261,7 +297,9 @@ class Quoter:
             calibration_id=parameters.calibration_id,
             edge=expected_edge(parameters, side, abs(price - fair), fee, age),
             fair_price=None if fair == touch.mid else fair,
-            **self._worth(side, inventory, depth),
+            widened=widen,
+            # What a guard widens is replaced at once: by the model alone it would lose nothing.
+            **(self._worth(side, inventory, depth) if widen == 1 else {}),
         )
 
     def _worth(self, side: Side, inventory: int, depth: float) -> dict[str, float]:
@@ -306,12 +344,13 @@ class Quoter:
         have a negative expected profit.
         """
         least_bp, mid = self.settings.min_edge_bp, entry.mid
-        if least_bp is None:
-            return None
         buys = entry.side == "bid"
         closing: Side = "ask" if buys else "bid"
         depth = self._depth(parameters, closing, entry.inventory + (1 if buys else -1), mid)
         fee = self.settings.fee_rate * mid
+        narrow = narrow_round_trip(entry.depth, depth or 0.0, fee, mid)
+        if narrow is not None or least_bp is None:
+            return narrow
         # Where the model quotes nothing, the position is offered at the touch, where it is soon
         # filled.
         if depth is None:

@@ -28,7 +28,7 @@ from advanced_mm.parameter_files.history import CalibrationHistory
 from advanced_mm.parameter_files.history_rows import parameter_set_of
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import Quote, Quoter, Refusal, Side, Touch, kind_of
-from advanced_mm.quoting.guards import CLOCK_TOLERANCE_SECONDS, adverse_imbalance_limit
+from advanced_mm.quoting.parameter_guards import CLOCK_TOLERANCE_SECONDS, adverse_imbalance_limit
 from advanced_mm.replay.decisions import BY_INVENTORY, DecisionTable, fixed_bp
 
 __all__ = ["MidPath", "Refits", "decision_table", "fixed_around_fair"]

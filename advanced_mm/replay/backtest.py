@@ -17,12 +17,23 @@ from advanced_mm.replay.conversion import NS_PER_MS
 from advanced_mm.replay.decisions import DecisionTable, fixed_bp
 from advanced_mm.replay.events import ReplayData, load_recording
 from advanced_mm.replay.figures import covered_between
+from advanced_mm.replay.market_guards import (
+    GUARDS_OFF,
+    MarketPath,
+    Rulings,
+    guarded_table,
+    rulings_of,
+)
 from advanced_mm.replay.options import ReplayOptions
 from advanced_mm.replay.result import ReplayResult
 
 __all__ = ["OPTIMAL", "Backtest", "Policy", "mean_depth_bp", "unguarded"]
 
 OPTIMAL: Final = "optimal"
+_GUARD_SETTINGS: Final = (
+    *("volatility_limit", "volatility_seconds", "price_band", "price_band_seconds"),
+    *("large_order_multiple", "flow_cooldown_seconds"),
+)
 
 Track = Callable[[Sequence[int], str], Iterable[int]]
 
@@ -141,7 +152,38 @@ class Backtest:
             return fixed_bp(policy.fixed_bp, settings.q_min, settings.q_max, self.start_ms)
         if self.refits is None:
             raise InputError("the optimal depths need a history of parameters")
-        return decision_table(self.refits, settings, self.mids, self.start_ms, self.end_ms)
+        table = decision_table(self.refits, settings, self.mids, self.start_ms, self.end_ms)
+        sets = {
+            one.calibration_id: one for one in self.refits.sets if isinstance(one, ParameterSet)
+        }
+        mids = np.array([self.mids.at(moment) or np.nan for moment in table.time_ms.tolist()])
+        return guarded_table(table, self._rulings(settings), settings, sets, mids)
+
+    def _rulings(self, settings: Settings) -> Rulings:
+        """Return what the guards say, found once for each choice of their settings."""
+        key = tuple(getattr(settings, name) for name in _GUARD_SETTINGS)
+        known = self._known_rulings
+        if key not in known:
+            if all(getattr(settings, name) is None for name in GUARDS_OFF):
+                known[key] = Rulings((), ())
+                return known[key]
+            refits = self.refits
+            sets = () if refits is None else refits.sets
+            sigmas = [one.epsilon.sigma if isinstance(one, ParameterSet) else None for one in sets]
+            published = np.empty(0, np.int64) if refits is None else refits.published_ms
+            known[key] = rulings_of(
+                self._path, settings, (published, sigmas), self.start_ms, self.end_ms
+            )
+        return known[key]
+
+    @cached_property
+    def _known_rulings(self) -> dict[tuple[object, ...], Rulings]:
+        return {}
+
+    @cached_property
+    def _path(self) -> MarketPath:
+        touch = np.concatenate([part.touch for part in self.data.parts])
+        return MarketPath.of_parts(touch, [part.events for part in self.data.parts])
 
     def bounded(self, options: ReplayOptions) -> ReplayOptions:
         """Return the options with the time of this backtest."""
@@ -197,8 +239,12 @@ class Backtest:
 
 
 def unguarded(settings: Settings) -> Settings:
-    """Return the settings without the limits on edge and toxicity: what those keep away."""
-    return settings.model_copy(update={"min_edge_bp": None, "toxicity_limit": 1e9})
+    """Return the settings without the limits on edge and toxicity, and without guards.
+
+    It shows what those keep away.
+    """
+    off = {"min_edge_bp": None, "toxicity_limit": 1e9, **GUARDS_OFF}
+    return settings.model_copy(update=off)
 
 
 def mean_depth_bp(result: ReplayResult) -> float | None:

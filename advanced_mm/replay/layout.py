@@ -129,10 +129,13 @@ WANTED: Final = np.dtype(
         ("from_best", "f8"),
         ("refusal", "i4"),
         ("at_touch", "b1"),
+        ("stays", "b1"),
     ],
     align=True,
 )
-"""What one side should quote; ``depth`` and ``fair`` in steps, ``kappa`` per step, 0 if unknown."""
+"""What one side should quote; ``depth`` and ``fair`` in steps, ``kappa`` per step, 0 if unknown;
+``stays``: what rests may rest on although nothing can be quoted.
+"""
 
 STATE: Final = np.dtype(
     [

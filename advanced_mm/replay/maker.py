@@ -154,8 +154,13 @@ def _want(
 ) -> None:
     """Decide what one side should quote: what `Quoter.entry` or `Quoter.exit` returns."""
     wanted.refusal = _book_refusal(now, at, book, rules)
+    refused = _table_refusal(side, units, at, table, rules)
+    closes = units > 0 if side == 1 else units < 0
+    wanted.stays = False
+    if closes and refused == 0 and (wanted.refusal == _OLD_BOOK or wanted.refusal == _NO_BOOK):
+        wanted.stays = not table[3][side, at.row, units - rules.q_min]
     if wanted.refusal == 0:
-        wanted.refusal = _table_refusal(side, units, at, table, rules)
+        wanted.refusal = refused
     if wanted.refusal != 0:
         return
     bid, ask = book[2][at.seen], book[3][at.seen]
@@ -209,7 +214,7 @@ def _value_lost(side: int, price: int, wanted: Row) -> float:
 def _outdated(side: int, slot: Row, wanted: Row, now: int, rules: Row) -> int:
     """Return why a resting order must go, as `Quoter.is_outdated` decides; 0 if it may rest."""
     if wanted.refusal != 0:
-        return _REFUSED
+        return _RESTING if wanted.stays else _REFUSED
     age = now - slot.sent
     if age < rules.min_age:
         return _RESTING

@@ -79,6 +79,7 @@ def status_line(
             *([look.name] if len(view.bots) > 1 else []),
             f"quote {_resting(bot, view.mid)}",
             *([f"({_not_quoting(look)})"] if look.audit.refusal is not None else []),
+            *(f"(guard {does})" for does in look.audit.guards.values()),
             *([f"({look.audit.bad_rows})"] if look.audit.bad_rows is not None else []),
             f"inventory {_number(None if bot is None else bot.inventory)}",
             f"fills {_DASH if bot is None else bot.fills}",
@@ -124,12 +125,17 @@ def _not_quoting(look: BotLook) -> str:
 
 
 def _refusal(view: SessionView) -> Text:
-    """Return why bots are not quoting, if so, and which rows of lists they left out."""
+    """Return why bots are not quoting, what guards do, and which rows of lists were left out."""
     several = len(view.bots) > 1
     reasons = [
         f"{look.name + ': ' if several else ''}{_not_quoting(look)}"
         for look in view.bots
         if look.audit.refusal is not None
+    ]
+    reasons += [
+        f"{look.name + ': ' if several else ''}guard {does}"
+        for look in view.bots
+        for does in look.audit.guards.values()
     ]
     reasons += [
         f"{look.name + ': ' if several else ''}left out: {look.audit.bad_rows}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from advanced_mm.journal import (
     BadRowsCounted,
     Event,
+    GuardChanged,
     JournalFollower,
     QuoteSent,
     RefusalChanged,
@@ -29,7 +30,8 @@ class QuoteAudit:
     ``bot`` and ``coin`` select whose quotes, None for all. ``refits`` counts the distinct refits
     seen with a solved value function; ``quotes`` counts quotes sent; ``requotes`` those that
     replaced an unfilled quote of the same side; ``touch_quotes`` exits offered at the touch for
-    lack of usable parameters; ``unmatched`` quotes of refits whose published depths were not seen,
+    lack of usable parameters; ``guards`` what guards do now, in words, by name; ``unmatched``
+    quotes of refits whose published depths were not seen,
     or not seen yet: a quote can be read before the refit it is based on;
     ``max_distance_ticks`` is the largest distance of a sent price from mid -/+ published depth, in
     ticks; ``bad_rows`` describes the rows of venue lists that the bot skipped. For a bot whose
@@ -49,6 +51,7 @@ class QuoteAudit:
     last: QuoteSent | None = None
     refusal: str | None = None
     bad_rows: str | None = None
+    guards: dict[str, str] = field(default_factory=dict)
     _depths: dict[str, Depths] = field(default_factory=dict)
     _without_depth: int = 0
     _waiting: dict[str, list[QuoteSent]] = field(default_factory=dict)
@@ -92,6 +95,13 @@ class QuoteAudit:
             self.bad_rows = event.told
         elif isinstance(event, RefusalChanged):
             self.refusal = event.reason
+        elif isinstance(event, GuardChanged):
+            self.guards.pop(event.guard, None)
+            if event.does != "over":
+                sides = "" if event.sides == "both" else f" ({event.sides})"
+                does = "pauses entries" if event.does == "pause" else "widens entries"
+                factor = "" if event.does == "pause" else f" by {event.widen:g}"
+                self.guards[event.guard] = f"{event.guard} {does}{sides}{factor}: {event.reason}"
         elif isinstance(event, QuoteSent):
             self._check(event)
 
@@ -117,7 +127,9 @@ class QuoteAudit:
         if depth is None:
             self._without_depth += 1
             return
-        ideal = quote.mid + (depth if quote.side == "ask" else -depth)
+        depth *= quote.widened
+        around = quote.mid if quote.fair_price is None else quote.fair_price
+        ideal = around + (depth if quote.side == "ask" else -depth)
         self.max_distance_ticks = max(
             self.max_distance_ticks, abs(quote.price - ideal) / quote.tick
         )

@@ -13,6 +13,7 @@ from scipy.optimize import brentq
 from advanced_mm.errors import InputError
 from advanced_mm.model import ModelParameters, solve
 from advanced_mm.parameter_files import (
+    ParameterFileError,
     ParameterFiles,
     ParameterSet,
     Settings,
@@ -55,6 +56,46 @@ def with_solution(parameters: ParameterSet, settings: Settings, shift: float = 0
     }
     entry = ValueFunctionEntry(**header, **fields)
     return dataclasses.replace(parameters, value_functions=(entry,))
+
+
+def test_guards_widen_the_depth_of_entries(make_set):
+    maker = quoter(make_set())
+    plain, wide = (maker.entry("bid", 0, TOUCH, NOW, widen) for widen in (1.0, 1.5))
+    assert wide.depth == pytest.approx(1.5 * plain.depth)
+    assert wide.widened == 1.5
+    assert wide.price == pytest.approx(3000 - 1.5 * plain.depth, abs=0.1)
+    assert wide.edge > plain.edge
+
+
+def test_a_round_trip_that_does_not_pay_its_fees_is_refused_whatever_the_edge(
+    make_set, monkeypatch
+):
+    """Optimal depths do, unless they are cut; the limit on the edge is off."""
+    maker = quoter(make_set(), min_edge_bp=None)
+    for depth, quoted in ((0.46, True), (0.44, False)):  # a fee is 0.45
+        monkeypatch.setattr(maker, "_depth", lambda *_, depth=depth: depth)
+        assert isinstance(maker.entry("bid", 0, TOUCH, NOW), Quote) is quoted
+    assert maker.entry("bid", 0, TOUCH, NOW).reason.startswith("narrow spread: a round trip")
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_with_a_book_in_doubt_an_exit_stays_while_its_parameters_are_fresh(make_set, fresh):
+    parameters = make_set() if fresh else make_set(published_at=NOW - timedelta(seconds=61))
+    maker = quoter(parameters)
+    for touch in (
+        Touch(2999.9, 3000.1, NOW - timedelta(seconds=11)),
+        Touch(3000.1, 2999.9, NOW),
+    ):
+        offer, entry = maker.exit("ask", 1, touch, NOW), maker.entry("bid", 0, touch, NOW)
+        assert isinstance(offer, Refusal)
+        assert maker.is_outdated(3001.0, 5.0, offer) is not fresh
+        assert maker.is_outdated(2999.0, 5.0, entry)
+
+
+def test_the_usual_volatility_is_the_refit_s(make_set):
+    assert quoter(make_set(sigma=0.7)).usual_volatility == 0.7
+    assert quoter(make_set()).usual_volatility is None
+    assert quoter(ParameterFileError("none")).usual_volatility is None
 
 
 def test_the_depth_is_the_models_own(make_set):

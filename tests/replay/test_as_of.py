@@ -240,6 +240,11 @@ OTHERWISE = {
     "parameter_dir": "elsewhere", "backtest_parameters": "published", "quote_age_seconds": 7.0,
     "account_fee": False, "requote_loss_percent": 9.0, "min_spread_bp": 9.0, "max_spread_bp": 90.0,
     "fair_price": "mid", "fair_price_horizon_seconds": 9.0, "own_stream": False,
+    "max_daily_loss": 0.1, "max_position_value": 100.0, "volatility_limit": 3.0,
+    "volatility_seconds": 20.0, "large_order_multiple": 5.0, "flow_cooldown_seconds": 9.0,
+    "min_market_spread_bp": 1.0, "price_band": 0.1, "price_band_seconds": 60.0,
+    "max_funding_bp": 2.0, "funding_pause_seconds": 60.0, "max_errors_in_a_row": 2,
+    "error_pause_seconds": 9.0, "dead_mans_switch_seconds": None,
     "max_adverse_imbalance": 0.2,
 }  # fmt: skip
 

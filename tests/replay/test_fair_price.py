@@ -19,7 +19,7 @@ from advanced_mm.performance import assess
 from advanced_mm.performance.from_journal import journal_records
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import Quoter, Touch
-from advanced_mm.quoting.guards import adverse_imbalance_limit, imbalance_refusal
+from advanced_mm.quoting.parameter_guards import adverse_imbalance_limit, imbalance_refusal
 from advanced_mm.replay import ReplayOptions, fixed_bp, fixed_depth, replay
 from advanced_mm.replay.as_of import MidPath, Refits, decision_table, fixed_around_fair
 from advanced_mm.replay.journal import write_journal

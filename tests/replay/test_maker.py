@@ -266,6 +266,20 @@ def test_nothing_is_quoted_on_an_old_book_or_where_there_are_no_data() -> None:
     assert second["sent_ns"] >= (T0 + 18_000) * 1_000_000
 
 
+@pytest.mark.parametrize("usable", [True, False])
+def test_on_an_old_book_an_exit_stays_while_its_parameters_may_be_used(usable: bool) -> None:
+    """As the quoter decides; at the touch there are none, and the exit goes."""
+    market = Market().steady(0, 3000, 100.0, 100.2).steady(18_000, 21_000, 100.0, 100.2)
+    market.trade(1500, 99.9, 1.0, -1)
+    table = replace(AT_TOUCH, ask_at_touch=np.array([[False, not usable]]))
+    offer = run(market, table).quotes[1]
+    assert offer["side"] == 1
+    if usable:
+        assert offer["ended"] == Ended.REPLAY_ENDED
+    else:
+        assert (offer["ended"], offer["refusal"]) == (Ended.REFUSED, Refused.OLD_BOOK)
+
+
 def test_too_deep_entries_are_refused_but_exits_go_to_the_touch() -> None:
     table = replace(
         AT_TOUCH, ask_depth=np.array([[np.nan, 50.0]]), bid_depth=np.array([[0.1, np.nan]])

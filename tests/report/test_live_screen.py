@@ -123,6 +123,13 @@ def test_it_says_why_nothing_is_quoted(make_set):
     assert "not quoting: the book is 141 s old" in rendered(view)
 
 
+def test_it_shows_what_guards_do(make_set):
+    view = view_of(make_set())
+    view.bots[0].audit.guards["volatility"] = "volatility pauses entries: volatility: 2.5 times"
+    assert "guard volatility pauses entries: volatility: 2.5 times" in rendered(view)
+    assert "(guard volatility pauses entries" in status_line(SESSION, view, None, 75)
+
+
 def test_it_says_what_was_left_out_of_lists(make_set):
     view = view_of(make_set())
     view.bots[0].audit.bad_rows = "2 bad fills rows (last: sz NaN)"

@@ -11,6 +11,7 @@ import pytest
 from advanced_mm.journal import (
     BadRowsCounted,
     Event,
+    GuardChanged,
     JournalWriter,
     QuoteSent,
     RefusalChanged,
@@ -103,6 +104,44 @@ def test_a_quote_is_compared_with_the_depth_of_its_refit(tmp_path: Path, refit) 
     audit.read_journal()
     assert audit.max_distance_ticks == pytest.approx(0.5)
     assert (audit.quotes, audit.unmatched, audit.touch_quotes) == (3, 2, 0)
+
+
+def test_a_widened_quote_around_a_fair_price_is_where_it_should_be(tmp_path: Path, refit) -> None:
+    audit = QuoteAudit(tmp_path)
+    audit.see_parameters(refit)
+    depth = refit.value_functions[0].depths_at(0)[1]
+    wide = {"calibration_id": "r1", "fair_price": 3000.2, "widened": 1.5, "depth": 1.5 * depth}
+    write(tmp_path, quote(**wide, price=3000.2 - 1.5 * depth - 0.03))
+    audit.read_journal()
+    assert audit.max_distance_ticks == pytest.approx(0.3)
+
+
+def test_guards_are_told_until_they_are_over(tmp_path: Path) -> None:
+    audit = QuoteAudit(tmp_path, "bot")
+
+    def change(guard: str, does: str, sides: str = "both", widen: float = 1.0) -> GuardChanged:
+        reason = None if does == "over" else f"{guard}: so it is"
+        return GuardChanged(
+            time_ms=1, coin="ETH", bot="bot", guard=guard, does=does, sides=sides, widen=widen,
+            reason=reason,
+        )  # fmt: skip
+
+    write(
+        tmp_path,
+        change("volatility", "widen", widen=1.5),
+        change("flow", "pause", "ask"),
+        change("volatility", "pause"),
+    )
+    audit.read_journal()
+    assert list(audit.guards.values()) == [
+        "flow pauses entries (ask): flow: so it is",
+        "volatility pauses entries: volatility: so it is",
+    ]
+    write(tmp_path, change("flow", "over"), change("volatility", "widen", widen=1.25))
+    audit.read_journal()
+    assert list(audit.guards.values()) == [
+        "volatility widens entries by 1.25: volatility: so it is"
+    ]
 
 
 def test_a_quote_that_is_seen_before_its_refit_is_compared_too(tmp_path: Path, refit) -> None:

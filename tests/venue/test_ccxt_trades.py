@@ -8,6 +8,8 @@ import ccxt.async_support
 import ccxt.pro
 import pytest
 
+from advanced_mm.quoting.exchange.dead_mans_switch import DeadMansSwitch
+
 PAIR = "ETH/USDC:USDC"
 CLOID = "0x" + "12" * 16
 
@@ -234,6 +236,30 @@ async def test_a_dead_mans_switch_cancels_everything_at_its_time(trading, script
     assert await open_ids(client) == []
     (order,) = await client.fetch_orders(PAIR)
     assert order["info"]["status"] == "scheduledCancel"
+
+
+async def test_a_bot_s_switch_is_set_lifted_and_strikes(scripted, wallet):
+    async with scripted.serving(scripted.Market()) as server:
+        address = wallet.address.lower()
+        server.exchange.accounts.open(address).volume = 10**12
+
+        def trade():
+            client = ccxt.hyperliquid(scripted.ccxt_options(server, wallet))
+            client.load_markets()
+            client.create_order(PAIR, "limit", "buy", 0.1, 2990.0)
+            switch = DeadMansSwitch(client, 10.0)
+            switch.refresh(healthy=True)
+            due_ms = server.exchange.accounts.open(address).scheduled_ms
+            switch.lift()
+            lifted = server.exchange.accounts.open(address).scheduled_ms
+            DeadMansSwitch(client, 10.0).refresh(healthy=True)
+            return due_ms, lifted
+
+        due_ms, lifted = await asyncio.to_thread(trade)
+        assert 9_000 < due_ms - server.exchange.now_ms <= 10_100
+        assert lifted is None
+        server.exchange.advance(server.exchange.now_ms + 11_000)
+        assert server.exchange.open_orders(address) == []
 
 
 async def test_a_sub_account_trades_with_the_masters_key(trading, scripted, wallet):

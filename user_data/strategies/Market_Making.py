@@ -38,20 +38,25 @@ from advanced_mm.quoting import (
     Refusal,
     Side,
     Touch,
+    guarded_decision,
     own_sizes,
     queue_ahead,
     touch_of,
 )
 from advanced_mm.quoting.candle_backtest import CandleBacktest, caveats
+from advanced_mm.quoting.exchange.action_errors import ActionErrors
 from advanced_mm.quoting.exchange.builder_markets import unnamed_exchanges
 from advanced_mm.quoting.exchange.live import LiveTrading, spare_requests
 from advanced_mm.quoting.exchange.moved_orders import takes_entries
+from advanced_mm.quoting.guards import MarketOrder, RiskGuards, room
 from advanced_mm.quoting.history_feed import HistoryFeed
 from advanced_mm.quoting.journaling.account_records import AccountRecords
+from advanced_mm.quoting.journaling.last_mark import last_mark
 from advanced_mm.quoting.journaling.quote_log import QuoteLog
 from advanced_mm.quoting.journaling.trade_journal import TradeJournal
 from advanced_mm.quoting.settings_check.freqtrade_settings import MODES, UNIT_OVER_MINIMUM, told
 from advanced_mm.quoting.settings_check.start_check import check_settings
+from advanced_mm.quoting.trade_profit import TradeProfit
 
 logger = logging.getLogger(__name__)
 
@@ -132,6 +137,8 @@ class Market_Making(IStrategy):
         self._live: LiveTrading | None = None
         self._stream: BackgroundEyes | None = None
         self._wait: LoopWait | None = None
+        self._guards = RiskGuards(self.settings)
+        self._profit = TradeProfit(lambda: Trade.get_total_closed_profit())
         self._exit: OrderlyExit | None = None
         self._bad_rows = BadRows()
         self._log = QuoteLog(self._bad_rows, repeats=self._trading)
@@ -226,7 +233,11 @@ class Market_Making(IStrategy):
             self._wait = LoopWait(eyes)
         if self.config["runmode"] == RunMode.LIVE:
             self.order_time_in_force = {"entry": "ALO", "exit": "ALO"}
-            self._live = LiveTrading(exchange, self._bad_rows)
+            switch = self.settings.dead_mans_switch_seconds
+            self._live = LiveTrading(exchange, self._bad_rows, switch)
+            ActionErrors(
+                exchange._api, self._action_failed, lambda: self._guards.errors.worked("order")
+            ).install()
         self._open_journal(exchange)
 
     def _open_eyes(self, exchange: Any) -> Eyes:
@@ -269,6 +280,8 @@ class Market_Making(IStrategy):
             records.install()
         self._log.journal = TradeJournal(writer, name, exchange, records, self._dry_money)
         self._log.journal.install()
+        self._guards.on_change = self._log.journal.guard_changed
+        self._resume_guards(folder / JOURNAL_FOLDER, name)
 
     def bot_loop_start(self, current_time: datetime, **kwargs: Any) -> None:
         """Remove the lock that Freqtrade sets until the end of the candle after each closed trade.
@@ -282,7 +295,10 @@ class Market_Making(IStrategy):
             current_time = datetime.now(UTC)
         self._log.skipped_rows(current_time)
         if self._live is not None:
-            self._live.at_loop(self.dp.current_whitelist(), Trade.get_open_trades())
+            trades = Trade.get_open_trades()
+            self._live.at_loop(
+                self.dp.current_whitelist(), trades, healthy=self._sees(current_time)
+            )
             if self.settings.account_fee:
                 self._live.fee.look(self.settings.fee_rate)
         if self._trading and any(
@@ -294,6 +310,7 @@ class Market_Making(IStrategy):
             coins = self._traded_coins(trades)
             if self._stream is not None:
                 self._stream.eyes.watch(coins.values())
+            self._watch_account(self._log.journal, trades, current_time)
             self._tell_journal(self._log.journal, coins, trades, current_time)
         if current_time == self._last_candle and self.config["runmode"] == RunMode.BACKTEST:
             for line in self._log.counts():
@@ -322,10 +339,10 @@ class Market_Making(IStrategy):
         touch = touch_of(pair, self.dp.orderbook(pair, 20), self._own_sizes(pair, trades))
         quoter = self._quoter(pair, touch.mid, grid)
         if not trades:
-            entry = quoter.entry(self._entry_side, 0, touch, now)
+            entry = self._guarded(pair, quoter, self._entry_side, 0, touch, now)
             return "entry" if isinstance(entry, Quote) else None
         for trade in trades:
-            offer = quoter.exit(*_offer_of(trade), touch, now)
+            offer = self._guarded(pair, quoter, *_offer_of(trade), touch, now)
             if not trade.open_orders and isinstance(offer, Quote):
                 return "exit"
             for order in trade.open_orders:
@@ -333,7 +350,7 @@ class Market_Making(IStrategy):
                     continue
                 wanted = offer
                 if order.ft_order_side == trade.entry_side:
-                    wanted = quoter.entry(self._entry_side, 0, touch, now)
+                    wanted = self._guarded(pair, quoter, self._entry_side, 0, touch, now)
                 price = order.safe_placement_price
                 age = (now - order.order_date_utc).total_seconds()
                 if self._wait is not None:
@@ -342,6 +359,73 @@ class Market_Making(IStrategy):
                 if crossed or quoter.is_outdated(price, age, wanted, self._tolerance(quoter)):
                     return str(order.order_id)
         return None
+
+    # ---- guards
+
+    def _guarded(
+        self, pair: str, quoter: Quoter, side: Side, inventory: int, touch: Touch, now: datetime
+    ) -> Quote | Refusal:
+        """Return the quoter's decision with the guards' say; a backtest has no guards."""
+        if self._candles is not None:
+            decide = quoter.entry if inventory == 0 else quoter.exit
+            return decide(side, inventory, touch, now)
+        coin = self._coin(pair)
+        if self._stream is not None:
+            eyes = self._stream.eyes
+            self._guards.traded(coin, [MarketOrder(*one) for one in eyes.taken(coin)])
+            self._guards.funding(coin, eyes.funding_rate(coin))
+        held = self._held(pair) * touch.mid
+        return guarded_decision(self._guards, quoter, coin, side, inventory, touch, held, now)
+
+    def _held(self, pair: str) -> float:
+        """Return the size of the pair's position; 0 without asking where nothing limits it."""
+        if self.settings.max_position_value is None:
+            return 0.0
+        return sum(float(t.amount or 0.0) for t in Trade.get_open_trades() if t.pair == pair)
+
+    def _action_failed(self, pair: str, message: str) -> None:
+        self._guards.failed("order", self._coins.get(pair), message, datetime.now(UTC))
+
+    def _sees(self, now: datetime) -> bool:
+        """Whether a book was seen lately: else the venue may cancel what rests."""
+        oldest = timedelta(seconds=self.settings.max_book_age_seconds)
+        return any(now - seen[1].at <= oldest for seen in self._touches.values())
+
+    def _resume_guards(self, journal: Path, name: str) -> None:
+        """Let daily loss and drawdown go on where the journal, or the database, left them."""
+        now = datetime.now(UTC)
+        closed = sorted(
+            (trade.close_date_utc, float(trade.close_profit_abs))
+            for trade in Trade.get_trades_proxy(is_open=False)
+            if trade.close_date_utc is not None and trade.close_profit_abs is not None
+        )
+        mark = last_mark(journal, name, now)
+        if mark is not None and (closed or Trade.get_open_trades()):
+            self._guards.account.resume(mark)
+        else:  # or a mark of trades that somebody has deleted
+            self._guards.account.resume_from_books(closed, now)
+
+    def _watch_account(self, journal: TradeJournal, trades: list[Trade], now: datetime) -> None:
+        """Show the account's profit to its guards, at the mids of the last look."""
+        capital = self._capital()
+        if capital is None:
+            return
+        mids = {pair: seen[1].mid for pair, seen in self._touches.items()}
+        profit = self._profit.now(trades, mids, now)
+        if profit is not None:
+            mark = self._guards.account.saw(profit, capital, now)
+            journal.marked(mark)
+
+    def _capital(self) -> float | None:
+        """Return what the bot had before its first trade, quote currency; None if unknown."""
+        if self.config["runmode"] == RunMode.LIVE:
+            return None if self.wallets is None else float(self.wallets.get_starting_balance())
+        start: Any = self.config.get("dry_run_wallet")
+        if isinstance(start, dict):
+            start = start.get(self.config["stake_currency"])
+        return None if start is None else float(start)
+
+    # ---- journal
 
     def _traded_coins(self, trades: list[Trade]) -> dict[str, str]:
         """Return by pair the coins that the pair list allows now, and those held."""
@@ -362,10 +446,7 @@ class Market_Making(IStrategy):
 
     def _dry_money(self) -> float:
         """What a dry run started with and has earned with closed trades."""
-        start: Any = self.config["dry_run_wallet"]
-        if isinstance(start, dict):
-            start = start.get(self.config["stake_currency"], 0.0)
-        return float(start) + float(Trade.get_total_closed_profit())
+        return (self._capital() or 0.0) + float(Trade.get_total_closed_profit())
 
     def ft_bot_cleanup(self) -> None:
         """Resolve orders in doubt; Freqtrade calls this after cancelling the orders it knows."""
@@ -373,6 +454,7 @@ class Market_Making(IStrategy):
         if self._live is not None:
             self._live.close()
             self._cancel_what_rests(self._live)
+            self._live.lift_switch()
         if self._stream is not None:
             self._stream.close()
         if self._log.journal is not None:
@@ -455,6 +537,9 @@ class Market_Making(IStrategy):
         **kwargs: Any,
     ) -> float:
         """Return the whole stake as one unit, or 0 (no order) if the quote was refused."""
+        held = self._held(pair) * current_rate
+        limit = self.settings.max_position_value
+        proposed_stake = min(proposed_stake, room(held, limit) / leverage)
         if not isinstance(self._decisions.get(pair), Quote):
             return 0.0
         if min_stake is not None and proposed_stake < UNIT_OVER_MINIMUM * min_stake:
@@ -631,20 +716,26 @@ class Market_Making(IStrategy):
             else:
                 touch, now = self._candles.see(self._feed(pair), grid, rate, now)
             quoter = self._quoter(pair, touch.mid, grid)
-            decide = quoter.entry if inventory == 0 else quoter.exit
-            decision = decide(side, inventory, touch, now)
+            decision = self._guarded(pair, quoter, side, inventory, touch, now)
             if self._live is not None and inventory == 0:
                 tick = grid.tick(touch.mid)
                 decision = self._live.entry(pair, side, touch, tick, decision)
         except (AdvancedMMError, ExchangeError) as error:
-            decision = Refusal(str(error))
+            if isinstance(error, ExchangeError):
+                self._guards.failed("question", None, str(error), now)
+            decision = Refusal(str(error), self._stays(pair, inventory, now))
         except Exception as error:
             logger.exception("%s: quote decision failed", pair)
-            decision = Refusal(f"internal error: {error!r}")
+            decision = Refusal(f"internal error: {error!r}", self._stays(pair, inventory, now))
         if isinstance(decision, Refusal):
             self._log_refusal(pair, now, decision.reason)
         self._decisions[pair] = decision
         return decision
+
+    def _stays(self, pair: str, inventory: int, now: datetime) -> bool:
+        """Whether an order that rests may stay where the book cannot be seen: an exit may."""
+        known = self._quoters.get(pair)
+        return inventory != 0 and known is not None and known[1].exit_may_rest(now)
 
     def _is_outdated(
         self, pair: str, side: Side, inventory: int, order: Order, now: datetime, trade: Trade
@@ -653,8 +744,9 @@ class Market_Making(IStrategy):
         resting = order.safe_placement_price
         wanted = self._decide(pair, side, inventory, now, resting, [trade])
         age = (now - order.order_date_utc).total_seconds()
-        outdated = isinstance(wanted, Refusal)
-        if not outdated:
+        if isinstance(wanted, Refusal):
+            outdated = not wanted.keeps_resting
+        else:
             quoter = self._quoters[pair][1]
             outdated = quoter.is_outdated(resting, age, wanted, self._tolerance(quoter))
         if self._log.journal is not None:
@@ -814,6 +906,7 @@ class Market_Making(IStrategy):
         if known is not None and timedelta(0) <= now - known[0] < BOOK_REUSE and seen == known[2]:
             return known[1]
         book = self.dp.orderbook(pair, 20)
+        self._guards.errors.worked("question")
         touch = touch_of(pair, book, self._own_sizes(pair, trades))
         self._touches[pair] = (now, touch, seen)
         self._books[pair] = book

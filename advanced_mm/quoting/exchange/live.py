@@ -15,6 +15,7 @@ from advanced_mm.bad_rows import BadRows
 from advanced_mm.quoting.edge import Side
 from advanced_mm.quoting.exchange.account_fee import AccountFee
 from advanced_mm.quoting.exchange.account_watch import AccountWatch, Books, OpenOrder
+from advanced_mm.quoting.exchange.dead_mans_switch import DeadMansSwitch
 from advanced_mm.quoting.exchange.moved_orders import MovedOrders
 from advanced_mm.quoting.exchange.request_budget import RequestBudget
 from advanced_mm.quoting.exchange.sound_replies import judge_replies
@@ -57,9 +58,13 @@ class LiveTrading:
         Freqtrade's exchange; its synchronous client ``_api`` places the orders.
     bad_rows
         The same counter as for `spare_requests`.
+    switch_seconds
+        Of the dead man's switch, see `DeadMansSwitch`.
     """
 
-    def __init__(self, exchange: Any, bad_rows: BadRows) -> None:
+    def __init__(
+        self, exchange: Any, bad_rows: BadRows, switch_seconds: float | None = None
+    ) -> None:
         client = exchange._api
         self._orders = SureOrders(client)
         self._orders.install()
@@ -68,11 +73,19 @@ class LiveTrading:
         self.budget.install()
         self.moves = MovedOrders(client, self._orders)
         self._watch = AccountWatch(client, bad_rows=bad_rows)
+        self._switch = DeadMansSwitch(client, switch_seconds)
         self._pairs: set[str] = set()
+        self._may_rest = False
         logger.info("live: orders carry a client order id and an expiry; the account is watched")
 
-    def at_loop(self, pairs: Collection[str], trades: Iterable[Any]) -> None:
-        """Resolve orders in doubt and check the account; call it at the start of every loop."""
+    def at_loop(
+        self, pairs: Collection[str], trades: Iterable[Any], *, healthy: bool = True
+    ) -> None:
+        """Resolve orders in doubt and check the account; call it at the start of every loop.
+
+        While the bot is ``healthy`` it sets the dead man's switch anew.
+        """
+        self._switch.refresh(healthy=healthy)
         self._orders.tend()
         books = books_of(trades)
         now_traded = {*pairs, *books.positions}
@@ -83,6 +96,11 @@ class LiveTrading:
     def close(self) -> None:
         """Resolve the remaining orders in doubt; call it when the bot stops."""
         self._orders.close()
+
+    def lift_switch(self) -> None:
+        """Take the dead man's switch back, last of all, unless orders may still rest."""
+        if not self._may_rest:
+            self._switch.lift()
 
     def withdraw(self, pairs: Collection[str]) -> None:
         """Cancel our orders at the venue whatever the books say, and log which.
@@ -99,6 +117,7 @@ class LiveTrading:
                 if time.monotonic() < deadline:
                     time.sleep(PAUSE_SECONDS)
                     continue
+                self._may_rest = True
                 logger.error(
                     "orders of this bot may still rest, the venue did not answer (%s); "
                     "check its page",

@@ -72,6 +72,7 @@ class SentQuotes:
             ask=None if touch is None else touch.ask,
             depth=quote.depth,
             fair_price=quote.fair_price,
+            widened=quote.widened,
             tick=quote.tick,
             inventory=position,
             units=quote.inventory,

@@ -8,8 +8,9 @@ the venue's own records (`account_journal`), in a dry run Freqtrade's (`dry_jour
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from advanced_mm.journal import BadRowsCounted, JournalWriter
+from advanced_mm.journal import AccountMarked, BadRowsCounted, GuardChanged, JournalWriter
 from advanced_mm.parameter_files import ParameterSet
+from advanced_mm.quoting.guards import AccountMark, GuardChange
 from advanced_mm.quoting.journaling.account_journal import AccountJournal
 from advanced_mm.quoting.journaling.account_records import AccountRecords
 from advanced_mm.quoting.journaling.dry_journal import DryJournal
@@ -56,7 +57,8 @@ class TradeJournal:
         self._dry = DryJournal(self.memory)
         self._money = money
         self._pairs: dict[str, str] = {}
-        self._look_due_ms = 0
+        self._look_due_ms = self._mark_due_ms = 0
+        self._paused_ms: int | None = None
         self._looked = self._taken = False
 
     def install(self) -> None:
@@ -80,6 +82,47 @@ class TradeJournal:
         """Something was left out of lists."""
         now, bot = self.memory.now_ms(), self.memory.bot
         self.memory.writer.record(BadRowsCounted(time_ms=now, coin="", bot=bot, told=told))
+
+    @harmless
+    def guard_changed(self, change: GuardChange) -> None:
+        """A guard objects to entries from now on, or no longer."""
+        verdict = change.verdict
+        sides = None if verdict is None or len(verdict.sides) > 1 else next(iter(verdict.sides))
+        self.memory.writer.record(
+            GuardChanged(
+                time_ms=self.memory.now_ms(),
+                coin=change.coin,
+                bot=self.memory.bot,
+                guard=change.guard,
+                does="over" if verdict is None else verdict.severity,
+                sides=sides or "both",
+                widen=1.0 if verdict is None else verdict.widen,
+                reason=None if verdict is None else verdict.reason,
+            )
+        )
+
+    @harmless
+    def marked(self, mark: AccountMark) -> None:
+        """What the account's guards must know after a restart; told once a minute, or at once.
+
+        At once where a pause begins or ends.
+        """
+        now, paused = self.memory.now_ms(), mark.paused_at
+        paused_ms = None if paused is None else round(paused.timestamp() * 1000)
+        if now < self._mark_due_ms and paused_ms == self._paused_ms:
+            return
+        self._mark_due_ms, self._paused_ms = now + LOOK_EVERY_MS, paused_ms
+        self.memory.writer.record(
+            AccountMarked(
+                time_ms=now,
+                coin="",
+                bot=self.memory.bot,
+                profit=mark.profit,
+                peak=mark.peak,
+                day_start=mark.day_start,
+                paused_ms=paused_ms,
+            )
+        )
 
     @harmless
     def agreed(

@@ -1,4 +1,4 @@
-"""Conditions under which the market maker must not quote; in doubt it does not."""
+"""Parameters on which the market maker must not quote; in doubt it does not."""
 
 from collections.abc import Iterator
 from datetime import datetime
