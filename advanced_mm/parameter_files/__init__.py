@@ -32,15 +32,24 @@ from advanced_mm.parameter_files.problem import (
     value_function_fields,
     with_value_function,
 )
-from advanced_mm.parameter_files.settings import EpsilonSource, FairPrice, Settings, load_settings
+from advanced_mm.parameter_files.settings import (
+    EpsilonSource,
+    FairPrice,
+    InventoryMode,
+    Leg,
+    Settings,
+    load_settings,
+)
 
 __all__ = [
     "EpsilonEntry",
     "EpsilonSource",
     "FairPrice",
     "FairPriceEntry",
+    "InventoryMode",
     "KappaEntry",
     "LambdaEntry",
+    "Leg",
     "MissingParametersError",
     "MixedParametersError",
     "ParameterEntry",

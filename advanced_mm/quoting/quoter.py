@@ -3,11 +3,12 @@
 import logging
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from advanced_mm.errors import AdvancedMMError
-from advanced_mm.model import QuoteAge, ValueFunction, solve
+from advanced_mm.model import ModelParameters, QuoteAge, ValueFunction, solve
 from advanced_mm.parameter_files import (
     ParameterFileError,
     ParameterSet,
@@ -21,6 +22,7 @@ from advanced_mm.parameter_files import (
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting.edge import Side, expected_edge
 from advanced_mm.quoting.guards import CLOCK_TOLERANCE_SECONDS, entry_refusal, quote_refusal
+from advanced_mm.quoting.layers import offers_at
 from advanced_mm.quoting.parameter_feed import ParameterSource
 
 __all__ = ["Quote", "Quoter", "Refusal", "Touch", "kind_of"]
@@ -87,6 +89,13 @@ class Quote:
     calibration_id: str | None
     edge: float | None = None
     fair_price: float | None = None
+    opens: bool | None = None
+    """Whether a fill adds to the bot's own position; None: as the inventory says, from 0."""
+
+    @property
+    def is_entry(self) -> bool:
+        """Whether a fill opens or adds to the bot's own position."""
+        return self.inventory == 0 if self.opens is None else self.opens
 
 
 @dataclass(frozen=True)
@@ -128,7 +137,7 @@ class Quoter:
         refusal = entry_refusal(parameters, self.settings, now)
         if refusal is not None:
             return Refusal(refusal)
-        quote = self._at_optimal_depth(parameters, side, inventory, touch)
+        quote = self._at_optimal_depth(parameters, side, inventory, touch, opens=True)
         if isinstance(quote, Quote):
             loss = self._too_little(parameters, quote)
             return quote if loss is None else Refusal(loss)
@@ -147,13 +156,40 @@ class Quoter:
             refusal = quote_refusal(parameters, self.settings, now)
             if refusal is not None:
                 return self._at_touch(side, inventory, touch, refusal)
-            quote = self._at_optimal_depth(parameters, side, inventory, touch)
+            quote = self._at_optimal_depth(parameters, side, inventory, touch, opens=False)
         except AdvancedMMError as error:
             return self._at_touch(side, inventory, touch, str(error))
         if isinstance(quote, Refusal):
             return self._at_touch(side, inventory, touch, quote.reason)
         self._touch_reason = ""
         return quote
+
+    def one_order(self, inventory: int, touch: Touch, now: datetime) -> Quote | Refusal:
+        """Quote the one order that may rest at an inventory of several units.
+
+        It rests on the side whose fills are worth more, by the one-sided problem. Where nothing may
+        be added, the position is offered; without one, nothing is quoted.
+        """
+        best = self._better_side(inventory, touch)
+        if inventory == 0:
+            return self.entry(best or ("bid" if self.settings.q_max > 0 else "ask"), 0, touch, now)
+        closing: Side = "ask" if inventory > 0 else "bid"
+        if best is not None and best != closing:
+            entry = self.entry(best, inventory, touch, now)
+            if isinstance(entry, Quote):
+                return entry
+        return self.exit(closing, inventory, touch, now)
+
+    def _better_side(self, inventory: int, touch: Touch) -> Side | None:
+        """Return the side that the problem rests; None if there is none, or no parameters."""
+        try:
+            depths = self._depths_for(self._feed.latest(), touch.mid)
+        except AdvancedMMError:
+            return None
+        ask, bid = depths.by_inventory.get(inventory, (None, None))
+        if (ask is None) == (bid is None):
+            return None
+        return "bid" if ask is None else "ask"
 
     def is_outdated(
         self, resting_price: float, age_seconds: float, wanted: Quote | Refusal
@@ -186,14 +222,14 @@ class Quoter:
         return None
 
     def _at_optimal_depth(
-        self, parameters: ParameterSet, side: Side, inventory: int, touch: Touch
+        self, parameters: ParameterSet, side: Side, inventory: int, touch: Touch, *, opens: bool
     ) -> Quote | Refusal:
         if not self.settings.q_min <= inventory <= self.settings.q_max:
             return Refusal(
                 f"inventory {inventory} is outside market_making.q_min = {self.settings.q_min} to "
                 f"q_max = {self.settings.q_max}"
             )
-        depth = self._depth(parameters, side, inventory, touch.mid)
+        depth = self._depth(parameters, side, inventory, touch.mid, closes=not opens)
         if depth is None:
             return Refusal(f"no {side} is quoted at inventory {inventory}")
         if depth > _DEEPEST * touch.mid:
@@ -212,6 +248,7 @@ class Quoter:
             calibration_id=parameters.calibration_id,
             edge=expected_edge(parameters, side, depth, self.settings.fee_rate * touch.mid, age),
             fair_price=None if fair == touch.mid else fair,
+            opens=opens,
         )
 
     def _fair_price(self, parameters: ParameterSet, touch: Touch) -> float:
@@ -245,7 +282,8 @@ class Quoter:
             return None
         buys = entry.side == "bid"
         closing: Side = "ask" if buys else "bid"
-        depth = self._depth(parameters, closing, entry.inventory + (1 if buys else -1), mid)
+        held = entry.inventory + (1 if buys else -1)
+        depth = self._depth(parameters, closing, held, mid, closes=True)
         fee = self.settings.fee_rate * mid
         # Where the model quotes nothing, the position is offered at the touch, where it is soon
         # filled.
@@ -280,15 +318,24 @@ class Quoter:
             depth=abs(touch.mid - price),
             tick=self._grid.tick(touch.mid),
             calibration_id=None,
+            opens=False,
         )
 
     def _depth(
-        self, parameters: ParameterSet, side: Side, inventory: int, mid: float
+        self, parameters: ParameterSet, side: Side, inventory: int, mid: float, *, closes: bool
     ) -> float | None:
         """Return the optimal depth (quote currency), or None if the side is not quoted.
 
-        The published depths are used if they match the problem.
+        With ``closes``, where one order at a time rests on the other side, it is the depth that
+        this side would have.
         """
+        depths = self._depths_for(parameters, mid)
+        ask, bid = depths.by_inventory[inventory]
+        depth = ask if side == "ask" else bid
+        return depths.would_be.get((side, inventory)) if depth is None and closes else depth
+
+    def _depths_for(self, parameters: ParameterSet, mid: float) -> "_Depths":
+        """Return the depths; the published ones are used if they match the problem."""
         depths = self._depths
         fee = self.settings.fee_rate * mid
         # Building and comparing problems takes longer than all else, and between refits only the
@@ -299,8 +346,7 @@ class Quoter:
             or abs(fee - depths.fee) > _FEE_TOLERANCE * abs(fee)
         ):
             depths = self._depths = self._solve(parameters, mid)
-        ask, bid = depths.by_inventory[inventory]
-        return ask if side == "ask" else bid
+        return depths
 
     def _solve(self, parameters: ParameterSet, mid: float) -> "_Depths":
         problem = model_problem(parameters, self.settings, mid)
@@ -309,7 +355,12 @@ class Quoter:
         published = published_solution(parameters, problem, tolerance)
         if published is not None and published.configuration is not None:
             fee = float(published.configuration["fee"])  # type: ignore[arg-type]
-            return _Depths(parameters, fee, {q: published.depths_at(q) for q in inventories})
+            return _Depths(
+                parameters,
+                fee,
+                {q: published.depths_at(q) for q in inventories},
+                _would_be(replace(problem, fee=fee), published.h or ()),
+            )
         if self._solved is None or not same_problem(
             configuration_of(self._solved.parameters), configuration_of(problem), tolerance
         ):
@@ -318,7 +369,21 @@ class Quoter:
         columns = (solved.ask_depth.tolist(), solved.bid_depth.tolist())
         pairs = zip(*([d if math.isfinite(d) else None for d in c] for c in columns), strict=True)
         fee = solved.parameters.fee
-        return _Depths(parameters, fee, dict(zip(inventories, pairs, strict=True)))
+        by_inventory = dict(zip(inventories, pairs, strict=True))
+        return _Depths(
+            parameters, fee, by_inventory, _would_be(solved.parameters, solved.h.tolist())
+        )
+
+
+def _would_be(problem: ModelParameters, h: Sequence[float]) -> dict[tuple[Side, int], float]:
+    """Return the depths of sides that are absent only as one order rests at a time."""
+    if problem.sides != "one" or len(h) != problem.q_max - problem.q_min + 1:
+        return {}
+    return {
+        (side, q): offer.depth
+        for q in range(problem.q_min, problem.q_max + 1)
+        for side, offer in offers_at(problem, h, q).items()
+    }
 
 
 @dataclass(frozen=True)
@@ -328,3 +393,4 @@ class _Depths:
     parameters: ParameterSet
     fee: float
     by_inventory: dict[int, tuple[float | None, float | None]]
+    would_be: dict[tuple[Side, int], float]

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import math
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -38,11 +38,14 @@ from advanced_mm.quoting.candle_backtest import CandleBacktest, caveats
 from advanced_mm.quoting.exchange.builder_markets import unnamed_exchanges
 from advanced_mm.quoting.exchange.live import LiveTrading, spare_requests
 from advanced_mm.quoting.history_feed import HistoryFeed
+from advanced_mm.quoting.inventory import Asked, Inventories, mode_refusal
 from advanced_mm.quoting.journaling.account_records import AccountRecords
 from advanced_mm.quoting.journaling.quote_log import QuoteLog
 from advanced_mm.quoting.journaling.trade_journal import TradeJournal
+from advanced_mm.quoting.legs import Legs
 from advanced_mm.quoting.settings_check.freqtrade_settings import MODES, UNIT_OVER_MINIMUM, told
 from advanced_mm.quoting.settings_check.start_check import check_settings
+from advanced_mm.quoting.sizes import LongVolatility, entry_stake, size_factor
 
 logger = logging.getLogger(__name__)
 
@@ -63,9 +66,10 @@ second thus misses a least age of one second, and the quote rests for two; a bac
 class Market_Making(IStrategy):
     """Rest one post-only order at mid -/+ the optimal depth: the bid when flat, the ask when long.
 
-    With ``q_min = -1, q_max = 0`` in the ``market_making`` block the bot is the mirror image and
-    sells first. Parameters are re-read from the files that the calibration publishes; without
-    fresh, consistent, finite ones no position is opened and resting entries are cancelled.
+    The setting ``inventory_mode`` of the ``market_making`` block makes the bot the mirror image,
+    which sells first, lets it hold several units, or lets it share its inventory with a second bot.
+    Parameters are re-read from the files that the calibration publishes; without fresh, consistent,
+    finite ones no position is opened and resting entries are cancelled.
     """
 
     INTERFACE_VERSION = 3
@@ -98,15 +102,15 @@ class Market_Making(IStrategy):
             self.settings = Settings.from_config(config)
         except InputError as error:
             raise OperationalException(str(error)) from error
-        if (self.settings.q_min, self.settings.q_max) not in {(0, 1), (-1, 0)}:
-            raise OperationalException(
-                f"market_making.q_min = {self.settings.q_min}, q_max = {self.settings.q_max}: one "
-                "Freqtrade bot holds one unit; set them to 0 and 1 (long only) or to -1 and 0 "
-                "(short only)."
-            )
+        if (unfit := mode_refusal(self.settings, config["runmode"].value)) is not None:
+            raise OperationalException(unfit)
         if (unnamed := unnamed_exchanges(config)) is not None:
             raise OperationalException(unnamed)
-        self.can_short = self.settings.q_min < 0
+        if not self._trading:
+            self.settings = self.settings.alone()
+        self._inventories = Inventories(self.settings)
+        self.can_short = self.settings.sells_first
+        self.position_adjustment_enable = self._inventories.layered
         self.requote_ticks = _searched(1.0, 20.0, self.settings.requote_ticks)
         self.toxicity_limit = _searched(0.5, 4.0, self.settings.toxicity_limit)
         if self.settings.min_edge_bp is not None:
@@ -119,6 +123,8 @@ class Market_Making(IStrategy):
         self._touches: dict[str, tuple[datetime, Touch]] = {}
         self._books: dict[str, Any] = {}
         self._decisions: dict[str, Quote | Refusal] = {}
+        self._volatility: dict[str, LongVolatility] = {}
+        self._unit_stake: float | None = None
         self._live: LiveTrading | None = None
         self._stream: BackgroundEyes | None = None
         self._wait: LoopWait | None = None
@@ -215,13 +221,21 @@ class Market_Making(IStrategy):
         if self.config["runmode"] == RunMode.LIVE:
             self.order_time_in_force = {"entry": "ALO", "exit": "ALO"}
             self._live = LiveTrading(exchange, self._bad_rows)
+        if self.settings.leg is not None:
+            folder = self.settings.parameter_folder(Path(self.config["user_data_dir"]))
+            self._inventories.legs = Legs(folder, self.settings.leg, self._account(exchange))
         self._open_journal(exchange)
+
+    def _account(self, exchange: Any) -> str | None:
+        """Return the address that the bot trades from; None in a dry run."""
+        if self.config["runmode"] != RunMode.LIVE:
+            return None
+        user, _ = exchange._api.handle_public_address("own_stream", {})
+        return str(user)
 
     def _open_eyes(self, exchange: Any) -> Eyes:
         """Connect to the websocket that Freqtrade's own client would use, and listen."""
-        user = None
-        if self.config["runmode"] == RunMode.LIVE:
-            user, _ = exchange._api.handle_public_address("own_stream", {})
+        user = self._account(exchange)
         eyes = Eyes(self._configured_coins(), user)
         self._stream = BackgroundEyes(exchange._api_async.urls["api"]["ws"]["public"], eyes)
         self._stream.start()
@@ -269,6 +283,9 @@ class Market_Making(IStrategy):
         self._log.skipped_rows(current_time)
         if self._live is not None:
             self._live.at_loop(self.dp.current_whitelist(), Trade.get_open_trades())
+        if self._inventories.counts_units:
+            self._unit_stake = self._find_unit_stake()
+        self._tell_other_leg()
         if self._trading and any(
             lock.reason == "Auto lock" for lock in PairLocks.get_pair_locks(None)
         ):
@@ -300,12 +317,15 @@ class Market_Making(IStrategy):
         now = datetime.now(UTC)
         grid = self._grid(pair)
         touch = touch_of(pair, self.dp.orderbook(pair, 20), self._own_sizes(pair, trades))
-        quoter = self._quoter(pair, touch.mid, grid)
+
+        def wanted_of(asked: Asked) -> Quote | Refusal:
+            return asked.of(self._quoter(pair, touch.mid, grid, asked.alone), touch, now)
+
         if not trades:
-            entry = quoter.entry(self._entry_side, 0, touch, now)
+            entry = wanted_of(self._entry_asked(pair))
             return "entry" if isinstance(entry, Quote) else None
         for trade in trades:
-            offer = quoter.exit(*_offer_of(trade), touch, now)
+            offer = wanted_of(self._exit_asked(pair, trade))
             if not trade.open_orders and isinstance(offer, Quote):
                 return "exit"
             for order in trade.open_orders:
@@ -313,13 +333,26 @@ class Market_Making(IStrategy):
                     continue
                 wanted = offer
                 if order.ft_order_side == trade.entry_side:
-                    wanted = quoter.entry(self._entry_side, 0, touch, now)
+                    wanted = wanted_of(self._entry_asked(pair, trade))
                 price = order.safe_placement_price
                 age = (now - order.order_date_utc).total_seconds()
                 crossed = touch.ask <= price if order.ft_order_side == "buy" else touch.bid >= price
-                if crossed or quoter.is_outdated(price, age, wanted):
+                quoter = self._quoters[pair][1]
+                if crossed or quoter.is_outdated(price, age, _on_its_side(order, wanted)):
                     return str(order.order_id)
         return None
+
+    def _tell_other_leg(self) -> None:
+        """Write down what is held, where the inventory is shared with another bot."""
+        if self._inventories.legs is None:
+            return
+        trades = {trade.pair: trade for trade in Trade.get_open_trades()}
+        coins: dict[str, Any] = {}
+        for pair in {*self.dp.current_whitelist(), *trades}:
+            with contextlib.suppress(AdvancedMMError):
+                coins[self._coin(pair)] = trades.get(pair)
+        certain = self._live is None or not self._live.in_doubt
+        self._inventories.tell(coins, self._unit_stake, certain=certain)
 
     def _tell_journal(self, journal: TradeJournal, now: datetime) -> None:
         trades = Trade.get_open_trades()
@@ -347,6 +380,8 @@ class Market_Making(IStrategy):
             self._live.close()
         if self._stream is not None:
             self._stream.close()
+        if self._inventories.legs is not None:
+            self._inventories.legs.close()
         if self._log.journal is not None:
             self._log.journal.close(Trade.get_open_trades)
 
@@ -354,6 +389,7 @@ class Market_Making(IStrategy):
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
     ) -> None:
         """Called by Freqtrade once an order has ended of which something was filled."""
+        self._tell_other_leg()
         if self._log.journal is not None:
             self._log.journal.order_filled(self._coin(pair), trade, order)
 
@@ -392,9 +428,11 @@ class Market_Making(IStrategy):
         """Return mid -/+ the optimal depth, or the proposed rate if the quote is refused.
 
         This callback cannot decline an order; the refusal takes effect in ``custom_stake_amount``,
-        which Freqtrade calls next.
+        which Freqtrade calls next. An addition was decided in ``adjust_trade_position`` just now.
         """
-        decision = self._decide(pair, self._entry_side, 0, current_time, proposed_rate)
+        if trade is not None:
+            return self._adjusted_price(pair, trade, current_time, proposed_rate)
+        decision = self._decide(pair, lambda: self._entry_asked(pair), current_time, proposed_rate)
         return decision.price if isinstance(decision, Quote) else proposed_rate
 
     def custom_stake_amount(
@@ -410,18 +448,20 @@ class Market_Making(IStrategy):
         side: str,
         **kwargs: Any,
     ) -> float:
-        """Return the whole stake as one unit, or 0 (no order) if the quote was refused."""
+        """Return the stake of one unit (see `sizes`), or 0 (no order) if the quote was refused."""
         if not isinstance(self._decisions.get(pair), Quote):
             return 0.0
-        if min_stake is not None and proposed_stake < UNIT_OVER_MINIMUM * min_stake:
+        unit, least = proposed_stake * self.settings.unit_share, min_stake or 0.0
+        stake = entry_stake(unit, self._size_factor(pair), UNIT_OVER_MINIMUM * least)
+        if stake is None:
             self._log_refusal(
                 pair,
                 current_time,
-                f"a unit of {proposed_stake:.2f} {self.config['stake_currency']} is below "
-                f"{UNIT_OVER_MINIMUM} x the venue's minimum of {min_stake:.2f}; raise stake_amount",
+                f"a unit of {unit:.2f} {self.config['stake_currency']} is below "
+                f"{UNIT_OVER_MINIMUM} x the venue's minimum of {least:.2f}; raise stake_amount",
             )
             return 0.0
-        return proposed_stake
+        return stake
 
     def confirm_trade_entry(
         self,
@@ -445,7 +485,68 @@ class Market_Making(IStrategy):
 
         A backtest replaces quotes by ``adjust_order_price``: it opens no other trade that minute.
         """
-        return self._trading and self._is_outdated(pair, self._entry_side, 0, order, current_time)
+        return self._trading and self._is_outdated(
+            pair, lambda: self._entry_asked(pair, trade), order, current_time
+        )
+
+    # ---- several units
+
+    def adjust_trade_position(
+        self,
+        trade: Trade,
+        current_time: datetime,
+        current_rate: float,
+        current_profit: float,
+        min_stake: float | None,
+        max_stake: float,
+        current_entry_rate: float,
+        current_exit_rate: float,
+        current_entry_profit: float,
+        current_exit_profit: float,
+        **kwargs: Any,
+    ) -> tuple[float, str] | None:
+        """With several units, add or offer one if nothing rests; `custom_exit` offers the last."""
+        pair, other_way = trade.pair, trade.is_short != self.can_short
+        if not self._inventories.layered or trade.open_orders or other_way:
+            return None
+        if _stopped(trade, current_exit_rate):
+            return None
+        decision = self._decide(
+            pair, lambda: self._entry_asked(pair, trade), current_time, current_rate
+        )
+        if isinstance(decision, Refusal):
+            return None
+        adds = decision.is_entry
+        adjustment = self._inventories.adjustment(
+            trade,
+            decision,
+            factor=self._size_factor(pair, abs(decision.inventory)),
+            unit_stake=self._unit_stake,
+            least=min_stake or 0.0,
+            proposed=current_entry_rate if adds else current_exit_rate,
+            clamp=float(self.config.get("custom_price_max_distance_ratio", 0.02)),
+        )
+        if isinstance(adjustment, Refusal):
+            self._log_refusal(pair, current_time, adjustment.reason)
+            return None
+        if adjustment is None:
+            return None
+        return adjustment, _tag(decision)
+
+    def _adjusted_price(
+        self, pair: str, trade: Trade, current_time: datetime, proposed_rate: float
+    ) -> float:
+        """Return the price that ``adjust_trade_position`` has decided; tell the journal of it."""
+        decision = self._decisions.get(pair)
+        if not isinstance(decision, Quote):
+            return proposed_rate
+        self._confirm(pair, decision.price, current_time, _position(trade))
+        return decision.price
+
+    def _size_factor(self, pair: str, units: int = 0) -> float:
+        parameters = self._parameters(pair)
+        volatility = self._volatility.setdefault(pair, LongVolatility()).ratio(parameters)
+        return size_factor(self.settings, parameters, volatility, units)
 
     # ---- exits
 
@@ -465,15 +566,18 @@ class Market_Making(IStrategy):
         """
         if any(order.ft_order_side == trade.exit_side for order in trade.open_orders):
             return None
+        if self._inventories.layered and trade.open_orders:
+            return None  # the addition that rests is cancelled first, see `check_entry_timeout`
         if not self._trading and trade.date_last_filled_utc == current_time:
             return None  # whether this candle's high came after its low is not known
-        stop = trade.stoploss_or_liquidation
-        if current_rate >= stop if trade.is_short else current_rate <= stop:
+        if _stopped(trade, current_rate) or not self._inventories.closes_all(
+            trade, self._unit_stake
+        ):
             return None
         decision = self._decide_exit(pair, trade, current_time, current_rate)
-        if isinstance(decision, Refusal):
+        if isinstance(decision, Refusal) or decision.is_entry:
             return None
-        return AT_TOUCH if decision.calibration_id is None else OPTIMAL_DEPTH
+        return _tag(decision)
 
     def custom_exit_price(
         self,
@@ -491,9 +595,13 @@ class Market_Making(IStrategy):
         """
         if exit_tag not in (AT_TOUCH, OPTIMAL_DEPTH):
             return proposed_rate
+        if not self._inventories.closes_all(trade, self._unit_stake):
+            return self._adjusted_price(pair, trade, current_time, proposed_rate)
         now = datetime.now(UTC) if self._trading else current_time
         decision = self._decide_exit(pair, trade, now, proposed_rate)
-        return decision.price if isinstance(decision, Quote) else proposed_rate
+        if isinstance(decision, Refusal) or decision.is_entry:
+            return proposed_rate  # `confirm_trade_exit` then refuses
+        return decision.price
 
     def confirm_trade_exit(
         self,
@@ -510,8 +618,10 @@ class Market_Making(IStrategy):
         """Check the price of an exit quote; a stop or a manual exit is always confirmed."""
         if exit_reason not in (AT_TOUCH, OPTIMAL_DEPTH):
             return True
-        position = -float(trade.amount) if trade.is_short else float(trade.amount)
-        return self._confirm(pair, rate, current_time, position)
+        decision = self._decisions.get(pair)
+        if isinstance(decision, Quote) and decision.is_entry:
+            return False  # meanwhile another unit is to be added rather than this one offered
+        return self._confirm(pair, rate, current_time, _position(trade))
 
     def check_exit_timeout(
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
@@ -519,7 +629,7 @@ class Market_Making(IStrategy):
         """Cancel outdated exit quotes as for entries; leave market orders (the stop) alone."""
         if order.order_type != "limit" or not self._trading:
             return False
-        return self._is_outdated(pair, *_offer_of(trade), order, current_time)
+        return self._is_outdated(pair, lambda: self._exit_asked(pair, trade), order, current_time)
 
     def adjust_order_price(
         self,
@@ -540,8 +650,8 @@ class Market_Making(IStrategy):
         """
         if self._trading or order is None or order.order_type != "limit":
             return current_order_rate
-        asked = (self._entry_side, 0) if is_entry else _offer_of(trade)
-        wanted = self._decide(pair, *asked, current_time, proposed_rate)
+        asked = self._entry_asked(pair, trade) if is_entry else self._exit_asked(pair, trade)
+        wanted = self._decide(pair, lambda: asked, current_time, proposed_rate)
         if isinstance(wanted, Refusal):
             return None
         age = (current_time - order.order_date_utc - SENT_AFTER_LOOK).total_seconds()
@@ -554,15 +664,30 @@ class Market_Making(IStrategy):
     def _trading(self) -> bool:
         return self.config["runmode"] in (RunMode.LIVE, RunMode.DRY_RUN)
 
-    @property
-    def _entry_side(self) -> Side:
-        return "ask" if self.can_short else "bid"
+    def _entry_asked(self, pair: str, trade: Trade | None = None) -> Asked:
+        return self._inventories.entry(self._shared_coin(pair), trade, self._unit_stake)
+
+    def _exit_asked(self, pair: str, trade: Trade) -> Asked:
+        return self._inventories.exit(self._shared_coin(pair), trade, self._unit_stake)
+
+    def _shared_coin(self, pair: str) -> str:
+        """Return the coin, which only a shared inventory needs."""
+        return "" if self._inventories.legs is None else self._coin(pair)
+
+    def _find_unit_stake(self) -> float | None:
+        """Return what one unit is worth, stake currency; None if it is not known."""
+        stake, trades = self.config.get("stake_amount"), self.config.get("max_open_trades", 1)
+        if stake == "unlimited" and self.wallets is not None and 0 < trades < math.inf:
+            stake = self.wallets.get_total_stake_amount() / trades
+        if not isinstance(stake, int | float):
+            return None
+        return stake * self.settings.unit_share
 
     def _decide_exit(self, pair: str, trade: Trade, now: datetime, rate: float) -> Quote | Refusal:
-        return self._decide(pair, *_offer_of(trade), now, rate)
+        return self._decide(pair, lambda: self._exit_asked(pair, trade), now, rate)
 
     def _decide(
-        self, pair: str, side: Side, inventory: int, now: datetime, rate: float
+        self, pair: str, ask: Callable[[], Asked], now: datetime, rate: float
     ) -> Quote | Refusal:
         """Return the quoter's decision; any error is a refusal and replaces the last decision.
 
@@ -576,12 +701,12 @@ class Market_Making(IStrategy):
                 touch = self._touch(pair, now)
             else:
                 touch, now = self._candles.see(self._feed(pair), grid, rate, now)
-            quoter = self._quoter(pair, touch.mid, grid)
-            decide = quoter.entry if inventory == 0 else quoter.exit
-            decision = decide(side, inventory, touch, now)
-            if self._live is not None and inventory == 0:
-                tick = grid.tick(touch.mid)
-                decision = self._live.entry(pair, side, touch, tick, decision)
+            asked = ask()
+            quoter = self._quoter(pair, touch.mid, grid, asked.alone)
+            decision = asked.of(quoter, touch, now)
+            if asked.opens or (isinstance(decision, Quote) and decision.is_entry):
+                entry = self._allowed_entry(pair, touch, grid.tick(touch.mid), decision)
+                decision = asked.without_entry(quoter, touch, now, entry)
         except (AdvancedMMError, ExchangeError) as error:
             decision = Refusal(str(error))
         except Exception as error:
@@ -592,11 +717,23 @@ class Market_Making(IStrategy):
         self._decisions[pair] = decision
         return decision
 
+    def _allowed_entry(
+        self, pair: str, touch: Touch, tick: float, wanted: Quote | Refusal
+    ) -> Quote | Refusal:
+        """Return an entry, unless the account or the other leg forbids it."""
+        legs = self._inventories.legs
+        if legs is not None and legs.refusal is not None:
+            wanted = Refusal(legs.refusal)
+        if self._live is None:
+            return wanted
+        side: Side = "ask" if self.can_short else "bid"
+        return self._live.entry(pair, side, touch, tick, wanted)
+
     def _is_outdated(
-        self, pair: str, side: Side, inventory: int, order: Order, now: datetime
+        self, pair: str, ask: Callable[[], Asked], order: Order, now: datetime
     ) -> bool:
         resting = order.safe_placement_price
-        wanted = self._decide(pair, side, inventory, now, resting)
+        wanted = _on_its_side(order, self._decide(pair, ask, now, resting))
         age = (now - order.order_date_utc).total_seconds()
         outdated = isinstance(wanted, Refusal) or self._quoters[pair][1].is_outdated(
             resting, age, wanted
@@ -646,14 +783,18 @@ class Market_Making(IStrategy):
                 self._feeds[pair] = ParameterFeed(files, self._coin(pair))
         return self._feeds[pair]
 
-    def _quoter(self, pair: str, mid: float, grid: PriceGrid) -> Quoter:
-        """Return the pair's quoter; a new one if hyperopt has changed a parameter."""
+    def _quoter(self, pair: str, mid: float, grid: PriceGrid, alone: bool = True) -> Quoter:
+        """Return the pair's quoter; a new one if hyperopt has changed a parameter.
+
+        One of two legs has other inventories while it is ``alone``.
+        """
         values = [parameter.value for parameter in self._parameters_searched.values()]
         # Within 1% the least depth in the quote currency stays: with it the problem is solved anew.
         level = round(100 * math.log(mid)) if self.min_depth_bp.value else 0
-        key = (*values, level)
+        key = (*values, level, alone)
         if pair not in self._quoters or self._quoters[pair][0] != key:
             settings = self.tuned_settings(math.exp(level / 100))
+            settings = settings.alone() if alone else settings
             self._quoters[pair] = (key, Quoter(settings, self._feed(pair), grid))
         return self._quoters[pair][1]
 
@@ -734,6 +875,23 @@ def _searched(low: float, high: float, configured: float) -> DecimalParameter:
     return DecimalParameter(low, high, default=configured, decimals=1, space="buy")
 
 
-def _offer_of(trade: Trade) -> tuple[Side, int]:
-    """Return the side of the offer that closes a position, and the inventory it closes."""
-    return ("bid", -1) if trade.is_short else ("ask", 1)
+def _stopped(trade: Trade, rate: float) -> bool:
+    """Whether the stop is due: it is Freqtrade's to close the position then."""
+    stop = trade.stoploss_or_liquidation
+    return bool(rate >= stop if trade.is_short else rate <= stop)
+
+
+def _position(trade: Trade) -> float:
+    """Return what a trade holds, signed, base currency."""
+    return -float(trade.amount) if trade.is_short else float(trade.amount)
+
+
+def _tag(decision: Quote) -> str:
+    return AT_TOUCH if decision.calibration_id is None else OPTIMAL_DEPTH
+
+
+def _on_its_side(order: Order, wanted: Quote | Refusal) -> Quote | Refusal:
+    """Return what is wanted of a resting order: a refusal if the other side is to rest."""
+    if isinstance(wanted, Refusal) or (wanted.side == "bid") == (order.ft_order_side == "buy"):
+        return wanted
+    return Refusal(f"replaced: the {wanted.side} is worth more")

@@ -57,6 +57,11 @@ class LiveTrading:
         self._watch = AccountWatch(client, bad_rows=bad_rows)
         logger.info("live: orders carry a client order id and an expiry; the account is watched")
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it is not known what became of an order."""
+        return self._orders.doubt is not None
+
     def at_loop(self, pairs: Collection[str], trades: Iterable[Any]) -> None:
         """Resolve orders in doubt and check the account; call it at the start of every loop."""
         self._orders.tend()
@@ -78,7 +83,8 @@ class LiveTrading:
         lost = self._orders.filled_entry(pair, "buy" if side == "bid" else "sell")
         if lost is not None:
             price = float(lost["price"])
-            return Quote(side, 0, price, touch.mid, abs(touch.mid - price), tick, None)
+            depth = abs(touch.mid - price)
+            return Quote(side, 0, price, touch.mid, depth, tick, None, opens=True)
         refusal = self._orders.doubt or self._watch.refusal(pair)
         return wanted if refusal is None else Refusal(refusal)
 
