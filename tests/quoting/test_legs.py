@@ -201,7 +201,7 @@ def test_a_bot_that_ends_is_silent_at_once(pair):
 
 
 def test_a_folder_that_cannot_be_written_stops_nothing(pair, monkeypatch, caplog):
-    long, _, wait = pair
+    long = pair[0]
 
     def full(*_):
         raise OSError("no space left on device")
