@@ -10,6 +10,7 @@ from advanced_mm.quoting.edge import Side
 from advanced_mm.quoting.layers import holding_of
 from advanced_mm.quoting.legs import Held, Legs
 from advanced_mm.quoting.quoter import Quote, Quoter, Refusal, Touch
+from advanced_mm.quoting.sizes import entry_stake
 
 __all__ = ["Asked", "Inventories", "mode_refusal"]
 
@@ -126,7 +127,7 @@ class Inventories:
         unit_stake
             The stake of one unit, quote currency, if known.
         least
-            The venue's minimum, stake currency.
+            The least stake of an entry, from which on a part of it can still be closed.
         proposed, clamp
             Freqtrade's own price, and the share of it within which it sends another.
 
@@ -147,14 +148,17 @@ class Inventories:
             # The amount is rounded down to the venue's lots; a whole number of them must stay one.
             share = holding.closes / holding.amount * (1 + 1e-9)
             return -float(trade.stake_amount) * share
-        size = min(holding.unit * factor, holding.room)
-        stake = size * quote.price / float(trade.leverage or 1.0)
-        if stake < least:
+        if holding.units == holding.most:
+            return Refusal(f"the position is at its limit of {holding.most} units")
+        worth = quote.price / float(trade.leverage or 1.0)
+        whole = holding.unit * worth
+        stake = entry_stake(whole, factor, least)
+        if stake is None:
             return Refusal(
-                f"an addition of {stake:.2f} is below the venue's minimum of {least:.2f}; raise "
+                f"a unit of {whole:.2f} is less than can be closed in parts, {least:.2f}; raise "
                 "stake_amount"
             )
-        return stake
+        return min(stake, holding.room * worth)
 
     def tell(self, trades: Mapping[str, Any], stake: float | None, *, certain: bool = True) -> None:
         """Tell the other leg what this bot holds.

@@ -159,7 +159,8 @@ def test_no_adjustment_leaves_the_limit_or_turns_the_position(amount, unit, fact
 
 
 def test_an_adjustment_is_refused_below_the_minimum_and_where_freqtrade_would_move_it():
-    small = adjusted(trade(1.0, unit=1.0), quote("bid", 1), least=4000.0)
-    assert "an addition of 3000.00 is below the venue's minimum of 4000.00" in small.reason
+    small = adjusted(trade(1.0, unit=1.0), quote("bid", 1), least=3001.0)
+    assert "a unit of 3000.00 is less than can be closed in parts, 3001.00" in small.reason
+    assert adjusted(trade(1.0), quote("bid", 1), factor=0.1, least=1500.0) == 1500.0
     far = adjusted(trade(1.0, unit=1.0), quote("bid", 1, price=2900.0))
     assert "raise custom_price_max_distance_ratio" in far.reason

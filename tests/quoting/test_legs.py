@@ -1,9 +1,12 @@
 """Two bots that share an inventory: what each believes of the other, and when no more."""
 
 import json
+import math
 
+import numpy as np
 import pytest
 
+from advanced_mm.model import ModelParameters, solve
 from advanced_mm.quoting.legs import FOLDER, SILENT_SECONDS, Held, Legs
 
 COIN = "ETH"
@@ -209,3 +212,37 @@ def test_a_folder_that_cannot_be_written_stops_nothing(pair, monkeypatch, caplog
     monkeypatch.setattr("advanced_mm.quoting.legs.write_json_atomically", full)
     long.tell({COIN: Held(0.0)})
     assert "cannot be written: no space left" in caplog.text
+
+
+def test_what_sharing_is_worth_is_as_the_documentation_says():
+    """The chain of both bots' states, with an order of each, solved exactly."""
+    phi, epsilon, fee = 0.01 * math.exp(-0.5), 0.3, 0.2
+    flow = {f"{name}_{side}": 1.0 for name in ("lambda", "kappa") for side in ("plus", "minus")}
+    jumps = {"epsilon_plus": epsilon, "epsilon_minus": epsilon}
+    bounds = {"joint": (-1, 1), "long": (0, 1), "short": (-1, 0)}
+    depths = {
+        name: solve(
+            ModelParameters(**flow, **jumps, phi=phi, fee=fee, q_min=low, q_max=high)
+        ).depths
+        for name, (low, high) in bounds.items()
+    }
+    states = [(0, 0), (1, 0), (0, -1), (1, -1)]
+
+    def lives_on(shared):
+        flows, income = np.zeros((4, 4)), np.zeros(4)
+        for here, (long, short) in enumerate(states):
+            legs = (("long", long, (1 - long, short)), ("short", short, (long, -1 - short)))
+            for name, own, after in legs:
+                ask, bid = depths["joint"](long + short) if shared else depths[name](own)
+                depth = ask if sum(after) < long + short else bid
+                rate = math.exp(-depth)
+                income[here] += rate * (depth - epsilon - fee)
+                flows[here, states.index(after)] += rate
+        flows -= np.diag(flows.sum(axis=1))
+        balance = np.vstack([flows.T, np.ones(4)])
+        share = np.linalg.lstsq(balance, np.array([0.0, 0.0, 0.0, 0.0, 1.0]))[0]
+        held = np.array([(long + short) ** 2 for long, short in states])
+        return [share @ income / math.exp(-1 - epsilon - fee), share @ held]
+
+    assert lives_on(shared=False) == pytest.approx([2.00, 0.50], abs=0.005)
+    assert lives_on(shared=True) == pytest.approx([1.88, 0.33], abs=0.005)

@@ -522,7 +522,7 @@ class Market_Making(IStrategy):
             decision,
             factor=self._size_factor(pair, abs(decision.inventory)),
             unit_stake=self._unit_stake,
-            least=min_stake or 0.0,
+            least=UNIT_OVER_MINIMUM * (min_stake or 0.0),
             proposed=current_entry_rate if adds else current_exit_rate,
             clamp=float(self.config.get("custom_price_max_distance_ratio", 0.02)),
         )
