@@ -144,8 +144,9 @@ def test_no_adjustment_leaves_the_limit_or_turns_the_position(amount, unit, fact
     side = "ask" if short else "bid"
     units = holding_of(held, most).units * (-1 if short else 1)
     added = adjusted(held, quote(side, units), most, factor=factor)
+    assert isinstance(added, float) == (abs(units) < most)
     if isinstance(added, float):
-        assert added > 0
+        assert added >= 11.0
         assert amount + added / 3000.0 <= max(most * unit, amount) * (1 + 1e-9)
     taken = adjusted(held, quote("bid" if short else "ask", units), most)
     if taken is None:
