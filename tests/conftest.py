@@ -2,10 +2,8 @@
 
 import logging
 import os
-import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -141,19 +139,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         dealt += [*hand, *short[:taken]]
         del short[:taken]
     items[:] = [*dealt, *short]
-
-
-def without_interrupted_commit(log: str) -> str:
-    """Return a bot's log without Freqtrade's report of a commit that Ctrl-C interrupted.
-
-    A signal may arrive while Freqtrade writes to its database; its clean-up then logs one error.
-    """
-    return re.sub(
-        r"^.* - ERROR - Error during cleanup\n(?:(?!\d{4}-\d\d-\d\d ).*\n?)*", "", log, flags=re.M
-    )
-
-
-@pytest.fixture(scope="session")
-def bot_log() -> Callable[[Path], str]:
-    """Read a bot's log; what only the moment of its end explains is left out."""
-    return lambda path: without_interrupted_commit(path.read_text())

@@ -10,6 +10,7 @@ from freqtrade.enums import RunMode, TradingMode
 from freqtrade.exceptions import ExchangeError, OperationalException
 from freqtrade.persistence import PairLocks, Trade
 from freqtrade.resolvers import StrategyResolver
+from sqlalchemy.exc import InvalidRequestError
 
 from advanced_mm.errors import InputError
 from advanced_mm.journal import (
@@ -470,6 +471,51 @@ def test_live_orders_are_post_only_and_dry_ones_keep_the_default(build):
     assert dry.order_time_in_force == {"entry": "GTC", "exit": "GTC"}
     for strategy in (live, dry):
         strategy.ft_bot_cleanup()
+
+
+def withdrawn_at_the_end(strategy, **config):
+    """Which pairs' orders a live bot cancels at the venue itself as it ends."""
+    strategy.config |= {"cancel_open_orders_on_exit": True, **config}
+    asked = []
+    strategy._live = SimpleNamespace(close=lambda: None, withdraw=asked.extend)
+    strategy.ft_bot_cleanup()
+    return asked
+
+
+def test_after_a_clean_up_that_worked_nothing_is_asked(build):
+    strategy = build(runmode=RunMode.LIVE)
+    strategy.own_trades = [trade()]
+    assert withdrawn_at_the_end(strategy) == []
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_an_order_that_freqtrade_left_is_cancelled_at_the_venue(build, wanted):
+    strategy = build(runmode=RunMode.LIVE)
+    strategy.own_trades = [trade(open_orders=[order(3001.0)])]
+    found = withdrawn_at_the_end(strategy, cancel_open_orders_on_exit=wanted)
+    assert found == ([PAIR] if wanted else [])
+
+
+def test_a_database_that_fails_is_rolled_back_and_the_venue_is_asked(build, monkeypatch, caplog):
+    strategy = build(runmode=RunMode.LIVE)
+    failing = [True]
+
+    def open_trades():
+        if failing:
+            raise InvalidRequestError("This session is in 'prepared' state")
+        return []
+
+    monkeypatch.setattr(Trade, "get_open_trades", open_trades)
+    monkeypatch.setattr(Trade, "rollback", failing.clear)
+    assert withdrawn_at_the_end(strategy) == [PAIR]
+    assert failing == []
+    assert "cannot be read at the end: This session is in 'prepared' state" in caplog.text
+
+
+def test_after_a_loop_that_was_broken_off_the_venue_is_asked(build):
+    strategy = build(runmode=RunMode.LIVE)
+    strategy._exit = SimpleNamespace(broke_off=True)
+    assert withdrawn_at_the_end(strategy) == [PAIR]
 
 
 def test_skipped_rows_are_logged_once_a_minute(build, caplog):

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Final, Protocol
 
+from advanced_mm.orderly_exit import interruptible
+
 __all__ = ["LONGEST_WAIT_SECONDS", "LoopWait", "Watched"]
 
 logger = logging.getLogger(__name__)
@@ -65,6 +67,7 @@ class LoopWait:
         self._answered: Hashable = None
         self._pause = SHORTEST_PAUSE_SECONDS
 
+    @interruptible
     def until(self, calls: Callable[[], Hashable]) -> None:
         """Wait until an own order was filled or has ended, something calls, or a second is over.
 

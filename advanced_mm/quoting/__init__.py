@@ -1,4 +1,4 @@
-"""Quoting logic of the strategy, independent of Freqtrade so that it can be tested without a bot."""
+"""Quoting logic of the strategy, without Freqtrade, so that it is tested without a bot."""
 
 from advanced_mm.quoting.book import own_sizes, queue_ahead, touch_of
 from advanced_mm.quoting.edge import (

@@ -449,7 +449,7 @@ def test_a_thin_coin_s_window_is_grown_and_reported(runner, simulated, tmp_path,
 def test_memory_stays_flat_while_the_market_goes_on(runner, simulated, tmp_path):
     """What is held after every eighth round, just packed, does not rise over 60 of them."""
     recording = simulated.simulate(simulated.Market(seconds=1500), seed=9)
-    store, coins = ShardStore(tmp_path / "data"), ("A", "B", "C")
+    store, coins = ShardStore(tmp_path / "data"), ("A",)
     start, window_ms = int(recording.quotes.time_ms[0]) - 1, 600_000
     periodic = runner(dict.fromkeys(coins), window_minutes=10.0, max_window_minutes=10.0)
     periodic._history = CalibrationHistory(tmp_path / "history")

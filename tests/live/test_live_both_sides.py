@@ -13,7 +13,7 @@ MINUTES = float(os.environ.get("AMM_LIVE_MINUTES", "2"))
 pytestmark = [pytest.mark.bot, pytest.mark.timeout(180 + 60 * MINUTES)]
 
 
-def test_both_sides_are_quoted_at_once_without_an_error(live_session, bench_of, bot_log):
+def test_both_sides_are_quoted_at_once_without_an_error(live_session, bench_of):
     """Length: ``AMM_LIVE_MINUTES``, two by default."""
     with live_session(both_sides=True, volatility=None) as session:
         benches = [bench_of(session, number) for number in range(2)]
@@ -47,7 +47,7 @@ def test_both_sides_are_quoted_at_once_without_an_error(live_session, bench_of, 
     assert summary["live"]["budget"]["rest_requests_refused"] == 0
     assert summary["unmatched_quotes"] == 0
     for bench in benches:
-        log = bot_log(session.options.folder / "logs" / f"{bench.bot.plan.name}.log")
+        log = (session.options.folder / "logs" / f"{bench.bot.plan.name}.log").read_text()
         assert " - ERROR - " not in log
         assert "Traceback" not in log
         assert re.search(r"Market_Making", log)

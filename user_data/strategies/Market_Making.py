@@ -21,6 +21,7 @@ from advanced_mm.eyes import BackgroundEyes, Eyes, LoopWait
 from advanced_mm.instruments import coin_of_market
 from advanced_mm.journal import JOURNAL_FOLDER, JournalWriter
 from advanced_mm.markets.candle_notes import CandleNotes
+from advanced_mm.orderly_exit import OrderlyExit
 from advanced_mm.parameter_files import ParameterFiles, ParameterSet, Settings
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import (
@@ -128,6 +129,7 @@ class Market_Making(IStrategy):
         self._live: LiveTrading | None = None
         self._stream: BackgroundEyes | None = None
         self._wait: LoopWait | None = None
+        self._exit: OrderlyExit | None = None
         self._bad_rows = BadRows()
         self._log = QuoteLog(self._bad_rows, repeats=self._trading)
         self._candles: CandleBacktest | None = None
@@ -213,6 +215,7 @@ class Market_Making(IStrategy):
         if not self._trading:
             self._tell_caveats()
             return
+        self._exit = OrderlyExit.install()
         exchange = self.dp._exchange  # Freqtrade has no public access to it
         eyes = self._open_eyes(exchange) if self.settings.own_stream else None
         spare_requests(exchange, self._bad_rows, eyes)
@@ -378,12 +381,28 @@ class Market_Making(IStrategy):
         super().ft_bot_cleanup()
         if self._live is not None:
             self._live.close()
+            self._cancel_what_rests(self._live)
         if self._stream is not None:
             self._stream.close()
         if self._inventories.legs is not None:
             self._inventories.legs.close()
         if self._log.journal is not None:
             self._log.journal.close(Trade.get_open_trades)
+
+    def _cancel_what_rests(self, live: LiveTrading) -> None:
+        """Cancel orders at the venue itself if Freqtrade's clean-up has failed to."""
+        if not self.config.get("cancel_open_orders_on_exit"):
+            return
+        rests = self._exit is not None and self._exit.broke_off
+        try:
+            rests |= any(trade.open_orders for trade in Trade.get_open_trades())
+        except Exception as error:
+            logger.warning("Freqtrade's database cannot be read at the end: %s", error)
+            rests = True
+            with contextlib.suppress(Exception):
+                Trade.rollback()
+        if rests:
+            live.withdraw(self.dp.current_whitelist())
 
     def order_filled(
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any

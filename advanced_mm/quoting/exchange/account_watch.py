@@ -134,13 +134,33 @@ class AccountWatch:
             )
         return None
 
+    def withdraw(self, pairs: Collection[str]) -> Iterator[str]:
+        """Cancel every order of ours that rests at the venue, booked or not; yield their ids.
+
+        Raises
+        ------
+        ccxt.BaseError
+            The venue did not answer, or did not cancel one of them; the others were tried.
+        """
+        fault: ccxt.BaseError | None = None
+        for order in list(self._of_each_exchange(self._client.fetch_open_orders, pairs)):
+            if order["symbol"] in pairs and _is_ours(order):
+                try:
+                    self._cancel(str(order["id"]), order["symbol"])
+                except ccxt.BaseError as error:
+                    fault = error
+                else:
+                    yield str(order["id"])
+        if fault is not None:
+            raise fault
+
     def _look_at_orders(self, pairs: Collection[str], books: Books) -> None:
         oldest_ms = self._client.milliseconds() - YOUNG_ORDER_MS
         for order in self._of_each_exchange(self._client.fetch_open_orders, pairs):
             oid, pair = str(order["id"]), order["symbol"]
             if pair not in pairs or oid in books.orders:
                 continue
-            if not str(order.get("clientOrderId") or "").startswith(CLOID_PREFIX):
+            if not _is_ours(order):
                 if oid not in self._told:
                     logger.warning("%s: order %s is not from this bot; left alone", pair, oid)
                     self._told.add(oid)
@@ -220,3 +240,7 @@ class AccountWatch:
             return
         self._requests_left = cap - used
         logger.info("requests of this address: %d used, %d left", used, self._requests_left)
+
+
+def _is_ours(order: Mapping[str, Any]) -> bool:
+    return str(order.get("clientOrderId") or "").startswith(CLOID_PREFIX)

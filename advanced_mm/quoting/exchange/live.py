@@ -5,8 +5,11 @@ redundant requests (`sparing`) and an account that differs from the books (`acco
 """
 
 import logging
+import time
 from collections.abc import Collection, Iterable
 from typing import Any
+
+import ccxt
 
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.quoting.edge import Side
@@ -19,6 +22,9 @@ from advanced_mm.quoting.quoter import Quote, Refusal, Touch
 __all__ = ["LiveTrading", "books_of", "spare_requests"]
 
 logger = logging.getLogger(__name__)
+
+WITHDRAWAL_SECONDS, PAUSE_SECONDS = 10.0, 0.5
+"""How long a venue that does not answer is asked to cancel the last orders, and how often."""
 
 
 def spare_requests(exchange: Any, bad_rows: BadRows, sight: Sight | None = None) -> None:
@@ -55,6 +61,7 @@ class LiveTrading:
         self._orders = SureOrders(client)
         self._orders.install()
         self._watch = AccountWatch(client, bad_rows=bad_rows)
+        self._pairs: set[str] = set()
         logger.info("live: orders carry a client order id and an expiry; the account is watched")
 
     @property
@@ -66,11 +73,40 @@ class LiveTrading:
         """Resolve orders in doubt and check the account; call it at the start of every loop."""
         self._orders.tend()
         books = books_of(trades)
-        self._watch.look({*pairs, *books.positions}, books)
+        now_traded = {*pairs, *books.positions}
+        self._pairs |= now_traded
+        self._watch.look(now_traded, books)
 
     def close(self) -> None:
         """Resolve the remaining orders in doubt; call it when the bot stops."""
         self._orders.close()
+
+    def withdraw(self, pairs: Collection[str]) -> None:
+        """Cancel our orders at the venue whatever the books say, and log which.
+
+        For the end of a bot whose own clean-up has failed; ``pairs`` are added to those traded.
+        """
+        deadline = time.monotonic() + WITHDRAWAL_SECONDS
+        cancelled: list[str] = []
+        while True:
+            try:
+                for oid in self._watch.withdraw({*pairs, *self._pairs}):
+                    cancelled.append(oid)  # kept if a later one fails
+            except ccxt.BaseError as error:
+                if time.monotonic() < deadline:
+                    time.sleep(PAUSE_SECONDS)
+                    continue
+                logger.error(
+                    "orders of this bot may still rest, the venue did not answer (%s); "
+                    "check its page",
+                    str(error)[:200],
+                )
+            else:
+                logger.warning(
+                    "orders that Freqtrade had left resting were cancelled at the venue: %s",
+                    ", ".join(cancelled) or "there were none",
+                )
+            return
 
     def entry(
         self, pair: str, side: Side, touch: Touch, tick: float, wanted: Quote | Refusal

@@ -1,5 +1,6 @@
 """An account that is not as the books say: what is cancelled, what is only told, what refuses."""
 
+import sys
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from advanced_mm.quoting.exchange.live import LiveTrading, books_of
 from advanced_mm.quoting.exchange.sure_orders import CLOID_PREFIX
 
 PAIR, OTHER = "ETH/USDC:USDC", "BTC/USDC:USDC"
+LIVE = sys.modules[LiveTrading.__module__]
 OURS = CLOID_PREFIX + "0" * 24
 
 
@@ -103,6 +105,51 @@ def test_only_our_own_orders_that_the_books_do_not_know_are_cancelled(watch, cli
     client.rest("5", pair=OTHER)  # another bot's
     look(watch, client, orders=["1"])
     assert client.cancelled == ["2"]
+
+
+def closes(client):
+    """The venue closes orders as asked; the first cancel of each fails if the client is shaky."""
+    failed = set()
+
+    def cancel(oid, symbol):
+        if client.shaky and oid not in failed:
+            failed.add(oid)
+            raise ccxt.NetworkError("down")
+        client.cancelled.append(oid)
+        client.orders = [one for one in client.orders if one["id"] != oid]
+
+    client.cancel_order = cancel
+
+
+@pytest.mark.parametrize("shaky", [False, True])
+def test_at_the_end_all_our_orders_are_cancelled_and_told_in_one_line(
+    client, caplog, monkeypatch, shaky
+):
+    monkeypatch.setattr(LIVE, "PAUSE_SECONDS", 0.0)
+    client.shaky = shaky
+    closes(client)
+    live = live_on(client)
+    live.at_loop([PAIR], [])
+    client.rest("1", timestamp=client.milliseconds())
+    client.rest("2")
+    client.rest("3", cloid=None)  # a person's
+    client.rest("4", pair=OTHER)  # another bot's
+    live.withdraw([])
+    assert client.cancelled == ["1", "2"]
+    told = [record for record in caplog.records if record.name == LiveTrading.__module__]
+    assert told[-1].levelname == "WARNING"
+    assert told[-1].getMessage().endswith("cancelled at the venue: 1, 2")
+
+
+def test_at_the_end_a_silent_venue_is_an_error(client, caplog, monkeypatch):
+    monkeypatch.setattr(LIVE, "WITHDRAWAL_SECONDS", 0.02)
+    monkeypatch.setattr(LIVE, "PAUSE_SECONDS", 0.005)
+    live = live_on(client)
+    client.failing = True
+    live.withdraw([PAIR])
+    assert client.asked.count("orders") > 1
+    assert caplog.records[-1].levelname == "ERROR"
+    assert "orders of this bot may still rest" in caplog.text
 
 
 BUILT = "XYZ-XYZ100/USDC:USDC"
@@ -248,12 +295,16 @@ def time_passes(live, seconds):
     live._watch._clock = lambda: clock() + seconds
 
 
-def test_live_trading_takes_the_place_of_the_clients_methods():
-    client = Client()
+def live_on(client):
     client.create_order = client.create_orders_request = client.set_margin_mode = None
     client.privatePostExchange = client.fetch_order = client.fetch_my_trades = None
     exchange = SimpleNamespace(_api=client, get_funding_fees=lambda **asked: 1.0)
-    live = LiveTrading(exchange, BadRows())
+    return LiveTrading(exchange, BadRows())
+
+
+def test_live_trading_takes_the_place_of_the_clients_methods():
+    client = Client()
+    live = live_on(client)
     assert client.create_order.__self__ is live._orders
     client.hold(1.0)
     live.at_loop([PAIR], [])
