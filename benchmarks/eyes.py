@@ -1,29 +1,25 @@
 """Speed of a live bot: from a touch that calls for a new quote to that quote at the venue.
 
 Runs live sessions on the loopback venue, each request taking 50 ms there: one that asks over REST
-once a second, two with a websocket of their own. A touch calls for a new quote if it moves the
-price of the resting one by ``requote_ticks`` and that has rested for its least age. The time
-counted ends when the new order has reached the venue; two requests, a cancel and an order, take
-0.1 s of it. Touches are those that the collector recorded, orders those of the venue's own list.
+once a second, two with a websocket of their own. Calls and answers are those of
+`benchmarks/answered_calls.py`; two requests, a cancel and an order, take 0.1 s. Touches are those
+that the collector recorded, orders those of the venue's own list.
 
     python benchmarks/eyes.py                 # 15 minutes
     python benchmarks/eyes.py --minutes 2     # minimum: the first minute is not counted
 """
 
 import argparse
-import itertools
 import logging
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import requests
 from rich.console import Console
 from rich.table import Table
@@ -32,12 +28,11 @@ from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
 from advanced_mm.journal import QuoteSent, read_journal
 from advanced_mm.marketdata import ShardStore
-from advanced_mm.price_grid import PriceGrid
 from advanced_mm.session.session import PaperSession, SessionOptions
+from benchmarks.answered_calls import LATENCY_MS, answered_calls
 
 ROOT = Path(__file__).resolve().parents[1]
-LATENCY_MS = 50
-REQUOTE_TICKS, LEAST_AGE_S = 2.0, 1.0
+LEAST_AGE_S = 1.0
 CASES: dict[str, dict[str, Any]] = {
     "REST, once a second": {"own_stream": False},
     "own websocket": {"own_stream": True},
@@ -105,46 +100,8 @@ def delays(folder: Path, history: list[dict[str, Any]], least_age_ms: float) -> 
     events = read_journal(folder / "journal").events(QuoteSent)
     sent = {one.order: one for one in events if isinstance(one, QuoteSent)}
     mids = (quotes.bid + quotes.ask) / 2
-    return answered_calls(quotes.time_ms, mids, sent, history, least_age_ms)
-
-
-def answered_calls(
-    time_ms: npt.NDArray[np.int64],
-    mids: npt.NDArray[np.float64],
-    sent: Mapping[str, QuoteSent],
-    history: list[dict[str, Any]],
-    least_age_ms: float = 1000 * LEAST_AGE_S,
-) -> list[float]:
-    """Return the seconds from each call for a new quote to the order that answered it.
-
-    A call lasts as long as the resting price is off by `REQUOTE_TICKS`; it begins when the mid has
-    gone there, but not before the quote's least age. Only quotes of the same refit and side as the
-    one they replace are counted, and only calls that lasted until the cancel was sent.
-    """
-    orders = sorted(history, key=lambda one: int(one["order"]["timestamp"]))
-    found = []
-    for old, new in itertools.pairwise(orders):
-        first, second = (sent.get(str(one["order"]["oid"])) for one in (old, new))
-        if old["status"] != "canceled" or first is None or second is None:
-            continue
-        if first.calibration_id != second.calibration_id or first.side != second.side:
-            continue
-        placed, ended = int(old["order"]["timestamp"]), int(old["statusTimestamp"])
-        grid = PriceGrid(4, first.tick)
-        price_at = grid.bid if first.side == "bid" else grid.ask
-        begin, end = np.searchsorted(time_ms, (placed, ended - LATENCY_MS), side="right")
-        called: float | None = None
-        for row in range(max(int(begin) - 1, 0), int(end)):
-            if not np.isfinite(mids[row]):
-                continue
-            off = abs(price_at(float(mids[row]), first.depth) - first.price) / first.tick
-            if off < REQUOTE_TICKS - 1e-6:
-                called = None
-            elif called is None:
-                called = max(float(time_ms[row]), placed + least_age_ms)
-        if called is not None:
-            found.append((int(new["order"]["timestamp"]) - called) / 1000)
-    return found
+    calls = answered_calls(quotes.time_ms, mids, sent, history, least_age_ms)
+    return [one.seconds for one in calls]
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -131,7 +131,7 @@ def optimal_depths(
     """
     fee = maker_fee * parameters.start_price
     age = QuoteAge(age_s, volatility(parameters))
-    ask, bid = (age.effective(side, fee) for side in _sides(parameters))
+    ask, bid = (age.effective(side, fee) for side in sides_of(parameters))
     value = solve(
         ModelParameters(
             lambda_plus=ask.intensity,
@@ -158,7 +158,7 @@ def expected_edge(
     Prices are rounded away from the mid, by half a tick on average.
     """
     age, half = QuoteAge(age_s, volatility(parameters)), parameters.tick / 2
-    buy, sell = _sides(parameters)
+    buy, sell = sides_of(parameters)
     earned = (age.edge(buy, ask + half) + age.edge(sell, bid + half)) / 2
     return earned - maker_fee * parameters.start_price
 
@@ -175,7 +175,7 @@ def volatility(parameters: SyntheticParameters) -> float:
     return float(np.sqrt(p.sigma**2 + jumps * square))
 
 
-def _sides(parameters: SyntheticParameters) -> tuple[SideProblem, SideProblem]:
+def sides_of(parameters: SyntheticParameters) -> tuple[SideProblem, SideProblem]:
     truth = parameters.truth()
     return (
         SideProblem(truth.lambda0_plus, truth.kappa_plus, truth.epsilon_plus),

@@ -34,6 +34,7 @@ T = TypeVar("T")
 
 TABLE_WIDTH = 120
 HOUR_MS = 3_600_000
+RECORDED = "recorded"
 LARGEST_FUNDING = 0.04
 
 
@@ -120,9 +121,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--feed-latency-ms",
-        type=float,
-        metavar="MS",
-        help="age of the book as we see it (default: as the recorder received it)",
+        type=_feed_latency,
+        metavar="MS|recorded",
+        help="age of the book as we see it; recorded: as the recorder received it (default: as "
+        "long as an order takes)",
     )
     parser.add_argument(
         "--stake", type=float, default=100.0, metavar="USDC", help="of an order (default: 100)"
@@ -192,13 +194,19 @@ def _runs(
     if not 0.001 <= options.look < 86_400:
         raise InputError(f"--look {options.look:g} must be 0.001 to 86400 seconds")
     queues: tuple[Queue, ...] = QUEUES if options.queue == "all" else (options.queue,)
+    drawn = _latencies(options.latencies)
+    feed = options.feed_latency_ms
+    if feed is None:
+        feed = options.latency_ms if drawn is None else float(np.median(drawn))
+    elif feed == RECORDED:
+        feed = None
     market = ReplayOptions.of_settings(
         settings,
         size=backtest.order_size(options.stake),
         look_ms=round(options.look * 1000),
         latency_ms=options.latency_ms,
-        feed_latency_ms=options.feed_latency_ms,
-        latencies_ms=_latencies(options.latencies),
+        feed_latency_ms=feed,
+        latencies_ms=drawn,
         funding=_funding(backtest, options.funding_rate),
     )
     compared: list[PolicyRun] = []
@@ -207,6 +215,10 @@ def _runs(
         if compared[0].name == policy.name:
             return compared
     return [run_policy(backtest, policy, settings, market, queues), *compared]
+
+
+def _feed_latency(text: str) -> float | str:
+    return text if text == RECORDED else float(text)
 
 
 def _latencies(path: Path | None) -> "np.ndarray[tuple[int], np.dtype[np.float64]] | None":

@@ -175,6 +175,8 @@ ELSEWHERE = {
     "test_a_saved_venue_goes_on_where_it_was",
     "python benchmarks/quote_age.py": "tests/test_documented_commands.py::"
     "test_the_benchmark_of_a_quotes_age_runs_on_one_market",
+    "python benchmarks/strategy.py": "tests/test_resting_value.py::"
+    "test_a_run_is_shown_as_a_table_or_as_json",
     "python benchmarks/model.py": "tests/test_documented_commands.py::"
     "test_the_solver_s_benchmark_runs_on_a_few_problems",
     "python benchmarks/request_budget.py": "tests/test_documented_commands.py::"
@@ -192,7 +194,7 @@ ELSEWHERE = {
     **dict.fromkeys(
         (
             "python scripts/replay_backtest.py --crypto ETH --policy fixed:1 --look 0.5 "
-            f"--fair-price {price}"
+            f"--fair-price {price} --fee-bp 0 --json"
             for price in ("mid", "imbalance")
         ),
         f"{REPLAY_TESTS}::test_a_distance_is_from_the_mid_or_the_fair_price",

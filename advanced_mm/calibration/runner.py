@@ -310,12 +310,13 @@ class PeriodicRunner:
         self._report_bad_rows(calibration.coin, bad_rows)
         not_heard = f" (not heard: {calibration.silence})" if calibration.quiet else ""
         logger.info(
-            "%s lambda %s kappa %s epsilon_fill %s status %s window %g min observed %.0f s%s "
-            "cost %.1f ms (fit %.1f ms)%s",
+            "%s lambda %s kappa %s epsilon_fill %s beta %s status %s window %g min "
+            "observed %.0f s%s cost %.1f ms (fit %.1f ms)%s",
             calibration.coin,
             _pair(lambda_.lambda_plus, lambda_.lambda_minus),
             _pair(kappa.kappa_plus, kappa.kappa_minus),
             _pair(epsilon.epsilon_fill_plus, epsilon.epsilon_fill_minus),
+            _beta(entries),
             "/".join(dict.fromkeys(e.status for e in (lambda_, kappa, epsilon))),
             calibration.window_seconds / 60,
             calibration.observed_seconds,
@@ -388,6 +389,11 @@ class _MonotonicJob(schedule.Job):
         late = max(-self.seconds_left, 0.0)
         self._due += self._every_seconds * (late // self._every_seconds + 1)
         return result
+
+
+def _beta(entries: ParameterSet) -> str:
+    fitted, mid = entries.fair_price, entries.kappa.mid
+    return "unknown" if fitted is None or mid is None else fitted.in_bp(mid)
 
 
 def _pair(plus: float | None, minus: float | None) -> str:

@@ -64,6 +64,7 @@ class SyntheticMarket:
         # As SyntheticFlow computes it: 3000.0 // 0.1 is 29999.
         self._bid = math.floor(parameters.start_price / parameters.tick)
         self._level_size = parameters.level_size
+        self._imbalance = 0.0
         self._last_block = -1
         self._blocks = self._generate(SyntheticFlow(self._regimes, seed))
 
@@ -93,14 +94,14 @@ class SyntheticMarket:
         due = (self._now_ms - self._start_ms) // self._parameters.block_ms
         updates = []
         while self._last_block < due:
-            self._bid, self._level_size, update = next(self._blocks)
+            self._bid, self._level_size, self._imbalance, update = next(self._blocks)
             self._last_block += 1
             if update is not None:
                 updates.append(update)
         return updates
 
     def book(self, levels: int) -> Book:
-        """Return the book as of the last ``advance``: the same size at each tick from the touch."""
+        """Return the book as of the last ``advance``; beyond the touch, all sizes are the same."""
         last_ms = self._start_ms + max(0, self._last_block) * self._parameters.block_ms
         lowest = max(1, self._bid - levels + 1)  # in ticks; prices must be positive
         first, end = self._ladder_ticks
@@ -110,7 +111,16 @@ class SyntheticMarket:
             first = self._lay_ladder(levels)
         bid = self._bid - first
         bids = self._ladder[lowest - first : bid + 1]
-        return Book(last_ms, bids[::-1], self._ladder[bid + 1 : bid + 1 + levels])
+        asks = self._ladder[bid + 1 : bid + 1 + levels]
+        if self._imbalance == 0:
+            return Book(last_ms, bids[::-1], asks)
+        best_bid, best_ask = (
+            Level(level.price, size, _ORDERS_PER_LEVEL)
+            for level, size in zip(
+                (bids[-1], asks[0]), self._sizes(self._level_size, self._imbalance), strict=True
+            )
+        )
+        return Book(last_ms, (best_bid, *bids[-2::-1]), (best_ask, *asks[1:]))
 
     def _lay_ladder(self, levels: int) -> int:
         """Build the levels around the touch, of which books are slices; return the lowest tick."""
@@ -123,22 +133,24 @@ class SyntheticMarket:
         self._ladder_ticks = (first, end)
         return first
 
-    def _generate(self, flow: SyntheticFlow) -> Iterator[tuple[int, float, MarketUpdate | None]]:
-        """Yield best bid (ticks), level size and update, if any, of each block, without end."""
-        time_ms, shown = self._start_ms, (self._bid, self._level_size)
+    def _generate(
+        self, flow: SyntheticFlow
+    ) -> Iterator[tuple[int, float, float, MarketUpdate | None]]:
+        """Yield best bid (ticks), level size, imbalance and update, if any, of each block."""
+        time_ms, shown = self._start_ms, (self._bid, self._level_size, self._imbalance)
         yield *shown, MarketUpdate(time_ms, self._touch(*shown))
         following = flow.next_chunk()
         while True:
             chunk = following
             self._printer.load(chunk)
-            bids = chunk.bid_ticks.tolist()
+            bids, imbalance = chunk.bid_ticks.tolist(), chunk.imbalance.tolist()
             # Each coin draws ahead at a different block, so that many coins do not stall the venue.
             draw_at = min(self._draw_at, len(bids) - 1)
             for block, bid in enumerate(bids):
                 if block == draw_at:
                     following = flow.next_chunk()
                 time_ms += self._parameters.block_ms
-                touch = (bid, chunk.level_size)
+                touch = (bid, chunk.level_size, imbalance[block])
                 quote = self._touch(*touch) if touch != shown else None
                 shown = touch
                 printed = self._printer.prints(block)
@@ -147,8 +159,20 @@ class SyntheticMarket:
                 else:
                     yield *touch, MarketUpdate(time_ms, quote, printed)
 
-    def _touch(self, bid: int, size: float) -> Quote:
-        return Quote(self._prices.value(bid), size, self._prices.value(bid + 1), size)
+    def _touch(self, bid: int, size: float, imbalance: float) -> Quote:
+        bid_size, ask_size = self._sizes(size, imbalance)
+        return Quote(self._prices.value(bid), bid_size, self._prices.value(bid + 1), ask_size)
+
+    def _sizes(self, size: float, imbalance: float) -> tuple[float, float]:
+        """Return the sizes at the touch, whole size steps and at least one."""
+        if imbalance == 0:
+            return size, size
+        decimals = self._parameters.size_decimals
+        least = 10.0**-decimals
+        bid, ask = (
+            max(round(size * (1 + one), decimals), least) for one in (imbalance, -imbalance)
+        )
+        return bid, ask
 
 
 class _Printer:

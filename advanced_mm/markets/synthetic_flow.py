@@ -25,7 +25,8 @@ _Ints = NDArray[np.int64]
 class FlowChunk:
     """``CHUNK_BLOCKS`` blocks of the market, all of one regime; fewer if the regime ends.
 
-    ``latent`` has shape (blocks,): S after each block, in ticks. The ``print_*`` arrays have one
+    ``latent`` and ``imbalance`` have shape (blocks,): S in ticks and the imbalance of the sizes at
+    the touch, both after each block. The ``print_*`` arrays have one
     entry per print, in the order of publication: block within the chunk, number of the market
     order within the chunk, aggressor's side (+1, -1), price in ticks, size in size steps.
     """
@@ -38,6 +39,7 @@ class FlowChunk:
     print_steps: _Ints
     orders: int
     level_size: float
+    imbalance: _Floats
 
     @property
     def bid_ticks(self) -> _Ints:
@@ -70,6 +72,9 @@ class SyntheticFlow:
         self._given = 0
         parameters = regimes.parameters_of_block(0)
         self._random = np.random.default_rng(seed)
+        # Of its own, so that the orders are the same with and without an imbalance.
+        self._turns = np.random.default_rng((seed, 1))
+        self._sign = 1.0
         self._latent = parameters.start_price / parameters.tick
         self._lowest = self._latent * (1 - parameters.band)
         self._highest = self._latent * (1 + parameters.band)
@@ -94,13 +99,25 @@ class SyntheticFlow:
         moves = self._random.standard_normal(self._blocks)
         moves *= market.sigma * np.sqrt(seconds) / market.tick
         moves += market.drift * seconds / market.tick
+        imbalance = self._imbalance()
+        moves += market.imbalance_drift * seconds / market.tick * imbalance[:-1]
         moves += self._jumps(buys[0], market.jump_probability_plus)
         moves -= self._jumps(sells[0], market.jump_probability_minus)
         before = self._latent
         latent = self._path(moves)
         self._latent = float(latent[-1])
         orders = self._seen(np.concatenate(([before], latent[:-1])), buys, sells)
-        return self._printed(latent, orders)
+        return self._printed(latent, imbalance[1:], orders)
+
+    def _imbalance(self) -> _Floats:
+        """Draw the imbalance before the first block and after each, shape (blocks + 1,)."""
+        market = self._parameters
+        if market.imbalance == 0:
+            return np.zeros(self._blocks + 1)
+        turns = self._turns.random(self._blocks) < market.turning_probability
+        signs = self._sign * np.cumprod(np.where(np.concatenate(([False], turns)), -1.0, 1.0))
+        self._sign = float(signs[-1])
+        return np.asarray(market.imbalance * signs)
 
     def _arrivals(self, mean_per_block: float, kappa: float) -> tuple[_Ints, _Floats]:
         """Draw block and reach (ticks from the previous S) of every market order of one side."""
@@ -147,7 +164,7 @@ class SyntheticFlow:
         order = order[beyond[order] >= 0]
         return _Orders(block[order], side[order], touch[order], beyond[order])
 
-    def _printed(self, latent: _Floats, orders: _Orders) -> FlowChunk:
+    def _printed(self, latent: _Floats, imbalance: _Floats, orders: _Orders) -> FlowChunk:
         """Walk the levels from the touch to the reach; each level prints one to four times."""
         walked = orders.beyond.astype(np.int64)
         order, depth = _ranges(walked + 1)
@@ -171,6 +188,7 @@ class SyntheticFlow:
             print_steps=_split(level_steps, pieces, cuts)[level, piece][there],
             orders=len(orders.block),
             level_size=self._parameters.level_size,
+            imbalance=imbalance,
         )
 
 

@@ -17,6 +17,7 @@ _GREATEST_LEVERAGE = 1_000
 _FURTHEST_MOVE = 10  # move of the price in a second, in start prices
 _FURTHEST_REACH = 10_000  # ticks a market order walks on average
 _MOST_LEVELS = 2_000  # levels that one side's market orders trade in a block on average
+_MOST_IMBALANCE = 0.95
 _MOST_LOTS = 10**15  # per price level
 
 
@@ -43,8 +44,9 @@ class ObservableTruth:
 class SyntheticParameters:
     """The model of Cartea, Jaimungal & Penalva (2015), 10.2 and 10.4.1, on a tick grid.
 
-    dS = drift dt + sigma dW + J+ dM+ - J- dM-, where M+ and M- count buy and sell market orders.
-    A market order reaches D ~ Exp(kappa) from S. "plus" stands for buys, which lift the ask.
+    dS = (drift + imbalance_drift I) dt + sigma dW + J+ dM+ - J- dM-, where M+ and M- count buy and
+    sell market orders, and I is the imbalance of the sizes at the touch. A market order reaches
+    D ~ Exp(kappa) from S. "plus" stands for buys, which lift the ask.
 
     Attributes
     ----------
@@ -74,6 +76,12 @@ class SyntheticParameters:
     level_size
         Base currency resting at every tick. In a flat book, exponential order sizes give
         exponential reaches: an order of size v walks v / level_size ticks beyond the touch.
+    imbalance, imbalance_seconds
+        The sizes at the touch are level_size * (1 + I) on the bid and level_size * (1 - I) on the
+        ask, where I is ``imbalance`` or its negative and turns after ``imbalance_seconds`` on
+        average. 0: both are the level's.
+    imbalance_drift
+        Trend of S per unit of I, quote currency per second.
     block_ms
         Time between two blocks, ms.
     """
@@ -96,15 +104,22 @@ class SyntheticParameters:
     jump_alpha: float = 3.0
     jump_minimum: float | None = 0.2
     level_size: float = 5.0
+    imbalance: float = 0.0
+    imbalance_seconds: float = 3.0
+    imbalance_drift: float = 0.0
     block_ms: int = 100
 
     def __post_init__(self) -> None:
         """Refuse values that the model, price rules or computer cannot handle (InputError)."""
-        for name in ("tick", "start_price", "kappa_plus", "kappa_minus", "level_size"):
+        for name in (
+            *("tick", "start_price", "kappa_plus", "kappa_minus", "level_size"),
+            "imbalance_seconds",
+        ):
             self._require(name, getattr(self, name) > 0, "a positive number")
         for name in ("jump_probability_plus", "jump_probability_minus"):
             self._require(name, 0 <= getattr(self, name) <= 1, "between 0 and 1")
         self._require("band", 0 < self.band < 1, "between 0 and 1")
+        self._require("imbalance", 0 <= self.imbalance <= _MOST_IMBALANCE, "between 0 and 0.95")
         self._require("jump_alpha", self.jump_alpha > 1, "above 1, where the mean jump exists")
         for name, least, most in (
             ("block_ms", 1, _LONGEST_BLOCK_MS),
@@ -121,7 +136,8 @@ class SyntheticParameters:
         within = f"{most:g}, {_FURTHEST_MOVE} times the start price"
         self._require("sigma", self.sigma >= 0, "zero or more")
         self._require("sigma", self.sigma <= most, f"at most {within}")
-        self._require("drift", abs(self.drift) <= most, f"between -{most:g} and {within}")
+        for name in ("drift", "imbalance_drift"):
+            self._require(name, abs(getattr(self, name)) <= most, f"between -{most:g} and {within}")
         smallest = self.jump_minimum
         self._require("jump_minimum", smallest is None or smallest > 0, "positive or None")
         self._require("jump_minimum", self.smallest_jump <= most, f"at most {within}")
@@ -202,6 +218,24 @@ class SyntheticParameters:
             epsilon_plus=self.jump_probability_plus * self.mean_jump,
             epsilon_minus=self.jump_probability_minus * self.mean_jump,
         )
+
+    def beta(self, horizon_seconds: float) -> float:
+        """Return the mid's expected move per unit of imbalance, quote currency.
+
+        I keeps its sign with probability (1 + e^{-2 t / imbalance_seconds}) / 2 after t seconds; it
+        turns between blocks.
+        """
+        if self.imbalance == 0:
+            return 0.0
+        block = self.block_ms / 1000
+        kept = 1 - 2 * self.turning_probability
+        blocks = round(horizon_seconds / block)
+        return self.imbalance_drift * block * (1 - kept**blocks) / (1 - kept)
+
+    @property
+    def turning_probability(self) -> float:
+        """Probability that the imbalance has turned from one block to the next."""
+        return -math.expm1(-2 * self.block_ms / 1000 / self.imbalance_seconds) / 2
 
     def _share_that_prints(self, kappa: float) -> float:
         return -math.expm1(-kappa * self.tick) / (kappa * self.tick)

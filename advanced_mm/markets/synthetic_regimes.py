@@ -25,6 +25,9 @@ CHANGEABLE = (
     "jump_alpha",
     "jump_minimum",
     "level_size",
+    "imbalance",
+    "imbalance_seconds",
+    "imbalance_drift",
 )
 """The parameters a regime may change; the others define the coin."""
 

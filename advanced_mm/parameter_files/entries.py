@@ -236,7 +236,7 @@ class FairPriceEntry(ParameterEntry):
 
     The fair price is mid + ``beta`` * (bid size - ask size) / (bid size + ask size). ``beta``
     (quote currency) is the fitted ``beta_slope``, or 0 where that is not ``significant``.
-    ``r2_out_of_sample`` is how well the first half of the window predicts the second, at most 1;
+    ``r2_out_of_sample`` is how well each half of the window predicts the other, at most 1;
     ``horizon_seconds`` the time over which the mid's moves were fitted, at ``looks`` moments.
     """
 
@@ -251,6 +251,19 @@ class FairPriceEntry(ParameterEntry):
     r2_out_of_sample: float | None = None
     horizon_seconds: Positive | None = None
     looks: NonNegativeInt | None = None
+
+    def in_bp(self, mid: float) -> str:
+        """Return slope and standard error (bp of ``mid``), R squared, and whether it is quoted."""
+        if self.status == "insufficient" or self.beta is None:
+            return "unknown"
+        slope = self.beta if self.beta_slope is None else self.beta_slope
+        words = f"{slope / mid * 1e4:.2f}"
+        if self.beta_slope_se is not None:
+            words += f" ± {self.beta_slope_se / mid * 1e4:.2f}"
+        words += " bp"
+        if self.r2_out_of_sample is not None:
+            words += f" (R² {self.r2_out_of_sample:.2f})"
+        return words if self.significant else f"{words}, not significant"
 
 
 class ValueFunctionEntry(ParameterEntry):

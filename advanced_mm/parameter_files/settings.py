@@ -120,6 +120,14 @@ class Settings(BaseModel):
     fair_price_horizon_seconds: float = Field(
         5.0, ge=0.5, le=60, description="time over which the sizes at the touch foretell the mid"
     )
+    max_adverse_imbalance: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="no entry on a side against which the imbalance at the touch is above this, "
+        "while fair_price counts the imbalance and a greater depth does not pay for it (the move "
+        "after a fill grows by at least half the depth); 1 disables the check",
+    )
     toxicity_limit: float = Field(
         2.0, gt=0, description="no entry if kappa*epsilon_fill is at or above this"
     )

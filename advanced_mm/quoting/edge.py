@@ -7,12 +7,20 @@ from advanced_mm.model import QuoteAge, SideProblem
 from advanced_mm.parameter_files import ParameterSet
 from advanced_mm.parameter_files.problem import Move, move_line
 
-__all__ = ["Side", "expected_edge", "no_depth_pays", "toxicity", "toxicity_regime"]
+__all__ = [
+    "Side",
+    "depth_hardly_pays",
+    "expected_edge",
+    "no_depth_pays",
+    "toxicity",
+    "toxicity_regime",
+]
 
 Side = Literal["bid", "ask"]
 Regime = Literal["profitable", "competitive", "toxic"]
 
 _UNPROFITABLE_FROM, _TOXIC_FROM = 1.0, 2.0
+_HALF = 0.5
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,18 @@ def no_depth_pays(parameters: ParameterSet, side: Side) -> bool:
     """
     low = _estimates(parameters, side).slope_low
     return low is not None and low >= 1
+
+
+def depth_hardly_pays(parameters: ParameterSet, side: Side) -> bool:
+    """Return whether the move after a fill takes at least half of an additional depth.
+
+    With the move a + b*depth this holds for b >= 1/2. Where no b of the side was published, the
+    other side's counts; without both, it is not assumed.
+    """
+    slope = _estimates(parameters, side).slope
+    if slope is None:
+        slope = _estimates(parameters, "ask" if side == "bid" else "bid").slope
+    return slope is not None and slope >= _HALF
 
 
 def toxicity_regime(value: float) -> Regime:

@@ -4,9 +4,15 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from advanced_mm.parameter_files import ParameterSet, Settings
-from advanced_mm.quoting.edge import no_depth_pays, toxicity
+from advanced_mm.quoting.edge import Side, depth_hardly_pays, no_depth_pays, toxicity
 
-__all__ = ["CLOCK_TOLERANCE_SECONDS", "entry_refusal", "quote_refusal"]
+__all__ = [
+    "CLOCK_TOLERANCE_SECONDS",
+    "adverse_imbalance_limit",
+    "entry_refusal",
+    "imbalance_refusal",
+    "quote_refusal",
+]
 
 CLOCK_TOLERANCE_SECONDS = 5.0
 
@@ -42,6 +48,36 @@ def entry_refusal(parameters: ParameterSet, settings: Settings, now: datetime) -
                 "the depth"
             )
     return None
+
+
+def adverse_imbalance_limit(parameters: ParameterSet, settings: Settings, side: Side) -> float:
+    """Return the imbalance against a side up to which it may open a position; 1 is no limit.
+
+    Around a fair price, a quote that the sizes speak against rests farther from the mid. What is
+    filled there are large orders; where the move after them grows with the depth, the distance
+    does not pay for what the sizes foretell.
+    """
+    counted = settings.fair_price == "imbalance" and parameters.beta != 0
+    hardly_pays = counted and depth_hardly_pays(parameters, side)
+    return settings.max_adverse_imbalance if hardly_pays else 1.0
+
+
+def imbalance_refusal(
+    parameters: ParameterSet, settings: Settings, side: Side, imbalance: float
+) -> str | None:
+    """Return why the sizes at the touch forbid opening a position on a side; None if they do not.
+
+    ``imbalance`` is the touch's, -1 to 1.
+    """
+    limit = adverse_imbalance_limit(parameters, settings, side)
+    falls = parameters.beta * imbalance < 0
+    against = abs(imbalance) if falls == (side == "bid") else -abs(imbalance)
+    if against <= limit:
+        return None
+    return (
+        f"the sizes are against a {side}: the imbalance against it is {against:.2f}, at most "
+        f"{limit:g} allowed (max_adverse_imbalance)"
+    )
 
 
 def _faults(parameters: ParameterSet, settings: Settings, now: datetime) -> Iterator[str]:

@@ -21,7 +21,12 @@ from advanced_mm.parameter_files import (
 )
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting.edge import Side, expected_edge
-from advanced_mm.quoting.guards import CLOCK_TOLERANCE_SECONDS, entry_refusal, quote_refusal
+from advanced_mm.quoting.guards import (
+    CLOCK_TOLERANCE_SECONDS,
+    entry_refusal,
+    imbalance_refusal,
+    quote_refusal,
+)
 from advanced_mm.quoting.layers import offers_at
 from advanced_mm.quoting.parameter_feed import ParameterSource
 
@@ -134,7 +139,9 @@ class Quoter:
             parameters = self._feed.latest()
         except ParameterFileError as error:
             return Refusal(str(error))
-        refusal = entry_refusal(parameters, self.settings, now)
+        refusal = entry_refusal(parameters, self.settings, now) or imbalance_refusal(
+            parameters, self.settings, side, touch.imbalance
+        )
         if refusal is not None:
             return Refusal(refusal)
         quote = self._at_optimal_depth(parameters, side, inventory, touch, opens=True)

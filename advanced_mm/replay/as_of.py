@@ -28,7 +28,7 @@ from advanced_mm.parameter_files.history import CalibrationHistory
 from advanced_mm.parameter_files.history_rows import parameter_set_of
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import Quote, Quoter, Refusal, Side, Touch, kind_of
-from advanced_mm.quoting.guards import CLOCK_TOLERANCE_SECONDS
+from advanced_mm.quoting.guards import CLOCK_TOLERANCE_SECONDS, adverse_imbalance_limit
 from advanced_mm.replay.decisions import BY_INVENTORY, DecisionTable, fixed_bp
 
 __all__ = ["MidPath", "Refits", "decision_table", "fixed_around_fair"]
@@ -159,12 +159,13 @@ def decision_table(
 
 
 def fixed_around_fair(
-    refits: Refits, distance_bp: float, q_min: int, q_max: int, start_ms: int, end_ms: int
+    refits: Refits, settings: Settings, distance_bp: float, start_ms: int, end_ms: int
 ) -> DecisionTable:
-    """Return a table that always quotes both sides the same distance from the fair price.
+    """Return a table that quotes both sides the same distance from the fair price.
 
     A row begins at the start and when a refit is published; its fair price is of the newest refit
-    by then, and the mid before there is one.
+    by then, and the mid before there is one. Of the settings, the inventories and
+    ``max_adverse_imbalance`` count.
 
     Raises
     ------
@@ -176,7 +177,8 @@ def fixed_around_fair(
     sets = [*(refits.sets[max(first, 0) : last] if first >= 0 else (None, *refits.sets[:last]))]
     time_ms = np.array([start_ms, *refits.published_ms[first + 1 : last].tolist()])
     found = [one if isinstance(one, ParameterSet) else None for one in sets]
-    table = fixed_bp(distance_bp, q_min, q_max, start_ms)
+    table = fixed_bp(distance_bp, settings.q_min, settings.q_max, start_ms)
+    settings = settings.model_copy(update={"fair_price": "imbalance"})
     rows: dict[str, Any] = {
         name: np.repeat(getattr(table, name), len(found), axis=0) for name in BY_INVENTORY
     }
@@ -185,6 +187,7 @@ def fixed_around_fair(
         time_ms=time_ms.astype(np.int64),
         calibration_id=tuple("" if one is None else one.calibration_id for one in found),
         beta=np.array([0.0 if one is None else one.beta for one in found]),
+        adverse_limit=np.array([_limits(one, settings) for one in found]).T,
         **rows,
     )
 
@@ -292,6 +295,7 @@ class _Rows:
         self._time_ms: list[int] = []
         self._ids: list[str] = []
         self._beta: list[float] = []
+        self._limits: list[tuple[float, float]] = []
         self._sides: dict[Side, _Columns] = {"ask": _Columns(), "bid": _Columns()}
 
     def serve(self, parameters: ParameterSet | ParameterFileError) -> None:
@@ -306,6 +310,7 @@ class _Rows:
         moves = self._settings.fair_price == "imbalance"
         self._ids.append("" if usable is None else usable.calibration_id)
         self._beta.append(usable.beta if usable is not None and moves else 0.0)
+        self._limits.append(_limits(usable, self._settings))
         now = _utc(moment_ms)
         half = (mid or 1.0) * _HALF_SPREAD
         touch = Touch((mid or 1.0) - half, (mid or 1.0) + half, now)
@@ -351,8 +356,17 @@ class _Rows:
             calibration_id=tuple(self._ids),
             refusals=tuple(self._codes),
             beta=np.array(self._beta),
+            adverse_limit=np.array(self._limits).T,
             **columns,
         )
+
+
+def _limits(parameters: ParameterSet | None, settings: Settings) -> tuple[float, float]:
+    """Return the highest imbalance against bid and ask at which they open a position."""
+    if parameters is None:
+        return 1.0, 1.0
+    bid, ask = (adverse_imbalance_limit(parameters, settings, s) for s in ("bid", "ask"))
+    return bid, ask
 
 
 def _is_at_touch(quote: Quote) -> bool:

@@ -135,8 +135,7 @@ class Backtest:
             if self.refits is None:
                 raise InputError("the fair price needs a history of parameters")
             return fixed_around_fair(
-                *(self.refits, policy.fixed_bp, settings.q_min, settings.q_max),
-                *(self.start_ms, self.end_ms),
+                self.refits, settings, policy.fixed_bp, self.start_ms, self.end_ms
             )
         if policy.fixed_bp is not None:
             return fixed_bp(policy.fixed_bp, settings.q_min, settings.q_max, self.start_ms)

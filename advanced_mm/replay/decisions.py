@@ -50,6 +50,9 @@ class DecisionTable:
     beta
         Shape (n,), quote currency: quotes are set around the fair price, the mid plus beta times
         the imbalance of the sizes at the touch; None: around the mid.
+    adverse_limit
+        Shape (2, n), bid and ask: a side opens no position while the imbalance against it is above
+        this (1 is no limit). None: no limits.
     """
 
     time_ms: NDArray[np.int64]
@@ -66,6 +69,7 @@ class DecisionTable:
     refusals: tuple[str, ...] = ("",)
     depths_in_bp: bool = False
     beta: Floats | None = None
+    adverse_limit: Floats | None = None
 
     def __post_init__(self) -> None:
         n, width = len(self.time_ms), self.ask_depth.shape[-1]
@@ -85,6 +89,20 @@ class DecisionTable:
             self.beta.shape == (n,) and np.all(np.isfinite(self.beta))
         ):
             raise InputError(f"decision table: beta must be {n} finite numbers, one for each row.")
+        limits = self.adverse_limit
+        if limits is not None and limits.shape != (2, n):
+            raise InputError(
+                f"decision table: adverse_limit has shape {limits.shape}, must be {(2, n)}."
+            )
+        self._check_sides()
+        if len(self.calibration_id) != n:
+            raise InputError(
+                f"decision table: calibration_id has length {len(self.calibration_id)}, not {n}."
+            )
+        if not self.refusals or self.refusals[0]:
+            raise InputError("decision table: refusals[0] must be empty: code 0 is no refusal.")
+
+    def _check_sides(self) -> None:
         for name in ("ask_depth", "bid_depth"):
             if np.any(getattr(self, name) < 0):
                 raise InputError(f"decision table: {name} is negative, must be at least 0 or NaN.")
@@ -95,12 +113,6 @@ class DecisionTable:
                     f"decision table: {name} has codes outside 0 to {len(self.refusals) - 1}, the "
                     "places in refusals."
                 )
-        if len(self.calibration_id) != n:
-            raise InputError(
-                f"decision table: calibration_id has length {len(self.calibration_id)}, not {n}."
-            )
-        if not self.refusals or self.refusals[0]:
-            raise InputError("decision table: refusals[0] must be empty: code 0 is no refusal.")
 
     @property
     def q_max(self) -> int:

@@ -86,10 +86,15 @@ def replay_notes(result: ReplayResult) -> list[str]:
         "The book is known at each snapshot and at each change of the best prices only: the place "
         "in the queue is an assumption.",
     ]
-    late = (result.touch["local_ns"] - result.touch["exchange_ns"]) / 1e6
+    assumed, recorded = result.options.feed_latency_ms, _recorded_latency_ms(result)
     notes.append(
-        f"The maker saw the book {np.median(late):.0f} ms after the venue published it (median), "
-        + ("as assumed." if result.options.feed_latency_ms is not None else "as the recorder did.")
+        "The maker saw the book "
+        + (
+            f"{recorded:.0f} ms after the venue published it (median), as the recorder did."
+            if assumed is None
+            else f"{assumed:.0f} ms after the venue published it, as assumed; the recorder saw it "
+            f"{recorded:.0f} ms after (median)."
+        )
     )
     if hours < TOO_SHORT_HOURS:
         notes.insert(0, "Too short: less than an hour of data says little about what is earned.")
@@ -102,6 +107,12 @@ def replay_notes(result: ReplayResult) -> list[str]:
             "is not part of the figures per hour and per fill."
         )
     return notes
+
+
+def _recorded_latency_ms(result: ReplayResult) -> float:
+    parts = [part.touch for part in result.data.parts]
+    late = np.concatenate([touch["local_ns"] - touch["exchange_ns"] for touch in parts])
+    return float(np.median(late)) / 1e6
 
 
 def profit_by_piece(result: ReplayResult, piece_ms: int = 60_000) -> tuple[Int1D, Float1D, Float1D]:

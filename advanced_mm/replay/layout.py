@@ -35,6 +35,7 @@ class Refused(IntEnum):
     NO_DATA = -5
     NO_PARAMETERS = -6
     INVENTORY = -7
+    SIZES_AGAINST = -8
 
 
 class Ended(IntEnum):

@@ -16,7 +16,8 @@ sizes are whole hundred-millionths; times are ns. The state that the functions s
     the imbalance of the sizes at each touch.
 ``table``
     The decision table: times; depths, refusals and whether at the touch, (2, n, Q), bids first;
-    beta, the fair price's move (quote currency) per unit of imbalance.
+    beta, the fair price's move (quote currency) per unit of imbalance; the highest imbalance
+    against a side at which it opens a position, (2, n), bids first.
 ``told``
     Rows for quotes, fills, looks and refusals, long enough, and how many of each there are.
 ``at``
@@ -58,7 +59,7 @@ at the next trade with an invalid status (its issue 312). So it never is exactly
 _OLD_BOOK, _NO_BOOK = int(Refused.OLD_BOOK), int(Refused.NO_BOOK)
 _NOT_QUOTED, _TOO_DEEP = int(Refused.NOT_QUOTED), int(Refused.TOO_DEEP)
 _NO_DATA, _NO_PARAMETERS = int(Refused.NO_DATA), int(Refused.NO_PARAMETERS)
-_INVENTORY = int(Refused.INVENTORY)
+_INVENTORY, _SIZES_AGAINST = int(Refused.INVENTORY), int(Refused.SIZES_AGAINST)
 _RESTING, _FILLED, _DRIFTED = int(Ended.RESTING), int(Ended.FILLED), int(Ended.DRIFTED)
 _EXPIRED, _REFUSED = int(Ended.EXPIRED), int(Ended.REFUSED)
 _BY_EXIT, _REPLAY_ENDED = int(Ended.REPLACED_BY_EXIT), int(Ended.REPLAY_ENDED)
@@ -140,6 +141,13 @@ def _table_refusal(side: int, units: int, at: Row, table: Arrays, rules: Row) ->
 
 
 @compiled
+def _against(side: int, beta: float, imbalance: float) -> float:
+    """Return the imbalance against a side, as `imbalance_refusal` does."""
+    falls = beta * imbalance < 0
+    return abs(imbalance) if falls == (side == 0) else -abs(imbalance)
+
+
+@compiled
 def _want(
     side: int, units: int, now: int, at: Row, book: Arrays, table: Arrays, rules: Row, wanted: Row
 ) -> None:
@@ -151,6 +159,10 @@ def _want(
         return
     bid, ask = book[2][at.seen], book[3][at.seen]
     mid, column = 0.5 * (bid + ask), units - rules.q_min
+    opens = units >= 0 if side == 0 else units <= 0
+    if opens and _against(side, table[4][at.row], book[8][at.seen]) > table[5][side, at.row]:
+        wanted.refusal = _SIZES_AGAINST
+        return
     wanted.fair = mid + table[4][at.row] * book[8][at.seen] / rules.step
     depth = table[1][side, at.row, column]
     depth = depth * 1e-4 * mid if rules.in_bp else depth / rules.step

@@ -201,6 +201,7 @@ class ReplayResult:
             Refused.NO_DATA: "the recording has no data",
             Refused.NO_PARAMETERS: "no parameters were published yet",
             Refused.INVENTORY: "the inventory is outside the table of decisions",
+            Refused.SIZES_AGAINST: "the sizes are against an entry",
         }[Refused(code)]
 
     # ---- what reports read

@@ -274,12 +274,16 @@ def price_bands(grid: PriceGrid, tick: float) -> tuple[NDArray[np.float64], Int1
     return np.asarray(powers / tick), np.array(found, dtype=np.int64)
 
 
-def _table(decisions: DecisionTable) -> tuple[Int1D, Any, Any, Any, Any]:
+def _table(decisions: DecisionTable) -> tuple[Int1D, Any, Any, Any, Any, Any]:
     beta = np.zeros(len(decisions.time_ms)) if decisions.beta is None else decisions.beta
+    limit = decisions.adverse_limit
+    if limit is None:
+        limit = np.ones((2, len(decisions.time_ms)))
     return (
         decisions.time_ms * NS_PER_MS,
         np.stack([decisions.bid_depth, decisions.ask_depth]),
         np.stack([decisions.bid_refusal, decisions.ask_refusal]).astype(np.int64),
         np.stack([decisions.bid_at_touch, decisions.ask_at_touch]).astype(np.bool_),
         np.asarray(beta, dtype=np.float64),
+        np.ascontiguousarray(limit, dtype=np.float64),
     )

@@ -23,8 +23,8 @@ def fair_price(
     to_bp = 1e4 / calibration.mid
     paragraphs = [
         "The fair price is mid + β·(bid size − ask size)/(bid size + ask size), with the sizes at "
-        "the touch. β is 0 unless the slope's interval excludes 0 and the slope of the first half "
-        "of the window foretells the moves of the second (R² out of sample above 0).",
+        "the touch. β is 0 unless the slope's interval excludes 0 and the slopes of the window's "
+        "halves foretell each the moves of the other half (R² out of sample above 0).",
     ]
     why = slope.reason or ("significant" if fit.beta else "not significant: the mid is quoted")
     interval = f"{number(slope.low * to_bp)} … {number(slope.high * to_bp)}"

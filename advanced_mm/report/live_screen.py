@@ -204,7 +204,14 @@ def _age_title(parameters: ParameterSet, now: datetime) -> str:
     if fitted is None:
         return f"{states}; refit {published:.0f} s ago, {observed}: not enough data yet"
     data = f"data {(now - fitted).total_seconds():.0f} s old"
-    return f"{states}; refit {published:.0f} s ago, {data}, {observed}"
+    told = [states, f"refit {published:.0f} s ago, {data}, {observed}", *_fair_price(parameters)]
+    return "; ".join(told)
+
+
+def _fair_price(parameters: ParameterSet) -> list[str]:
+    """Return what the sizes at the touch foretell; empty if the refit has no fair price."""
+    fitted, mid = parameters.fair_price, parameters.kappa.mid
+    return [] if fitted is None or mid is None else [f"β {fitted.in_bp(mid)}"]
 
 
 def _silence(parameters: ParameterSet) -> list[str]:

@@ -68,7 +68,7 @@ def test_the_interval_holds_the_truth_in_ninety_of_a_hundred_windows(horizon_s):
 
 def test_where_the_sizes_foretell_nothing_beta_is_zero():
     fits = [fitted(market(seed)) for seed in range(100)]
-    assert sum(fit.beta != 0 for fit in fits) <= 10  # 4.3 expected, as 300 other windows had
+    assert sum(fit.beta != 0 for fit in fits) <= 10  # 6 expected, as 400 other windows had
     assert sum(fit.slope.low <= 0 <= fit.slope.high for fit in fits) >= 90
 
 

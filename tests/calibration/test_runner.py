@@ -118,7 +118,7 @@ def test_refit_publishes_and_logs_one_line(runner, recording, tmp_path, caplog):
     assert status(tmp_path, "SIM") == "ok"
     lines = [r.getMessage() for r in caplog.records if r.name.endswith("calibration.runner")]
     assert len(lines) == 1
-    for word in ("SIM", "lambda", "kappa", "epsilon_fill", "status ok", "cost"):
+    for word in ("SIM", "lambda", "kappa", "epsilon_fill", "beta", "status ok", "cost"):
         assert word in lines[0]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from advanced_mm.journal import QuoteSent
-from benchmarks.eyes import LATENCY_MS, answered_calls
+from benchmarks.answered_calls import LATENCY_MS, answered_calls
 
 
 def quote(number, price=2999.0, calibration="r1"):
@@ -28,7 +28,8 @@ def calls(mids, ended=3000, replaced=3100, **second):
     sent = {"1": quote(1), "2": quote(2, **second)}
     history = [order(2, replaced, 9000, "open"), order(1, 0, ended)]
     times, values = np.array(sorted(mids)), np.array([mids[at] for at in sorted(mids)])
-    return answered_calls(times, values, sent, history)
+    found = answered_calls(times, values, sent, history, 1000.0)
+    return [one.seconds for one in found]
 
 
 def test_it_counts_from_the_touch_that_moved_the_price():
@@ -50,3 +51,13 @@ def test_what_was_not_to_be_seen_when_the_cancel_was_sent_does_not_count():
 
 def test_another_refit_is_another_reason():
     assert calls({0: 3000.0, 2500: 3001.0}, calibration="r2") == []
+
+
+def test_the_way_is_that_of_cancel_and_order_or_of_one_edit():
+    mids = {0: 3000.0, 2000: 3001.0}
+    times, values = np.array(sorted(mids)), np.array(list(mids.values()))
+    sent = {"1": quote(1), "2": quote(2)}
+    for replaced, requests in ((3100, 2), (3000, 1)):
+        history = [order(2, replaced, 9000, "open"), order(1, 0, 3000)]
+        found = answered_calls(times, values, sent, history, 1000.0)
+        assert [one.way for one in found] == [requests * LATENCY_MS / 1000]

@@ -404,3 +404,37 @@ def test_of_several_units_what_is_held_is_offered_at_the_touch_without_parameter
     offer = asked.one_order(2, TOUCH, NOW)
     assert (offer.side, offer.price, offer.calibration_id) == ("ask", 3000.1, None)
     assert isinstance(asked.one_order(2, dataclasses.replace(TOUCH, ask=1.0), NOW), Refusal)
+
+
+AGAINST = {"epsilon_fill_slope_plus": 0.9, "epsilon_fill_slope_minus": 0.9}
+
+
+@pytest.mark.parametrize(
+    ("side", "beta", "bid_size", "settings", "slopes", "refused"),
+    [
+        ("bid", 0.4, 0.25, {}, AGAINST, True),  # imbalance -0.6
+        ("bid", 0.4, 0.4, {}, AGAINST, False),  # -0.43
+        ("bid", 0.4, 4.0, {}, AGAINST, False),
+        ("ask", 0.4, 4.0, {}, AGAINST, True),
+        ("ask", -0.4, 4.0, {}, AGAINST, False),
+        ("bid", -0.4, 4.0, {}, AGAINST, True),
+        ("bid", 0.4, 0.25, {"max_adverse_imbalance": 0.7}, AGAINST, False),
+        ("bid", 0.4, 0.25, {"fair_price": "mid"}, AGAINST, False),
+        ("bid", 0.0, 0.25, {}, AGAINST, False),
+        ("bid", 0.4, 0.25, {}, {}, False),  # whether depth pays is not known
+        ("bid", 0.4, 0.25, {}, {"epsilon_fill_slope_minus": 0.3}, False),
+        ("bid", 0.4, 0.25, {}, {"epsilon_fill_slope_plus": 0.9}, True),
+    ],
+)
+def test_no_position_is_opened_against_the_sizes(
+    make_set, side, beta, bid_size, settings, slopes, refused
+):
+    """Unless the setting allows it, or most of the greater distance is earned."""
+    touch = heavy(bid_size, 1.0)
+    q = quoter(make_set(beta=beta, **slopes), q_min=-1, min_edge_bp=None, **settings)
+    found = q.entry(side, 0, touch, NOW)
+    assert isinstance(found, Refusal) == refused
+    if refused:
+        assert kind_of(found.reason) == f"the sizes are against a {side}"
+    held = 1 if side == "ask" else -1
+    assert isinstance(q.exit(side, held, touch, NOW), Quote)

@@ -250,6 +250,7 @@ OTHERWISE = {
     "fair_price": "mid", "fair_price_horizon_seconds": 9.0, "own_stream": False,
     "inventory_mode": "two_legs", "leg": "long", "size": 0.5, "volatile_from": 3.0,
     "volatile_size": 0.5, "toxic_size": 0.5, "inventory_size": 0.5,
+    "max_adverse_imbalance": 0.2,
 }  # fmt: skip
 
 

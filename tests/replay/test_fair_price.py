@@ -1,5 +1,8 @@
 """Replays around a fair price: the same price as the bot's, and what it is worth."""
 
+import json
+import runpy
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,23 +11,21 @@ import numpy as np
 import pytest
 
 from advanced_mm.calibration.estimators import FairPriceEstimator
-from advanced_mm.calibration.recalibrate import RecalibrationPlan, recalibrate
 from advanced_mm.calibration.windows import Window
 from advanced_mm.errors import InputError
 from advanced_mm.journal import QuoteSent, read_journal
-from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.parameter_files import MissingParametersError, Settings
-from advanced_mm.parameter_files.history import CalibrationHistory
 from advanced_mm.performance import assess
 from advanced_mm.performance.from_journal import journal_records
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import Quoter, Touch
+from advanced_mm.quoting.guards import adverse_imbalance_limit, imbalance_refusal
 from advanced_mm.replay import ReplayOptions, fixed_bp, fixed_depth, replay
 from advanced_mm.replay.as_of import MidPath, Refits, decision_table, fixed_around_fair
-from advanced_mm.replay.backtest import Backtest, Policy
 from advanced_mm.replay.journal import write_journal
 from tests.replay.markets import Market
 
+ROOT = Path(__file__).parents[2]
 GRID = PriceGrid(3, 0.1)
 OPTIONS = ReplayOptions(
     size=0.01, grid=GRID, look_ms=500, feed_latency_ms=20, min_quote_age_seconds=0, requote_ticks=1
@@ -77,21 +78,49 @@ def test_the_journal_of_a_replay_tells_the_fair_price_and_is_judged_by_the_mid(t
         assert asks == pytest.approx(0.6)
 
 
+@pytest.mark.parametrize("beta", [0.3, -0.3, 0.0])
+@pytest.mark.parametrize("bid_size", [0.5, 1.4, 8.0])
+def test_a_replay_opens_nothing_against_the_sizes_as_the_bot(make_set, beta, bid_size):
+    market = Market()
+    for at in range(0, 2001, 500):
+        market.touch(at, 100.0, 100.1, bid_size, 2.0)
+    growing = {"epsilon_fill_slope_plus": 0.9, "epsilon_fill_slope_minus": 0.9}
+    parameters, settings = make_set(beta=beta, **growing), Settings(q_min=-1)
+    limits = [adverse_imbalance_limit(parameters, settings, side) for side in ("bid", "ask")]
+    table = replace(
+        fixed_depth(0.15, -1, 1), beta=np.array([beta]), adverse_limit=np.array([limits]).T
+    )
+    result = replay(market.data(), table, OPTIONS, "back")
+    imbalance = Touch(100.0, 100.1, PUBLISHED, bid_size, 2.0).imbalance
+    quoted = {
+        number
+        for number, side in enumerate(("bid", "ask"))
+        if imbalance_refusal(parameters, settings, side, imbalance) is None
+    }
+    assert set(result.quotes["side"].tolist()) == quoted
+    assert len(quoted) == (1 if beta != 0 and abs(imbalance) > 0.5 else 2)
+
+
 def refits(sets) -> Refits:
     published = [PUBLISHED_MS + 15_000 * i for i in range(len(sets))]
     return Refits("ETH", np.array(published, dtype=np.int64), tuple(sets))
 
 
 def test_each_row_has_the_beta_published_by_then(make_set):
-    sets = [make_set("r1", beta=0.2), MissingParametersError("gone"), make_set("r3", beta=-0.1)]
+    grows = {"epsilon_fill_slope_plus": 0.3, "epsilon_fill_slope_minus": 0.7}
+    gone = MissingParametersError("gone")
+    sets = [make_set("r1", beta=0.2, **grows), gone, make_set("r3", beta=-0.1)]
     begin, end = PUBLISHED_MS - 5000, PUBLISHED_MS + 60_000
-    around = fixed_around_fair(refits(sets), 1.0, 0, 1, begin, end)
+    around = fixed_around_fair(refits(sets), Settings(), 1.0, begin, end)
     assert around.time_ms.tolist() == [begin, *refits(sets).published_ms.tolist()]
     assert around.beta.tolist() == [0.0, 0.2, 0.0, -0.1]
     assert around.calibration_id == ("", "r1", "", "r3")
-    later = fixed_around_fair(refits(sets), 1.0, 0, 1, PUBLISHED_MS + 16_000, PUBLISHED_MS + 31_000)
+    later = fixed_around_fair(
+        refits(sets), Settings(), 1.0, PUBLISHED_MS + 16_000, PUBLISHED_MS + 31_000
+    )
     assert later.beta.tolist() == [0.0, -0.1]
     assert around.bid_depth.shape == (4, 2)
+    assert around.adverse_limit.tolist() == [[1.0, 0.5, 1.0, 1.0], [1.0] * 4]
 
 
 @pytest.mark.parametrize(("fair_price", "beta"), [("imbalance", 0.2), ("mid", 0.0)])
@@ -153,39 +182,56 @@ def edge(market: Market, beta: float, depth: float = 0.1):
     return figures["edge_per_fill"].value, figures["adverse_per_fill"].value, len(result.fills)
 
 
-def test_adverse_selection_falls_by_at_least_half_of_what_beta_promises():
-    """Looked at five times a second; the rest of the promise is lost to the age of the quotes."""
-    market = drifting(1, 0.3)
+@pytest.mark.parametrize("seed", [1, 104])
+def test_adverse_selection_falls_by_at_least_half_of_what_beta_promises(seed):
+    """Looked at five times a second; the rest of the promise is lost to the age of the quotes.
+
+    Of eight other markets, 0.6 to 0.95 of the promise arrived.
+    """
+    market = drifting(seed, 0.3)
     beta = fitted_beta(market)
     promised_bp = 0.6 * beta / 3000 * 1e4
     assert promised_bp > 0.5
     around_mid, around_fair = edge(market, 0.0), edge(market, beta)
-    assert abs(around_fair[1] - around_mid[1]) >= 0.5 * promised_bp
+    assert around_fair[1] - around_mid[1] >= 0.5 * promised_bp
     assert around_fair[0] > around_mid[0]
 
 
 def test_where_sizes_foretell_nothing_nothing_is_lost():
-    market = drifting(2, 0.0)
-    assert edge(market, fitted_beta(market)) == pytest.approx(edge(market, 0.0), abs=0.02)
+    """Mostly beta is 0; in the windows where chance makes one, quoting it costs nothing either."""
+    lost, chosen = [], 0
+    for seed in range(1000, 1020):
+        market = drifting(seed, 0.0, 600)
+        beta = fitted_beta(market)
+        if beta == 0:
+            lost.append(0.0)
+            continue
+        chosen += 1
+        lost.append(edge(market, 0.0)[0] - edge(market, beta)[0])
+    assert chosen < 4
+    assert np.mean(lost) <= 0.02
 
 
 @pytest.mark.recorded
-def test_on_recorded_books_the_edge_of_a_fill_is_a_basis_point_better(tmp_path):
-    """First in the queue, replaced at each look; beta is of the data published by then."""
-    recordings = Path(__file__).parents[2].parent / "shared" / "hyperliquid"
+def test_on_recorded_books_the_edge_of_a_fill_is_a_basis_point_better(tmp_path, capsys):
+    """With the documented commands and nothing else, at the front of the queue."""
+    recordings = ROOT.parent / "shared" / "hyperliquid"
     if not recordings.is_dir():
         pytest.skip(f"no recordings at {recordings}")
-    history = CalibrationHistory(tmp_path / "history")
-    plan = RecalibrationPlan(step_seconds=15.0)
-    recalibrate(ShardStore(recordings), "ETH", Settings(), history, plan)
-    found = Backtest.load(recordings, "ETH", history, cache=tmp_path / "cache")
-    options = replace(OPTIONS, grid=None, size=found.order_size(100.0), feed_latency_ms=0.0)
+    shutil.copytree(recordings / "ETH", tmp_path / "ETH")
+    always = ["--crypto", "ETH", "--data-dir", str(tmp_path), "--history", str(tmp_path / "made")]
+    always += ["--config", str(ROOT / "user_data" / "config.json")]
+    refit, trade = (
+        runpy.run_path(str(ROOT / "scripts" / f"{name}.py"))["main"]
+        for name in ("recalibrate_recording", "replay_backtest")
+    )
+    assert refit(always) == 0
     for distance in (0.5, 1.0):
-        policy = Policy.fixed(distance)
         edges = []
-        for asked in (policy, policy.from_fair()):
-            decisions = found.decisions(asked, Settings())
-            result = replay(found.data, decisions, found.bounded(options), "front")
-            judged = assess(result.record(), [result.mids], None, 10.0)
-            edges.append(judged.figures["edge_per_fill"].value)
+        for price in ("mid", "imbalance"):
+            capsys.readouterr()
+            asked = [f"--policy=fixed:{distance}", "--look=0.5", f"--fair-price={price}", "--json"]
+            assert trade([*always, *asked]) == 0
+            front = json.loads(capsys.readouterr().out)["queues"]["front"]
+            edges.append(front["figures"]["edge_per_fill"]["value"])
         assert edges[1] - edges[0] >= 1.0

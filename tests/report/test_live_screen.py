@@ -70,6 +70,24 @@ def test_it_shows_market_bot_parameters_and_parts(make_set):
         assert shown in screen
 
 
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        (
+            {"beta": 0.3, "r2_out_of_sample": 0.12, "beta_slope_se": 0.06},
+            "β 1.00 ± 0.20 bp (R² 0.12)",
+        ),
+        ({"beta": 0.0, "beta_slope": 0.03}, "β 0.10 bp, not significant"),
+        ({"beta": 0.3, "status": "insufficient"}, "β unknown"),
+    ],
+)
+def test_it_shows_what_the_sizes_foretell(make_set, fields, shown):
+    parameters = make_set(**{"beta": fields["beta"]})
+    fitted = parameters.fair_price.model_copy(update=fields)
+    assert shown in rendered(view_of(dataclasses.replace(parameters, fair_price=fitted)))
+    assert "β" not in rendered(view_of(make_set()))
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_no_edge_is_promised_before_fills_have_kept_it(make_set, width):
     text = rendered(view_of(make_set()), width) + status_line(SESSION, view_of(make_set()), None, 1)

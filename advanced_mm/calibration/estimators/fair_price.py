@@ -22,6 +22,8 @@ from advanced_mm.marketdata.records import Float1D, Int1D
 
 __all__ = ["FairPriceEstimator", "FairPriceFit"]
 
+_FEWEST = 2
+
 
 @dataclass(frozen=True)
 class FairPriceFit:
@@ -29,8 +31,9 @@ class FairPriceFit:
 
     ``slope`` is the regression's, with its interval, NaN if the imbalance never changed. ``beta``
     is what may be quoted: the slope, or 0 where that is not significant. ``r2`` is the share of the
-    second half's variation (about zero) that the first half's slope predicts, NaN if it cannot be
-    known, negative if it predicts worse than no move at all. ``horizon_s`` is h in seconds.
+    variation (about zero) of each half of the window that the other half's slope predicts, NaN if
+    it cannot be known, negative if it predicts worse than no move at all. ``horizon_s`` is h in
+    seconds.
     """
 
     slope: Estimate
@@ -51,8 +54,8 @@ class FairPriceEstimator:
     that are much longer than the horizon are nearly independent. Looks at a book without a valid
     touch and moves across a hole are left out.
 
-    ``beta`` is 0 unless the slope's 95% interval excludes zero and the slope of the first half of
-    the window predicts moves of the second half better than no move at all. A slope of ``max_bp``
+    ``beta`` is 0 unless the slope's 95% interval excludes zero and the slopes of the window's
+    halves predict each the other half's moves better than no move at all. A slope of ``max_bp``
     of the mid or more is rejected.
 
     Raises
@@ -112,18 +115,25 @@ class FairPriceEstimator:
         return FairPriceFit(slope, 0.0, np.nan, self.horizon_ms / 1000)
 
     def _out_of_sample(self, time_ms: Int1D, imbalance: Float1D, moves: Float1D) -> float:
-        """Return R squared (about zero) of the later half of looks by the earlier half's slope.
+        """Return R squared (about zero) of each half of the looks by the other half's slope.
 
         Moves of the earlier half that end in the later one are left out.
         """
         half = len(moves) // 2
         first = int(np.searchsorted(time_ms, time_ms[half] - self.horizon_ms, side="right"))
-        x, y = imbalance[:first], moves[:first]
-        if first < 2:
+        parts = [(imbalance[:first], moves[:first]), (imbalance[half:], moves[half:])]
+        total = sum(float(y @ y) for _, y in parts)
+        slopes = [_slope(x, y) for x, y in parts]
+        if not (total > 0 and np.all(np.isfinite(slopes))):
             return np.nan
-        x = x - x.mean()
-        spread, total = float(x @ x), float(moves[half:] @ moves[half:])
-        if not (spread > 0 and total > 0):
-            return np.nan
-        missed = moves[half:] - float(x @ y) / spread * imbalance[half:]
-        return 1.0 - float(missed @ missed) / total
+        missed = [y - b * x for (x, y), b in zip(parts, reversed(slopes), strict=True)]
+        return 1.0 - sum(float(one @ one) for one in missed) / total
+
+
+def _slope(x: Float1D, y: Float1D) -> float:
+    """Return the slope of least squares, NaN if ``x`` never changes."""
+    if len(x) < _FEWEST:
+        return np.nan
+    x = x - x.mean()
+    spread = float(x @ x)
+    return float(x @ y) / spread if spread > 0 else np.nan

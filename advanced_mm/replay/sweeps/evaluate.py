@@ -70,7 +70,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Conditions:
-    """How orders trade: stake of an order (quote currency), rhythm and latency."""
+    """How orders trade: stake of an order (quote currency), rhythm, latency of orders and books."""
 
     stake: float = 100.0
     look_ms: int = 1000
@@ -102,6 +102,7 @@ def evaluate(job: Job) -> Outcome:
         size=backtest.order_size(job.conditions.stake),
         look_ms=job.conditions.look_ms,
         latency_ms=job.conditions.latency_ms,
+        feed_latency_ms=job.conditions.latency_ms,
         start_ms=job.span.start_ms,
         end_ms=job.span.end_ms,
     )

@@ -86,6 +86,9 @@ class FlowSettings(_Form):
     jump_alpha: float | None = None
     jump_minimum: float | None = None
     level_size: float | None = None
+    imbalance: float | None = None
+    imbalance_seconds: float | None = None
+    imbalance_drift: float | None = None
 
     @field_validator("*")
     @classmethod

@@ -31,6 +31,7 @@ def opened(name: str, minutes: float = 1.0):
 def test_the_scenarios_of_the_project_are_there():
     assert set(NAMES) >= {
         "calm", "volatile", "trending", "flash_crash", "toxic_flow", "thin_coin", "several_coins",
+        "imbalanced",
         "faulty", "builder_markets",
     }  # fmt: skip
 
