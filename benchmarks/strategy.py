@@ -43,7 +43,7 @@ from advanced_mm.errors import InputError
 from advanced_mm.journal import QuoteSent, read_journal
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.markets.synthetic import SyntheticParameters
-from advanced_mm.parameter_files import Settings
+from advanced_mm.parameter_files import ParameterFiles, Settings, counted_age
 from advanced_mm.parameter_files.config import load_config
 from advanced_mm.performance.intervals import Figure, TimeDraws
 from advanced_mm.performance.judge import Wanted, judge_journal
@@ -202,8 +202,8 @@ def _measured(folder: Path) -> Outcome:
     if not orders:
         raise InputError(f"{folder.name} sent no order that could be measured: see {folder}/logs.")
 
-    counted_age = settings.oldest_quote_seconds()
-    counted = promise(market, settings, mid, counted_age)
+    age = counted_age(ParameterFiles(folder), COIN, settings)
+    counted = promise(market, settings, mid, age)
 
     def beside(seconds: float) -> Worth:
         promised = promise(market, settings, mid, seconds)
@@ -220,11 +220,11 @@ def _measured(folder: Path) -> Outcome:
             for one in fills
             if one["oid"] in placed and not one["crossed"] and start_ms <= one["time"] < end_ms
         ],
-        quote_age=counted_age,
+        quote_age=age,
         weight=noted["weight"] - noted["lists"] * LIST_WEIGHT / minutes,
         actions=noted["actions"],
         worth=beside(MOST_AGE_S),
-        own=beside(counted_age),
+        own=beside(age),
         at_once=beside(0.0).promised,
         income=income,
         edge=edge,

@@ -14,7 +14,7 @@ from advanced_mm.errors import InputError
 from advanced_mm.instruments import folder_of
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.markets.recorded_books import read_books
-from advanced_mm.parameter_files import load_settings
+from advanced_mm.parameter_files import ParameterFiles, counted_age, load_settings
 from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
 from advanced_mm.report.calibration_report import ReportInput, report_sections
 from advanced_mm.report.page import write_page
@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
         fee_rate=settings.fee_rate,
         options=CalibrationOptions().configured(settings),
         history=_last_week(CalibrationHistory(parameters / HISTORY_FOLDER), coin),
-        quote_age_seconds=settings.oldest_quote_seconds(),
+        quote_age_seconds=counted_age(ParameterFiles(parameters), coin, settings),
     )
     sections = report_sections(data, progress)
     lead = f"{coin}, from {options.data_dir}. Exchange time, prices in USDC."

@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -13,7 +14,7 @@ from advanced_mm.calibration import CalibrationOptions
 from advanced_mm.calibration.command import add_source_options
 from advanced_mm.cli import configure_logging, progress, run
 from advanced_mm.marketdata import ShardStore
-from advanced_mm.parameter_files import load_settings
+from advanced_mm.parameter_files import ParameterFiles, counted_age, load_settings
 from advanced_mm.report.screener import ScreenOptions, age_warnings, screen_coins, screen_table
 
 logger = logging.getLogger("market_screener")
@@ -45,13 +46,14 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     configure_logging()
     settings, _ = load_settings(options.config)
+    files = ParameterFiles(settings.parameter_folder(Path("user_data")))
     minutes, longest = options.time_range, options.max_time_range
     screen = ScreenOptions(
         window_minutes=settings.window_minutes if minutes is None else minutes,
         max_window_minutes=settings.max_window_minutes if longest is None else longest,
         fee_rate=settings.fee_rate,
         stake=options.stake,
-        quote_age_seconds=settings.oldest_quote_seconds(),
+        quote_age_seconds=lambda coin: counted_age(files, coin, settings),
     )
     rows = screen_coins(
         ShardStore(options.data_dir),

@@ -32,6 +32,10 @@ from advanced_mm.session.session import (
 ROOT = Path(__file__).resolve().parents[1]
 LINE_EVERY_SECONDS = 15.0
 PAGE = "performance.html"
+DRY = (
+    "dry run: Freqtrade fills an order only once the touch has passed it, so that fills earn less "
+    "than expected of them; without --dry real orders rest in the local venue's book"
+)
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -52,9 +56,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of the synthetic market")
     parser.add_argument(
-        "--live",
+        "--dry",
         action="store_true",
-        help="place real orders, on the loopback venue only",
+        help="a dry run in place of real orders to the loopback venue",
     )
     parser.add_argument(
         "--both-sides",
@@ -96,17 +100,16 @@ def main(argv: list[str] | None = None) -> int:
             replay=None if options.replay is None else options.replay.resolve(),
             scenario=None if options.scenario is None else options.scenario.resolve(),
             seed=options.seed,
-            live=options.live,
+            live=not options.dry,
             both_sides=options.both_sides,
         )
     )
     ended = _stop_on_signals()
     try:
         with session:
-            if options.live:
-                console.print("real orders, but on the local venue and with play money")
+            console.print(DRY if options.dry else "real orders, to the local venue, for play money")
             console.print("starting the venue, the collector, the runner and the bot …")
-            if options.live and options.both_sides:
+            if options.both_sides and not options.dry:
                 console.print("the second bot starts half a minute after the first …")
             earnings = RunningPerformance(session.options.journal, session.options.data_dir, coin)
             session.start(ended)

@@ -8,6 +8,7 @@ import sys
 from advanced_mm.calibration.command import add_folder_options, output_files
 from advanced_mm.calibration.runner import PeriodicRunner, RunnerOptions
 from advanced_mm.cli import configure_logging, run
+from advanced_mm.journal import JOURNAL_FOLDER, FilledAges
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.parameter_files import load_settings
@@ -63,7 +64,14 @@ def main(argv: list[str] | None = None) -> int:
     )
     files = output_files(args, settings)
     history = CalibrationHistory(files.directory / HISTORY_FOLDER, settings.history_days)
-    runner = PeriodicRunner(options, settings, ShardStore(args.data_dir), files, history)
+    runner = PeriodicRunner(
+        options,
+        settings,
+        ShardStore(args.data_dir),
+        files,
+        history,
+        filled_age=FilledAges(files.directory / JOURNAL_FOLDER).of,
+    )
     if args.once:
         runner.run_once()
         return 0

@@ -10,6 +10,7 @@ from advanced_mm.calibration.entries import epsilon_entry
 from advanced_mm.calibration.fit_command import FittedWindow, FitView, fit_and_show
 from advanced_mm.calibration.tables import epsilon_table
 from advanced_mm.cli import run
+from advanced_mm.parameter_files import ParameterFiles, counted_age
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -28,7 +29,11 @@ def table(fitted: FittedWindow, details: bool) -> Any:
     return epsilon_table(
         fitted.calibration,
         fee_rate=settings.fee_rate,
-        quote_age_seconds=settings.oldest_quote_seconds(),
+        quote_age_seconds=counted_age(
+            ParameterFiles(settings.parameter_folder(Path("user_data"))),
+            fitted.calibration.coin,
+            settings,
+        ),
         details=details,
     )
 

@@ -130,7 +130,7 @@ SWEEP_TESTS = "tests/replay/sweeps"
 REPLAY_TESTS = "tests/replay/test_backtest.py"
 VENUE_TESTS = "tests/venue/server/test_paper_exchange.py"
 ELSEWHERE = {
-    "make paper": "tests/test_paper_session.py::test_an_interrupt_ends_every_part",
+    "make paper": "tests/test_paper_session.py::test_a_minute_of_trading_on_the_loopback_venue",
     "make paper COIN=kPEPE": "tests/test_coins_by_other_names.py::"
     "test_a_bot_quotes_coins_whose_names_freqtrade_does_not_know",
     "make paper COIN=xyz:XYZ100": "tests/test_coins_by_other_names.py::"
@@ -139,10 +139,8 @@ ELSEWHERE = {
     "test_a_minute_of_trading_on_the_loopback_venue",
     "make paper SUMMARY=FILE": "tests/test_paper_session.py::"
     "test_a_minute_of_trading_on_the_loopback_venue",
-    "make paper LIVE=1": "tests/live/test_live_bot.py::test_it_trades_and_outlives_every_fault",
-    "make paper LIVE=1 SUMMARY=FILE": "tests/live/test_live_both_sides.py::"
-    "test_both_sides_are_quoted_at_once_without_an_error",
-    "make paper LIVE=1 BOTH=1": "tests/live/test_live_both_sides.py::"
+    "make paper DRY=1": "tests/test_paper_session.py::test_an_interrupt_ends_every_part",
+    "make paper BOTH=1": "tests/live/test_live_both_sides.py::"
     "test_both_sides_are_quoted_at_once_without_an_error",
     "python scripts/market_making_introduction.py": "tests/report/test_introduction.py::"
     "test_the_page_opens_and_every_picture_is_drawn",
@@ -160,7 +158,7 @@ ELSEWHERE = {
     "--output-dir user_data/testnet": "tests/calibration/test_runner.py::"
     "test_signals_end_the_process_cleanly",
     f"freqtrade trade --dry-run --strategy Market_Making {PAPER}": "tests/test_paper_session.py::"
-    "test_a_minute_of_trading_on_the_loopback_venue",
+    "test_an_interrupt_ends_every_part",
     "python scripts/paper_exchange.py": f"{VENUE_TESTS}::"
     "test_it_announces_where_it_listens_and_stops_cleanly_on_a_signal",
     "python scripts/paper_exchange.py --coins ETH,BTC,SOL": f"{VENUE_TESTS}::"
@@ -175,6 +173,8 @@ ELSEWHERE = {
     "test_a_saved_venue_goes_on_where_it_was",
     "python benchmarks/quote_age.py": "tests/test_documented_commands.py::"
     "test_the_benchmark_of_a_quotes_age_runs_on_one_market",
+    "python benchmarks/newcomer.py": "tests/test_documented_commands.py::"
+    "test_sessions_are_judged_together_and_only_missing_ones_are_run",
     "python benchmarks/strategy.py": "tests/test_resting_value.py::"
     "test_a_run_is_shown_as_a_table_or_as_json",
     "python benchmarks/model.py": "tests/test_documented_commands.py::"
@@ -295,8 +295,6 @@ def normal(command: str) -> str:
     """A paper session for some minutes is the same command; so is a benchmark made quick."""
     if command.startswith("make paper") and command != "make paper MINUTES=3":
         command = re.sub(r" MINUTES=\S+", "", command)
-    if command.startswith("make paper LIVE=1 SCENARIO="):
-        command = command.replace("LIVE=1 ", "")
     if command.startswith("python benchmarks/"):
         command = re.sub(r" --(quick|look-seconds [\d.]+)$", "", command)
     return command
@@ -380,7 +378,7 @@ def test_make_hands_its_variables_to_the_session(command, tmp_path, monkeypatch)
     parse = runpy.run_path(str(ROOT / "scripts" / "paper_trading.py"))["parse"]
     asked = parse(expanded(command)[2:])
     given = dict(word.split("=") for word in shlex.split(command)[2:])
-    assert asked.live == ("LIVE" in given)
+    assert asked.dry == ("DRY" in given)
     assert asked.both_sides == ("BOTH" in given)
     assert asked.minutes == (float(given["MINUTES"]) if "MINUTES" in given else None)
     for name, option in (("SCENARIO", "scenario"), ("REPLAY", "replay"), ("SUMMARY", "summary")):
@@ -511,6 +509,56 @@ def test_the_benchmark_of_a_quotes_age_runs_on_one_market(monkeypatch, capsys):
     shown = capsys.readouterr().out
     rows = re.findall(r"calm\D+([\d.]+)\W+(yes|no)\W+([\d.]+) .*?([-+][\d.]+)", shown)
     assert [row[:2] for row in rows] == [(age, p) for age in ("0.5", "1") for p in ("no", "yes")]
+
+
+FIRST_SESSION = """
+import argparse
+from pathlib import Path
+
+from advanced_mm.journal import Fill, JournalWriter, Look, QuoteSent
+
+parser = argparse.ArgumentParser()
+for name in ("minutes", "seed", "folder", "summary"):
+    parser.add_argument(f"--{name}")
+asked = parser.parse_args()
+begin, now = 1_796_000_000_000, lambda: 1_796_001_000_000
+writer = JournalWriter(Path(asked.folder) / "journal", "bot", None, now, now)
+shared = {"coin": "ETH", "bot": "bot"}
+for number in range(6):
+    at, order = begin + 40_000 * number, str(number)
+    writer.record(QuoteSent(
+        time_ms=at, order=order, side="bid", price=2998.0, size=1.0, mid=3000.0, depth=2.0,
+        tick=0.1, inventory=0.0, units=0, purpose="entry", expected_edge=0.3, **shared))
+    writer.record(Fill(
+        time_ms=at + 500, fill=order, order=order, side="bid", price=2998.0, size=1.0, fee=0.45,
+        mid=2999.5, age_seconds=0.5, rested_seconds=0.5, position_after=number + 1.0, **shared))
+    moved = (-1) ** number * 0.1 * int(asked.seed)
+    writer.record(Look(
+        time_ms=at + 10_500, what="minute", position=number + 1.0, mid=2998.75 + moved, **shared))
+writer.close()
+Path(asked.summary).write_text(asked.minutes)
+"""
+"""Six bids filled after half a second of drift against them, each worth 0.3 ten seconds later."""
+
+
+def test_sessions_are_judged_together_and_only_missing_ones_are_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(ROOT))
+    newcomer = importlib.import_module("benchmarks.newcomer")
+    script = tmp_path / "session.py"
+    script.write_text(FIRST_SESSION)
+    monkeypatch.setattr(newcomer, "SCRIPT", script)
+    monkeypatch.setattr(newcomer, "SECONDS_BETWEEN_STARTS", 0.0)
+    asked = ["--folder", str(tmp_path / "kept"), "--minutes", "4", "--sessions"]
+    assert newcomer.main([*asked, "1"]) == 0
+    assert "1 sessions of 4 minutes. Promised +1.00 bp a fill" in capsys.readouterr().out
+    before = (tmp_path / "kept" / "seed_1" / "summary.json").stat().st_mtime_ns
+    assert newcomer.main([*asked, "2"]) == 0
+    shown = capsys.readouterr().out
+    assert (tmp_path / "kept" / "seed_1" / "summary.json").stat().st_mtime_ns == before
+    verdict = " ".join(shown.split())
+    assert "2 sessions of 4 minutes. Promised +1.00 bp a fill, realised +1.00" in verdict
+    assert "the promise lies within the interval." in verdict
+    assert [int(n) for n in re.findall(r"^.\s+(?:1|2|all)\s+.\s+(\d+) ", shown, re.M)] == [6, 6, 12]
 
 
 def test_the_solver_s_benchmark_runs_on_a_few_problems(monkeypatch, capsys):

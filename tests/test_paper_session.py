@@ -107,6 +107,7 @@ def test_a_minute_of_trading_on_the_loopback_venue(tmp_path):
     assert 0 < summary["max_distance_ticks"] <= 1
     assert sum(summary["peak_rss_mb"][part] for part in ("venue", "collector", "runner")) <= 600
     assert_nothing_left(folder)
+    assert summary["performance"]["venue_agrees"]
     assert f"with {summary['performance']['fills']} fill" in " ".join(output.split())
     assert f"the performance report is {folder / 'performance.html'}" in output
     assert "spread captured" in (folder / "performance.html").read_text()
@@ -131,7 +132,7 @@ def test_a_minute_of_trading_on_the_loopback_venue(tmp_path):
 
 def test_an_interrupt_ends_every_part(tmp_path):
     folder = tmp_path / "session"
-    session = start(folder)
+    session = start(folder, "--dry")
     try:
         wait_for_parts(folder, session)
         session.send_signal(signal.SIGINT)
@@ -140,6 +141,10 @@ def test_an_interrupt_ends_every_part(tmp_path):
         session.kill()
     assert session.returncode == 0, output
     assert '"refits"' in output
+    assert '"live"' not in output
+    assert "dry run: Freqtrade fills an order only once the touch has passed it" in " ".join(
+        output.split()
+    )
     assert_nothing_left(folder)
 
 

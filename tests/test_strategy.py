@@ -256,6 +256,64 @@ def test_a_loop_waits_only_where_freqtrade_does_not(build):
         assert (strategy._wait is not None) is waits
 
 
+@pytest.fixture
+def blind(build):
+    """A bot with a websocket of its own at whose address nothing listens."""
+    strategy = build(exchange={"pair_whitelist": [PAIR]}, own_stream=True, max_book_age_seconds=9)
+    nowhere = {"api": {"ws": {"public": "ws://127.0.0.1:1/ws"}}}
+    strategy.dp._exchange._api_async.urls = nowhere
+    strategy.bot_start()
+    yield strategy
+    strategy.ft_bot_cleanup()
+
+
+def test_with_a_websocket_no_quote_is_made_from_a_book_older_than_two_seconds(blind):
+    new = blind.dp.orderbook
+    for age_ms, agreed in ((1900, True), (2100, False)):
+        aged = {"timestamp": datetime.now(UTC).timestamp() * 1000 - age_ms}
+        blind.dp.orderbook = lambda *asked, aged=aged: new(*asked) | aged
+        blind._touches.clear()
+        assert enter(blind)[2] is agreed
+
+
+def test_a_touch_is_looked_at_again_as_soon_as_the_websocket_has_told_of_another(blind):
+    """Within a quarter of a second; without a websocket, no sooner."""
+    now = datetime.now(UTC)
+    eyes = SimpleNamespace(healthy=True, changes=1)
+    blind._stream, stream = SimpleNamespace(eyes=eyes), blind._stream
+    first = blind._touch(PAIR, now, [])
+    blind.dp.bid = 2999.5
+    assert blind._touch(PAIR, now, []) is first
+    eyes.changes = 2
+    assert blind._touch(PAIR, now, []).bid == 2999.5
+    blind.dp.bid = 2999.6
+    eyes.healthy = False
+    assert blind._touch(PAIR, now, []).bid == 2999.6
+    blind.dp.bid = 2999.7
+    eyes.changes = 3
+    assert blind._touch(PAIR, now, []).bid == 2999.6
+    blind._stream = stream
+
+
+def test_while_its_websocket_fails_depths_count_the_age_of_a_look_a_second(blind):
+    enter(blind)
+    settings = blind._quoters[PAIR][1].settings
+    assert settings.oldest_quote_seconds() > blind.settings.oldest_quote_seconds()
+
+
+def test_the_websocket_sees_what_the_pair_list_and_the_positions_name(blind, monkeypatch):
+    monkeypatch.setattr(PairLocks, "get_pair_locks", lambda pair: [])
+    blind.config["dry_run_wallet"] = 10_000
+    monkeypatch.setattr(Trade, "get_total_closed_profit", lambda: 0.0)
+    blind.dp.current_whitelist = lambda: ["KPEPE/USDC:USDC"]
+    blind.own_trades = [held_trade(pair="XYZ-XYZ100/USDC:USDC")]
+    seen = []
+    monkeypatch.setattr(blind._stream.eyes, "watch", lambda coins: seen.append(set(coins)))
+    blind.bot_loop_start(datetime.now(UTC))
+    assert seen == [{"kPEPE", "xyz:XYZ100"}]
+    blind.own_trades = []
+
+
 def test_a_pair_that_is_no_market_is_refused_by_its_own_name(build):
     strategy = build()
     strategy.bot_start()
@@ -455,11 +513,11 @@ def test_live_the_mid_is_that_of_the_others(build):
         SimpleNamespace(pair=PAIR, open_orders=[order(3001.5, remaining=1.0)]),
         SimpleNamespace(pair="BTC/USDC:USDC", open_orders=[order(2999.0, remaining=0.5)]),
     ]
-    touch = strategy._touch(PAIR, datetime.now(UTC))
+    touch = strategy._touch(PAIR, datetime.now(UTC), strategy.own_trades)
     assert (touch.bid, touch.ask) == (2999.0, 3003.0)
     strategy._touches.clear()
     strategy.own_trades = [SimpleNamespace(pair=PAIR, open_orders=[order(3001.5, remaining=0.4)])]
-    assert strategy._touch(PAIR, datetime.now(UTC)).ask == 3001.5
+    assert strategy._touch(PAIR, datetime.now(UTC), strategy.own_trades).ask == 3001.5
 
 
 def test_live_orders_are_post_only_and_dry_ones_keep_the_default(build):
@@ -546,7 +604,7 @@ def test_the_drawdown_protection_follows_the_setting(build):
 
 
 def test_a_quote_is_left_to_rest_and_then_replaced(build):
-    strategy = build()
+    strategy = build(min_quote_age_seconds=2)
     price, _, _ = enter(strategy)
     now = datetime.now(UTC)
     assert not strategy.check_entry_timeout(PAIR, trade(), order(price - 5, age=1), now)
@@ -727,7 +785,8 @@ def test_two_legs_quote_the_joint_inventory_and_their_own_when_the_other_is_sile
     """The depths are those of -1 to 1, which ask less for what both hold too much of."""
     strategy = build(inventory_mode="two_legs", leg="long")
     strategy.bot_start()
-    other = Legs(tmp_path, "short", clock=strategy._inventories.legs._clock)
+    strategy._inventories.legs._clock = lambda: 100.0  # however long the first solution takes
+    other = Legs(tmp_path, "short", clock=lambda: 100.0)
     alone, _, agreed = enter(strategy)
     assert agreed
     prices = {}

@@ -22,6 +22,7 @@ from advanced_mm.parameter_files import (
     ParameterSet,
     Settings,
     ValueFunctionEntry,
+    with_measured_age,
     with_value_function,
 )
 from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
@@ -91,14 +92,16 @@ def parameter_set(
     published_at: datetime,
     *,
     window_grown: bool = False,
+    filled_age: tuple[float, int] | None = None,
 ) -> ParameterSet:
     """Return the entries of this refit, all with the same ``calibration_id``.
 
     If an estimate is insufficient, the last good one is kept with its values and its ``fitted_at``,
     under status ``stale``. If there never was one, the entry holds only status and counts. The
     value function is solved for the parameters in the other three. ``window_grown`` is true if the
-    fit's window is longer than usual. An earlier fair price is not kept: the next seconds of a
-    market are foretold by its present, or not at all.
+    fit's window is longer than usual. ``filled_age`` is the mean age of filled quotes (seconds) and
+    their number, which the problem then counts, unless the age is set. An earlier fair price is not
+    kept: the next seconds of a market are foretold by its present, or not at all.
     """
     old = previous
     kappa = kappa_entry(calibration, published_at)
@@ -110,6 +113,8 @@ def parameter_set(
     fair_price = _kept(fair_price_entry(calibration, published_at), None, window_grown)
     unsolved = ParameterSet(calibration.coin, kappa, epsilon, lambda_, (), fair_price)
     absent = ValueFunctionEntry(**common_fields(calibration, published_at, Status.INSUFFICIENT))
+    if filled_age is not None:
+        settings = with_measured_age(unsolved, settings, *filled_age)
     return with_value_function(unsolved, settings, absent)
 
 

@@ -94,6 +94,9 @@ class PeriodicRunner:
         Returns seconds since the epoch.
     rows
         Returns the rows of a coin that a refit reads, by default a `RollingWindow` of the store.
+    filled_age
+        Returns the mean age (seconds) of a coin's filled quotes and their number; None if there
+        are none.
     """
 
     def __init__(
@@ -105,12 +108,14 @@ class PeriodicRunner:
         history: RefitHistory | None = None,
         wall_clock: Callable[[], float] = time.time,
         rows: Callable[[str], WindowRows] | None = None,
+        filled_age: Callable[[str], tuple[float, int] | None] = lambda _: None,
     ) -> None:
         self.options = options
         self.settings = settings
         self._files = files
         self._history = history
         self._wall_clock = wall_clock
+        self._filled_age = filled_age
         self._newest_seen_ms = 0
         self._store = store
         self._rows = rows or (lambda coin: RollingWindow(store, coin, options.window_minutes))
@@ -252,10 +257,23 @@ class PeriodicRunner:
         published_at = datetime.fromtimestamp(self._wall_clock(), UTC)
         grown = fitted.window_seconds > self.options.window_minutes * 60
         entries = parameter_set(
-            calibration, self.settings, self._good[coin], published_at, window_grown=grown
+            calibration,
+            self.settings,
+            self._good[coin],
+            published_at,
+            window_grown=grown,
+            filled_age=self._age_of_fills(coin),
         )
         self._report(calibration, entries, (time.perf_counter() - started) * 1e3)
         return entries
+
+    def _age_of_fills(self, coin: str) -> tuple[float, int] | None:
+        """Return the measured age; a journal that cannot be read does not stop the refit."""
+        try:
+            return self._filled_age(coin)
+        except (AdvancedMMError, ValueError, OSError) as error:
+            self._warn_once("journal", f"the age of filled quotes cannot be read: {error}")
+            return None
 
     def _judged_by_age(self, calibration: CoinCalibration) -> CoinCalibration:
         """Reject a fit whose newest row is too old for quoting.

@@ -36,7 +36,7 @@ class BookSight:
         return max(times, default=None)
 
     def touch(self, data: Mapping[str, Any]) -> bool:
-        """Take a ``bbo`` message; return whether a price changed.
+        """Take a ``bbo`` message; return whether a best price or the size at it changed.
 
         Raises
         ------
@@ -48,7 +48,7 @@ class BookSight:
         return self._take("_touch", _Seen(int(data["time"]), sides))
 
     def book(self, data: Mapping[str, Any], most_levels: int = 5) -> bool:
-        """Take an ``l2Book`` message; return whether the best prices changed.
+        """Take an ``l2Book`` message; return whether a best price or the size at it changed.
 
         A book of more than ``most_levels`` levels is the deep one. Raises like `touch`.
         """
@@ -98,9 +98,10 @@ class BookSight:
             joined += [one for one in levels if sign * (deepest - float(one["px"])) > 0]
         return joined
 
-    def _best(self) -> tuple[str | None, str | None]:
-        bids, asks = self._side(0), self._side(1)
-        return (bids[0]["px"] if bids else None, asks[0]["px"] if asks else None)
+    def _best(self) -> tuple[tuple[str, str] | None, ...]:
+        """Return price and size at the touch: the size moves the fair price."""
+        sides = (self._side(0), self._side(1))
+        return tuple((side[0]["px"], side[0]["sz"]) if side else None for side in sides)
 
 
 def _checked(level: Mapping[str, Any]) -> Level:

@@ -2,12 +2,12 @@
 
 import logging
 import time
-from collections.abc import Callable, Hashable
-from typing import Final, Protocol
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Final, Protocol
 
 from advanced_mm.orderly_exit import interruptible
 
-__all__ = ["LONGEST_WAIT_SECONDS", "LoopWait", "Watched"]
+__all__ = ["LONGEST_WAIT_SECONDS", "LoopWait", "Watched", "takes_over_pacing"]
 
 logger = logging.getLogger(__name__)
 
@@ -15,12 +15,32 @@ LONGEST_WAIT_SECONDS: Final = 1.0
 """From the beginning of one loop to that of the next, if nothing calls for one."""
 
 LOOK_SECONDS: Final = 0.1
-"""How often it is looked whether time alone calls for a loop: a quote's age, new parameters."""
+"""How often it is looked whether new parameters call for a loop, of which no message tells."""
 
 SHORTEST_PAUSE_SECONDS: Final = 0.05
 """Between loops if what called for one still does after it, as when the venue refuses an order;
 doubles each time.
 """
+
+
+STOPPED_PAUSE_SECONDS: Final = 0.02
+"""Freqtrade's shortest loop once the strategy paces it. A loop that had something to do takes
+longer. One of a bot that was stopped (``/stop``) does not, and the strategy is not called in it.
+"""
+
+
+def takes_over_pacing(config: Mapping[str, Any]) -> bool:
+    """Whether the strategy paces Freqtrade's loops, as ``process_throttle_secs`` 0 asks for.
+
+    If so, it becomes `STOPPED_PAUSE_SECONDS` in the merged configuration: the file allows whole
+    numbers only, and with 0 a stopped bot would keep a core busy. Call it before Freqtrade's worker
+    reads the configuration, that is in ``bot_start``.
+    """
+    internals = config.get("internals") or {}
+    if internals.get("process_throttle_secs") != 0:
+        return False
+    internals["process_throttle_secs"] = STOPPED_PAUSE_SECONDS
+    return True
 
 
 class Watched(Protocol):
@@ -66,6 +86,15 @@ class LoopWait:
         self._believed = False
         self._answered: Hashable = None
         self._pause = SHORTEST_PAUSE_SECONDS
+        self._look_after = LOOK_SECONDS
+
+    def look_after(self, seconds: float) -> None:
+        """Ask what calls again after so long, as a quote then reaches its least age.
+
+        To be called while `until` asks; the soonest counts.
+        """
+        if seconds > 0:
+            self._look_after = min(self._look_after, seconds)
 
     @interruptible
     def until(self, calls: Callable[[], Hashable]) -> None:
@@ -98,7 +127,9 @@ class LoopWait:
                 return
             seconds = LOOK_SECONDS
             if believed:
+                self._look_after = LOOK_SECONDS
                 caller = calls()
+                seconds = self._look_after
                 if caller is None or caller != self._answered:
                     self._answered, self._pause = caller, SHORTEST_PAUSE_SECONDS
                     if caller is not None:

@@ -13,6 +13,7 @@ from advanced_mm.journal.events import (
     RefusalChanged,
     RequestsUsed,
 )
+from advanced_mm.journal.filled_ages import FilledAge, FilledAges
 from advanced_mm.journal.folders import JOURNAL_FOLDER, journal_coins
 from advanced_mm.journal.follower import JournalFollower
 from advanced_mm.journal.growing import GrowingJournal
@@ -26,6 +27,8 @@ __all__ = [
     "ClockJumped",
     "Event",
     "Fill",
+    "FilledAge",
+    "FilledAges",
     "Funding",
     "GrowingJournal",
     "Journal",

@@ -156,6 +156,9 @@ class Fill(Event):
         Whether we rested or took; None where that is not known.
     rested_seconds
         From sending the order to the fill.
+    age_seconds
+        From the last look that found its price right, at first the one that decided it, to the
+        fill.
     mid, bid, ask
         The book as the bot last saw it before the fill, without our own orders; None if that
         was more than a minute before or is no longer known. A recording's mid is closer.
@@ -173,6 +176,7 @@ class Fill(Event):
     fee: float
     liquidity: Liquidity | None = None
     rested_seconds: float | None = None
+    age_seconds: float | None = None
     mid: float | None = None
     bid: float | None = None
     ask: float | None = None

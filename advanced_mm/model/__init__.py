@@ -4,7 +4,14 @@ from advanced_mm.model.mistakes import averaged_kappa, fee_outside, phantom_fill
 from advanced_mm.model.parameters import ModelParameters
 from advanced_mm.model.policy import DepthPolicy, optimal_policy
 from advanced_mm.model.policy_value import policy_income, policy_value
-from advanced_mm.model.quote_age import QuoteAge, SideProblem, lost_depth, more_fills
+from advanced_mm.model.quote_age import (
+    QuoteAge,
+    SideProblem,
+    lost_depth,
+    mean_age,
+    more_fills,
+    oldest_age,
+)
 from advanced_mm.model.risk_aversion import risk_aversion_to_phi
 from advanced_mm.model.simple_models import (
     avellaneda_stoikov,
@@ -28,7 +35,9 @@ __all__ = [
     "fixed_spread",
     "gueant_lehalle_fernandez_tapia",
     "lost_depth",
+    "mean_age",
     "more_fills",
+    "oldest_age",
     "optimal_policy",
     "phantom_fill",
     "policy_income",

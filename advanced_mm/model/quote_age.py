@@ -26,7 +26,7 @@ is w = u exp(kappa y), which is constant in y far from the mid, where the formul
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import exp, inf, isfinite, log, sqrt
+from math import exp, expm1, inf, isfinite, log, sqrt
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -34,7 +34,16 @@ import numpy as np
 from advanced_mm.errors import InputError
 from advanced_mm.model._layout import Float1D
 
-__all__ = ["AgedFills", "QuoteAge", "SideProblem", "aged_fills", "lost_depth", "more_fills"]
+__all__ = [
+    "AgedFills",
+    "QuoteAge",
+    "SideProblem",
+    "aged_fills",
+    "lost_depth",
+    "mean_age",
+    "more_fills",
+    "oldest_age",
+]
 
 _GREATEST_VARIANCE: Final = 100.0
 """kappa^2 sigma^2 T beyond which the age is taken to be less: no depth of a quote pays there."""
@@ -42,6 +51,7 @@ _STEP: Final = 0.05
 _MOST_POINTS: Final = 1500
 _TIME_STEPS: Final = 64
 _KEPT: Final = 256
+_SMALL: Final = 1e-4
 
 
 def lost_depth(kappa: float, sigma: float, age_s: float) -> float:
@@ -52,6 +62,31 @@ def lost_depth(kappa: float, sigma: float, age_s: float) -> float:
 def more_fills(kappa: float, sigma: float, age_s: float) -> float:
     """Return exp(kappa^2 sigma^2 t / 2): how many times as often a quote of age t is filled."""
     return exp((kappa * sigma) ** 2 * age_s / 2)
+
+
+def mean_age(kappa: float, sigma: float, oldest_s: float) -> float:
+    """Return the mean age at which quotes are filled that are replaced at ``oldest_s``, seconds.
+
+    At age t they are filled exp(kappa^2 sigma^2 t / 2) times as often as new ones, so that with
+    u = kappa^2 sigma^2 T / 2 the mean is T (e^u / (e^u - 1) - 1/u), T/2 for small u: kappa sigma^2
+    times it is what their fills have lost of the depth.
+    """
+    u = (kappa * sigma) ** 2 * oldest_s / 2
+    if u < _SMALL:
+        return oldest_s * (0.5 + u / 12)
+    return oldest_s * (1 / -expm1(-u) - 1 / u)
+
+
+def oldest_age(kappa: float, sigma: float, mean_s: float) -> float:
+    """Return the age at which quotes are replaced whose fills have the mean age ``mean_s``.
+
+    The inverse of `mean_age`, between one and two times the mean.
+    """
+    from scipy.optimize import brentq  # slow to import, and only refits need it
+
+    if mean_s <= 0:
+        return 0.0
+    return float(brentq(lambda t: mean_age(kappa, sigma, t) - mean_s, mean_s, 2 * mean_s))
 
 
 class SideProblem(NamedTuple):

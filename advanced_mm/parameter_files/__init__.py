@@ -25,11 +25,13 @@ from advanced_mm.parameter_files.files import (
 )
 from advanced_mm.parameter_files.problem import (
     configuration_of,
+    counted_age,
     model_problem,
     published_solution,
     quote_age,
     same_problem,
     value_function_fields,
+    with_measured_age,
     with_value_function,
 )
 from advanced_mm.parameter_files.settings import (
@@ -61,6 +63,7 @@ __all__ = [
     "UnusableParametersError",
     "ValueFunctionEntry",
     "configuration_of",
+    "counted_age",
     "environment_overrides",
     "load_config",
     "load_settings",
@@ -69,6 +72,7 @@ __all__ = [
     "quote_age",
     "same_problem",
     "value_function_fields",
+    "with_measured_age",
     "with_value_function",
     "write_json_atomically",
 ]

@@ -12,6 +12,8 @@ from advanced_mm.model import (
     QuoteAge,
     SideProblem,
     ValueFunction,
+    mean_age,
+    oldest_age,
     risk_aversion_to_phi,
     solve,
 )
@@ -23,6 +25,7 @@ from advanced_mm.parameter_files.entries import (
 )
 from advanced_mm.parameter_files.files import (
     ParameterFileError,
+    ParameterFiles,
     ParameterSet,
     UnusableParametersError,
 )
@@ -31,6 +34,7 @@ from advanced_mm.parameter_files.settings import EpsilonSource, Settings
 __all__ = [
     "Move",
     "configuration_of",
+    "counted_age",
     "model_problem",
     "move_in_depths",
     "move_line",
@@ -38,10 +42,13 @@ __all__ = [
     "quote_age",
     "same_problem",
     "value_function_fields",
+    "with_measured_age",
     "with_value_function",
 ]
 
 logger = logging.getLogger(__name__)
+
+_EXPECTED_FILLS: Final = 10
 
 
 def model_problem(
@@ -124,8 +131,48 @@ def _age_fields(parameters: ParameterSet, settings: Settings) -> dict[str, float
 
 
 def quote_age(parameters: ParameterSet, settings: Settings) -> QuoteAge:
-    """Return the age that quotes reach and the fitted volatility; no age if that was not fitted."""
-    return QuoteAge(settings.oldest_quote_seconds(), parameters.epsilon.sigma or 0.0)
+    """Return the age that quotes reach and the fitted volatility; no age if that was not fitted.
+
+    The age is the one set, or else the one published with the value function, or else expected of
+    the settings.
+    """
+    seconds = settings.quote_age_seconds
+    if seconds is None:
+        seconds = _published_age(parameters)
+    if seconds is None:
+        seconds = settings.oldest_quote_seconds()
+    return QuoteAge(seconds, parameters.epsilon.sigma or 0.0)
+
+
+def _published_age(parameters: ParameterSet) -> float | None:
+    published = (entry.quote_age_seconds for entry in parameters.value_functions)
+    return next((seconds for seconds in published if seconds is not None), None)
+
+
+def counted_age(files: ParameterFiles, coin: str, settings: Settings) -> float:
+    """Return the age (seconds) that a bot counts now: set, published for the coin, or expected."""
+    try:
+        return quote_age(files.read(coin), settings).seconds
+    except ParameterFileError:
+        return settings.oldest_quote_seconds()
+
+
+def with_measured_age(
+    parameters: ParameterSet, settings: Settings, seconds: float, fills: int
+) -> Settings:
+    """Return settings with the age of quotes whose ``fills`` were ``seconds`` old on average.
+
+    The mean that the settings let expect counts as `_EXPECTED_FILLS` more fills, so that the first
+    few do not carry it far. A set age is left as it is, as is one of a market that was not fitted.
+    """
+    kappa_plus, kappa_minus = parameters.kappa.kappa_plus, parameters.kappa.kappa_minus
+    sigma = parameters.epsilon.sigma
+    if settings.quote_age_seconds is not None or not (kappa_plus and kappa_minus and sigma):
+        return settings
+    kappa = (kappa_plus + kappa_minus) / 2
+    expected = mean_age(kappa, sigma, settings.oldest_quote_seconds())
+    mean = (_EXPECTED_FILLS * expected + fills * seconds) / (_EXPECTED_FILLS + fills)
+    return settings.model_copy(update={"quote_age_seconds": oldest_age(kappa, sigma, mean)})
 
 
 class Move(NamedTuple):

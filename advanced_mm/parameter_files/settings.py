@@ -32,7 +32,7 @@ _MODE_BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
 }
 """Inventories of a mode; those of ``layered`` are set by ``q_min`` or ``q_max``."""
 LOOK_SECONDS: Final = 1.0
-"""Between two looks of Freqtrade's loop."""
+"""Between two looks of a bot that asks over REST."""
 WAY_SECONDS: Final = 0.2
 """From a book to the order that rests on it: asking, deciding and sending."""
 EpsilonSource = Literal["fill", "fill_slope", "least_squares", "pareto"]
@@ -145,7 +145,7 @@ class Settings(BaseModel):
         None, gt=0, description="maximum age of fitted_at for quoting; null means one window"
     )
     min_quote_age_seconds: float = Field(
-        1.0, ge=0, le=600, description="minimum time a quote rests before it is replaced"
+        0.2, ge=0, le=600, description="minimum time a quote rests before it is replaced"
     )
     max_quote_age_seconds: float = Field(
         15.0, ge=1, description="after this time a quote is replaced if its price has changed"
@@ -156,11 +156,13 @@ class Settings(BaseModel):
         le=600,
         description="age at which quotes are replaced, counted from the book that they were "
         "computed from; depths and expected edge count how far the mid moves until then (0: not at "
-        "all). null: the first look, one a second, after min_quote_age_seconds, and 0.2 s on the "
-        "way",
+        "all). null: as published with the parameters, from the measured age of filled quotes; "
+        "until there are fills, min_quote_age_seconds and 0.2 s on the way",
     )
     max_book_age_seconds: float = Field(
-        10.0, gt=0, description="no quote on a book older than this"
+        10.0,
+        gt=0,
+        description="no quote on a book older than this; with own_stream, two seconds are the most",
     )
     requote_ticks: float = Field(
         2.0, ge=1, description="a quote is replaced if its price is off by this many ticks"
@@ -295,17 +297,22 @@ class Settings(BaseModel):
         return self.window_minutes * 60
 
     def oldest_quote_seconds(
-        self, look_seconds: float = LOOK_SECONDS, way_seconds: float = WAY_SECONDS
+        self, look_seconds: float | None = None, way_seconds: float = WAY_SECONDS
     ) -> float:
         """Return the age at which quotes are replaced: ``quote_age_seconds``, or by the looks.
 
-        An order placed just after a look is a little younger than a whole number of looks at each
-        of the next, so that it is replaced at the first one after ``min_quote_age_seconds``: with a
-        look a second and a least age of one second after two. ``way_seconds`` passes from the
-        book that is looked at to the order that rests on it.
+        A bot with a websocket of its own looks when ``min_quote_age_seconds`` are over. With looks
+        every ``look_seconds`` (one, if it has none) an order placed just after a look is a little
+        younger than a whole number of looks at each of the next, so that it is replaced at the
+        first one after the least age: with a look a second and a least age of one second after
+        two. ``way_seconds`` passes from the book that is looked at to the order that rests on it.
         """
         if self.quote_age_seconds is not None:
             return self.quote_age_seconds
+        if look_seconds is None:
+            if self.own_stream:
+                return self.min_quote_age_seconds + way_seconds
+            look_seconds = LOOK_SECONDS
         looks = math.floor(self.min_quote_age_seconds / look_seconds + 1e-9) + 1
         return looks * look_seconds + way_seconds
 

@@ -146,7 +146,7 @@ class Quoter:
             return Refusal(refusal)
         quote = self._at_optimal_depth(parameters, side, inventory, touch, opens=True)
         if isinstance(quote, Quote):
-            loss = self._too_little(parameters, quote)
+            loss = self._too_little(parameters, quote, touch)
             return quote if loss is None else Refusal(loss)
         return quote
 
@@ -245,15 +245,17 @@ class Quoter:
         fair = self._fair_price(parameters, touch)
         if abs(fair - touch.mid) > _FARTHEST * touch.mid:
             return Refusal(f"a fair price of {fair:g} is more than {_FARTHEST:.0%} from the mid")
+        price = self._price(side, fair, depth, touch)
+        fee = self.settings.fee_rate * touch.mid
         return Quote(
             side=side,
             inventory=inventory,
-            price=self._price(side, fair, depth, touch),
+            price=price,
             mid=touch.mid,
             depth=depth,
             tick=self._grid.tick(touch.mid),
             calibration_id=parameters.calibration_id,
-            edge=expected_edge(parameters, side, depth, self.settings.fee_rate * touch.mid, age),
+            edge=expected_edge(parameters, side, abs(price - fair), fee, age),
             fair_price=None if fair == touch.mid else fair,
             opens=opens,
         )
@@ -278,11 +280,12 @@ class Quoter:
                 price = self._grid.ask(touch.bid, self._grid.tick(touch.bid))
         return price
 
-    def _too_little(self, parameters: ParameterSet, entry: Quote) -> str | None:
+    def _too_little(self, parameters: ParameterSet, entry: Quote, touch: Touch) -> str | None:
         """Return why an entry's round trip is not worth it; None if it is.
 
-        The optimal depths assume the same move for every fill. If it grows with the depth, a fill
-        may have a negative expected profit.
+        Both edges are those of prices on the grid, the closing one's as if it were sent now. The
+        optimal depths assume the same move for every fill. If it grows with the depth, a fill may
+        have a negative expected profit.
         """
         least_bp, mid = self.settings.min_edge_bp, entry.mid
         if least_bp is None:
@@ -298,7 +301,9 @@ class Quoter:
             closed = expected_edge(parameters, closing, 0.0, fee, QuoteAge())
         else:
             age = quote_age(parameters, self.settings)
-            closed = expected_edge(parameters, closing, depth, fee, age)
+            fair = entry.mid if entry.fair_price is None else entry.fair_price
+            distance = abs(self._price(closing, fair, depth, touch) - fair)
+            closed = expected_edge(parameters, closing, distance, fee, age)
         if entry.edge is None or closed is None:
             return "no edge: the cost of a fill (epsilon_fill) was not fitted"
         earned_bp = (entry.edge + closed) / mid * 1e4

@@ -44,7 +44,7 @@ has no price."""
 _POSED: Final = (
     *("fee_rate", "risk_aversion", "phi", "alpha", "terminal_cost", "q_min", "q_max", "sides"),
     *("horizon_seconds", "min_depth", "compensate_drift", "epsilon_source"),
-    *("quote_age_seconds", "min_quote_age_seconds"),
+    *("quote_age_seconds", "min_quote_age_seconds", "own_stream"),
 )
 _NOT_POSED: Final = {
     name: field.default for name, field in Settings.model_fields.items() if name not in _POSED

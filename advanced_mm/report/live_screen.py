@@ -42,7 +42,8 @@ def live_screen(
     ``earned`` is what the session has earned so far, None before anything was traded. Below
     ``_WIDE`` columns the tables show only the essential columns.
     """
-    title = f"Advanced Market Making · paper session · {view.coin}"
+    kind = "dry paper session" if view.limits is None else "paper session"
+    title = f"Advanced Market Making · {kind} · {view.coin}"
     wide = width >= _WIDE
     clock = f"{int(elapsed_seconds // 60)}:{int(elapsed_seconds % 60):02d}"
     addresses = Text(

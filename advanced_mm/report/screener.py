@@ -28,7 +28,7 @@ class ScreenOptions:
     longer window up to ``max_window_minutes``, as the runner would; a maximum below
     ``window_minutes`` disables longer windows. ``fee_rate`` is the maker fee as a share of the
     price, ``stake`` the money in one unit (quote currency), ``quote_age_seconds`` the age at which
-    quotes are replaced.
+    a coin's quotes are replaced.
 
     Raises
     ------
@@ -40,7 +40,7 @@ class ScreenOptions:
     max_window_minutes: float
     fee_rate: float
     stake: float
-    quote_age_seconds: float = 0.0
+    quote_age_seconds: Callable[[str], float] = lambda _: 0.0
 
     def __post_init__(self) -> None:
         for minutes in (self.window_minutes, self.max_window_minutes):
@@ -182,7 +182,8 @@ def _screened(
     rolling = RollingWindow(store, coin, screen.window_minutes)
     adaptive = AdaptiveWindow(rolling, screen.window_minutes, screen.max_window_minutes, options)
     fitted = adaptive.fit()
-    found = economics(fitted, fee_rate=screen.fee_rate, quote_age_seconds=screen.quote_age_seconds)
+    age = screen.quote_age_seconds(coin)
+    found = economics(fitted, fee_rate=screen.fee_rate, quote_age_seconds=age)
     start_ms = fitted.end_ms - round(1000 * fitted.window_seconds)
     window = Window.of(rolling.update(), start_ms, fitted.end_ms, options.window)
     volatility = fitted.volatility.value if fitted.volatility.usable else float("nan")

@@ -34,7 +34,7 @@ _START_PATIENCE_SECONDS = 90.0
 _REPLAY_TOXICITY_LIMIT = 3.0
 _AGE_OF_TWO_BOTS = 3.0  # seconds: both share the weight limit of one IP address, 1200 a minute
 _SECONDS_BETWEEN_STARTS = 30.0  # a start uses as much weight as half a minute of quoting
-_LIVE_VOLATILITY = 0.4  # about ETH's; a dry run needs the full volatility to get any fills
+_VOLATILITY = 0.4  # of the synthetic market's default: about ETH's
 
 
 def session_coin(name: str, replay: Path | None = None, scenario: Path | None = None) -> str:
@@ -67,8 +67,8 @@ class SessionOptions:
     toxicity limit is then 3 and no minimum edge is required. ``scenario`` is a file that sets the
     venue's markets and faults. ``live`` sends real orders to the loopback venue, which then
     enforces its rate limits unless ``limits`` is off. ``both_sides`` runs a long-only and a
-    short-only bot. ``volatility`` is a factor on the synthetic market's default; None means 1, or
-    0.4 if ``live``.
+    short-only bot. ``volatility`` is a factor on the synthetic market's default; 0.4 is about
+    ETH's.
 
     Raises
     ------
@@ -86,7 +86,7 @@ class SessionOptions:
     limits: bool = True
     overrides: Mapping[str, Any] = field(default_factory=dict)
     scenario: Path | None = None
-    volatility: float | None = None
+    volatility: float = _VOLATILITY
 
     def __post_init__(self) -> None:
         if self.scenario is None:
@@ -283,9 +283,7 @@ class PaperSession:
         elif options.replay is not None:
             market = ["--replay", options.replay]
         else:
-            usual = _LIVE_VOLATILITY if options.live else 1.0
-            volatility = usual if options.volatility is None else options.volatility
-            market = ["--synthetic", "--seed", options.seed, "--volatility", volatility]
+            market = ["--synthetic", "--seed", options.seed, "--volatility", options.volatility]
         limits: list[str] = []
         if options.live and options.limits:
             limits = ["--limits"]

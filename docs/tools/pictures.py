@@ -65,7 +65,7 @@ def screen(seconds: float) -> Path:
     folder = ROOT / "user_data" / "paper" / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}_picture"
     folder.mkdir(parents=True)
     console = Console(record=True, width=130, file=sys.stderr)
-    options = SessionOptions(root=ROOT, folder=folder)
+    options = SessionOptions(root=ROOT, folder=folder, live=True)
     earnings = RunningPerformance(options.journal, options.data_dir, options.coin)
     with PaperSession(options) as session:
         session.start(threading.Event())

@@ -87,7 +87,7 @@ def recording(simulated):
 
 @pytest.fixture
 def runner(tmp_path, recording):
-    def build(recordings, *, age_s=1.0, history=None, **options):
+    def build(recordings, *, age_s=1.0, history=None, filled_age=lambda _: None, **options):
         """A runner over recordings by coin; None is a coin without a folder."""
         options.setdefault("coins", tuple(recordings))
         store = TroubledStore(tmp_path / "data")
@@ -103,6 +103,7 @@ def runner(tmp_path, recording):
             ParameterFiles(tmp_path),
             history,
             wall_clock=lambda: recording.newest_ms / 1000 + age_s,
+            filled_age=filled_age,
         )
 
     return build
@@ -120,6 +121,16 @@ def test_refit_publishes_and_logs_one_line(runner, recording, tmp_path, caplog):
     assert len(lines) == 1
     for word in ("SIM", "lambda", "kappa", "epsilon_fill", "beta", "status ok", "cost"):
         assert word in lines[0]
+
+
+def test_a_journal_that_cannot_be_read_stops_no_refit(runner, recording, tmp_path, caplog):
+    def unreadable(coin):
+        raise PermissionError(f"journal of {coin}")
+
+    runner({"SIM": recording}, filled_age=unreadable).run_once()
+    (entry,) = json.loads((tmp_path / "value_function.json").read_text())["SIM"]
+    assert entry["quote_age_seconds"] == Settings().oldest_quote_seconds()
+    assert "the age of filled quotes cannot be read: journal of SIM" in caplog.text
 
 
 def test_bad_rows_cost_themselves_and_are_counted_in_the_line(runner, recording, tmp_path, caplog):

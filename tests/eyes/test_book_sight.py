@@ -46,9 +46,10 @@ def test_an_older_message_changes_nothing(sight):
     assert bids(sight)[0] == 98
 
 
-def test_only_a_change_of_price_is_one(sight):
-    assert not sight.touch(touch(2000, 100, 101))  # other sizes
-    assert sight.touch(touch(2001, 100, 102))
+def test_a_change_of_price_or_size_at_the_touch_is_one(sight):
+    assert sight.touch(touch(2000, 100, 101))  # other sizes
+    assert not sight.touch(touch(2001, 100, 101))
+    assert sight.touch(touch(2002, 100, 102))
 
 
 @pytest.mark.parametrize("sides", [(None, 101), (100, None), (101, 101)])

@@ -1,8 +1,10 @@
 """When the next loop begins."""
 
 import pytest
+from freqtrade.worker import Worker
 
-from advanced_mm.eyes import LoopWait
+from advanced_mm.eyes import LoopWait, takes_over_pacing
+from advanced_mm.eyes.loop_wait import STOPPED_PAUSE_SECONDS
 
 
 class Sight:
@@ -69,10 +71,41 @@ def test_a_touch_that_calls_for_a_quote_ends_the_wait_at_once(begun):
 
 
 def test_time_alone_may_call(begun):
-    """A quote reaches its least age, or new parameters are published: no message tells of it."""
+    """New parameters are published: no message tells of it."""
     sight, wait = begun()
     wait.until(calling_if(lambda: sight.now >= 0.42))
     assert 0.42 <= sight.now <= 0.53
+
+
+def test_a_quote_is_looked_at_just_when_it_reaches_its_least_age(begun):
+    sight, wait = begun()
+
+    def calls():
+        for least_age in (0.437, 0.8):
+            wait.look_after(least_age - sight.now)
+        return "quote 1" if sight.now >= 0.437 else None
+
+    wait.until(calls)
+    assert sight.now == pytest.approx(0.437)
+
+
+@pytest.mark.parametrize(
+    ("internals", "paced", "throttle"),
+    [
+        ({"process_throttle_secs": 0}, True, STOPPED_PAUSE_SECONDS),
+        ({"process_throttle_secs": 1}, False, 1),
+        ({}, False, 5),
+    ],
+)
+def test_freqtrade_is_left_a_pause_that_its_worker_reads(monkeypatch, internals, paced, throttle):
+    """Freqtrade makes the bot, which starts the strategy, before it reads how long to wait."""
+    taken = []
+    monkeypatch.setattr(
+        "freqtrade.worker.FreqtradeBot", lambda config: taken.append(takes_over_pacing(config))
+    )
+    worker = Worker({}, {"internals": internals})
+    assert taken == [paced]
+    assert worker._throttle_secs == throttle
 
 
 def test_a_fill_ends_the_wait_once(begun):

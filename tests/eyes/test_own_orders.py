@@ -31,7 +31,7 @@ def fill(tid, size="0.4", at=2000):
 @pytest.fixture
 def orders():
     one = OwnOrders()
-    one.sent(SENT)
+    one.sent(SENT, 1.0)
     one.update(update(), 1.0)
     return one
 
@@ -55,7 +55,7 @@ def test_an_order_of_another_hand_is_not_answered():
 
 def test_a_market_order_is_left_to_the_venue():
     orders = OwnOrders()
-    orders.sent({"type": "order", "orders": [{**FORM, "t": {"limit": {"tif": "Ioc"}}}]})
+    orders.sent({"type": "order", "orders": [{**FORM, "t": {"limit": {"tif": "Ioc"}}}]}, 1.0)
     orders.fill(fill(1, "1.0"))
     orders.update(update("filled", "0.0"), 1.0)
     assert orders.answer(7, 1.5, 5.0) is None
@@ -91,8 +91,8 @@ def test_a_contradiction_is_not_answered(orders, told):
 
 
 def test_a_cancelled_order_is_in_doubt_until_its_end_is_told(orders):
-    orders.sent(CANCEL)
-    assert orders.is_in_doubt(7)
+    orders.sent(CANCEL, 1.0)
+    assert orders.is_unsettled(7, 2.0)
     assert orders.answer(7, 1.5, 5.0) is None
     orders.update(update(), 1.6)  # still to come
     assert orders.answer(7, 1.7, 5.0) is None
@@ -106,7 +106,7 @@ def test_an_end_that_was_not_asked_for_is_news(orders):
 
 
 def test_a_fill_that_overtakes_a_cancel_is_news(orders):
-    orders.sent(CANCEL)
+    orders.sent(CANCEL, 1.0)
     assert orders.update(update("filled", "0.0", 1700), 1.8)
 
 

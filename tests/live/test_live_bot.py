@@ -42,7 +42,7 @@ FAULTS = {
     "answers of 429": [{"kind": "http_error", "status": 429, "seconds": 3}],
     "messages doubled, late and lost": [
         {"kind": "duplicated_messages", "seconds": 5},
-        {"kind": "delayed_messages", "milliseconds": 400, "seconds": 5},
+        {"kind": "delayed_messages", "milliseconds": 5000, "seconds": 5},
         {"kind": "dropped_messages", "probability": 0.3, "seconds": 5},
     ],
     "silent sockets": [{"kind": "silence", "pongs": False, "seconds": 6}],
@@ -85,6 +85,9 @@ def test_it_trades_and_outlives_every_fault(live_session, bench_of, subtests):
     # Freqtrade's stream of candles reports a broken socket so, and connects again.
     assert all("exchange_ws - ERROR" in line for line in errors), errors
     assert not any("retrying in 30 seconds" in line for line in log)
+    # Delayed, silent, broken and with the venue gone, the bot asked over REST and came back.
+    assert sum("websocket is not up to date" in line for line in log) >= 4
+    assert sum("websocket is up to date" in line for line in log) >= 4
 
 
 def trades_as_a_maker(bench) -> None:

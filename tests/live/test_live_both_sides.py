@@ -9,14 +9,14 @@ import pytest
 from advanced_mm.journal import QuoteSent, read_journal
 from advanced_mm.report.session_end import judge_session
 
-MINUTES = float(os.environ.get("AMM_LIVE_MINUTES", "2"))
+MINUTES = float(os.environ.get("AMM_LIVE_MINUTES", "1"))
 
 pytestmark = [pytest.mark.bot, pytest.mark.timeout(180 + 60 * MINUTES)]
 
 
 def test_both_sides_are_quoted_at_once_without_an_error(live_session, bench_of):
-    """Length: ``AMM_LIVE_MINUTES``, two by default."""
-    with live_session(both_sides=True, volatility=None) as session:
+    """Length: ``AMM_LIVE_MINUTES``, one by default."""
+    with live_session(both_sides=True, volatility=0.4) as session:
         benches = [bench_of(session, number) for number in range(2)]
         end = time.monotonic() + 60 * MINUTES
         looks = together = 0

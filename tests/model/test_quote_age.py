@@ -1,6 +1,7 @@
 """Quotes that rest while the mid moves: the limits, simulations, and the best depth at looks.
 
 - small moves: kappa sigma^2 t, and exp(kappa^2 sigma^2 t / 2) times the fills;
+- the mean age of fills against those formulas' integral, and back;
 - rate, edge and share of orders against a simulation that knows none of the formulas;
 - the effective problem has the optimum of the true one, found by brute force, and its income;
 - a maker that looks every so often earns what the problem promises, and more than one that
@@ -14,7 +15,16 @@ import numpy as np
 import pytest
 
 from advanced_mm.errors import InputError
-from advanced_mm.model import ModelParameters, QuoteAge, SideProblem, lost_depth, more_fills, solve
+from advanced_mm.model import (
+    ModelParameters,
+    QuoteAge,
+    SideProblem,
+    lost_depth,
+    mean_age,
+    more_fills,
+    oldest_age,
+    solve,
+)
 from advanced_mm.model.quote_age import aged_fills
 
 MARKETS = {
@@ -150,6 +160,20 @@ def looking(side, sigma, look, fee, depth, makers=4000, looks=100, seed=5):
     # Both sides are alike and the mid has no drift: every fill earns its edge, whatever is held.
     money = gain.reshape(makers, looks).sum(axis=1) / (looks * look)
     return money.mean(), money.std() / np.sqrt(makers)
+
+
+@pytest.mark.parametrize(
+    ("kappa", "sigma", "oldest"),
+    [(2.0, 0.5, 1.2), (2.0, 3.0, 5.0), (1e-3, 0.1, 2.0), (2.0, 0.0, 1)],
+)
+def test_the_mean_age_of_fills_tells_at_which_age_quotes_are_replaced(kappa, sigma, oldest):
+    ages = np.linspace(0, oldest, 20001)
+    more = np.exp((kappa * sigma) ** 2 / 2 * (ages - oldest))
+    mean = mean_age(kappa, sigma, oldest)
+    assert mean == pytest.approx(np.average(ages, weights=more), rel=1e-3)
+    assert oldest / 2 <= mean < oldest
+    assert oldest_age(kappa, sigma, mean) == pytest.approx(oldest, rel=1e-6)
+    assert oldest_age(kappa, sigma, 0.0) == 0
 
 
 @pytest.mark.parametrize("age", [QuoteAge(0.0, 0.4), QuoteAge(2.0, 0.0), QuoteAge()])

@@ -3,8 +3,14 @@
 import numpy as np
 import pytest
 
-from advanced_mm.model import QuoteAge, SideProblem, solve
-from advanced_mm.parameter_files import Settings, model_problem, quote_age, with_value_function
+from advanced_mm.model import QuoteAge, SideProblem, mean_age, solve
+from advanced_mm.parameter_files import (
+    Settings,
+    model_problem,
+    quote_age,
+    with_measured_age,
+    with_value_function,
+)
 from advanced_mm.parameter_files.problem import published_solution
 from advanced_mm.quoting import expected_edge
 
@@ -72,12 +78,47 @@ def test_the_published_depths_are_used_while_the_mid_moves(lively):
 @pytest.mark.parametrize(
     ("given", "look", "way", "age"),
     [
-        ({}, 1.0, 0.2, 2.2),
+        ({}, 1.0, 0.2, 1.2),
+        ({"min_quote_age_seconds": 1}, 1.0, 0.2, 2.2),
         ({"min_quote_age_seconds": 0.9}, 1.0, 0.2, 1.2),
         ({"min_quote_age_seconds": 0}, 0.5, 0.0, 0.5),
         ({"min_quote_age_seconds": 3}, 0.5, 0.1, 3.6),
         ({"quote_age_seconds": 7.5}, 1.0, 0.2, 7.5),
+        ({"min_quote_age_seconds": 0.4}, None, 0.2, 0.6),  # the market wakes the bot
+        ({"min_quote_age_seconds": 0.4, "own_stream": False}, None, 0.2, 1.2),
+        ({"quote_age_seconds": 7.5}, None, 0.2, 7.5),
     ],
 )
 def test_the_age_follows_from_the_looks_unless_it_is_set(given, look, way, age):
     assert Settings(**given).oldest_quote_seconds(look, way) == pytest.approx(age)
+
+
+def test_a_bot_that_is_woken_by_the_market_replaces_quotes_at_their_least_age():
+    assert Settings(min_quote_age_seconds=0.5).oldest_quote_seconds() == pytest.approx(0.7)
+    assert Settings(own_stream=False).oldest_quote_seconds() == pytest.approx(2.2)
+
+
+def test_the_measured_age_is_published_and_used_unless_one_is_set(lively):
+    """Few fills change it little, many decide it; depths and edge then follow what is published."""
+    kappa = (lively.kappa.kappa_plus + lively.kappa.kappa_minus) / 2
+    expected = mean_age(kappa, 0.4, Settings().oldest_quote_seconds())
+    ages = []
+    for fills in (0, 5, 20, 100_000):
+        measured = with_measured_age(lively, Settings(), 3.0, fills)
+        published = with_value_function(lively, measured)
+        age = quote_age(published, Settings())
+        assert age.seconds == published.value_functions[0].quote_age_seconds
+        assert mean_age(kappa, 0.4, age.seconds) == pytest.approx(
+            (10 * expected + 3 * fills) / (10 + fills)
+        )
+        problem = model_problem(published, Settings(), lively.kappa.mid)
+        assert published_solution(published, problem) is not None
+        ages.append(age.seconds)
+    assert ages == sorted(ages)
+    set_one = Settings(quote_age_seconds=1.0)
+    assert with_measured_age(lively, set_one, 3.0, 100) == set_one
+    assert quote_age(published, set_one).seconds == 1.0
+
+
+def test_without_a_volatility_no_age_is_measured(make_set):
+    assert with_measured_age(make_set(), Settings(), 3.0, 100) == Settings()

@@ -188,7 +188,11 @@ def test_depths_that_pay_for_a_move_that_grows_with_them(make_set):
     bid, ask = q.entry("bid", 0, TOUCH, NOW), q.exit("ask", 1, TOUCH, NOW)
     assert bid.depth == pytest.approx(depth("bid", gain), abs=1e-9)
     assert ask.depth == pytest.approx(depth("ask", -gain), abs=1e-9)
-    assert bid.edge + ask.edge == pytest.approx(0.3 / 2.7 + 0.4 / 2.6)  # (1 - b)/kappa a fill
+    # (1 - b)/kappa a fill at the depths, and the rounding's share
+    rounded = {quote.side: abs(quote.price - quote.mid) - quote.depth for quote in (bid, ask)}
+    assert all(0 <= ticks < 0.1 for ticks in rounded.values())
+    earned = 0.3 / 2.7 + 0.3 * rounded["bid"] + 0.4 / 2.6 + 0.4 * rounded["ask"]
+    assert bid.edge + ask.edge == pytest.approx(earned)
 
 
 def test_a_side_without_a_line_pays_the_same_at_any_depth(make_set):
@@ -207,7 +211,7 @@ def test_a_line_without_an_intercept_begins_at_the_origin(make_set):
         none, tiny = (quoter(make_set(**one), **unasked) for one in (steep, almost))
         quote = none.entry("bid", 0, TOUCH, NOW)
         assert quote.depth == pytest.approx(tiny.entry("bid", 0, TOUCH, NOW).depth, abs=1e-6)
-        assert quote.edge == pytest.approx(0.1 * quote.depth - 0.45)
+        assert quote.edge == pytest.approx(0.1 * (quote.mid - quote.price) - 0.45)
 
 
 def test_where_the_move_outgrows_the_depth_nothing_is_begun(make_set):
@@ -223,13 +227,14 @@ def test_where_the_move_outgrows_the_depth_nothing_is_begun(make_set):
     opens=st.sampled_from([("bid", 0, 1), ("ask", -1, 0)]),
 )
 def test_the_edge_asked_for_is_that_of_both_fills(make_set, slope, least_bp, opens):
-    """Against depth (1 - b) - a - fee at the depths of the problem solved here."""
+    """Against depth (1 - b) - a - fee at the depths of the problem solved here, on the grid."""
     side, q_min, q_max = opens
     steep = {"epsilon_fill_slope_plus": slope[0], "epsilon_fill_slope_minus": slope[1]}
     parameters = make_set(**SLOPED | steep)
     bounds = {"q_min": q_min, "q_max": q_max}
     truth = solve(model_problem(parameters, Settings(**bounds)))
-    ask, bid = float(truth.ask_depth[1]), float(truth.bid_depth[0])
+    depths = float(truth.ask_depth[1]), float(truth.bid_depth[0])
+    ask, bid = (math.ceil(10 * depth - 1e-6) / 10 for depth in depths)
     fee = 0.00015 * 3000
     edge = ask * (1 - slope[0]) - 0.3 - fee + bid * (1 - slope[1]) - 0.25 - fee
     entry = quoter(parameters, min_edge_bp=least_bp, **bounds).entry(side, 0, TOUCH, NOW)

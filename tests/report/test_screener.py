@@ -27,7 +27,9 @@ DAY = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
 def screened(data_dir, minutes=30.0, longest=360.0, fee_rate=FEE_RATE, age=0.0) -> dict:
-    screen = ScreenOptions(minutes, longest, fee_rate, stake=2000.0, quote_age_seconds=age)
+    screen = ScreenOptions(
+        minutes, longest, fee_rate, stake=2000.0, quote_age_seconds=lambda _: age
+    )
     rows = screen_coins(ShardStore(data_dir), screen, track=lambda coins: coins)
     return {row.coin: row for row in rows}
 

@@ -56,6 +56,10 @@ class Bot:
             PAIR, "limit", side, amount, price, {"timeInForce": "Alo", "clientOrderId": cloid()}
         )["id"]
 
+    def fills_seen(self):
+        asked = {"type": "userFillsByTime", "user": self.client.walletAddress}
+        return self.eyes.answer({**asked, "startTime": self.began_ms})
+
     def quote(self):
         """The age (s) of the book that a quote would be made from now."""
         return time.time() - self.client.fetch_order_book(PAIR)["timestamp"] / 1000
@@ -85,6 +89,12 @@ def running(scripted, wallet):
             await asyncio.to_thread(bot.client.load_markets)
             bot.stream.start()
             await scripted.until(lambda: bot.eyes.healthy)
+
+            def knows_fills():
+                bot.began_ms = exchange.now_ms
+                return bot.fills_seen() is not None
+
+            await scripted.until(knows_fills)
             bot.sent.clear()
             yield market, gateway, bot
         finally:
@@ -136,6 +146,10 @@ async def test_answers_are_the_venue_s_own_to_the_letter(running, scripted):
         request = {"type": "clearinghouseState", "user": user}
         told = await asyncio.to_thread(venue.publicPostInfo, request)
         assert bot.eyes.answer(request)["assetPositions"] == told["assetPositions"]
+        request = {"type": "userFillsByTime", "user": user, "startTime": bot.began_ms}
+        told = await asyncio.to_thread(venue.publicPostInfo, request)
+        assert [one["oid"] for one in told] == [int(filled)]
+        assert bot.fills_seen() == told
 
 
 @pytest.mark.parametrize(
@@ -189,7 +203,9 @@ async def test_fills_told_twice_count_once(running, scripted):
         assert bot.eyes.own_changes == 2
         seen = await asyncio.to_thread(bot.client.fetch_order, oid, PAIR)
         assert seen["filled"] == pytest.approx(0.3)
-        assert bot.sent["orderStatus"] == 0
+        fills = await asyncio.to_thread(bot.client.fetch_my_trades, PAIR, bot.began_ms)
+        assert [one["amount"] for one in fills] == [0.1, 0.2]
+        assert not bot.sent.keys() & {"orderStatus", "userFills", "userFillsByTime"}
 
 
 async def test_a_fill_while_the_connection_is_down_is_not_lost(running, scripted):
@@ -213,9 +229,9 @@ async def test_a_message_lost_on_a_healthy_connection_is_noticed(running, script
         await asyncio.to_thread(bot.client.fetch_order, oid, PAIR)
         gateway.set_fault(DroppedMessages(channels=(lost,)))
         bot.sent.clear()
-        before = bot.eyes.changes
+        before = bot.eyes.own_changes
         market.trade(3000.0, 0.5, -1)
-        await scripted.until(lambda: bot.eyes.changes > before)
+        await scripted.until(lambda: bot.eyes.own_changes > before)
         order = await asyncio.to_thread(bot.client.fetch_order, oid, PAIR)
         assert (order["status"], order["filled"]) == ("closed", 0.5)
         assert bot.sent["orderStatus"] == 1

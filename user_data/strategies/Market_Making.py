@@ -17,7 +17,13 @@ from pandas import DataFrame
 
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import AdvancedMMError, InputError
-from advanced_mm.eyes import BackgroundEyes, Eyes, LoopWait
+from advanced_mm.eyes import (
+    OLDEST_BOOK_SECONDS,
+    BackgroundEyes,
+    Eyes,
+    LoopWait,
+    takes_over_pacing,
+)
 from advanced_mm.instruments import coin_of_market
 from advanced_mm.journal import JOURNAL_FOLDER, JournalWriter
 from advanced_mm.markets.candle_notes import CandleNotes
@@ -121,7 +127,8 @@ class Market_Making(IStrategy):
         self._feeds: dict[str, ParameterFeed | HistoryFeed] = {}
         self._quoters: dict[str, tuple[object, Quoter]] = {}
         """By pair, with what its settings depend on."""
-        self._touches: dict[str, tuple[datetime, Touch]] = {}
+        self._touches: dict[str, tuple[datetime, Touch, int | None]] = {}
+        """By pair, with when it was seen, and what the websocket had told by then."""
         self._books: dict[str, Any] = {}
         self._decisions: dict[str, Quote | Refusal] = {}
         self._volatility: dict[str, LongVolatility] = {}
@@ -219,7 +226,7 @@ class Market_Making(IStrategy):
         exchange = self.dp._exchange  # Freqtrade has no public access to it
         eyes = self._open_eyes(exchange) if self.settings.own_stream else None
         spare_requests(exchange, self._bad_rows, eyes)
-        if self.config.get("internals", {}).get("process_throttle_secs") == 0:
+        if takes_over_pacing(self.config):
             self._wait = LoopWait(eyes)
         if self.config["runmode"] == RunMode.LIVE:
             self.order_time_in_force = {"entry": "ALO", "exit": "ALO"}
@@ -238,6 +245,8 @@ class Market_Making(IStrategy):
 
     def _open_eyes(self, exchange: Any) -> Eyes:
         """Connect to the websocket that Freqtrade's own client would use, and listen."""
+        newest = min(self.settings.max_book_age_seconds, OLDEST_BOOK_SECONDS)
+        self.settings = self.settings.model_copy(update={"max_book_age_seconds": newest})
         user = self._account(exchange)
         eyes = Eyes(self._configured_coins(), user)
         self._stream = BackgroundEyes(exchange._api_async.urls["api"]["ws"]["public"], eyes)
@@ -294,7 +303,11 @@ class Market_Making(IStrategy):
         ):
             self.unlock_reason("Auto lock")
         if self._log.journal is not None:
-            self._tell_journal(self._log.journal, current_time)
+            trades = Trade.get_open_trades()
+            coins = self._traded_coins(trades)
+            if self._stream is not None:
+                self._stream.eyes.watch(coins.values())
+            self._tell_journal(self._log.journal, coins, trades, current_time)
         if current_time == self._last_candle and self.config["runmode"] == RunMode.BACKTEST:
             for line in self._log.counts():
                 logger.info("not quoting: %s times", line)
@@ -339,8 +352,10 @@ class Market_Making(IStrategy):
                     wanted = wanted_of(self._entry_asked(pair, trade))
                 price = order.safe_placement_price
                 age = (now - order.order_date_utc).total_seconds()
-                crossed = touch.ask <= price if order.ft_order_side == "buy" else touch.bid >= price
                 quoter = self._quoters[pair][1]
+                if self._wait is not None:
+                    self._wait.look_after(quoter.settings.min_quote_age_seconds - age)
+                crossed = touch.ask <= price if order.ft_order_side == "buy" else touch.bid >= price
                 if crossed or quoter.is_outdated(price, age, _on_its_side(order, wanted)):
                     return str(order.order_id)
         return None
@@ -349,24 +364,27 @@ class Market_Making(IStrategy):
         """Write down what is held, where the inventory is shared with another bot."""
         if self._inventories.legs is None:
             return
-        trades = {trade.pair: trade for trade in Trade.get_open_trades()}
-        coins: dict[str, Any] = {}
-        for pair in {*self.dp.current_whitelist(), *trades}:
-            with contextlib.suppress(AdvancedMMError):
-                coins[self._coin(pair)] = trades.get(pair)
+        trades = Trade.get_open_trades()
+        held = {trade.pair: trade for trade in trades}
+        coins = {coin: held.get(pair) for pair, coin in self._traded_coins(trades).items()}
         certain = self._live is None or not self._live.in_doubt
         self._inventories.tell(coins, self._unit_stake, certain=certain)
 
-    def _tell_journal(self, journal: TradeJournal, now: datetime) -> None:
-        trades = Trade.get_open_trades()
+    def _traded_coins(self, trades: list[Trade]) -> dict[str, str]:
+        """Return by pair the coins that the pair list allows now, and those held."""
         coins = {}
-        for pair in {*self.dp.current_whitelist(), *(trade.pair for trade in trades)}:
+        for pair in sorted({*self.dp.current_whitelist(), *(trade.pair for trade in trades)}):
             with contextlib.suppress(AdvancedMMError):
                 coins[pair] = self._coin(pair)
+        return coins
+
+    def _tell_journal(
+        self, journal: TradeJournal, coins: dict[str, str], trades: list[Trade], now: datetime
+    ) -> None:
         if journal.look_is_due:
             for pair in coins:
                 with contextlib.suppress(AdvancedMMError, ExchangeError):
-                    self._touch(pair, now)
+                    self._touch(pair, now, [trade for trade in trades if trade.pair == pair])
         journal.at_loop(coins, trades)
 
     def _dry_money(self) -> float:
@@ -451,7 +469,9 @@ class Market_Making(IStrategy):
         """
         if trade is not None:
             return self._adjusted_price(pair, trade, current_time, proposed_rate)
-        decision = self._decide(pair, lambda: self._entry_asked(pair), current_time, proposed_rate)
+        decision = self._decide(
+            pair, lambda: self._entry_asked(pair), current_time, proposed_rate, []
+        )
         return decision.price if isinstance(decision, Quote) else proposed_rate
 
     def custom_stake_amount(
@@ -505,7 +525,7 @@ class Market_Making(IStrategy):
         A backtest replaces quotes by ``adjust_order_price``: it opens no other trade that minute.
         """
         return self._trading and self._is_outdated(
-            pair, lambda: self._entry_asked(pair, trade), order, current_time
+            pair, lambda: self._entry_asked(pair, trade), order, current_time, trade
         )
 
     # ---- several units
@@ -531,7 +551,7 @@ class Market_Making(IStrategy):
         if _stopped(trade, current_exit_rate):
             return None
         decision = self._decide(
-            pair, lambda: self._entry_asked(pair, trade), current_time, current_rate
+            pair, lambda: self._entry_asked(pair, trade), current_time, current_rate, [trade]
         )
         if isinstance(decision, Refusal):
             return None
@@ -648,7 +668,9 @@ class Market_Making(IStrategy):
         """Cancel outdated exit quotes as for entries; leave market orders (the stop) alone."""
         if order.order_type != "limit" or not self._trading:
             return False
-        return self._is_outdated(pair, lambda: self._exit_asked(pair, trade), order, current_time)
+        return self._is_outdated(
+            pair, lambda: self._exit_asked(pair, trade), order, current_time, trade
+        )
 
     def adjust_order_price(
         self,
@@ -670,7 +692,7 @@ class Market_Making(IStrategy):
         if self._trading or order is None or order.order_type != "limit":
             return current_order_rate
         asked = self._entry_asked(pair, trade) if is_entry else self._exit_asked(pair, trade)
-        wanted = self._decide(pair, lambda: asked, current_time, proposed_rate)
+        wanted = self._decide(pair, lambda: asked, current_time, proposed_rate, [trade])
         if isinstance(wanted, Refusal):
             return None
         age = (current_time - order.order_date_utc - SENT_AFTER_LOOK).total_seconds()
@@ -703,12 +725,19 @@ class Market_Making(IStrategy):
         return stake * self.settings.unit_share
 
     def _decide_exit(self, pair: str, trade: Trade, now: datetime, rate: float) -> Quote | Refusal:
-        return self._decide(pair, lambda: self._exit_asked(pair, trade), now, rate)
+        return self._decide(pair, lambda: self._exit_asked(pair, trade), now, rate, [trade])
 
     def _decide(
-        self, pair: str, ask: Callable[[], Asked], now: datetime, rate: float
+        self,
+        pair: str,
+        ask: Callable[[], Asked],
+        now: datetime,
+        rate: float,
+        trades: list[Trade],
     ) -> Quote | Refusal:
         """Return the quoter's decision; any error is a refusal and replaces the last decision.
+
+        ``trades`` are the pair's open ones: to ask the database again takes longer than all else.
 
         Exceptions must not propagate: Freqtrade swallows them and continues with its defaults, so
         the order would keep resting and the last decision would remain in force.
@@ -717,7 +746,7 @@ class Market_Making(IStrategy):
         try:
             grid = self._grid(pair)
             if self._candles is None:
-                touch = self._touch(pair, now)
+                touch = self._touch(pair, now, trades)
             else:
                 touch, now = self._candles.see(self._feed(pair), grid, rate, now)
             asked = ask()
@@ -749,16 +778,17 @@ class Market_Making(IStrategy):
         return self._live.entry(pair, side, touch, tick, wanted)
 
     def _is_outdated(
-        self, pair: str, ask: Callable[[], Asked], order: Order, now: datetime
+        self, pair: str, ask: Callable[[], Asked], order: Order, now: datetime, trade: Trade
     ) -> bool:
         resting = order.safe_placement_price
-        wanted = _on_its_side(order, self._decide(pair, ask, now, resting))
+        wanted = _on_its_side(order, self._decide(pair, ask, now, resting, [trade]))
         age = (now - order.order_date_utc).total_seconds()
         outdated = isinstance(wanted, Refusal) or self._quoters[pair][1].is_outdated(
             resting, age, wanted
         )
-        if outdated and self._log.journal is not None:
-            self._log.journal.will_cancel(str(order.order_id), resting, wanted)
+        if self._log.journal is not None:
+            tell = self._log.journal.will_cancel if outdated else self._log.journal.kept
+            tell(str(order.order_id), resting, wanted)
         return outdated
 
     def _confirm(self, pair: str, rate: float, now: datetime, position: float) -> bool:
@@ -810,10 +840,13 @@ class Market_Making(IStrategy):
         values = [parameter.value for parameter in self._parameters_searched.values()]
         # Within 1% the least depth in the quote currency stays: with it the problem is solved anew.
         level = round(100 * math.log(mid)) if self.min_depth_bp.value else 0
-        key = (*values, level, alone)
+        wakes = self._wait is not None and self._stream is not None and self._stream.eyes.healthy
+        key = (*values, level, alone, wakes)
         if pair not in self._quoters or self._quoters[pair][0] != key:
             settings = self.tuned_settings(math.exp(level / 100))
             settings = settings.alone() if alone else settings
+            if not wakes:  # quotes are looked at by the clock, and grow older
+                settings = settings.model_copy(update={"own_stream": False})
             self._quoters[pair] = (key, Quoter(settings, self._feed(pair), grid))
         return self._quoters[pair][1]
 
@@ -865,15 +898,19 @@ class Market_Making(IStrategy):
         # Freqtrade rounds orders to the precision at the time it loaded the markets.
         return PriceGrid(int(market["info"]["szDecimals"]), float(market["precision"]["price"]))
 
-    def _touch(self, pair: str, now: datetime) -> Touch:
-        """Return the best bid and offer, asked for at most every quarter of a second."""
-        asked = self._touches.get(pair)
-        seen = self._stream is not None and self._stream.eyes.healthy
-        if not seen and asked is not None and timedelta(0) <= now - asked[0] < BOOK_REUSE:
-            return asked[1]
+    def _touch(self, pair: str, now: datetime, trades: list[Trade]) -> Touch:
+        """Return the best bid and offer, asked for at most every quarter of a second.
+
+        What the websocket tells is looked at again as soon as it has changed.
+        """
+        eyes = None if self._stream is None else self._stream.eyes
+        seen = None if eyes is None or not eyes.healthy else eyes.changes
+        known = self._touches.get(pair)
+        if known is not None and timedelta(0) <= now - known[0] < BOOK_REUSE and seen == known[2]:
+            return known[1]
         book = self.dp.orderbook(pair, 20)
-        touch = touch_of(pair, book, self._own_sizes(pair, Trade.get_open_trades()))
-        self._touches[pair] = (now, touch)
+        touch = touch_of(pair, book, self._own_sizes(pair, trades))
+        self._touches[pair] = (now, touch, seen)
         self._books[pair] = book
         if self._log.journal is not None:
             self._log.journal.saw(self._coin(pair), touch)

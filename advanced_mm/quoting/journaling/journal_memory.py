@@ -2,6 +2,7 @@
 
 import functools
 import logging
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -46,15 +47,24 @@ def harmless(method: Callable[Concatenate[Self, P], None]) -> Callable[Concatena
 
 @dataclass
 class SentQuote:
-    """An order that was sent to rest; ``why`` it will have ended."""
+    """An order that was sent to rest; ``why`` it will have ended.
+
+    ``right_ms`` are the times of the looks that found its price right, the first that decided it.
+    """
 
     coin: str
     side: Side
     size: float
     sent_ms: int
+    right_ms: list[int]
     why: str = "cancelled by Freqtrade"
     filled: float = 0.0
     ended: bool = False
+
+    def age_at(self, time_ms: int) -> float:
+        """Seconds since the last look by then that found its price right."""
+        before = bisect_right(self.right_ms, time_ms) - 1
+        return max(0.0, (time_ms - self.right_ms[max(before, 0)]) / 1000)
 
 
 @dataclass
@@ -155,6 +165,7 @@ class JournalMemory:
                 fee=fill.fee,
                 liquidity=liquidity,
                 rested_seconds=rested,
+                age_seconds=None if quote is None else quote.age_at(fill.time_ms),
                 mid=None if touch is None else touch.mid,
                 bid=None if touch is None else touch.bid,
                 ask=None if touch is None else touch.ask,

@@ -94,6 +94,14 @@ class SentQuotes:
         else:
             quote.why = f"replaced: {abs(resting - wanted.price) / wanted.tick:.1f} ticks off"
 
+    def kept(self, order: str, resting: float, wanted: Quote | Refusal) -> None:
+        """Freqtrade leaves an order at that price; where it is the wanted one, it is as if new."""
+        quote = self.memory.sent.get(order)
+        if quote is None or isinstance(wanted, Refusal):
+            return
+        if abs(resting - wanted.price) <= wanted.tick / 2:
+            quote.right_ms.append(self.memory.now_ms())
+
     def booked(self, order: str, filled: float, *, whole: bool) -> None:
         """Freqtrade has booked an order's end of which something was filled."""
         quote = self.memory.sent.get(order)
@@ -128,7 +136,9 @@ class SentQuotes:
         name = str(made["id"])
         size = float(made.get("amount") or self._rounded(order))
         price = float(made.get("price") or order["rate"])
-        self.memory.remember(name, SentQuote(going.coin, going.side, size, sent_ms))
+        self.memory.remember(
+            name, SentQuote(going.coin, going.side, size, sent_ms, [going.time_ms])
+        )
         self.memory.writer.record(replace(going, order=name, size=size, price=price))
         self.memory.quoting_again(going.coin)
 
@@ -141,7 +151,7 @@ class SentQuotes:
         self._unnamed += 1
         name, size = f"refused-{sent_ms}-{self._unnamed}", self._rounded(order)
         self.memory.writer.record(replace(going, order=name, size=size))
-        quote = SentQuote(going.coin, going.side, size, sent_ms)
+        quote = SentQuote(going.coin, going.side, size, sent_ms, [going.time_ms])
         self._end(name, quote, str(error)[:200], "refused")
 
     def _rounded(self, order: Mapping[str, Any]) -> float:

@@ -114,6 +114,11 @@ class TradeJournal:
         self._quotes.will_cancel(order, resting, wanted)
 
     @harmless
+    def kept(self, order: str, resting: float, wanted: Quote | Refusal) -> None:
+        """A look at an order, which rests at that price, has left it there."""
+        self._quotes.kept(order, resting, wanted)
+
+    @harmless
     def order_filled(self, coin: str, trade: Any, order: Any) -> None:
         """Freqtrade has booked an order that filled, in whole or in part."""
         filled = float(order.safe_filled)

@@ -169,11 +169,30 @@ def test_a_fill_is_the_venue_s_own_and_told_once(bench):
     assert (first.fill, first.order, first.size, first.fee) == ("100", "1", 0.4, 0.45)
     assert (second.fee, second.position_after, second.liquidity) == (-0.1, 1.0, "maker")
     assert (first.rested_seconds, first.mid, first.bid) == (2.5, 3000.0, 2999.9)
+    assert first.age_seconds == 2.5
     (quote,) = journal.events(QuoteSent)
     assert (quote.size, quote.queue_ahead, quote.price) == (1.0001, 5.0, 2999.0)
     assert [one.what for one in journal.events(Look)] == ["start", "minute", "end"]
     assert cash_of(journal) == pytest.approx(bench.venue.cash, abs=1e-9)
     assert journal.events(Look)[-1].mark == 3000.0
+
+
+def test_a_quote_found_right_again_is_as_if_new(bench):
+    """Its age counts from the last look before the fill that wanted the price it has."""
+    bench.loop()
+    bench.quote()
+    for wanted in (2999.0, 2999.04, 2999.1):  # the last is a tick off, though it is kept
+        bench.venue.now_ms += 1000
+        found = Quote("bid", 0, wanted, 3000.0, 1.0, 0.1, "r1", edge=0.2)
+        bench.journal.kept("1", 2999.0, found)
+    bench.venue.now_ms += 500
+    bench.venue.fill(1.0, 2999.0)
+    bench.venue.now_ms += 100
+    bench.journal.kept("1", 2999.0, Quote("bid", 0, 2999.0, 3000.0, 1.0, 0.1, "r1"))  # too late
+    bench.booked("1", 1.0)
+    bench.loop()
+    (fill,) = bench.end().events(Fill)
+    assert (fill.rested_seconds, fill.age_seconds) == (3.5, 1.5)
 
 
 def test_what_ended_in_part_says_so(bench):
