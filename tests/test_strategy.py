@@ -734,7 +734,9 @@ def test_where_nothing_may_be_added_what_is_held_is_offered(build, make_set, tmp
     assert price > well - 5  # at the depth that the offer would have, not at the touch
     assert leave(strategy, layers(1.0)) == "optimal_depth"
     publish(tmp_path, make_set, "r3")
-    strategy._live = SimpleNamespace(entry=lambda *asked: Refusal("an order is in doubt"))
+    strategy._live = SimpleNamespace(
+        entry=lambda *asked: Refusal("an order is in doubt"), fee=SimpleNamespace(rate=None)
+    )
     assert enter(strategy)[1:] == (0.0, False)
     assert adjust(strategy, layers(2.0))[0] == "sell"
     (tmp_path / "kappa.json").unlink()
@@ -1000,6 +1002,7 @@ def test_the_switch_is_refreshed_only_while_a_book_is_seen(build, monkeypatch):
     strategy._live = SimpleNamespace(
         at_loop=lambda pairs, trades, healthy: seen.append(healthy),
         entry=lambda pair, side, touch, tick, decision: decision,
+        fee=SimpleNamespace(rate=None, look=lambda configured: None),
     )
     now = datetime.now(UTC)
     strategy.bot_loop_start(now)
@@ -1093,7 +1096,7 @@ def live(build, monkeypatch):
         tolerant = SimpleNamespace(tolerance_percent=lambda configured: loss)
         strategy._live = SimpleNamespace(
             moves=Moves(fault), budget=tolerant, entry=entry, fee=SimpleNamespace(rate=None),
-            close=lambda: None,
+            close=lambda: None, lift_switch=lambda: None,
         )  # fmt: skip
         bot = SimpleNamespace(state=SimpleNamespace(name=state))
         strategy.dp._DataProvider__rpc = SimpleNamespace(_rpc=SimpleNamespace(_freqtrade=bot))

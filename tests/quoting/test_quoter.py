@@ -74,7 +74,7 @@ def test_a_round_trip_that_does_not_pay_its_fees_is_refused_whatever_the_edge(
     """Optimal depths do, unless they are cut; the limit on the edge is off."""
     maker = quoter(make_set(), min_edge_bp=None)
     for depth, quoted in ((0.46, True), (0.44, False)):  # a fee is 0.45
-        monkeypatch.setattr(maker, "_depth", lambda *_, depth=depth: depth)
+        monkeypatch.setattr(maker, "_depth", lambda *_, depth=depth, **__: depth)
         assert isinstance(maker.entry("bid", 0, TOUCH, NOW), Quote) is quoted
     assert maker.entry("bid", 0, TOUCH, NOW).reason.startswith("narrow spread: a round trip")
 
