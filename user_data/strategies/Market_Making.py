@@ -892,14 +892,19 @@ class Market_Making(IStrategy):
         resting = order.safe_placement_price
         wanted = _on_its_side(trade, order, self._decide(pair, ask, now, resting, [trade]))
         age = (now - order.order_date_utc).total_seconds()
+        tolerance = 0.0
         if isinstance(wanted, Refusal):
             outdated = not wanted.keeps_resting
         else:
             quoter = self._quoters[pair][1]
-            outdated = quoter.is_outdated(resting, age, wanted, self._tolerance(quoter))
+            tolerance = self._tolerance(quoter)
+            outdated = quoter.is_outdated(resting, age, wanted, tolerance)
         if self._log.journal is not None:
-            tell = self._log.journal.will_cancel if outdated else self._log.journal.kept
-            tell(str(order.order_id), resting, wanted)
+            name = str(order.order_id)
+            if outdated:
+                self._log.journal.will_cancel(name, resting, wanted)
+            else:
+                self._log.journal.kept(name, resting, wanted, tolerance)
         return outdated and not (isinstance(wanted, Quote) and self._moves(trade, order, wanted))
 
     def _moves(self, trade: Trade, order: Order, wanted: Quote) -> bool:
