@@ -214,7 +214,7 @@ class SentQuotes:
 
 
 def _purpose(quote: Quote) -> Purpose:
-    if quote.inventory == 0:
+    if quote.is_entry:
         return "entry"
     return "at_touch" if quote.calibration_id is None else "exit"
 
