@@ -613,6 +613,18 @@ def test_skipped_rows_are_logged_once_a_minute(build, caplog):
     assert told[-1].startswith("121 bad fills rows")
 
 
+def test_what_the_journal_is_told_the_chart_and_the_entry_tag_show(build):
+    strategy = build()
+    strategy.bot_start()
+    price, _, agreed = enter(strategy)
+    assert agreed
+    send(strategy, price)
+    strategy.ft_bot_cleanup()
+    sent = strategy._surfaces.chart.sent("ETH", "o1")
+    assert sent.price == price
+    assert strategy._surfaces.entry_tag("ETH") == sent.regime != ""
+
+
 def test_a_unit_below_three_minimums_is_not_traded(build):
     strategy = build()
     now = datetime.now(UTC)
