@@ -168,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _changed(settings: Settings, options: argparse.Namespace) -> Settings:
     """Return the settings with what the command line says otherwise."""
-    changes: dict[str, float | int | str] = {}
+    changes: dict[str, float | int | str | None] = {}
     if options.fair_price is not None:
         changes["fair_price"] = options.fair_price
     if options.fee_bp is not None:
@@ -177,6 +177,8 @@ def _changed(settings: Settings, options: argparse.Namespace) -> Settings:
         low, _, high = options.inventory.partition(":")
         try:
             changes |= {"q_min": int(low), "q_max": int(high)}
+            if settings.inventory_mode is not None:  # it would contradict the bounds asked for
+                changes |= {"inventory_mode": None, "leg": None, "sides": "both", "size": None}
         except ValueError:
             raise InputError(
                 f"--inventory {options.inventory!r} must be LOW:HIGH in whole units, such as 0:1"

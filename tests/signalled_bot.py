@@ -22,6 +22,9 @@ from advanced_mm import orderly_exit
 from advanced_mm.orderly_exit import OrderlyExit, interruptible
 
 PATIENCE_SECONDS = 0.3
+THROTTLE_SECONDS = 0.5
+"""From loop to loop. On a busy machine a loop takes a while; the rest of this is idle, so that a
+signal put off within the loop ends the bot before the next."""
 
 
 def terminated(number, frame):
@@ -98,7 +101,10 @@ def once(action):
     return lambda *_: left.pop()() if left else None
 
 
-def run(path, change=lambda bot: None, *, orderly=True, hook=None, in_hook=interrupt):
+def run(
+    path, change=lambda bot: None, *, orderly=True, hook=None, in_hook=interrupt,
+    throttle=THROTTLE_SECONDS,
+):  # fmt: skip
     """Run until the interrupt and through the clean-up, as ``freqtrade trade`` does."""
     open_books(path)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -109,7 +115,7 @@ def run(path, change=lambda bot: None, *, orderly=True, hook=None, in_hook=inter
     logging.getLogger().handlers = [log]
     worker = Worker.__new__(Worker)
     worker.freqtrade = bot = Bot()
-    worker._config, worker._throttle_secs, worker._sd_notify = None, 0.05, None
+    worker._config, worker._throttle_secs, worker._sd_notify = None, throttle, None
     worker._heartbeat_interval, worker._heartbeat_msg = 0, 0
     worker._init = lambda reconfig: setattr(bot, "state", State.RUNNING)
     change(bot)
@@ -215,7 +221,7 @@ def main(folder):
         "at_once_again": {"hook": "commit", "change": told_at_once_again},
         "reloading": {"change": told_while_reloading},
         "hanging": {"change": hangs},
-        "slow_commit": {"hook": "commit", "in_hook": told_and_slow},
+        "slow_commit": {"hook": "commit", "in_hook": told_and_slow, "throttle": 3.0},
         "waiting": {"change": waits},
     }
     ends = {name: run(folder / f"{name}.sqlite", **case) for name, case in cases.items()}

@@ -233,6 +233,7 @@ NEEDS = {
     "an account": [
         f"freqtrade trade --strategy Market_Making {LIVE}",
         f"freqtrade trade --strategy Market_Making {LIVE} --config user_data/config.testnet.json",
+        f"freqtrade trade --strategy Market_Making {LIVE} --config user_data/config.long.json",
         "freqtrade trade --strategy Market_Making --strategy-path user_data/strategies "
         f"--userdir user_data/short {LIVE} --config user_data/config.short.json",
         "export FREQTRADE__EXCHANGE__CCXT_CONFIG__OPTIONS__subAccountAddress=0x…",

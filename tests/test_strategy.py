@@ -1,5 +1,6 @@
 """The strategy: Freqtrade's callbacks, where a wrong default would cost money."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,7 +29,8 @@ from advanced_mm.journal import (
 from advanced_mm.parameter_files import ParameterFiles
 from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
 from advanced_mm.price_grid import PriceGrid
-from advanced_mm.quoting import Quote, Quoter
+from advanced_mm.quoting import Quote, Quoter, Refusal
+from advanced_mm.quoting.legs import Held, Legs
 
 ROOT = Path(__file__).parents[1]
 PAIR = "ETH/USDC:USDC"
@@ -356,6 +358,10 @@ def test_inventories_one_bot_cannot_hold_are_refused_at_start(build):
         build(q_min=-3, q_max=3)
     with pytest.raises(OperationalException, match="fee_rate = 7"):
         build(fee_rate=7)
+    with pytest.raises(OperationalException, match=r"market_making\.leg = null"):
+        build(inventory_mode="two_legs")
+    with pytest.raises(OperationalException, match="replay recorded ticks"):
+        build(runmode=RunMode.BACKTEST, inventory_mode="layered", q_max=2)
 
 
 def test_without_parameters_nothing_is_opened_and_entries_are_cancelled(build, tmp_path):
@@ -647,6 +653,220 @@ def test_a_quote_is_left_to_rest_and_then_replaced(build):
     assert not strategy.check_entry_timeout(PAIR, trade(), order(price, age=60), now)
 
 
+# ---- several units
+
+
+LAYERED = {
+    "inventory_mode": "layered",
+    "q_max": 3,
+    "compensate_drift": False,
+    "risk_aversion": 0.06,
+}
+
+
+def layers(amount, open_orders=(), unit=1.0, **changes):
+    """A trade as it stands in Freqtrade's books: its first entry asked for one unit."""
+    first = SimpleNamespace(ft_order_side="buy", ft_amount=unit, safe_filled=min(unit, amount))
+    values = {
+        "amount": amount, "stake_amount": 3000.0 * amount, "entry_side": "buy", "leverage": 1.0,
+        "orders": [first, *open_orders], "open_rate": 3000.0,
+    }  # fmt: skip
+    return SimpleNamespace(**{**vars(trade(open_orders=open_orders)), **values, **changes})
+
+
+def adjust(strategy, held, bid=2999.9, ask=3000.1):
+    """Ask as Freqtrade does: by how much, then at which price; None where nothing is sent."""
+    now = datetime.now(UTC)
+    asked = strategy.adjust_trade_position(
+        held, now, bid, 0.0, 11.0, 9000.0, current_entry_rate=bid, current_exit_rate=ask,
+        current_entry_profit=0.0, current_exit_profit=0.0,
+    )  # fmt: skip
+    if asked is None:
+        return None
+    stake, tag = asked
+    if stake > 0:
+        price = strategy.custom_entry_price(PAIR, held, now, bid, tag, "long")
+        return "buy", price, stake / price
+    price = strategy.custom_exit_price(PAIR, held, now, ask, 0.0, tag)
+    return "sell", price, -stake * held.amount / held.stake_amount
+
+
+def publish(tmp_path, make_set, name="r2", **changes):
+    now = datetime.now(UTC)
+    ParameterFiles(tmp_path).publish(
+        {"ETH": make_set(name, published_at=now, fitted_at=now, **changes)}
+    )
+
+
+FALLING = {"lambda_plus": 0.7, "lambda_minus": 1.0}
+"""The drift of the market orders is downwards: the model holds as little as it may."""
+
+
+def test_units_are_added_up_to_the_limit_while_the_model_says_so(build):
+    strategy = build(**LAYERED)
+    assert strategy.position_adjustment_enable
+    price, stake, agreed = enter(strategy)
+    assert (stake, agreed) == (3000.0, True)  # a third of the stake
+    assert price < 2999.9
+    for held in (1.0, 2.0):
+        side, price, amount = adjust(strategy, layers(held))
+        assert (side, amount) == ("buy", pytest.approx(1.0))
+        assert price < 2999.9
+        assert leave(strategy, layers(held)) is None
+    side, price, amount = adjust(strategy, layers(3.0))
+    assert (side, amount) == ("sell", pytest.approx(1.0))
+    assert price > 3000.1
+
+
+def test_units_are_offered_one_by_one_and_the_last_as_a_whole(build, make_set, tmp_path):
+    strategy = build(**LAYERED)
+    publish(tmp_path, make_set, **FALLING)
+    for held in (3.0, 2.2, 1.6):
+        side, price, amount = adjust(strategy, layers(held))
+        assert (side, amount) == ("sell", pytest.approx(1.0))
+        assert price >= 3000.0  # eager to sell, yet it takes nothing
+        assert leave(strategy, layers(held)) is None
+    for held in (1.4, 1.0, 0.3):
+        assert adjust(strategy, layers(held)) is None
+        assert leave(strategy, layers(held)) == "optimal_depth"
+    now = datetime.now(UTC)
+    ask = strategy.custom_exit_price(PAIR, layers(1.0), now, 3000.1, 0.0, "optimal_depth")
+    assert ask > 3000.1
+    ask = strategy.confirm_trade_exit(
+        PAIR, layers(1.0), "limit", 1.0, ask, "GTC", "optimal_depth", now
+    )
+    assert ask is True
+
+
+def test_one_order_rests_at_a_time_and_makes_way_when_the_other_side_is_worth_more(
+    build, make_set, tmp_path
+):
+    strategy = build(**LAYERED)
+    _, price, _ = adjust(strategy, layers(1.0))
+    resting = SimpleNamespace(**vars(order(price)), ft_amount=1.0, safe_filled=0.0)
+    held, now = layers(1.0, [resting]), datetime.now(UTC)
+    assert adjust(strategy, held) is None
+    assert leave(strategy, held) is None
+    assert not strategy.check_entry_timeout(PAIR, held, resting, now)
+    assert strategy._caller([held]) is None
+    publish(tmp_path, make_set, **FALLING)
+    assert strategy.check_entry_timeout(PAIR, held, resting, now)
+    assert strategy._caller([held]) == (PAIR, "o1")
+    assert leave(strategy, layers(1.0)) == "optimal_depth"
+
+
+def test_where_nothing_may_be_added_what_is_held_is_offered(build, make_set, tmp_path):
+    """Toxic, without parameters, on an account in doubt: entries go, orders that reduce stay."""
+    strategy = build(**LAYERED)
+    side, well, _ = adjust(strategy, layers(3.0))
+    publish(tmp_path, make_set, epsilon_fill_minus=5.0)
+    assert enter(strategy)[1:] == (0.0, False)
+    side, price, amount = adjust(strategy, layers(2.0))
+    assert (side, amount) == ("sell", pytest.approx(1.0))
+    assert price > well - 5  # at the depth that the offer would have, not at the touch
+    assert leave(strategy, layers(1.0)) == "optimal_depth"
+    publish(tmp_path, make_set, "r3")
+    strategy._live = SimpleNamespace(
+        entry=lambda *asked: Refusal("an order is in doubt"), fee=SimpleNamespace(rate=None)
+    )
+    assert enter(strategy)[1:] == (0.0, False)
+    assert adjust(strategy, layers(2.0))[0] == "sell"
+    (tmp_path / "kappa.json").unlink()
+    assert adjust(strategy, layers(2.0)) == ("sell", 3000.1, pytest.approx(1.0))
+
+
+def test_an_addition_and_a_partial_offer_are_told_to_the_journal(build, make_set, tmp_path):
+    """Freqtrade asks for no consent to either."""
+    strategy = build(**LAYERED)
+    strategy.bot_start()
+    _, bid, amount = adjust(strategy, layers(1.0))
+    send(strategy, bid, amount=amount)
+    publish(tmp_path, make_set, **FALLING)
+    _, ask, amount = adjust(strategy, layers(2.0))
+    send(strategy, ask, side="sell", amount=amount)
+    bought, sold = journal_of(strategy).events(QuoteSent)
+    assert (bought.purpose, bought.units, bought.inventory) == ("entry", 1, 1.0)
+    assert (sold.purpose, sold.units, sold.inventory) == ("exit", 2, 2.0)
+
+
+def test_beyond_the_stop_nothing_is_added_either(build):
+    strategy = build(**LAYERED)
+    assert adjust(strategy, layers(1.0), bid=2840.0, ask=2840.1) is None
+
+
+def test_an_offer_that_has_become_an_addition_is_not_sent(build, make_set, tmp_path):
+    """Between the exit and its price the model may have changed its mind."""
+    strategy = build(**LAYERED)
+    publish(tmp_path, make_set, **FALLING)
+    held, now = layers(1.0), datetime.now(UTC)
+    assert leave(strategy, held) == "optimal_depth"
+    publish(tmp_path, make_set, "r3")
+    price = strategy.custom_exit_price(PAIR, held, now, 3000.1, 0.0, "optimal_depth")
+    assert price == 3000.1
+    assert not strategy.confirm_trade_exit(
+        PAIR, held, "limit", 1.0, price, "GTC", "optimal_depth", now
+    )
+
+
+def test_a_unit_is_smaller_in_a_volatile_market_and_no_more_than_the_room(
+    build, make_set, tmp_path
+):
+    strategy = build(**LAYERED)
+    publish(tmp_path, make_set, sigma=0.3)
+    assert enter(strategy)[1] == 3000.0
+    later = datetime.now(UTC) + timedelta(seconds=1)
+    publish(tmp_path, make_set, "r3", sigma=0.7)
+    ParameterFiles(tmp_path).publish(
+        {"ETH": make_set("r4", sigma=0.7, published_at=later, fitted_at=later)}
+    )
+    assert enter(strategy)[1] == pytest.approx(2100.0)
+    assert adjust(strategy, layers(1.0))[2] == pytest.approx(0.7)
+    assert adjust(strategy, layers(2.4))[2] == pytest.approx(0.6)
+
+
+def test_two_legs_quote_the_joint_inventory_and_their_own_when_the_other_is_silent(build, tmp_path):
+    """The depths are those of -1 to 1, which ask less for what both hold too much of."""
+    strategy = build(inventory_mode="two_legs", leg="long")
+    strategy.bot_start()
+    strategy._inventories.legs._clock = lambda: 100.0  # however long the first solution takes
+    other = Legs(tmp_path, "short", clock=lambda: 100.0)
+    alone, _, agreed = enter(strategy)
+    assert agreed
+    prices = {}
+    for units in (0.0, -1.0):
+        for _ in range(2):
+            other._written = None
+            other.tell({"ETH": Held(units)})
+            enter(strategy)
+        prices[units], _, agreed = enter(strategy)
+        assert agreed
+    assert prices[-1.0] > alone > prices[0.0]
+    other.close()
+    assert enter(strategy)[0] == alone
+    strategy.ft_bot_cleanup()
+    assert not (tmp_path / "legs" / "long.json").exists()
+
+
+def test_a_leg_tells_the_other_what_it_holds(build, tmp_path, monkeypatch):
+    monkeypatch.setattr(PairLocks, "get_pair_locks", lambda pair: [])
+    monkeypatch.setattr(Trade, "get_total_closed_profit", lambda: 0.0)
+    strategy = build(inventory_mode="two_legs", leg="long")
+    strategy.config |= {"dry_run_wallet": 10_000, "stake_amount": 3000}
+    strategy.bot_start()
+    strategy.bot_loop_start(datetime.now(UTC))
+    told = tmp_path / "legs" / "long.json"
+    assert json.loads(told.read_text())["coins"] == {"ETH": {"units": 0.0, "stake": 3000.0}}
+    strategy.own_trades = [layers(0.5)]
+    filled = booked("o1", "buy", 3000.0, 0.5)
+    strategy.order_filled(PAIR, held_trade(), filled, datetime.now(UTC))
+    assert json.loads(told.read_text())["coins"] == {"ETH": {"units": 0.5, "stake": 3000.0}}
+
+
+def test_a_backtest_of_a_leg_is_that_of_its_own_side(build):
+    strategy = build(runmode=RunMode.BACKTEST, inventory_mode="two_legs", leg="short")
+    assert (strategy.settings.mode, strategy.can_short) == ("short_only", True)
+
+
 def booked(name, side, price, size, status="closed"):
     """An order in Freqtrade's books."""
     return SimpleNamespace(
@@ -814,6 +1034,7 @@ def test_the_switch_is_refreshed_only_while_a_book_is_seen(build, monkeypatch):
     strategy._live = SimpleNamespace(
         at_loop=lambda pairs, trades, healthy: seen.append(healthy),
         entry=lambda pair, side, touch, tick, decision: decision,
+        fee=SimpleNamespace(rate=None, look=lambda configured: None),
     )
     now = datetime.now(UTC)
     strategy.bot_loop_start(now)
@@ -907,7 +1128,7 @@ def live(build, monkeypatch):
         tolerant = SimpleNamespace(tolerance_percent=lambda configured: loss)
         strategy._live = SimpleNamespace(
             moves=Moves(fault), budget=tolerant, entry=entry, fee=SimpleNamespace(rate=None),
-            close=lambda: None,
+            close=lambda: None, lift_switch=lambda: None,
         )  # fmt: skip
         bot = SimpleNamespace(state=SimpleNamespace(name=state))
         strategy.dp._DataProvider__rpc = SimpleNamespace(_rpc=SimpleNamespace(_freqtrade=bot))

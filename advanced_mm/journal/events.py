@@ -162,8 +162,8 @@ class Fill(Event):
     rested_seconds
         From sending the order to the fill.
     age_seconds
-        From the last look that found its price right, at first the one that decided it, to the
-        fill.
+        From the last look that found its price right, or off by no more than is tolerated, at
+        first the one that decided it, to the fill.
     mid, bid, ask
         The book as the bot last saw it before the fill, without our own orders; None if that
         was more than a minute before or is no longer known. A recording's mid is closer.

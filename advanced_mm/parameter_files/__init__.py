@@ -34,15 +34,24 @@ from advanced_mm.parameter_files.problem import (
     with_measured_age,
     with_value_function,
 )
-from advanced_mm.parameter_files.settings import EpsilonSource, FairPrice, Settings, load_settings
+from advanced_mm.parameter_files.settings import (
+    EpsilonSource,
+    FairPrice,
+    InventoryMode,
+    Leg,
+    Settings,
+    load_settings,
+)
 
 __all__ = [
     "EpsilonEntry",
     "EpsilonSource",
     "FairPrice",
     "FairPriceEntry",
+    "InventoryMode",
     "KappaEntry",
     "LambdaEntry",
+    "Leg",
     "MissingParametersError",
     "MixedParametersError",
     "ParameterEntry",

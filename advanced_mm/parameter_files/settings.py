@@ -11,10 +11,26 @@ from advanced_mm.errors import InputError
 from advanced_mm.instruments import code_of_pair
 from advanced_mm.parameter_files.config import load_config
 
-__all__ = ["BacktestParameters", "EpsilonSource", "FairPrice", "Settings", "load_settings"]
+__all__ = [
+    "BacktestParameters",
+    "EpsilonSource",
+    "FairPrice",
+    "InventoryMode",
+    "Leg",
+    "Settings",
+    "load_settings",
+]
 
 BacktestParameters = Literal["history", "published"]
 FairPrice = Literal["mid", "imbalance"]
+InventoryMode = Literal["long_only", "short_only", "layered", "two_legs"]
+Leg = Literal["long", "short"]
+_MODE_BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
+    "long_only": (0, 1),
+    "short_only": (-1, 0),
+    "two_legs": (-1, 1),
+}
+"""Inventories of a mode; those of ``layered`` are set by ``q_min`` or ``q_max``."""
 LOOK_SECONDS: Final = 1.0
 """Between two looks of a bot that asks over REST."""
 WAY_SECONDS: Final = 0.2
@@ -54,10 +70,38 @@ class Settings(BaseModel):
     terminal_cost: float = Field(
         0.0, ge=0, description="taker cost per unit at the horizon, quote currency"
     )
+    inventory_mode: InventoryMode | None = Field(
+        None,
+        description="what a bot may hold: long_only, short_only, layered (0 to q_max or q_min to 0 "
+        "units, one order at a time), two_legs (two bots share -1 to 1). null: by q_min and q_max",
+    )
+    leg: Leg | None = Field(None, description="which of the two bots of two_legs this is")
     q_min: int = Field(0, ge=-100, le=100, description="lowest inventory the bot can reach, units")
     q_max: int = Field(1, ge=-100, le=100, description="highest inventory the bot can reach, units")
     sides: Literal["both", "one"] = Field(
         "both", description="which quotes rest where both sides could be quoted"
+    )
+    size: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="a unit's share of the stake; null: all of it, with layered divided by the "
+        "most units",
+    )
+    volatile_from: float = Field(
+        2.0, gt=1, le=100, description="volatile: sigma is this many times its average of six hours"
+    )
+    volatile_size: float = Field(
+        0.7, gt=0, le=1, description="factor on the size of entries while the market is volatile"
+    )
+    toxic_size: float = Field(
+        1.0, gt=0, le=1, description="factor on the size of entries while kappa*epsilon_fill >= 1"
+    )
+    inventory_size: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="factor on the size of entries beyond half of the most units (layered)",
     )
     horizon_seconds: float | None = Field(
         None, gt=0, description="rolling horizon; null solves the ergodic problem"
@@ -283,6 +327,52 @@ class Settings(BaseModel):
         None, description="folder of the parameter files; null is user_data"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _bounds_of_the_mode(cls, block: Any) -> Any:
+        """Let ``inventory_mode`` set the bounds, and refuse bounds that are set otherwise."""
+        if not isinstance(block, Mapping) or not isinstance(block.get("inventory_mode"), str):
+            return block
+        mode, bounds = block["inventory_mode"], _MODE_BOUNDS.get(block["inventory_mode"])
+        if mode == "layered":
+            meant: dict[str, Any] = {"sides": "one"}
+            absent = [name for name in ("q_min", "q_max") if name not in block]
+            block = {**block, **dict.fromkeys(absent, 0)}
+        elif bounds is not None:
+            meant = dict(zip(("q_min", "q_max"), bounds, strict=True))
+            if mode == "two_legs":
+                meant["sides"] = "both"
+        else:
+            return block  # no mode: refused with the field itself
+        for name, value in meant.items():
+            if block.get(name, value) != value:
+                raise ValueError(
+                    f"{name} = {block[name]} contradicts inventory_mode = {mode}, which means "
+                    f"{value}: remove one of the two"
+                )
+        return {**block, **meant}
+
+    @model_validator(mode="after")
+    def _mode_is_whole(self) -> Self:
+        least, most = self.q_min, self.q_max
+        if self.inventory_mode == "layered" and not (
+            (least == 0 and most > 1) or (most == 0 and least < -1)
+        ):
+            raise ValueError(
+                f"q_min = {least}, q_max = {most}: inventory_mode = layered holds 0 to q_max units "
+                "or q_min to 0, two at least: set q_max to 2 or more, or q_min to -2 or less"
+            )
+        if self.leg is not None and self.inventory_mode != "two_legs":
+            raise ValueError(
+                f"leg = {self.leg} belongs to inventory_mode = two_legs, not {self.inventory_mode}"
+            )
+        if self.size is not None and self.size * self.layers > 1 + 1e-9:
+            raise ValueError(
+                f"size = {self.size:g} times {self.layers} units is more than the stake: it can be "
+                f"at most {1 / self.layers:g}"
+            )
+        return self
+
     @model_validator(mode="after")
     def _bounds_in_order(self) -> Self:
         if self.q_min >= self.q_max:
@@ -301,6 +391,40 @@ class Settings(BaseModel):
     def greatest_depth(self, mid: float) -> float:
         """Return the greatest distance of a quote at a mid, infinity without a limit."""
         return math.inf if self.max_spread_bp is None else 0.5e-4 * self.max_spread_bp * mid
+
+    @property
+    def mode(self) -> InventoryMode | None:
+        """``inventory_mode``, or what the bounds imply; None for bounds that only a replay has."""
+        if self.inventory_mode is not None:
+            return self.inventory_mode
+        implied: dict[tuple[int, int], InventoryMode] = {(0, 1): "long_only", (-1, 0): "short_only"}
+        return implied.get((self.q_min, self.q_max))
+
+    @property
+    def layers(self) -> int:
+        """The most units that one bot holds."""
+        if self.inventory_mode != "layered":
+            return 1
+        return max(-self.q_min, self.q_max)
+
+    @property
+    def unit_share(self) -> float:
+        """A unit's share of the stake."""
+        return 1 / self.layers if self.size is None else self.size
+
+    @property
+    def sells_first(self) -> bool:
+        """Whether the bot opens its positions by selling."""
+        return self.leg == "short" if self.mode == "two_legs" else self.q_min < 0
+
+    def alone(self) -> Self:
+        """Return the settings of a leg whose other bot is silent: those of its own inventories."""
+        if self.mode != "two_legs":
+            return self
+        mode = "short_only" if self.sells_first else "long_only"
+        low, high = _MODE_BOUNDS[mode]
+        own = {"inventory_mode": mode, "leg": None, "q_min": low, "q_max": high}
+        return self.model_copy(update=own)
 
     @property
     def window_seconds(self) -> float:

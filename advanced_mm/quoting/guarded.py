@@ -4,6 +4,7 @@ from datetime import datetime
 
 from advanced_mm.quoting.edge import Side
 from advanced_mm.quoting.guards import RiskGuards
+from advanced_mm.quoting.inventory import Asked
 from advanced_mm.quoting.quoter import Quote, Quoter, Refusal, Touch
 
 __all__ = ["guarded_decision"]
@@ -13,13 +14,13 @@ def guarded_decision(
     guards: RiskGuards,
     quoter: Quoter,
     coin: str,
-    side: Side,
-    inventory: int,
+    asked: Asked,
+    opening: Side,
     touch: Touch,
     held: float,
     now: datetime,
 ) -> Quote | Refusal:
-    """Return the quote of one side, or why there is none.
+    """Return the quote that is asked for, or why there is none.
 
     Guards act on what opens or enlarges a position. What closes it they leave alone, but they see
     the touch all the same.
@@ -28,18 +29,16 @@ def guarded_decision(
     ----------
     guards, quoter, coin
         Of the coin.
-    side, inventory
-        What would be quoted, and the position in units.
+    asked, opening
+        What would be quoted, and the side on which the bot opens and adds.
     touch, now
         The book, and the time of the look.
     held
         Value of the position, quote currency.
     """
     guards.saw(coin, touch.bid, touch.ask, touch.at)
-    ruling = guards.rule(coin, side, quoter.usual_volatility, held, now)
-    if inventory > 0 if side == "ask" else inventory < 0:
-        return quoter.exit(side, inventory, touch, now)
-    decision = quoter.entry(side, inventory, touch, now, ruling.widen)
-    if isinstance(decision, Quote) and ruling.refusal is not None:
-        return Refusal(ruling.refusal)
+    ruling = guards.rule(coin, opening, quoter.usual_volatility, held, now)
+    decision = asked.of(quoter, touch, now, ruling.widen)
+    if isinstance(decision, Quote) and decision.is_entry and ruling.refusal is not None:
+        return asked.without_entry(quoter, touch, now, Refusal(ruling.refusal))
     return decision

@@ -4,7 +4,7 @@ import logging
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from advanced_mm.errors import AdvancedMMError
@@ -22,6 +22,7 @@ from advanced_mm.parameter_files import (
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting.edge import Side, expected_edge
 from advanced_mm.quoting.guards import narrow_round_trip
+from advanced_mm.quoting.layers import offers_at
 from advanced_mm.quoting.parameter_feed import ParameterSource
 from advanced_mm.quoting.parameter_guards import (
     CLOCK_TOLERANCE_SECONDS,
@@ -113,6 +114,14 @@ class Quote:
         )
         return 1 - there / here if here > 0 else 1.0
 
+    opens: bool | None = None
+    """Whether a fill adds to the bot's own position; None: as the inventory says, from 0."""
+
+    @property
+    def is_entry(self) -> bool:
+        """Whether a fill opens or adds to the bot's own position."""
+        return self.inventory == 0 if self.opens is None else self.opens
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -165,7 +174,7 @@ class Quoter:
         )
         if refusal is not None:
             return Refusal(refusal)
-        quote = self._at_optimal_depth(parameters, side, inventory, touch, widen)
+        quote = self._at_optimal_depth(parameters, side, inventory, touch, widen, opens=True)
         if isinstance(quote, Quote):
             loss = self._too_little(parameters, quote, touch)
             return quote if loss is None else Refusal(loss)
@@ -185,7 +194,7 @@ class Quoter:
             refusal = quote_refusal(parameters, self.settings, now)
             if refusal is not None:
                 return self._at_touch(side, inventory, touch, refusal)
-            quote = self._at_optimal_depth(parameters, side, inventory, touch)
+            quote = self._at_optimal_depth(parameters, side, inventory, touch, opens=False)
         except AdvancedMMError as error:
             return self._at_touch(side, inventory, touch, str(error))
         if isinstance(quote, Refusal):
@@ -207,6 +216,36 @@ class Quoter:
             return quote_refusal(self._feed.latest(), self.settings, now) is None
         except AdvancedMMError:
             return False
+
+    def one_order(
+        self, inventory: int, touch: Touch, now: datetime, widen: float = 1.0
+    ) -> Quote | Refusal:
+        """Quote the one order that may rest at an inventory of several units.
+
+        It rests on the side whose fills are worth more, by the one-sided problem. Where nothing may
+        be added, the position is offered; without one, nothing is quoted.
+        """
+        best = self._better_side(inventory, touch)
+        if inventory == 0:
+            opening: Side = "bid" if self.settings.q_max > 0 else "ask"
+            return self.entry(best or opening, 0, touch, now, widen)
+        closing: Side = "ask" if inventory > 0 else "bid"
+        if best is not None and best != closing:
+            entry = self.entry(best, inventory, touch, now, widen)
+            if isinstance(entry, Quote):
+                return entry
+        return self.exit(closing, inventory, touch, now)
+
+    def _better_side(self, inventory: int, touch: Touch) -> Side | None:
+        """Return the side that the problem rests; None if there is none, or no parameters."""
+        try:
+            depths = self._depths_for(self._feed.latest(), touch.mid)
+        except AdvancedMMError:
+            return None
+        ask, bid = depths.by_inventory.get(inventory, (None, None))
+        if (ask is None) == (bid is None):
+            return None
+        return "bid" if ask is None else "ask"
 
     def is_outdated(
         self,
@@ -261,13 +300,15 @@ class Quoter:
         inventory: int,
         touch: Touch,
         widen: float = 1.0,
+        *,
+        opens: bool,
     ) -> Quote | Refusal:
         if not self.settings.q_min <= inventory <= self.settings.q_max:
             return Refusal(
                 f"inventory {inventory} is outside market_making.q_min = {self.settings.q_min} to "
                 f"q_max = {self.settings.q_max}"
             )
-        depth = self._depth(parameters, side, inventory, touch.mid)
+        depth = self._depth(parameters, side, inventory, touch.mid, closes=not opens)
         if depth is None:
             return Refusal(f"no {side} is quoted at inventory {inventory}")
         depth *= widen
@@ -275,7 +316,7 @@ class Quoter:
             return Refusal(f"a depth of {depth:g} is more than {_DEEPEST:.0%} of the mid")
         most = self.settings.greatest_depth(touch.mid)
         if depth > most:
-            if not (inventory > 0 if side == "ask" else inventory < 0):
+            if opens:
                 return Refusal(
                     f"spread too wide: the optimal depth of {depth / touch.mid * 1e4:.2f} bp is "
                     f"above half of max_spread_bp = {self.settings.max_spread_bp:g}"
@@ -297,6 +338,7 @@ class Quoter:
             calibration_id=parameters.calibration_id,
             edge=expected_edge(parameters, side, abs(price - fair), fee, age),
             fair_price=None if fair == touch.mid else fair,
+            opens=opens,
             widened=widen,
             # What a guard widens is replaced at once: by the model alone it would lose nothing.
             **(self._worth(side, inventory, depth) if widen == 1 else {}),
@@ -305,7 +347,7 @@ class Quoter:
     def _worth(self, side: Side, inventory: int, depth: float) -> dict[str, float]:
         """Return what tells the worth of other depths, as fields of `Quote`."""
         depths = self._depths
-        if depths is None:
+        if depths is None or not depths.h:
             return {}
         p, h = depths.problem, depths.h
         if side == "ask":
@@ -346,7 +388,8 @@ class Quoter:
         least_bp, mid = self.settings.min_edge_bp, entry.mid
         buys = entry.side == "bid"
         closing: Side = "ask" if buys else "bid"
-        depth = self._depth(parameters, closing, entry.inventory + (1 if buys else -1), mid)
+        held = entry.inventory + (1 if buys else -1)
+        depth = self._depth(parameters, closing, held, mid, closes=True)
         fee = self.settings.fee_rate * mid
         narrow = narrow_round_trip(entry.depth, depth or 0.0, fee, mid)
         if narrow is not None or least_bp is None:
@@ -386,15 +429,24 @@ class Quoter:
             depth=abs(touch.mid - price),
             tick=self._grid.tick(touch.mid),
             calibration_id=None,
+            opens=False,
         )
 
     def _depth(
-        self, parameters: ParameterSet, side: Side, inventory: int, mid: float
+        self, parameters: ParameterSet, side: Side, inventory: int, mid: float, *, closes: bool
     ) -> float | None:
         """Return the optimal depth (quote currency), or None if the side is not quoted.
 
-        The published depths are used if they match the problem.
+        With ``closes``, where one order at a time rests on the other side, it is the depth that
+        this side would have.
         """
+        depths = self._depths_for(parameters, mid)
+        ask, bid = depths.by_inventory[inventory]
+        depth = ask if side == "ask" else bid
+        return depths.would_be.get((side, inventory)) if depth is None and closes else depth
+
+    def _depths_for(self, parameters: ParameterSet, mid: float) -> "_Depths":
+        """Return the depths; the published ones are used if they match the problem."""
         depths = self._depths
         fee = self.settings.fee_rate * mid
         # Building and comparing problems takes longer than all else, and between refits only the
@@ -405,8 +457,7 @@ class Quoter:
             or abs(fee - depths.fee) > _FEE_TOLERANCE * abs(fee)
         ):
             depths = self._depths = self._solve(parameters, mid)
-        ask, bid = depths.by_inventory[inventory]
-        return ask if side == "ask" else bid
+        return depths
 
     def _solve(self, parameters: ParameterSet, mid: float) -> "_Depths":
         problem = model_problem(parameters, self.settings, mid)
@@ -415,8 +466,14 @@ class Quoter:
         published = published_solution(parameters, problem, tolerance)
         if published is not None and published.configuration is not None:
             fee = float(published.configuration["fee"])  # type: ignore[arg-type]
-            by_inventory = {q: published.depths_at(q) for q in inventories}
-            return _Depths(parameters, fee, by_inventory, problem, published.h or ())
+            return _Depths(
+                parameters,
+                fee,
+                {q: published.depths_at(q) for q in inventories},
+                problem,
+                published.h or (),
+                _would_be(replace(problem, fee=fee), published.h or ()),
+            )
         if self._solved is None or not same_problem(
             configuration_of(self._solved.parameters), configuration_of(problem), tolerance
         ):
@@ -426,7 +483,25 @@ class Quoter:
         pairs = zip(*([d if math.isfinite(d) else None for d in c] for c in columns), strict=True)
         fee = solved.parameters.fee
         by_inventory = dict(zip(inventories, pairs, strict=True))
-        return _Depths(parameters, fee, by_inventory, problem, solved.h.tolist())
+        return _Depths(
+            parameters,
+            fee,
+            by_inventory,
+            problem,
+            solved.h.tolist(),
+            _would_be(solved.parameters, solved.h.tolist()),
+        )
+
+
+def _would_be(problem: ModelParameters, h: Sequence[float]) -> dict[tuple[Side, int], float]:
+    """Return the depths of sides that are absent only as one order rests at a time."""
+    if problem.sides != "one" or len(h) != problem.q_max - problem.q_min + 1:
+        return {}
+    return {
+        (side, q): offer.depth
+        for q in range(problem.q_min, problem.q_max + 1)
+        for side, offer in offers_at(problem, h, q).items()
+    }
 
 
 @dataclass(frozen=True)
@@ -441,3 +516,4 @@ class _Depths:
     by_inventory: dict[int, tuple[float | None, float | None]]
     problem: ModelParameters
     h: Sequence[float]
+    would_be: dict[tuple[Side, int], float]

@@ -328,9 +328,14 @@ class _Rows:
         ends = self._settings.q_min if side == "ask" else self._settings.q_max
         if inventory == ends:
             return np.nan, np.nan, 0, False, 0.0, 0.0
-        closes = inventory > 0 if side == "ask" else inventory < 0
-        decide = self._quoter.exit if closes else self._quoter.entry
-        found = decide(side, inventory, touch, now)
+        if self._settings.sides == "one":
+            found = self._quoter.one_order(inventory, touch, now)
+            if isinstance(found, Quote) and found.side != side:
+                return np.nan, np.nan, 0, False, 0.0, 0.0  # the one order rests on the other side
+        else:
+            closes = inventory > 0 if side == "ask" else inventory < 0
+            decide = self._quoter.exit if closes else self._quoter.entry
+            found = decide(side, inventory, touch, now)
         if isinstance(found, Refusal):
             code = self._codes.setdefault(kind_of(found.reason), len(self._codes))
             return np.nan, np.nan, code, False, 0.0, 0.0

@@ -1,4 +1,4 @@
-"""The bots of a session: one, or a long-only and a short-only bot."""
+"""The bots of a session: one, or two that share their inventory."""
 
 import os
 import secrets
@@ -11,7 +11,7 @@ from typing import Any
 
 from advanced_mm.instruments import dex_of, pair_of
 from advanced_mm.journal import JOURNAL_FOLDER
-from advanced_mm.parameter_files import Settings, write_json_atomically
+from advanced_mm.parameter_files import Leg, Settings, write_json_atomically
 from advanced_mm.parameter_files.config import load_config
 from advanced_mm.session.bot_view import BotState, BotView
 from advanced_mm.session.live_account import AdminClient, LiveAccount, require_loopback
@@ -22,10 +22,18 @@ __all__ = ["BotLook", "BotPlan", "SessionBot", "bot_plans"]
 
 @dataclass(frozen=True)
 class BotPlan:
-    """A bot's name and the inventories it may hold, None for those of the configuration."""
+    """A bot's name, and which leg it is where two bots share one inventory."""
 
     name: str
-    inventories: tuple[int, int] | None = None
+    leg: Leg | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its own settings, complete, as the user's configuration may have others."""
+        if self.leg is None:
+            return {}
+        bounds = {"q_min": -1, "q_max": 1, "sides": "both"}
+        return {"inventory_mode": "two_legs", "leg": self.leg, **bounds}
 
 
 @dataclass(frozen=True)
@@ -43,9 +51,9 @@ class BotLook:
 
 
 def bot_plans(both_sides: bool) -> tuple[BotPlan, ...]:
-    """Return one bot as configured, or one per side, as Freqtrade rests only one order per pair."""
+    """Return one bot as configured, or two legs, as Freqtrade rests only one order per pair."""
     if both_sides:
-        return BotPlan("long_bot", (0, 1)), BotPlan("short_bot", (-1, 0))
+        return BotPlan("long_bot", "long"), BotPlan("short_bot", "short")
     return (BotPlan("bot"),)
 
 
@@ -55,7 +63,7 @@ class SessionBot:
     Parameters
     ----------
     plan
-        Name and inventories of the bot.
+        Name of the bot, and which leg it is.
     root, folder
         The project's folder, and the session's, where the parameter files are.
     alone
@@ -133,9 +141,8 @@ class SessionBot:
             If the bot sends real orders and, combined with the user's configuration and
             environment, they could leave this machine.
         """
-        settings = {**market_making, "parameter_dir": str(self._session_folder)}
-        if self.plan.inventories is not None:
-            settings |= dict(zip(("q_min", "q_max"), self.plan.inventories, strict=True))
+        shared = {"parameter_dir": str(self._session_folder)}
+        settings = {**market_making, **shared, **self.plan.settings}
         overlay: dict[str, Any] = {
             "bot_name": self.plan.name,
             "dry_run": True,
@@ -150,7 +157,7 @@ class SessionBot:
             overlay["dry_run"] = False
             overlay["db_url"] = f"sqlite:///{self.folder / 'trades.live.sqlite'}"
             write_json_atomically(self.overlay, overlay, mode=0o600)
-        if self.plan.inventories is not None:
+        if self.plan.leg is not None:
             config = load_config(self.configs, self.environment)
             self.audit.settings = Settings.from_config(config)
 

@@ -17,8 +17,8 @@ from advanced_mm.parameter_files import ParameterSet, Settings, model_problem
 
 __all__ = ["QuoteAudit"]
 
-Depths = dict[tuple[str, int], float]
-"""Depth (quote currency) by side and inventory."""
+Depths = dict[tuple[str, int], tuple[float, ...]]
+"""Depths (quote currency) by side and inventory: one, or a leg's with the other and without it."""
 
 _REMEMBERED_REFITS = 500  # two hours; a quote uses a refit at most a minute old
 
@@ -36,7 +36,7 @@ class QuoteAudit:
     ``max_distance_ticks`` is the largest distance of a sent price from mid -/+ published depth, in
     ticks; ``bad_rows`` describes the rows of venue lists that the bot skipped. For a bot whose
     inventories differ from the published ones, pass its ``settings``: depths are then solved for
-    them.
+    them, for one of two legs also without the other.
     """
 
     journal: Path
@@ -123,16 +123,14 @@ class QuoteAudit:
             self._without_depth += len(self._waiting.pop(next(iter(self._waiting))))
 
     def _compare(self, quote: QuoteSent, depths: Depths) -> None:
-        depth = depths.get((quote.side, quote.units))
-        if depth is None:
+        found = depths.get((quote.side, quote.units))
+        if found is None:
             self._without_depth += 1
             return
-        depth *= quote.widened
         around = quote.mid if quote.fair_price is None else quote.fair_price
-        ideal = around + (depth if quote.side == "ask" else -depth)
-        self.max_distance_ticks = max(
-            self.max_distance_ticks, abs(quote.price - ideal) / quote.tick
-        )
+        away = quote.widened if quote.side == "ask" else -quote.widened
+        off = min(abs(quote.price - (around + away * depth)) for depth in found)
+        self.max_distance_ticks = max(self.max_distance_ticks, off / quote.tick)
 
 
 def _published(parameters: ParameterSet) -> Depths:
@@ -140,7 +138,7 @@ def _published(parameters: ParameterSet) -> Depths:
     depths: Depths = {}
     for q in entry.q or ():
         ask, bid = entry.depths_at(q)
-        depths |= {(side, q): d for side, d in (("ask", ask), ("bid", bid)) if d is not None}
+        depths |= {(side, q): (d,) for side, d in (("ask", ask), ("bid", bid)) if d is not None}
     return depths
 
 
@@ -148,10 +146,11 @@ def _solved(parameters: ParameterSet, settings: Settings) -> Depths | None:
     mid = parameters.kappa.mid
     if mid is None:
         return None
-    solution = solve(model_problem(parameters, settings, mid))
     depths: Depths = {}
-    for side, by_inventory in (("ask", solution.ask_depth), ("bid", solution.bid_depth)):
-        for number, depth in enumerate(by_inventory):
-            if math.isfinite(depth):
-                depths[side, settings.q_min + number] = float(depth)
+    for one in {settings.mode: settings, settings.alone().mode: settings.alone()}.values():
+        solution = solve(model_problem(parameters, one, mid))
+        for side, by_inventory in (("ask", solution.ask_depth), ("bid", solution.bid_depth)):
+            for q, depth in enumerate(by_inventory.tolist(), one.q_min):
+                if math.isfinite(depth):
+                    depths[side, q] = (*depths.get((side, q), ()), depth)
     return depths

@@ -12,13 +12,17 @@ class FixedQuoter(Quoter):
     _fixed: float | None = None
 
     def _depth(
-        self, parameters: ParameterSet, side: Side, inventory: int, mid: float
+        self, parameters: ParameterSet, side: Side, inventory: int, mid: float, *, closes: bool
     ) -> float | None:
         if self._fixed is None:
             best = super()._depth
             inventories = range(self.settings.q_min, self.settings.q_max + 1)
             sides: tuple[Side, Side] = ("bid", "ask")
-            asked = [best(parameters, one, units, mid) for units in inventories for one in sides]
+            asked = [
+                best(parameters, one, units, mid, closes=False)
+                for units in inventories
+                for one in sides
+            ]
             depths = [depth for depth in asked if depth is not None]
             if not depths:
                 return None
@@ -29,7 +33,7 @@ class FixedQuoter(Quoter):
 class Fixed_Spread(Market_Making):
     """Sees, requotes and refuses like the strategy, but its depth never changes."""
 
-    def _quoter(self, pair: str, mid: float, grid: PriceGrid) -> Quoter:
+    def _quoter(self, pair: str, mid: float, grid: PriceGrid, alone: bool = True) -> Quoter:
         if pair not in self._quoters:
             quoter = FixedQuoter(self.settings, self._feed(pair), grid)
             self._quoters[pair] = (None, quoter)

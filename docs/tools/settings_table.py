@@ -60,8 +60,14 @@ def _allowed(field: FieldInfo) -> str:
     """Return the bounds of a number, or the words there are to choose from."""
     if field.annotation is bool:
         return "true, false"
-    if get_origin(field.annotation) is Literal:
-        return ", ".join(get_args(field.annotation))
+    words = [
+        word
+        for kind in (field.annotation, *get_args(field.annotation))
+        if get_origin(kind) is Literal
+        for word in get_args(kind)
+    ]
+    if words:
+        return ", ".join(words)
     bounds = {
         key: getattr(rule, key)
         for rule in field.metadata

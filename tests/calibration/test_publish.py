@@ -221,11 +221,11 @@ def test_unsolvable_choice_of_epsilon_leaves_the_parameters_published(good, capl
 def test_the_measured_age_of_fills_sets_the_age_that_depths_count(good):
     """It follows from the mean age at the fill, with the fitted kappa and sigma."""
     ages, costs = [], []
-    for filled in (None, (0.2, 1000), (3.0, 1000)):
+    for filled in (None, (0.1, 1000), (3.0, 1000)):
         found = parameter_set(good, SETTINGS, None, NOW, filled_age=filled).value_functions[0]
         ages.append(found.quote_age_seconds)
         costs.append(found.age_cost_plus)
     expected, young, old = ages
     assert expected == SETTINGS.oldest_quote_seconds()
-    assert 0.2 < young < 0.45 < expected < 3.0 < old < 6.0
+    assert 0.1 < young < 0.25 < expected < 3.0 < old < 6.0
     assert costs[1] < costs[0] < costs[2]

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from advanced_mm.journal import QuoteSent, read_journal
 from advanced_mm.report.session_end import judge_session
 
 MINUTES = float(os.environ.get("AMM_LIVE_MINUTES", "1"))
@@ -51,6 +52,13 @@ def test_both_sides_are_quoted_at_once_without_an_error(live_session, bench_of):
         assert " - ERROR - " not in log
         assert "Traceback" not in log
         assert re.search(r"Market_Making", log)
+        assert "leg is heard: both quote one inventory" in log
+    # Beside its own unit each has counted the other's: a flat leg quotes the other's inventory.
+    sent = read_journal(session.options.journal).events(QuoteSent)
+    assert {(one.bot, one.side, one.units) for one in sent if one.purpose == "entry"} >= {
+        ("long_bot", "bid", -1),
+        ("short_bot", "ask", 1),
+    }
 
 
 def accounts(bench) -> dict[str, dict]:

@@ -2,6 +2,7 @@
 
 from math import exp
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,3 +73,30 @@ def test_of_quotes_that_grow_old_it_is_the_effective_kappa_that_counts():
         lost = 1 - aged(best + off) / aged(best)
         # third-order terms differ
         assert 1 - kept(reaches, 0.0) == pytest.approx(lost, rel=0.3, abs=1e-4)
+
+
+def test_fills_of_kept_quotes_lose_depth_for_the_time_since_the_look_that_kept_them():
+    """Quotes with kappa = 1 that are looked at every 0.2 s and replaced once 5% of value is lost.
+
+    Their offsets cost nothing on average, so that the age which tells the loss, sigma^2 times it,
+    counts from the last look; counted from the decision, it would be more than thrice as much.
+    """
+    rng = np.random.default_rng(1)
+    sigma, step_s, steps, quotes = 0.5, 0.04, 5, 2000
+    nearer, decided = np.zeros(quotes), np.zeros(quotes)
+    fills = lost = since_look = since_decision = 0.0
+    for look in range(600):
+        for number in range(1, steps + 1):
+            nearer += sigma * np.sqrt(step_s) * rng.normal(size=quotes)
+            if look >= 100:
+                filled = np.exp(nearer)
+                fills += filled.sum()
+                lost += (filled * nearer).sum()
+                since_look += number * step_s * filled.sum()
+                since_decision += (filled * (decided + number * step_s)).sum()
+        decided += steps * step_s
+        gone = (1 - nearer) * np.exp(nearer) < 0.95  # `kept` of a quote that much too near
+        nearer[gone] = decided[gone] = 0.0
+    assert kept(-0.3, 0.0) == pytest.approx(0.7 * np.exp(0.3))
+    assert lost / fills == pytest.approx(sigma**2 * since_look / fills, abs=0.006)
+    assert sigma**2 * since_decision / fills > 3 * lost / fills

@@ -95,7 +95,8 @@ def test_the_age_follows_from_the_looks_unless_it_is_set(given, look, way, age):
 
 def test_a_bot_that_is_woken_by_the_market_replaces_quotes_at_their_least_age():
     assert Settings(min_quote_age_seconds=0.5).oldest_quote_seconds() == pytest.approx(0.7)
-    assert Settings(own_stream=False).oldest_quote_seconds() == pytest.approx(2.2)
+    by_the_clock = Settings(own_stream=False, min_quote_age_seconds=1)
+    assert by_the_clock.oldest_quote_seconds() == pytest.approx(2.2)
 
 
 def test_the_measured_age_is_published_and_used_unless_one_is_set(lively):

@@ -110,3 +110,60 @@ def test_a_whitelist_is_told_by_its_codes(tmp_path):
     write(path, {"exchange": {"pair_whitelist": ["WLFI"]}})
     with pytest.raises(InputError, match="'WLFI'"):
         load_settings([path])
+
+
+@pytest.mark.parametrize(
+    ("block", "meant"),
+    [
+        ({}, ("long_only", 0, 1, "both", 1.0, False)),
+        ({"q_min": -1, "q_max": 0}, ("short_only", -1, 0, "both", 1.0, True)),
+        ({"q_min": -3, "q_max": 3}, (None, -3, 3, "both", 1.0, True)),  # of a replay
+        ({"inventory_mode": "long_only"}, ("long_only", 0, 1, "both", 1.0, False)),
+        ({"inventory_mode": "short_only", "size": 0.5}, ("short_only", -1, 0, "both", 0.5, True)),
+        ({"inventory_mode": "layered", "q_max": 4}, ("layered", 0, 4, "one", 0.25, False)),
+        (
+            {"inventory_mode": "layered", "q_min": -2, "q_max": 0, "size": 0.1},
+            ("layered", -2, 0, "one", 0.1, True),
+        ),
+        ({"inventory_mode": "two_legs"}, ("two_legs", -1, 1, "both", 1.0, False)),
+        (
+            {"inventory_mode": "two_legs", "leg": "short", "q_min": -1, "q_max": 1},
+            ("two_legs", -1, 1, "both", 1.0, True),
+        ),
+    ],
+)
+def test_a_mode_sets_the_inventories_and_old_bounds_imply_it(block, meant):
+    s = Settings.from_config({"market_making": block})
+    assert (s.mode, s.q_min, s.q_max, s.sides, s.unit_share, s.sells_first) == meant
+    assert Settings.model_validate(s.model_dump()) == s
+    alone = s.alone()
+    if s.mode == "two_legs":
+        assert Settings.model_validate(alone.model_dump()) == alone
+        assert (alone.q_min, alone.q_max) == ((-1, 0) if s.sells_first else (0, 1))
+        assert alone.sells_first == s.sells_first
+    else:
+        assert alone == s
+
+
+@pytest.mark.parametrize(
+    ("block", "named"),
+    [
+        ({"inventory_mode": "long_only", "q_max": 3}, "q_max = 3 contradicts inventory_mode = lo"),
+        ({"inventory_mode": "long_only", "q_min": -1}, "q_min = -1 contradicts"),
+        ({"inventory_mode": "two_legs", "q_min": 0, "q_max": 1}, "q_min = 0 contradicts"),
+        ({"inventory_mode": "two_legs", "sides": "one"}, "sides = one contradicts"),
+        ({"inventory_mode": "layered", "q_max": 3, "sides": "both"}, "sides = both contradicts"),
+        ({"inventory_mode": "layered"}, "q_min = 0, q_max = 0: inventory_mode = layered holds"),
+        ({"inventory_mode": "layered", "q_max": 1}, "set q_max to 2 or more"),
+        ({"inventory_mode": "layered", "q_min": -2, "q_max": 2}, "set q_max to 2 or more"),
+        ({"inventory_mode": "both"}, "market_making.inventory_mode = 'both'"),
+        ({"inventory_mode": 3}, "market_making.inventory_mode = 3"),
+        ({"leg": "long"}, "leg = long belongs to inventory_mode = two_legs, not None"),
+        ({"inventory_mode": "layered", "q_max": 3, "size": 0.5}, "it can be at most 0.333"),
+        ({"size": 0}, "market_making.size = 0"),
+    ],
+)
+def test_what_contradicts_a_mode_is_refused_by_name(block, named):
+    with pytest.raises(InputError, match="Correct it") as refusal:
+        Settings.from_config({"market_making": block})
+    assert named in str(refusal.value)

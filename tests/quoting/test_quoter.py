@@ -17,6 +17,7 @@ from advanced_mm.parameter_files import (
     ParameterFiles,
     ParameterSet,
     Settings,
+    UnusableParametersError,
     ValueFunctionEntry,
     model_problem,
     value_function_fields,
@@ -73,7 +74,7 @@ def test_a_round_trip_that_does_not_pay_its_fees_is_refused_whatever_the_edge(
     """Optimal depths do, unless they are cut; the limit on the edge is off."""
     maker = quoter(make_set(), min_edge_bp=None)
     for depth, quoted in ((0.46, True), (0.44, False)):  # a fee is 0.45
-        monkeypatch.setattr(maker, "_depth", lambda *_, depth=depth: depth)
+        monkeypatch.setattr(maker, "_depth", lambda *_, depth=depth, **__: depth)
         assert isinstance(maker.entry("bid", 0, TOUCH, NOW), Quote) is quoted
     assert maker.entry("bid", 0, TOUCH, NOW).reason.startswith("narrow spread: a round trip")
 
@@ -476,6 +477,43 @@ def test_around_a_fair_price_beyond_the_touch_a_maker_does_not_take(
     elif (ideal >= touch.ask) == (side == "bid"):
         nearest = round(touch.ask - 0.1, 1) if side == "bid" else round(touch.bid + 0.1, 1)
         assert quote.price == nearest
+
+
+LAYERED = {"inventory_mode": "layered", "q_max": 3, "compensate_drift": False, "min_edge_bp": None}
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_of_several_units_one_order_rests_and_the_other_side_keeps_its_own_best_depth(
+    make_set, published
+):
+    """With a drift upwards: bids below the target of 1.6 units, offers above it."""
+    settings = Settings(**LAYERED, risk_aversion=0.1)
+    served = with_solution(make_set(), settings) if published else make_set()
+    asked = quoter(served, **LAYERED, risk_aversion=0.1)
+    quotes = [asked.one_order(q, TOUCH, NOW) for q in range(4)]
+    assert [(one.side, one.is_entry) for one in quotes] == [
+        *[("bid", True)] * 2,
+        *[("ask", False)] * 2,
+    ]
+    solved = solve(model_problem(make_set(), settings))
+    assert [one.depth for one in quotes] == pytest.approx(
+        [*solved.bid_depth[:2], *solved.ask_depth[2:]], rel=1e-6
+    )
+    # Where nothing may be added, the offer is at the depth that the value function gives it.
+    barred = quoter(served, **LAYERED, risk_aversion=0.1, toxicity_limit=0.1)
+    assert isinstance(barred.one_order(0, TOUCH, NOW), Refusal)
+    offer = barred.one_order(1, TOUCH, NOW)
+    p, h = solved.parameters, solved.h
+    best = 1 / p.kappa_plus + p.epsilon_plus + p.fee - (h[0] - h[1])
+    assert (offer.side, offer.depth) == ("ask", pytest.approx(best, rel=1e-6))
+
+
+def test_of_several_units_what_is_held_is_offered_at_the_touch_without_parameters():
+    asked = quoter(UnusableParametersError("none"), **LAYERED)
+    assert isinstance(asked.one_order(0, TOUCH, NOW), Refusal)
+    offer = asked.one_order(2, TOUCH, NOW)
+    assert (offer.side, offer.price, offer.calibration_id) == ("ask", 3000.1, None)
+    assert isinstance(asked.one_order(2, dataclasses.replace(TOUCH, ask=1.0), NOW), Refusal)
 
 
 AGAINST = {"epsilon_fill_slope_plus": 0.9, "epsilon_fill_slope_minus": 0.9}

@@ -96,6 +96,8 @@ def price_of(table, row, column, side, touch):
         return None
     if getattr(table, f"{side}_at_touch")[row, column]:
         return touch.bid if side == "bid" else touch.ask
+    if np.isnan(depth):
+        return None
     return getattr(GRID, side)(touch.mid, depth)
 
 
@@ -104,6 +106,7 @@ SETTINGS = {
     "short": {"q_min": -1, "q_max": 0},
     "both sides": {"q_min": -2, "q_max": 2, "epsilon_source": "fill_slope"},
     "one side": {"q_min": -2, "q_max": 2, "sides": "one"},
+    "layered": {"inventory_mode": "layered", "q_max": 3, "compensate_drift": False},
     "no least edge": {"min_edge_bp": None, "toxicity_limit": 10.0},
     "unfitted": {"epsilon_source": "pareto"},
     "a rebate": {"fee_rate": -0.00003, "min_edge_bp": 2.0},
@@ -132,9 +135,15 @@ def test_the_quoter_itself_decides_the_same_at_every_look(make_set, name, jump_a
             for side in ("ask", "bid"):
                 if inventory == (settings.q_min if side == "ask" else settings.q_max):
                     continue  # the bot never asks
-                closes = inventory > 0 if side == "ask" else inventory < 0
-                asked = quoter.exit if closes else quoter.entry
-                found = asked(side, inventory, touch, now)
+                if settings.sides == "one":
+                    found = quoter.one_order(inventory, touch, now)
+                    if isinstance(found, Quote) and found.side != side:
+                        assert price_of(table, row, column, side, touch) is None
+                        continue
+                else:
+                    closes = inventory > 0 if side == "ask" else inventory < 0
+                    asked = quoter.exit if closes else quoter.entry
+                    found = asked(side, inventory, touch, now)
                 code = getattr(table, f"{side}_refusal")[row, column]
                 price = price_of(table, row, column, side, touch)
                 if isinstance(found, Refusal):
@@ -245,6 +254,8 @@ OTHERWISE = {
     "min_market_spread_bp": 1.0, "price_band": 0.1, "price_band_seconds": 60.0,
     "max_funding_bp": 2.0, "funding_pause_seconds": 60.0, "max_errors_in_a_row": 2,
     "error_pause_seconds": 9.0, "dead_mans_switch_seconds": None,
+    "inventory_mode": "two_legs", "leg": "long", "size": 0.5, "volatile_from": 3.0,
+    "volatile_size": 0.5, "toxic_size": 0.5, "inventory_size": 0.5,
     "max_adverse_imbalance": 0.2,
 }  # fmt: skip
 

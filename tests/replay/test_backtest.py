@@ -258,7 +258,12 @@ def test_quotes_are_priced_for_the_age_they_reach_in_the_replay(backtest):
     priced = options.with_age(SETTINGS)
     assert priced.quote_age_seconds == pytest.approx(1.6)
     assert options.with_age(priced) is priced
-    slow = ReplayOptions(size=0.1, feed_latency_ms=2000.0, latencies_ms=np.array([50.0, 150.0]))
+    slow = ReplayOptions(
+        size=0.1,
+        min_quote_age_seconds=1.0,
+        feed_latency_ms=2000.0,
+        latencies_ms=np.array([50.0, 150.0]),
+    )
     assert slow.with_age(SETTINGS).quote_age_seconds == pytest.approx(2 + 2.1)
     tables = [
         backtest.decisions(Policy("optimal"), one.with_age(SETTINGS)) for one in (options, slow)

@@ -7,6 +7,8 @@ import pytest
 from eth_account import Account
 
 from advanced_mm.errors import InputError, VenueError
+from advanced_mm.parameter_files import Settings
+from advanced_mm.parameter_files.config import load_config
 from advanced_mm.session.bots import SessionBot, bot_plans
 from advanced_mm.session.budget_log import BudgetLog
 from advanced_mm.session.live_account import LiveAccount, require_loopback
@@ -65,15 +67,17 @@ def test_a_dry_bot_stays_dry(tmp_path):
 
 
 def test_two_bots_have_their_own_sub_account_folder_and_inventories(tmp_path, account):
-    overlays = []
-    for number in range(2):
-        one = bot(tmp_path, account, number, both=True)
+    bots = [bot(tmp_path, account, number, both=True) for number in range(2)]
+    for one in bots:
         one.write_overlay(ADDRESSES, "ETH", {})
-        overlays.append(json.loads(one.overlay.read_text()))
+    overlays = [json.loads(one.overlay.read_text()) for one in bots]
     options = [one["exchange"]["ccxt_config"]["options"] for one in overlays]
     assert [one["subAccountAddress"] for one in options] == ["0x" + "1" * 40, "0x" + "2" * 40]
-    inventories = [(o["market_making"]["q_min"], o["market_making"]["q_max"]) for o in overlays]
-    assert inventories == [(0, 1), (-1, 0)]
+    settings = [Settings.from_config(load_config(one.configs)) for one in bots]
+    assert [(s.mode, s.leg, s.sells_first) for s in settings] == [
+        ("two_legs", "long", False),
+        ("two_legs", "short", True),
+    ]
     assert len({one["db_url"] for one in overlays}) == 2
     assert {one["market_making"]["parameter_dir"] for one in overlays} == {str(tmp_path)}
 

@@ -5,7 +5,7 @@ import copy
 import functools
 import logging
 import math
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -53,12 +53,15 @@ from advanced_mm.quoting.exchange.live import LiveTrading, spare_requests
 from advanced_mm.quoting.exchange.moved_orders import takes_entries
 from advanced_mm.quoting.guards import MarketOrder, RiskGuards, room
 from advanced_mm.quoting.history_feed import HistoryFeed
+from advanced_mm.quoting.inventory import Asked, Inventories, mode_refusal
 from advanced_mm.quoting.journaling.account_records import AccountRecords
 from advanced_mm.quoting.journaling.last_mark import last_mark
 from advanced_mm.quoting.journaling.quote_log import QuoteLog
 from advanced_mm.quoting.journaling.trade_journal import TradeJournal
+from advanced_mm.quoting.legs import Legs
 from advanced_mm.quoting.settings_check.freqtrade_settings import MODES, UNIT_OVER_MINIMUM, told
 from advanced_mm.quoting.settings_check.start_check import check_settings
+from advanced_mm.quoting.sizes import LongVolatility, entry_stake, size_factor
 from advanced_mm.quoting.surfaces import PLOT_CONFIG, Surfaces
 from advanced_mm.quoting.trade_profit import TradeProfit
 
@@ -81,9 +84,10 @@ second thus misses a least age of one second, and the quote rests for two; a bac
 class Market_Making(IStrategy):
     """Rest one post-only order at mid -/+ the optimal depth: the bid when flat, the ask when long.
 
-    With ``q_min = -1, q_max = 0`` in the ``market_making`` block the bot is the mirror image and
-    sells first. Parameters are re-read from the files that the calibration publishes; without
-    fresh, consistent, finite ones no position is opened and resting entries are cancelled.
+    The setting ``inventory_mode`` of the ``market_making`` block makes the bot the mirror image,
+    which sells first, lets it hold several units, or lets it share its inventory with a second bot.
+    Parameters are re-read from the files that the calibration publishes; without fresh, consistent,
+    finite ones no position is opened and resting entries are cancelled.
     """
 
     INTERFACE_VERSION = 3
@@ -118,15 +122,15 @@ class Market_Making(IStrategy):
             self.settings = Settings.from_config(config)
         except InputError as error:
             raise OperationalException(str(error)) from error
-        if (self.settings.q_min, self.settings.q_max) not in {(0, 1), (-1, 0)}:
-            raise OperationalException(
-                f"market_making.q_min = {self.settings.q_min}, q_max = {self.settings.q_max}: one "
-                "Freqtrade bot holds one unit; set them to 0 and 1 (long only) or to -1 and 0 "
-                "(short only)."
-            )
+        if (unfit := mode_refusal(self.settings, config["runmode"].value)) is not None:
+            raise OperationalException(unfit)
         if (unnamed := unnamed_exchanges(config)) is not None:
             raise OperationalException(unnamed)
-        self.can_short = self.settings.q_min < 0
+        if not self._trading:
+            self.settings = self.settings.alone()
+        self._inventories = Inventories(self.settings)
+        self.can_short = self.settings.sells_first
+        self.position_adjustment_enable = self._inventories.layered
         self.requote_loss_percent = _searched(
             1.0, 20.0, self.settings.requote_loss_percent, "quoting"
         )
@@ -142,6 +146,8 @@ class Market_Making(IStrategy):
         """By pair, with when it was seen, and what the websocket had told by then."""
         self._books: dict[str, Any] = {}
         self._decisions: dict[str, Quote | Refusal] = {}
+        self._volatility: dict[str, LongVolatility] = {}
+        self._unit_stake: float | None = None
         self._live: LiveTrading | None = None
         self._stream: BackgroundEyes | None = None
         self._wait: LoopWait | None = None
@@ -266,15 +272,23 @@ class Market_Making(IStrategy):
             ActionErrors(
                 exchange._api, self._action_failed, lambda: self._guards.errors.worked("order")
             ).install()
+        if self.settings.leg is not None:
+            folder = self.settings.parameter_folder(Path(self.config["user_data_dir"]))
+            self._inventories.legs = Legs(folder, self.settings.leg, self._account(exchange))
         self._open_journal(exchange)
+
+    def _account(self, exchange: Any) -> str | None:
+        """Return the address that the bot trades from; None in a dry run."""
+        if self.config["runmode"] != RunMode.LIVE:
+            return None
+        user, _ = exchange._api.handle_public_address("own_stream", {})
+        return str(user)
 
     def _open_eyes(self, exchange: Any) -> Eyes:
         """Connect to the websocket that Freqtrade's own client would use, and listen."""
         newest = min(self.settings.max_book_age_seconds, OLDEST_BOOK_SECONDS)
         self.settings = self.settings.model_copy(update={"max_book_age_seconds": newest})
-        user = None
-        if self.config["runmode"] == RunMode.LIVE:
-            user, _ = exchange._api.handle_public_address("own_stream", {})
+        user = self._account(exchange)
         eyes = Eyes(self._configured_coins(), user)
         self._stream = BackgroundEyes(exchange._api_async.urls["api"]["ws"]["public"], eyes)
         self._stream.start()
@@ -330,6 +344,9 @@ class Market_Making(IStrategy):
             )
             if self.settings.account_fee:
                 self._live.fee.look(self.settings.fee_rate)
+        if self._inventories.counts_units:
+            self._unit_stake = self._find_unit_stake()
+        self._tell_other_leg()
         if self._trading and any(
             lock.reason == "Auto lock" for lock in PairLocks.get_pair_locks(None)
         ):
@@ -367,12 +384,16 @@ class Market_Making(IStrategy):
         now = datetime.now(UTC)
         grid = self._grid(pair)
         touch = touch_of(pair, self.dp.orderbook(pair, 20), self._own_sizes(pair, trades))
-        quoter = self._quoter(pair, touch.mid, grid)
+
+        def wanted_of(asked: Asked) -> Quote | Refusal:
+            quoter = self._quoter(pair, touch.mid, grid, asked.alone)
+            return self._guarded(pair, quoter, asked, touch, now)
+
         if not trades:
-            entry = self._guarded(pair, quoter, self._entry_side, 0, touch, now)
+            entry = wanted_of(self._entry_asked(pair))
             return "entry" if isinstance(entry, Quote) else None
         for trade in trades:
-            offer = self._guarded(pair, quoter, *_offer_of(trade), touch, now)
+            offer = wanted_of(self._exit_asked(pair, trade))
             if not trade.open_orders and isinstance(offer, Quote):
                 return "exit"
             for order in trade.open_orders:
@@ -380,32 +401,45 @@ class Market_Making(IStrategy):
                     continue
                 wanted = offer
                 if order.ft_order_side == trade.entry_side:
-                    wanted = self._guarded(pair, quoter, self._entry_side, 0, touch, now)
+                    wanted = wanted_of(self._entry_asked(pair, trade))
                 price = order.safe_placement_price
                 age = (now - order.order_date_utc).total_seconds()
+                quoter = self._quoters[pair][1]
                 if self._wait is not None:
                     self._wait.look_after(quoter.settings.min_quote_age_seconds - age)
                 crossed = touch.ask <= price if order.ft_order_side == "buy" else touch.bid >= price
+                wanted = _on_its_side(trade, order, wanted)
                 if crossed or quoter.is_outdated(price, age, wanted, self._tolerance(quoter)):
                     return str(order.order_id)
         return None
 
+    def _tell_other_leg(self) -> None:
+        """Write down what is held, where the inventory is shared with another bot."""
+        if self._inventories.legs is None:
+            return
+        trades = Trade.get_open_trades()
+        held = {trade.pair: trade for trade in trades}
+        coins = {coin: held.get(pair) for pair, coin in self._traded_coins(trades).items()}
+        certain = self._live is None or not self._live.in_doubt
+        self._inventories.tell(coins, self._unit_stake, certain=certain)
+
     # ---- guards
 
     def _guarded(
-        self, pair: str, quoter: Quoter, side: Side, inventory: int, touch: Touch, now: datetime
+        self, pair: str, quoter: Quoter, asked: Asked, touch: Touch, now: datetime
     ) -> Quote | Refusal:
         """Return the quoter's decision with the guards' say; a backtest has no guards."""
         if self._candles is not None:
-            decide = quoter.entry if inventory == 0 else quoter.exit
-            return decide(side, inventory, touch, now)
+            return asked.of(quoter, touch, now)
         coin = self._coin(pair)
         if self._stream is not None:
             eyes = self._stream.eyes
             self._guards.traded(coin, [MarketOrder(*one) for one in eyes.taken(coin)])
             self._guards.funding(coin, eyes.funding_rate(coin))
         held = self._held(pair) * touch.mid
-        return guarded_decision(self._guards, quoter, coin, side, inventory, touch, held, now)
+        return guarded_decision(
+            self._guards, quoter, coin, asked, self._entry_side, touch, held, now
+        )
 
     def _held(self, pair: str) -> float:
         """Return the size of the pair's position; 0 without asking where nothing limits it."""
@@ -487,6 +521,8 @@ class Market_Making(IStrategy):
             self._live.lift_switch()
         if self._stream is not None:
             self._stream.close()
+        if self._inventories.legs is not None:
+            self._inventories.legs.close()
         if self._log.journal is not None:
             self._log.journal.close(Trade.get_open_trades)
 
@@ -509,6 +545,7 @@ class Market_Making(IStrategy):
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
     ) -> None:
         """Called by Freqtrade once an order has ended of which something was filled."""
+        self._tell_other_leg()
         if self._log.journal is not None:
             self._log.journal.order_filled(self._coin(pair), trade, order)
             self._surfaces.filled(self._coin(pair), trade, order)
@@ -611,10 +648,13 @@ class Market_Making(IStrategy):
         """Return mid -/+ the optimal depth, or the proposed rate if the quote is refused.
 
         This callback cannot decline an order; the refusal takes effect in ``custom_stake_amount``,
-        which Freqtrade calls next.
+        which Freqtrade calls next. An addition was decided in ``adjust_trade_position`` just now.
         """
-        trades = [] if trade is None else [trade]
-        decision = self._decide(pair, self._entry_side, 0, current_time, proposed_rate, trades)
+        if trade is not None:
+            return self._adjusted_price(pair, trade, current_time, proposed_rate)
+        decision = self._decide(
+            pair, lambda: self._entry_asked(pair), current_time, proposed_rate, []
+        )
         return decision.price if isinstance(decision, Quote) else proposed_rate
 
     def custom_stake_amount(
@@ -630,21 +670,22 @@ class Market_Making(IStrategy):
         side: str,
         **kwargs: Any,
     ) -> float:
-        """Return the whole stake as one unit, or 0 (no order) if the quote was refused."""
-        held = self._held(pair) * current_rate
-        limit = self.settings.max_position_value
-        proposed_stake = min(proposed_stake, room(held, limit) / leverage)
+        """Return the stake of one unit (see `sizes`), or 0 (no order) if the quote was refused."""
         if not isinstance(self._decisions.get(pair), Quote):
             return 0.0
-        if min_stake is not None and proposed_stake < UNIT_OVER_MINIMUM * min_stake:
+        held, limit = self._held(pair) * current_rate, self.settings.max_position_value
+        unit = min(proposed_stake * self.settings.unit_share, room(held, limit) / leverage)
+        least = min_stake or 0.0
+        stake = entry_stake(unit, self._size_factor(pair), UNIT_OVER_MINIMUM * least)
+        if stake is None:
             self._log_refusal(
                 pair,
                 current_time,
-                f"a unit of {proposed_stake:.2f} {self.config['stake_currency']} is below "
-                f"{UNIT_OVER_MINIMUM} x the venue's minimum of {min_stake:.2f}; raise stake_amount",
+                f"a unit of {unit:.2f} {self.config['stake_currency']} is below "
+                f"{UNIT_OVER_MINIMUM} x the venue's minimum of {least:.2f}; raise stake_amount",
             )
             return 0.0
-        return proposed_stake
+        return stake
 
     def confirm_trade_entry(
         self,
@@ -668,9 +709,73 @@ class Market_Making(IStrategy):
 
         A backtest replaces quotes by ``adjust_order_price``: it opens no other trade that minute.
         """
-        if not self._trading:
-            return False
-        return self._is_outdated(pair, self._entry_side, 0, order, current_time, trade)
+        return self._trading and self._is_outdated(
+            pair, lambda: self._entry_asked(pair, trade), order, current_time, trade
+        )
+
+    # ---- several units
+
+    def adjust_trade_position(
+        self,
+        trade: Trade,
+        current_time: datetime,
+        current_rate: float,
+        current_profit: float,
+        min_stake: float | None,
+        max_stake: float,
+        current_entry_rate: float,
+        current_exit_rate: float,
+        current_entry_profit: float,
+        current_exit_profit: float,
+        **kwargs: Any,
+    ) -> tuple[float, str] | None:
+        """With several units, add or offer one if nothing rests; `custom_exit` offers the last."""
+        pair, other_way = trade.pair, trade.is_short != self.can_short
+        if not self._inventories.layered or trade.open_orders or other_way:
+            return None
+        if _stopped(trade, current_exit_rate):
+            return None
+        decision = self._decide(
+            pair, lambda: self._entry_asked(pair, trade), current_time, current_rate, [trade]
+        )
+        if isinstance(decision, Refusal):
+            return None
+        adds = decision.is_entry
+        adjustment = self._inventories.adjustment(
+            trade,
+            decision,
+            factor=self._size_factor(pair, abs(decision.inventory)),
+            unit_stake=self._unit_stake,
+            least=UNIT_OVER_MINIMUM * (min_stake or 0.0),
+            proposed=current_entry_rate if adds else current_exit_rate,
+            clamp=float(self.config.get("custom_price_max_distance_ratio", 0.02)),
+        )
+        if isinstance(adjustment, Refusal):
+            self._log_refusal(pair, current_time, adjustment.reason)
+            return None
+        if adjustment is None:
+            return None
+        if adds:
+            held, limit = self._held(pair) * current_rate, self.settings.max_position_value
+            adjustment = min(adjustment, room(held, limit) / float(trade.leverage or 1.0))
+            if adjustment < (min_stake or 0.0):
+                return None
+        return adjustment, _tag(decision)
+
+    def _adjusted_price(
+        self, pair: str, trade: Trade, current_time: datetime, proposed_rate: float
+    ) -> float:
+        """Return the price that ``adjust_trade_position`` has decided; tell the journal of it."""
+        decision = self._decisions.get(pair)
+        if not isinstance(decision, Quote):
+            return proposed_rate
+        self._confirm(pair, decision.price, current_time, _position(trade))
+        return decision.price
+
+    def _size_factor(self, pair: str, units: int = 0) -> float:
+        parameters = self._parameters(pair)
+        volatility = self._volatility.setdefault(pair, LongVolatility()).ratio(parameters)
+        return size_factor(self.settings, parameters, volatility, units)
 
     # ---- exits
 
@@ -690,15 +795,18 @@ class Market_Making(IStrategy):
         """
         if any(order.ft_order_side == trade.exit_side for order in trade.open_orders):
             return None
+        if self._inventories.layered and trade.open_orders:
+            return None  # the addition that rests is cancelled first, see `check_entry_timeout`
         if not self._trading and trade.date_last_filled_utc == current_time:
             return None  # whether this candle's high came after its low is not known
-        stop = trade.stoploss_or_liquidation
-        if current_rate >= stop if trade.is_short else current_rate <= stop:
+        if _stopped(trade, current_rate) or not self._inventories.closes_all(
+            trade, self._unit_stake
+        ):
             return None
         decision = self._decide_exit(pair, trade, current_time, current_rate)
-        if isinstance(decision, Refusal):
+        if isinstance(decision, Refusal) or decision.is_entry:
             return None
-        return AT_TOUCH if decision.calibration_id is None else OPTIMAL_DEPTH
+        return _tag(decision)
 
     def custom_exit_price(
         self,
@@ -716,9 +824,13 @@ class Market_Making(IStrategy):
         """
         if exit_tag not in (AT_TOUCH, OPTIMAL_DEPTH):
             return proposed_rate
+        if not self._inventories.closes_all(trade, self._unit_stake):
+            return self._adjusted_price(pair, trade, current_time, proposed_rate)
         now = datetime.now(UTC) if self._trading else current_time
         decision = self._decide_exit(pair, trade, now, proposed_rate)
-        return decision.price if isinstance(decision, Quote) else proposed_rate
+        if isinstance(decision, Refusal) or decision.is_entry:
+            return proposed_rate  # `confirm_trade_exit` then refuses
+        return decision.price
 
     def confirm_trade_exit(
         self,
@@ -735,8 +847,10 @@ class Market_Making(IStrategy):
         """Check the price of an exit quote; a stop or a manual exit is always confirmed."""
         if exit_reason not in (AT_TOUCH, OPTIMAL_DEPTH):
             return True
-        position = -float(trade.amount) if trade.is_short else float(trade.amount)
-        return self._confirm(pair, rate, current_time, position)
+        decision = self._decisions.get(pair)
+        if isinstance(decision, Quote) and decision.is_entry:
+            return False  # meanwhile another unit is to be added rather than this one offered
+        return self._confirm(pair, rate, current_time, _position(trade))
 
     def check_exit_timeout(
         self, pair: str, trade: Trade, order: Order, current_time: datetime, **kwargs: Any
@@ -744,7 +858,9 @@ class Market_Making(IStrategy):
         """Cancel outdated exit quotes as for entries; leave market orders (the stop) alone."""
         if order.order_type != "limit" or not self._trading:
             return False
-        return self._is_outdated(pair, *_offer_of(trade), order, current_time, trade)
+        return self._is_outdated(
+            pair, lambda: self._exit_asked(pair, trade), order, current_time, trade
+        )
 
     def adjust_order_price(
         self,
@@ -765,8 +881,8 @@ class Market_Making(IStrategy):
         """
         if self._trading or order is None or order.order_type != "limit":
             return current_order_rate
-        asked = (self._entry_side, 0) if is_entry else _offer_of(trade)
-        wanted = self._decide(pair, *asked, current_time, proposed_rate, [trade])
+        asked = self._entry_asked(pair, trade) if is_entry else self._exit_asked(pair, trade)
+        wanted = self._decide(pair, lambda: asked, current_time, proposed_rate, [trade])
         if isinstance(wanted, Refusal):
             return None
         age = (current_time - order.order_date_utc - SENT_AFTER_LOOK).total_seconds()
@@ -779,18 +895,32 @@ class Market_Making(IStrategy):
     def _trading(self) -> bool:
         return self.config["runmode"] in (RunMode.LIVE, RunMode.DRY_RUN)
 
-    @property
-    def _entry_side(self) -> Side:
-        return "ask" if self.can_short else "bid"
+    def _entry_asked(self, pair: str, trade: Trade | None = None) -> Asked:
+        return self._inventories.entry(self._shared_coin(pair), trade, self._unit_stake)
+
+    def _exit_asked(self, pair: str, trade: Trade) -> Asked:
+        return self._inventories.exit(self._shared_coin(pair), trade, self._unit_stake)
+
+    def _shared_coin(self, pair: str) -> str:
+        """Return the coin, which only a shared inventory needs."""
+        return "" if self._inventories.legs is None else self._coin(pair)
+
+    def _find_unit_stake(self) -> float | None:
+        """Return what one unit is worth, stake currency; None if it is not known."""
+        stake, trades = self.config.get("stake_amount"), self.config.get("max_open_trades", 1)
+        if stake == "unlimited" and self.wallets is not None and 0 < trades < math.inf:
+            stake = self.wallets.get_total_stake_amount() / trades
+        if not isinstance(stake, int | float):
+            return None
+        return stake * self.settings.unit_share
 
     def _decide_exit(self, pair: str, trade: Trade, now: datetime, rate: float) -> Quote | Refusal:
-        return self._decide(pair, *_offer_of(trade), now, rate, [trade])
+        return self._decide(pair, lambda: self._exit_asked(pair, trade), now, rate, [trade])
 
     def _decide(
         self,
         pair: str,
-        side: Side,
-        inventory: int,
+        ask: Callable[[], Asked],
         now: datetime,
         rate: float,
         trades: list[Trade],
@@ -803,49 +933,72 @@ class Market_Making(IStrategy):
         the order would keep resting and the last decision would remain in force.
         """
         self._decisions.pop(pair, None)
+        asked: Asked | None = None
         try:
+            asked = ask()
             grid = self._grid(pair)
             if self._candles is None:
                 touch = self._touch(pair, now, trades)
             else:
                 touch, now = self._candles.see(self._feed(pair), grid, rate, now)
-            quoter = self._quoter(pair, touch.mid, grid)
-            decision = self._guarded(pair, quoter, side, inventory, touch, now)
-            if self._live is not None and inventory == 0:
-                tick = grid.tick(touch.mid)
-                decision = self._live.entry(pair, side, touch, tick, decision)
+            quoter = self._quoter(pair, touch.mid, grid, asked.alone)
+            decision = self._guarded(pair, quoter, asked, touch, now)
+            if asked.opens or (isinstance(decision, Quote) and decision.is_entry):
+                entry = self._allowed_entry(pair, touch, grid.tick(touch.mid), decision)
+                decision = asked.without_entry(quoter, touch, now, entry)
         except (AdvancedMMError, ExchangeError) as error:
             if isinstance(error, ExchangeError):
                 self._guards.failed("question", None, str(error), now)
-            decision = Refusal(str(error), self._stays(pair, inventory, now))
+            decision = Refusal(str(error), self._stays(pair, asked, now))
         except Exception as error:
             logger.exception("%s: quote decision failed", pair)
-            decision = Refusal(f"internal error: {error!r}", self._stays(pair, inventory, now))
+            decision = Refusal(f"internal error: {error!r}", self._stays(pair, asked, now))
         if isinstance(decision, Refusal):
             self._log_refusal(pair, now, decision.reason)
         self._decisions[pair] = decision
         return decision
 
-    def _stays(self, pair: str, inventory: int, now: datetime) -> bool:
+    @property
+    def _entry_side(self) -> Side:
+        return "ask" if self.can_short else "bid"
+
+    def _stays(self, pair: str, asked: Asked | None, now: datetime) -> bool:
         """Whether an order that rests may stay where the book cannot be seen: an exit may."""
         known = self._quoters.get(pair)
-        return inventory != 0 and known is not None and known[1].exit_may_rest(now)
+        may_close = asked is not None and not asked.opens
+        return may_close and known is not None and known[1].exit_may_rest(now)
+
+    def _allowed_entry(
+        self, pair: str, touch: Touch, tick: float, wanted: Quote | Refusal
+    ) -> Quote | Refusal:
+        """Return an entry, unless the account or the other leg forbids it."""
+        legs = self._inventories.legs
+        if legs is not None and legs.refusal is not None:
+            wanted = Refusal(legs.refusal)
+        if self._live is None:
+            return wanted
+        return self._live.entry(pair, self._entry_side, touch, tick, wanted)
 
     def _is_outdated(
-        self, pair: str, side: Side, inventory: int, order: Order, now: datetime, trade: Trade
+        self, pair: str, ask: Callable[[], Asked], order: Order, now: datetime, trade: Trade
     ) -> bool:
         """Return whether Freqtrade must cancel an order; one that can be moved is moved instead."""
         resting = order.safe_placement_price
-        wanted = self._decide(pair, side, inventory, now, resting, [trade])
+        wanted = _on_its_side(trade, order, self._decide(pair, ask, now, resting, [trade]))
         age = (now - order.order_date_utc).total_seconds()
+        tolerance = 0.0
         if isinstance(wanted, Refusal):
             outdated = not wanted.keeps_resting
         else:
             quoter = self._quoters[pair][1]
-            outdated = quoter.is_outdated(resting, age, wanted, self._tolerance(quoter))
+            tolerance = self._tolerance(quoter)
+            outdated = quoter.is_outdated(resting, age, wanted, tolerance)
         if self._log.journal is not None:
-            tell = self._log.journal.will_cancel if outdated else self._log.journal.kept
-            tell(str(order.order_id), resting, wanted)
+            name = str(order.order_id)
+            if outdated:
+                self._log.journal.will_cancel(name, resting, wanted)
+            else:
+                self._log.journal.kept(name, resting, wanted, tolerance)
         return outdated and not (isinstance(wanted, Quote) and self._moves(trade, order, wanted))
 
     def _moves(self, trade: Trade, order: Order, wanted: Quote) -> bool:
@@ -924,16 +1077,20 @@ class Market_Making(IStrategy):
                 self._feeds[pair] = ParameterFeed(files, self._coin(pair))
         return self._feeds[pair]
 
-    def _quoter(self, pair: str, mid: float, grid: PriceGrid) -> Quoter:
-        """Return the pair's quoter; a new one if hyperopt has changed a parameter."""
+    def _quoter(self, pair: str, mid: float, grid: PriceGrid, alone: bool = True) -> Quoter:
+        """Return the pair's quoter; a new one if hyperopt has changed a parameter.
+
+        One of two legs has other inventories while it is ``alone``.
+        """
         values = [parameter.value for parameter in self._parameters_searched.values()]
         # Within 1% the least depth in the quote currency stays: with it the problem is solved anew.
         level = round(100 * math.log(mid)) if self.min_depth_bp.value else 0
         fee = None if self._live is None or ":" in self._coin(pair) else self._live.fee.rate
         wakes = self._wait is not None and self._stream is not None and self._stream.eyes.healthy
-        key = (*values, level, wakes, fee)
+        key = (*values, level, alone, wakes, fee)
         if pair not in self._quoters or self._quoters[pair][0] != key:
             settings = self.tuned_settings(math.exp(level / 100))
+            settings = settings.alone() if alone else settings
             if not wakes:  # quotes are looked at by the clock, and grow older
                 settings = settings.model_copy(update={"own_stream": False})
             if fee is not None:
@@ -1023,6 +1180,29 @@ def _searched(low: float, high: float, configured: float, space: str = "buy") ->
     return DecimalParameter(low, high, default=configured, decimals=1, space=space)
 
 
-def _offer_of(trade: Trade) -> tuple[Side, int]:
-    """Return the side of the offer that closes a position, and the inventory it closes."""
-    return ("bid", -1) if trade.is_short else ("ask", 1)
+def _stopped(trade: Trade, rate: float) -> bool:
+    """Whether the stop is due: it is Freqtrade's to close the position then."""
+    stop = trade.stoploss_or_liquidation
+    return bool(rate >= stop if trade.is_short else rate <= stop)
+
+
+def _position(trade: Trade) -> float:
+    """Return what a trade holds, signed, base currency."""
+    return -float(trade.amount) if trade.is_short else float(trade.amount)
+
+
+def _tag(decision: Quote) -> str:
+    return AT_TOUCH if decision.calibration_id is None else OPTIMAL_DEPTH
+
+
+def _on_its_side(trade: Trade, order: Order, wanted: Quote | Refusal) -> Quote | Refusal:
+    """Return what is wanted of a resting order: a refusal if the other side is to rest.
+
+    Only an order that closes may stay where nothing can be decided.
+    """
+    if isinstance(wanted, Refusal):
+        closes = order.ft_order_side == trade.exit_side
+        return wanted if closes else Refusal(wanted.reason)
+    if (wanted.side == "bid") == (order.ft_order_side == "buy"):
+        return wanted
+    return Refusal(f"replaced: the {wanted.side} is worth more")

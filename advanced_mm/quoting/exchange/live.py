@@ -78,6 +78,11 @@ class LiveTrading:
         self._may_rest = False
         logger.info("live: orders carry a client order id and an expiry; the account is watched")
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it is not known what became of an order."""
+        return self._orders.doubt is not None
+
     def at_loop(
         self, pairs: Collection[str], trades: Iterable[Any], *, healthy: bool = True
     ) -> None:
@@ -141,7 +146,8 @@ class LiveTrading:
         lost = self._orders.filled_entry(pair, "buy" if side == "bid" else "sell")
         if lost is not None:
             price = float(lost["price"])
-            return Quote(side, 0, price, touch.mid, abs(touch.mid - price), tick, None)
+            depth = abs(touch.mid - price)
+            return Quote(side, 0, price, touch.mid, depth, tick, None, opens=True)
         refusal = self._orders.doubt or self._watch.refusal(pair) or self.budget.refusal()
         return wanted if refusal is None else Refusal(refusal)
 

@@ -103,12 +103,22 @@ class SentQuotes:
         if going is not None:
             self._begin(going, new, self.memory.now_ms())
 
-    def kept(self, order: str, resting: float, wanted: Quote | Refusal) -> None:
-        """Freqtrade leaves an order at that price; where it is the wanted one, it is as if new."""
+    def kept(
+        self, order: str, resting: float, wanted: Quote | Refusal, tolerance_percent: float
+    ) -> None:
+        """Freqtrade leaves an order at that price; where that is right it is as if new."""
         quote = self.memory.sent.get(order)
         if quote is None or isinstance(wanted, Refusal):
             return
-        if abs(resting - wanted.price) <= wanted.tick / 2:
+        # Right is the wanted price, and any within the tolerance. A quote too near is filled more
+        # often, but it also loses its value sooner than one too far away and is replaced sooner:
+        # what kept quotes are off costs their fills nothing on average, and what these have lost of
+        # the depth is what the mid moved since this look. Only where an order beyond the tolerance
+        # is kept, being too young, its age goes on.
+        known = wanted.kappa > 0
+        if abs(resting - wanted.price) <= wanted.tick / 2 or (
+            known and wanted.value_lost(resting) <= tolerance_percent / 100
+        ):
             quote.right_ms.append(self.memory.now_ms())
 
     def booked(self, order: str, filled: float, *, whole: bool) -> None:
@@ -204,7 +214,7 @@ class SentQuotes:
 
 
 def _purpose(quote: Quote) -> Purpose:
-    if quote.inventory == 0:
+    if quote.is_entry:
         return "entry"
     return "at_touch" if quote.calibration_id is None else "exit"
 

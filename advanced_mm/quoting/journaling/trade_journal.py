@@ -162,9 +162,14 @@ class TradeJournal:
         self._quotes.moved(pair, old, new)
 
     @harmless
-    def kept(self, order: str, resting: float, wanted: Quote | Refusal) -> None:
-        """A look at an order, which rests at that price, has left it there."""
-        self._quotes.kept(order, resting, wanted)
+    def kept(
+        self, order: str, resting: float, wanted: Quote | Refusal, tolerance_percent: float
+    ) -> None:
+        """A look at an order, which rests at that price, has left it there.
+
+        ``tolerance_percent`` is the share of its value that it may have lost.
+        """
+        self._quotes.kept(order, resting, wanted, tolerance_percent)
 
     @harmless
     def order_filled(self, coin: str, trade: Any, order: Any) -> None:

@@ -250,6 +250,35 @@ RULES: Final[tuple[Rule, ...]] = (
         values.trading(values.order_book_top),
     ),
     Rule(
+        "position_adjustment_enable",
+        "several units are held by adjusting the position; without it, the bot holds one unit and "
+        "never offers a single one of several",
+        "remove it: the strategy sets it",
+        values.adjustment_needed,
+        MODES,
+    ),
+    Rule(
+        "position_adjustment_enable",
+        "Freqtrade looks at the book twice more in each loop for positions that are never adjusted",
+        "remove it: the strategy sets it where it is needed",
+        values.adjustment_without_use,
+    ),
+    Rule(
+        "max_entry_position_adjustment",
+        "Freqtrade counts all entries of a trade, not what is held: after this many the bot adds "
+        "nothing until the position is closed",
+        "remove it: market_making.q_min and q_max limit what is held",
+        values.adjustment_count,
+        MODES,
+    ),
+    Rule(
+        "market_making.compensate_drift",
+        "with one order at a time a second unit earns nothing that the first does not, so the "
+        "model never adds one unless it counts a drift",
+        "set it to false, or inventory_mode to long_only or short_only",
+        values.layers_without_signal,
+    ),
+    Rule(
         "exchange.name",
         "prices, minimum sizes and parameters are those of Hyperliquid",
         'set it to "hyperliquid"',

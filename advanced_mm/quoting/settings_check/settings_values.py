@@ -12,6 +12,9 @@ from advanced_mm.quoting.settings_check.freqtrade_settings import UNIT_OVER_MINI
 __all__ = [
     "NEAR",
     "TIGHT",
+    "adjustment_count",
+    "adjustment_needed",
+    "adjustment_without_use",
     "another_fee",
     "builder_fee",
     "cross_margin",
@@ -22,6 +25,7 @@ __all__ = [
     "false_at",
     "fixed_unit",
     "last_unit",
+    "layers_without_signal",
     "liquidation_buffer",
     "no_futures",
     "no_order_book",
@@ -202,9 +206,11 @@ def _capital(bot: ConfiguredBot) -> float | None:
 def fixed_unit(bot: ConfiguredBot) -> str | None:
     """A fixed stake below the smallest unit."""
     stake, least = bot.get("stake_amount"), _least_unit(bot)
-    if stake is None or stake == "unlimited" or float(stake) >= least:
+    share = bot.settings.unit_share
+    if stake is None or stake == "unlimited" or float(stake) * share >= least:
         return None
-    return f"{shown(stake)} (minimum {least:.2f})"
+    units = "" if share == 1 else f"units of {float(stake) * share:.2f}, "
+    return f"{shown(stake)} ({units}minimum {least:.2f})"
 
 
 def split_unit(bot: ConfiguredBot) -> str | None:
@@ -212,7 +218,7 @@ def split_unit(bot: ConfiguredBot) -> str | None:
     trades, capital = float(bot.get("max_open_trades", 1)), _capital(bot)
     if bot.get("stake_amount") != "unlimited" or capital is None or not 0 < trades < float("inf"):
         return None
-    unit, least = capital / trades, _least_unit(bot)
+    unit, least = capital / trades * bot.settings.unit_share, _least_unit(bot)
     if unit >= least:
         return None
     return f"{trades:g} (units of {unit:.2f}, minimum {least:.2f})"
@@ -230,7 +236,35 @@ def last_unit(bot: ConfiguredBot) -> str | None:
     if stake in (None, "unlimited") or not bot.get("amend_last_stake_amount", False):
         return None
     smallest = float(stake) * float(bot.get("last_stake_amount_min_ratio", 0.5))
+    smallest *= bot.settings.unit_share
     return f"true (down to {smallest:.2f})" if smallest < least else None
+
+
+# ---- several units
+
+
+def adjustment_needed(bot: ConfiguredBot) -> str | None:
+    """Position adjustment switched off where several units are to be held."""
+    needed = bot.settings.mode == "layered" and not bot.get("position_adjustment_enable", False)
+    return "false" if needed else None
+
+
+def adjustment_without_use(bot: ConfiguredBot) -> str | None:
+    """Position adjustment switched on where one unit is held."""
+    on = bot.get("position_adjustment_enable", False) and bot.trades
+    return "true" if on and bot.settings.mode != "layered" else None
+
+
+def adjustment_count(bot: ConfiguredBot) -> str | None:
+    """Any limit on the additions to a trade, where several units are to be held."""
+    most = bot.get("max_entry_position_adjustment", -1)
+    return shown(most) if bot.settings.mode == "layered" and most > -1 else None
+
+
+def layers_without_signal(bot: ConfiguredBot) -> str | None:
+    """Several units with the drift compensated."""
+    s = bot.settings
+    return "true" if s.mode == "layered" and s.compensate_drift else None
 
 
 # ---- prices and loop time

@@ -166,7 +166,8 @@ def _end(name: str, entry: Mapping[str, object], key: str, base: Settings) -> in
 
 def _check(where: str, name: str, value: object, base: Settings) -> None:
     """Validate a value by itself: two ends of two ranges need not fit each other."""
-    wide = {"q_min": -100, "q_max": 100} if name in ("q_min", "q_max") else {}
+    bound = name in ("q_min", "q_max") and base.inventory_mode is None
+    wide = {"q_min": -100, "q_max": 100} if bound else {}
     try:
         Settings.from_config({"market_making": base.model_dump() | wide | {name: value}})
     except InputError as error:

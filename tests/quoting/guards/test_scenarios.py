@@ -21,6 +21,7 @@ from advanced_mm.parameter_files import Settings
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import Quote, Quoter, Touch, guarded_decision
 from advanced_mm.quoting.guards import MarketOrder, RiskGuards, room
+from advanced_mm.quoting.inventory import Asked
 from advanced_mm.venue.conditions.opening import open_venue
 from advanced_mm.venue.conditions.scenario import load_scenario
 from advanced_mm.venue.engine.orders import OrderRequest, TimeInForce
@@ -160,8 +161,10 @@ class Bot:
         inventory = round(np.sign(self.position))
         side = "bid" if self.buys_first == (inventory == 0) else "ask"
         held = self.position * self.touch.mid
+        opening = "bid" if self.buys_first else "ask"
+        asked = Asked(side, inventory, opens=inventory == 0)
         return guarded_decision(
-            self.guards, self.quoter, "ETH", side, inventory, self.touch, held, now
+            self.guards, self.quoter, "ETH", asked, opening, self.touch, held, now
         )
 
     def act(self, reachable, now, action):

@@ -184,15 +184,34 @@ def test_a_quote_found_right_again_is_as_if_new(bench):
     for wanted in (2999.0, 2999.04, 2999.1):  # the last is a tick off, though it is kept
         bench.venue.now_ms += 1000
         found = Quote("bid", 0, wanted, 3000.0, 1.0, 0.1, "r1", edge=0.2)
-        bench.journal.kept("1", 2999.0, found)
+        bench.journal.kept("1", 2999.0, found, 5.0)
     bench.venue.now_ms += 500
     bench.venue.fill(1.0, 2999.0)
     bench.venue.now_ms += 100
-    bench.journal.kept("1", 2999.0, Quote("bid", 0, 2999.0, 3000.0, 1.0, 0.1, "r1"))  # too late
+    too_late = Quote("bid", 0, 2999.0, 3000.0, 1.0, 0.1, "r1")
+    bench.journal.kept("1", 2999.0, too_late, 5.0)
     bench.booked("1", 1.0)
     bench.loop()
     (fill,) = bench.end().events(Fill)
     assert (fill.rested_seconds, fill.age_seconds) == (3.5, 1.5)
+
+
+@pytest.mark.parametrize(("tolerance", "age"), [(5.0, 1.5), (20.0, 0.5), (0.0, 2.5)])
+def test_a_quote_kept_within_the_tolerance_is_as_if_new(bench, tolerance, age):
+    """At 3 and 5 ticks off it has lost 3.7% and 9% of its value (kappa of 1 a price unit)."""
+    bench.loop()
+    bench.quote()
+    for ticks in (0, 3, 5):
+        bench.venue.now_ms += 1000
+        price = 2999.0 + 0.1 * ticks
+        found = Quote("bid", 0, price, price + 1, 1.0, 0.1, "r1", edge=0.2, kappa=1.0)
+        bench.journal.kept("1", 2999.0, found, tolerance)
+    bench.venue.now_ms += 500
+    bench.venue.fill(1.0, 2999.0)
+    bench.booked("1", 1.0)
+    bench.loop()
+    (fill,) = bench.end().events(Fill)
+    assert fill.age_seconds == age
 
 
 def test_what_ended_in_part_says_so(bench):

@@ -39,6 +39,7 @@ LIMITS = {
 }  # fmt: skip
 OTHER = {"price_side": "other", "use_order_book": True, "order_book_top": 1}
 SECONDS = {"exit_timeout_count": 0, "unit": "seconds"}
+LAYERED = {"inventory_mode": "layered", "q_max": 3, "compensate_drift": False}
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +95,10 @@ def findings(strategy: Any, caplog: pytest.LogCaptureFixture) -> tuple[str, str]
 
 @pytest.mark.parametrize(
     "overlays",
-    [(), ("paper",), ("live",), ("live", "testnet"), ("live", "short"), ("paper", "short")],
+    [
+        *[(), ("paper",), ("live",), ("live", "testnet")],
+        *[("live", "short"), ("paper", "short"), ("live", "long")],
+    ],
 )
 @pytest.mark.parametrize(
     "mode", [RunMode.DRY_RUN, RunMode.LIVE, RunMode.BACKTEST, RunMode.HYPEROPT]
@@ -104,6 +108,21 @@ def test_what_is_shipped_breaks_no_rule(tmp_path, caplog, overlays, mode):
     strategy = load(tmp_path, {}, mode, overlays, fee=0.00015, **extra)
     strategy.wallets = SimpleNamespace(get_total_stake_amount=lambda: 9500.0)
     assert findings(strategy, caplog) == ("", "")
+
+
+def test_several_units_are_held_without_another_setting(tmp_path, caplog):
+    strategy = load(tmp_path, {"market_making": {**LAYERED}})
+    assert findings(strategy, caplog) == ("", "")
+    assert strategy.config["position_adjustment_enable"] is True
+    assert strategy.max_entry_position_adjustment == -1
+
+
+def test_a_unit_is_the_share_of_the_stake_that_it_is_set_to(tmp_path, caplog):
+    for overlay in ({"stake_amount": 90}, {"dry_run_wallet": 90}):
+        fine = load(tmp_path, overlay)
+        assert findings(fine, caplog) == ("", "")
+        small = load(tmp_path, {**overlay, "market_making": {**LAYERED}})
+        assert re.search(r"units of (30|28)\.\d\d, minimum", findings(small, caplog)[0])
 
 
 BROKEN: list[tuple[str, bool, dict[str, Any]]] = [
@@ -147,6 +166,13 @@ BROKEN: list[tuple[str, bool, dict[str, Any]]] = [
     ("entry_pricing.use_order_book, exit_pricing.use_order_book", False,
      {"exit_pricing": {"use_order_book": False}}),
     ("exit_pricing.order_book_top", False, {"exit_pricing": {"order_book_top": 3}}),
+    ("position_adjustment_enable", True,
+     {"position_adjustment_enable": False, "market_making": {**LAYERED}}),
+    ("position_adjustment_enable", False, {"position_adjustment_enable": True}),
+    ("max_entry_position_adjustment", True,
+     {"max_entry_position_adjustment": 3, "market_making": {**LAYERED}}),
+    ("market_making.compensate_drift", False,
+     {"market_making": {**LAYERED, "compensate_drift": True}}),
     ("exchange.name", True, {"exchange": {"name": "bybit"}}),
     ("trading_mode", True, {"trading_mode": "spot", "margin_mode": ""}),
     ("margin_mode", False, {"margin_mode": "cross"}),
@@ -253,7 +279,7 @@ def test_all_findings_come_in_one_message_the_refused_first(tmp_path, caplog):
 def test_harmless_settings_are_not_reported(tmp_path, caplog):
     overlay = {
         "exit_profit_only": True, "ignore_roi_if_entry_signal": True, "minimal_roi": {"0": 0.0},
-        "position_adjustment_enable": True, "process_only_new_candles": False,
+        "process_only_new_candles": False,
         "disable_dataframe_checks": True, "force_entry_enable": True, "reduce_df_footprint": True,
         "entry_pricing": {"price_side": "other"}, "exit_pricing": {"price_side": "other"},
     }  # fmt: skip
