@@ -86,8 +86,9 @@ def api(strategy, monkeypatch):
         probe.bind(("127.0.0.1", 0))
         port = strategy.config["api_server"]["listen_port"] = probe.getsockname()[1]
     bot = SimpleNamespace(
-        config=strategy.config, strategy=strategy, dataprovider=strategy.dp, state=State.RUNNING
-    )
+        config=strategy.config, strategy=strategy, dataprovider=strategy.dp, state=State.RUNNING,
+        exchange=SimpleNamespace(get_rate=lambda *_, **__: 3001.0),
+    )  # fmt: skip
     server = ApiServer(strategy.config)
     server.add_rpc_handler(RPC(bot))
 
@@ -107,7 +108,8 @@ def a_trade(held=False, order_id="o1"):
     trade = Trade(
         pair=PAIR, stake_amount=100.0, amount=1.0 if held else 0.0, open_rate=3000.0, is_open=True,
         fee_open=0.0, fee_close=0.0, exchange="hyperliquid", open_date=NOW, leverage=1.0,
-        base_currency="ETH", stake_currency="USDC", strategy="Market_Making",
+        base_currency="ETH", stake_currency="USDC", strategy="Market_Making", amount_requested=1.0,
+        timeframe=1,
     )  # fmt: skip
     if order_id is not None:
         trade.orders.append(
@@ -174,7 +176,9 @@ def test_the_rest_api_tells_what_rests_for_a_trade_and_why(strategy, api):
         "state": "entry", "reason": "profitable, widened", "since": NOW.isoformat(),
         "edge_bp": 1.0, "calibration_id": "c1",
     }  # fmt: skip
-    assert trade.enter_tag == "profitable, widened"
+    Trade.commit()
+    (status,) = api("status")
+    assert status["enter_tag"] == "profitable, widened"
     (open_ones,) = api("trades/open/custom-data")
     assert open_ones["trade_id"] == trade.id
 
@@ -186,7 +190,9 @@ def test_a_position_that_is_not_offered_says_why_in_data_and_tag(strategy, api):
     look(strategy)
     told = shown(api, trade)
     assert (told["state"], told["reason"]) == ("none", "the book is old: 12.3 s")
-    assert trade.exit_reason == "not quoting: the book is old: 12.3 s"
+    Trade.commit()  # as Freqtrade does in each loop
+    (status,) = api("status")
+    assert status["exit_reason"] == "not quoting: the book is old: 12.3 s"
 
 
 def test_what_rests_through_a_doubt_says_so(strategy, api):
@@ -240,7 +246,7 @@ def test_a_pair_without_a_quote_is_told_with_the_reason_and_when_it_is_over(stra
     strategy._surfaces.recorded(refused(None))
     look(strategy, 80)
     assert strategy.dp.messages == [
-        f"{PAIR}: nothing quoted for 60 s: toxic: 2.5",
+        f"{PAIR}: nothing quoted for 60 s: `toxic: 2.5`.",
         f"{PAIR}: quoting again after 80 s.",
     ]
 

@@ -1,5 +1,6 @@
 """What the bot saw and did lately, as columns of the candles and as FreqUI's annotations."""
 
+import math
 import threading
 from collections import deque
 from dataclasses import dataclass, field
@@ -175,24 +176,30 @@ class Chart:
         Of several minutes in a candle the last that knows a value counts. ``quoted_share`` is the
         share of looks at which a quote rested, ``not_quoting`` the last refusal's reason.
         """
-        columns: dict[str, NDArray[Any]] = {name: np.full(len(opens), np.nan) for name in COLUMNS}
-        reasons = np.full(len(opens), None, dtype=object)
-        looks, quoted = np.zeros(len(opens)), np.zeros(len(opens))
         first = opens.astype("datetime64[m]").astype(np.int64)
         with self._lock:
-            known = self._coins.get(coin, _Coin()).minutes
+            known = list(self._coins.get(coin, _Coin()).minutes)
             rows = np.searchsorted(first, [one.number for one in known], side="right") - 1
-            for row, minute in zip(rows, known, strict=True):
-                if row < 0 or minute.number >= first[row] + minutes:
-                    continue
+            seen = [
+                (row, minute)
+                for row, minute in zip(rows.tolist(), known, strict=True)
+                if row >= 0 and minute.number < first[row] + minutes
+            ]
+            columns: dict[str, NDArray[Any]] = {}
+            for name in COLUMNS:
+                values = [math.nan] * len(opens)
+                for row, minute in seen:
+                    if name in minute.values:
+                        values[row] = minute.values[name]
+                columns[name] = np.array(values)
+            reasons: list[str | None] = [None] * len(opens)
+            looks, quoted = np.zeros(len(opens)), np.zeros(len(opens))
+            for row, minute in seen:
                 looks[row] += minute.looks
                 quoted[row] += minute.quoted
-                for name, value in minute.values.items():
-                    columns[name][row] = value
-                if minute.reason is not None:
-                    reasons[row] = minute.reason
+                reasons[row] = minute.reason or reasons[row]
         np.divide(quoted, looks, out=columns["quoted_share"], where=looks > 0)
-        return {**columns, "not_quoting": reasons}
+        return {**columns, "not_quoting": np.array(reasons, dtype=object)}
 
     def annotations(
         self, coin: str, start: datetime, end: datetime, most: int = 300

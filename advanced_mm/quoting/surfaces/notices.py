@@ -65,7 +65,9 @@ class Notices:
         known.silence.told = True
         known.told_at[kind] = now
         position = " A position is held." if held else ""
-        return f"{pair}: nothing quoted for {_length(lasted)}: {reason[:_LONGEST]}{position}"
+        # Telegram reads Markdown, in which the underscores of settings would begin italics.
+        words = reason[:_LONGEST].replace("`", "'")
+        return f"{pair}: nothing quoted for {_length(lasted)}: `{words}`.{position}"
 
 
 def _length(span: timedelta) -> str:

@@ -206,7 +206,7 @@ class Surfaces:
         elif shown.key != key:
             shown.key, shown.since = key, now
         if name == "none" and shown.tagged != key:
-            trade.exit_reason = f"{_NOT_QUOTING}{reason}"[:_LONGEST_TAG]
+            trade.exit_reason = f"{_NOT_QUOTING}{reason}"[:_LONGEST_TAG].replace("`", "'")
             shown.tagged = key
         elif name != "none":
             shown.tagged = None

@@ -24,9 +24,9 @@ def quoting(notices, seconds):
 
 def test_a_silence_is_told_once_it_has_lasted_and_once_a_kind(notices):
     told = [silent(notices, t, f"toxic: {2 + t / 100}") for t in range(0, 300, 10)]
-    assert [text for text in told if text] == ["ETH: nothing quoted for 60 s: toxic: 2.6"]
+    assert [text for text in told if text] == ["ETH: nothing quoted for 60 s: `toxic: 2.6`."]
     assert silent(notices, 310, "no edge: -1", held=True) == (
-        "ETH: nothing quoted for 5 min: no edge: -1 A position is held."
+        "ETH: nothing quoted for 5 min: `no edge: -1`. A position is held."
     )
     assert silent(notices, 320, "no edge: -2") is None
 
@@ -50,6 +50,11 @@ def test_a_reason_that_comes_back_is_told_again_after_a_while(notices):
     assert quoting(notices, 210) is None  # nor is the end of what was not told
     silent(notices, 900)
     assert silent(notices, 960) is not None
+
+
+def test_a_reason_cannot_break_telegram_s_markdown(notices):
+    silent(notices, 0)
+    assert silent(notices, 60, "set `min_edge_bp`").endswith(": `set 'min_edge_bp'`.")
 
 
 def test_pairs_are_told_apart_and_none_without_the_setting(notices):
