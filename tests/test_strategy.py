@@ -1187,3 +1187,31 @@ def test_an_offer_is_moved_unless_its_reason_changes(live):
         found = strategy.check_exit_timeout(PAIR, held, offer, datetime.now(UTC))
         assert found is cancelled
     assert len(strategy._live.moves.made) == 1
+
+
+def test_an_order_that_could_not_be_moved_is_cancelled_at_the_next_look(live):
+    """A venue that refuses moves may still cancel: a quote of the past must not go on resting."""
+    strategy, held, price = live(fault=BaseError("order could not be modified"))
+    strategy.dp.bid, strategy.dp.ask = 3000.4, 3000.6
+    strategy._touches.clear()
+    assert [cancels(strategy, held, price) for _ in range(2)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("said", "streaks"),
+    [
+        ("Insufficient margin to place order.", ["order"]),
+        ("Post only order would have immediately matched", []),
+    ],
+)
+def test_a_move_that_fails_counts_as_an_error_of_the_exchange(live, said, streaks):
+    """Most actions of a live bot are moves: else neither an outage nor a halt would be noticed."""
+    strategy, held, price = live(fault=BaseError(said))
+    strategy.dp.bid, strategy.dp.ask = 3000.4, 3000.6
+    strategy._touches.clear()
+    cancels(strategy, held, price)
+    assert list(strategy._guards.errors._streaks) == streaks
+    strategy._live.moves.fault = None
+    strategy._unmoved = None
+    cancels(strategy, held, price)
+    assert list(strategy._guards.errors._streaks) == []

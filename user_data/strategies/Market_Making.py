@@ -47,7 +47,7 @@ from advanced_mm.quoting import (
     touch_of,
 )
 from advanced_mm.quoting.candle_backtest import CandleBacktest, caveats
-from advanced_mm.quoting.exchange.action_errors import ActionErrors
+from advanced_mm.quoting.exchange.action_errors import ActionErrors, is_fault
 from advanced_mm.quoting.exchange.builder_markets import unnamed_exchanges
 from advanced_mm.quoting.exchange.live import LiveTrading, spare_requests
 from advanced_mm.quoting.exchange.moved_orders import takes_entries
@@ -151,6 +151,8 @@ class Market_Making(IStrategy):
         self._live: LiveTrading | None = None
         self._stream: BackgroundEyes | None = None
         self._wait: LoopWait | None = None
+        self._unmoved: str | None = None
+        """The order that could not be moved last."""
         self._guards = RiskGuards(self.settings)
         self._surfaces = Surfaces(self.settings.notify_after_seconds)
         self._surfaces_failed = False
@@ -1018,14 +1020,20 @@ class Market_Making(IStrategy):
         ):
             return False
         old = str(order.order_id)
+        if old == self._unmoved:
+            return False  # it still rests, so it is cancelled instead
         if not self._confirm(pair, wanted.price, datetime.now(UTC), position):
             return False
         try:
             new = self._live.moves.move(trade, order, wanted.price, self.stoploss)
         except BaseError as error:
             logger.warning("%s: order %s was not moved: %s", pair, old, str(error)[:200])
+            self._unmoved = old
+            if is_fault(error):
+                self._action_failed(pair, str(error))
             return True
         if new is not None:
+            self._guards.errors.worked("order")
             Trade.commit()  # as after any new order: a bot that is killed now must know it
             if self._log.journal is not None:
                 self._log.journal.moved(pair, old, new)
