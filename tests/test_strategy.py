@@ -30,6 +30,7 @@ from advanced_mm.parameter_files import ParameterFiles
 from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import Quote, Quoter, Refusal
+from advanced_mm.quoting.guards import RiskGuards
 from advanced_mm.quoting.legs import Held, Legs
 
 ROOT = Path(__file__).parents[1]
@@ -1215,3 +1216,23 @@ def test_a_move_that_fails_counts_as_an_error_of_the_exchange(live, said, streak
     strategy._unmoved = None
     cancels(strategy, held, price)
     assert list(strategy._guards.errors._streaks) == []
+
+
+def test_an_entry_is_placed_anew_and_not_moved_once_its_size_should_be_another(
+    live, make_set, tmp_path
+):
+    """Moved all the while, it would keep the size of a calm market through a volatile one."""
+    strategy, held, price = live()
+    strategy._guards = RiskGuards(strategy.settings.model_copy(update={"volatility_limit": None}))
+    publish(tmp_path, make_set, "calm", sigma=0.3)
+    enter(strategy)
+    later = datetime.now(UTC) + timedelta(seconds=1)
+    publish(tmp_path, make_set, "wild", sigma=0.7)
+    ParameterFiles(tmp_path).publish(
+        {"ETH": make_set("wilder", sigma=0.7, published_at=later, fitted_at=later)}
+    )
+    strategy.dp.bid, strategy.dp.ask = 3004.9, 3005.1
+    strategy._touches.clear()
+    assert cancels(strategy, held, price)
+    assert enter(strategy)[1] == pytest.approx(6300.0)
+    assert not cancels(strategy, held, price)

@@ -147,6 +147,8 @@ class Market_Making(IStrategy):
         self._books: dict[str, Any] = {}
         self._decisions: dict[str, Quote | Refusal] = {}
         self._volatility: dict[str, LongVolatility] = {}
+        self._sized: dict[str, float] = {}
+        """By pair, the factor on the size of the newest entry."""
         self._unit_stake: float | None = None
         self._live: LiveTrading | None = None
         self._stream: BackgroundEyes | None = None
@@ -678,7 +680,8 @@ class Market_Making(IStrategy):
         held, limit = self._held(pair) * current_rate, self.settings.max_position_value
         unit = min(proposed_stake * self.settings.unit_share, room(held, limit) / leverage)
         least = min_stake or 0.0
-        stake = entry_stake(unit, self._size_factor(pair), UNIT_OVER_MINIMUM * least)
+        factor = self._sized[pair] = self._size_factor(pair)
+        stake = entry_stake(unit, factor, UNIT_OVER_MINIMUM * least)
         if stake is None:
             self._log_refusal(
                 pair,
@@ -742,11 +745,13 @@ class Market_Making(IStrategy):
         )
         if isinstance(decision, Refusal):
             return None
-        adds = decision.is_entry
+        adds, factor = decision.is_entry, self._size_factor(pair, self._units(decision))
+        if adds:
+            self._sized[pair] = factor
         adjustment = self._inventories.adjustment(
             trade,
             decision,
-            factor=self._size_factor(pair, abs(decision.inventory)),
+            factor=factor,
             unit_stake=self._unit_stake,
             least=UNIT_OVER_MINIMUM * (min_stake or 0.0),
             proposed=current_entry_rate if adds else current_exit_rate,
@@ -773,6 +778,10 @@ class Market_Making(IStrategy):
             return proposed_rate
         self._confirm(pair, decision.price, current_time, _position(trade))
         return decision.price
+
+    def _units(self, quote: Quote) -> int:
+        """Return how many units are held that count for the size of an entry."""
+        return abs(quote.inventory) if self._inventories.layered else 0
 
     def _size_factor(self, pair: str, units: int = 0) -> float:
         parameters = self._parameters(pair)
@@ -1017,6 +1026,8 @@ class Market_Making(IStrategy):
             not takes_entries(self.dp)
             or pair not in self.dp.current_whitelist()
             or self.is_pair_locked(pair, side=trade.trade_direction)
+            # A move keeps the amount; one of an earlier run is as if placed with the same factor.
+            or self._size_factor(pair, self._units(wanted)) != self._sized.get(pair, 1.0)
         ):
             return False
         old = str(order.order_id)
