@@ -1236,3 +1236,16 @@ def test_an_entry_is_placed_anew_and_not_moved_once_its_size_should_be_another(
     assert cancels(strategy, held, price)
     assert enter(strategy)[1] == pytest.approx(6300.0)
     assert not cancels(strategy, held, price)
+
+
+def test_an_addition_that_no_longer_fits_is_cancelled(build):
+    """As when the order before it was filled in part while it was moved: it is whole again."""
+    strategy = build(**LAYERED)
+    side, price, amount = adjust(strategy, layers(2.0))
+    assert (side, amount) == ("buy", pytest.approx(1.0))
+    rests = order(price, remaining=1.0, age=0)
+    rests.ft_amount, rests.safe_filled = 1.0, 0.0
+    for held, cancelled in ((2.0, False), (2.02, False), (2.3, True)):
+        now, adding = datetime.now(UTC), layers(held, [rests])
+        assert strategy.check_entry_timeout(PAIR, adding, rests, now) is cancelled
+        assert strategy._caller([adding]) == ((PAIR, "o1") if cancelled else None)

@@ -412,7 +412,7 @@ class Market_Making(IStrategy):
                 if self._wait is not None:
                     self._wait.look_after(quoter.settings.min_quote_age_seconds - age)
                 crossed = touch.ask <= price if order.ft_order_side == "buy" else touch.bid >= price
-                wanted = _on_its_side(trade, order, wanted)
+                wanted = self._wanted_of(trade, order, wanted)
                 if crossed or quoter.is_outdated(price, age, wanted, self._tolerance(quoter)):
                     return str(order.order_id)
         return None
@@ -995,7 +995,8 @@ class Market_Making(IStrategy):
     ) -> bool:
         """Return whether Freqtrade must cancel an order; one that can be moved is moved instead."""
         resting = order.safe_placement_price
-        wanted = _on_its_side(trade, order, self._decide(pair, ask, now, resting, [trade]))
+        decided = self._decide(pair, ask, now, resting, [trade])
+        wanted = self._wanted_of(trade, order, decided)
         age = (now - order.order_date_utc).total_seconds()
         tolerance = 0.0
         if isinstance(wanted, Refusal):
@@ -1011,6 +1012,15 @@ class Market_Making(IStrategy):
             else:
                 self._log.journal.kept(name, resting, wanted, tolerance)
         return outdated and not (isinstance(wanted, Quote) and self._moves(trade, order, wanted))
+
+    def _wanted_of(self, trade: Trade, order: Order, decided: Quote | Refusal) -> Quote | Refusal:
+        """Return what is wanted of a resting order."""
+        fits = isinstance(decided, Refusal) or self._inventories.fits(
+            trade, order, self._unit_stake
+        )
+        if not fits:
+            return Refusal("position limit: the order is larger than what may be added")
+        return _on_its_side(trade, order, decided)
 
     def _moves(self, trade: Trade, order: Order, wanted: Quote) -> bool:
         """Replace an order at the venue in one action; whether Freqtrade need not cancel it."""
