@@ -30,7 +30,7 @@ from advanced_mm.parameter_files import ParameterFiles
 from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import Quote, Quoter, Refusal
-from advanced_mm.quoting.guards import RiskGuards
+from advanced_mm.quoting.guards import RiskGuards, Ruling
 from advanced_mm.quoting.legs import Held, Legs
 
 ROOT = Path(__file__).parents[1]
@@ -1249,3 +1249,16 @@ def test_an_addition_that_no_longer_fits_is_cancelled(build):
         now, adding = datetime.now(UTC), layers(held, [rests])
         assert strategy.check_entry_timeout(PAIR, adding, rests, now) is cancelled
         assert strategy._caller([adding]) == ((PAIR, "o1") if cancelled else None)
+
+
+@pytest.mark.parametrize(("widen", "replaced"), [(1.0, False), (1.25, True)])
+def test_few_requests_left_do_not_hold_a_quote_nearer_than_guards_allow(
+    live, monkeypatch, widen, replaced
+):
+    strategy, held, price = live(loss=99.0)
+    ruling = Ruling(None, widen)
+    monkeypatch.setattr(strategy._guards, "rule", lambda *_: ruling)
+    adding = SimpleNamespace(**{**vars(held), "open_orders": [order(price)], "entry_side": "buy"})
+    assert strategy._caller([adding]) == ((PAIR, "o1") if replaced else None)
+    cancels(strategy, held, price)
+    assert bool(strategy._live.moves.made) is replaced

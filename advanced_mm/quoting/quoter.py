@@ -340,8 +340,9 @@ class Quoter:
             fair_price=None if fair == touch.mid else fair,
             opens=opens,
             widened=widen,
-            # What a guard widens is replaced at once: by the model alone it would lose nothing.
-            **(self._worth(side, inventory, depth) if widen == 1 else {}),
+            # By the model alone, a quote too near for a guard would lose nothing: the depth that it
+            # asks for counts as the best.
+            **(self._worth(side, inventory, depth) | ({} if widen == 1 else {"from_best": 0.0})),
         )
 
     def _worth(self, side: Side, inventory: int, depth: float) -> dict[str, float]:

@@ -164,7 +164,7 @@ def guarded_table(
     codes = {reason: code for code, reason in enumerate(table.refusals)}
     inventories = np.arange(table.q_min, table.q_max + 1)
     sides: tuple[tuple[Side, Any], ...] = (("bid", inventories >= 0), ("ask", inventories <= 0))
-    kappa = None if table.kappa is None else table.kappa[:, source]
+    from_best = None if table.from_best is None else table.from_best[:, source]
     for row, moment_ms in enumerate(time_ms.tolist()):
         both = zip(range(2), sides, rulings.at(moment_ms), strict=True)
         for which, (side, opens), ruling in both:
@@ -174,8 +174,8 @@ def guarded_table(
                 refusal[quoted] = codes.setdefault(ruling.refusal, len(codes))
             elif ruling.widen != 1.0 and quoted.any():
                 depth[quoted] *= ruling.widen
-                if kappa is not None:
-                    kappa[which, row, quoted] = 0.0  # replaced at once, as by the quoter
+                if from_best is not None:
+                    from_best[which, row, quoted] = 0.0  # counts as the best, as for the quoter
                 parameters = sets.get(table.calibration_id[source[row]])
                 if parameters is None:
                     continue
@@ -191,8 +191,8 @@ def guarded_table(
         calibration_id=tuple(table.calibration_id[k] for k in source),
         refusals=tuple(codes),
         beta=None if table.beta is None else table.beta[source],
-        kappa=kappa,
-        from_best=None if table.from_best is None else table.from_best[:, source],
+        kappa=None if table.kappa is None else table.kappa[:, source],
+        from_best=from_best,
         adverse_limit=None if table.adverse_limit is None else table.adverse_limit[:, source],
         **columns,
     )

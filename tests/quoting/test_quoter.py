@@ -559,3 +559,17 @@ def test_of_several_units_depths_published_without_their_value_function_are_not_
     offers = [quoter(one, **LAYERED).exit("ask", 2, TOUCH, NOW) for one in (published, bare)]
     assert offers[1].calibration_id is not None
     assert offers[1].price == offers[0].price
+
+
+def test_a_quote_that_guards_widen_is_replaced_at_once_but_not_at_each_tick(make_set):
+    """While the market moves, each tick would be an action of the address's budget."""
+    maker = quoter(make_set(), min_quote_age_seconds=0.0)
+    plain, wide = (maker.entry("bid", 0, TOUCH, NOW, widen) for widen in (1.0, 1.5))
+    slightly = maker.entry("bid", 0, TOUCH, NOW, 1.25)
+    assert maker.is_outdated(plain.price, 1.0, wide)
+    assert maker.is_outdated(wide.price, 1.0, plain)
+    assert maker.is_outdated(plain.price, 1.0, slightly)
+    for off in (-0.1, 0.1):
+        assert maker.is_outdated(wide.price + off, 1.0, wide) is False
+        assert maker.is_outdated(plain.price + off, 1.0, plain) is False
+    assert maker.is_outdated(wide.price + 0.3, 1.0, wide)

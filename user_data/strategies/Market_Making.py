@@ -413,7 +413,8 @@ class Market_Making(IStrategy):
                     self._wait.look_after(quoter.settings.min_quote_age_seconds - age)
                 crossed = touch.ask <= price if order.ft_order_side == "buy" else touch.bid >= price
                 wanted = self._wanted_of(trade, order, wanted)
-                if crossed or quoter.is_outdated(price, age, wanted, self._tolerance(quoter)):
+                tolerance = self._tolerance(quoter, wanted)
+                if crossed or quoter.is_outdated(price, age, wanted, tolerance):
                     return str(order.order_id)
         return None
 
@@ -1003,7 +1004,7 @@ class Market_Making(IStrategy):
             outdated = not wanted.keeps_resting
         else:
             quoter = self._quoters[pair][1]
-            tolerance = self._tolerance(quoter)
+            tolerance = self._tolerance(quoter, wanted)
             outdated = quoter.is_outdated(resting, age, wanted, tolerance)
         if self._log.journal is not None:
             name = str(order.order_id)
@@ -1060,10 +1061,15 @@ class Market_Making(IStrategy):
                 self._log.journal.moved(pair, old, new)
         return new is not None
 
-    def _tolerance(self, quoter: Quoter) -> float:
-        """Return the share of its value that a quote may have lost, percent."""
+    def _tolerance(self, quoter: Quoter, wanted: Quote | Refusal) -> float:
+        """Return the share of its value that a quote may have lost, percent.
+
+        However few requests are left, a quote that guards want farther away goes there.
+        """
         configured = quoter.settings.requote_loss_percent
-        return configured if self._live is None else self._live.budget.tolerance_percent(configured)
+        if self._live is None or (isinstance(wanted, Quote) and wanted.widened > 1):
+            return configured
+        return self._live.budget.tolerance_percent(configured)
 
     def _confirm(self, pair: str, rate: float, now: datetime, position: float) -> bool:
         decision = self._decisions.get(pair)
