@@ -238,22 +238,22 @@ def test_parameters_and_journal_are_kept_by_the_venue_s_name_of_a_pair(
 
 def test_a_loop_is_called_for_when_a_quote_has_to_change(build):
     strategy = build(min_quote_age_seconds=2.0)
-    assert strategy._caller([]) == (PAIR, "entry")  # nothing rests
+    assert strategy._callers([]) == {(PAIR, "entry")}  # nothing rests
     price = strategy.custom_entry_price(PAIR, None, datetime.now(UTC), 2999.9, None, "long")
     entry = SimpleNamespace(**{**vars(trade()), "open_orders": [], "entry_side": "buy"})
     entry.open_orders = [order(price)]
-    assert strategy._caller([entry]) is None
+    assert strategy._callers([entry]) == set()
     strategy.dp.bid, strategy.dp.ask = 3001.9, 3002.1
-    assert strategy._caller([entry]) == (PAIR, "o1")
+    assert strategy._callers([entry]) == {(PAIR, "o1")}
     entry.open_orders = [order(price, age=1.0)]
-    assert strategy._caller([entry]) is None  # it has not reached its least age
+    assert strategy._callers([entry]) == set()  # it has not reached its least age
     strategy.dp.bid, strategy.dp.ask = price - 0.2, price - 0.1
-    assert strategy._caller([entry]) == (PAIR, "o1")  # a dry run has filled it
+    assert strategy._callers([entry]) == {(PAIR, "o1")}  # a dry run has filled it
     strategy.dp.bid, strategy.dp.ask = 2999.9, 3000.1
-    assert strategy._caller([trade()]) == (PAIR, "exit")  # nothing is offered
+    assert strategy._callers([trade()]) == {(PAIR, "exit")}  # nothing is offered
     strategy.config["max_open_trades"] = 1
     strategy.dp.error = ExchangeError("no book")
-    assert strategy._caller([entry]) == "unknown"
+    assert strategy._callers([entry]) == {"unknown"}
 
 
 def test_a_loop_waits_only_where_freqtrade_does_not(build):
@@ -749,10 +749,10 @@ def test_one_order_rests_at_a_time_and_makes_way_when_the_other_side_is_worth_mo
     assert adjust(strategy, held) is None
     assert leave(strategy, held) is None
     assert not strategy.check_entry_timeout(PAIR, held, resting, now)
-    assert strategy._caller([held]) is None
+    assert strategy._callers([held]) == set()
     publish(tmp_path, make_set, **FALLING)
     assert strategy.check_entry_timeout(PAIR, held, resting, now)
-    assert strategy._caller([held]) == (PAIR, "o1")
+    assert strategy._callers([held]) == {(PAIR, "o1")}
     assert leave(strategy, layers(1.0)) == "optimal_depth"
 
 
@@ -988,7 +988,7 @@ def test_a_jump_takes_the_entry_away_and_leaves_the_exit(build, make_set, tmp_pa
     strategy._touches.clear()
     strategy.dp.bid, strategy.dp.ask = price + 14.9, price + 15.1
     entry = SimpleNamespace(**{**vars(trade()), "open_orders": [resting], "entry_side": "buy"})
-    assert strategy._caller([entry]) == (PAIR, "o1")
+    assert strategy._callers([entry]) == {(PAIR, "o1")}
     assert strategy.check_entry_timeout(PAIR, trade(), order(price, age=0), datetime.now(UTC))
     assert enter(strategy)[1:] == (0.0, False)
     assert leave(strategy, trade()) == "optimal_depth"
@@ -1248,7 +1248,7 @@ def test_an_addition_that_no_longer_fits_is_cancelled(build):
     for held, cancelled in ((2.0, False), (2.02, False), (2.3, True)):
         now, adding = datetime.now(UTC), layers(held, [rests])
         assert strategy.check_entry_timeout(PAIR, adding, rests, now) is cancelled
-        assert strategy._caller([adding]) == ((PAIR, "o1") if cancelled else None)
+        assert strategy._callers([adding]) == ({(PAIR, "o1")} if cancelled else set())
 
 
 @pytest.mark.parametrize(("widen", "replaced"), [(1.0, False), (1.25, True)])
@@ -1259,6 +1259,6 @@ def test_few_requests_left_do_not_hold_a_quote_nearer_than_guards_allow(
     ruling = Ruling(None, widen)
     monkeypatch.setattr(strategy._guards, "rule", lambda *_: ruling)
     adding = SimpleNamespace(**{**vars(held), "open_orders": [order(price)], "entry_side": "buy"})
-    assert strategy._caller([adding]) == ((PAIR, "o1") if replaced else None)
+    assert strategy._callers([adding]) == ({(PAIR, "o1")} if replaced else set())
     cancels(strategy, held, price)
     assert bool(strategy._live.moves.made) is replaced

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, Protocol
 
 from advanced_mm.orderly_exit import interruptible
@@ -84,7 +85,7 @@ class LoopWait:
         self._began = float("-inf")
         self._own_changes = 0
         self._believed = False
-        self._answered: Hashable = None
+        self._answered: AbstractSet[Hashable] = frozenset()
         self._pause = SHORTEST_PAUSE_SECONDS
         self._look_after = LOOK_SECONDS
 
@@ -97,18 +98,18 @@ class LoopWait:
             self._look_after = min(self._look_after, seconds)
 
     @interruptible
-    def until(self, calls: Callable[[], Hashable]) -> None:
+    def until(self, calls: Callable[[], AbstractSet[Hashable]]) -> None:
         """Wait until an own order was filled or has ended, something calls, or a second is over.
 
-        ``calls`` returns what calls for a loop, or None: the same again if the loop that it began
-        could do nothing about it. The second counts from the end of the last wait, when that loop
-        began. If the websocket fails, the loop begins at once, so that the venue is asked; until it
-        is back, loops begin every second.
+        ``calls`` returns all that calls for a loop: the same again if the loop that it began could
+        do nothing about it, which must not hide what is new. The second counts from the end of the
+        last wait, when that loop began. If the websocket fails, the loop begins at once, so that
+        the venue is asked; until it is back, loops begin every second.
         """
         self._wait(calls)
         self._began = self._clock()
 
-    def _wait(self, calls: Callable[[], Hashable]) -> None:
+    def _wait(self, calls: Callable[[], AbstractSet[Hashable]]) -> None:
         end = self._began + LONGEST_WAIT_SECONDS
         sight = self._sight
         if sight is None:
@@ -128,14 +129,16 @@ class LoopWait:
             seconds = LOOK_SECONDS
             if believed:
                 self._look_after = LOOK_SECONDS
-                caller = calls()
+                callers = calls()
                 seconds = self._look_after
-                if caller is None or caller != self._answered:
-                    self._answered, self._pause = caller, SHORTEST_PAUSE_SECONDS
-                    if caller is not None:
-                        return
-                else:
-                    seconds = self._began + self._pause - now
+                news = callers - self._answered
+                if not callers & self._answered:
+                    self._pause = SHORTEST_PAUSE_SECONDS
+                self._answered = callers
+                if news:
+                    return
+                if callers:
+                    seconds = min(seconds, self._began + self._pause - now)
                     if seconds <= 0:
                         self._pause = min(2 * self._pause, LONGEST_WAIT_SECONDS)
                         return

@@ -28,12 +28,12 @@ class Sight:
 
 
 def never():
-    return None
+    return frozenset()
 
 
 def calling_if(condition):
     """Something that calls while a condition holds."""
-    return lambda: "quote 1" if condition() else None
+    return lambda: frozenset({"quote 1"} if condition() else ())
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_quote_is_looked_at_just_when_it_reaches_its_least_age(begun):
     def calls():
         for least_age in (0.437, 0.8):
             wait.look_after(least_age - sight.now)
-        return "quote 1" if sight.now >= 0.437 else None
+        return frozenset({"quote 1"} if sight.now >= 0.437 else ())
 
     wait.until(calls)
     assert sight.now == pytest.approx(0.437)
@@ -130,20 +130,35 @@ def test_a_call_that_a_loop_cannot_satisfy_does_not_spin(begun):
     sight, wait = begun()
     began = []
     while sight.now < 20:
-        wait.until(lambda: "an entry that the venue refuses")
+        wait.until(lambda: {"an entry that the venue refuses"})
         began.append(sight.now)
     assert len(began) < 30
     assert began[:2] == [0.0, pytest.approx(0.05)]
     at = sight.now
-    wait.until(lambda: "another")  # is answered at once
+    wait.until(lambda: {"another"})  # is answered at once
     assert sight.now == at
+
+
+def test_a_call_that_a_loop_cannot_satisfy_hides_no_other(begun):
+    """A pair of which no entry is made, such as a locked one, and another whose quote drifts."""
+    sight, wait = begun()
+    locked = "an entry that is never made"
+    for _ in range(8):
+        wait.until(lambda: {locked})
+    assert wait._pause == 1.0
+    for number in range(3):
+        at = sight.now = sight.now + 0.02
+        wait.until(lambda number=number: {locked, number})
+        assert sight.now == at
+        wait.until(lambda: {locked})  # the other was satisfied
+        assert sight.now > at + 0.9
 
 
 def test_calls_that_loops_satisfy_are_answered_at_once_however_often(begun):
     """Each loop replaces the quote, and the touch has moved on meanwhile."""
     sight, wait = begun()
     for number in range(10):
-        wait.until(lambda number=number: number)
+        wait.until(lambda number=number: {number})
         assert sight.now == pytest.approx(0.1 * number)
         sight.now += 0.1
 

@@ -338,7 +338,7 @@ class Market_Making(IStrategy):
         """
         if self._wait is not None:
             trades = Trade.get_open_trades()
-            self._wait.until(lambda: self._caller(trades))
+            self._wait.until(lambda: self._callers(trades))
             current_time = datetime.now(UTC)
         self._log.skipped_rows(current_time)
         if self._live is not None:
@@ -368,21 +368,21 @@ class Market_Making(IStrategy):
                 logger.info("not quoting: %s times", line)
             self._tell_caveats()
 
-    def _caller(self, trades: list[Trade]) -> Hashable:
-        """Return which quote is to be sent, replaced or withdrawn, or has filled dry; or None."""
+    def _callers(self, trades: list[Trade]) -> frozenset[Hashable]:
+        """Return which quotes are to be sent, replaced or withdrawn, or have filled dry."""
         slots = self.config.get("max_open_trades", math.inf)
         pairs = {trade.pair for trade in trades}
         if slots < 0 or len(trades) < slots:
             pairs |= set(self.dp.current_whitelist())
         try:
-            for pair in sorted(pairs):
-                caller = self._caller_of(pair, [trade for trade in trades if trade.pair == pair])
-                if caller is not None:
-                    return pair, caller
+            found = {
+                pair: self._caller_of(pair, [trade for trade in trades if trade.pair == pair])
+                for pair in sorted(pairs)
+            }
         except Exception as error:
             logger.debug("a loop begins as it is not known whether it must: %r", error)
-            return "unknown"
-        return None
+            return frozenset({"unknown"})
+        return frozenset((pair, caller) for pair, caller in found.items() if caller is not None)
 
     def _caller_of(self, pair: str, trades: list[Trade]) -> str | None:
         now = datetime.now(UTC)
