@@ -1262,3 +1262,19 @@ def test_few_requests_left_do_not_hold_a_quote_nearer_than_guards_allow(
     assert strategy._callers([adding]) == ({(PAIR, "o1")} if replaced else set())
     cancels(strategy, held, price)
     assert bool(strategy._live.moves.made) is replaced
+
+
+@pytest.mark.parametrize(("seconds", "sent"), [(1.0, True), (3.0, False)])
+def test_nothing_is_sent_on_a_book_that_grew_old_while_freqtrade_asked_the_venue(
+    build, seconds, sent
+):
+    """It looks at balances between the price of an offer and its order, however long that takes."""
+    strategy = build(max_book_age_seconds=2.0)
+    enter(strategy)
+    price = strategy.custom_exit_price(
+        PAIR, trade(), datetime.now(UTC), 3000.1, 0.0, "optimal_depth"
+    )
+    now = datetime.now(UTC) + timedelta(seconds=seconds)
+    assert sent is strategy.confirm_trade_exit(
+        PAIR, trade(), "limit", 3.0, price, "GTC", "optimal_depth", now
+    )

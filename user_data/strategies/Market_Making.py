@@ -1083,6 +1083,13 @@ class Market_Making(IStrategy):
                 "custom_price_max_distance_ratio in the configuration",
             )
             return False
+        touch = self._touches.get(pair)
+        age = 0.0 if touch is None else (now - touch[1].at).total_seconds()
+        if age > self.settings.max_book_age_seconds:
+            self._log_refusal(
+                pair, now, f"the book is {age:.0f} s old when the quote is to be sent"
+            )
+            return False
         if self._log.journal is not None:
             self._log.journal.agreed(
                 pair,
@@ -1090,7 +1097,7 @@ class Market_Making(IStrategy):
                 decision,
                 rate,
                 position,
-                self._touches[pair][1] if pair in self._touches else None,
+                None if touch is None else touch[1],
                 self._parameters(pair),
                 queue_ahead(self._books.get(pair), decision.side, rate),
             )
