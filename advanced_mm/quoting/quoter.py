@@ -41,6 +41,10 @@ _FEE_TOLERANCE = 0.01
 _FARTHEST = 0.01
 """A fair price farther than this share of the mid from it indicates a bad estimate."""
 
+_SPARE_TICKS, _SPARE_BP = 2.0, 0.5
+"""By how much less an entry may earn that has paid at the look before: rounding the two prices
+moves the edge by up to two ticks, which must not take an order away and back at each look."""
+
 _DEEPEST = 0.1
 """A depth above this share of the mid indicates a bad estimate and is not quoted."""
 
@@ -154,6 +158,7 @@ class Quoter:
         self._solved: ValueFunction | None = None
         self._depths: _Depths | None = None
         self._touch_reason = ""  # logged once
+        self._paid: set[Side] = set()  # entries that were worth it at the last look
 
     def entry(
         self, side: Side, inventory: int, touch: Touch, now: datetime, widen: float = 1.0
@@ -177,7 +182,11 @@ class Quoter:
         quote = self._at_optimal_depth(parameters, side, inventory, touch, widen, opens=True)
         if isinstance(quote, Quote):
             loss = self._too_little(parameters, quote, touch)
-            return quote if loss is None else Refusal(loss)
+            if loss is None:
+                self._paid.add(side)
+                return quote
+            self._paid.discard(side)
+            return Refusal(loss)
         return quote
 
     def exit(self, side: Side, inventory: int, touch: Touch, now: datetime) -> Quote | Refusal:
@@ -407,7 +416,8 @@ class Quoter:
         if entry.edge is None or closed is None:
             return "no edge: the cost of a fill (epsilon_fill) was not fitted"
         earned_bp = (entry.edge + closed) / mid * 1e4
-        if earned_bp >= least_bp:
+        spare_bp = min(_SPARE_TICKS * entry.tick / mid * 1e4, _SPARE_BP)
+        if earned_bp >= least_bp - (spare_bp if entry.side in self._paid else 0.0):
             return None
         return (
             f"no edge: a round trip at the optimal depths is expected to earn {earned_bp:.2f} bp, "

@@ -1,8 +1,11 @@
 """The quoter: the model's depth at the bot's inventory, rounded away from the mid, or a refusal."""
 
 import dataclasses
+import itertools
 import json
 import math
+import random
+import statistics
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -573,3 +576,21 @@ def test_a_quote_that_guards_widen_is_replaced_at_once_but_not_at_each_tick(make
         assert maker.is_outdated(wide.price + off, 1.0, wide) is False
         assert maker.is_outdated(plain.price + off, 1.0, plain) is False
     assert maker.is_outdated(wide.price + 0.3, 1.0, wide)
+
+
+def test_the_rounding_of_prices_alone_does_not_take_an_entry_away_and_back(make_set):
+    """Around a fair price that moves with the sizes, half of the looks would: two requests each."""
+    served, chance = make_set(beta=0.2), random.Random(1)
+    touches = [
+        dataclasses.replace(TOUCH, bid_size=chance.random(), ask_size=chance.random())
+        for _ in range(400)
+    ]
+    free = quoter(served, min_edge_bp=-100)
+    quotes = [free.entry("bid", 0, touch, NOW) for touch in touches]
+    usual = 2 * statistics.median(one.edge for one in quotes) / 3000 * 1e4
+    for least in (usual - 0.2, usual, usual + 0.2):
+        maker = quoter(served, min_edge_bp=least)
+        quoted = [isinstance(maker.entry("bid", 0, touch, NOW), Quote) for touch in touches]
+        assert sum(a != b for a, b in itertools.pairwise(quoted)) <= 20
+    never = quoter(served, min_edge_bp=usual + 1)
+    assert not any(isinstance(never.entry("bid", 0, touch, NOW), Quote) for touch in touches)
