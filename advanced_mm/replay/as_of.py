@@ -118,7 +118,12 @@ class Refits:
 
 
 def decision_table(
-    refits: Refits, settings: Settings, mids: MidPath, start_ms: int, end_ms: int
+    refits: Refits,
+    settings: Settings,
+    mids: MidPath,
+    start_ms: int,
+    end_ms: int,
+    grid: PriceGrid | None = None,
 ) -> DecisionTable:
     """Return what a bot with these settings would decide from ``start_ms`` to ``end_ms``.
 
@@ -137,6 +142,9 @@ def decision_table(
         The mid that the bot would have seen.
     start_ms, end_ms
         Bounds, epoch milliseconds, both included.
+    grid
+        The venue's: edges, and whether they are enough, are those of prices that lie half a step
+        farther away than the depths, as rounded ones do on average. None: prices are not rounded.
 
     Raises
     ------
@@ -145,7 +153,7 @@ def decision_table(
     """
     if end_ms < start_ms:
         raise InputError("the end of the time to decide on lies before its start")
-    rows = _Rows(settings)
+    rows = _Rows(settings, grid)
     for begin_ms, until_ms, served in _in_force(refits, settings, start_ms, end_ms):
         rows.serve(served)
         changes = [begin_ms, *_changes(served, settings, begin_ms, until_ms)]
@@ -257,16 +265,22 @@ class _QuietQuoter(Quoter):
         return super()._at_touch(side, inventory, touch, why)
 
 
-class _NoGrid(PriceGrid):
-    """Prices without rounding: the replay itself rounds, at the mid of each look."""
+@dataclass(frozen=True)
+class _MeanGrid(PriceGrid):
+    """Prices where a grid's are on average: the replay itself rounds, at the mid of each look."""
+
+    of: PriceGrid | None = None
 
     def bid(self, mid: float, depth: float) -> float:
-        """Return the price ``depth`` below the mid."""
-        return mid - depth
+        """Return the price ``depth`` and half a step of the grid below the mid."""
+        return mid - depth - self._half_step(mid)
 
     def ask(self, mid: float, depth: float) -> float:
-        """Return the price ``depth`` above the mid."""
-        return mid + depth
+        """Return the price ``depth`` and half a step of the grid above the mid."""
+        return mid + depth + self._half_step(mid)
+
+    def _half_step(self, mid: float) -> float:
+        return 0.0 if self.of is None else self.of.tick(mid) / 2
 
     def tick(self, price: float) -> float:
         """Return no step."""
@@ -288,10 +302,10 @@ class _Columns:
 class _Rows:
     """Asks the quoter, and collects its answers."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, grid: PriceGrid | None) -> None:
         self._settings = settings
         self._feed = _Feed()
-        self._quoter = _QuietQuoter(settings, self._feed, _NoGrid(0))
+        self._quoter = _QuietQuoter(settings, self._feed, _MeanGrid(0, of=grid))
         self._inventories = range(settings.q_min, settings.q_max + 1)
         self._codes: dict[str, int] = {"": 0}
         self._time_ms: list[int] = []

@@ -12,6 +12,7 @@ from advanced_mm.calibration.windows import Stretches
 from advanced_mm.errors import InputError
 from advanced_mm.parameter_files import ParameterSet, Settings
 from advanced_mm.parameter_files.history import CalibrationHistory
+from advanced_mm.price_grid import PriceGrid
 from advanced_mm.replay.as_of import MidPath, Refits, decision_table, fixed_around_fair
 from advanced_mm.replay.conversion import NS_PER_MS
 from advanced_mm.replay.decisions import DecisionTable, fixed_bp
@@ -134,8 +135,10 @@ class Backtest:
         ready = max(start, min(_first_usable_ms(refits, start), end - 1))
         return cls(data, refits, history, ready, end, (ready - start) / 1000)
 
-    def decisions(self, policy: Policy, settings: Settings) -> DecisionTable:
-        """Return what the policy quotes.
+    def decisions(
+        self, policy: Policy, settings: Settings, grid: PriceGrid | None = None
+    ) -> DecisionTable:
+        """Return what the policy quotes on a grid, by default the recording's.
 
         Raises
         ------
@@ -152,12 +155,13 @@ class Backtest:
             return fixed_bp(policy.fixed_bp, settings.q_min, settings.q_max, self.start_ms)
         if self.refits is None:
             raise InputError("the optimal depths need a history of parameters")
-        table = decision_table(self.refits, settings, self.mids, self.start_ms, self.end_ms)
+        grid = grid or self.data.grid
+        table = decision_table(self.refits, settings, self.mids, self.start_ms, self.end_ms, grid)
         sets = {
             one.calibration_id: one for one in self.refits.sets if isinstance(one, ParameterSet)
         }
         mids = np.array([self.mids.at(moment) or np.nan for moment in table.time_ms.tolist()])
-        return guarded_table(table, self._rulings(settings), settings, sets, mids)
+        return guarded_table(table, self._rulings(settings), settings, sets, mids, grid)
 
     def _rulings(self, settings: Settings) -> Rulings:
         """Return what the guards say, found once for each choice of their settings."""

@@ -29,6 +29,7 @@ from advanced_mm.marketdata.listing import ShardFile, shard_files
 from advanced_mm.marketdata.schemas import DATA_KINDS
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.markets.recorded_books import read_books
+from advanced_mm.price_grid import PriceGrid
 from advanced_mm.replay.conversion import Converted, convert
 
 __all__ = ["REPLAY_FOLDER", "ReplayData", "load_recording", "replay_data"]
@@ -70,6 +71,12 @@ class ReplayData:
     covered: Stretches
     tick: float
     lot: float
+
+    @property
+    def grid(self) -> PriceGrid:
+        """The price grid that the recording shows: its tick, and five significant figures."""
+        decimals = round(-np.log10(self.lot))
+        return PriceGrid(min(max(decimals, 0), 6), self.tick)
 
     @property
     def hours(self) -> float:

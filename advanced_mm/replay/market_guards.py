@@ -14,6 +14,7 @@ from hftbacktest import BUY_EVENT, TRADE_EVENT
 from numpy.typing import NDArray
 
 from advanced_mm.parameter_files import ParameterSet, Settings, quote_age
+from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import Side, expected_edge, kind_of
 from advanced_mm.quoting.guards import MarketOrder, RiskGuards, Ruling
 from advanced_mm.replay.decisions import BY_INVENTORY, DecisionTable
@@ -135,6 +136,7 @@ def guarded_table(
     settings: Settings,
     sets: Mapping[str, ParameterSet],
     mids: NDArray[np.float64],
+    grid: PriceGrid | None = None,
 ) -> DecisionTable:
     """Return the table with the guards' say on what opens or enlarges a position.
 
@@ -150,6 +152,8 @@ def guarded_table(
         Parameters by ``calibration_id``.
     mids
         Shape (n,) as the table's rows, quote currency.
+    grid
+        As the table's.
     """
     if all(one == Ruling() for pair in rulings.by_side for one in pair):
         return table
@@ -175,10 +179,11 @@ def guarded_table(
                 parameters = sets.get(table.calibration_id[source[row]])
                 if parameters is None:
                     continue
-                fee = settings.fee_rate * float(mids[source[row]])
+                mid = float(mids[source[row]])
+                fee, beyond = settings.fee_rate * mid, 0.0 if grid is None else grid.tick(mid) / 2
                 age = quote_age(parameters, settings)
                 for column in np.flatnonzero(quoted):
-                    edge = expected_edge(parameters, side, float(depth[column]), fee, age)
+                    edge = expected_edge(parameters, side, float(depth[column]) + beyond, fee, age)
                     columns[f"{side}_edge"][row, column] = np.nan if edge is None else edge
     return replace(
         table,

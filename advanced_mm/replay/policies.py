@@ -76,7 +76,7 @@ def run_policy(
     InputError
         As `Backtest.decisions` and `replay`.
     """
-    decisions = backtest.decisions(policy, options.with_age(settings))
+    decisions = backtest.decisions(policy, options.with_age(settings), options.grid)
     bounded = backtest.bounded(options)
     results = {queue: replay(backtest.data, decisions, bounded, queue) for queue in queues}
     figures = {queue: replay_figures(result) for queue, result in results.items()}

@@ -78,7 +78,7 @@ def replay(
     end = min(data.end_ms, options.end_ms or data.end_ms)
     if start >= end:
         raise InputError(f"{data.coin}: there are no data in the time to be replayed.")
-    grid = options.grid or grid_of(data)
+    grid = options.grid or data.grid
     first = data.parts[0].touch[0]
     finest = grid.tick(
         0.5 * float(first["bid"])
@@ -148,12 +148,6 @@ def _in_base(rows: NDArray[Any], *names: str) -> NDArray[Any]:
     for name in names:
         rows[name] /= SIZE_UNITS
     return rows
-
-
-def grid_of(data: ReplayData) -> PriceGrid:
-    """Return the price grid that the recording shows: its tick, and five significant figures."""
-    decimals = round(-np.log10(data.lot))
-    return PriceGrid(min(max(decimals, 0), 6), data.tick)
 
 
 def _steps(price: NDArray[np.float64], tick: float) -> Int1D:
@@ -264,7 +258,7 @@ def _book(data: ReplayData, touch: NDArray[Any], options: ReplayOptions) -> tupl
         _steps(touch["ask"], data.tick),
         data.covered.start_ms * NS_PER_MS,
         data.covered.end_ms * NS_PER_MS,
-        *price_bands(options.grid or grid_of(data), data.tick),
+        *price_bands(options.grid or data.grid, data.tick),
         np.ascontiguousarray(touch["imbalance"]),
     )
 

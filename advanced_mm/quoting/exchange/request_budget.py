@@ -36,7 +36,9 @@ EARNED_SECONDS: Final = 3600.0
 """The pace of what trading earns is their mean over about this time."""
 
 ASK_EVERY_SECONDS: Final = 600.0  # weight 20
-ASK_FIRST_SECONDS: Final = 60.0  # startup itself uses many requests
+ASK_FIRST_SECONDS: Final = 15.0
+"""Startup itself weighs much. What trading earns is known from the second answer on: each
+comes after twice the time of the one before, until they are ten minutes apart."""
 
 MOST_PERCENT: Final = 60.0
 """Tolerance beyond which a quote is worth too little; the budget then runs down to its reserve."""
@@ -59,7 +61,8 @@ class RequestBudget:
         self._next = clock() + ASK_FIRST_SECONDS
         self._cap: tuple[float, int] | None = None  # when it was told, and what
         self._left: int | None = None
-        self._earned = 0.0  # a second
+        self._earned = 0.0  # a second; its weights do not add up to one until an hour is over
+        self._earned_since: float | None = None
         self._base_pace = 0.0  # actions a second at the configured tolerance
         self._paced_s = self._began_s = clock()
         self._widening = 1.0
@@ -91,7 +94,8 @@ class RequestBudget:
             except ccxt.BaseError as error:
                 logger.warning("the request budget is not known: %s", str(error)[:200])
             else:
-                self._next = self._clock() + ASK_EVERY_SECONDS
+                running = self._clock() - self._began_s
+                self._next = self._clock() + min(max(running, ASK_FIRST_SECONDS), ASK_EVERY_SECONDS)
         self._widening = self._wanted_widening()
 
     @property
@@ -116,11 +120,17 @@ class RequestBudget:
         if self._left is None:
             return 1.0
         self._decay()
-        kept_up = max(self._left - RESERVED_REQUESTS, 0) / SPREAD_OVER_SECONDS + self._earned
+        kept_up = max(self._left - RESERVED_REQUESTS, 0) / SPREAD_OVER_SECONDS + self._earning()
         # The mean over the first minutes is of these minutes alone.
         share = 1 - math.exp(-max(self._paced_s - self._began_s, 1.0) / PACE_SECONDS)
         pace = self._base_pace / share
         return 1.0 if pace <= kept_up else min(pace / kept_up, 1e3) if kept_up > 0 else 1e3
+
+    def _earning(self) -> float:
+        """Return the actions that trading earns, a second, by what is known."""
+        if self._cap is None or self._earned_since is None or self._earned == 0:
+            return 0.0
+        return self._earned / (1 - math.exp(-(self._cap[0] - self._earned_since) / EARNED_SECONDS))
 
     def _decay(self) -> None:
         now = self._clock()
@@ -141,6 +151,8 @@ class RequestBudget:
             weight = math.exp(-seconds / EARNED_SECONDS)
             earned = max(cap - self._cap[1], 0) / seconds
             self._earned = weight * self._earned + (1 - weight) * earned
+            if self._earned_since is None:
+                self._earned_since = self._cap[0]
         self._cap, self._left = (now, cap), cap - used
         logger.info("requests of this address: %d used, %d left", used, self._left)
 

@@ -139,6 +139,7 @@ def _table(source: Source, settings: str, span: Span) -> DecisionTable:
         backtest.mids,
         span.start_ms,
         span.end_ms,
+        backtest.data.grid,
     )
 
 

@@ -60,9 +60,25 @@ def test_it_is_asked_seldom_and_counted_between(budget, client):
     client.privatePostExchange({"action": {"type": "noop"}})
     assert len(client.sent) == 3
     assert budget.left == 9_896
-    for _ in range(590):
+    asked = []
+    for second in range(62, 3662):
         wait(budget, client, 1)
-    assert client.asked == 1
+        if client.asked > len(asked) + 1:
+            asked.append(second)
+    assert asked[:5] == pytest.approx([122, 244, 488, 976, 1576], abs=8)
+    assert len(asked) == 8
+
+
+def test_what_trading_earns_is_spent_from_the_second_answer_on(budget, client):
+    """Two trades of 5000 USDC a minute earn far more than two actions a second."""
+    for second in range(1, 600):
+        budget.count(2)
+        client.used += 2
+        client.cap += 10_000 // 60
+        wait(budget, client, 1)
+        if second == 20:
+            assert budget.tolerance_percent(5.0) > 20  # all that is known is what is left
+    assert budget.tolerance_percent(5.0) == 5.0
 
 
 def test_the_last_requests_are_kept_for_closing(budget, client):
