@@ -249,6 +249,7 @@ NEEDS = {
         "make image-check",
         "make image-check IMAGE=NAME",
     ],
+    "live sessions of minutes, with both cores for themselves": ["python benchmarks/eyes.py"],
     "a terminal": [
         "export FREQTRADE__MARKET_MAKING__TOXICITY_LIMIT=1.5",
         "source .venv/bin/activate",
