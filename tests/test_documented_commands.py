@@ -93,7 +93,8 @@ BACKTESTS = [
     "--minimum-trade-amount 3 --targeted-trade-amount 3",
     f"freqtrade recursive-analysis {ON_TOUCH} --timerange {A_RANGE}",
     f"freqtrade hyperopt {ON_TOUCH} --timeframe-detail 1s "
-    "--hyperopt-loss MarketMakingHyperOptLoss --spaces buy --min-trades 5 -e 10 -j 2 --fee 0.00015",
+    "--hyperopt-loss MarketMakingHyperOptLoss --spaces buy quoting --min-trades 5 -e 10 -j 2 "
+    "--fee 0.00015",
     "freqtrade hyperopt-show --best -n -1 --config user_data/config.json",
     f"freqtrade backtesting {ON_THROUGH} --timeframe-detail 1s --fee 0.00015",
 ]
@@ -212,7 +213,7 @@ ELSEWHERE = {
     "--scheduler tcp://192.168.0.5:8786 --json": f"{SWEEP_TESTS}/"
     "test_sweep.py::test_workers_elsewhere_are_used_as_they_are",
     f"freqtrade hyperopt --strategy Market_Making {PAPER} --datadir user_data/data/touch "
-    "--timeframe 1m --hyperopt-loss TickReplayHyperOptLoss --spaces buy -e 100 -j 2 "
+    "--timeframe 1m --hyperopt-loss TickReplayHyperOptLoss --spaces buy quoting -e 100 -j 2 "
     "--fee 0.00015": f"{SWEEP_TESTS}/test_hyperopt_loss.py::"
     "test_freqtrade_s_own_hyperopt_evaluates_an_epoch_with_it",
     TRADE_WITH_CCXT: "tests/test_documented_commands.py::test_the_example_trades_on_a_venue",

@@ -394,14 +394,34 @@ def test_a_backtest_counts_what_it_logs_once(build):
 
 def test_hyperopt_s_result_is_named_at_start_with_its_values(build, caplog):
     strategy = build()
-    strategy._ft_params_from_file = {"buy": {"min_depth_bp": 2.5}, "trailing": {}}
+    strategy._ft_params_from_file = {"quoting": {"min_depth_bp": 2.5}, "trailing": {}}
     strategy.ft_bot_start()
     assert "A result of hyperopt is in use" in caplog.text
-    assert "Market_Making.json: buy: {'min_depth_bp': 2.5}." in caplog.text
+    assert "Market_Making.json: quoting: {'min_depth_bp': 2.5}." in caplog.text
     assert strategy.tuned_settings(3000.0).min_depth == pytest.approx(0.75)
     caplog.clear()
     build().ft_bot_start()
     assert "hyperopt is in use" not in caplog.text
+
+
+def test_a_result_of_hyperopt_in_another_space_is_named(build, caplog):
+    """Freqtrade leaves it out without a word."""
+    strategy = build()
+    strategy._ft_params_from_file = {"buy": {"min_depth_bp": 2.5, "toxicity_limit": 1.5}}
+    strategy.ft_bot_start()
+    assert "min_depth_bp is no parameter of the space buy" in caplog.text
+    assert "toxicity_limit is no" not in caplog.text
+    assert strategy.toxicity_limit.value == 1.5
+
+
+def test_hyperopt_s_spaces_are_those_of_the_documented_command(build):
+    strategy = build()
+    strategy.ft_bot_start()
+    spaces = {name: set(found) for name, found in strategy._ft_hyper_params.items()}
+    assert spaces == {
+        "buy": {"risk_aversion_scale", "toxicity_limit", "min_edge_bp"},
+        "quoting": {"min_depth_bp", "requote_loss_percent"},
+    }
 
 
 def test_hyperopt_starts_from_the_configured_values_and_does_not_round_them(build):
@@ -597,6 +617,18 @@ def test_skipped_rows_are_logged_once_a_minute(build, caplog):
     told = [one.told for one in journal_of(strategy).events(BadRowsCounted)]
     assert len(told) == 3
     assert told[-1].startswith("121 bad fills rows")
+
+
+def test_what_the_journal_is_told_the_chart_and_the_entry_tag_show(build):
+    strategy = build()
+    strategy.bot_start()
+    price, _, agreed = enter(strategy)
+    assert agreed
+    send(strategy, price)
+    strategy.ft_bot_cleanup()
+    sent = strategy._surfaces.chart.sent("ETH", "o1")
+    assert sent.price == price
+    assert strategy._surfaces.entry_tag("ETH") == sent.regime != ""
 
 
 def test_a_unit_below_three_minimums_is_not_traded(build):

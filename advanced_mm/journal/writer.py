@@ -62,6 +62,8 @@ class JournalWriter:
         monotonic_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
     ) -> None:
         self.folder = folder
+        self.listener: Callable[[Event], None] | None = None
+        """Told of each event that is recorded, at once, by the thread that records it."""
         self._bot = bot
         self._keep_days = keep_days
         self._clock_ms, self._monotonic_ms = clock_ms, monotonic_ms
@@ -96,6 +98,8 @@ class JournalWriter:
             self._waiting.append((event, self._next_row, now))
             self._next_row += 1
         self._wake.set()
+        if self.listener is not None:
+            self.listener(event)
 
     def flush(self) -> None:
         """Write all events recorded so far."""

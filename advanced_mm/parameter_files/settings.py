@@ -206,8 +206,8 @@ class Settings(BaseModel):
         0.05,
         gt=0,
         le=1,
-        description="drawdown that stops entries for an hour, share of the capital at the peak; "
-        "closed trades alone (Freqtrade's protection) and with open ones",
+        description="drawdown that stops entries, share of the capital at the peak: with open "
+        "trades for an hour, and of closed trades alone (Freqtrade's protection)",
     )
     max_daily_loss: float | None = Field(
         0.03,
@@ -275,6 +275,26 @@ class Settings(BaseModel):
         le=3600,
         description="live, the venue cancels all orders of the account this long after the bot "
         "was last well, if the account may ask for it (1 000 000 USDC traded); null: never",
+    )
+    max_stops_a_day: int | None = Field(
+        2,
+        ge=1,
+        description="stops with a loss within a day that stop entries of all pairs for "
+        "protection_pause_minutes (Freqtrade's protection); null: any number",
+    )
+    protection_pause_minutes: int = Field(
+        60,
+        ge=1,
+        le=10080,
+        description="time for which Freqtrade's protections stop entries, after a drawdown of "
+        "closed trades or after stops",
+    )
+    notify_after_seconds: float | None = Field(
+        60.0,
+        ge=0,
+        le=86400,
+        description="Telegram tells why nothing of a pair is quoted once that has lasted so long, "
+        "and when it is again; null: never",
     )
     window_minutes: float = Field(30.0, ge=5, le=1440, description="calibration window")
     max_window_minutes: float = Field(

@@ -1,6 +1,8 @@
 """Freqtrade strategy that quotes at the Cartea-Jaimungal depths, see ``advanced_mm.quoting``."""
 
 import contextlib
+import copy
+import functools
 import logging
 import math
 from collections.abc import Callable, Hashable, Iterator
@@ -12,6 +14,7 @@ from ccxt import BaseError
 from freqtrade.constants import Config
 from freqtrade.enums import RunMode
 from freqtrade.exceptions import ExchangeError, OperationalException
+from freqtrade.exchange import timeframe_to_minutes
 from freqtrade.persistence import Order, PairLocks, Trade
 from freqtrade.strategy import DecimalParameter, IStrategy
 from pandas import DataFrame
@@ -59,6 +62,7 @@ from advanced_mm.quoting.legs import Legs
 from advanced_mm.quoting.settings_check.freqtrade_settings import MODES, UNIT_OVER_MINIMUM, told
 from advanced_mm.quoting.settings_check.start_check import check_settings
 from advanced_mm.quoting.sizes import LongVolatility, entry_stake, size_factor
+from advanced_mm.quoting.surfaces import PLOT_CONFIG, Surfaces
 from advanced_mm.quoting.trade_profit import TradeProfit
 
 logger = logging.getLogger(__name__)
@@ -103,11 +107,13 @@ class Market_Making(IStrategy):
     minimal_roi = {"0": 100}  # no profit target: positions are closed by quotes
     stoploss = -0.05  # last resort: the quotes control the inventory
     use_exit_signal = True
+    plot_config = copy.deepcopy(PLOT_CONFIG)  # Freqtrade changes it
 
-    # For hyperopt; see `_searched` for the settings that it searches by their own names.
+    # For hyperopt: ``buy`` is how much is risked and whether an entry is made, ``quoting`` where a
+    # quote rests and when it is replaced. `_searched` has those named like settings.
     risk_aversion_scale = DecimalParameter(0.1, 10.0, default=1.0, decimals=1, space="buy")
     """Factor on the configured risk aversion; 1 leaves it unchanged."""
-    min_depth_bp = DecimalParameter(0.0, 10.0, default=0.0, decimals=1, space="buy")
+    min_depth_bp = DecimalParameter(0.0, 10.0, default=0.0, decimals=1, space="quoting")
     """Minimum distance of a quote from the mid, bp of it, if that is more than ``min_depth``."""
 
     def __init__(self, config: Config) -> None:
@@ -125,7 +131,9 @@ class Market_Making(IStrategy):
         self._inventories = Inventories(self.settings)
         self.can_short = self.settings.sells_first
         self.position_adjustment_enable = self._inventories.layered
-        self.requote_loss_percent = _searched(1.0, 20.0, self.settings.requote_loss_percent)
+        self.requote_loss_percent = _searched(
+            1.0, 20.0, self.settings.requote_loss_percent, "quoting"
+        )
         self.toxicity_limit = _searched(0.5, 4.0, self.settings.toxicity_limit)
         if self.settings.min_edge_bp is not None:
             self.min_edge_bp = _searched(-5.0, 5.0, self.settings.min_edge_bp)
@@ -144,6 +152,8 @@ class Market_Making(IStrategy):
         self._stream: BackgroundEyes | None = None
         self._wait: LoopWait | None = None
         self._guards = RiskGuards(self.settings)
+        self._surfaces = Surfaces(self.settings.notify_after_seconds)
+        self._surfaces_failed = False
         self._profit = TradeProfit(lambda: Trade.get_total_closed_profit())
         self._exit: OrderlyExit | None = None
         self._bad_rows = BadRows()
@@ -159,16 +169,24 @@ class Market_Making(IStrategy):
 
     @property
     def protections(self) -> list[dict[str, Any]]:
-        """Stop entries for an hour after a drawdown of ``max_drawdown`` on trades of one day."""
+        """Stop entries after a drawdown on trades of one day, and after stops that cost money.
+
+        Freqtrade's cooldown after each trade, and its rule on low profits, would keep a market
+        maker from quoting again.
+        """
+        day = {"lookback_period": 1440, "stop_duration": self.settings.protection_pause_minutes}
+        drawdown = {
+            "method": "MaxDrawdown",
+            "calculation_mode": "equity",
+            "trade_limit": 1,
+            "max_allowed_drawdown": self.settings.max_drawdown,
+            **day,
+        }
+        if self.settings.max_stops_a_day is None:
+            return [drawdown]
         return [
-            {
-                "method": "MaxDrawdown",
-                "calculation_mode": "equity",
-                "lookback_period": 1440,
-                "trade_limit": 1,
-                "stop_duration": 60,
-                "max_allowed_drawdown": self.settings.max_drawdown,
-            }
+            drawdown,
+            {"method": "StoplossGuard", "trade_limit": self.settings.max_stops_a_day, **day},
         ]
 
     # ---- life cycle
@@ -219,6 +237,16 @@ class Market_Making(IStrategy):
                 Path(self.__file__).with_suffix(".json"),
                 "; ".join(f"{space}: {values}" for space, values in found.items()),
             )
+        for space in ("buy", "quoting"):
+            here = self._ft_hyper_params.get(space, {})
+            for name in found.get(space, {}).keys() - here.keys():
+                logger.warning(
+                    "%s: %s is no parameter of the space %s, so Freqtrade does not use it. Run "
+                    "hyperopt again, or move it to its space (docs/backtesting.md).",
+                    Path(self.__file__).with_suffix(".json"),
+                    name,
+                    space,
+                )
 
     def _published_parameters(self) -> Iterator[ParameterSet]:
         """Yield the parameters of the configured pairs, as far as they are published."""
@@ -288,6 +316,7 @@ class Market_Making(IStrategy):
         name = str(self.config.get("bot_name") or "freqtrade")
         folder = self.settings.parameter_folder(Path(self.config["user_data_dir"]))
         writer = JournalWriter(folder / JOURNAL_FOLDER, name, self.settings.journal_days)
+        writer.listener = self._surfaces.recorded
         records = None
         if self._live is not None:
             records = AccountRecords(exchange._api)
@@ -329,6 +358,7 @@ class Market_Making(IStrategy):
                 self._stream.eyes.watch(coins.values())
             self._watch_account(self._log.journal, trades, current_time)
             self._tell_journal(self._log.journal, coins, trades, current_time)
+            self._show(coins, trades, current_time)
         if current_time == self._last_candle and self.config["runmode"] == RunMode.BACKTEST:
             for line in self._log.counts():
                 logger.info("not quoting: %s times", line)
@@ -518,14 +548,76 @@ class Market_Making(IStrategy):
         self._tell_other_leg()
         if self._log.journal is not None:
             self._log.journal.order_filled(self._coin(pair), trade, order)
+            self._surfaces.filled(self._coin(pair), trade, order)
+
+    # ---- what FreqUI, Telegram and the REST API show
+
+    def _show(self, coins: dict[str, str], trades: list[Trade], now: datetime) -> None:
+        """Show what was decided in the last loop; a fault is said once and stops nothing."""
+        try:
+            for pair, coin in coins.items():
+                touch = self._touches.get(pair)
+                told = self._surfaces.show(
+                    pair,
+                    coin,
+                    now,
+                    None if touch is None else touch[1],
+                    self._decisions.get(pair),
+                    self._entry_side,
+                    self._parameters(pair),
+                    [trade for trade in trades if trade.pair == pair],
+                    functools.partial(self._blocked, pair, now),
+                )
+                if told is not None:
+                    self.dp.send_msg(told, always_send=True)
+        except Exception:
+            if not self._surfaces_failed:
+                self._surfaces_failed = True
+                logger.exception("what is quoted cannot be shown; trading goes on")
+
+    def _blocked(self, pair: str, now: datetime) -> str | None:
+        """Return why Freqtrade makes no entry by a lock of its own, such as a protection's."""
+        side = "short" if self.can_short else "long"
+        lock = PairLocks.get_pair_longest_lock(pair, now, side)
+        lock = lock or next(iter(PairLocks.get_pair_locks("*", now, side)), None)
+        if lock is None:
+            return None
+        return f"locked by Freqtrade: {lock.reason}, until {lock.lock_end_time:%H:%M} UTC"
+
+    def plot_annotations(
+        self,
+        pair: str,
+        start_date: datetime,
+        end_date: datetime,
+        dataframe: DataFrame,
+        **kwargs: Any,
+    ) -> list[dict[str, Any]]:
+        """Return the newest quotes, fills and pauses for FreqUI; a backtest has none.
+
+        The last candle is one that is complete, so up to two more have passed since it opened.
+        """
+        if not self._trading:
+            return []
+        end = end_date + 3 * timedelta(minutes=timeframe_to_minutes(self.timeframe))
+        end = min(end, datetime.now(UTC))
+        return self._surfaces.chart.annotations(self._coin(pair), start_date, end)
 
     # ---- signals: always on; whether a quote is sent is decided when its price is known
 
     def populate_indicators(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
-        """Return the candles unchanged: depths come from the order flow, not from candles."""
+        """Add what the bot saw in each candle, to be looked at: depths come from the order flow.
+
+        A backtest, and what analyses one, gets the candles unchanged.
+        """
         if self.config["runmode"] == RunMode.HYPEROPT:
             self._require_overlap(dataframe, metadata["pair"])
-        return dataframe
+        if not self._trading:
+            return dataframe
+        opens = dataframe["date"].to_numpy("datetime64[ms]")
+        minutes = timeframe_to_minutes(self.timeframe)
+        return dataframe.assign(
+            **self._surfaces.chart.columns(self._coin(metadata["pair"]), opens, minutes)
+        )
 
     def populate_entry_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
         """Signal on every candle; ``custom_stake_amount`` blocks entries that are refused."""
@@ -533,6 +625,8 @@ class Market_Making(IStrategy):
             self._require_overlap(dataframe, metadata["pair"])
             self._last_candle = dataframe["date"].iloc[-1].to_pydatetime()
         dataframe["enter_short" if self.can_short else "enter_long"] = 1
+        if self._trading:
+            dataframe["enter_tag"] = self._surfaces.entry_tag(self._coin(metadata["pair"]))
         return dataframe
 
     def populate_exit_trend(self, dataframe: DataFrame, metadata: dict[str, Any]) -> DataFrame:
@@ -1081,10 +1175,10 @@ class Market_Making(IStrategy):
         self._log.refusal(pair, self._coins.get(pair, pair), reason, now)
 
 
-def _searched(low: float, high: float, configured: float) -> DecimalParameter:
+def _searched(low: float, high: float, configured: float, space: str = "buy") -> DecimalParameter:
     """Return a parameter whose default is the configured value, which is always in its range."""
     low, high = min(low, configured), max(high, configured)
-    return DecimalParameter(low, high, default=configured, decimals=1, space="buy")
+    return DecimalParameter(low, high, default=configured, decimals=1, space=space)
 
 
 def _stopped(trade: Trade, rate: float) -> bool:

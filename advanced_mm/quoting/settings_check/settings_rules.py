@@ -334,7 +334,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         "spaces",
         "hyperopt searches for stops and profit targets, which conflict with quoting",
-        "use `--spaces buy`",
+        "use `--spaces buy quoting`",
         values.spaces,
     ),
 )

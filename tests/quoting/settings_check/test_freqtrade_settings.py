@@ -104,7 +104,7 @@ def findings(strategy: Any, caplog: pytest.LogCaptureFixture) -> tuple[str, str]
     "mode", [RunMode.DRY_RUN, RunMode.LIVE, RunMode.BACKTEST, RunMode.HYPEROPT]
 )
 def test_what_is_shipped_breaks_no_rule(tmp_path, caplog, overlays, mode):
-    extra = {"spaces": ["buy"]} if mode is RunMode.HYPEROPT else {}
+    extra = {"spaces": ["buy", "quoting"]} if mode is RunMode.HYPEROPT else {}
     strategy = load(tmp_path, {}, mode, overlays, fee=0.00015, **extra)
     strategy.wallets = SimpleNamespace(get_total_stake_amount=lambda: 9500.0)
     assert findings(strategy, caplog) == ("", "")
@@ -206,9 +206,9 @@ def test_each_rule_is_found_in_the_configuration_freqtrade_merges(
     [
         ("position_stacking", RunMode.BACKTEST, True, {}, {"position_stacking": True}),
         ("position_stacking", RunMode.HYPEROPT, True, {},
-         {"position_stacking": True, "spaces": ["buy"]}),
+         {"position_stacking": True, "spaces": ["buy", "quoting"]}),
         ("position_stacking", RunMode.DRY_RUN, False, {"position_stacking": True}, {}),
-        ("spaces", RunMode.HYPEROPT, False, {}, {"spaces": ["buy", "roi", "stoploss"]}),
+        ("spaces", RunMode.HYPEROPT, False, {}, {"spaces": ["buy", "quoting", "roi", "stoploss"]}),
         ("fee", RunMode.BACKTEST, False, {}, {"fee": 0.0}),
         ("cancel_open_orders_on_exit", RunMode.LIVE, True,
          {"cancel_open_orders_on_exit": False}, {}),
