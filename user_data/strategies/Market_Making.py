@@ -1029,6 +1029,7 @@ class Market_Making(IStrategy):
             return True
         if new is not None:
             Trade.commit()  # as after any new order: a bot that is killed now must know it
+            logger.info("%s: order %s moved to %s, now %s", pair, old, wanted.price, new["id"])
             if self._log.journal is not None:
                 self._log.journal.moved(pair, old, new)
         return new is not None
