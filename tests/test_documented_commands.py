@@ -222,6 +222,7 @@ ELSEWHERE = {
 
 NEEDS = {
     "a network": [
+        "freqtrade install-ui",
         "python scripts/hyperliquid_data_collector.py --crypto ETH",
         "python scripts/hyperliquid_data_collector.py --crypto ETH,WLFI --data-dir scripts/HL_data",
         "python scripts/hyperliquid_data_collector.py --crypto kPEPE,XYZ-XYZ100/USDC:USDC",
