@@ -30,6 +30,7 @@ from advanced_mm.parameter_files import ParameterFiles
 from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import Quote, Quoter, Refusal
+from advanced_mm.quoting.guards import RiskGuards
 from advanced_mm.quoting.legs import Held, Legs
 
 ROOT = Path(__file__).parents[1]
@@ -1187,3 +1188,64 @@ def test_an_offer_is_moved_unless_its_reason_changes(live):
         found = strategy.check_exit_timeout(PAIR, held, offer, datetime.now(UTC))
         assert found is cancelled
     assert len(strategy._live.moves.made) == 1
+
+
+def test_an_order_that_could_not_be_moved_is_cancelled_at_the_next_look(live):
+    """A venue that refuses moves may still cancel: a quote of the past must not go on resting."""
+    strategy, held, price = live(fault=BaseError("order could not be modified"))
+    strategy.dp.bid, strategy.dp.ask = 3000.4, 3000.6
+    strategy._touches.clear()
+    assert [cancels(strategy, held, price) for _ in range(2)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("said", "streaks"),
+    [
+        ("Insufficient margin to place order.", ["order"]),
+        ("Post only order would have immediately matched", []),
+    ],
+)
+def test_a_move_that_fails_counts_as_an_error_of_the_exchange(live, said, streaks):
+    """Most actions of a live bot are moves: else neither an outage nor a halt would be noticed."""
+    strategy, held, price = live(fault=BaseError(said))
+    strategy.dp.bid, strategy.dp.ask = 3000.4, 3000.6
+    strategy._touches.clear()
+    cancels(strategy, held, price)
+    assert list(strategy._guards.errors._streaks) == streaks
+    strategy._live.moves.fault = None
+    strategy._unmoved = None
+    cancels(strategy, held, price)
+    assert list(strategy._guards.errors._streaks) == []
+
+
+def test_an_entry_is_placed_anew_and_not_moved_once_its_size_should_be_another(
+    live, make_set, tmp_path
+):
+    """Moved all the while, it would keep the size of a calm market through a volatile one."""
+    strategy, held, price = live()
+    strategy._guards = RiskGuards(strategy.settings.model_copy(update={"volatility_limit": None}))
+    publish(tmp_path, make_set, "calm", sigma=0.3)
+    enter(strategy)
+    later = datetime.now(UTC) + timedelta(seconds=1)
+    publish(tmp_path, make_set, "wild", sigma=0.7)
+    ParameterFiles(tmp_path).publish(
+        {"ETH": make_set("wilder", sigma=0.7, published_at=later, fitted_at=later)}
+    )
+    strategy.dp.bid, strategy.dp.ask = 3004.9, 3005.1
+    strategy._touches.clear()
+    assert cancels(strategy, held, price)
+    assert enter(strategy)[1] == pytest.approx(6300.0)
+    assert not cancels(strategy, held, price)
+
+
+def test_an_addition_that_no_longer_fits_is_cancelled(build):
+    """As when the order before it was filled in part while it was moved: it is whole again."""
+    strategy = build(**LAYERED)
+    side, price, amount = adjust(strategy, layers(2.0))
+    assert (side, amount) == ("buy", pytest.approx(1.0))
+    rests = order(price, remaining=1.0, age=0)
+    rests.ft_amount, rests.safe_filled = 1.0, 0.0
+    for held, cancelled in ((2.0, False), (2.02, False), (2.3, True)):
+        now, adding = datetime.now(UTC), layers(held, [rests])
+        assert strategy.check_entry_timeout(PAIR, adding, rests, now) is cancelled
+        assert strategy._caller([adding]) == ((PAIR, "o1") if cancelled else None)

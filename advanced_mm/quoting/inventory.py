@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from advanced_mm.parameter_files import Settings
 from advanced_mm.quoting.edge import Side
@@ -13,6 +13,9 @@ from advanced_mm.quoting.quoter import Quote, Quoter, Refusal, Touch
 from advanced_mm.quoting.sizes import entry_stake
 
 __all__ = ["Asked", "Inventories", "mode_refusal"]
+
+_SPARE: Final = 0.05
+"""Of a unit: what a unit is worth changes a little while an order rests."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,16 @@ class Inventories:
             return True
         holding = holding_of(trade, self._settings.layers, stake)
         return holding.closes >= holding.amount
+
+    def fits(self, trade: Any, order: Any, stake: float | None = None) -> bool:
+        """Whether what is left of a resting order may still be added; parameters as for `entry`.
+
+        It may not where an order that was moved had been filled in part on the way.
+        """
+        if not self.layered or order.ft_order_side != trade.entry_side:
+            return True
+        holding = holding_of(trade, self._settings.layers, stake)
+        return float(order.safe_remaining) <= holding.room + _SPARE * holding.unit
 
     def adjustment(
         self,

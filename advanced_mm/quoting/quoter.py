@@ -464,6 +464,8 @@ class Quoter:
         tolerance = _FEE_TOLERANCE * abs(problem.fee)
         inventories = range(problem.q_min, problem.q_max + 1)
         published = published_solution(parameters, problem, tolerance)
+        if published is not None and problem.sides == "one" and not published.h:
+            published = None  # the depths of the side that does not rest follow from it
         if published is not None and published.configuration is not None:
             fee = float(published.configuration["fee"])  # type: ignore[arg-type]
             return _Depths(

@@ -548,3 +548,14 @@ def test_no_position_is_opened_against_the_sizes(
         assert kind_of(found.reason) == f"the sizes are against a {side}"
     held = 1 if side == "ask" else -1
     assert isinstance(q.exit(side, held, touch, NOW), Quote)
+
+
+def test_of_several_units_depths_published_without_their_value_function_are_not_relied_on(make_set):
+    """The offer's own depth follows from it: without one, the position went at the touch."""
+    settings = Settings(**LAYERED)
+    published = with_solution(make_set(), settings)
+    (entry,) = published.value_functions
+    bare = dataclasses.replace(published, value_functions=(entry.model_copy(update={"h": None}),))
+    offers = [quoter(one, **LAYERED).exit("ask", 2, TOUCH, NOW) for one in (published, bare)]
+    assert offers[1].calibration_id is not None
+    assert offers[1].price == offers[0].price

@@ -180,3 +180,12 @@ async def test_in_doubt_nothing_else_moves_and_the_new_order_is_withdrawn(runnin
         await asyncio.to_thread(bot.orders.tend)
         assert bot.orders.doubt is None
         assert await asyncio.to_thread(bot.resting) == []
+
+
+async def test_a_senseless_answer_about_the_old_order_leaves_both_in_the_books(running):
+    """An order that the books lack would rest until the next check of the account."""
+    async with running() as (_, _, bot):
+        order = await asyncio.to_thread(bot.enter)
+        bot.client.fetch_order = lambda *_: [][0]
+        made = await asyncio.to_thread(bot.move, order)
+        assert [one.order_id for one in bot.trade.orders] == [order.order_id, made["id"]]

@@ -47,7 +47,7 @@ from advanced_mm.quoting import (
     touch_of,
 )
 from advanced_mm.quoting.candle_backtest import CandleBacktest, caveats
-from advanced_mm.quoting.exchange.action_errors import ActionErrors
+from advanced_mm.quoting.exchange.action_errors import ActionErrors, is_fault
 from advanced_mm.quoting.exchange.builder_markets import unnamed_exchanges
 from advanced_mm.quoting.exchange.live import LiveTrading, spare_requests
 from advanced_mm.quoting.exchange.moved_orders import takes_entries
@@ -147,10 +147,14 @@ class Market_Making(IStrategy):
         self._books: dict[str, Any] = {}
         self._decisions: dict[str, Quote | Refusal] = {}
         self._volatility: dict[str, LongVolatility] = {}
+        self._sized: dict[str, float] = {}
+        """By pair, the factor on the size of the newest entry."""
         self._unit_stake: float | None = None
         self._live: LiveTrading | None = None
         self._stream: BackgroundEyes | None = None
         self._wait: LoopWait | None = None
+        self._unmoved: str | None = None
+        """The order that could not be moved last."""
         self._guards = RiskGuards(self.settings)
         self._surfaces = Surfaces(self.settings.notify_after_seconds)
         self._surfaces_failed = False
@@ -408,7 +412,7 @@ class Market_Making(IStrategy):
                 if self._wait is not None:
                     self._wait.look_after(quoter.settings.min_quote_age_seconds - age)
                 crossed = touch.ask <= price if order.ft_order_side == "buy" else touch.bid >= price
-                wanted = _on_its_side(trade, order, wanted)
+                wanted = self._wanted_of(trade, order, wanted)
                 if crossed or quoter.is_outdated(price, age, wanted, self._tolerance(quoter)):
                     return str(order.order_id)
         return None
@@ -678,7 +682,8 @@ class Market_Making(IStrategy):
         held, limit = self._held(pair) * current_rate, self.settings.max_position_value
         unit = min(proposed_stake * self.settings.unit_share, room(held, limit) / leverage)
         least = min_stake or 0.0
-        stake = entry_stake(unit, self._size_factor(pair), UNIT_OVER_MINIMUM * least)
+        factor = self._sized[pair] = self._size_factor(pair)
+        stake = entry_stake(unit, factor, UNIT_OVER_MINIMUM * least)
         if stake is None:
             self._log_refusal(
                 pair,
@@ -742,11 +747,13 @@ class Market_Making(IStrategy):
         )
         if isinstance(decision, Refusal):
             return None
-        adds = decision.is_entry
+        adds, factor = decision.is_entry, self._size_factor(pair, self._units(decision))
+        if adds:
+            self._sized[pair] = factor
         adjustment = self._inventories.adjustment(
             trade,
             decision,
-            factor=self._size_factor(pair, abs(decision.inventory)),
+            factor=factor,
             unit_stake=self._unit_stake,
             least=UNIT_OVER_MINIMUM * (min_stake or 0.0),
             proposed=current_entry_rate if adds else current_exit_rate,
@@ -773,6 +780,10 @@ class Market_Making(IStrategy):
             return proposed_rate
         self._confirm(pair, decision.price, current_time, _position(trade))
         return decision.price
+
+    def _units(self, quote: Quote) -> int:
+        """Return how many units are held that count for the size of an entry."""
+        return abs(quote.inventory) if self._inventories.layered else 0
 
     def _size_factor(self, pair: str, units: int = 0) -> float:
         parameters = self._parameters(pair)
@@ -986,7 +997,8 @@ class Market_Making(IStrategy):
     ) -> bool:
         """Return whether Freqtrade must cancel an order; one that can be moved is moved instead."""
         resting = order.safe_placement_price
-        wanted = _on_its_side(trade, order, self._decide(pair, ask, now, resting, [trade]))
+        decided = self._decide(pair, ask, now, resting, [trade])
+        wanted = self._wanted_of(trade, order, decided)
         age = (now - order.order_date_utc).total_seconds()
         tolerance = 0.0
         if isinstance(wanted, Refusal):
@@ -1003,6 +1015,15 @@ class Market_Making(IStrategy):
                 self._log.journal.kept(name, resting, wanted, tolerance)
         return outdated and not (isinstance(wanted, Quote) and self._moves(trade, order, wanted))
 
+    def _wanted_of(self, trade: Trade, order: Order, decided: Quote | Refusal) -> Quote | Refusal:
+        """Return what is wanted of a resting order."""
+        fits = isinstance(decided, Refusal) or self._inventories.fits(
+            trade, order, self._unit_stake
+        )
+        if not fits:
+            return Refusal("position limit: the order is larger than what may be added")
+        return _on_its_side(trade, order, decided)
+
     def _moves(self, trade: Trade, order: Order, wanted: Quote) -> bool:
         """Replace an order at the venue in one action; whether Freqtrade need not cancel it."""
         if self._live is None:
@@ -1017,17 +1038,25 @@ class Market_Making(IStrategy):
             not takes_entries(self.dp)
             or pair not in self.dp.current_whitelist()
             or self.is_pair_locked(pair, side=trade.trade_direction)
+            # A move keeps the amount; one of an earlier run is as if placed with the same factor.
+            or self._size_factor(pair, self._units(wanted)) != self._sized.get(pair, 1.0)
         ):
             return False
         old = str(order.order_id)
+        if old == self._unmoved:
+            return False  # it still rests, so it is cancelled instead
         if not self._confirm(pair, wanted.price, datetime.now(UTC), position):
             return False
         try:
             new = self._live.moves.move(trade, order, wanted.price, self.stoploss)
         except BaseError as error:
             logger.warning("%s: order %s was not moved: %s", pair, old, str(error)[:200])
+            self._unmoved = old
+            if is_fault(error):
+                self._action_failed(pair, str(error))
             return True
         if new is not None:
+            self._guards.errors.worked("order")
             Trade.commit()  # as after any new order: a bot that is killed now must know it
             logger.info("%s: order %s moved to %s, now %s", pair, old, wanted.price, new["id"])
             if self._log.journal is not None:

@@ -5,10 +5,16 @@ from typing import Any, Final
 
 import ccxt
 
-__all__ = ["ActionErrors"]
+__all__ = ["ActionErrors", "is_fault"]
 
-_EXPECTED: Final = ("post only", "immediately matched")
-"""In the refusal of a post-only order that the market has reached: no error, the price moved."""
+_EXPECTED: Final = ("post only", "immediately matched", "cannot modify")
+"""In the refusal of a post-only order that the market has reached, and of moving an order that has
+ended: no errors, the price moved."""
+
+
+def is_fault(error: ccxt.BaseError) -> bool:
+    """Return whether an error of an action is one of the exchange, not the market's doing."""
+    return not any(text in str(error).lower() for text in _EXPECTED)
 
 
 class ActionErrors:
@@ -49,7 +55,7 @@ class ActionErrors:
             self._worked()
             raise
         except ccxt.BaseError as error:
-            if not any(text in str(error).lower() for text in _EXPECTED):
+            if is_fault(error):
                 self._failed(pair, str(error))
             raise
         self._worked()

@@ -102,8 +102,9 @@ class MovedOrders:
         """Return whether the old order is known to have ended without a fill."""
         try:
             ended = self._client.fetch_order(old, pair)
-        except ccxt.BaseError as error:
-            logger.warning("%s: order %s: %s", pair, old, str(error)[:200])
+        except (ccxt.BaseError, TypeError, ValueError, LookupError, AttributeError) as error:
+            # Whatever is wrong with the answer: the new order rests, and must come into the books.
+            logger.warning("%s: order %s: %s", pair, old, repr(error)[:200])
             return False
         return ended.get("status") in _WITHDRAWN and not ended.get("filled")
 
