@@ -27,7 +27,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 
-paper: install   ## the whole system on a loopback venue: MINUTES=3, BOTH=1, DRY=1, COIN=ETH, REPLAY=DIR, SCENARIO=FILE, SUMMARY=FILE
+paper: install   ## the whole system on a loopback venue, real orders for play money: MINUTES=3, BOTH=1, DRY=1 (a dry run), COIN=ETH, REPLAY=DIR, SCENARIO=FILE, SUMMARY=FILE
 	$(BIN)/python scripts/paper_trading.py $(strip $(if $(MINUTES),--minutes $(MINUTES)) $(if $(LIVE),--live) $(if $(DRY),--dry) $(if $(BOTH),--both-sides) $(if $(REPLAY),--replay $(REPLAY)) $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(COIN),--coin $(COIN)) $(if $(SUMMARY),--summary $(SUMMARY)))
 
 test: install-dev   ## all tests, WORKERS=4 at once (the long ones wait rather than compute)

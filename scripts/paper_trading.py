@@ -69,7 +69,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--both-sides",
         action="store_true",
-        help="run a long-only and a short-only bot side by side",
+        help="run two bots that share their inventory and quote both sides",
     )
     parser.add_argument("--summary", type=Path, metavar="FILE", help="write the summary as JSON")
     parser.add_argument(

@@ -222,6 +222,7 @@ ELSEWHERE = {
 
 NEEDS = {
     "a network": [
+        "freqtrade install-ui",
         "python scripts/hyperliquid_data_collector.py --crypto ETH",
         "python scripts/hyperliquid_data_collector.py --crypto ETH,WLFI --data-dir scripts/HL_data",
         "python scripts/hyperliquid_data_collector.py --crypto kPEPE,XYZ-XYZ100/USDC:USDC",
@@ -249,6 +250,7 @@ NEEDS = {
         "make image-check",
         "make image-check IMAGE=NAME",
     ],
+    "live sessions of minutes, with both cores for themselves": ["python benchmarks/eyes.py"],
     "a terminal": [
         "export FREQTRADE__MARKET_MAKING__TOXICITY_LIMIT=1.5",
         "source .venv/bin/activate",

@@ -13,6 +13,7 @@ import pytest
 import requests
 from freqtrade.enums import CandleType, RunMode, State, TradingMode
 from freqtrade.persistence import CustomDataWrapper, Order, PairLocks, Trade, init_db
+from freqtrade.persistence.models import PairLock
 from freqtrade.resolvers import StrategyResolver
 from freqtrade.rpc import RPC
 from freqtrade.rpc.api_server import ApiServer
@@ -265,6 +266,23 @@ def test_a_fault_in_what_is_shown_is_said_once_and_stops_nothing(strategy, caplo
     for _ in range(3):
         strategy._show({PAIR: "ETH"}, [], NOW)
     assert caplog.text.count("cannot be shown; trading goes on") == 1
+
+
+def test_a_write_that_fails_leaves_freqtrade_s_session_usable(strategy, monkeypatch):
+    a_trade()
+    strategy._surfaces.recorded(sent("o1"))
+    decide(strategy, quote())
+
+    def fail(*_):
+        Trade.session.add(PairLock(pair=PAIR))  # without what it must have
+        Trade.session.flush()
+
+    monkeypatch.setattr(Trade, "set_custom_data", fail)
+    strategy._show({PAIR: "ETH"}, Trade.get_open_trades(), NOW)
+    assert strategy._surfaces_failed
+    (trade,) = Trade.get_open_trades()
+    trade.enter_tag = "another"
+    Trade.commit()
 
 
 # ---- the chart

@@ -107,7 +107,7 @@ class Settings(BaseModel):
         None, gt=0, description="rolling horizon; null solves the ergodic problem"
     )
     min_depth: float = Field(
-        0.0, ge=0, description="minimum distance of a quote from the mid, quote currency"
+        0.0, ge=0, description="minimum distance of a quote from the fair price, quote currency"
     )
     min_spread_bp: float = Field(
         0.0,
@@ -214,7 +214,7 @@ class Settings(BaseModel):
         gt=0,
         le=1,
         description="loss since midnight UTC, open trades included, that stops entries until the "
-        "next, share of the capital; null: any",
+        "next, share of the capital; null: no limit",
     )
     max_position_value: float | None = Field(
         None,
@@ -227,7 +227,7 @@ class Settings(BaseModel):
         gt=1,
         le=100,
         description="no entry while the mid moves this many times as much as usual (the refit's "
-        "sigma); from three quarters of it entries are that many times wider. null: any",
+        "sigma); from three quarters of it entries are that many times wider. null: no limit",
     )
     volatility_seconds: float = Field(
         10.0, ge=2, le=600, description="time over which the mid's moves are compared with usual"
@@ -236,7 +236,7 @@ class Settings(BaseModel):
         20.0,
         gt=1,
         description="a market order of this many times the mean size pauses entries in its way, "
-        "as long as the flow is one-sided; needs own_stream. null: none does",
+        "as long as the flow is one-sided; needs own_stream. null: never",
     )
     flow_cooldown_seconds: float = Field(
         5.0, gt=0, le=600, description="shortest pause after a large market order"
@@ -258,7 +258,7 @@ class Settings(BaseModel):
         0.5,
         ge=0,
         description="funding, bp of its value, that a new position may be about to pay; needs "
-        "own_stream. null: any",
+        "own_stream. null: no limit",
     )
     funding_pause_seconds: float = Field(
         120.0, ge=0, le=3600, description="time before the full hour in which funding counts"
@@ -293,8 +293,8 @@ class Settings(BaseModel):
         60.0,
         ge=0,
         le=86400,
-        description="Telegram tells why nothing of a pair is quoted once that has lasted so long, "
-        "and when it is again; null: never",
+        description="time without a quote in a pair after which Telegram says why, and later that "
+        "it is quoted again; null: never",
     )
     window_minutes: float = Field(30.0, ge=5, le=1440, description="calibration window")
     max_window_minutes: float = Field(

@@ -66,9 +66,8 @@ class SessionOptions:
     is a data folder whose recording replaces the synthetic market; as recordings are toxic, the
     toxicity limit is then 3 and no minimum edge is required. ``scenario`` is a file that sets the
     venue's markets and faults. ``live`` sends real orders to the loopback venue, which then
-    enforces its rate limits unless ``limits`` is off. ``both_sides`` runs a long-only and a
-    short-only bot. ``volatility`` is a factor on the synthetic market's default; 0.4 is about
-    ETH's.
+    enforces its rate limits unless ``limits`` is off. ``both_sides`` runs two bots that share their
+    inventory. ``volatility`` is a factor on the synthetic market's default; 0.4 is about ETH's.
 
     Raises
     ------

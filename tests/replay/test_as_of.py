@@ -262,7 +262,8 @@ OTHERWISE = {
     "error_pause_seconds": 9.0, "dead_mans_switch_seconds": None,
     "inventory_mode": "two_legs", "leg": "long", "size": 0.5, "volatile_from": 3.0,
     "volatile_size": 0.5, "toxic_size": 0.5, "inventory_size": 0.5,
-    "max_adverse_imbalance": 0.2,
+    "max_adverse_imbalance": 0.2, "max_stops_a_day": 3, "protection_pause_minutes": 9,
+    "notify_after_seconds": 9.0,
 }  # fmt: skip
 
 

@@ -579,6 +579,8 @@ class Market_Making(IStrategy):
             if not self._surfaces_failed:
                 self._surfaces_failed = True
                 logger.exception("what is quoted cannot be shown; trading goes on")
+            with contextlib.suppress(Exception):
+                Trade.rollback()  # a write that failed would make Freqtrade's next ones fail
 
     def _blocked(self, pair: str, now: datetime) -> str | None:
         """Return why Freqtrade makes no entry by a lock of its own, such as a protection's."""
@@ -1057,6 +1059,7 @@ class Market_Making(IStrategy):
         if new is not None:
             self._guards.errors.worked("order")
             Trade.commit()  # as after any new order: a bot that is killed now must know it
+            logger.info("%s: order %s moved to %s, now %s", pair, old, wanted.price, new["id"])
             if self._log.journal is not None:
                 self._log.journal.moved(pair, old, new)
         return new is not None
