@@ -267,7 +267,11 @@ class Settings(BaseModel):
         5, ge=1, description="errors of the exchange in a row that pause entries; null: any number"
     )
     error_pause_seconds: float = Field(
-        60.0, gt=0, le=86400, description="pause after errors of the exchange in a row"
+        60.0,
+        gt=0,
+        le=86400,
+        description="pause after errors of the exchange in a row, and after its last word of a "
+        "halt",
     )
     dead_mans_switch_seconds: float | None = Field(
         30.0,

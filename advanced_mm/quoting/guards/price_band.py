@@ -20,8 +20,6 @@ _SAMPLE_SECONDS: Final = 1.0
 _WIDEN_FROM, _WIDEN_UNTIL, _PAUSE_FROM = 0.5, 0.4, 0.8
 """Shares of the band. Widening ends below its beginning, or it would come and go with the noise."""
 _WIDEN: Final = 1.5
-_AFTER_HALT: Final = timedelta(seconds=60)
-"""Without entries after the venue's last word of a halt."""
 
 
 class PriceBandGuard:
@@ -33,11 +31,14 @@ class PriceBandGuard:
         Greatest move, as a share of the price; None: no band.
     seconds
         How long ago the price was that is compared with.
+    halt_pause_seconds
+        Without entries after the venue's last word of a halt.
     """
 
-    def __init__(self, band: float | None, seconds: float) -> None:
+    def __init__(self, band: float | None, seconds: float, halt_pause_seconds: float) -> None:
         self._band = band
         self._seconds = seconds
+        self._halt_pause = timedelta(seconds=halt_pause_seconds)
         self._mids: deque[tuple[float, float]] = deque()
         self._last: float | None = None
         self._halted: datetime | None = None
@@ -59,12 +60,12 @@ class PriceBandGuard:
     def verdicts(self, now: datetime) -> list[Verdict]:
         """Judge the mid seen last, and the last halt."""
         found = []
-        if self._halted is not None and now - self._halted < _AFTER_HALT:
+        if self._halted is not None and now - self._halted < self._halt_pause:
             found.append(
                 Verdict(
                     HALT,
-                    f"halt: the venue halted trading; quoting resumes {_AFTER_HALT.seconds} s "
-                    "after its last refusal",
+                    "halt: the venue halted trading; quoting resumes "
+                    f"{self._halt_pause.total_seconds():g} s after its last refusal",
                 )
             )
         if self._band is None or self._last is None:

@@ -72,7 +72,7 @@ class RiskGuards:
             s = self._settings
             self._markets[coin] = _Market(
                 VolatilityGuard(s.volatility_limit, s.volatility_seconds),
-                PriceBandGuard(s.price_band, s.price_band_seconds),
+                PriceBandGuard(s.price_band, s.price_band_seconds, s.error_pause_seconds),
                 FlowGuard(s.large_order_multiple, s.flow_cooldown_seconds),
             )
         return self._markets[coin]

@@ -19,7 +19,7 @@ def at(seconds):
     [(0.49, None, None), (0.51, "widen", 1.5), (0.79, "widen", 1.5), (0.81, "pause", 1.0)],
 )
 def test_it_widens_from_half_of_the_band_and_pauses_near_its_edge(sign, share, severity, widen):
-    guard = PriceBandGuard(0.1, 300.0)
+    guard = PriceBandGuard(0.1, 300.0, 60.0)
     guard.saw(3000, at(0))
     guard.saw(3000 * (1 + sign * 0.1 * share), at(10))
     found = [(one.guard, one.severity, one.widen) for one in guard.verdicts(at(10))]
@@ -27,7 +27,7 @@ def test_it_widens_from_half_of_the_band_and_pauses_near_its_edge(sign, share, s
 
 
 def test_widening_ends_below_its_beginning():
-    guard = PriceBandGuard(0.1, 300.0)
+    guard = PriceBandGuard(0.1, 300.0, 60.0)
     guard.saw(3000, at(0))
     for second, share, near in ((1, 0.49, 0), (2, 0.51, 1), (3, 0.41, 1), (4, 0.39, 0)):
         guard.saw(3000 * (1 + 0.1 * share), at(second))
@@ -36,7 +36,7 @@ def test_widening_ends_below_its_beginning():
 
 def test_the_price_is_compared_with_that_of_five_minutes_ago():
     """A slow fall of 12% in a quarter of an hour never leaves a band of 10% in five minutes."""
-    guard = PriceBandGuard(0.1, 300.0)
+    guard = PriceBandGuard(0.1, 300.0, 60.0)
     for second in range(900):
         guard.saw(3000 * (1 - 0.12 * second / 900), at(second))
         assert not guard.verdicts(at(second))
@@ -46,10 +46,10 @@ def test_the_price_is_compared_with_that_of_five_minutes_ago():
     assert verdict.reason.startswith("price band: -11.0% in 5 minutes")
 
 
-def test_after_a_halt_nothing_is_opened_for_a_minute():
-    guard = PriceBandGuard(None, 300.0)
+def test_after_a_halt_nothing_is_opened_for_its_pause():
+    guard = PriceBandGuard(None, 300.0, 45.0)
     guard.saw(3000, at(0))
     assert guard.verdicts(at(0)) == []
     guard.halted(at(0))
-    assert [one.guard for one in guard.verdicts(at(59))] == [HALT]
-    assert guard.verdicts(at(60)) == []
+    assert [one.guard for one in guard.verdicts(at(44))] == [HALT]
+    assert guard.verdicts(at(45)) == []
