@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-WORKERS ?= 4
+WORKERS ?= 5
 export NO_MKDOCS_2_WARNING = 1
 
 .PHONY: help install install-dev paper test lint docs docs-serve image image-check clean
@@ -30,7 +30,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 paper: install   ## the whole system on a loopback venue, real orders for play money: MINUTES=3, BOTH=1, DRY=1 (a dry run), COIN=ETH, REPLAY=DIR, SCENARIO=FILE, SUMMARY=FILE
 	$(BIN)/python scripts/paper_trading.py $(strip $(if $(MINUTES),--minutes $(MINUTES)) $(if $(LIVE),--live) $(if $(DRY),--dry) $(if $(BOTH),--both-sides) $(if $(REPLAY),--replay $(REPLAY)) $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(COIN),--coin $(COIN)) $(if $(SUMMARY),--summary $(SUMMARY)))
 
-test: install-dev   ## all tests, WORKERS=4 at once (the long ones wait rather than compute)
+test: install-dev   ## all tests, WORKERS=5 at once (the long ones wait rather than compute)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: install-dev   ## ruff, mypy, and a strict build of the documentation
