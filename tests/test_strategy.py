@@ -1,6 +1,7 @@
 """The strategy: Freqtrade's callbacks, where a wrong default would cost money."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -451,6 +452,22 @@ def test_a_backtest_s_quote_rests_as_long_as_a_live_one(build, monkeypatch):
         for second in (1, 2)
     ]  # fmt: skip
     assert prices == [2990.0, 2980.0]
+
+
+def test_a_backtest_knows_nothing_of_the_one_before(build, make_set, monkeypatch):
+    """Hyperopt runs its epochs one after another on the same strategy."""
+    strategy = build(runmode=RunMode.BACKTEST, volatile_size=0.5)
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+
+    def factor(minute, sigma):
+        now = start + timedelta(minutes=minute)
+        found = make_set(published_at=now, fitted_at=now)
+        found = replace(found, epsilon=found.epsilon.model_copy(update={"sigma": sigma}))
+        monkeypatch.setattr(strategy, "_parameters", lambda _: found)
+        strategy.bot_loop_start(now)
+        return strategy._size_factor(PAIR)
+
+    assert [factor(0, 1.0), factor(1, 9.0), factor(0, 9.0)] == [1.0, 0.5, 1.0]
 
 
 @pytest.mark.parametrize("runmode", [RunMode.DRY_RUN, RunMode.LIVE])

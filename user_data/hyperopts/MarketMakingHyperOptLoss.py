@@ -63,7 +63,7 @@ def inventory_risk(results: DataFrame, processed: Mapping[str, DataFrame]) -> fl
 
 
 def entry_filled_ms(orders: Sequence[Mapping[str, Any]]) -> int:
-    """Return when a trade's position began; its ``open_date`` is when the order was placed."""
+    """Return when a trade's position began, for any strategy."""
     return min(int(order["order_filled_timestamp"]) for order in orders if order["ft_is_entry"])
 
 

@@ -170,6 +170,8 @@ class Market_Making(IStrategy):
             # are others now.
             config["backtest_cache"] = "none"
         self._last_candle: datetime | None = None
+        self._backtested: datetime | None = None
+        """The minute of the last loop of a backtest."""
 
     @property
     def protections(self) -> list[dict[str, Any]]:
@@ -336,6 +338,8 @@ class Market_Making(IStrategy):
         Before that, wait for something to do. In live trading, resolve orders in doubt and compare
         the account with the books.
         """
+        if self._candles is not None:
+            self._forget_other_runs(current_time)
         if self._wait is not None:
             trades = Trade.get_open_trades()
             self._wait.until(lambda: self._callers(trades))
@@ -367,6 +371,13 @@ class Market_Making(IStrategy):
             for line in self._log.counts():
                 logger.info("not quoting: %s times", line)
             self._tell_caveats()
+
+    def _forget_other_runs(self, now: datetime) -> None:
+        """Begin a backtest anew: hyperopt runs all its epochs on the same strategy."""
+        if self._backtested is not None and now < self._backtested:
+            for known in (self._quoters, self._decisions, self._volatility, self._sized):
+                known.clear()
+        self._backtested = now
 
     def _callers(self, trades: list[Trade]) -> frozenset[Hashable]:
         """Return which quotes are to be sent, replaced or withdrawn, or have filled dry."""
@@ -551,9 +562,22 @@ class Market_Making(IStrategy):
     ) -> None:
         """Called by Freqtrade once an order has ended of which something was filled."""
         self._tell_other_leg()
+        if self._candles is not None and order.ft_order_side == trade.entry_side:
+            self._date_by_its_fill(trade, current_time)
         if self._log.journal is not None:
             self._log.journal.order_filled(self._coin(pair), trade, order)
             self._surfaces.filled(self._coin(pair), trade, order)
+
+    @staticmethod
+    def _date_by_its_fill(trade: Trade, now: datetime) -> None:
+        """Let a backtested trade begin when its entry fills, not when an order first rested.
+
+        A quote may rest for minutes, and is replaced within one trade. A backtest that ends before
+        the fill lacks the trade, which lookahead-analysis would take for a look into the future.
+        """
+        for opened in Trade.get_open_trades():  # callbacks get copies
+            if opened.id == trade.id and opened.nr_of_successful_entries == 1:
+                opened.open_date = now
 
     # ---- what FreqUI, Telegram and the REST API show
 

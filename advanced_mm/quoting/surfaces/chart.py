@@ -108,6 +108,13 @@ class Chart:
         self._coins: dict[str, _Coin] = {}
         self._lock = threading.Lock()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the lock behind: hyperopt hands the strategy to processes of its own."""
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
+
     def recorded(self, event: Event) -> None:
         """Take in an event of the journal."""
         with self._lock:

@@ -1,5 +1,6 @@
 """What FreqUI draws: columns that are in time, annotations that Freqtrade takes, both bounded."""
 
+import pickle
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -167,3 +168,13 @@ def test_the_newest_are_kept_and_no_more(chart):
     assert len(coin.quotes) <= 500
     assert max(map(len, (coin.fills, coin.areas))) <= 500
     assert len(coin.minutes) <= 24 * 60
+
+
+def test_a_chart_can_be_handed_to_another_process():
+    """Hyperopt pickles the strategy, which holds a chart."""
+    chart = Chart()
+    chart.recorded(fill(START, "f1"))
+    copy = pickle.loads(pickle.dumps(chart))
+    copy.recorded(fill(START + MINUTE, "f2"))
+    bounds = START, START + 2 * MINUTE
+    assert len(copy.annotations("ETH", *bounds)) > len(chart.annotations("ETH", *bounds)) > 0
