@@ -17,7 +17,9 @@ from advanced_mm.parameter_files import (
 )
 
 # Two busy cores say nothing about how long an example takes; pytest-timeout guards against hangs.
-settings.register_profile("no deadline", deadline=None)
+settings.register_profile("no deadline", deadline=None, max_examples=40)
+# Forty examples keep the suite within its time; `pytest --hypothesis-profile thorough` tries more.
+settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("no deadline")
 
 PUBLISHED = datetime(2026, 11, 23, 12, 0, 15, tzinfo=UTC)
