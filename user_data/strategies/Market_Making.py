@@ -341,12 +341,13 @@ class Market_Making(IStrategy):
         if self._candles is not None:
             self._forget_other_runs(current_time)
         if self._wait is not None:
-            trades = Trade.get_open_trades()
-            self._wait.until(lambda: self._callers(trades))
+            before = Trade.get_open_trades()
+            self._wait.until(lambda: self._callers(before))
             current_time = datetime.now(UTC)
         self._log.skipped_rows(current_time)
+        # Asked for once after the wait, for all that follows: each time it is a query.
+        trades = Trade.get_open_trades() if self._trading else []
         if self._live is not None:
-            trades = Trade.get_open_trades()
             self._live.at_loop(
                 self.dp.current_whitelist(), trades, healthy=self._sees(current_time)
             )
@@ -360,7 +361,6 @@ class Market_Making(IStrategy):
         ):
             self.unlock_reason("Auto lock")
         if self._log.journal is not None:
-            trades = Trade.get_open_trades()
             coins = self._traded_coins(trades)
             if self._stream is not None:
                 self._stream.eyes.watch(coins.values())
