@@ -25,8 +25,9 @@ from rich.table import Table
 from advanced_mm.calibration import CoinCalibration, Estimate, calibrate
 from advanced_mm.cli import run
 from advanced_mm.errors import InputError
-from advanced_mm.marketdata import Recorder, ShardStore
-from advanced_mm.marketdata.collector import Collector
+from advanced_mm.marketdata import ShardStore
+from advanced_mm.marketdata.collector.collector import Collector
+from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.markets.clock import MarketClock
 from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters
 from advanced_mm.venue.conditions.history import lay_history

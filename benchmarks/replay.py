@@ -32,7 +32,8 @@ from rich.progress import track
 from rich.table import Table
 
 from advanced_mm.cli import run
-from advanced_mm.marketdata import Recorder, ShardStore
+from advanced_mm.marketdata import ShardStore
+from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.markets.recorded_books import read_books
 from advanced_mm.markets.replay import load_replay
 from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters

@@ -58,7 +58,7 @@ class Plan:
 
 def lay_market(data_dir: Path, minutes: float) -> None:
     """Record a synthetic market in shards of five seconds (run in a separate process)."""
-    from advanced_mm.marketdata.recorder import Recorder
+    from advanced_mm.marketdata.collector.recorder import Recorder
     from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters
     from advanced_mm.venue.conditions.history import lay_history
 

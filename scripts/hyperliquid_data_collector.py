@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from advanced_mm.cli import configure_logging, run
-from advanced_mm.marketdata.collector import Collector
-from advanced_mm.marketdata.feed import MAINNET_URL, TESTNET_URL
+from advanced_mm.marketdata.collector.collector import Collector
+from advanced_mm.marketdata.feed.feed import MAINNET_URL, TESTNET_URL
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
 from advanced_mm.marketdata.store import ShardStore
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from advanced_mm.calibration import CoinCalibration, calibrate
-from advanced_mm.marketdata import Recorder, ShardStore
-from advanced_mm.marketdata.collector import Collector
+from advanced_mm.marketdata import ShardStore
+from advanced_mm.marketdata.collector.collector import Collector
+from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.markets.clock import MarketClock
 from advanced_mm.markets.replay import load_replay
 from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters

@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 import pytest
 
 from advanced_mm.calibration.runner import PeriodicRunner, RunnerOptions
-from advanced_mm.marketdata import Recorder, ShardStore
-from advanced_mm.marketdata.collector import Collector
-from advanced_mm.marketdata.connection import ConnectionSettings
-from advanced_mm.marketdata.watchdog import WatchdogSettings
+from advanced_mm.marketdata import ShardStore
+from advanced_mm.marketdata.collector.collector import Collector
+from advanced_mm.marketdata.collector.recorder import Recorder
+from advanced_mm.marketdata.feed.connection import ConnectionSettings
+from advanced_mm.marketdata.feed.watchdog import WatchdogSettings
 from advanced_mm.markets.clock import MarketClock
 from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters
 from advanced_mm.parameter_files import ParameterFiles, Settings

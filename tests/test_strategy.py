@@ -1126,7 +1126,7 @@ class Moves:
     def __init__(self, fault=None):
         self.fault, self.made = fault, []
 
-    def move(self, trade, order, price, stoploss):
+    def move(self, order, price, stoploss):
         if isinstance(self.fault, Exception):
             raise self.fault
         if self.fault is not None:

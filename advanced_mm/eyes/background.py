@@ -11,8 +11,8 @@ import aiohttp
 
 from advanced_mm.errors import InputError
 from advanced_mm.eyes.eyes import Eyes
-from advanced_mm.marketdata.connection import ConnectionSettings, StayConnected
-from advanced_mm.marketdata.web_socket import WebSocket
+from advanced_mm.marketdata.feed.connection import ConnectionSettings, StayConnected
+from advanced_mm.marketdata.feed.web_socket import WebSocket
 
 __all__ = ["CONNECTION", "BackgroundEyes"]
 

@@ -16,7 +16,7 @@ from advanced_mm.eyes.book_sight import BookSight
 from advanced_mm.eyes.market_sight import MARKET_KINDS, MarketSight, Taken
 from advanced_mm.eyes.own_orders import OwnOrders
 from advanced_mm.instruments import dex_of
-from advanced_mm.marketdata.connection import Heard
+from advanced_mm.marketdata.feed.connection import Heard
 
 __all__ = ["FRESH_SECONDS", "OLDEST_BOOK_SECONDS", "Eyes", "Health"]
 

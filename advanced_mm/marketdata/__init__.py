@@ -1,10 +1,9 @@
-"""Market data from the exchange: records, the shard store, the websocket feed, the collector.
+"""Market data from the exchange: records and the shard store.
 
-Import ``feed.HyperliquidFeed`` and ``collector.Collector`` from their modules; code that only reads
-recordings then does not load the network library.
+What is heard is in `feed`, what writes it down in `collector`; code that only reads recordings then
+does not load the network library.
 """
 
-from advanced_mm.marketdata.recorder import Recorder
 from advanced_mm.marketdata.records import Quotes, Recording, Trades
 from advanced_mm.marketdata.store import ConnectionEvent, ShardStore
 from advanced_mm.marketdata.ticks import price_step
@@ -12,7 +11,6 @@ from advanced_mm.marketdata.ticks import price_step
 __all__ = [
     "ConnectionEvent",
     "Quotes",
-    "Recorder",
     "Recording",
     "ShardStore",
     "Trades",

@@ -21,8 +21,10 @@ from hypothesis import strategies as st
 
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import VenueError
-from advanced_mm.marketdata import Recorder, ShardStore, collector
-from advanced_mm.marketdata.wire import decode
+from advanced_mm.marketdata import ShardStore
+from advanced_mm.marketdata.collector import collector
+from advanced_mm.marketdata.collector.recorder import Recorder
+from advanced_mm.marketdata.feed.wire import decode
 
 NUMBERS_OF_NONE = ["NaN", "Infinity", "-1", "", "abc", None, [], {}, "1e999"]
 SPOILERS = st.one_of(

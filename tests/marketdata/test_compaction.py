@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from advanced_mm.errors import InputError
-from advanced_mm.marketdata import Recorder, ShardStore
+from advanced_mm.marketdata import ShardStore
 from advanced_mm.marketdata import compaction as compaction_module
+from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.marketdata.compaction import compact_coin
 
 DAY_MS = 86_400_000

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
 {guard}
-from advanced_mm.marketdata import Recorder, ShardStore
+from advanced_mm.marketdata import ShardStore
+from advanced_mm.marketdata.collector.recorder import Recorder
 store = ShardStore(Path(sys.argv[1]))
 recorder = Recorder(store, ["ETH"], {{"ETH": 0.1}})
 recorder.handle({{"channel": "bbo", "data": {{"coin": "ETH", "time": 1000, "bbo": [

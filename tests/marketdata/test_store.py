@@ -17,9 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from advanced_mm.errors import InputError
-from advanced_mm.marketdata import Recorder, ShardStore
+from advanced_mm.marketdata import ShardStore
 from advanced_mm.marketdata import store as store_module
 from advanced_mm.marketdata import tail as tail_module
+from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.marketdata.schemas import SCHEMAS
 from advanced_mm.marketdata.shards import transaction_codes
 

@@ -7,7 +7,8 @@ import pytest
 
 from advanced_mm.calibration import calibrate
 from advanced_mm.errors import InputError
-from advanced_mm.marketdata import Recorder, ShardStore
+from advanced_mm.marketdata import ShardStore
+from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.markets.coin_figures import KNOWN_COINS, figures_of, named_coins, tick_of
 from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters
 from advanced_mm.model import ModelParameters, solve

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from advanced_mm.marketdata.recorder import Recorder
+from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.markets.market import MarketSource
 from advanced_mm.markets.replay import load_replay

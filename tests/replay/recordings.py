@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from advanced_mm.calibration.recalibrate import RecalibrationPlan, recalibrate
-from advanced_mm.marketdata.recorder import Recorder
+from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters
 from advanced_mm.parameter_files import Settings

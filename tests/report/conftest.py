@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from advanced_mm.calibration import CalibrationOptions, Window, calibrate
-from advanced_mm.marketdata import Recorder, Recording, ShardStore
+from advanced_mm.marketdata import Recording, ShardStore
+from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.marketdata.records import Quotes, Trades
 from advanced_mm.markets.recorded_books import RecordedBooks, read_books
 from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters

@@ -10,7 +10,7 @@ import ccxt
 import pytest
 
 from advanced_mm.eyes import BackgroundEyes, Eyes
-from advanced_mm.marketdata.connection import ConnectionSettings
+from advanced_mm.marketdata.feed.connection import ConnectionSettings
 from advanced_mm.markets.clock import MarketClock
 from advanced_mm.quoting.exchange.sparing import SparingClient
 from advanced_mm.venue.conditions.faults import (

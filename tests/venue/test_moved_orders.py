@@ -50,11 +50,11 @@ class Bot:
             precision_mode=4, precision_mode_price=4, exchange="hyperliquid",
         )  # fmt: skip
         self.trade.adjust_stop_loss(price, -0.05, initial=True)
-        self.trade.orders = [order]
+        self.trade.orders, order._trade_bt = [order], self.trade
         return order
 
     def move(self, order, price=NEW):
-        return self.moves.move(self.trade, order, price, -0.05)
+        return self.moves.move(order, price, -0.05)
 
     def resting(self):
         return [(one["id"], one["price"]) for one in self.client.fetch_open_orders(PAIR)]

@@ -1073,7 +1073,7 @@ class Market_Making(IStrategy):
         if not self._confirm(pair, wanted.price, datetime.now(UTC), position):
             return False
         try:
-            new = self._live.moves.move(trade, order, wanted.price, self.stoploss)
+            new = self._live.moves.move(order, wanted.price, self.stoploss)
         except BaseError as error:
             logger.warning("%s: order %s was not moved: %s", pair, old, str(error)[:200])
             self._unmoved = old

@@ -41,13 +41,14 @@ class MovedOrders:
     def __init__(self, client: Any, orders: SureOrders) -> None:
         self._client, self._orders = client, orders
 
-    def move(self, trade: Any, order: Any, price: float, stoploss: float) -> dict[str, Any] | None:
+    def move(self, order: Any, price: float, stoploss: float) -> dict[str, Any] | None:
         """Move an order to another price; return the venue's new one, None if it must be cancelled.
 
         Parameters
         ----------
-        trade, order
-            Freqtrade's records; the order is changed, or a new one added to the trade.
+        order
+            Freqtrade's record. It is changed, or a new one added to its trade: to the trade in the
+            books, since callbacks get a copy of it.
         price
             On the venue's grid, quote currency.
         stoploss
@@ -61,6 +62,7 @@ class MovedOrders:
         """
         if order.order_type != "limit" or order.safe_filled > 0 or order.status != "open":
             return None
+        trade = order.trade
         closes = order.ft_order_side == trade.exit_side
         params = {"timeInForce": "Alo"} | ({"reduceOnly": True} if closes else {})
         amount, old = float(order.safe_remaining), str(order.order_id)

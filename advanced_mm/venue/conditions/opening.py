@@ -7,7 +7,7 @@ from pathlib import Path
 
 from advanced_mm.errors import InputError
 from advanced_mm.instruments import is_coin_name, resolve_coins
-from advanced_mm.marketdata.recorder import Recorder
+from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.markets.candles import MAX_SNAPSHOT, MINUTE_MS
 from advanced_mm.markets.coin_figures import named_coins

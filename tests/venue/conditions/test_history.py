@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from advanced_mm.marketdata.recorder import Recorder
+from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.markets.replay import load_replay
 from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters

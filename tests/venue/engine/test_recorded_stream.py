@@ -7,7 +7,8 @@ Recordings of the market with and without the bot are calibrated and compared.
 import pytest
 
 from advanced_mm.calibration import calibrate
-from advanced_mm.marketdata import Recorder, ShardStore
+from advanced_mm.marketdata import ShardStore
+from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.markets.market import Book, MarketUpdate
 from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters
 from advanced_mm.venue.conditions.history import lay_history

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from advanced_mm.errors import InputError
-from advanced_mm.marketdata.connection import Backoff
+from advanced_mm.marketdata.feed.connection import Backoff
 from advanced_mm.marketdata.records import Recording
 from advanced_mm.marketdata.silence import heard_gaps, silence_limit
 

@@ -11,14 +11,14 @@ from typing import Final
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import InputError, VenueError
 from advanced_mm.instruments import code_of, folder_of, is_coin_name
-from advanced_mm.marketdata.connection import Backoff, ConnectionSettings
-from advanced_mm.marketdata.feed import HyperliquidFeed
-from advanced_mm.marketdata.recorder import Recorder
+from advanced_mm.marketdata.collector.recorder import Recorder
+from advanced_mm.marketdata.feed.connection import Backoff, ConnectionSettings
+from advanced_mm.marketdata.feed.feed import HyperliquidFeed
+from advanced_mm.marketdata.feed.venue_meta import coins_among, fetch_size_decimals, is_spot
+from advanced_mm.marketdata.feed.watchdog import Watchdog, WatchdogSettings
 from advanced_mm.marketdata.records import Recording
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.marketdata.ticks import price_step
-from advanced_mm.marketdata.venue_meta import coins_among, fetch_size_decimals, is_spot
-from advanced_mm.marketdata.watchdog import Watchdog, WatchdogSettings
 
 __all__ = ["Collector"]
 

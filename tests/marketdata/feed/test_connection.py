@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from advanced_mm.errors import InputError, VenueError
-from advanced_mm.marketdata.connection import Backoff, ConnectionSettings, Heard, StayConnected
+from advanced_mm.marketdata.feed.connection import Backoff, ConnectionSettings, Heard, StayConnected
 
 QUICK = ConnectionSettings(
     first_delay_seconds=0.01,

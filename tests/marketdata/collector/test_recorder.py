@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advanced_mm.errors import InputError, VenueError
-from advanced_mm.marketdata import Recorder, Recording, ShardStore
+from advanced_mm.marketdata import Recording, ShardStore
+from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.marketdata.records import Silence
 
 

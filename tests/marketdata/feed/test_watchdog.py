@@ -14,7 +14,7 @@ import pytest
 
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata import Quotes, Recording, Trades
-from advanced_mm.marketdata.watchdog import Remedy, Watchdog, WatchdogSettings
+from advanced_mm.marketdata.feed.watchdog import Remedy, Watchdog, WatchdogSettings
 
 SETTINGS = WatchdogSettings()
 

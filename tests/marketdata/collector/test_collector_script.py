@@ -12,7 +12,7 @@ from aiohttp import web
 
 from advanced_mm.marketdata import ShardStore
 
-SCRIPT = Path(__file__).parents[2] / "scripts/hyperliquid_data_collector.py"
+SCRIPT = Path(__file__).parents[3] / "scripts/hyperliquid_data_collector.py"
 
 
 async def start(*options: str) -> asyncio.subprocess.Process:

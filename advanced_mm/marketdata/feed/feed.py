@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from advanced_mm.errors import InputError, VenueError
-from advanced_mm.marketdata.connection import ConnectionSettings, Heard, StayConnected
-from advanced_mm.marketdata.watchdog import Remedy, SilentChannel
-from advanced_mm.marketdata.web_socket import WebSocket
-from advanced_mm.marketdata.wire import DATA_CHANNELS
+from advanced_mm.marketdata.feed.connection import ConnectionSettings, Heard, StayConnected
+from advanced_mm.marketdata.feed.watchdog import Remedy, SilentChannel
+from advanced_mm.marketdata.feed.web_socket import WebSocket
+from advanced_mm.marketdata.feed.wire import DATA_CHANNELS
 
 __all__ = ["MAINNET_URL", "TESTNET_URL", "FeedListener", "HyperliquidFeed"]
 

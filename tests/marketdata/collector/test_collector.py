@@ -14,12 +14,13 @@ import pytest
 from aiohttp import web
 
 from advanced_mm.errors import InputError, VenueError
-from advanced_mm.marketdata import Recorder, Recording, ShardStore
-from advanced_mm.marketdata.collector import Collector
-from advanced_mm.marketdata.connection import ConnectionSettings
-from advanced_mm.marketdata.feed import HyperliquidFeed
-from advanced_mm.marketdata.venue_meta import fetch_size_decimals, info_address
-from advanced_mm.marketdata.watchdog import WatchdogSettings
+from advanced_mm.marketdata import Recording, ShardStore
+from advanced_mm.marketdata.collector.collector import Collector
+from advanced_mm.marketdata.collector.recorder import Recorder
+from advanced_mm.marketdata.feed.connection import ConnectionSettings
+from advanced_mm.marketdata.feed.feed import HyperliquidFeed
+from advanced_mm.marketdata.feed.venue_meta import fetch_size_decimals, info_address
+from advanced_mm.marketdata.feed.watchdog import WatchdogSettings
 
 QUICK = ConnectionSettings(
     first_delay_seconds=0.02, longest_delay_seconds=0.05, silence_seconds=0.4, ping_seconds=0.1
@@ -311,7 +312,9 @@ async def test_a_pair_waits_for_the_venue_s_list(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A spelling other than the venue's needs its list of coins; the venue's own does not."""
-    monkeypatch.setattr("advanced_mm.marketdata.collector._META_RETRY_SECONDS", (0.01, 0.05))
+    monkeypatch.setattr(
+        "advanced_mm.marketdata.collector.collector._META_RETRY_SECONDS", (0.01, 0.05)
+    )
     meta, many.meta = many.meta, None
     many.behaviours = [says(wire.bbo(1000, coin="kPEPE"))]
     stop = asyncio.Event()
@@ -332,7 +335,9 @@ async def test_a_pair_waits_for_the_venue_s_list(
 async def test_a_name_taken_as_it_stands_is_compared_once_the_list_is_there(
     many: Any, store: ShardStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("advanced_mm.marketdata.collector._META_RETRY_SECONDS", (0.05, 0.05))
+    monkeypatch.setattr(
+        "advanced_mm.marketdata.collector.collector._META_RETRY_SECONDS", (0.05, 0.05)
+    )
     meta, many.meta = many.meta, None
     many.behaviours = [says()]
     collector = Collector(store, ["KPEPE"], many.url, 0.1, settings=QUICK)

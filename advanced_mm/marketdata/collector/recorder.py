@@ -7,12 +7,12 @@ import pyarrow as pa
 
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import InputError, VenueError
+from advanced_mm.marketdata.feed.watchdog import Remedy, SilentChannel, Watchdog
+from advanced_mm.marketdata.feed.wire import DecodedRows, decode
 from advanced_mm.marketdata.records import Recording
 from advanced_mm.marketdata.schemas import SCHEMAS, shard_metadata
 from advanced_mm.marketdata.silence_log import SILENT, SPEAKS, silence_detail
 from advanced_mm.marketdata.store import ShardStore
-from advanced_mm.marketdata.watchdog import Remedy, SilentChannel, Watchdog
-from advanced_mm.marketdata.wire import DecodedRows, decode
 
 __all__ = ["GAP_SECONDS", "Recorder"]
 

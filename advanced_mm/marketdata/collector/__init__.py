@@ -1,0 +1,1 @@
+"""Recording a feed into the shard store, for as long as it runs."""

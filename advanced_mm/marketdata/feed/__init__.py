@@ -1,0 +1,1 @@
+"""What the exchange says over its websocket: connections, watchdogs, messages to records."""
