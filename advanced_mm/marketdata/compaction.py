@@ -34,7 +34,7 @@ from advanced_mm.marketdata.journal import ShardJournal
 from advanced_mm.marketdata.listing import ShardFile, shard_files
 from advanced_mm.marketdata.schemas import KINDS
 
-__all__ = ["DAY_MS", "HOUR_MS", "Compaction", "compact_coin", "finish_merges"]
+__all__ = ["DAY_MS", "HOUR_MS", "Compaction", "compact_coin", "compaction_lock", "finish_merges"]
 
 DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
@@ -51,7 +51,8 @@ _KEPT_BYTES: Final = 64_000_000
 class Compaction:
     """Result for one coin: files and bytes before and after, rows merged, files skipped.
 
-    ``unreadable`` lists shards that could not be read; they are left untouched.
+    ``merged`` counts the files that became part of another. ``unreadable`` lists shards that could
+    not be read; they are left untouched.
     """
 
     files_before: int = 0
@@ -59,6 +60,7 @@ class Compaction:
     bytes_before: int = 0
     bytes_after: int = 0
     rows: int = 0
+    merged: int = 0
     unreadable: tuple[str, ...] = ()
 
     def __add__(self, other: "Compaction") -> "Compaction":
@@ -86,7 +88,7 @@ def compact_coin(coin_folder: Path, before_ms: int, span_ms: int = DAY_MS) -> Co
     """
     total = Compaction()
     try:
-        with _locked(coin_folder):
+        with compaction_lock(coin_folder):
             for kind in KINDS:
                 _finish(coin_folder / kind)
                 total += _compact_kind(coin_folder, kind, before_ms, span_ms)
@@ -108,7 +110,7 @@ def finish_merges(coin_folder: Path) -> None:
     OSError
         If the disk cannot be written.
     """
-    with contextlib.suppress(InputError), _locked(coin_folder):
+    with contextlib.suppress(InputError), compaction_lock(coin_folder):
         for kind in KINDS:
             _finish(coin_folder / kind)
 
@@ -166,6 +168,7 @@ def _merge(
         bytes_before=size,
         bytes_after=merged.stat().st_size,
         rows=rows,
+        merged=len(members),
     )
 
 
@@ -290,8 +293,14 @@ def _finish(folder: Path) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Lock the folder against a second compaction."""
+def compaction_lock(folder: Path) -> Iterator[None]:
+    """Keep other processes from merging or deleting a coin's shards.
+
+    Raises
+    ------
+    InputError
+        If another one is doing so.
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:

@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
@@ -222,6 +223,18 @@ class ShardStore:
         high = sys.maxsize if end_ms is None else end_ms + _REPLAY_MARGIN_MS
         return selected_rows(self.folder(coin), kind, (low, high), (start_ms, end_ms), columns)
 
+    def newest_name_ms(self, coin: str) -> int | None:
+        """Return the newest time (ms) in the name of a coin's data shards, None if there are none.
+
+        Raises
+        ------
+        InputError
+            If the data directory or the coin's folder does not exist.
+        """
+        folder = self.folder(coin)
+        listed = [shard_files(folder, kind)[-1:] for kind in DATA_KINDS]
+        return max((file.name_ms for files in listed for file in files), default=None)
+
     def newest_ms(self, coin: str) -> int | None:
         """Return the exchange time (ms) of the coin's newest row, None if there is none.
 
@@ -341,6 +354,17 @@ class ShardStore:
             note = book_note(table) if kind == "orderbooks" else ""
             journal.announce(target.name, name_ms, note)
         return target
+
+    def check_writable(self) -> None:
+        """Raise InputError if the data directory cannot be written or created; create nothing."""
+        existing = self.data_dir.absolute()
+        while not existing.exists() and existing != existing.parent:
+            existing = existing.parent
+        try:
+            with tempfile.TemporaryFile(dir=existing):
+                pass
+        except OSError as error:
+            raise _unwritable(self.data_dir, error) from error
 
     @contextlib.contextmanager
     def recording(self, coin: str) -> Iterator[None]:
