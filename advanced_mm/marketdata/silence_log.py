@@ -9,9 +9,10 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from advanced_mm.errors import InputError
 from advanced_mm.marketdata.listing import shard_files
 from advanced_mm.marketdata.records import Silence
-from advanced_mm.marketdata.schemas import check_version
+from advanced_mm.marketdata.schemas import NewerVersionError, check_version
 
 __all__ = ["SILENT", "SPEAKS", "SilenceLog", "silence_detail"]
 
@@ -76,6 +77,8 @@ class SilenceLog:
             rows = list(zip(*table.to_pydict().values(), strict=True))
         except FileNotFoundError:  # merged into a later file, which is read or known already
             return
+        except NewerVersionError as error:
+            raise InputError(f"{path}: {error}") from error
         except (pa.ArrowException, OSError, ValueError) as error:
             logger.warning("connection log %s cannot be read: %s", path, error)
             return
