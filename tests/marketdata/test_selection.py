@@ -87,7 +87,7 @@ def test_only_row_groups_that_may_hold_the_rows_are_read(recorded, opened, monke
     columns.clear()
     second = START_MS + HOUR_MS // 3
     assert read(recorded, "trades", second, second, ["trade_id"]).to_pylist() == [{"trade_id": "1"}]
-    assert (len(files), len(columns)) == (3, 1)
+    assert (len(files), len(columns)) == (2, 1)
 
 
 def test_open_ends_are_everything(recorded):
@@ -100,7 +100,9 @@ def test_rows_without_exchange_time_are_placed_by_their_local_time(recorded):
     log = read(recorded, "connections", None, START_MS - 5)
     assert log.to_pylist()[0]["exchange_timestamp"] is None
     assert log["event"].to_pylist() == ["connect"]
-    assert set(read(recorded, "connections", START_MS - 4)["event"].to_pylist()) == {"gap"}
+    later = read(recorded, "connections", START_MS - 4)
+    assert later.num_rows
+    assert "connect" not in later["event"].to_pylist()
 
 
 def test_a_column_that_an_older_file_lacks_is_null(recorded):
@@ -165,7 +167,7 @@ def test_a_later_version_is_a_clear_error(recorded, kind):
     table = pq.read_table(path)
     later = {**table.schema.metadata, b"schema_version": str(int(SCHEMA_VERSION) + 1).encode()}
     pq.write_table(table.replace_schema_metadata(later), path)
-    complaint = rf"{path.name}: .*this program reads up to {SCHEMA_VERSION}: update it"
+    complaint = rf"{path.name}\b.*this program reads up to {SCHEMA_VERSION}: update it"
     with pytest.raises(InputError, match=complaint):
         read(recorded, kind)
     if kind == "connections":
