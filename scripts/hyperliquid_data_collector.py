@@ -19,8 +19,8 @@ from advanced_mm.marketdata.checking.command import check_recording
 from advanced_mm.marketdata.collector.collector import Collector
 from advanced_mm.marketdata.feed.feed import MAINNET_URL, TESTNET_URL
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
-from advanced_mm.marketdata.retention import Retention
 from advanced_mm.marketdata.store import ShardStore
+from advanced_mm.marketdata.upkeep.retention import Retention
 
 _LONGEST_END_SECONDS: Final = 0.5
 
