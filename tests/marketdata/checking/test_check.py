@@ -312,7 +312,9 @@ def test_a_recording_of_nothing_but_trades_of_other_tools_has_its_time(recorded)
         pq.write_table(pq.read_table(path).drop_columns(["snapshot"]), path)
     found = checked(recorded)
     assert found.faults() == []
-    assert found.kinds["trades"].coverage == pytest.approx(1 - 11 / 609), "from the replay on"
+    assert found.kinds["trades"].coverage == pytest.approx(1 - 11 / 609, abs=1e-4), (
+        "from the replay on"
+    )
 
 
 def test_lags_are_counted_by_the_millisecond(recorded):

@@ -89,9 +89,9 @@ def test_upkeep_merges_past_hours_deletes_and_says_so(folders, store, caplog):
 
 
 def test_the_upkeep_runs_as_a_process_of_its_own(folders, store):
-    retention = Retention(days=1000.5, gigabytes=1)
+    retention = Retention(days=365.25, gigabytes=1)
     command = upkeep_command(store.data_dir, ["ETH"], retention)
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "ETH: merged 18 shards into 9" in done.stderr
     assert "INFO advanced_mm.marketdata.upkeep.upkeep" in done.stderr
-    assert hours(folders[0]) == [9, 9.5], "and deletes what is 1000 days old"
+    assert hours(folders[0]) == [9, 9.5], "and deletes what is a year old"
