@@ -61,6 +61,7 @@ class Doubts:
         self._open: dict[str, tuple[int, str]] = {}
         self._words: dict[tuple[str, str], int] = {}
         self._first_ms: dict[str, int] = {}
+        self._live: set[str] = set()
 
     def begin(self, reason: str, coins: Collection[str] | None = None) -> None:
         """Put the coins (None: all) in doubt from their newest rows on, unless they already are."""
@@ -69,10 +70,19 @@ class Doubts:
             if newest_ms is not None:
                 self._open.setdefault(coin, (newest_ms, reason))
 
+    def about(self, coin: str) -> bool:
+        """Return whether a coin is in doubt now."""
+        return coin in self._open
+
+    def is_live(self, coin: str) -> bool:
+        """Return whether the venue has pushed data of a coin since it took all subscriptions."""
+        return coin in self._live
+
     def connected(self) -> None:
         """Note a new connection: every channel will answer its subscriptions first."""
         self._words.clear()
         self._first_ms.clear()
+        self._live.clear()
 
     def resubscribed(self, coin: str, channel: str) -> None:
         """Note that a channel was subscribed to anew and will answer that first."""
@@ -82,14 +92,12 @@ class Doubts:
         """Note a message; return the gap in all channels whose end it shows, if any."""
         words = self._words.get((coin, channel), 0)
         self._words[coin, channel] = words + 1
-        gap = None
-        if coin in self._open:
-            first_ms = self._first_ms.setdefault(coin, time_ms)
-            pushed = (
-                words >= _FIRST_WORDS[channel] and self._words.get((coin, _LAST_SUBSCRIBED), 0) > 0
-            )
-            if pushed or time_ms - first_ms > _SURELY_SUBSCRIBED_MS:
-                gap = self._end(coin, time_ms)
+        first_ms = self._first_ms.setdefault(coin, time_ms)
+        if (words >= _FIRST_WORDS[channel] and self._words.get((coin, _LAST_SUBSCRIBED))) or (
+            time_ms - first_ms > _SURELY_SUBSCRIBED_MS
+        ):
+            self._live.add(coin)
+        gap = self._end(coin, time_ms) if coin in self._open and coin in self._live else None
         newest_ms = self.newest_ms.get(coin, time_ms)
         if time_ms >= newest_ms or newest_ms - time_ms > _OTHER_CLOCK_MS:
             self.newest_ms[coin] = time_ms
