@@ -95,6 +95,7 @@ class Recorder:
         self._sequence = 0
         self._replay_expected: set[str] = set()
         self._retold: dict[str, Retold] = {}
+        self._spoilt: set[str] = set()  # coins of whose replay a part was of no use
         self._last_received_s: dict[str, float] = {}
         self._doubts = Doubts(self.coins)
         self._known: dict[str, dict[int, int]] = {coin: {} for coin in self.coins}
@@ -143,21 +144,21 @@ class Recorder:
                 else:
                     self._take(decoded, received_s)
 
-    def resume(self, coin: str, newest_ms: int, trades: Mapping[int, int]) -> None:
+    def resume(self, coin: str, newest_ms: Mapping[str, int], trades: Mapping[int, int]) -> None:
         """Continue an earlier recording of a coin, before the first connection.
 
         Parameters
         ----------
         coin : str
             The coin.
-        newest_ms : int
-            Exchange time (ms) of its newest row: what came later was missed.
+        newest_ms : mapping of str to int
+            Exchange time (ms) of its newest row of each kind: what came later was missed.
         trades : mapping of int to int
             Exchange times (ms) of its newest trades by trade id, oldest first.
         """
         self._known[coin].update(trades)
-        self._doubts.newest_ms[coin] = newest_ms
-        self._doubts.begin("the collector was not running", [coin])
+        by_channel = {_CHANNELS[kind]: time_ms for kind, time_ms in newest_ms.items()}
+        self._doubts.resume(coin, by_channel, "the collector was not running")
 
     def learn(self, recording: Recording) -> None:
         """Learn the usual rates of a coin's channels from an earlier recording."""
@@ -175,7 +176,9 @@ class Recorder:
 
     def damaged(self, coins: Collection[str] | None, reason: str) -> None:
         """Note that rows of these coins, or of any if None, are missing from a message."""
-        self._doubts.begin(reason, None if coins is None else [c for c in coins if c in self.coins])
+        about = self.coins if coins is None else [coin for coin in coins if coin in self._known]
+        self._doubts.begin(reason, about)
+        self._spoilt |= self._replay_expected.intersection(about)
 
     def subscribed(self, coin: str, received_s: float) -> None:
         """Note that all subscriptions of a coin are in force."""
@@ -198,7 +201,13 @@ class Recorder:
         found, self._to_fill = self._to_fill, []
         return found
 
-    def fill(self, gap: TradesGap, rows: Sequence[DecodedRows], received_s: float) -> int:
+    def fill(
+        self,
+        gap: TradesGap,
+        rows: Sequence[DecodedRows],
+        received_s: float,
+        without_break: bool = True,
+    ) -> int:
         """Record the venue's recent trades, asked for after a gap, as far as they lie in it.
 
         Parameters
@@ -206,9 +215,11 @@ class Recorder:
         gap : TradesGap
             The gap.
         rows : sequence of DecodedRows
-            The recent trades without a break, in any order.
+            The recent trades, in any order.
         received_s : float
             Local receive time, seconds since the epoch.
+        without_break : bool
+            Whether none of the recent trades is missing, so that the gap ends where they begin.
 
         Returns
         -------
@@ -234,7 +245,8 @@ class Recorder:
             if gap.start_ms <= row[_TIME] <= gap.end_ms and int(row[_TID]) not in known
         ]
         self._add_trades(gap.coin, new, received_s, backfilled=True)
-        self._log_filled(gap, Retold(told[0][_TIME], before), received_s, len(new))
+        if without_break:
+            self._log_filled(gap, Retold(told[0][_TIME], before), received_s, len(new))
         return len(new)
 
     def look(self, now_s: float) -> list[SilentChannel]:
@@ -293,10 +305,11 @@ class Recorder:
             self._add(coin, kind, [(*before, *row) for row in decoded.rows], received_s)
         self._note_pause(coin, time_ms, received_s)
         self._last_received_s[coin] = received_s
-        gap = self._doubts.heard(coin, channel, time_ms)
-        if gap is not None:
+        for gap in self._doubts.heard(coin, channel, time_ms):
             self._log_gap(coin, gap, received_s)
         self._watch(coin, channel, time_ms, received_s)
+        if self._doubts.is_live(coin) and not self._doubts.about(coin):
+            self._retold.pop(coin, None)  # it tells nothing of later gaps
         if decoded.mid is not None:
             self._mids[coin] = decoded.mid
 
@@ -306,7 +319,9 @@ class Recorder:
         is_replay = coin in self._replay_expected
         if is_replay:
             self._replay_expected.discard(coin)
-            self._retold[coin] = Retold(min(row[_TIME] for row in rows), len(new) < len(rows))
+            if coin not in self._spoilt:
+                self._retold[coin] = Retold(min(row[_TIME] for row in rows), len(new) < len(rows))
+            self._spoilt.discard(coin)
         self._add_trades(coin, new, received_s, snapshot=is_replay)
 
     def _add_trades(
@@ -343,7 +358,7 @@ class Recorder:
             self._log_gap(coin, Gap(channel, ended.newest_ms, time_ms, detail), received_s)
 
     def _note_pause(self, coin: str, time_ms: int, received_s: float) -> None:
-        """Log a gap if nothing came for the coin although the connection was open.
+        """Put a coin in doubt if nothing came for it although the connection was open.
 
         Books come twice a second. A pause may show on our clock, or only on the exchange's, if the
         venue skipped messages and a slow line or a busy machine hides it.
@@ -354,15 +369,13 @@ class Recorder:
         paused_s = received_s - self._last_received_s[coin]
         missing_s = (time_ms - newest_ms) / 1000.0 if self._doubts.is_live(coin) else 0.0
         if max(paused_s, missing_s) > GAP_SECONDS:
-            reason = f"no data for {max(paused_s, missing_s):.1f} s"
-            gap = Gap("", min(newest_ms, time_ms), time_ms, reason)
-            self._log_gap(coin, gap, received_s)
+            self._doubts.begin(f"no data for {max(paused_s, missing_s):.1f} s", [coin])
 
     def _log_gap(self, coin: str, gap: Gap, received_s: float) -> None:
-        """Log a gap, "" for all channels, and what the venue has told again of its trades."""
-        extras = (gap.channel or None, gap.start_ms, gap.end_ms)
+        """Log a gap of a channel, and what the venue has told again of its trades."""
+        extras = (gap.channel, gap.start_ms, gap.end_ms)
         self._log(coin, received_s, GAP, gap.reason, gap.start_ms, extras)
-        if gap.channel in ("", "trades"):
+        if gap.channel == "trades":
             missing = TradesGap(coin, gap.start_ms, gap.end_ms)
             told = self._log_filled(missing, self._retold.get(coin), received_s, None)
             if told != (gap.start_ms, gap.end_ms):
