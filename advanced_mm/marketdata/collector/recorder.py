@@ -1,5 +1,6 @@
 """Recording of decoded websocket messages as shards. No network, no clock: times are passed in."""
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -238,7 +239,7 @@ class Recorder:
         if not told:
             return 0
         known = self._known[gap.coin]
-        before = any(known.get(int(row[_TID]), gap.end_ms) < gap.start_ms for row in told)
+        before = any(known.get(int(row[_TID]), math.inf) <= gap.start_ms for row in told)
         new = [
             row
             for row in told
