@@ -14,10 +14,18 @@ from numpy.typing import NDArray
 from advanced_mm.bad_rows import BadRow
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Float1D, Int1D
-from advanced_mm.marketdata.schemas import READ_COLUMNS, check_columns, tick_of
+from advanced_mm.marketdata.schemas import READ_COLUMNS, check_columns, check_version, tick_of
 from advanced_mm.marketdata.sound_rows import bad_row, readable, sound_numbers, sound_times
 
-__all__ = ["PRICE_UNITS", "Shard", "read_shards", "shard_of", "transaction_codes"]
+__all__ = [
+    "PRICE_UNITS",
+    "Shard",
+    "ShardGoneError",
+    "read_shards",
+    "shard_of",
+    "splitmix64",
+    "transaction_codes",
+]
 
 PRICE_UNITS: Final = 1e8
 """Price units per unit of quote currency; this venue's prices have at most 8 decimals."""
@@ -26,6 +34,10 @@ _Arrays = dict[str, NDArray[Any]]
 
 _IS_ZERO: Final = np.isin(np.arange(256), np.frombuffer(b"\x000x", dtype=np.uint8))
 """By character code: whether a hash made only of these is zero. NUL is padding."""
+
+
+class ShardGoneError(InputError):
+    """A listed shard no longer exists; the reader lists the folder again."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +114,12 @@ def _read_table(path: str, kind: str) -> pa.Table | InputError:
         # Pre-buffering would hand these few kilobytes to another thread.
         with pq.ParquetFile(pa.BufferReader(Path(path).read_bytes()), pre_buffer=False) as file:
             # Missing columns are ignored here; check_columns finds them in the table's schema.
+            check_version(file.schema_arrow)
             return file.read(columns=columns, use_threads=False)
+    except FileNotFoundError:
+        return ShardGoneError("was merged into another shard or deleted")
+    except InputError as error:
+        return error
     except (pa.ArrowException, OSError) as error:
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
         return InputError(f"not a readable Parquet file ({first_line})")
@@ -202,16 +219,16 @@ def _codes(characters: NDArray[np.uint8]) -> Int1D:
     # characters are 0, so the code does not depend on the longest hash of the shard.
     codes = (characters.astype(np.uint64) * _weights(characters.shape[1])).sum(axis=1)
     unknown = _IS_ZERO[characters].all(axis=1)
-    signed = _splitmix64(codes).view(np.int64)
+    signed = splitmix64(codes).view(np.int64)
     return np.where(unknown, 0, np.where(signed == 0, 1, signed))
 
 
 @cache
 def _weights(count: int) -> NDArray[np.uint64]:
-    return _splitmix64(np.arange(count, dtype=np.uint64)) | np.uint64(1)
+    return splitmix64(np.arange(count, dtype=np.uint64)) | np.uint64(1)
 
 
-def _splitmix64(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def splitmix64(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Mix 64-bit integers (Steele, Lea & Flood 2014, splitmix64's finaliser)."""
     x = x + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
