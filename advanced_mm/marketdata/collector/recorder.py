@@ -1,6 +1,7 @@
 """Recording of decoded websocket messages as shards. No network, no clock: times are passed in."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from advanced_mm.marketdata.silence_log import SILENT, SPEAKS, silence_detail
 __all__ = ["GAP_SECONDS", "TRADES_KNOWN", "Recorder", "TradesGap"]
 
 GAP_SECONDS: Final = 3.0
-"""A longer period without messages is logged as a gap in the coin's connection log."""
+"""A longer period without messages for a coin is logged as a gap, seconds."""
 
 TRADES_KNOWN: Final = 3000
 """Newest trades of a coin that are recognised when the venue tells them again."""
@@ -95,6 +96,7 @@ class Recorder:
         self._sequence = 0
         self._replay_expected: set[str] = set()
         self._retold: dict[str, Retold] = {}
+        self._spoilt: set[str] = set()  # coins of whose replay a part was of no use
         self._last_received_s: dict[str, float] = {}
         self._doubts = Doubts(self.coins)
         self._known: dict[str, dict[int, int]] = {coin: {} for coin in self.coins}
@@ -153,21 +155,21 @@ class Recorder:
                 else:
                     self._take(decoded, received_s)
 
-    def resume(self, coin: str, newest_ms: int, trades: Mapping[int, int]) -> None:
+    def resume(self, coin: str, newest_ms: Mapping[str, int], trades: Mapping[int, int]) -> None:
         """Continue an earlier recording of a coin, before the first connection.
 
         Parameters
         ----------
         coin : str
             The coin.
-        newest_ms : int
-            Exchange time (ms) of its newest row: what came later was missed.
+        newest_ms : mapping of str to int
+            Exchange time (ms) of its newest row of each kind: what came later was missed.
         trades : mapping of int to int
             Exchange times (ms) of its newest trades by trade id, oldest first.
         """
         self._known[coin].update(trades)
-        self._doubts.newest_ms[coin] = newest_ms
-        self._doubts.begin("the collector was not running", [coin])
+        by_channel = {_CHANNELS[kind]: time_ms for kind, time_ms in newest_ms.items()}
+        self._doubts.resume(coin, by_channel, "the collector was not running")
 
     def learn(self, recording: Recording) -> None:
         """Learn the usual rates of a coin's channels from an earlier recording."""
@@ -182,6 +184,12 @@ class Recorder:
         self._doubts.connected()
         for coin in self.coins:
             self._log(coin, received_s, "connect", "")
+
+    def damaged(self, coins: Collection[str] | None, reason: str) -> None:
+        """Note that rows of these coins, or of any if None, are missing from a message."""
+        about = self.coins if coins is None else [coin for coin in coins if coin in self._known]
+        self._doubts.begin(reason, about)
+        self._spoilt |= self._replay_expected.intersection(about)
 
     def subscribed(self, coin: str, received_s: float) -> None:
         """Note that all subscriptions of a coin are in force."""
@@ -204,7 +212,13 @@ class Recorder:
         found, self._to_fill = self._to_fill, []
         return found
 
-    def fill(self, gap: TradesGap, rows: Sequence[DecodedRows], received_s: float) -> int:
+    def fill(
+        self,
+        gap: TradesGap,
+        rows: Sequence[DecodedRows],
+        received_s: float,
+        without_break: bool = True,
+    ) -> int:
         """Record the venue's recent trades, asked for after a gap, as far as they lie in it.
 
         Parameters
@@ -212,9 +226,11 @@ class Recorder:
         gap : TradesGap
             The gap.
         rows : sequence of DecodedRows
-            The recent trades without a break, in any order.
+            The recent trades, in any order.
         received_s : float
             Local receive time, seconds since the epoch.
+        without_break : bool
+            Whether none of the recent trades is missing, so that the gap ends where they begin.
 
         Returns
         -------
@@ -233,14 +249,15 @@ class Recorder:
         if not told:
             return 0
         known = self._known[gap.coin]
-        before = any(known.get(int(row[_TID]), gap.end_ms) < gap.start_ms for row in told)
+        before = any(known.get(int(row[_TID]), math.inf) <= gap.start_ms for row in told)
         new = [
             row
             for row in told
             if gap.start_ms <= row[_TIME] <= gap.end_ms and int(row[_TID]) not in known
         ]
         self._add_trades(gap.coin, new, received_s, backfilled=True)
-        self._log_filled(gap, Retold(told[0][_TIME], before), received_s, len(new))
+        if without_break:
+            self._log_filled(gap, Retold(told[0][_TIME], before), received_s, len(new))
         return len(new)
 
     def look(self, now_s: float) -> list[SilentChannel]:
@@ -297,12 +314,14 @@ class Recorder:
         else:
             before = (received_s, self._sequence) if kind == "orderbooks" else (received_s,)
             self._add(coin, kind, [(*before, *row) for row in decoded.rows], received_s)
-        self._note_pause(coin, time_ms, received_s)
-        self._last_received_s[coin] = received_s
-        gap = self._doubts.heard(coin, channel, time_ms)
-        if gap is not None:
+        if coin in self._last_received_s:  # connected
+            self._note_pause(coin, time_ms, received_s)
+            self._last_received_s[coin] = received_s
+        for gap in self._doubts.heard(coin, channel, time_ms):
             self._log_gap(coin, gap, received_s)
         self._watch(coin, channel, time_ms, received_s)
+        if self._doubts.is_live(coin) and not self._doubts.about(coin):
+            self._retold.pop(coin, None)  # it tells nothing of later gaps
         if decoded.mid is not None:
             self._mids[coin] = decoded.mid
 
@@ -312,7 +331,9 @@ class Recorder:
         is_replay = coin in self._replay_expected
         if is_replay:
             self._replay_expected.discard(coin)
-            self._retold[coin] = Retold(min(row[_TIME] for row in rows), len(new) < len(rows))
+            if coin not in self._spoilt:
+                self._retold[coin] = Retold(min(row[_TIME] for row in rows), len(new) < len(rows))
+            self._spoilt.discard(coin)
         self._add_trades(coin, new, received_s, snapshot=is_replay)
 
     def _add_trades(
@@ -349,18 +370,24 @@ class Recorder:
             self._log_gap(coin, Gap(channel, ended.newest_ms, time_ms, detail), received_s)
 
     def _note_pause(self, coin: str, time_ms: int, received_s: float) -> None:
-        """Log a gap if nothing came for the coin although the connection was open."""
-        paused_s = received_s - self._last_received_s.get(coin, received_s)
-        if paused_s > GAP_SECONDS:
-            newest_ms = min(self._doubts.newest_ms.get(coin, time_ms), time_ms)
-            gap = Gap("", newest_ms, time_ms, f"no data for {paused_s:.1f} s")
-            self._log_gap(coin, gap, received_s)
+        """Put a coin in doubt if nothing came for it although the connection was open.
+
+        Books come twice a second. A pause may show on our clock, or only on the exchange's, if the
+        venue skipped messages and a slow line or a busy machine hides it.
+        """
+        newest_ms = self._doubts.newest_ms.get(coin)
+        if newest_ms is None or self._doubts.about(coin):
+            return
+        paused_s = received_s - self._last_received_s[coin]
+        missing_s = (time_ms - newest_ms) / 1000.0 if self._doubts.is_live(coin) else 0.0
+        if max(paused_s, missing_s) > GAP_SECONDS:
+            self._doubts.begin(f"no data for {max(paused_s, missing_s):.1f} s", [coin])
 
     def _log_gap(self, coin: str, gap: Gap, received_s: float) -> None:
-        """Log a gap, "" for all channels, and what the venue has told again of its trades."""
-        extras = (gap.channel or None, gap.start_ms, gap.end_ms)
+        """Log a gap of a channel, and what the venue has told again of its trades."""
+        extras = (gap.channel, gap.start_ms, gap.end_ms)
         self._log(coin, received_s, GAP, gap.reason, gap.start_ms, extras)
-        if gap.channel in ("", "trades"):
+        if gap.channel == "trades":
             missing = TradesGap(coin, gap.start_ms, gap.end_ms)
             told = self._log_filled(missing, self._retold.get(coin), received_s, None)
             if told != (gap.start_ms, gap.end_ms):

@@ -24,7 +24,11 @@ from advanced_mm.marketdata.feed.venue_meta import fetch_size_decimals, info_add
 from advanced_mm.marketdata.feed.watchdog import WatchdogSettings
 
 QUICK = ConnectionSettings(
-    first_delay_seconds=0.02, longest_delay_seconds=0.05, silence_seconds=0.4, ping_seconds=0.1
+    first_delay_seconds=0.02,
+    longest_delay_seconds=0.05,
+    silence_seconds=0.4,
+    ping_seconds=0.1,
+    connections_a_minute=1000,
 )
 
 
