@@ -523,6 +523,13 @@ def test_address_that_is_no_websocket(store: ShardStore, url: str) -> None:
         Collector(store, ["ETH"], url)
 
 
+def test_more_coins_than_the_venue_allows_an_address(store: ShardStore) -> None:
+    coins = [f"C{number}" for number in range(201)]
+    with pytest.raises(InputError, match=r"201 coins need 1005 subscriptions.*at most 200 coins"):
+        Collector(store, coins, "ws://127.0.0.1/ws")
+    Collector(store, coins[:200], "ws://127.0.0.1/ws")
+
+
 def test_rest_address_follows_from_the_websocket() -> None:
     assert info_address("wss://api.example/ws") == "https://api.example/info"
     assert info_address("ws://127.0.0.1:81/ws") == "http://127.0.0.1:81/info"

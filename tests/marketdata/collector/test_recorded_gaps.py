@@ -17,6 +17,7 @@ import pytest
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata import ConnectionEvent, Gap, ShardStore
 from advanced_mm.marketdata.collector.recorder import Recorder, TradesGap
+from advanced_mm.marketdata.compaction import compact_coin
 from advanced_mm.marketdata.feed.wire import decode
 from advanced_mm.marketdata.schemas import SCHEMAS
 
@@ -192,6 +193,23 @@ class TestContexts:
         assert store.contexts("@107").day_volume_quote.tolist() == [7.0]  # type: ignore[union-attr]
         with pytest.raises(InputError, match="no figure 'fundin'"):
             store.contexts("ETH", columns=["fundin"])
+
+    def test_small_files_of_contexts_are_merged(
+        self, store: ShardStore, wire: SimpleNamespace
+    ) -> None:
+        recorder = Recorder(store, ["ETH"], None)
+        for second in range(1, 4):
+            ctx = {"markPx": str(100 + second), "funding": "0.0001"}
+            recorder.handle(wire.bbo(1000 * second), second)
+            message = {"channel": "activeAssetCtx", "data": {"coin": "ETH", "ctx": ctx}}
+            recorder.handle(message, second)
+            recorder.flush()
+        before = store.contexts("ETH")
+        compact_coin(store.data_dir / "ETH", 10_000)
+        assert len(list(store.data_dir.glob("ETH/contexts/*.parquet"))) == 1
+        after = store.contexts("ETH")
+        for name, column in vars(before).items():
+            np.testing.assert_array_equal(column, getattr(after, name))
 
     def test_a_recording_of_version_1_has_none_and_its_log_and_trades_are_read(
         self, store: ShardStore
