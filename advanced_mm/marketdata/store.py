@@ -171,11 +171,12 @@ class ShardStore:
             for _ in range(_MOST_LISTINGS):
                 files = shard_files(folder, kind, low, high)
                 parsed = dict(zip(files, self._shards(kind, files), strict=True))
-                missing = [file.path for file, shard in parsed.items() if shard is None]
-                if all(map(os.path.exists, missing)):
+                unread = [file.path for file, shard in parsed.items() if shard is None]
+                there = [path for path in unread if Path(path).exists()]
+                if there == unread:
                     break  # otherwise some were merged or deleted meanwhile
             shards[kind] = [shard for shard in parsed.values() if shard is not None]
-            skipped += missing
+            skipped += there
         recording = merge_shards(coin, shards, start_ms, end_ms, tuple(skipped))
         if recording.bad_rows:
             logger.warning("%s: dropped from its shards: %s", coin, BadRows(recording.bad_rows))

@@ -1,6 +1,7 @@
 """Merging small shards: nothing is lost, wherever it is interrupted, and readers see no change."""
 
 import contextlib
+import shutil
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from advanced_mm.errors import InputError
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.marketdata import compaction as compaction_module
 from advanced_mm.marketdata.collector.recorder import Recorder
-from advanced_mm.marketdata.compaction import compact_coin
+from advanced_mm.marketdata.compaction import HOUR_MS, compact_coin
 
 DAY_MS = 86_400_000
 START_MS = 20_000 * DAY_MS
@@ -23,9 +24,10 @@ ROOT = Path(__file__).parents[2]
 LATER_MS = START_MS + 10 * DAY_MS
 
 
-@pytest.fixture
-def recorded(store, wire):
+@pytest.fixture(scope="module")
+def original(tmp_path_factory, wire):
     """Two days with one shard per hour and kind, with replays, an empty side and a new tick."""
+    store = ShardStore(tmp_path_factory.mktemp("recorded"))
     recorder = Recorder(store, ["ETH"], {"ETH": 0.1})
     recorder.connected(START_MS / 1000)
     for hour in range(48):
@@ -38,6 +40,12 @@ def recorded(store, wire):
         if hour == 30:
             recorder.set_tick("ETH", 0.5)
         recorder.flush()
+    return store.data_dir
+
+
+@pytest.fixture
+def recorded(original, store):
+    shutil.copytree(original, store.data_dir)
     return store
 
 
@@ -75,6 +83,53 @@ def test_a_day_becomes_one_file_and_every_read_stays_as_it_was(recorded):
     again = compact_coin(recorded.data_dir / "ETH", LATER_MS)
     assert (again.files_before, again.rows) == (again.files_after, 0)
     assert [event.event for event in recorded.connections("ETH")].count("connect") == 1
+
+
+def test_past_hours_become_a_file_each(recorded, wire):
+    """And an hour's late shard is merged into its file by the next run."""
+    recorder = Recorder(recorded, ["ETH"], {"ETH": 0.1})
+    for minute in range(1, 4):
+        recorder.handle(wire.bbo(START_MS + 60_000 * minute), 1.0)
+        recorder.flush()
+    expected = ShardStore(recorded.data_dir).read("ETH")
+    assert counts(recorded) == [48, 51, 48]
+    compact_coin(recorded.data_dir / "ETH", START_MS + HOUR_MS, HOUR_MS)
+    assert counts(recorded) == [48, 48, 48]
+    recorder.handle(wire.bbo(START_MS + 60_000 * 4), 1.0)
+    recorder.flush()
+    assert counts(recorded) == [48, 49, 48]
+    compact_coin(recorded.data_dir / "ETH", START_MS + HOUR_MS, HOUR_MS)
+    found = ShardStore(recorded.data_dir).read("ETH")
+    assert len(found.quotes) == len(expected.quotes) + 1
+    assert counts(recorded) == [48, 48, 48]
+
+
+def test_only_hours_of_several_files_are_opened(recorded, monkeypatch):
+    compact_coin(recorded.data_dir / "ETH", LATER_MS, HOUR_MS)
+    monkeypatch.setattr(compaction_module.pq, "ParquetFile", None)  # nothing to do for any of them
+    assert compact_coin(recorded.data_dir / "ETH", LATER_MS, HOUR_MS).rows == 0
+
+
+def test_a_recorder_finishes_a_merge_before_it_writes(recorded, monkeypatch):
+    """Else its first shard could take the name of one that the merge still has to delete."""
+    unlink = Path.unlink
+
+    def killed(path, **rest):
+        if path.suffix == ".parquet":
+            raise Killed
+        unlink(path, **rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", killed)
+        with contextlib.suppress(Killed):
+            compact_coin(recorded.data_dir / "ETH", START_MS + DAY_MS)
+    listed = list(recorded.data_dir.glob("ETH/*/.merged.json"))
+    assert len(listed) == 1
+    expected = ShardStore(recorded.data_dir).read("ETH")
+    with ShardStore(recorded.data_dir).recording("ETH"):
+        assert not listed[0].exists()
+    found = ShardStore(recorded.data_dir).read("ETH")
+    np.testing.assert_array_equal(found.trades.trade_id, expected.trades.trade_id)
 
 
 def test_young_shards_are_left_alone(recorded):

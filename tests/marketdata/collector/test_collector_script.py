@@ -94,6 +94,8 @@ async def test_a_silent_venue_and_a_merge_under_way_do_not_delay_the_end(
         _, errors = await process.communicate()
     assert time.monotonic() - began < 2
     assert process.returncode == 0, errors.decode()
+    assert b"Traceback" not in errors
+    assert b"Exception ignored" not in errors
     assert len(ShardStore(tmp_path / "data").read("ETH").quotes) == 1
     assert not Path(f"/proc/{pid.read_text().strip()}").exists()
 
