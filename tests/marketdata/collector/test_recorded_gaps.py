@@ -142,6 +142,18 @@ class TestGaps:
         self.push(recorder, wire, 14_500)
         assert recorder.trades_to_fill() == [TradesGap("ETH", 11_000, 14_500)]
 
+    def test_a_recorder_that_is_ended_in_doubt_lists_the_gap_so_far(
+        self, store: ShardStore, wire: SimpleNamespace
+    ) -> None:
+        recorder = self.recorded(store, wire)
+        recorder.disconnected(11.0, "broken")
+        self.subscribe(recorder, wire, 14_000, (13_500, 13_500))
+        recorder.disconnected(14.0, "stopped")
+        recorder.flush()
+        assert {(gap.channel, gap.start_ms, gap.end_ms) for gap in store.gaps("ETH")} == {
+            (channel, 11_000, 14_000) for channel in ("bbo", "trades", "l2Book")
+        }
+
     def test_a_recorder_started_again_knows_what_it_has(
         self, store: ShardStore, wire: SimpleNamespace
     ) -> None:
