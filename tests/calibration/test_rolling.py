@@ -39,6 +39,8 @@ def trades_table(rows, tick=0.1):
         "exchange_timestamp": times,
         "hash": [f"0x{i // 3 + 1:064x}" for _, i, _ in rows],
         "snapshot": [False] * len(rows),
+        "position": [0] * len(rows),
+        "backfilled": [False] * len(rows),
     }
     return table("trades", columns, tick)
 
@@ -301,8 +303,9 @@ def test_a_folder_that_the_recorder_renames_is_followed(tmp_path):
     assert len(window.update().quotes) == 2
     store.write(coin, "prices", prices_table([(START_MS + 900, 3)]))
     silent = ((START_MS + 800) / 1e3, "silent", "trades: no message for 9.0 s", START_MS + 700)
-    columns = [pa.array([value]) for value in silent]
-    store.write(coin, "connections", pa.Table.from_arrays(columns, schema=SCHEMAS["connections"]))
+    schema = SCHEMAS["connections"]
+    row = dict(zip(schema.names, silent, strict=False))
+    store.write(coin, "connections", pa.Table.from_pylist([row], schema=schema))
     recording = window.update()
     assert len(recording.quotes) == 3
     assert [one.channel for one in recording.silences] == ["trades"]

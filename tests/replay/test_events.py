@@ -61,6 +61,8 @@ def record(folder: Path, start: int, end: int) -> None:
                 "exchange_timestamp": traded,
                 "hash": ["0x0"] * len(traded),
                 "snapshot": [False] * len(traded),
+                "position": [0] * len(traded),
+                "backfilled": [False] * len(traded),
             },
             schema=SCHEMAS["trades"],
         ),

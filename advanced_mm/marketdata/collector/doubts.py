@@ -93,6 +93,14 @@ class Doubts:
                 start_ms = max(self._newest_ms.get((coin, channel), 0), newest_ms - APART_MS)
                 doubts.setdefault(channel, (start_ms, reason))
 
+    def so_far(self, coin: str) -> list[Gap]:
+        """Return the coin's doubts as gaps up to its newest row, in case nobody sees their end."""
+        newest_ms = self.newest_ms.get(coin, 0)
+        return [
+            Gap(channel, start_ms, max(start_ms, newest_ms), reason)
+            for channel, (start_ms, reason) in self._open.get(coin, {}).items()
+        ]
+
     def about(self, coin: str) -> bool:
         """Return whether a channel of a coin is in doubt now."""
         return coin in self._open

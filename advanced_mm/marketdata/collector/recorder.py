@@ -203,6 +203,10 @@ class Recorder:
         """Note the end of the connection and its reason."""
         self._last_received_s = {}
         self._watchdog.disconnected()
+        for coin in self.coins:
+            for gap in self._doubts.so_far(coin):  # should the collector be ended now
+                extras = (gap.channel, gap.start_ms, gap.end_ms)
+                self._log(coin, received_s, GAP, gap.reason, gap.start_ms, extras)
         self._doubts.begin(reason)
         for coin in self.coins:
             self._log(coin, received_s, "disconnect", reason)

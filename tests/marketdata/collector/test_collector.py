@@ -101,8 +101,9 @@ async def test_drop_and_replay_lose_and_double_nothing(
     assert recording.trades.trade_id.tolist() == [1, 2, 3, 4, 5]
     assert (recording.trades.local_s[:3] < recording.trades.local_s[3]).all()
     assert rows(store, "trades") == 5  # what is told again is not written again
-    events = [event.event for event in store.connections("ETH")]
+    events = [event.event for event in store.connections("ETH") if event.event != "gap"]
     assert events == 2 * ["connect", "subscribed", "disconnect"]
+    assert {gap.channel for gap in store.gaps("ETH")} == {"bbo", "trades", "l2Book"}
 
 
 async def test_silent_socket_is_left_for_a_new_one(
@@ -521,6 +522,13 @@ async def test_one_coin_has_one_recorder_and_other_coins_their_own(
 def test_address_that_is_no_websocket(store: ShardStore, url: str) -> None:
     with pytest.raises(InputError, match="not a websocket"):
         Collector(store, ["ETH"], url)
+
+
+def test_more_coins_than_the_venue_allows_an_address(store: ShardStore) -> None:
+    coins = [f"C{number}" for number in range(201)]
+    with pytest.raises(InputError, match=r"201 coins need 1005 subscriptions.*at most 200 coins"):
+        Collector(store, coins, "ws://127.0.0.1/ws")
+    Collector(store, coins[:200], "ws://127.0.0.1/ws")
 
 
 def test_rest_address_follows_from_the_websocket() -> None:

@@ -17,6 +17,7 @@ import pytest
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata import ConnectionEvent, Gap, ShardStore
 from advanced_mm.marketdata.collector.recorder import Recorder, TradesGap
+from advanced_mm.marketdata.compaction import compact_coin
 from advanced_mm.marketdata.feed.wire import decode
 from advanced_mm.marketdata.schemas import SCHEMAS
 
@@ -141,6 +142,18 @@ class TestGaps:
         self.push(recorder, wire, 14_500)
         assert recorder.trades_to_fill() == [TradesGap("ETH", 11_000, 14_500)]
 
+    def test_a_recorder_that_is_ended_in_doubt_lists_the_gap_so_far(
+        self, store: ShardStore, wire: SimpleNamespace
+    ) -> None:
+        recorder = self.recorded(store, wire)
+        recorder.disconnected(11.0, "broken")
+        self.subscribe(recorder, wire, 14_000, (13_500, 13_500))
+        recorder.disconnected(14.0, "stopped")
+        recorder.flush()
+        assert {(gap.channel, gap.start_ms, gap.end_ms) for gap in store.gaps("ETH")} == {
+            (channel, 11_000, 14_000) for channel in ("bbo", "trades", "l2Book")
+        }
+
     def test_a_recorder_started_again_knows_what_it_has(
         self, store: ShardStore, wire: SimpleNamespace
     ) -> None:
@@ -192,6 +205,23 @@ class TestContexts:
         assert store.contexts("@107").day_volume_quote.tolist() == [7.0]  # type: ignore[union-attr]
         with pytest.raises(InputError, match="no figure 'fundin'"):
             store.contexts("ETH", columns=["fundin"])
+
+    def test_small_files_of_contexts_are_merged(
+        self, store: ShardStore, wire: SimpleNamespace
+    ) -> None:
+        recorder = Recorder(store, ["ETH"], None)
+        for second in range(1, 4):
+            ctx = {"markPx": str(100 + second), "funding": "0.0001"}
+            recorder.handle(wire.bbo(1000 * second), second)
+            message = {"channel": "activeAssetCtx", "data": {"coin": "ETH", "ctx": ctx}}
+            recorder.handle(message, second)
+            recorder.flush()
+        before = store.contexts("ETH")
+        compact_coin(store.data_dir / "ETH", 10_000)
+        assert len(list(store.data_dir.glob("ETH/contexts/*.parquet"))) == 1
+        after = store.contexts("ETH")
+        for name, column in vars(before).items():
+            np.testing.assert_array_equal(column, getattr(after, name))
 
     def test_a_recording_of_version_1_has_none_and_its_log_and_trades_are_read(
         self, store: ShardStore

@@ -118,8 +118,12 @@ class TestConnectionLog:
     def test_connect_gap_disconnect(self, store: ShardStore, wire: SimpleNamespace) -> None:
         recorder = Recorder(store, ["ETH"], None)
         recorder.connected(100.0)
+        for _ in range(2):  # answers to the two subscriptions of books
+            recorder.handle(wire.book(1000), 103.0)
+        recorder.handle(wire.trades((1000, 1)), 103.0)
         recorder.handle(wire.bbo(1000), 103.0)
-        recorder.handle(wire.bbo(5500), 107.5)
+        for message in (wire.bbo(5500), wire.book(5500), wire.trades((5500, 2))):
+            recorder.handle(message, 107.5)
         recorder.flush()
         recorder.disconnected(108.0, "no data for 15 s")
         recorder.connected(200.0)
@@ -128,11 +132,13 @@ class TestConnectionLog:
         events = store.connections("ETH")
         assert [(e.event, e.local_s, e.exchange_ms) for e in events] == [
             ("connect", 100.0, None),
-            ("gap", 107.5, 1000),
+            *3 * [("gap", 107.5, 1000)],
             ("disconnect", 108.0, 5500),
             ("connect", 200.0, 5500),
         ]
-        assert [e.detail for e in events] == ["", "no data for 4.5 s", "no data for 15 s", ""]
+        assert [e.detail for e in events] == [
+            "", *3 * ["no data for 4.5 s"], "no data for 15 s", "",
+        ]  # fmt: skip
 
     def test_a_recording_without_log_has_none(
         self, store: ShardStore, wire: SimpleNamespace

@@ -20,10 +20,11 @@ import pytest
 
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata import ShardStore
-from advanced_mm.marketdata.collector import backfill, recorder
+from advanced_mm.marketdata.collector import backfill, collector, recorder
 from advanced_mm.marketdata.collector.collector import Collector
 from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.marketdata.feed.policy import ConnectionSettings
+from advanced_mm.marketdata.feed.steady_clock import SteadyClock
 from advanced_mm.marketdata.feed.watchdog import WatchdogSettings
 from advanced_mm.markets import coin_markets
 from advanced_mm.markets.clock import MarketClock
@@ -82,8 +83,8 @@ class Session:
     @asynccontextmanager
     async def recording(self) -> AsyncIterator[None]:
         stop = asyncio.Event()
-        collector = Collector(self.store, COINS, self.server.ws_url, 0.05, self.settings, WATCHDOG)
-        running = asyncio.create_task(collector.run(stop))
+        recording = Collector(self.store, COINS, self.server.ws_url, 0.05, self.settings, WATCHDOG)
+        running = asyncio.create_task(recording.run(stop))
         try:
             yield
         finally:
@@ -205,6 +206,26 @@ async def test_a_coin_delisted_in_the_middle_is_named_and_the_other_goes_on(
     assert "BTC: the venue at" in caplog.text
     assert "no longer traded" in caplog.text
     assert_equal_outside_gaps(session)
+
+
+async def test_a_machine_whose_clock_is_put_back_records_as_if_it_had_not(
+    session: Session, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_back_s = 0.0
+    monkeypatch.setattr(
+        collector, "SteadyClock", lambda: SteadyClock(lambda: time.time() - put_back_s)
+    )
+    async with session.recording():
+        await session.until(lambda: "subscribed" in session.events())
+        await asyncio.sleep(0.3)
+        put_back_s = 3600.0
+        await asyncio.sleep(0.4)
+    assert "put back by 3600.0 s" in caplog.text
+    assert_equal_outside_gaps(session)
+    assert "gap" not in session.events()
+    local_s = session.store.read("ETH").quotes.local_s
+    assert (np.diff(local_s) >= 0).all()
+    assert local_s[-1] - local_s[0] < 60
 
 
 async def test_a_short_silence_on_a_living_connection_is_backfilled(

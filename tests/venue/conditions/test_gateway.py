@@ -18,7 +18,14 @@ from pydantic import TypeAdapter
 
 from advanced_mm.errors import InputError
 from advanced_mm.markets.clock import MarketClock
-from advanced_mm.venue.conditions.faults import Fault, FaultBoard, HaltedCoin, HttpError, Latency
+from advanced_mm.venue.conditions.faults import (
+    DelistedCoin,
+    Fault,
+    FaultBoard,
+    HaltedCoin,
+    HttpError,
+    Latency,
+)
 from advanced_mm.venue.conditions.gateway import Gateway, TimedFault
 from advanced_mm.venue.conditions.limits import LimitSwitches
 from advanced_mm.venue.engine.exchange import Exchange
@@ -403,6 +410,8 @@ async def test_a_fault_of_a_foreign_coin_is_refused(behind_a_gateway):
     async with behind_a_gateway() as (_, gateway, _, _):
         with pytest.raises(InputError, match="coin 'DOGE' is not traded here: give one of ETH"):
             gateway.set_fault(HaltedCoin(coin="DOGE"))
+        with pytest.raises(InputError, match="coin 'DOGE' is not traded here"):
+            gateway.set_fault(DelistedCoin(coin="DOGE"))
         with pytest.raises(InputError, match="DOGE"):
             Gateway(gateway.exchange, schedule=[TimedFault(5.0, HaltedCoin(coin="DOGE"))])
 
