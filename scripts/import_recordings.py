@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from advanced_mm.bad_rows import BadRows
+from advanced_mm.calibration.windows.window import WindowOptions
 from advanced_mm.cli import configure_logging, moment, progress, run
 from advanced_mm.errors import InputError
 from advanced_mm.instruments import folder_of, nearest
@@ -188,7 +189,13 @@ def show(results: dict[tuple[str, str], Result], bad_rows: BadRows) -> None:
     Console().print(table)
     if bad_rows.total:
         print(f"left out: {bad_rows}")
-    for result in results.values():
+    for (coin, kind), result in results.items():
+        if kind == "orderbooks" and result.widest_s * 1000 > WindowOptions().max_gap_ms:
+            print(
+                f"{coin}: snapshots are {result.widest_s:.1f} s apart; calibration takes gaps of "
+                f"more than {WindowOptions().max_gap_ms / 1000:g} s for holes and will have "
+                "nothing to fit"
+            )
         for name in result.missing[:3]:
             print(f"missing: {name}")
         if len(result.missing) > 3:

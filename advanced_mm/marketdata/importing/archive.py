@@ -127,14 +127,13 @@ class _Lines:
 
 
 class BookLines(_Lines):
-    """L2 snapshots; their best bid and offer, where it changes, becomes quotes."""
+    """L2 snapshots; the best bid and offer of each becomes a quote."""
 
     kind = "orderbooks"
 
     def __init__(self, coins: Iterable[str], bad_rows: BadRows, where: str) -> None:
         super().__init__(coins, bad_rows, where)
         self._rows: Rows = {}
-        self._top: dict[str, tuple[float, ...]] = {}
 
     def finish(self) -> Rows:
         """Return the snapshots and the quotes derived from them."""
@@ -149,11 +148,8 @@ class BookLines(_Lines):
         bids, asks = data["levels"]
         book = book_row(time_ms, number, (_levels(bids), _levels(asks)))
         self._rows.setdefault((coin, "orderbooks"), []).append(book)
-        quotes = quote_rows(book)
-        top = tuple(repr(quote[name]) for quote in quotes for name in ("price", "size"))
-        if self._top.get(coin) != top:
-            self._top[coin] = top
-            self._rows.setdefault((coin, "prices"), []).extend(quotes)
+        # Also where the top is unchanged: else readers would take the pause for a silent channel.
+        self._rows.setdefault((coin, "prices"), []).extend(quote_rows(book))
 
 
 def _levels(side: Iterable[Mapping[str, Any]]) -> list[tuple[float, float]]:

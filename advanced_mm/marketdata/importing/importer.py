@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +36,7 @@ class Result:
 
     ``read`` and ``known`` count files read and files of which everything was imported before;
     ``missing`` names those that do not exist; times are the exchange's (ms), None without rows.
+    ``widest_s`` is the largest of the files' medians of the time between rows, seconds.
     """
 
     rows: int = 0
@@ -44,11 +45,14 @@ class Result:
     missing: list[str] = field(default_factory=list)
     first_ms: int | None = None
     last_ms: int | None = None
+    widest_s: float = 0.0
 
     def add(self, rows: Sequence[Row]) -> None:
         """Count rows written."""
         times = [int(row["exchange_timestamp"]) for row in rows]
         self.rows += len(rows)
+        gaps = sorted(b - a for a, b in pairwise(sorted(times)))
+        self.widest_s = max(self.widest_s, gaps[len(gaps) // 2] / 1000.0 if gaps else 0.0)
         self.first_ms = min([*times, *([] if self.first_ms is None else [self.first_ms])])
         self.last_ms = max([*times, *([] if self.last_ms is None else [self.last_ms])])
 

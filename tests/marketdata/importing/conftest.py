@@ -24,7 +24,7 @@ def iso(time_ms: int) -> str:
 class Market:
     """A mid that walks in steps of 0.1 around 3000, a snapshot each half second, trades between."""
 
-    def __init__(self, minutes: int = 60, start_ms: int = START_MS, seed: int = 1) -> None:
+    def __init__(self, minutes: int = 20, start_ms: int = START_MS, seed: int = 1) -> None:
         rng = np.random.default_rng(seed)
         count = minutes * 120
         self.time_ms = start_ms + 500 * np.arange(count) + 7
