@@ -33,7 +33,7 @@ from advanced_mm.marketdata.journal import ShardJournal
 from advanced_mm.marketdata.listing import ShardFile, shard_files
 from advanced_mm.marketdata.schemas import KINDS
 
-__all__ = ["Compaction", "compact_coin"]
+__all__ = ["Compaction", "compact_coin", "is_merging"]
 
 _LIST_NAME: Final = ".merged.json"
 _TEMPORARY_NAME: Final = ".merged.parquet.tmp"
@@ -90,6 +90,11 @@ def compact_coin(coin_folder: Path, before_ms: int) -> Compaction:
             "free disk space or fix the permissions; nothing was lost"
         ) from error
     return total
+
+
+def is_merging(folder: Path) -> bool:
+    """Return whether shards of a kind's folder are being replaced by the file they merge into."""
+    return (folder / _LIST_NAME).exists()
 
 
 def _compact_kind(coin_folder: Path, kind: str, before_ms: int) -> Compaction:

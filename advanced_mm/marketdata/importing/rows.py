@@ -26,7 +26,7 @@ class RowError(ValueError):
 
 
 def table_of(coin: str, kind: str, rows: Sequence[Row], notes: Mapping[str, str]) -> pa.Table:
-    """Return rows as a shard's table, stably sorted by exchange time; ``notes`` go to its metadata."""
+    """Return rows as a shard's table, by exchange time (stable); ``notes`` join its metadata."""
     rows = sorted(rows, key=lambda row: int(row["exchange_timestamp"]))
     schema = SCHEMAS[kind].with_metadata({**shard_metadata(coin, None), **notes})
     arrays = [pa.array([row.get(f.name) for row in rows], f.type) for f in schema]

@@ -40,7 +40,11 @@ class Market:
     def levels(self, index: int) -> list[list[dict[str, Any]]]:
         return [
             [
-                {"px": f"{self.mid[index] + sign * (0.05 + 0.1 * k):.1f}", "sz": f"{1 + k}.5", "n": 2}
+                {
+                    "px": f"{self.mid[index] + sign * (0.05 + 0.1 * k):.1f}",
+                    "sz": f"{1 + k}.5",
+                    "n": 2,
+                }
                 for k in range(20)
             ]
             for sign in (-1, 1)

@@ -31,9 +31,7 @@ def asked(archive, data_dir, *more, coins="ETH"):
 
 
 def everything(data_dir):
-    return {
-        path.relative_to(data_dir): path.read_bytes() for path in data_dir.rglob("*.parquet")
-    }
+    return {path.relative_to(data_dir): path.read_bytes() for path in data_dir.rglob("*.parquet")}
 
 
 def test_an_hour_is_imported_once(archive, script, tmp_path, made, capsys):
@@ -159,9 +157,7 @@ def test_the_older_layouts(script, tmp_path, made, folder, day):
 
 def test_a_node_s_own_trades_listed_for_both_sides_are_one(script, tmp_path, made):
     market = made.Market(minutes=2, start_ms=1_744_261_200_000)  # 2025-04-10 05:00
-    twice = [
-        line | {"side": side} for line in market.trade_lines() for side in ("B", "A")
-    ]
+    twice = [line | {"side": side} for line in market.trade_lines() for side in ("B", "A")]
     made.write(tmp_path / "a/node_trades/hourly/20250410/5.lz4", twice)
     script.main(["archive", "--crypto", "ETH", "--since", "2025-04-10T05", "--until",
                  "2025-04-10T06", "--fills", f"{tmp_path}/a", "--only", "fills",
@@ -234,7 +230,9 @@ def test_an_imported_recording_is_calibrated_and_becomes_candles(
     assert "not_heard" not in fitted
     assert fitted["kappa+"] == pytest.approx(np.log(2) / 0.1, rel=0.2)
     assert epsilon.main(window) == 0
-    assert json.loads(capsys.readouterr().out)["ETH"]["status"] == "bound"  # this market has no impact
+    assert (
+        json.loads(capsys.readouterr().out)["ETH"]["status"] == "bound"
+    )  # this market has no impact
     refits = importlib.import_module("recalibrate_recording")
     (tmp_path / "user_data").mkdir()
     shutil.copy(ROOT / "user_data/config.json", tmp_path / "user_data")

@@ -35,7 +35,9 @@ def folder(tmp_path):
     for n in range(4):
         at = SECOND + n
         trades += f"{at}.25,300{n}.1,0.5,{'buy' if n % 2 else 'sell'},{n + 7},{at * 1000}\n"
-        prices += f"{at}.5,300{n}.0,1.5,bid,{at * 1000 + 1}\n{at}.5,300{n}.2,2.5,ask,{at * 1000 + 1}\n"
+        prices += (
+            f"{at}.5,300{n}.0,1.5,bid,{at * 1000 + 1}\n{at}.5,300{n}.2,2.5,ask,{at * 1000 + 1}\n"
+        )
         books += f"{at}.75,{n},{at * 1000 + 2},300{n}.0,1.5,300{n}.2,2.5,300{n}.0,3,,\n"
     for kind, text in (("trades", trades), ("prices", prices), ("orderbooks", books)):
         (folder / f"{kind}_ETH.csv").write_text(text)
@@ -75,7 +77,13 @@ def test_a_file_that_is_still_written_is_continued(script, folder, tmp_path):
     assert len(imported(script, path, tmp_path).read("ETH").trades) == 4
     with path.open("a") as file:
         file.write(f"y,11,{SECOND + 9}000\n")
-    assert imported(script, path, tmp_path).read("ETH").trades.trade_id.tolist() == [7, 8, 9, 10, 11]
+    assert imported(script, path, tmp_path).read("ETH").trades.trade_id.tolist() == [
+        7,
+        8,
+        9,
+        10,
+        11,
+    ]
 
 
 def test_without_prices_the_tops_of_the_books_are_quotes(script, folder, tmp_path):
