@@ -77,6 +77,9 @@ def publishing(
         stop.set()
         for thread in threads:
             thread.join(_PATIENCE_SECONDS / len(threads))
+        for thread, ledger in zip(threads, ledgers, strict=True):
+            if not thread.is_alive():
+                ledger.close()
 
 
 def _run(publisher: Publisher, url: str, stop: threading.Event, every_seconds: float) -> None:

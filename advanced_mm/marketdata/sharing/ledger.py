@@ -71,6 +71,10 @@ class SharedLedger:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let other processes have it."""
         self._db.close()
 
     @property
