@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import signal
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from advanced_mm.cli import configure_logging, run
@@ -23,8 +24,22 @@ def main(argv: list[str] | None = None) -> int:
         TESTNET_URL if options.testnet else options.url,
         options.flush_seconds,
     )
-    asyncio.run(_record(collector))
+    with _publishing(options):
+        asyncio.run(_record(collector))
     return 0
+
+
+def _publishing(options: argparse.Namespace) -> AbstractContextManager[object]:
+    if not options.publish_to:
+        return nullcontext()
+    from advanced_mm.marketdata.sharing.background import publishing  # costs 20 MB
+
+    return publishing(
+        options.data_dir,
+        options.publish_to,
+        hourly=options.publish_hourly,
+        every_seconds=options.flush_seconds,
+    )
 
 
 async def _record(collector: Collector) -> None:
@@ -58,6 +73,18 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=5.0,
         help="interval between writes to disk, seconds (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--publish-to",
+        action="append",
+        metavar="URL",
+        help="also send finished shards there: s3://bucket/folder, another folder, "
+        "clickhouse://user@host:8123/database; may be given several times",
+    )
+    parser.add_argument(
+        "--publish-hourly",
+        action="store_true",
+        help="send them after 90 minutes, when those of an hour have been merged into one",
     )
     parser.add_argument("--verbose", action="store_true", help="log details")
     return parser

@@ -9,9 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import lz4.frame
+import fsspec
 import numpy as np
 import pytest
+
+from tests.marketdata.object_store import s3, s3_server
+
+__all__ = ["s3", "s3_server"]
 
 HOUR_MS = 3_600_000
 START_MS = 1_765_400_400_000  # 2025-12-10 21:00 UTC
@@ -121,21 +125,16 @@ class Market:
         ]
 
 
-def packed(lines: list[Any]) -> bytes:
-    return lz4.frame.compress("".join(json.dumps(line) + "\n" for line in lines).encode())
-
-
 def write(path: Path, lines: list[Any]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(packed(lines))
+    with fsspec.open(str(path), "wb", compression="lz4") as file:
+        file.write("".join(json.dumps(line) + "\n" for line in lines).encode())
     return path
 
 
 @pytest.fixture(scope="session")
 def made() -> SimpleNamespace:
-    return SimpleNamespace(
-        Market=Market, packed=packed, write=write, START_MS=START_MS, HOUR_MS=HOUR_MS
-    )
+    return SimpleNamespace(Market=Market, write=write, START_MS=START_MS, HOUR_MS=HOUR_MS)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.marketdata.importing.archive import fill_files, hours_between
-from advanced_mm.marketdata.sharing.locations import LocationError
+from advanced_mm.marketdata.sharing.locations import Location, LocationError
 
 ROOT = Path(__file__).parents[3]
 
@@ -208,6 +209,25 @@ def test_over_http(archive, script, tmp_path, serve):
     assert len(store.read("ETH").trades) == 600
     there = {path.name for path in (tmp_path / "http").rglob("*.parquet")}
     assert there == {path.name for path in (tmp_path / "local").rglob("*.parquet")}
+
+
+def test_from_s3_whose_readers_pay(archive, script, tmp_path, s3):
+    bucket = fsspec.filesystem("s3", skip_instance_cache=True)
+    bucket.put(str(archive), "lake/", recursive=True)
+    url = "s3://lake/" + archive.name
+    script.main(asked(url, tmp_path / "s3"))
+    assert len(ShardStore(tmp_path / "s3").read("ETH").trades) == 600
+    with pytest.raises(InputError, match=r"has no coin 'WLFY' at .*; did you mean WLFI"):
+        script.main(asked(url, tmp_path / "s3", coins="WLFY"))
+    paying = Location(url, requester_pays=True)
+    assert paying._fs.req_kw == {"RequestPayer": "requester"}
+
+
+def test_snapshots_too_far_apart_to_calibrate_on_are_mentioned(script, tmp_path, made, capsys):
+    lines = made.Market(minutes=4).book_lines()[::11]
+    made.write(tmp_path / "a/books/20251210/21/l2Book/ETH.lz4", lines)
+    script.main(asked(tmp_path / "a", tmp_path / "data", "--only", "books"))
+    assert "ETH: snapshots are 5.5 s apart; calibration takes gaps" in capsys.readouterr().out
 
 
 def test_no_network_is_said_in_one_sentence(script, tmp_path):

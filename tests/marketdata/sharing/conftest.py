@@ -1,17 +1,16 @@
-"""Small recordings, and an object store and a folder server on real sockets."""
+"""Small recordings."""
 
-import os
-import socket
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
-import fsspec
 import pyarrow as pa
 import pytest
 
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.marketdata.schemas import SCHEMAS, shard_metadata
+from tests.marketdata.object_store import s3, s3_server
+
+__all__ = ["s3", "s3_server"]
 
 START_MS = 1_765_400_400_000
 
@@ -49,52 +48,3 @@ def record_quotes(store: ShardStore, first: int, count: int, coin: str = "ETH") 
 @pytest.fixture(scope="session")
 def made() -> SimpleNamespace:
     return SimpleNamespace(record=record, quotes=record_quotes, START_MS=START_MS)
-
-
-class S3:
-    """moto's server, which can be stopped and started again with what it holds."""
-
-    def __init__(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.start()
-
-    def start(self) -> None:
-        from moto.server import ThreadedMotoServer
-
-        self.server = ThreadedMotoServer("127.0.0.1", self.port, verbose=False)
-        self.server.start()
-
-    def stop(self) -> None:
-        self.server.stop()
-
-
-@pytest.fixture(scope="session")
-def _s3() -> Iterator[S3]:
-    s3 = S3()
-    yield s3
-    s3.stop()
-
-
-@pytest.fixture
-def s3(_s3: S3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> S3:
-    """An empty bucket ``lake`` on this machine, with credentials for it in the environment."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{_s3.port}",
-        "AWS_CONFIG_FILE": str(tmp_path / "none"),
-        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_MAX_ATTEMPTS": "1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    files = fsspec.filesystem("s3", skip_instance_cache=True)
-    if files.exists("lake"):
-        files.rm("lake", recursive=True)
-    files.mkdir("lake")
-    return _s3

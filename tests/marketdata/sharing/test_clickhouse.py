@@ -1,6 +1,6 @@
 """Rows in a real ClickHouse server: each once, caught up from the shards after an outage.
 
-Debian's package ``clickhouse-server`` is enough; ``CLICKHOUSE_SERVER`` names the program of another.
+Debian's package ``clickhouse-server`` is enough; ``CLICKHOUSE_SERVER`` names another program.
 """
 
 import os
@@ -160,7 +160,7 @@ def test_refusals_are_one_sentence(server, monkeypatch):
 
 
 def test_an_address_without_a_server_or_a_database_is_one_sentence():
-    with pytest.raises(LocationError, match="cannot be reached .*is ClickHouse running"):
+    with pytest.raises(LocationError, match=r"cannot be reached .*is ClickHouse running"):
         place_of(f"clickhouse://localhost:{free_port()}/market").ask("SELECT 1")
     with pytest.raises(InputError, match="needs a host and a database's name"):
         place_of("clickhouse://localhost:8123")
