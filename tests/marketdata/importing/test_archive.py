@@ -263,3 +263,19 @@ def test_an_imported_recording_is_calibrated_and_becomes_candles(
     assert candles.main(["--crypto", "ETH", "--data-dir", str(data_dir), "--out",
                          str(tmp_path / "candles")]) == 0  # fmt: skip
     assert re.search(r"touch: (1[89]|20) new minutes", capsys.readouterr().out)
+
+
+def test_a_file_of_several_frames_is_read_and_a_damaged_one_is_refused(script, tmp_path, made):
+    market = made.Market(minutes=4)
+    name = tmp_path / "a/fills/node_fills_by_block/hourly/20251210/21.lz4"
+    lines = market.block_lines()
+    halves = [made.write(name, part).read_bytes() for part in (lines[:60], lines[60:])]
+    name.write_bytes(halves[0] + halves[1])
+    command = asked(tmp_path / "a", tmp_path / "data", "--only", "fills")
+    script.main(command)
+    assert len(ShardStore(tmp_path / "data").read("ETH").trades) == 120
+    for damaged in (halves[0][:-100], b"no frame at all"):
+        name.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"21\.lz4 cannot be decompressed"):
+            script.main(command)
+    assert len(ShardStore(tmp_path / "data").read("ETH").trades) == 120
