@@ -190,13 +190,13 @@ class TradeLines(_Lines):
             return
         else:
             fills = [entry]
-        for fill in fills:
+        for position, fill in enumerate(fills):
             try:
-                self._fill(fill[1])
+                self._fill(fill[1], position)
             except _FAULTS as error:
                 self._bad(number, error)
 
-    def _fill(self, fill: Mapping[str, Any]) -> None:
+    def _fill(self, fill: Mapping[str, Any], position: int) -> None:
         coin = fill["coin"]
         if coin not in self._coins or not fill["crossed"]:
             return
@@ -208,6 +208,7 @@ class TradeLines(_Lines):
             aggressor("side", fill["side"]),
             trade_id,
             str(fill.get("hash") or ""),
+            position,
         )
         self._found.setdefault((coin, trade_id), []).append(row)
 

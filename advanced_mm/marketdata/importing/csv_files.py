@@ -160,6 +160,8 @@ def _trade(values: Mapping[str, str]) -> Row:
         "trade_id": trade_id,
         "hash": values.get("hash", ""),
         "snapshot": values.get("snapshot", "").lower() in {"1", "true"},
+        "position": 0,
+        "backfilled": False,
     }
 
 

@@ -34,9 +34,15 @@ def table_of(coin: str, kind: str, rows: Sequence[Row], notes: Mapping[str, str]
 
 
 def trade_row(
-    time_ms: int, price: float, size: float, side: str, trade_id: int, order_hash: str
+    time_ms: int,
+    price: float,
+    size: float,
+    side: str,
+    trade_id: int,
+    order_hash: str,
+    position: int = 0,
 ) -> Row:
-    """Return a print's row; its local time is the exchange's."""
+    """Return a print's row; its local time is the exchange's, ``position`` its place in a block."""
     return {
         "timestamp": time_ms / 1000.0,
         "price": price,
@@ -46,6 +52,8 @@ def trade_row(
         "exchange_timestamp": time_ms,
         "hash": order_hash,
         "snapshot": False,
+        "position": position,
+        "backfilled": False,
     }
 
 

@@ -29,7 +29,7 @@ def record(store: ShardStore, first: int, count: int, coin: str = "ETH") -> Path
         "snapshot": [False] * count,
     }
     schema = SCHEMAS["trades"].with_metadata(shard_metadata(coin, 0.1))
-    arrays = [pa.array(columns[field.name], field.type) for field in schema]
+    arrays = [pa.array(columns.get(field.name, [None] * count), field.type) for field in schema]
     return store.write(coin, "trades", pa.Table.from_arrays(arrays, schema=schema))
 
 
