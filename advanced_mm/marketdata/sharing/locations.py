@@ -59,11 +59,6 @@ class Location:
         except ValueError as error:
             raise InputError(f"{url!r} is no location: {error}.") from None
 
-    @property
-    def is_local(self) -> bool:
-        """Whether it lies on this machine."""
-        return "file" in (self._fs.protocol if not isinstance(self._fs.protocol, str) else ())
-
     def below(self, name: str) -> str:
         """Return the URL of a name below this folder."""
         return f"{self.url}/{name}"

@@ -8,6 +8,7 @@ restart.
 import io
 import logging
 import random
+import sqlite3
 import threading
 import time
 from collections.abc import Sequence
@@ -138,7 +139,7 @@ class Publisher:
         while not stop.is_set():
             try:
                 done = self.step(time.time())
-            except LocationError as error:
+            except (LocationError, OSError, sqlite3.Error) as error:  # also a full disk passes
                 self.failures += 1
                 failed_in_row += 1
                 level = logging.WARNING if failed_in_row == 1 else logging.DEBUG

@@ -4,8 +4,10 @@ import importlib
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow.csv import write_csv
 
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata import ShardStore
@@ -135,6 +137,22 @@ def test_what_is_unknown_is_named_with_file_line_and_column(script, tmp_path, na
         imported(script, tmp_path / name, tmp_path)
     assert message in str(error.value)
     assert name in str(error.value)
+
+
+@pytest.mark.recorded
+@pytest.mark.parametrize("coin", ["ETH", "WLFI"])
+def test_a_real_recording_survives_the_way_through_csv(script, tmp_path, recordings, coin):
+    for kind in ("trades", "prices", "orderbooks"):
+        shards = sorted((recordings / coin / kind).glob("*.parquet"))
+        table = pa.concat_tables(pq.read_table(shard) for shard in shards)
+        write_csv(table, tmp_path / f"{kind}_{coin}.csv")
+    there = ShardStore(recordings).read(coin)
+    here = imported(script, tmp_path, tmp_path).read(coin)
+    for name in ("trades", "quotes"):
+        for column, values in vars(getattr(there, name)).items():
+            np.testing.assert_array_equal(getattr(getattr(here, name), column), values)
+    np.testing.assert_array_equal(here.book_time_ms, there.book_time_ms)
+    assert (here.tick, here.bad_rows) == (there.tick, ())
 
 
 def test_what_is_not_there_is_said(script, folder, tmp_path):
