@@ -171,20 +171,18 @@ def show(results: dict[tuple[str, str], Result], bad_rows: BadRows) -> None:
     """Print one table of what the import brought."""
     table = Table(title="imported")
     for column in ("coin", "kind"):
-        table.add_column(column)
-    for column in ("files read", "known before", "missing", "new rows"):
+        table.add_column(column, no_wrap=True)
+    for column in ("read", "known", "missing", "new rows"):
         table.add_column(column, justify="right")
-    for column in ("from", "to"):
-        table.add_column(column)
+    table.add_column("of (UTC)")
     for (coin, kind), result in results.items():
-        times = (result.first_ms, result.last_ms)
         derived = kind == "prices" and not result.read and not result.known
         table.add_row(
             coin,
-            f"{kind} (of the books)" if derived else kind,
+            f"{kind} (derived)" if derived else kind,
             *("" if derived else str(n) for n in (result.read, result.known, len(result.missing))),
             str(result.rows),
-            *("" if time_ms is None else hour(time_ms, "%Y-%m-%d %H:%M:%S") for time_ms in times),
+            span(result.first_ms, result.last_ms),
         )
     Console().print(table)
     if bad_rows.total:
@@ -202,9 +200,18 @@ def show(results: dict[tuple[str, str], Result], bad_rows: BadRows) -> None:
             print(f"missing: and {len(result.missing) - 3} more")
 
 
-def hour(time_ms: int, pattern: str = "%Y-%m-%d %H:00") -> str:
-    """Return a time in UTC."""
-    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime(pattern)
+def hour(time_ms: int) -> str:
+    """Return an hour in UTC."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:00")
+
+
+def span(first_ms: int | None, last_ms: int | None) -> str:
+    """Return the times of the first and last row to the minute, empty without rows."""
+    if first_ms is None or last_ms is None:
+        return ""
+    first, last = (datetime.fromtimestamp(ms / 1000, UTC) for ms in (first_ms, last_ms))
+    end = "%H:%M" if first.date() == last.date() else "%Y-%m-%d %H:%M"
+    return f"{first:%Y-%m-%d %H:%M} to {last.strftime(end)}"
 
 
 if __name__ == "__main__":

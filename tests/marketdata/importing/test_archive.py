@@ -15,6 +15,8 @@ from advanced_mm.errors import InputError
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.marketdata.importing.archive import fill_files, hours_between
 from advanced_mm.marketdata.sharing.locations import Location, LocationError
+from advanced_mm.markets.recorded_books import read_books
+from advanced_mm.replay.conversion import convert
 
 ROOT = Path(__file__).parents[3]
 
@@ -263,6 +265,9 @@ def test_an_imported_recording_is_calibrated_and_becomes_candles(
     assert candles.main(["--crypto", "ETH", "--data-dir", str(data_dir), "--out",
                          str(tmp_path / "candles")]) == 0  # fmt: skip
     assert re.search(r"touch: (1[89]|20) new minutes", capsys.readouterr().out)
+    store = ShardStore(data_dir)
+    replayed = convert(store.read("ETH"), read_books(data_dir, "ETH"))
+    assert replayed.rows == 2400 + 2400 + 600
 
 
 def test_a_file_of_several_frames_is_read_and_a_damaged_one_is_refused(script, tmp_path, made):
