@@ -51,7 +51,8 @@ def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> S3:
         "AWS_MAX_ATTEMPTS": "1",
     }.items():
         monkeypatch.setenv(name, value)
-    files = fsspec.filesystem("s3", skip_instance_cache=True)
+    fsspec.get_filesystem_class("s3").clear_instance_cache()  # it knew another environment
+    files = fsspec.filesystem("s3", use_listings_cache=False)
     if files.exists("lake"):
         files.rm("lake", recursive=True)
     files.mkdir("lake")

@@ -50,7 +50,6 @@ class Location:
             self._fs, self._path = url_to_fs(
                 self.url,
                 use_listings_cache=False,
-                skip_instance_cache=True,
                 **(options if scheme in {"s3", "s3a"} else {}),
             )
         except ImportError as error:

@@ -28,7 +28,7 @@ def iso(time_ms: int) -> str:
 class Market:
     """A mid that walks in steps of 0.1 around 3000, a snapshot each half second, trades between."""
 
-    def __init__(self, minutes: int = 20, start_ms: int = START_MS, seed: int = 1) -> None:
+    def __init__(self, minutes: int = 4, start_ms: int = START_MS, seed: int = 1) -> None:
         rng = np.random.default_rng(seed)
         count = minutes * 120
         self.time_ms = start_ms + 500 * np.arange(count) + 7
@@ -134,21 +134,24 @@ def write(path: Path, lines: list[Any]) -> Path:
 
 @pytest.fixture(scope="session")
 def made() -> SimpleNamespace:
-    return SimpleNamespace(Market=Market, write=write, START_MS=START_MS, HOUR_MS=HOUR_MS)
+    return SimpleNamespace(
+        Market=Market, write=write, hour=hour, START_MS=START_MS, HOUR_MS=HOUR_MS
+    )
+
+
+def hour(root: Path, market: Market) -> Path:
+    """Write an hour of the archive: the books and the fills of ETH."""
+    write(root / "books/20251210/21/l2Book/ETH.lz4", market.book_lines())
+    name = root / "fills/node_fills_by_block/hourly/20251210/21.lz4"
+    write(name, market.block_lines("ETH", "WLFI", "BTC"))
+    return root
 
 
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An hour of the archive on this machine: books of two coins, fills of the same."""
-    root = tmp_path_factory.mktemp("archive")
-    market = Market()
-    books = market.book_lines()
-    write(root / "books/20251210/21/l2Book/ETH.lz4", books)
+    root = hour(tmp_path_factory.mktemp("archive"), Market())
     write(root / "books/20251210/21/l2Book/WLFI.lz4", Market(minutes=1, seed=2).book_lines("WLFI"))
-    write(
-        root / "fills/node_fills_by_block/hourly/20251210/21.lz4",
-        market.block_lines("ETH", "WLFI", "BTC"),
-    )
     return root
 
 

@@ -78,7 +78,7 @@ def test_one_reading_of_the_fills_serves_several_coins_and_a_later_one_another(
     script.main(asked(archive, tmp_path, "--only", "fills", coins="WLFI,BTC"))
     store = ShardStore(tmp_path)
     assert {coin: len(store.read(coin).trades) for coin in store.coins()} == dict.fromkeys(
-        ("BTC", "ETH", "WLFI"), 600
+        ("BTC", "ETH", "WLFI"), 120
     )
     assert len(list((tmp_path / "WLFI/trades").iterdir())) == 1
 
@@ -208,7 +208,7 @@ def test_over_http(archive, script, tmp_path, serve):
     script.main(asked(serve(archive), tmp_path / "http"))
     script.main(asked(archive, tmp_path / "local"))
     store = ShardStore(tmp_path / "http")
-    assert len(store.read("ETH").trades) == 600
+    assert len(store.read("ETH").trades) == 120
     there = {path.name for path in (tmp_path / "http").rglob("*.parquet")}
     assert there == {path.name for path in (tmp_path / "local").rglob("*.parquet")}
 
@@ -218,7 +218,7 @@ def test_from_s3_whose_readers_pay(archive, script, tmp_path, s3):
     bucket.put(str(archive), "lake/", recursive=True)
     url = "s3://lake/" + archive.name
     script.main(asked(url, tmp_path / "s3"))
-    assert len(ShardStore(tmp_path / "s3").read("ETH").trades) == 600
+    assert len(ShardStore(tmp_path / "s3").read("ETH").trades) == 120
     with pytest.raises(InputError, match=r"has no coin 'WLFY' at .*; did you mean WLFI"):
         script.main(asked(url, tmp_path / "s3", coins="WLFY"))
     paying = Location(url, requester_pays=True)
@@ -238,10 +238,10 @@ def test_no_network_is_said_in_one_sentence(script, tmp_path):
 
 
 def test_an_imported_recording_is_calibrated_and_becomes_candles(
-    archive, script, tmp_path, capsys, monkeypatch
+    made, script, tmp_path, capsys, monkeypatch
 ):
     data_dir = tmp_path / "data"
-    script.main(asked(archive, data_dir))
+    script.main(asked(made.hour(tmp_path / "archive", made.Market(minutes=20)), data_dir))
     kappa = importlib.import_module("test_kappa")
     epsilon = importlib.import_module("test_epsilon")
     capsys.readouterr()

@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from advanced_mm.errors import InputError
@@ -239,6 +240,7 @@ def test_refusals_are_one_sentence(spool, made, tmp_path, s3, monkeypatch):
         fetched("s3://lake/one", tmp_path / "copy", "ETHH")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
     with pytest.raises(LocationError, match="set AWS_ACCESS_KEY_ID"):
         publish(spool, "s3://lake/two")
     monkeypatch.setattr(locations, "url_to_fs", missing)
