@@ -103,6 +103,7 @@ class Publisher:
         self._claimed: set[str] = set()
         self._unreadable: set[tuple[str, int]] = set()
         self._known: dict[tuple[str, str], dict[str, SharedShard]] = {}
+        self._after: dict[tuple[str, str], dict[str, str]] = {}
         self.failures = 0
         """Passes that ended with an error, in all."""
 
@@ -159,19 +160,27 @@ class Publisher:
         folder = folder_of(coin)
         files = shard_files(coin_folder(self._data_dir, coin), kind)
         known = self._known_of(folder, kind)
-        present = {Path(file.path).name for file in files}
+        names = [file.path.rpartition("/")[2] for file in files]
+        present = set(names)
+        looked, self._after[folder, kind] = self._after.get((folder, kind), {}), {}
+        after = self._after[folder, kind]
         sent = size_sent = unreadable = 0
-        before = path = None
-        for file in files:
-            before, path = path, Path(file.path)
+        for file, name, before in zip(files, names, ["", *names], strict=False):
+            if name in known and looked.get(name) == before:
+                after[name] = before
+                continue  # a file changes only when those before it are merged into it
+            path = Path(file.path)
             try:
                 size = path.stat().st_size
-                if file.name_ms > before_ms or self._is_known(known, path.name, size):
+                if file.name_ms > before_ms:
+                    continue
+                if name in known and known[name].size == size:
+                    after[name] = before
                     continue
                 content = path.read_bytes()
             except FileNotFoundError:
                 continue  # merged or deleted since
-            if is_merging(path.parent) or (before is not None and not before.exists()):
+            if is_merging(path.parent) or (before and not path.with_name(before).exists()):
                 break  # what was listed is being merged: the next pass sees the result
             rows = _row_count(content)
             if rows is None:
@@ -180,16 +189,17 @@ class Publisher:
                     self._unreadable.add((file.path, size))
                     logger.warning("%s is not published: it is not readable", file.path)
                 continue
-            old = merged_away(known, present, path.name, kind, rows)
+            old = merged_away(known, present, name, kind, rows)
             if old:
-                self._place.replace(coin, kind, path.name, content, old)
+                self._place.replace(coin, kind, name, content, old)
             else:
-                self._place.put(coin, kind, path.name, content)
-            known[path.name] = SharedShard(len(content), rows)
-            self._ledger.add(folder, kind, path.name, known[path.name])
-            for name in old:
-                self._ledger.drop(folder, kind, name)
-                del known[name]
+                self._place.put(coin, kind, name, content)
+            known[name] = SharedShard(len(content), rows)
+            self._ledger.add(folder, kind, name, known[name])
+            for gone in old:
+                self._ledger.drop(folder, kind, gone)
+                del known[gone]
+            after[name] = before
             sent, size_sent = sent + 1, size_sent + len(content)
         return sent, size_sent, unreadable
 
@@ -201,9 +211,6 @@ class Publisher:
             known |= {name: SharedShard(size, -1) for name, size in there.items() if size}
             self._known[folder, kind] = known
         return self._known[folder, kind]
-
-    def _is_known(self, known: dict[str, SharedShard], name: str, size: int) -> bool:
-        return name in known and known[name].size == size
 
 
 def _recorded(data_dir: Path) -> list[str]:
