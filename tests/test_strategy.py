@@ -773,6 +773,18 @@ def test_one_order_rests_at_a_time_and_makes_way_when_the_other_side_is_worth_mo
     assert leave(strategy, layers(1.0)) == "optimal_depth"
 
 
+def test_an_offer_makes_way_for_an_addition_no_sooner_than_it_would_be_replaced(build):
+    """A young one stays, else two sides could change with each message of the websocket."""
+    strategy = build(**LAYERED, min_quote_age_seconds=0.5)
+    for age, makes_way in ((0.2, False), (0.6, True)):
+        offer = SimpleNamespace(
+            **vars(order(3001.0, "sell", age=age)), ft_amount=1.0, safe_filled=0.0
+        )
+        held, now = layers(1.0, [offer]), datetime.now(UTC)
+        assert strategy.check_exit_timeout(PAIR, held, offer, now) is makes_way
+        assert bool(strategy._callers([held])) is makes_way
+
+
 def test_where_nothing_may_be_added_what_is_held_is_offered(build, make_set, tmp_path):
     """Toxic, without parameters, on an account in doubt: entries go, orders that reduce stay."""
     strategy = build(**LAYERED)

@@ -423,7 +423,7 @@ class Market_Making(IStrategy):
                 if self._wait is not None:
                     self._wait.look_after(quoter.settings.min_quote_age_seconds - age)
                 crossed = touch.ask <= price if order.ft_order_side == "buy" else touch.bid >= price
-                wanted = self._wanted_of(trade, order, wanted)
+                wanted = self._wanted_of(trade, order, wanted, age)
                 tolerance = self._tolerance(quoter, wanted)
                 if crossed or quoter.is_outdated(price, age, wanted, tolerance):
                     return str(order.order_id)
@@ -1023,8 +1023,8 @@ class Market_Making(IStrategy):
         """Return whether Freqtrade must cancel an order; one that can be moved is moved instead."""
         resting = order.safe_placement_price
         decided = self._decide(pair, ask, now, resting, [trade])
-        wanted = self._wanted_of(trade, order, decided)
         age = (now - order.order_date_utc).total_seconds()
+        wanted = self._wanted_of(trade, order, decided, age)
         tolerance = 0.0
         if isinstance(wanted, Refusal):
             outdated = not wanted.keeps_resting
@@ -1040,14 +1040,17 @@ class Market_Making(IStrategy):
                 self._log.journal.kept(name, resting, wanted, tolerance)
         return outdated and not (isinstance(wanted, Quote) and self._moves(trade, order, wanted))
 
-    def _wanted_of(self, trade: Trade, order: Order, decided: Quote | Refusal) -> Quote | Refusal:
+    def _wanted_of(
+        self, trade: Trade, order: Order, decided: Quote | Refusal, age_seconds: float
+    ) -> Quote | Refusal:
         """Return what is wanted of a resting order."""
         fits = isinstance(decided, Refusal) or self._inventories.fits(
             trade, order, self._unit_stake
         )
         if not fits:
             return Refusal("position limit: the order is larger than what may be added")
-        return _on_its_side(trade, order, decided)
+        young = age_seconds < self.settings.min_quote_age_seconds
+        return _on_its_side(trade, order, decided, young=young)
 
     def _moves(self, trade: Trade, order: Order, wanted: Quote) -> bool:
         """Replace an order at the venue in one action; whether Freqtrade need not cancel it."""
@@ -1264,14 +1267,17 @@ def _tag(decision: Quote) -> str:
     return AT_TOUCH if decision.calibration_id is None else OPTIMAL_DEPTH
 
 
-def _on_its_side(trade: Trade, order: Order, wanted: Quote | Refusal) -> Quote | Refusal:
+def _on_its_side(
+    trade: Trade, order: Order, wanted: Quote | Refusal, *, young: bool
+) -> Quote | Refusal:
     """Return what is wanted of a resting order: a refusal if the other side is to rest.
 
-    Only an order that closes may stay where nothing can be decided.
+    Only an order that closes may stay where nothing can be decided, and makes way for an addition
+    no sooner than it would be replaced: the sides could change with each message.
     """
+    closes = order.ft_order_side == trade.exit_side
     if isinstance(wanted, Refusal):
-        closes = order.ft_order_side == trade.exit_side
         return wanted if closes else Refusal(wanted.reason)
     if (wanted.side == "bid") == (order.ft_order_side == "buy"):
         return wanted
-    return Refusal(f"replaced: the {wanted.side} is worth more")
+    return Refusal(f"replaced: the {wanted.side} is worth more", keeps_resting=closes and young)
