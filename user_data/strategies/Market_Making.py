@@ -49,8 +49,8 @@ from advanced_mm.quoting import (
 from advanced_mm.quoting.candle_backtest import CandleBacktest, caveats
 from advanced_mm.quoting.exchange.action_errors import ActionErrors, is_fault
 from advanced_mm.quoting.exchange.builder_markets import unnamed_exchanges
+from advanced_mm.quoting.exchange.freqtrade_state import takes_entries, when_stopped
 from advanced_mm.quoting.exchange.live import LiveTrading, spare_requests
-from advanced_mm.quoting.exchange.moved_orders import takes_entries
 from advanced_mm.quoting.guards import MarketOrder, RiskGuards, room
 from advanced_mm.quoting.history_feed import HistoryFeed
 from advanced_mm.quoting.inventory import Asked, Inventories, mode_refusal
@@ -274,7 +274,8 @@ class Market_Making(IStrategy):
         if self.config["runmode"] == RunMode.LIVE:
             self.order_time_in_force = {"entry": "ALO", "exit": "ALO"}
             switch = self.settings.dead_mans_switch_seconds
-            self._live = LiveTrading(exchange, self._bad_rows, switch)
+            self._live = live = LiveTrading(exchange, self._bad_rows, switch)
+            when_stopped(self.dp, lambda: live.while_stopped(_any_rests))
             ActionErrors(
                 exchange._api, self._action_failed, lambda: self._guards.errors.worked("order")
             ).install()
@@ -548,7 +549,7 @@ class Market_Making(IStrategy):
             return
         rests = self._exit is not None and self._exit.broke_off
         try:
-            rests |= any(trade.open_orders for trade in Trade.get_open_trades())
+            rests |= _any_rests()
         except Exception as error:
             logger.warning("Freqtrade's database cannot be read at the end: %s", error)
             rests = True
@@ -1250,6 +1251,11 @@ def _searched(low: float, high: float, configured: float, space: str = "buy") ->
     """Return a parameter whose default is the configured value, which is always in its range."""
     low, high = min(low, configured), max(high, configured)
     return DecimalParameter(low, high, default=configured, decimals=1, space=space)
+
+
+def _any_rests() -> bool:
+    """Whether an order of Freqtrade's books is open."""
+    return any(trade.open_orders for trade in Trade.get_open_trades())
 
 
 def _stopped(trade: Trade, rate: float) -> bool:

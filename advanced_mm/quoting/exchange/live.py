@@ -6,7 +6,7 @@ redundant requests (`sparing`) and an account that differs from the books (`acco
 
 import logging
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import ccxt
@@ -29,6 +29,10 @@ logger = logging.getLogger(__name__)
 
 WITHDRAWAL_SECONDS, PAUSE_SECONDS = 10.0, 0.5
 """How long a venue that does not answer is asked to cancel the last orders, and how often."""
+
+
+STOPPED_SECONDS = 1.0
+"""How often a stopped bot looks after its orders."""
 
 
 def spare_requests(exchange: Any, bad_rows: BadRows, sight: Sight | None = None) -> None:
@@ -76,6 +80,7 @@ class LiveTrading:
         self._switch = DeadMansSwitch(client, switch_seconds)
         self._pairs: set[str] = set()
         self._may_rest = False
+        self._stopped_due = float("-inf")
         logger.info("live: orders carry a client order id and an expiry; the account is watched")
 
     @property
@@ -105,6 +110,25 @@ class LiveTrading:
     def lift_switch(self) -> None:
         """Take the dead man's switch back, last of all, unless orders may still rest."""
         if not self._may_rest:
+            self._switch.lift()
+
+    def while_stopped(self, rests: Callable[[], bool]) -> None:
+        """Resolve orders in doubt and lift the dead man's switch once none of ours rests.
+
+        Freqtrade has cancelled its orders; the switch would cancel those of a person who has
+        stopped the bot to close its position by hand. Call it in every loop of a stopped bot.
+
+        Parameters
+        ----------
+        rests
+            Tells whether an order of Freqtrade's books may rest.
+        """
+        now = time.monotonic()
+        if now < self._stopped_due or not (self._switch.is_set or self.in_doubt):
+            return
+        self._stopped_due = now + STOPPED_SECONDS
+        self._orders.tend()
+        if not self.in_doubt and not rests():
             self._switch.lift()
 
     def withdraw(self, pairs: Collection[str]) -> None:
