@@ -35,6 +35,7 @@ from advanced_mm.orderly_exit import OrderlyExit
 from advanced_mm.parameter_files import ParameterFiles, ParameterSet, Settings
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import (
+    OwnSizes,
     ParameterFeed,
     Quote,
     Quoter,
@@ -42,7 +43,6 @@ from advanced_mm.quoting import (
     Side,
     Touch,
     guarded_decision,
-    own_sizes,
     queue_ahead,
     touch_of,
 )
@@ -145,6 +145,7 @@ class Market_Making(IStrategy):
         self._touches: dict[str, tuple[datetime, Touch, int | None]] = {}
         """By pair, with when it was seen, and what the websocket had told by then."""
         self._books: dict[str, Any] = {}
+        self._own = OwnSizes()
         self._decisions: dict[str, Quote | Refusal] = {}
         self._volatility: dict[str, LongVolatility] = {}
         self._sized: dict[str, float] = {}
@@ -399,7 +400,8 @@ class Market_Making(IStrategy):
     def _caller_of(self, pair: str, trades: list[Trade]) -> str | None:
         now = datetime.now(UTC)
         grid = self._grid(pair)
-        touch = touch_of(pair, self.dp.orderbook(pair, 20), self._own_sizes(pair, trades))
+        book = self.dp.orderbook(pair, 20)
+        touch = touch_of(pair, book, self._own_sizes(pair, book, trades))
 
         def wanted_of(asked: Asked) -> Quote | Refusal:
             quoter = self._quoter(pair, touch.mid, grid, asked.alone)
@@ -1231,15 +1233,18 @@ class Market_Making(IStrategy):
             return known[1]
         book = self.dp.orderbook(pair, 20)
         self._guards.errors.worked("question")
-        touch = touch_of(pair, book, self._own_sizes(pair, trades))
+        touch = touch_of(pair, book, self._own_sizes(pair, book, trades))
         self._touches[pair] = (now, touch, seen)
         self._books[pair] = book
         if self._log.journal is not None:
             self._log.journal.saw(self._coin(pair), touch)
         return touch
 
-    def _own_sizes(self, pair: str, trades: list[Trade]) -> dict[float, float]:
-        return own_sizes(pair, trades) if self.config["runmode"] == RunMode.LIVE else {}
+    def _own_sizes(self, pair: str, book: Any, trades: list[Trade]) -> dict[float, float]:
+        if self.config["runmode"] != RunMode.LIVE:
+            return {}
+        published_s = (book["timestamp"] or 0) / 1000
+        return self._own.at(pair, trades, published_s, datetime.now(UTC).timestamp())
 
     def _log_refusal(self, pair: str, now: datetime, reason: str) -> None:
         if self.config["runmode"] == RunMode.HYPEROPT:
