@@ -902,6 +902,7 @@ def booked(name, side, price, size, status="closed"):
     return SimpleNamespace(
         order_id=name, ft_order_side=side, safe_price=price, safe_filled=size, status=status,
         order_filled_utc=datetime.now(UTC), ft_is_open=False,
+        trade=SimpleNamespace(entry_side="buy"),
     )  # fmt: skip
 
 
@@ -1137,6 +1138,7 @@ class Moves:
 
     def __init__(self, fault=None):
         self.fault, self.made = fault, []
+        self.filled_on_the_way = False
 
     def move(self, order, price, stoploss):
         if isinstance(self.fault, Exception):
@@ -1144,6 +1146,8 @@ class Moves:
         if self.fault is not None:
             return None
         self.made.append((order.order_id, price))
+        if not self.filled_on_the_way:
+            order.order_id = f"m{len(self.made)}"
         return {"id": f"m{len(self.made)}", "price": price, "amount": 3.0}
 
 
@@ -1189,6 +1193,21 @@ def test_a_live_entry_that_has_drifted_is_moved_and_the_journal_has_both(live):
     assert (ended.order, ended.outcome) == ("o1", "cancelled")
     assert ended.why.startswith("replaced: ")
     assert [(one.order, one.price) for one in journal.events(QuoteSent)][-1] == ("m1", moved[1])
+
+
+def test_an_order_filled_in_part_while_it_was_moved_ends_in_the_journal_with_its_fill(live):
+    strategy, held, price = live()
+    strategy._live.moves.filled_on_the_way = True
+    strategy.dp.bid, strategy.dp.ask = 3004.9, 3005.1
+    strategy._touches.clear()
+    assert not cancels(strategy, held, price)
+    part = booked("o1", "buy", price, 1.2, status="canceled")
+    strategy.order_filled(PAIR, held_trade(), part, datetime.now(UTC))
+    journal = journal_of(strategy)
+    ended = journal.events(QuoteEnded)[0]
+    assert (ended.order, ended.outcome, ended.filled_size) == ("o1", "partial", 1.2)
+    assert ended.why.startswith("replaced: ")
+    assert [one.order for one in journal.events(QuoteSent)] == ["o1", "m1"]
 
 
 @pytest.mark.parametrize(

@@ -569,7 +569,7 @@ class Market_Making(IStrategy):
             self._date_by_its_fill(trade, current_time)
         if self._log.journal is not None:
             self._log.journal.order_filled(self._coin(pair), trade, order)
-            self._surfaces.filled(self._coin(pair), trade, order)
+            self._surfaces.filled(self._coin(pair), order)
 
     @staticmethod
     def _date_by_its_fill(trade: Trade, now: datetime) -> None:
@@ -1091,7 +1091,8 @@ class Market_Making(IStrategy):
             Trade.commit()  # as after any new order: a bot that is killed now must know it
             logger.info("%s: order %s moved to %s, now %s", pair, old, wanted.price, new["id"])
             if self._log.journal is not None:
-                self._log.journal.moved(pair, old, new)
+                # Filled in part on the way, the old one is still in the books, which tell its end.
+                self._log.journal.moved(pair, old, new, ended=str(order.order_id) != old)
         return new is not None
 
     def _tolerance(self, quoter: Quoter, wanted: Quote | Refusal) -> float:
