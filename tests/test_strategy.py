@@ -797,12 +797,29 @@ def test_where_nothing_may_be_added_what_is_held_is_offered(build, make_set, tmp
     assert leave(strategy, layers(1.0)) == "optimal_depth"
     publish(tmp_path, make_set, "r3")
     strategy._live = SimpleNamespace(
-        entry=lambda *asked: Refusal("an order is in doubt"), fee=SimpleNamespace(rate=None)
+        entry=lambda *asked: Refusal("an order is in doubt"),
+        lost_entry=lambda *asked: False,
+        fee=SimpleNamespace(rate=None),
     )
     assert enter(strategy)[1:] == (0.0, False)
     assert adjust(strategy, layers(2.0))[0] == "sell"
     (tmp_path / "kappa.json").unlink()
     assert adjust(strategy, layers(2.0)) == ("sell", 3000.1, pytest.approx(1.0))
+
+
+def test_a_lost_addition_is_recovered_although_a_unit_is_to_be_offered(build, make_set, tmp_path):
+    """The books would lack a unit for as long as the model adds none."""
+    strategy = build(**LAYERED)
+    publish(tmp_path, make_set, **FALLING)
+    assert adjust(strategy, layers(2.0))[0] == "sell"
+    found = Quote("bid", 0, 2998.0, 3000.0, 2.0, 0.1, None, opens=True)
+    strategy._live = SimpleNamespace(
+        entry=lambda *asked: found,
+        lost_entry=lambda pair, side: (pair, side) == (PAIR, "bid"),
+        fee=SimpleNamespace(rate=None),
+    )
+    assert adjust(strategy, layers(2.0))[:2] == ("buy", 2998.0)
+    assert leave(strategy, layers(1.0)) is None
 
 
 def test_an_addition_and_a_partial_offer_are_told_to_the_journal(build, make_set, tmp_path):

@@ -984,7 +984,8 @@ class Market_Making(IStrategy):
                 touch, now = self._candles.see(self._feed(pair), grid, rate, now)
             quoter = self._quoter(pair, touch.mid, grid, asked.alone)
             decision = self._guarded(pair, quoter, asked, touch, now)
-            if asked.opens or (isinstance(decision, Quote) and decision.is_entry):
+            adds = asked.opens or (isinstance(decision, Quote) and decision.is_entry)
+            if adds or (asked.side is None and self._lost_an_addition(pair)):
                 entry = self._allowed_entry(pair, touch, grid.tick(touch.mid), decision)
                 decision = asked.without_entry(quoter, touch, now, entry)
         except (AdvancedMMError, ExchangeError) as error:
@@ -1002,6 +1003,10 @@ class Market_Making(IStrategy):
     @property
     def _entry_side(self) -> Side:
         return "ask" if self.can_short else "bid"
+
+    def _lost_an_addition(self, pair: str) -> bool:
+        """Whether an addition has filled whose reply was lost: it is recovered before all else."""
+        return self._live is not None and self._live.lost_entry(pair, self._entry_side)
 
     def _stays(self, pair: str, asked: Asked | None, now: datetime) -> bool:
         """Whether an order that rests may stay where the book cannot be seen: an exit may."""

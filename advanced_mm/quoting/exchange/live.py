@@ -159,6 +159,10 @@ class LiveTrading:
                 )
             return
 
+    def lost_entry(self, pair: str, side: Side) -> bool:
+        """Return whether an entry has filled whose reply was lost; `entry` recovers it."""
+        return self._orders.filled_entry(pair, _ccxt_side(side)) is not None
+
     def entry(
         self, pair: str, side: Side, touch: Touch, tick: float, wanted: Quote | Refusal
     ) -> Quote | Refusal:
@@ -167,13 +171,17 @@ class LiveTrading:
         A lost entry that filled is returned in place of the next order, so the quote asks for that
         order regardless of what is wanted now.
         """
-        lost = self._orders.filled_entry(pair, "buy" if side == "bid" else "sell")
+        lost = self._orders.filled_entry(pair, _ccxt_side(side))
         if lost is not None:
             price = float(lost["price"])
             depth = abs(touch.mid - price)
             return Quote(side, 0, price, touch.mid, depth, tick, None, opens=True)
         refusal = self._orders.doubt or self._watch.refusal(pair) or self.budget.refusal()
         return wanted if refusal is None else Refusal(refusal)
+
+
+def _ccxt_side(side: Side) -> str:
+    return "buy" if side == "bid" else "sell"
 
 
 def books_of(trades: Iterable[Any]) -> Books:
