@@ -148,7 +148,7 @@ ELSEWHERE = {
     "python scripts/market_making_introduction.py --json": "tests/report/test_introduction.py::"
     "test_the_numbers_are_printed_as_json_and_nothing_is_written",
     f"python scripts/hyperliquid_data_collector.py --crypto ETH --url ws://127.0.0.1:{PORT}/ws "
-    "--data-dir user_data/paper/HL_data": "tests/marketdata/test_collector_script.py::"
+    "--data-dir user_data/paper/HL_data": "tests/marketdata/collector/test_collector_script.py::"
     "test_signal_flushes_and_ends_with_success",
     "python scripts/periodic_test_runner.py --crypto ETH": "tests/calibration/test_runner.py::"
     "test_signals_end_the_process_cleanly",
