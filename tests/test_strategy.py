@@ -257,6 +257,17 @@ def test_a_loop_is_called_for_when_a_quote_has_to_change(build):
     assert strategy._callers([entry]) == {"unknown"}
 
 
+def test_no_position_is_said_to_be_offered_while_only_an_entry_rests(build, tmp_path, caplog):
+    strategy = build()
+    price, _, _ = enter(strategy)
+    (tmp_path / "kappa.json").unlink()
+    resting = order(price, age=9.0)
+    entry = SimpleNamespace(**{**vars(trade()), "open_orders": [resting], "entry_side": "buy"})
+    assert strategy._callers([entry]) == {(PAIR, "o1")}
+    assert strategy.check_entry_timeout(PAIR, entry, resting, datetime.now(UTC))
+    assert "offered at the touch" not in caplog.text
+
+
 def test_a_loop_waits_only_where_freqtrade_does_not(build):
     for throttle, waits in ((0, True), (1, False)):
         strategy = build()

@@ -411,15 +411,16 @@ class Market_Making(IStrategy):
             entry = wanted_of(self._entry_asked(pair))
             return "entry" if isinstance(entry, Quote) else None
         for trade in trades:
-            offer = wanted_of(self._exit_asked(pair, trade))
-            if not trade.open_orders and isinstance(offer, Quote):
-                return "exit"
+            if not trade.open_orders:
+                if isinstance(wanted_of(self._exit_asked(pair, trade)), Quote):
+                    return "exit"
+                continue
             for order in trade.open_orders:
                 if order.order_type != "limit":
                     continue
-                wanted = offer
-                if order.ft_order_side == trade.entry_side:
-                    wanted = wanted_of(self._entry_asked(pair, trade))
+                adds = order.ft_order_side == trade.entry_side
+                asked = self._entry_asked if adds else self._exit_asked
+                wanted = wanted_of(asked(pair, trade))
                 price = order.safe_placement_price
                 age = (now - order.order_date_utc).total_seconds()
                 quoter = self._quoters[pair][1]
