@@ -3,6 +3,8 @@
 from types import SimpleNamespace
 
 import pytest
+from freqtrade.freqtradebot import FreqtradeBot
+from freqtrade.worker import Worker
 
 from advanced_mm.quoting.exchange import live as live_module
 from advanced_mm.quoting.exchange.freqtrade_state import takes_entries, when_stopped
@@ -56,6 +58,18 @@ def test_an_order_in_doubt_is_looked_for_and_left_to_the_switch(stopped):
     assert stopped.trading._orders.tended == 1
     stopped.trading._orders.doubt = None
     assert not stopped.loop(rests=False)
+
+
+def test_freqtrade_s_worker_calls_it_in_each_loop_of_a_stopped_bot():
+    bot, cancelled, called = FreqtradeBot.__new__(FreqtradeBot), [], []
+    bot.config = {"cancel_open_orders_on_exit": True}
+    bot.cancel_all_open_orders = lambda: cancelled.append(len(called))
+    worker = Worker.__new__(Worker)
+    worker.freqtrade = bot
+    when_stopped(provider(bot), lambda: called.append("then"))
+    for _ in range(2):
+        worker._process_stopped()
+    assert (cancelled, called) == ([0, 1], ["then", "then"])
 
 
 def test_freqtrade_s_own_clean_up_comes_first_and_no_error_ends_the_bot(caplog):
