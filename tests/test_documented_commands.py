@@ -619,7 +619,8 @@ def test_the_bot_without_sparing_is_the_strategy_less_one_call(tmp_path, monkeyp
     monkeypatch.syspath_prepend(str(ROOT))
     budget = importlib.import_module("benchmarks.request_budget")
     name = "user_data/strategies/Market_Making.py"
-    text = (budget.project_without_sparing(tmp_path / "project") / name).read_text()
+    changed = budget.project_with(tmp_path / "project", budget.without_sparing)
+    text = (changed / name).read_text()
     assert (ROOT / name).read_text().replace(budget.SPARING, "") == text
     assert budget.SPARING not in text
     assert {case.name for case in budget.CASES if not case.sparing} == {"plain Freqtrade"}
