@@ -121,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         help="record nothing; check the recording in this folder, of --crypto or of all coins",
     )
     parser.add_argument("--json", action="store_true", help="print what --check found as JSON")
+    parser.add_argument(
         "--publish-to",
         action="append",
         metavar="URL",
