@@ -166,7 +166,7 @@ class Eyes:
         self._subscribed = self._coins
         return messages
 
-    def received(self, text: str) -> Heard:
+    def received(self, text: bytes | str) -> Heard:
         """Take a message; one that cannot be read is logged once per channel and left out."""
         now = self._clock()
         try:

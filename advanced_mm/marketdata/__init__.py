@@ -4,12 +4,16 @@ What is heard is in `feed`, what writes it down in `collector`; code that only r
 does not load the network library.
 """
 
+from advanced_mm.marketdata.connection_log import ConnectionEvent, Gap
+from advanced_mm.marketdata.contexts import Contexts
 from advanced_mm.marketdata.records import Quotes, Recording, Trades
-from advanced_mm.marketdata.store import ConnectionEvent, ShardStore
+from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.marketdata.ticks import price_step
 
 __all__ = [
     "ConnectionEvent",
+    "Contexts",
+    "Gap",
     "Quotes",
     "Recording",
     "ShardStore",

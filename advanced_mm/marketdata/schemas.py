@@ -9,11 +9,17 @@ kind       row
 orderbooks one L2 snapshot: 20 levels a side, best first, NaN where the venue sent fewer
 prices     one side of a best-bid-offer update; the bid row, then the ask row of the same update
 trades     one print
-connections one connection event: connect, disconnect, gap, or a channel silent or active again
+contexts   one ``activeAssetCtx``: funding, open interest, oracle and mark price
+connections one connection event: connect, disconnect, a channel silent or active again, a gap, ...
 ========== ======================================================================================
 
 ``timestamp`` is the local receive time in seconds since the epoch, ``exchange_timestamp`` the
 exchange's time in milliseconds. Prices are in the quote currency, sizes in the base currency.
+A context carries no exchange time: its row has that of the coin's newest row when it came.
+
+Version 2 (in the metadata, ``schema_version``) added kind ``contexts``; ``position`` (place in its
+message) and ``backfilled`` (asked for after a gap) of trades; and of ``connections`` the channel
+and the exchange times between which rows may be missing. Recordings of version 1 are read as well.
 """
 
 from collections.abc import Mapping
@@ -36,7 +42,7 @@ __all__ = [
 ]
 
 BOOK_LEVELS: Final = 20
-SCHEMA_VERSION: Final = "1"
+SCHEMA_VERSION: Final = "2"
 
 _TIMES = [("timestamp", pa.float64()), ("exchange_timestamp", pa.int64())]
 _BOOK_FIELDS = [
@@ -69,10 +75,42 @@ SCHEMAS: Final[Mapping[str, pa.Schema]] = {
             _TIMES[1],
             ("hash", pa.string()),
             ("snapshot", pa.bool_()),
+            ("position", pa.int64()),
+            ("backfilled", pa.bool_()),
+        ]
+    ),
+    "contexts": pa.schema(
+        [
+            _TIMES[0],
+            *(
+                (name, pa.float64())
+                for name in (
+                    "mark_price",
+                    "mid_price",
+                    "oracle_price",
+                    "funding",
+                    "premium",
+                    "open_interest",
+                    "impact_bid",
+                    "impact_ask",
+                    "previous_day_price",
+                    "day_volume_quote",
+                    "day_volume_base",
+                )
+            ),
+            _TIMES[1],
         ]
     ),
     "connections": pa.schema(
-        [_TIMES[0], ("event", pa.string()), ("detail", pa.string()), _TIMES[1]]
+        [
+            _TIMES[0],
+            ("event", pa.string()),
+            ("detail", pa.string()),
+            _TIMES[1],
+            ("channel", pa.string()),
+            ("from_exchange_timestamp", pa.int64()),
+            ("to_exchange_timestamp", pa.int64()),
+        ]
     ),
 }
 """Schema of the shards written, by kind."""
@@ -84,6 +122,7 @@ READ_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "orderbooks": ("exchange_timestamp",),
     "prices": ("timestamp", "price", "size", "side", "exchange_timestamp"),
     "trades": ("timestamp", "price", "size", "side", "trade_id", "exchange_timestamp"),
+    "contexts": ("timestamp", "mark_price", "exchange_timestamp"),
     "connections": ("timestamp", "event", "detail", "exchange_timestamp"),
 }
 """Columns required to read a shard."""

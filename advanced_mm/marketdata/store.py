@@ -1,6 +1,6 @@
 """The shard store: the only module that knows how recordings are laid out on disk.
 
-``<data_dir>/<COIN>/{orderbooks,prices,trades,connections}/<kind>_<epoch ms>.parquet`` (the colon of
+``<data_dir>/<COIN>/<kind>/<kind>_<epoch ms>.parquet`` (kinds are those of `schemas`, the colon of
 ``xyz:XYZ100`` becomes a dash, see `coin_folders`). Each file is written under a temporary name and
 then renamed. The time in its name is the exchange time of its newest row (older recorders: the time
 of the flush), or later if that name was taken. The coin's journal lies beside the folders of the
@@ -13,7 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from typing import Final
@@ -27,11 +27,14 @@ from advanced_mm.coin_folders import coin_folder, coins_below, writable_coin_fol
 from advanced_mm.errors import InputError
 from advanced_mm.instruments import code_of, folder_of, nearest, resolve_coin
 from advanced_mm.marketdata.book_notes import book_note
+from advanced_mm.marketdata.connection_log import ConnectionEvent, Gap, gaps_of
+from advanced_mm.marketdata.contexts import CONTEXT_COLUMNS, Contexts, read_contexts
 from advanced_mm.marketdata.journal import ShardJournal
+from advanced_mm.marketdata.last_trades import last_trades
 from advanced_mm.marketdata.listing import ShardFile, shard_files
 from advanced_mm.marketdata.merging import merge_shards
 from advanced_mm.marketdata.records import Recording
-from advanced_mm.marketdata.schemas import DATA_KINDS, READ_COLUMNS, SCHEMAS
+from advanced_mm.marketdata.schemas import DATA_KINDS, READ_COLUMNS, SCHEMAS, check_columns
 from advanced_mm.marketdata.shards import Shard, read_shards
 from advanced_mm.marketdata.silence_log import SilenceLog
 from advanced_mm.marketdata.tail import CLOCK_MARGIN_MS, ShardTail
@@ -44,30 +47,13 @@ _REPLAY_MARGIN_MS: Final = 3_600_000
 """Rows may be this much older than their file's name (trades replayed on subscribing)."""
 _FILES_TOGETHER: Final = 60
 """Files parsed at a time: enough to be fast, few enough to limit the memory for their tables."""
+_EVENT_COLUMNS: Final = (
+    *READ_COLUMNS["connections"],
+    "channel",
+    "from_exchange_timestamp",
+    "to_exchange_timestamp",
+)
 _TEMPORARY_NAME: Final = re.compile(rf"\.(?:{'|'.join(SCHEMAS)})_\d+\.parquet\.\d+\.tmp")
-
-
-@dataclass(frozen=True)
-class ConnectionEvent:
-    """One event of the connection log.
-
-    Attributes
-    ----------
-    local_s : float
-        Local time, seconds.
-    event : str
-        ``connect``, ``disconnect`` or ``gap``; ``silent`` or ``speaks`` for a single channel.
-    detail : str
-        Reason in words.
-    exchange_ms : int or None
-        Exchange time (ms) of the coin's last row before the event, None if there is none. For a
-        single channel, the time of its last row before a silence or of the row that ends it.
-    """
-
-    local_s: float
-    event: str
-    detail: str
-    exchange_ms: int | None
 
 
 class ShardStore:
@@ -223,8 +209,11 @@ class ShardStore:
         events: list[ConnectionEvent] = []
         for file in shard_files(self.folder(coin), "connections"):
             try:
-                table = pq.read_table(file.path, columns=list(READ_COLUMNS["connections"]))
-            except (pa.ArrowException, OSError) as error:
+                with pq.ParquetFile(file.path) as log:
+                    columns = [n for n in _EVENT_COLUMNS if n in log.schema_arrow.names]
+                    check_columns("connections", log.schema_arrow)
+                    table = log.read(columns=columns)
+            except (pa.ArrowException, OSError, InputError) as error:
                 raise InputError(f"connection log {file.path!r} cannot be read: {error}") from error
             rows = [ConnectionEvent(*row) for row in zip(*table.to_pydict().values(), strict=True)]
             good = [row for row in rows if _is_event(row)]
@@ -233,6 +222,68 @@ class ShardStore:
                 logger.warning("%s: dropped %d bad connections rows", file.path, bad)
             events += good
         return sorted(events, key=lambda event: event.local_s)
+
+    def gaps(
+        self, coin: str, start_ms: int | None = None, end_ms: int | None = None
+    ) -> tuple[Gap, ...]:
+        """Return the periods in which the coin's rows may be missing, as the recorder listed them.
+
+        Parameters
+        ----------
+        coin : str
+            The coin's name at the venue.
+        start_ms, end_ms : int or None
+            Only gaps that overlap these exchange times (ms), both included.
+
+        Raises
+        ------
+        InputError
+            As `connections`.
+        """
+        return gaps_of(self.connections(coin), start_ms, end_ms)
+
+    def contexts(
+        self,
+        coin: str,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        columns: Sequence[str] = CONTEXT_COLUMNS,
+    ) -> Contexts:
+        """Return the coin's funding, open interest, oracle and mark prices over time.
+
+        Parameters
+        ----------
+        coin : str
+            The coin's name at the venue.
+        start_ms, end_ms : int or None
+            Exchange times (ms), both included; None leaves that end open.
+        columns : sequence of str
+            The figures wanted, names of `Contexts`. Recordings of version 1 have none.
+
+        Raises
+        ------
+        InputError
+            If the data directory or the coin's folder does not exist, or a figure is unknown.
+        """
+        if unknown := set(columns) - set(CONTEXT_COLUMNS):
+            raise InputError(
+                f"contexts have no figure {', '.join(sorted(map(repr, unknown)))}: "
+                f"choose from {', '.join(CONTEXT_COLUMNS)}"
+            )
+        low = 0 if start_ms is None else start_ms - CLOCK_MARGIN_MS
+        high = sys.maxsize if end_ms is None else end_ms + CLOCK_MARGIN_MS
+        files = shard_files(self.folder(coin), "contexts", low, high)
+        found, faults = read_contexts([file.path for file in files], columns, start_ms, end_ms)
+        for fault in faults:
+            logger.warning("shard skipped: %s", fault)
+        return found
+
+    def last_trades(self, coin: str, most: int) -> dict[int, int]:
+        """Return about the ``most`` newest trades, oldest first: exchange times (ms) by trade id.
+
+        A coin without a recording has none.
+        """
+        return last_trades(coin_folder(self.data_dir, coin), most)
 
     def write(self, coin: str, kind: str, table: pa.Table) -> Path:
         """Write one shard atomically, without overwriting another.

@@ -68,9 +68,9 @@ def test_exactly_the_good_prints_are_decoded_and_the_bad_ones_counted(
     (decoded,) = decode(message, bad_rows)
     assert [row[3] for row in decoded.rows] == [str(tid) for tid in good]
     assert bad_rows.count("trades") == bad_rows.total == len(plan) - len(good)
-    assert (
-        decoded.rows == decode({"channel": "trades", "data": [rows[tid] for tid in good]})[0].rows
-    )
+    alone = decode({"channel": "trades", "data": [rows[tid] for tid in good]})[0].rows
+    assert [row[:-1] for row in decoded.rows] == [row[:-1] for row in alone]
+    assert [row[-1] for row in decoded.rows] == good  # each print keeps its place
     if len(good) < len(plan):
         with pytest.raises(VenueError):  # without a counter no row is dropped silently
             decode(message)

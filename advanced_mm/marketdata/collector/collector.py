@@ -11,9 +11,11 @@ from typing import Final
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import InputError, VenueError
 from advanced_mm.instruments import code_of, folder_of, is_coin_name
-from advanced_mm.marketdata.collector.recorder import Recorder
-from advanced_mm.marketdata.feed.connection import Backoff, ConnectionSettings
+from advanced_mm.marketdata.collector.backfill import Backfill
+from advanced_mm.marketdata.collector.recorder import TRADES_KNOWN, Recorder
 from advanced_mm.marketdata.feed.feed import HyperliquidFeed
+from advanced_mm.marketdata.feed.policy import Backoff, ConnectionSettings
+from advanced_mm.marketdata.feed.steady_clock import SteadyClock
 from advanced_mm.marketdata.feed.venue_meta import coins_among, fetch_size_decimals, is_spot
 from advanced_mm.marketdata.feed.watchdog import Watchdog, WatchdogSettings
 from advanced_mm.marketdata.records import Recording
@@ -74,6 +76,7 @@ class Collector:
         self._names = tuple(map(_checked, coins))
         self._known: dict[str, int | None] | None = None
         self._bad_rows = BadRows()
+        self._clock = SteadyClock()
         self._size_decimals: dict[str, int] = {}
         self._open(self._names)
         self._check_seconds = flush_seconds / _CHECKS_PER_FLUSH
@@ -95,8 +98,11 @@ class Collector:
             return
         for coin in self._recorder.coins:
             self._store.prepare(coin)
+        await self._resume()
+        backfill = Backfill(self._url, self._recorder, self._clock, self._bad_rows)
         jobs = [
             asyncio.create_task(self._feed.run()),
+            asyncio.create_task(backfill.run()),
             asyncio.create_task(self._flush_regularly()),
             asyncio.create_task(self._learn_decimals()),
             asyncio.create_task(self._log_bad_rows()),
@@ -120,7 +126,12 @@ class Collector:
             bad_rows=self._bad_rows,
         )
         self._feed = HyperliquidFeed(
-            self._url, self._recorder.coins, self._recorder, self._settings
+            self._url,
+            self._recorder.coins,
+            self._recorder,
+            self._settings,
+            self._clock,
+            self._bad_rows,
         )
 
     async def _find_coins(self) -> None:
@@ -147,10 +158,28 @@ class Collector:
             self._open(coins)
             logger.info("%s: listed by the venue as %s", ", ".join(self._names), ", ".join(coins))
 
+    async def _resume(self) -> None:
+        """Tell the recorder where its coins' recordings ended, before anything is heard."""
+        ends = await asyncio.gather(
+            *(asyncio.to_thread(self._end_of, coin) for coin in self._recorder.coins)
+        )
+        for coin, (newest_ms, trades) in zip(self._recorder.coins, ends, strict=True):
+            if newest_ms is not None:
+                self._recorder.resume(coin, newest_ms, trades)
+
+    def _end_of(self, coin: str) -> tuple[int | None, dict[int, int]]:
+        """Return the newest exchange time (ms) of a coin's recording and its last trades."""
+        try:
+            newest_ms = self._store.newest_ms(coin)
+            return newest_ms, self._store.last_trades(coin, TRADES_KNOWN)
+        except InputError as error:
+            logger.warning("%s: trades told again will be recorded twice: %s", coin, error)
+            return None, {}
+
     async def _flush_regularly(self) -> None:
         while True:
             await asyncio.sleep(self._check_seconds)
-            if self._recorder.flush_due(time.time() + self._check_seconds):
+            if self._recorder.flush_due(self._clock() + self._check_seconds):
                 self._flush()
 
     async def _log_bad_rows(self) -> None:

@@ -1,12 +1,15 @@
 """Recording of decoded websocket messages as shards. No network, no clock: times are passed in."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
 
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import InputError, VenueError
+from advanced_mm.marketdata.collector.doubts import Doubts, Retold, covered
+from advanced_mm.marketdata.connection_log import FILLED, GAP, Gap
 from advanced_mm.marketdata.feed.watchdog import Remedy, SilentChannel, Watchdog
 from advanced_mm.marketdata.feed.wire import DecodedRows, decode
 from advanced_mm.marketdata.records import Recording
@@ -14,19 +17,37 @@ from advanced_mm.marketdata.schemas import SCHEMAS, shard_metadata
 from advanced_mm.marketdata.silence_log import SILENT, SPEAKS, silence_detail
 from advanced_mm.marketdata.store import ShardStore
 
-__all__ = ["GAP_SECONDS", "Recorder"]
+__all__ = ["GAP_SECONDS", "TRADES_KNOWN", "Recorder", "TradesGap"]
 
 GAP_SECONDS: Final = 3.0
 """A longer period without messages is logged as a gap in the coin's connection log."""
 
+TRADES_KNOWN: Final = 3000
+"""Newest trades of a coin that are recognised when the venue tells them again."""
+
 _CHANNELS: Final = {"orderbooks": "l2Book", "prices": "bbo", "trades": "trades"}
+_TID, _TIME = 3, 4  # in a decoded row of trades
+_NO_EXTRAS: Final = (None, None, None)
+
+
+@dataclass(frozen=True)
+class TradesGap:
+    """Trades of a coin between two exchange times (ms, both included) that the venue may have."""
+
+    coin: str
+    start_ms: int
+    end_ms: int
 
 
 class Recorder:
     """Collects rows and writes them as shards.
 
-    Every message is kept as received, including replayed trades (marked ``snapshot``); readers drop
-    the duplicates. Rows stay in memory until a `flush` has written them.
+    Every message is kept as received, except trades that were recorded before: the venue tells
+    recent ones again on each subscription. What it tells then for the first time is marked
+    ``snapshot``. Rows stay in memory until a `flush` has written them.
+
+    Whenever data may have been lost, the connection log gets a ``gap`` row with the exchange times
+    between which rows may be missing.
 
     Parameters
     ----------
@@ -73,8 +94,11 @@ class Recorder:
         self._oldest_s: float | None = None
         self._sequence = 0
         self._replay_expected: set[str] = set()
+        self._retold: dict[str, Retold] = {}
         self._last_received_s: dict[str, float] = {}
-        self._last_exchange_ms: dict[str, int] = {}
+        self._doubts = Doubts(self.coins)
+        self._known: dict[str, dict[int, int]] = {coin: {} for coin in self.coins}
+        self._to_fill: list[TradesGap] = []
         self.bad_rows = BadRows() if bad_rows is None else bad_rows
 
     def handle(self, message: Mapping[str, Any], received_s: float) -> None:
@@ -92,16 +116,48 @@ class Recorder:
         VenueError
             If the message as a whole is malformed; nothing of it is kept.
         """
-        self._sequence += 1
         try:
             rows = decode(message, self.bad_rows)
         except VenueError as error:
             self.bad_rows.add(f"{message.get('channel')} message", str(error))
             raise
+        self.take(rows, received_s)
+
+    def take(self, rows: Sequence[DecodedRows], received_s: float) -> None:
+        """Record the rows of one message; rows of coins that are not recorded are ignored.
+
+        Parameters
+        ----------
+        rows : sequence of DecodedRows
+            The message, decoded.
+        received_s : float
+            Local receive time, seconds since the epoch.
+        """
+        self._sequence += 1
         for decoded in rows:
-            if decoded.coin in self.coins:
-                self._note_gap(decoded.coin, received_s)
-                self._take(decoded, received_s)
+            if decoded.coin in self._known:
+                if decoded.kind == "contexts":
+                    newest_ms = self._doubts.newest_ms.get(decoded.coin)
+                    taken = [(received_s, *row, newest_ms) for row in decoded.rows]
+                    self._add(decoded.coin, "contexts", taken, received_s)
+                else:
+                    self._take(decoded, received_s)
+
+    def resume(self, coin: str, newest_ms: int, trades: Mapping[int, int]) -> None:
+        """Continue an earlier recording of a coin, before the first connection.
+
+        Parameters
+        ----------
+        coin : str
+            The coin.
+        newest_ms : int
+            Exchange time (ms) of its newest row: what came later was missed.
+        trades : mapping of int to int
+            Exchange times (ms) of its newest trades by trade id, oldest first.
+        """
+        self._known[coin].update(trades)
+        self._doubts.newest_ms[coin] = newest_ms
+        self._doubts.begin("the collector was not running", [coin])
 
     def learn(self, recording: Recording) -> None:
         """Learn the usual rates of a coin's channels from an earlier recording."""
@@ -110,25 +166,83 @@ class Recorder:
     def connected(self, received_s: float) -> None:
         """Note a new connection; each coin's next ``trades`` message is the venue's replay."""
         self._replay_expected = set(self.coins)
+        self._retold.clear()
         self._last_received_s = dict.fromkeys(self.coins, received_s)
         self._watchdog.connected(received_s)
+        self._doubts.connected()
         for coin in self.coins:
             self._log(coin, received_s, "connect", "")
+
+    def subscribed(self, coin: str, received_s: float) -> None:
+        """Note that all subscriptions of a coin are in force."""
+        self._log(coin, received_s, "subscribed", "")
+
+    def refused(self, coin: str, received_s: float, complaint: str) -> None:
+        """Note that the venue refuses a coin, with its complaint."""
+        self._log(coin, received_s, "refused", complaint)
 
     def disconnected(self, received_s: float, reason: str) -> None:
         """Note the end of the connection and its reason."""
         self._last_received_s = {}
         self._watchdog.disconnected()
+        self._doubts.begin(reason)
         for coin in self.coins:
             self._log(coin, received_s, "disconnect", reason)
+
+    def trades_to_fill(self) -> list[TradesGap]:
+        """Return the gaps in trades found since the last call, without what was told again."""
+        found, self._to_fill = self._to_fill, []
+        return found
+
+    def fill(self, gap: TradesGap, rows: Sequence[DecodedRows], received_s: float) -> int:
+        """Record the venue's recent trades, asked for after a gap, as far as they lie in it.
+
+        Parameters
+        ----------
+        gap : TradesGap
+            The gap.
+        rows : sequence of DecodedRows
+            The recent trades without a break, in any order.
+        received_s : float
+            Local receive time, seconds since the epoch.
+
+        Returns
+        -------
+        int
+            Number of trades that were new.
+        """
+        told = sorted(
+            (
+                row
+                for one in rows
+                if one.coin == gap.coin and one.kind == "trades"
+                for row in one.rows
+            ),
+            key=lambda row: (row[_TIME], int(row[_TID])),
+        )
+        if not told:
+            return 0
+        known = self._known[gap.coin]
+        before = any(known.get(int(row[_TID]), gap.end_ms) < gap.start_ms for row in told)
+        new = [
+            row
+            for row in told
+            if gap.start_ms <= row[_TIME] <= gap.end_ms and int(row[_TID]) not in known
+        ]
+        self._add_trades(gap.coin, new, received_s, backfilled=True)
+        self._log_filled(gap, Retold(told[0][_TIME], before), received_s, len(new))
+        return len(new)
 
     def look(self, now_s: float) -> list[SilentChannel]:
         """Return the silent channels that need attention; add new ones to the connection log."""
         found = self._watchdog.look(now_s)
         for silent in found:
             coin, channel = silent.coin, silent.channel
-            if silent.remedy is Remedy.SUBSCRIBE and channel == "trades":
-                self._replay_expected.add(coin)
+            if silent.remedy is Remedy.SUBSCRIBE:
+                self._doubts.resubscribed(coin, channel)
+                if channel == "trades":
+                    self._replay_expected.add(coin)
+                    self._retold.pop(coin, None)
             if silent.begins:
                 detail = silence_detail(channel, silent.seconds)
                 self._log(coin, now_s, SILENT, detail, silent.newest_ms)
@@ -165,31 +279,96 @@ class Recorder:
         self._oldest_s = None
 
     def _take(self, decoded: DecodedRows, received_s: float) -> None:
-        coin, kind = decoded.coin, decoded.kind
-        before: tuple[Any, ...] = (received_s,)
-        after: tuple[Any, ...] = ()
-        if kind == "orderbooks":
-            before = (received_s, self._sequence)
-        elif kind == "trades":
-            after = (coin in self._replay_expected,)
-            self._replay_expected.discard(coin)
-        self._add(coin, kind, [(*before, *row, *after) for row in decoded.rows], received_s)
+        coin, kind, time_ms = decoded.coin, decoded.kind, decoded.time_ms
+        assert time_ms is not None  # only contexts have none
+        channel = _CHANNELS[kind]
+        if kind == "trades":
+            self._take_trades(coin, decoded.rows, received_s)
+        else:
+            before = (received_s, self._sequence) if kind == "orderbooks" else (received_s,)
+            self._add(coin, kind, [(*before, *row) for row in decoded.rows], received_s)
+        self._note_pause(coin, time_ms, received_s)
         self._last_received_s[coin] = received_s
-        self._watch(coin, _CHANNELS[kind], decoded.time_ms, received_s)
-        self._last_exchange_ms[coin] = decoded.time_ms
+        gap = self._doubts.heard(coin, channel, time_ms)
+        if gap is not None:
+            self._log_gap(coin, gap, received_s)
+        self._watch(coin, channel, time_ms, received_s)
         if decoded.mid is not None:
             self._mids[coin] = decoded.mid
 
+    def _take_trades(self, coin: str, rows: list[tuple[Any, ...]], received_s: float) -> None:
+        known = self._known[coin]
+        new = [row for row in rows if int(row[_TID]) not in known]
+        is_replay = coin in self._replay_expected
+        if is_replay:
+            self._replay_expected.discard(coin)
+            self._retold[coin] = Retold(min(row[_TIME] for row in rows), len(new) < len(rows))
+        self._add_trades(coin, new, received_s, snapshot=is_replay)
+
+    def _add_trades(
+        self,
+        coin: str,
+        rows: list[tuple[Any, ...]],
+        received_s: float,
+        *,
+        snapshot: bool = False,
+        backfilled: bool = False,
+    ) -> None:
+        """Add trades that are not known yet; one that comes twice among them is added once."""
+        if not rows:
+            return
+        known = self._known[coin]
+        fresh = []
+        for row in rows:
+            tid = int(row[_TID])
+            if tid not in known:
+                known[tid] = row[_TIME]
+                *figures, position = row
+                fresh.append((received_s, *figures, snapshot, position, backfilled))
+        while len(known) > TRADES_KNOWN:
+            del known[next(iter(known))]
+        self._add(coin, "trades", fresh, received_s)
+
     def _watch(self, coin: str, channel: str, time_ms: int, received_s: float) -> None:
         ended = self._watchdog.heard(coin, channel, time_ms, received_s)
-        if ended is not None:
-            detail = silence_detail(channel, ended.seconds)
-            self._log(coin, received_s, SPEAKS, detail, time_ms)
+        if ended is None:
+            return
+        detail = silence_detail(channel, ended.seconds)
+        self._log(coin, received_s, SPEAKS, detail, time_ms)
+        if ended.newest_ms is not None and ended.newest_ms <= time_ms:
+            self._log_gap(coin, Gap(channel, ended.newest_ms, time_ms, detail), received_s)
 
-    def _note_gap(self, coin: str, received_s: float) -> None:
-        silent_s = received_s - self._last_received_s.get(coin, received_s)
-        if silent_s > GAP_SECONDS:
-            self._log(coin, received_s, "gap", f"no data for {silent_s:.1f} s")
+    def _note_pause(self, coin: str, time_ms: int, received_s: float) -> None:
+        """Log a gap if nothing came for the coin although the connection was open."""
+        paused_s = received_s - self._last_received_s.get(coin, received_s)
+        if paused_s > GAP_SECONDS:
+            newest_ms = min(self._doubts.newest_ms.get(coin, time_ms), time_ms)
+            gap = Gap("", newest_ms, time_ms, f"no data for {paused_s:.1f} s")
+            self._log_gap(coin, gap, received_s)
+
+    def _log_gap(self, coin: str, gap: Gap, received_s: float) -> None:
+        """Log a gap, "" for all channels, and what the venue has told again of its trades."""
+        extras = (gap.channel or None, gap.start_ms, gap.end_ms)
+        self._log(coin, received_s, GAP, gap.reason, gap.start_ms, extras)
+        if gap.channel in ("", "trades"):
+            missing = TradesGap(coin, gap.start_ms, gap.end_ms)
+            told = self._log_filled(missing, self._retold.get(coin), received_s, None)
+            if told != (gap.start_ms, gap.end_ms):
+                self._to_fill.append(missing)
+
+    def _log_filled(
+        self, gap: TradesGap, retold: Retold | None, received_s: float, added: int | None
+    ) -> tuple[int, int] | None:
+        """Log the part of a gap in trades that was told again, if any, and return it."""
+        part = covered(gap.start_ms, gap.end_ms, retold)
+        if part is not None:
+            detail = (
+                "trades told again on subscribing"
+                if added is None
+                else f"recentTrades: {added} trades backfilled"
+            )
+            self._log(gap.coin, received_s, FILLED, detail, part[0], ("trades", *part))
+        return part
 
     def _log(
         self,
@@ -198,12 +377,15 @@ class Recorder:
         event: str,
         detail: str,
         exchange_ms: int | None = None,
+        extras: tuple[str | None, int | None, int | None] = _NO_EXTRAS,
     ) -> None:
-        newest_ms = self._last_exchange_ms.get(coin)
-        row = (received_s, event, detail, newest_ms if exchange_ms is None else exchange_ms)
+        newest_ms = self._doubts.newest_ms.get(coin) if exchange_ms is None else exchange_ms
+        row = (received_s, event, detail, newest_ms, *extras)
         self._add(coin, "connections", [row], received_s)
 
     def _add(self, coin: str, kind: str, rows: list[tuple[Any, ...]], received_s: float) -> None:
+        if not rows:
+            return
         self._rows.setdefault((coin, kind), []).extend(rows)
         if self._oldest_s is None:
             self._oldest_s = received_s

@@ -1,34 +1,25 @@
-"""Reconnect policy, independent of venue and network library.
+"""Keeping one connection open, independent of venue and network library.
 
-A connection is reopened whenever it ends, with exponential backoff, jitter and a cap; the delay
-starts over once data arrive. A socket can be open and silent, so the timeout watches for data, not
-for a live socket: pings keep the connection open and detect a dead peer, but do not count as data.
+All decisions are those of `policy.ConnectionPolicy`; this module carries them out.
 """
 
 import asyncio
-import enum
 import logging
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, fields
-from typing import Final, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
-from advanced_mm.errors import InputError
+from advanced_mm.marketdata.feed.policy import (
+    Backoff,
+    ConnectionPolicy,
+    ConnectionSettings,
+    Heard,
+)
 
 __all__ = ["Backoff", "ConnectionSettings", "Heard", "Listener", "StayConnected", "Transport"]
 
 logger = logging.getLogger(__name__)
-
-LONGEST_PING_SECONDS: Final = 50.0
-"""The venue closes a connection that has been idle for 60 s."""
-
-
-class Heard(enum.Enum):
-    """Kind of a received message."""
-
-    DATA = enum.auto()
-    PONG = enum.auto()
-    OTHER = enum.auto()
 
 
 class Transport(Protocol):
@@ -37,7 +28,7 @@ class Transport(Protocol):
     async def send(self, text: str) -> None:
         """Send one message."""
 
-    async def receive(self) -> str:
+    async def receive(self) -> bytes | str:
         """Wait for one message; cancelling the wait loses none."""
 
     async def close(self) -> None:
@@ -50,7 +41,7 @@ class Listener(Protocol):
     def opened(self) -> Sequence[str]:
         """Note a new connection and return the messages to send first, the subscriptions."""
 
-    def received(self, text: str) -> Heard:
+    def received(self, text: bytes | str) -> Heard:
         """Process one message and return its kind."""
 
     def look(self) -> Sequence[str]:
@@ -58,73 +49,6 @@ class Listener(Protocol):
 
     def closed(self, reason: str) -> None:
         """Note the end of an open connection."""
-
-
-@dataclass(frozen=True)
-class ConnectionSettings:
-    """Times of the reconnect policy, all in seconds and positive.
-
-    Attributes
-    ----------
-    first_delay_seconds, longest_delay_seconds : float
-        Backoff before the first retry and its cap, before jitter. The venue allows 30 new
-        connections a minute.
-    open_timeout_seconds : float
-        Time allowed for opening a connection.
-    silence_seconds : float
-        A connection without data for this long is dropped.
-    ping_seconds, pong_seconds : float
-        Interval between pings, at most 50, and the time allowed for an answer.
-    look_seconds : float
-        Interval between calls of the listener's ``look``.
-    """
-
-    first_delay_seconds: float = 2.0
-    longest_delay_seconds: float = 30.0
-    open_timeout_seconds: float = 10.0
-    silence_seconds: float = 15.0
-    ping_seconds: float = 30.0
-    pong_seconds: float = 10.0
-    look_seconds: float = 1.0
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not 0.0 < value < float("inf"):
-                raise InputError(f"{field.name} is {value!r}, must be a positive number of seconds")
-        if self.ping_seconds > LONGEST_PING_SECONDS:
-            raise InputError(
-                f"ping_seconds is {self.ping_seconds!r}, must be at most {LONGEST_PING_SECONDS:g}: "
-                "the venue closes idle connections"
-            )
-
-
-class Backoff:
-    """Delays that double up to a cap, each lengthened at random by up to half.
-
-    Parameters
-    ----------
-    first_seconds, longest_seconds : float
-        First delay and cap, before jitter.
-    rng : random.Random
-        Source of the jitter, which keeps many clients from reconnecting at once.
-    """
-
-    def __init__(self, first_seconds: float, longest_seconds: float, rng: random.Random) -> None:
-        self._first = first_seconds
-        self._longest = longest_seconds
-        self._rng = rng
-        self._next = first_seconds
-
-    def next_delay(self) -> float:
-        """Return the delay (seconds) before the next attempt."""
-        delay = min(self._next, self._longest)
-        self._next = 2.0 * delay
-        return delay * self._rng.uniform(1.0, 1.5)
-
-    def reset(self) -> None:
-        """Start over after a success."""
-        self._next = self._first
 
 
 class StayConnected:
@@ -155,10 +79,9 @@ class StayConnected:
         self._open = open_transport
         self._listener = listener
         self._ping = ping
-        self._settings = settings
-        self._backoff = Backoff(
-            settings.first_delay_seconds, settings.longest_delay_seconds, rng or random.Random()
-        )
+        self._open_timeout = settings.open_timeout_seconds
+        self._policy = ConnectionPolicy(settings, rng or random.Random())
+        self._unsent: deque[str] = deque()
 
     async def run(self) -> NoReturn:
         """Connect and reconnect until cancelled.
@@ -168,16 +91,18 @@ class StayConnected:
         Exception
             Any exception of the listener, unchanged.
         """
+        now = asyncio.get_running_loop().time
         while True:
+            self._policy.attempted(now())
             try:
-                async with asyncio.timeout(self._settings.open_timeout_seconds):
+                async with asyncio.timeout(self._open_timeout):
                     transport = await self._open()
             except OSError as error:  # includes TimeoutError
                 reason = str(error) or "no answer in time"
                 logger.warning("cannot connect: %s", reason)
             else:
                 await self._serve(transport)
-            delay = self._backoff.next_delay()
+            delay = self._policy.wait(now())
             logger.info("reconnecting in %.1f s", delay)
             await asyncio.sleep(delay)
 
@@ -185,8 +110,8 @@ class StayConnected:
         """Use one connection until it ends."""
         reason = "stopped"
         try:
-            for text in self._listener.opened():
-                await transport.send(text)
+            self._policy.opened(asyncio.get_running_loop().time())
+            self._unsent = deque(self._listener.opened())
             await self._listen(transport)
         except OSError as error:
             reason = str(error) or type(error).__name__
@@ -196,33 +121,33 @@ class StayConnected:
             await transport.close()
 
     async def _listen(self, transport: Transport) -> NoReturn:
-        """Receive, ping and watch for silence; the connection's end is always an OSError."""
-        times, now = self._settings, asyncio.get_running_loop().time
-        silent_at = now() + times.silence_seconds
-        ping_at, look_at = now() + times.ping_seconds, now() + times.look_seconds
-        pong_at = float("inf")
+        """Receive, send what is due and watch; the connection's end is always an OSError."""
+        policy, received, now = (
+            self._policy,
+            self._listener.received,
+            asyncio.get_running_loop().time,
+        )
         while True:
-            text: str | None = None
+            await self._send(transport)
+            wake_at = policy.wake_at(bool(self._unsent))
             try:
-                async with asyncio.timeout_at(min(silent_at, ping_at, pong_at, look_at)):
-                    text = await transport.receive()
+                async with asyncio.timeout_at(wake_at):
+                    while now() < wake_at:
+                        heard = received(await transport.receive())
+                        policy.heard(heard, now())
             except TimeoutError:
-                pass  # one of the deadlines below
-            heard = Heard.OTHER if text is None else self._listener.received(text)
-            if heard is Heard.DATA:
-                silent_at = now() + times.silence_seconds
-                self._backoff.reset()
-            elif heard is Heard.PONG:
-                pong_at = float("inf")
-            if now() >= silent_at:
-                raise TimeoutError(f"no data for {times.silence_seconds:g} s")
-            if now() >= pong_at:
-                raise TimeoutError(f"no answer to a ping for {times.pong_seconds:g} s")
-            if now() >= look_at:
-                for wanted in self._listener.look():
-                    await transport.send(wanted)
-                look_at = now() + times.look_seconds
-            if now() >= ping_at:
-                await transport.send(self._ping)
-                ping_at = now() + times.ping_seconds
-                pong_at = min(pong_at, now() + times.pong_seconds)
+                pass  # one of the decisions is due
+            fault = policy.fault(now())
+            if fault is not None:
+                raise TimeoutError(fault)
+
+    async def _send(self, transport: Transport) -> None:
+        """Send what is due now and may be sent."""
+        policy, now = self._policy, asyncio.get_running_loop().time
+        if policy.look_due(now()):
+            self._unsent += self._listener.look()
+        if policy.ping_due(now()):
+            policy.may_send(now())  # counts it; without it the venue would close the connection
+            await transport.send(self._ping)
+        while self._unsent and policy.may_send(now()):
+            await transport.send(self._unsent.popleft())

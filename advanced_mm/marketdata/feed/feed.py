@@ -2,18 +2,28 @@
 
 import json
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
 
+from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import InputError, VenueError
-from advanced_mm.marketdata.feed.connection import ConnectionSettings, Heard, StayConnected
+from advanced_mm.marketdata.feed.connection import StayConnected
+from advanced_mm.marketdata.feed.policy import ConnectionSettings, Heard
+from advanced_mm.marketdata.feed.steady_clock import SteadyClock
 from advanced_mm.marketdata.feed.watchdog import Remedy, SilentChannel
 from advanced_mm.marketdata.feed.web_socket import WebSocket
-from advanced_mm.marketdata.feed.wire import DATA_CHANNELS
+from advanced_mm.marketdata.feed.wire import (
+    Acknowledged,
+    Complaint,
+    Data,
+    DecodedRows,
+    Pong,
+    Unsound,
+    read_frame,
+)
 
 __all__ = ["MAINNET_URL", "TESTNET_URL", "FeedListener", "HyperliquidFeed"]
 
@@ -24,12 +34,16 @@ TESTNET_URL: Final = "wss://api.hyperliquid-testnet.xyz/ws"
 
 _PING: Final = json.dumps({"method": "ping"})
 _SUBSCRIPTIONS: Final[tuple[dict[str, Any], ...]] = (
-    {"type": "bbo"},
+    {"type": "activeAssetCtx"},
     {"type": "trades"},
     {"type": "l2Book"},
     {"type": "l2Book", "fast": True},
+    {"type": "bbo"},
 )
-"""Subscriptions for each coin."""
+"""Subscriptions for each coin. The touch comes last: once it has come, all are in force."""
+MOST_SUBSCRIPTIONS: Final = 1000
+"""The venue's limit for an address, over all of its connections."""
+MOST_COINS: Final = MOST_SUBSCRIPTIONS // len(_SUBSCRIPTIONS)
 _PASSING_ERRORS: Final = (
     "already subscribed",
     "already unsubscribed",
@@ -48,15 +62,24 @@ class FeedListener(Protocol):
     def disconnected(self, received_s: float, reason: str) -> None:
         """Note the end of the connection."""
 
-    def handle(self, message: Mapping[str, Any], received_s: float) -> None:
-        """Process a data message; raise VenueError if it is malformed."""
+    def take(self, rows: Sequence[DecodedRows], received_s: float) -> None:
+        """Take the rows of a data message."""
+
+    def subscribed(self, coin: str, received_s: float) -> None:
+        """Note that all subscriptions of a coin are in force."""
+
+    def refused(self, coin: str, received_s: float, complaint: str) -> None:
+        """Note that the venue refuses a coin: it is unknown or no longer traded."""
 
     def look(self, now_s: float) -> Sequence[SilentChannel]:
         """Return the channels that need attention now."""
 
 
 class HyperliquidFeed:
-    """Subscribes to bbo, trades and both l2Book cadences of some coins and stays subscribed.
+    """Subscribes to all channels of some coins, on one connection, and stays subscribed.
+
+    A coin that the venue refuses is left out; the others go on. Each new connection asks for it
+    again.
 
     Parameters
     ----------
@@ -68,13 +91,16 @@ class HyperliquidFeed:
         Gets the data.
     settings : ConnectionSettings
         Times of the reconnect policy.
-    clock : callable
-        Local time, seconds since the epoch.
+    clock : callable or None
+        Local time, seconds since the epoch, that never goes back; by default a `SteadyClock`.
+    bad_rows : BadRows or None
+        Counts what is unsound in the messages.
 
     Raises
     ------
     InputError
-        If the address is not a websocket address.
+        If the address is not a websocket address, or the coins need more subscriptions than the
+        venue allows.
     """
 
     def __init__(
@@ -83,17 +109,27 @@ class HyperliquidFeed:
         coins: Iterable[str],
         listener: FeedListener,
         settings: ConnectionSettings | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
+        bad_rows: BadRows | None = None,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("ws", "wss") or not parts.hostname:
             raise InputError(f"address {url!r} is not a websocket address: use ws://… or wss://…")
         self.url = url
         self._coins = tuple(dict.fromkeys(coins))
+        if len(self._coins) > MOST_COINS:
+            raise InputError(
+                f"{len(self._coins)} coins need {len(_SUBSCRIPTIONS) * len(self._coins)} "
+                f"subscriptions, the venue allows an address {MOST_SUBSCRIPTIONS}: record at most "
+                f"{MOST_COINS} coins, and the others from another address"
+            )
         self._listener = listener
         self._settings = settings or ConnectionSettings()
-        self._clock = clock
-        self._coins_heard: set[str] = set()
+        self._clock = clock or SteadyClock()
+        self._bad_rows = BadRows() if bad_rows is None else bad_rows
+        self._refused: set[str] = set()
+        self._unacknowledged: dict[str, int] = {}
+        self._ever_heard = False
         self._channels_logged: set[str] = set()
 
     async def run(self) -> None:
@@ -102,7 +138,7 @@ class HyperliquidFeed:
         Raises
         ------
         VenueError
-            If the venue refuses a subscription, for example to an unknown coin.
+            If the venue refuses every coin and has never sent data.
         """
         async with aiohttp.ClientSession() as session:
 
@@ -116,6 +152,8 @@ class HyperliquidFeed:
         """Notify the listener and return the subscriptions."""
         self._listener.connected(self._clock())
         logger.info("connected to %s", self.url)
+        self._refused.clear()
+        self._unacknowledged = dict.fromkeys(self._coins, len(_SUBSCRIPTIONS))
         return [
             _request("subscribe", subscription, coin)
             for coin in self._coins
@@ -132,6 +170,8 @@ class HyperliquidFeed:
         """
         texts: list[str] = []
         for silent in self._listener.look(self._clock()):
+            if silent.coin in self._refused:
+                continue
             if silent.remedy is Remedy.RECONNECT:
                 raise ConnectionError(f"{silent}, resubscribing did not help")
             if silent.remedy is Remedy.SUBSCRIBE:
@@ -147,57 +187,60 @@ class HyperliquidFeed:
         """Notify the listener."""
         self._listener.disconnected(self._clock(), reason)
 
-    def received(self, text: str) -> Heard:
-        """Pass data on to the listener; log and drop unreadable and unknown messages.
+    def received(self, text: bytes | str) -> Heard:
+        """Pass data on to the listener; log what is of no use.
 
         Raises
         ------
         VenueError
-            If the message refuses a subscription.
+            If the venue now refuses every coin and has never sent data.
         """
         received_s = self._clock()
-        try:
-            message = json.loads(text)
-        except ValueError:
-            message = None
-        if not isinstance(message, dict):
-            self._log_bad("(unreadable)", f"the venue sent an unreadable message: {text[:80]!r}")
-            return Heard.OTHER
-        channel = message.get("channel")
-        if channel == "pong":
+        frame = read_frame(text, self._bad_rows)
+        if isinstance(frame, Data):
+            self._listener.take(frame.rows, received_s)
+            if all(rows.kind == "contexts" for rows in frame.rows):
+                return Heard.OTHER  # they keep coming when the market's channels have stopped
+            self._ever_heard = True
+            return Heard.DATA
+        if isinstance(frame, Pong):
             return Heard.PONG
-        if channel == "error":
-            self._refused(str(message.get("data")))
-        elif channel in DATA_CHANNELS:
-            return self._pass_on(message, channel, received_s)
-        elif channel != "subscriptionResponse":
-            self._log_bad(str(channel), f"the venue sent a message on unknown channel {channel!r}")
+        if isinstance(frame, Acknowledged):
+            self._acknowledged(frame, received_s)
+        elif isinstance(frame, Complaint):
+            self._complained(frame.text, received_s)
+        elif isinstance(frame, Unsound):
+            self._log_bad(frame.channel, frame.reason)
         return Heard.OTHER
 
-    def _pass_on(self, message: Mapping[str, Any], channel: str, received_s: float) -> Heard:
-        try:
-            self._listener.handle(message, received_s)
-        except VenueError as error:
-            self._log_bad(channel, str(error))
-            return Heard.OTHER
-        data = message["data"]
-        for item in data if isinstance(data, list) else [data]:
-            coin = item.get("coin") if isinstance(item, dict) else None
-            if isinstance(coin, str):  # one of several prints may be anything
-                self._coins_heard.add(coin)
-        return Heard.DATA
+    def _acknowledged(self, frame: Acknowledged, received_s: float) -> None:
+        waits_for = self._unacknowledged.get(frame.coin, 0)
+        if frame.begun and waits_for:
+            self._unacknowledged[frame.coin] = waits_for - 1
+            if waits_for == 1:
+                self._listener.subscribed(frame.coin, received_s)
 
-    def _refused(self, complaint: str) -> None:
-        """Raise if the error concerns a subscription, unless its coin has already sent data."""
-        named = [coin for coin in self._coins if f'"{coin}"' in complaint]
-        suspects = set(named or self._coins) - self._coins_heard
-        if not suspects or complaint.lower().startswith(_PASSING_ERRORS):
+    def _complained(self, complaint: str, received_s: float) -> None:
+        """Leave out the coin whose subscription the venue refuses, or just log the complaint."""
+        named = {coin for coin in self._coins if f'"{coin}"' in complaint}
+        if complaint.lower().startswith(_PASSING_ERRORS) or not named:
             logger.warning("the venue reported an error: %s", complaint)
             return
-        raise VenueError(
-            f"the venue at {self.url} refuses the subscription to "
-            f"{', '.join(sorted(suspects))} ({complaint}): check the coin's name"
-        )
+        for coin in sorted(named - self._refused):
+            logger.warning(
+                "%s: the venue at %s refuses the subscription (%s): it is unknown or no longer "
+                "traded; the other coins go on",
+                coin,
+                self.url,
+                complaint,
+            )
+            self._listener.refused(coin, received_s, complaint)
+        self._refused |= named
+        if self._refused >= set(self._coins) and not self._ever_heard:
+            raise VenueError(
+                f"the venue at {self.url} refuses the subscription to "
+                f"{', '.join(sorted(self._refused))} ({complaint}): check the coin's name"
+            )
 
     def _log_bad(self, channel: str, sentence: str) -> None:
         """Log a bad message: as a warning the first time for a channel, then for debugging."""

@@ -1,4 +1,4 @@
-"""Coin metadata from the venue's REST interface."""
+"""Coin metadata and recent trades from the venue's REST interface."""
 
 import contextlib
 import logging
@@ -12,7 +12,13 @@ from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import VenueError
 from advanced_mm.instruments import code_of, nearest, resolve_coin
 
-__all__ = ["coins_among", "fetch_size_decimals", "info_address", "is_spot"]
+__all__ = [
+    "coins_among",
+    "fetch_recent_trades",
+    "fetch_size_decimals",
+    "info_address",
+    "is_spot",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +83,24 @@ async def fetch_size_decimals(
                     if dex.upper() not in theirs:
                         known |= await _decimals(session, address, dex, bad_rows)
     return known
+
+
+async def fetch_recent_trades(websocket_url: str, coin: str) -> list[Any]:
+    """Fetch a coin's recent trades, as messages of channel ``trades`` carry them.
+
+    The request weighs 20, and a little more for its rows.
+
+    Raises
+    ------
+    VenueError
+        If the venue does not answer, or its answer is no list.
+    """
+    address = info_address(websocket_url)
+    async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
+        reply = await _ask(session, address, {"type": "recentTrades", "coin": coin})
+    if not isinstance(reply, list):
+        raise VenueError(f"{address} sent a malformed recentTrades reply: {str(reply)[:80]!r}")
+    return reply
 
 
 def coins_among(names: Iterable[str], known: Mapping[str, int | None], url: str) -> tuple[str, ...]:

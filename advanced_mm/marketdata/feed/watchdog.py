@@ -17,15 +17,14 @@ from typing import Final
 import numpy as np
 
 from advanced_mm.errors import InputError
-from advanced_mm.marketdata.feed.connection import Backoff
+from advanced_mm.marketdata.connection_log import CHANNELS
+from advanced_mm.marketdata.feed.policy import Backoff
 from advanced_mm.marketdata.records import Recording
 from advanced_mm.marketdata.silence import heard_gaps, silence_limit
 
 __all__ = ["CHANNELS", "Remedy", "SilentChannel", "SpokenAgain", "Watchdog", "WatchdogSettings"]
 
 logger = logging.getLogger(__name__)
-
-CHANNELS: Final = ("bbo", "trades", "l2Book")
 
 _GAPS_KEPT: Final = 2000
 _STEP_SECONDS: Final = 3.0  # a longer pause of the whole socket counts as this long
@@ -88,11 +87,16 @@ class SilentChannel:
 
 @dataclass(frozen=True)
 class SpokenAgain:
-    """The end of a silence, and its length in seconds."""
+    """The end of a silence.
+
+    ``seconds`` is its length; ``newest_ms`` the exchange time of the last message before it, None
+    if there was none.
+    """
 
     coin: str
     channel: str
     seconds: float
+    newest_ms: int | None
 
 
 @dataclass
@@ -140,6 +144,7 @@ class Watchdog:
             for coin in coins
             for name in CHANNELS
         }
+        self._left_alone: set[str] = set()  # coins of which a new connection told nothing either
         self._clock = 0.0  # seconds in which messages arrived
         self._heard_s: float | None = None
 
@@ -200,12 +205,13 @@ class Watchdog:
         silent_s, was_silent = now_s - channel.heard_s, channel.silent
         channel.newest_ms, channel.heard_at, channel.heard_s = time_ms, self._clock, now_s
         channel.spoken, channel.silent = True, False
+        self._left_alone.discard(coin)
         if not was_silent:
             return None
         channel.ended_s = now_s
         channel.due_s = min(channel.due_s, now_s + self._settings.first_retry_seconds)
         logger.warning("%s: %s active again after %.0f s of silence", coin, name, silent_s)
-        return SpokenAgain(coin, name, silent_s)
+        return SpokenAgain(coin, name, silent_s, newest_ms)
 
     def look(self, now_s: float) -> list[SilentChannel]:
         """Return the silences that are new or need a remedy now.
@@ -258,14 +264,25 @@ class Watchdog:
         """Return the next remedy: resubscribe and reconnect in turn.
 
         A subscription that has answered works, so it is no reason to drop the connection. Neither
-        are the trades of a coin for which none ever arrived: there may be none.
+        are the trades of a coin for which none ever arrived: there may be none. A coin of which
+        nothing comes on any channel costs the others one connection, not more: it may no longer
+        be traded.
         """
         if now_s < channel.due_s:
             return Remedy.WAIT
         in_vain = channel.remedies % 2 == 1 and not channel.answered
         exists = channel.name != "trades" or channel.newest_ms is not None
         self._treated(channel, now_s)
-        return Remedy.RECONNECT if in_vain and exists else Remedy.SUBSCRIBE
+        if not (in_vain and exists) or channel.coin in self._left_alone:
+            return Remedy.SUBSCRIBE
+        if all(self._channels[channel.coin, name].silent for name in CHANNELS):
+            self._left_alone.add(channel.coin)
+            logger.warning(
+                "%s: silent on all channels; if a new connection does not help, it may no longer "
+                "be traded: it is asked for now and then, and the other coins go on",
+                channel.coin,
+            )
+        return Remedy.RECONNECT
 
     @staticmethod
     def _treated(channel: _Channel, now_s: float) -> None:

@@ -1,6 +1,6 @@
 """A websocket over aiohttp, as the reconnect policy wants it."""
 
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 import aiohttp
 
@@ -12,14 +12,16 @@ _CLOSE_TIMEOUT: Final = aiohttp.ClientWSTimeout(ws_close=2.0)
 class WebSocket:
     """An aiohttp websocket as a `Transport`."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    def __init__(self, socket: "aiohttp.ClientWebSocketResponse[Literal[False]]") -> None:
         self._socket = socket
 
     @classmethod
     async def open(cls, session: aiohttp.ClientSession, url: str) -> Self:
         """Open a connection; raise ConnectionError if that fails."""
         try:
-            return cls(await session.ws_connect(url, timeout=_CLOSE_TIMEOUT))
+            # Bytes: whoever parses them checks their encoding, and a bad one costs one message.
+            opened = await session.ws_connect(url, timeout=_CLOSE_TIMEOUT, decode_text=False)
+            return cls(opened)
         except (aiohttp.ClientError, ValueError) as error:
             raise ConnectionError(f"{url}: {error}") from error
 
@@ -30,13 +32,11 @@ class WebSocket:
         except aiohttp.ClientError as error:
             raise ConnectionError(str(error)) from error
 
-    async def receive(self) -> str:
+    async def receive(self) -> bytes:
         """Wait for one message."""
         message = await self._socket.receive()
-        if message.type is aiohttp.WSMsgType.TEXT:
-            return str(message.data)
-        if message.type is aiohttp.WSMsgType.BINARY:
-            return bytes(message.data).decode(errors="replace")
+        if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+            return bytes(message.data)
         code = self._socket.close_code
         raise ConnectionError(f"the venue closed the connection (code {code})")
 

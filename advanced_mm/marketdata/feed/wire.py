@@ -1,22 +1,40 @@
-"""Decoding of the venue's websocket messages into shard rows.
+"""Decoding of the venue's websocket frames into shard rows.
 
-Numbers arrive as strings. Channels: ``bbo`` {coin, time, bbo: [bid|null, ask|null]}, ``trades``
-[{coin, side "A"|"B", px, sz, hash, time, tid}], ``l2Book`` {coin, time, levels: [bids, asks]}.
+Numbers arrive as text. Channels: ``bbo`` {coin, time, bbo: [bid|null, ask|null]}, ``trades``
+[{coin, side "A"|"B", px, sz, hash, time, tid}], ``l2Book`` {coin, time, levels: [bids, asks]},
+``activeAssetCtx`` {coin, ctx: {funding, openInterest, oraclePx, markPx, midPx, premium, ...}}.
 
-Each print, each book level and each side of the touch is checked on its own. A bad print is
-dropped; a bad level or side keeps its place without a price, which marks it as unknown.
+A frame that fits its type (see `messages`) is taken as it is, which is fast. In any other each
+print, each book level and each side of the touch is checked on its own: a bad print is dropped; a
+bad level or side keeps its place without a price, which marks it as unknown.
 """
 
+import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import VenueError
+from advanced_mm.marketdata.feed import messages
+from advanced_mm.marketdata.feed.messages import LATEST_MS
 from advanced_mm.marketdata.schemas import BOOK_LEVELS
 
-__all__ = ["DATA_CHANNELS", "DecodedRows", "decode"]
+__all__ = [
+    "DATA_CHANNELS",
+    "Acknowledged",
+    "Complaint",
+    "Data",
+    "DecodedRows",
+    "Frame",
+    "Pong",
+    "Unsound",
+    "decode",
+    "read_frame",
+]
 
 FAST_LEVELS: Final = 5
 """Levels per side of the fast l2Book stream, which identify it if the message has no flag."""
@@ -26,8 +44,8 @@ _EMPTY_LEVEL: Final = (math.nan, math.nan)
 _NO_SIDE: Final = (math.nan, 0.0)
 _FAULTS: Final = (KeyError, TypeError, ValueError, OverflowError, AttributeError)
 _BAD_VALUE: Final = "with a bad value: "
-_LATEST_MS: Final = 10**14
-"""Later times (beyond the year 5138) are not in milliseconds."""
+_NONE_LEFT: Final = [math.nan] * (4 * BOOK_LEVELS)
+_SHOWN: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +56,170 @@ class DecodedRows:
     ----------
     coin, kind : str
         Coin and kind of the rows.
-    time_ms : int
-        Exchange time of the newest row.
+    time_ms : int or None
+        Exchange time of the newest row; None for ``contexts``, which carry none.
     rows : list of tuple
         The venue's columns of each row: exchange_timestamp, levels, fast (``orderbooks``); price,
         size, side, exchange_timestamp (``prices``); price, size, side, trade_id,
-        exchange_timestamp, hash (``trades``).
+        exchange_timestamp, hash, position in the message (``trades``); the columns of
+        `schemas` from ``mark_price`` on (``contexts``).
     mid : float or None
         Mid price of a two-sided ``bbo``, quote currency.
     """
 
     coin: str
     kind: str
-    time_ms: int
+    time_ms: int | None
     rows: list[tuple[Any, ...]]
     mid: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Market data."""
+
+    rows: list[DecodedRows]
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """Answer to a ping."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """A subscription to a channel of a coin was begun, or ended."""
+
+    coin: str
+    begun: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """An error that the venue reports, in its words."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsound:
+    """A frame of which nothing can be used: its channel, or what is in its place, and why."""
+
+    channel: str
+    reason: str
+
+
+Frame = Data | Pong | Acknowledged | Complaint | Unsound
+
+
+def read_frame(frame: bytes | str, bad_rows: BadRows) -> Frame:
+    """Read one websocket frame; bad rows and frames of no use are counted in ``bad_rows``."""
+    try:
+        return _of_message(messages.parse(frame))
+    except (msgspec.DecodeError, RecursionError, _HashError):
+        pass  # something is unsound: look closer
+    try:
+        message = json.loads(frame)
+    except (ValueError, RecursionError):
+        message = None
+    if not isinstance(message, dict):
+        shown = repr(frame[:_SHOWN])
+        bad_rows.add("frame", f"it is no JSON object: {shown}")
+        return Unsound("(unreadable)", f"the venue sent an unreadable message: {shown}")
+    channel = message.get("channel")
+    if not isinstance(channel, str) or channel not in DATA_CHANNELS:
+        bad_rows.add("frame", f"its channel is unknown: {str(channel)[:_SHOWN]!r}")
+        return Unsound(str(channel), f"the venue sent a message on unknown channel {channel!r}")
+    try:
+        return Data(decode(message, bad_rows))
+    except VenueError as error:
+        bad_rows.add(f"{channel} message", str(error))
+        return Unsound(channel, str(error))
+
+
+class _HashError(ValueError):
+    """A transaction hash has characters that a shard cannot hold."""
+
+
+def _of_message(message: messages.Message) -> Frame:
+    """Return the rows of a message that has passed all checks of its type."""
+    if isinstance(message, messages.Bbo):
+        data = message.data
+        bid, ask = data.bbo
+        rows: list[tuple[Any, ...]] = [
+            (*(_NO_SIDE if bid is None else (bid.px, bid.sz)), "bid", data.time),
+            (*(_NO_SIDE if ask is None else (ask.px, ask.sz)), "ask", data.time),
+        ]
+        mid = None if bid is None or ask is None else (bid.px + ask.px) / 2.0
+        return Data([DecodedRows(data.coin, "prices", data.time, rows, mid)])
+    if isinstance(message, messages.L2Book):
+        book = message.data
+        bids, asks = book.levels
+        fast = max(len(bids), len(asks)) <= FAST_LEVELS if book.fast is None else book.fast
+        levels = _NONE_LEFT.copy()
+        _lay(levels, bids, 0)
+        _lay(levels, asks, 2)
+        return Data([DecodedRows(book.coin, "orderbooks", book.time, [(book.time, *levels, fast)])])
+    if isinstance(message, messages.Trades):
+        return Data(_of_trades(message.data))
+    if isinstance(message, messages.ActiveAssetCtx | messages.ActiveSpotAssetCtx):
+        return Data([_of_context(message.data.coin, message.data.ctx)])
+    if isinstance(message, messages.Pong):
+        return Pong()
+    if isinstance(message, messages.Complaint):
+        return Complaint(str(message.data))
+    return _of_response(message.data)
+
+
+def _of_response(data: Any) -> Frame:
+    """Return what was acknowledged; subscriptions that are no coin's have an empty name."""
+    data = data if isinstance(data, dict) else {}
+    subscription = data.get("subscription")
+    coin = subscription.get("coin") if isinstance(subscription, dict) else None
+    return Acknowledged(str(coin or ""), data.get("method") == "subscribe")
+
+
+def _lay(levels: list[float], side: Iterable[messages.Level], place: int) -> None:
+    """Write one side into the columns of a book; ``place`` is that of its best price."""
+    for level in side:
+        if place >= len(levels):
+            return
+        levels[place], levels[place + 1] = level.px, level.sz
+        place += 4
+
+
+def _of_trades(trades: Iterable[messages.Trade]) -> list[DecodedRows]:
+    by_coin: dict[str, list[tuple[Any, ...]]] = {}
+    for position, one in enumerate(trades):
+        text = one.hash or ""
+        if not text.isascii():
+            raise _HashError
+        row = (one.px, one.sz, _SIDES[one.side], str(one.tid), one.time, text, position)
+        by_coin.setdefault(one.coin, []).append(row)
+    return _grouped(by_coin)
+
+
+def _grouped(by_coin: Mapping[str, list[tuple[Any, ...]]]) -> list[DecodedRows]:
+    return [
+        DecodedRows(coin, "trades", max(row[4] for row in rows), rows)
+        for coin, rows in by_coin.items()
+    ]
+
+
+def _of_context(coin: str, ctx: messages.Context) -> DecodedRows:
+    row = (
+        ctx.markPx,
+        ctx.midPx,
+        ctx.oraclePx,
+        ctx.funding,
+        ctx.premium,
+        ctx.openInterest,
+        *(ctx.impactPxs or (None, None)),
+        ctx.prevDayPx,
+        ctx.dayNtlVlm,
+        ctx.dayBaseVlm,
+    )
+    return DecodedRows(coin, "contexts", None, [row])
 
 
 def decode(message: Mapping[str, Any], bad_rows: BadRows | None = None) -> list[DecodedRows]:
@@ -107,7 +274,7 @@ def _decode_bbo(data: Mapping[str, Any], faults: list[str]) -> list[DecodedRows]
 
 def _decode_trades(data: list[Mapping[str, Any]], faults: list[str]) -> list[DecodedRows]:
     by_coin: dict[str, list[tuple[Any, ...]]] = {}
-    for trade in data:
+    for position, trade in enumerate(data):
         try:
             if not isinstance(trade, Mapping):
                 raise ValueError("it is no object")
@@ -121,15 +288,22 @@ def _decode_trades(data: list[Mapping[str, Any]], faults: list[str]) -> list[Dec
                 str(_whole(trade["tid"])),
                 _time_ms(trade["time"]),
                 _ascii(trade.get("hash") or ""),
+                position,
             )
             by_coin.setdefault(_coin(trade), []).append(row)
         except _FAULTS as error:
             which = f"tid {trade.get('tid')!r}" if isinstance(trade, Mapping) else repr(trade)
             faults.append(f"{_describe(error)}, {which}")
-    return [
-        DecodedRows(coin, "trades", max(row[4] for row in rows), rows)
-        for coin, rows in by_coin.items()
-    ]
+    return _grouped(by_coin)
+
+
+def _decode_context(data: Mapping[str, Any], faults: list[str]) -> list[DecodedRows]:
+    """Decode a context as a whole: its figures belong together."""
+    try:
+        ctx = msgspec.convert(data["ctx"], messages.Context, strict=False)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from error
+    return [_of_context(_coin(data), ctx)]
 
 
 def _decode_book(data: Mapping[str, Any], faults: list[str]) -> list[DecodedRows]:
@@ -163,6 +337,8 @@ _DECODERS: Final[Mapping[str, Callable[[Any, list[str]], list[DecodedRows]]]] = 
     "bbo": _decode_bbo,
     "trades": _decode_trades,
     "l2Book": _decode_book,
+    "activeAssetCtx": _decode_context,
+    "activeSpotAssetCtx": _decode_context,
 }
 
 DATA_CHANNELS: Final = frozenset(_DECODERS)
@@ -199,7 +375,7 @@ def _whole(value: Any) -> int:
 
 def _time_ms(value: Any) -> int:
     time_ms = _whole(value)
-    if time_ms >= _LATEST_MS:
+    if time_ms >= LATEST_MS:
         raise ValueError(f"time {value!r} is not in milliseconds")
     return time_ms
 

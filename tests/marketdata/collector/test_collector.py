@@ -17,7 +17,7 @@ from advanced_mm.errors import InputError, VenueError
 from advanced_mm.marketdata import Recording, ShardStore
 from advanced_mm.marketdata.collector.collector import Collector
 from advanced_mm.marketdata.collector.recorder import Recorder
-from advanced_mm.marketdata.feed.connection import ConnectionSettings
+from advanced_mm.marketdata.feed.policy import ConnectionSettings
 from advanced_mm.marketdata.feed.feed import HyperliquidFeed
 from advanced_mm.marketdata.feed.venue_meta import fetch_size_decimals, info_address
 from advanced_mm.marketdata.feed.watchdog import WatchdogSettings
@@ -32,7 +32,7 @@ def says(*messages: Any, then_drop: bool = False, every: float = 0.0) -> Any:
 
     async def behave(venue: Any, socket: web.WebSocketResponse) -> None:
         mine = venue.connections - 1
-        while len(venue.subscriptions) <= mine or len(venue.subscriptions[mine]) < 4:
+        while len(venue.subscriptions) <= mine or len(venue.subscriptions[mine]) < 5:
             await asyncio.sleep(0.005)
         for message in messages:
             await (socket.send_str if isinstance(message, str) else socket.send_json)(message)
@@ -62,7 +62,7 @@ def rows(store: ShardStore, kind: str) -> int:
     )
 
 
-async def test_subscribes_four_streams_a_coin(
+async def test_subscribes_five_streams_a_coin(
     venue: Any, store: ShardStore, wire: SimpleNamespace
 ) -> None:
     venue.behaviours = [says(wire.bbo(1000))]
@@ -70,15 +70,16 @@ async def test_subscribes_four_streams_a_coin(
     await collect(
         store,
         venue.url,
-        lambda: bool(venue.subscriptions) and len(venue.subscriptions[0]) == 8,
+        lambda: bool(venue.subscriptions) and len(venue.subscriptions[0]) == 10,
         ("ETH", "WLFI"),
     )
     for coin in ("ETH", "WLFI"):
         assert [s for s in venue.subscriptions[0] if s["coin"] == coin] == [
-            {"type": "bbo", "coin": coin},
+            {"type": "activeAssetCtx", "coin": coin},
             {"type": "trades", "coin": coin},
             {"type": "l2Book", "coin": coin},
             {"type": "l2Book", "fast": True, "coin": coin},
+            {"type": "bbo", "coin": coin},
         ]
 
 
@@ -90,12 +91,13 @@ async def test_drop_and_replay_lose_and_double_nothing(
         says(wire.trades((1000, 1), (1001, 2)), wire.trades((1002, 3)), then_drop=True),
         says(wire.trades((1001, 2), (1002, 3), (1003, 4)), wire.trades((1004, 5))),
     ]
-    await collect(store, venue.url, lambda: rows(store, "trades") >= 7)
+    await collect(store, venue.url, lambda: rows(store, "trades") >= 5)
     recording = store.read("ETH")
     assert recording.trades.trade_id.tolist() == [1, 2, 3, 4, 5]
     assert (recording.trades.local_s[:3] < recording.trades.local_s[3]).all()
+    assert rows(store, "trades") == 5  # what is told again is not written again
     events = [event.event for event in store.connections("ETH")]
-    assert events == ["connect", "disconnect", "connect", "disconnect"]
+    assert events == 2 * ["connect", "subscribed", "disconnect"]
 
 
 async def test_silent_socket_is_left_for_a_new_one(
@@ -172,9 +174,9 @@ async def test_a_silent_channel_is_subscribed_anew_or_the_connection_made_anew(
     stop.set()
     await running
     asked = [s["type"] for s in venue.subscriptions[0]]
-    assert asked[:4] == ["bbo", "trades", "l2Book", "l2Book"]
-    assert asked[4:6] == ["trades", "trades"]  # unsubscribed and subscribed
-    assert set(asked[4:]) == {"trades"}
+    assert asked[:5] == ["activeAssetCtx", "trades", "l2Book", "l2Book", "bbo"]
+    assert asked[5:7] == ["trades", "trades"]  # unsubscribed and subscribed
+    assert set(asked[5:]) == {"trades"}
     assert venue.connections == (1 if helps else 2)
     silent = [m for m in caplog.messages if "ETH: trades silent for" in m and "resubscribing" in m]
     assert len([m for m in silent if "while other channels are active" in m]) == 1
@@ -204,15 +206,27 @@ async def test_usual_rates_are_those_of_the_recording_where_it_is_fresh(
     assert [len(recording.quotes) for recording in learned] == ([10] if known else [])
 
 
-async def test_refused_subscription_ends_with_a_sentence(
-    venue: Any, store: ShardStore, wire: SimpleNamespace
+async def test_a_refused_coin_is_named_and_left_out_while_the_others_go_on(
+    venue: Any, store: ShardStore, wire: SimpleNamespace, caplog: pytest.LogCaptureFixture
 ) -> None:
     venue.meta = None
-    refusal = 'Invalid subscription {"type":"bbo","coin":"NOPE"}'
-    venue.behaviours = [says(wire.bbo(1000), {"channel": "error", "data": refusal})]
+    refusal = {"channel": "error", "data": 'Invalid subscription {"type":"bbo","coin":"NOPE"}'}
+    venue.behaviours = [says(wire.bbo(1000), refusal, refusal, wire.bbo(2000))]
+    await collect(store, venue.url, lambda: rows(store, "prices") >= 4, ("ETH", "NOPE"))
+    assert sum("NOPE: the venue at" in message for message in caplog.messages) == 1
+    (event,) = [e for e in store.connections("NOPE") if e.event == "refused"]
+    assert "Invalid subscription" in event.detail
+    assert "refused" not in [e.event for e in store.connections("ETH")]
+
+
+async def test_a_venue_that_refuses_every_coin_ends_the_recording_with_a_sentence(
+    venue: Any, store: ShardStore
+) -> None:
+    venue.meta = None
+    refusal = {"channel": "error", "data": 'Invalid subscription {"type":"bbo","coin":"NOPE"}'}
+    venue.behaviours = [says(refusal)]
     with pytest.raises(VenueError, match=r"NOPE.*check the coin's name"):
-        await collect(store, venue.url, lambda: False, ("ETH", "NOPE"))
-    assert rows(store, "prices") == 2  # what came before is on disk
+        await collect(store, venue.url, lambda: False, ("NOPE",))
 
 
 async def test_passing_complaints_do_not_end_the_recording(
@@ -462,8 +476,11 @@ async def test_feed_stamps_messages_with_its_clock(venue: Any, wire: SimpleNames
         def disconnected(self, received_s: float, reason: str) -> None:
             self.times.append(received_s)
 
-        def handle(self, message: Any, received_s: float) -> None:
+        def take(self, rows: Any, received_s: float) -> None:
             self.times.append(received_s)
+
+        def subscribed(self, coin: str, received_s: float) -> None:
+            pass
 
         def look(self, now_s: float) -> list[Any]:
             return []

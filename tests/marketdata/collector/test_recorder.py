@@ -45,6 +45,8 @@ class TestRows:
                 "exchange_timestamp": 1000,
                 "hash": f"0x{3:064x}",
                 "snapshot": False,
+                "position": 0,
+                "backfilled": False,
             }
         ]
         (file,) = (store.data_dir / "ETH/trades").iterdir()
@@ -82,12 +84,13 @@ class TestRows:
         recorder = Recorder(store, ["ETH"], None)
         for session in (0, 10):
             recorder.connected(float(session))
-            recorder.handle(wire.trades((1000, 1), (1001, 2)), session + 1.0)
+            replay = [(1000, 1), (1001, 2), *([(5000, 4)] if session else [])]
+            recorder.handle(wire.trades(*replay), session + 1.0)
             recorder.handle(wire.trades((session * 1000 + 2000, session + 3)), session + 2.0)
             recorder.disconnected(session + 3.0, "test")
         recorder.flush()
         assert [(row["trade_id"], row["snapshot"]) for row in tables(store, "trades")] == [
-            ("1", True), ("2", True), ("3", False), ("1", True), ("2", True), ("13", False),
+            ("1", True), ("2", True), ("3", False), ("4", True), ("13", False),
         ]  # fmt: skip
         assert store.read("ETH").trades.trade_id.tolist() == [1, 2, 3, 13]
 

@@ -1,0 +1,122 @@
+"""Events of a recording's connections, and the gaps they tell: intervals of exchange time."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["CHANNELS", "FILLED", "GAP", "ConnectionEvent", "Gap", "gaps_of"]
+
+CHANNELS: Final = ("bbo", "trades", "l2Book")
+"""Channels that are watched and whose gaps are listed."""
+
+GAP: Final = "gap"
+FILLED: Final = "filled"
+"""Events of the connection log, each with exchange times from and to; without a channel it is about
+all. A filled interval is a part of a gap whose trades the venue told afterwards."""
+
+_Interval = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class ConnectionEvent:
+    """One event of the connection log.
+
+    Attributes
+    ----------
+    local_s : float
+        Local time, seconds.
+    event : str
+        ``connect``, ``subscribed``, ``refused``, ``disconnect``; ``silent`` or ``speaks`` for a
+        single channel; ``gap``, or ``filled`` for trades that the venue told afterwards.
+    detail : str
+        Reason in words.
+    exchange_ms : int or None
+        Exchange time (ms) of the coin's last row before the event, None if there is none. For a
+        single channel, the time of its last row before a silence or of the row that ends it.
+    channel : str or None
+        Channel of a gap, None for all. None too in recordings made before gaps had times.
+    from_ms, to_ms : int or None
+        Exchange times (ms, both included) between which rows may be missing, or were filled in.
+    """
+
+    local_s: float
+    event: str
+    detail: str
+    exchange_ms: int | None
+    channel: str | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A period in which rows of a channel may be missing.
+
+    ``start_ms`` and ``end_ms`` are exchange times, both included: rows of these two milliseconds
+    may be missing too. ``reason`` says what happened.
+    """
+
+    channel: str
+    start_ms: int
+    end_ms: int
+    reason: str
+
+
+def gaps_of(
+    events: Iterable[ConnectionEvent], start_ms: int | None = None, end_ms: int | None = None
+) -> tuple[Gap, ...]:
+    """Return the gaps in a connection log by time and channel, without what was filled later.
+
+    Overlapping gaps of a channel are joined. With ``start_ms`` or ``end_ms``, only gaps that
+    overlap that interval are returned.
+    """
+    spans = [
+        (channel, event.event, (event.from_ms, event.to_ms), event.detail)
+        for event in events
+        if event.event in (GAP, FILLED) and event.from_ms is not None and event.to_ms is not None
+        for channel in (CHANNELS if event.channel is None else (event.channel,))
+    ]
+    found: list[Gap] = []
+    for channel in CHANNELS:
+        filled = [span for name, event, span, _ in spans if (name, event) == (channel, FILLED)]
+        left = [
+            Gap(channel, *rest, reason)
+            for name, event, span, reason in spans
+            if (name, event) == (channel, GAP)
+            for rest in _without(span, filled)
+        ]
+        found += _joined(left)
+    return tuple(
+        gap
+        for gap in sorted(found, key=lambda gap: (gap.start_ms, gap.end_ms))
+        if (end_ms is None or gap.start_ms <= end_ms)
+        and (start_ms is None or gap.end_ms >= start_ms)
+    )
+
+
+def _without(span: _Interval, filled: Sequence[_Interval]) -> list[_Interval]:
+    left = [span]
+    for low, high in filled:
+        cut = []
+        for first, last in left:
+            if high < first or low > last:
+                cut.append((first, last))
+                continue
+            if first < low:
+                cut.append((first, low - 1))
+            if last > high:
+                cut.append((high + 1, last))
+        left = cut
+    return left
+
+
+def _joined(gaps: list[Gap]) -> list[Gap]:
+    joined: list[Gap] = []
+    for gap in sorted(gaps, key=lambda gap: gap.start_ms):
+        if joined and gap.start_ms <= joined[-1].end_ms:
+            before = joined.pop()
+            reasons = before.reason.split("; ")
+            reason = before.reason if gap.reason in reasons else f"{before.reason}; {gap.reason}"
+            gap = Gap(gap.channel, before.start_ms, max(before.end_ms, gap.end_ms), reason)
+        joined.append(gap)
+    return joined
