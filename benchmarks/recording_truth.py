@@ -35,6 +35,7 @@ from advanced_mm.cli import run
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.marketdata.collector.recorder import Recorder
+from advanced_mm.marketdata.connection_log import Gap
 from advanced_mm.markets.clock import MarketClock
 from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters
 from advanced_mm.venue.conditions.faults import Fault
@@ -50,23 +51,24 @@ COLLECTOR = ROOT / "scripts" / "hyperliquid_data_collector.py"
 START_MS = 1_790_000_000_000
 CONNECTED_S = 2.5  # real seconds that a collector has to start and connect
 COIN = "ETH"
-LOCAL = ["timestamp", "sequence"]
-"""Columns that say when a row was received, not what was published."""
+LOCAL = ("timestamp", "sequence", "snapshot", "backfilled", "position")
+"""Columns that say how a row was received, not what was published."""
+CHANNEL = {"trades": "trades", "prices": "bbo", "orderbooks": "l2Book"}
 
 FAULTS: dict[str, list[dict[str, object]]] = {
     "cut": [{"kind": "cut"}],
     "cut, and refused for two seconds": [{"kind": "cut", "refuse": True, "seconds": 2}],
-    "silent": [{"kind": "silence", "seconds": 2}],
-    "silent, without a pong": [{"kind": "silence", "pongs": False, "seconds": 2}],
+    "silent": [{"kind": "silence", "seconds": 4}],
+    "silent, without a pong": [{"kind": "silence", "pongs": False, "seconds": 4}],
     "messages twice": [{"kind": "duplicated_messages", "seconds": 1}],
     "messages late": [{"kind": "delayed_messages", "milliseconds": 500, "seconds": 1}],
     "messages late, each by another time": [
         {"kind": "delayed_messages", "milliseconds": 300, "distribution": "exponential",
          "seconds": 1},
     ],
-    "quotes lost": [{"kind": "dropped_messages", "channels": ["bbo"], "seconds": 2}],
-    "trades lost": [{"kind": "dropped_messages", "channels": ["trades"], "seconds": 2}],
-    "books lost": [{"kind": "dropped_messages", "channels": ["l2Book"], "seconds": 2}],
+    "quotes lost": [{"kind": "dropped_messages", "channels": ["bbo"], "seconds": 8}],
+    "trades lost": [{"kind": "dropped_messages", "channels": ["trades"], "seconds": 8}],
+    "books lost": [{"kind": "dropped_messages", "channels": ["l2Book"], "seconds": 8}],
     "requests answered with 502": [{"kind": "http_error", "status": 502, "seconds": 2}],
     "killed": [],
     "ended and started again": [],
@@ -177,7 +179,7 @@ def rows_of(folder: Path, kind: str) -> pd.DataFrame:
     """Return what was published, each row once."""
     files = sorted((folder / COIN / kind).glob("*.parquet"))
     rows = pd.concat([pd.read_parquet(path) for path in files], ignore_index=True)
-    rows = rows.drop(columns=[name for name in (*LOCAL, "snapshot") if name in rows])
+    rows = rows.drop(columns=[name for name in LOCAL if name in rows])
     return rows.drop_duplicates(ignore_index=True)
 
 
@@ -186,40 +188,118 @@ class Verdict:
     """What is wrong with a recording; empty where nothing is.
 
     ``rows`` and ``missing`` count the truth's rows of each kind; a missing row that no gap covers
-    is in ``unexplained``, a row that the venue never published in ``invented``.
+    is in ``unexplained``, a row that the venue never published in ``invented``. ``fills`` counts
+    those of a replay of the recording, ``other_fills`` how many differ from those of the truth with
+    the same gaps.
     """
 
-    gaps: list[tuple[str, int, int, str]]
+    gaps: list[Gap]
     rows: dict[str, int]
     missing: dict[str, int]
     unexplained: pd.DataFrame
     invented: pd.DataFrame
 
+    @property
+    def sound(self) -> bool:
+        return self.unexplained.empty and self.invented.empty
+
 
 def judge(plan: Plan, folder: Path, true_folder: Path) -> Verdict:
-    """Compare a recording with the truth, between its first row and the end of the market."""
-    gaps = listed_gaps(folder)
+    """Compare a recording with the truth, from its first quote to the end of the market."""
+    gaps = list(ShardStore(folder).gaps(COIN))
+    heard = rows_of(folder, "prices")["exchange_timestamp"]
+    first_ms, last_ms = int(heard.min()) + 1, min(int(heard.max()), plan.end_ms) - 1
     rows: dict[str, int] = {}
     missing: dict[str, int] = {}
     unexplained, invented = [], []
-    for kind in ("trades", "prices", "orderbooks"):
-        found, published = rows_of(folder, kind), rows_of(true_folder, kind)
-        last_ms = min(int(found["exchange_timestamp"].max()), plan.end_ms) - 1
-        first_ms = int(found["exchange_timestamp"].min()) + 1 if kind != "trades" else START_MS
-        if kind == "trades":
-            first_ms = first_heard_ms(folder)
-        inside = published["exchange_timestamp"].between(first_ms, last_ms)
-        both = published[inside].merge(
-            found[found["exchange_timestamp"].between(first_ms, last_ms)],
-            how="outer", indicator=True,
-        )  # fmt: skip
+    for kind, channel in CHANNEL.items():
+        published, found = (
+            every[every["exchange_timestamp"].between(first_ms, last_ms)]
+            for every in (rows_of(true_folder, kind), rows_of(folder, kind))
+        )
+        both = published.merge(found, how="outer", indicator=True)
         lost = both[both["_merge"] == "left_only"]
         time_ms = lost["exchange_timestamp"].to_numpy()
         explained = np.zeros(len(lost), dtype=bool)
-        for channel, from_ms, to_ms, _ in gaps:
-            if channel in ("", kind):
-                explained |= (time_ms >= from_ms) & (time_ms <= to_ms)
-        rows[kind], missing[kind] = int(inside.sum()), len(lost)
+        for gap in gaps:
+            if gap.channel == channel:
+                explained |= (time_ms >= gap.start_ms) & (time_ms <= gap.end_ms)
+        rows[kind], missing[kind] = len(published), len(lost)
         unexplained.append(lost[~explained].assign(kind=kind))
         invented.append(both[both["_merge"] == "right_only"].assign(kind=kind))
     return Verdict(gaps, rows, missing, pd.concat(unexplained), pd.concat(invented))
+
+
+def report(verdict: Verdict, console: Console) -> None:
+    table = Table("kind", "rows published", "missing", "unexplained", "never published")
+    for kind, number in verdict.rows.items():
+        unexplained, invented = (
+            int((wrong["kind"] == kind).sum()) for wrong in (verdict.unexplained, verdict.invented)
+        )
+        table.add_row(
+            kind, f"{number:,}", f"{verdict.missing[kind]:,}", f"{unexplained:,}", f"{invented:,}"
+        )
+    console.print(table)
+    listed = Table("channel", "from ms", "to ms", "seconds", "reason", title="gaps that it lists")
+    for gap in verdict.gaps:
+        seconds = (gap.end_ms - gap.start_ms) / 1000
+        listed.add_row(
+            gap.channel, f"{gap.start_ms - START_MS:,}", f"{gap.end_ms - START_MS:,}",
+            f"{seconds:.1f}", gap.reason,
+        )  # fmt: skip
+    console.print(listed)
+    for name, wrong in (("unexplained", verdict.unexplained), ("invented", verdict.invented)):
+        if not wrong.empty:
+            shown = wrong.dropna(axis=1, how="all").head(10)
+            console.print(f"{name}:\n{shown.to_string()}")
+
+
+def memory_table(collecting: Collecting, plan: Plan) -> Table:
+    """Mean resident memory in each market hour."""
+    table = Table("market hour", "resident MB", title="memory of the collector")
+    began = collecting.memory[0][0]
+    hour_s = 3600 / plan.speed
+    hours: dict[int, list[float]] = {}
+    for at, megabytes in collecting.memory:
+        hours.setdefault(int((at - began) / hour_s), []).append(megabytes)
+    for hour, values in hours.items():
+        table.add_row(str(hour + 1), f"{np.mean(values):.1f}")
+    return table
+
+
+def parse(argv: list[str] | None) -> tuple[Plan, bool]:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--minutes", type=float, help="of market time")
+    parser.add_argument("--speed", type=float, help="times real time")
+    parser.add_argument("--faults", type=int, help="how many strike")
+    parser.add_argument("--seed", type=int, default=1, help="of the market and the order of faults")
+    parser.add_argument("--soak", action="store_true", help="8 hours at 60 times, no faults")
+    given = parser.parse_args(argv)
+    usual = (480.0, 60.0, 0) if given.soak else (30.0, 20.0, 20)
+    minutes, speed, faults = (
+        default if one is None else one
+        for one, default in zip((given.minutes, given.speed, given.faults), usual, strict=True)
+    )
+    if not (minutes > 0 and speed > 0 and faults >= 0):
+        raise InputError("--minutes and --speed must be positive, --faults not negative")
+    return Plan(minutes, speed, faults, given.seed), given.soak
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run, judge and print; return 1 if the recording is not what was published."""
+    plan, soak = parse(argv)
+    console = Console(width=120)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder, true_folder = Path(temporary, "recording"), Path(temporary, "truth")
+        collecting = asyncio.run(record(plan, folder, console.print))
+        truth(plan, true_folder)
+        verdict = judge(plan, folder, true_folder)
+    report(verdict, console)
+    if soak:
+        console.print(memory_table(collecting, plan))
+    console.print("the recording is what was published" if verdict.sound else "it is NOT")
+    return 0 if verdict.sound else 1
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
