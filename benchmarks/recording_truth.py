@@ -36,6 +36,7 @@ from advanced_mm.errors import InputError
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.marketdata.connection_log import Gap
+from advanced_mm.marketdata.feed.wire import decode
 from advanced_mm.markets.clock import MarketClock
 from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters
 from advanced_mm.venue.conditions.faults import Fault
@@ -44,6 +45,8 @@ from advanced_mm.venue.conditions.history import lay_history
 from advanced_mm.venue.conditions.limits import LimitSwitches
 from advanced_mm.venue.engine.exchange import Exchange
 from advanced_mm.venue.engine.rules import Rules
+from advanced_mm.venue.protocol.messages.market_messages import book_message
+from advanced_mm.venue.protocol.subscriptions.channels import FAST_BOOK, SLOW_BOOK
 from advanced_mm.venue.server.server import PaperServer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,6 +56,7 @@ CONNECTED_S = 2.5  # real seconds that a collector has to start and connect
 COIN = "ETH"
 LOCAL = ("timestamp", "sequence", "snapshot", "backfilled", "position")
 """Columns that say how a row was received, not what was published."""
+SHOWN = ["kind", "exchange_timestamp", "price", "size", "side", "trade_id", "fast", "bid_price_0"]
 CHANNEL = {"trades": "trades", "prices": "bbo", "orderbooks": "l2Book"}
 
 FAULTS: dict[str, list[dict[str, object]]] = {
@@ -155,7 +159,7 @@ async def record(plan: Plan, folder: Path, say: Callable[[str], None]) -> Collec
             await asyncio.sleep(max(0.0, at_s - asyncio.get_running_loop().time()))
             say(f"{server.exchange.now_ms - START_MS:>9,} ms  {name}")
             for fault in FAULTS[name]:
-                gateway.faults.set(parse(fault))
+                gateway.set_fault(parse(fault))
             if name == "killed":
                 await collecting.end(signal.SIGKILL)
                 await collecting.start()
@@ -181,6 +185,21 @@ def rows_of(folder: Path, kind: str) -> pd.DataFrame:
     rows = pd.concat([pd.read_parquet(path) for path in files], ignore_index=True)
     rows = rows.drop(columns=[name for name in LOCAL if name in rows])
     return rows.drop_duplicates(ignore_index=True)
+
+
+def books_at(plan: Plan, found: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Return the market's books at the times of those found that were not published regularly."""
+    keys = ["exchange_timestamp", "fast"]
+    asked = found[keys].merge(published[keys], how="left", indicator=True)
+    asked = asked[asked["_merge"] == "left_only"].sort_values(keys)
+    market = SyntheticMarket(SyntheticParameters(coin=COIN), START_MS, plan.seed)
+    books = []
+    for time_ms, fast in asked[keys].itertuples(index=False):
+        market.advance(int(time_ms))
+        levels = FAST_BOOK[0] if fast else SLOW_BOOK[0]
+        (rows,) = decode(book_message(market.spec, market.book(levels)))
+        books.append([*rows.rows[0][:-1], bool(fast)])
+    return pd.DataFrame(books, columns=found.columns)
 
 
 @dataclass(frozen=True)
@@ -217,6 +236,9 @@ def judge(plan: Plan, folder: Path, true_folder: Path) -> Verdict:
             every[every["exchange_timestamp"].between(first_ms, last_ms)]
             for every in (rows_of(true_folder, kind), rows_of(folder, kind))
         )
+        if kind == "orderbooks":
+            # A new subscription is answered with the book of that moment, between the regular ones.
+            published = pd.concat([published, books_at(plan, found, published)], ignore_index=True)
         both = published.merge(found, how="outer", indicator=True)
         lost = both[both["_merge"] == "left_only"]
         time_ms = lost["exchange_timestamp"].to_numpy()
@@ -250,8 +272,7 @@ def report(verdict: Verdict, console: Console) -> None:
     console.print(listed)
     for name, wrong in (("unexplained", verdict.unexplained), ("invented", verdict.invented)):
         if not wrong.empty:
-            shown = wrong.dropna(axis=1, how="all").head(10)
-            console.print(f"{name}:\n{shown.to_string()}")
+            console.print(f"{name}:\n{wrong[SHOWN].head(10).to_string()}")
 
 
 def memory_table(collecting: Collecting, plan: Plan) -> Table:

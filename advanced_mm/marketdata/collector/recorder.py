@@ -344,6 +344,7 @@ class Recorder:
         if paused_s > GAP_SECONDS:
             newest_ms = min(self._doubts.newest_ms.get(coin, time_ms), time_ms)
             gap = Gap("", newest_ms, time_ms, f"no data for {paused_s:.1f} s")
+            self._retold.pop(coin, None)  # what was told on subscribing was told before the pause
             self._log_gap(coin, gap, received_s)
 
     def _log_gap(self, coin: str, gap: Gap, received_s: float) -> None:
