@@ -164,17 +164,17 @@ class Collector:
             *(asyncio.to_thread(self._end_of, coin) for coin in self._recorder.coins)
         )
         for coin, (newest_ms, trades) in zip(self._recorder.coins, ends, strict=True):
-            if newest_ms is not None:
+            if newest_ms:
                 self._recorder.resume(coin, newest_ms, trades)
 
-    def _end_of(self, coin: str) -> tuple[int | None, dict[int, int]]:
-        """Return the newest exchange time (ms) of a coin's recording and its last trades."""
+    def _end_of(self, coin: str) -> tuple[dict[str, int], dict[int, int]]:
+        """Return the newest exchange times (ms) by kind of a coin's recording, and its last trades."""
         try:
-            newest_ms = self._store.newest_ms(coin)
+            newest_ms = self._store.newest_by_kind(coin)
             return newest_ms, self._store.last_trades(coin, TRADES_KNOWN)
         except InputError as error:
             logger.warning("%s: trades told again will be recorded twice: %s", coin, error)
-            return None, {}
+            return {}, {}
 
     async def _flush_regularly(self) -> None:
         while True:

@@ -1,16 +1,16 @@
 """Which parts of a recording are in doubt, and the gaps that follow from it. No I/O and no clock.
 
-A connection that ends leaves every channel in doubt from the coin's newest row on. The doubt ends
-with the first message that the venue pushed after all subscriptions were in force; what a channel
-says first answers its subscription and may be older. The venue also repeats its recent trades on
+A connection that ends leaves every channel in doubt from its own newest row on: it may have been
+silent before. The doubt ends with the first message that the venue pushed after all subscriptions
+were in force; what a channel says first answers its subscription and may be older. The venue also repeats its recent trades on
 subscribing: where they reach back to a trade that is known, none is missing.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from advanced_mm.marketdata.connection_log import Gap
+from advanced_mm.marketdata.connection_log import CHANNELS, Gap
 
 __all__ = ["Doubts", "Retold", "covered"]
 
@@ -58,16 +58,34 @@ class Doubts:
         self._coins = tuple(coins)
         self.newest_ms: dict[str, int] = {}
         """Exchange time (ms) of each coin's newest row."""
-        self._open: dict[str, tuple[int, str]] = {}
+        self._newest_ms: dict[tuple[str, str], int] = {}
+        self._open: dict[str, tuple[dict[str, int], str]] = {}
         self._words: dict[tuple[str, str], int] = {}
         self._first_ms: dict[str, int] = {}
 
     def begin(self, reason: str, coins: Collection[str] | None = None) -> None:
         """Put the coins (None: all) in doubt from their newest rows on, unless they already are."""
         for coin in self._coins if coins is None else coins:
-            newest_ms = self.newest_ms.get(coin)
-            if newest_ms is not None:
-                self._open.setdefault(coin, (newest_ms, reason))
+            starts = self.starts(coin)
+            if starts:
+                self._open.setdefault(coin, (starts, reason))
+
+    def resume(self, coin: str, newest_ms: Mapping[str, int], reason: str) -> None:
+        """Put a coin in doubt from the newest rows (exchange ms) by channel of an earlier run on."""
+        for channel, time_ms in newest_ms.items():
+            self._newest_ms[coin, channel] = time_ms
+        self.newest_ms[coin] = max(newest_ms.values())
+        self.begin(reason, [coin])
+
+    def starts(self, coin: str) -> dict[str, int]:
+        """Return from when on each channel would be in doubt now (exchange ms), none if unknown."""
+        newest_ms = self.newest_ms.get(coin)
+        if newest_ms is None:
+            return {}
+        return {
+            channel: min(self._newest_ms.get((coin, channel), newest_ms), newest_ms)
+            for channel in CHANNELS
+        }
 
     def connected(self) -> None:
         """Note a new connection: every channel will answer its subscriptions first."""
@@ -78,26 +96,34 @@ class Doubts:
         """Note that a channel was subscribed to anew and will answer that first."""
         self._words.pop((coin, channel), None)
 
-    def heard(self, coin: str, channel: str, time_ms: int) -> Gap | None:
-        """Note a message; return the gap in all channels whose end it shows, if any."""
+    def heard(self, coin: str, channel: str, time_ms: int) -> list[Gap]:
+        """Note a message; return the gaps, one a channel, whose end it shows, if any."""
         words = self._words.get((coin, channel), 0)
         self._words[coin, channel] = words + 1
-        gap = None
+        gaps: list[Gap] = []
         if coin in self._open:
             first_ms = self._first_ms.setdefault(coin, time_ms)
             pushed = (
                 words >= _FIRST_WORDS[channel] and self._words.get((coin, _LAST_SUBSCRIBED), 0) > 0
             )
             if pushed or time_ms - first_ms > _SURELY_SUBSCRIBED_MS:
-                gap = self._end(coin, time_ms)
+                gaps = self._end(coin, time_ms)
         newest_ms = self.newest_ms.get(coin, time_ms)
         if time_ms >= newest_ms or newest_ms - time_ms > _OTHER_CLOCK_MS:
             self.newest_ms[coin] = time_ms
-        return gap
+        own_ms = self._newest_ms.get((coin, channel), time_ms)
+        if time_ms >= own_ms or own_ms - time_ms > _OTHER_CLOCK_MS:
+            self._newest_ms[coin, channel] = time_ms
+        return gaps
 
-    def _end(self, coin: str, time_ms: int) -> Gap | None:
-        start_ms, reason = self._open[coin]
-        if time_ms < start_ms and start_ms - time_ms <= _OTHER_CLOCK_MS:
-            return None  # older than what is known: wait for the next
+    def _end(self, coin: str, time_ms: int) -> list[Gap]:
+        starts, reason = self._open[coin]
+        newest_ms = max(starts.values())
+        if time_ms < newest_ms and newest_ms - time_ms <= _OTHER_CLOCK_MS:
+            return []  # older than what is known: wait for the next
         del self._open[coin]
-        return Gap("", start_ms, time_ms, reason) if time_ms >= start_ms else None
+        return [
+            Gap(channel, start_ms, time_ms, reason)
+            for channel, start_ms in starts.items()
+            if start_ms <= time_ms
+        ]

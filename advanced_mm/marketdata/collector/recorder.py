@@ -143,21 +143,21 @@ class Recorder:
                 else:
                     self._take(decoded, received_s)
 
-    def resume(self, coin: str, newest_ms: int, trades: Mapping[int, int]) -> None:
+    def resume(self, coin: str, newest_ms: Mapping[str, int], trades: Mapping[int, int]) -> None:
         """Continue an earlier recording of a coin, before the first connection.
 
         Parameters
         ----------
         coin : str
             The coin.
-        newest_ms : int
-            Exchange time (ms) of its newest row: what came later was missed.
+        newest_ms : mapping of str to int
+            Exchange times (ms) of its newest rows by kind, not empty: what came later was missed.
         trades : mapping of int to int
             Exchange times (ms) of its newest trades by trade id, oldest first.
         """
         self._known[coin].update(trades)
-        self._doubts.newest_ms[coin] = newest_ms
-        self._doubts.begin("the collector was not running", [coin])
+        by_channel = {_CHANNELS[kind]: time_ms for kind, time_ms in newest_ms.items()}
+        self._doubts.resume(coin, by_channel, "the collector was not running")
 
     def learn(self, recording: Recording) -> None:
         """Learn the usual rates of a coin's channels from an earlier recording."""
@@ -289,8 +289,7 @@ class Recorder:
             self._add(coin, kind, [(*before, *row) for row in decoded.rows], received_s)
         self._note_pause(coin, time_ms, received_s)
         self._last_received_s[coin] = received_s
-        gap = self._doubts.heard(coin, channel, time_ms)
-        if gap is not None:
+        for gap in self._doubts.heard(coin, channel, time_ms):
             self._log_gap(coin, gap, received_s)
         self._watch(coin, channel, time_ms, received_s)
         if decoded.mid is not None:
@@ -342,16 +341,17 @@ class Recorder:
         """Log a gap if nothing came for the coin although the connection was open."""
         paused_s = received_s - self._last_received_s.get(coin, received_s)
         if paused_s > GAP_SECONDS:
-            newest_ms = min(self._doubts.newest_ms.get(coin, time_ms), time_ms)
-            gap = Gap("", newest_ms, time_ms, f"no data for {paused_s:.1f} s")
             self._retold.pop(coin, None)  # what was told on subscribing was told before the pause
-            self._log_gap(coin, gap, received_s)
+            reason = f"no data for {paused_s:.1f} s"
+            for channel, start_ms in self._doubts.starts(coin).items():
+                gap = Gap(channel, min(start_ms, time_ms), time_ms, reason)
+                self._log_gap(coin, gap, received_s)
 
     def _log_gap(self, coin: str, gap: Gap, received_s: float) -> None:
-        """Log a gap, "" for all channels, and what the venue has told again of its trades."""
-        extras = (gap.channel or None, gap.start_ms, gap.end_ms)
+        """Log a gap, and what the venue has told again of its trades."""
+        extras = (gap.channel, gap.start_ms, gap.end_ms)
         self._log(coin, received_s, GAP, gap.reason, gap.start_ms, extras)
-        if gap.channel in ("", "trades"):
+        if gap.channel == "trades":
             missing = TradesGap(coin, gap.start_ms, gap.end_ms)
             told = self._log_filled(missing, self._retold.get(coin), received_s, None)
             if told != (gap.start_ms, gap.end_ms):
