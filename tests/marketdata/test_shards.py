@@ -36,6 +36,8 @@ def table(kind: str, rows: list[tuple[float, str, int]], tick: float | None) -> 
         "exchange_timestamp": [ms for _, _, ms in rows],
         "hash": [f"0x{i // 2:064x}" for i in range(n)],
         "snapshot": [False] * n,
+        "position": list(range(n)),
+        "backfilled": [False] * n,
     }
     schema = SCHEMAS[kind].with_metadata(shard_metadata("ETH", tick))
     return pa.table({name: columns[name] for name in schema.names}, schema=schema)

@@ -2,8 +2,9 @@
 
 A connection that ends leaves every channel in doubt from its own newest row on: it may have been
 silent before. The doubt ends with the first message that the venue pushed after all subscriptions
-were in force; what a channel says first answers its subscription and may be older. The venue also repeats its recent trades on
-subscribing: where they reach back to a trade that is known, none is missing.
+were in force; what a channel says first answers its subscription and may be older. The venue also
+repeats its recent trades on subscribing: where they reach back to a trade that is known, none is
+missing.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -62,6 +63,7 @@ class Doubts:
         self._open: dict[str, tuple[dict[str, int], str]] = {}
         self._words: dict[tuple[str, str], int] = {}
         self._first_ms: dict[str, int] = {}
+        self._live: set[str] = set()
 
     def begin(self, reason: str, coins: Collection[str] | None = None) -> None:
         """Put the coins (None: all) in doubt from their newest rows on, unless they already are."""
@@ -71,7 +73,7 @@ class Doubts:
                 self._open.setdefault(coin, (starts, reason))
 
     def resume(self, coin: str, newest_ms: Mapping[str, int], reason: str) -> None:
-        """Put a coin in doubt from the newest rows (exchange ms) by channel of an earlier run on."""
+        """Put a coin in doubt from the newest rows by channel (exchange ms) of an earlier run on."""
         for channel, time_ms in newest_ms.items():
             self._newest_ms[coin, channel] = time_ms
         self.newest_ms[coin] = max(newest_ms.values())
@@ -87,10 +89,19 @@ class Doubts:
             for channel in CHANNELS
         }
 
+    def about(self, coin: str) -> bool:
+        """Return whether a coin is in doubt now."""
+        return coin in self._open
+
+    def is_live(self, coin: str) -> bool:
+        """Return whether the venue has pushed data of a coin since it took all subscriptions."""
+        return coin in self._live
+
     def connected(self) -> None:
         """Note a new connection: every channel will answer its subscriptions first."""
         self._words.clear()
         self._first_ms.clear()
+        self._live.clear()
 
     def resubscribed(self, coin: str, channel: str) -> None:
         """Note that a channel was subscribed to anew and will answer that first."""
@@ -100,14 +111,12 @@ class Doubts:
         """Note a message; return the gaps, one a channel, whose end it shows, if any."""
         words = self._words.get((coin, channel), 0)
         self._words[coin, channel] = words + 1
-        gaps: list[Gap] = []
-        if coin in self._open:
-            first_ms = self._first_ms.setdefault(coin, time_ms)
-            pushed = (
-                words >= _FIRST_WORDS[channel] and self._words.get((coin, _LAST_SUBSCRIBED), 0) > 0
-            )
-            if pushed or time_ms - first_ms > _SURELY_SUBSCRIBED_MS:
-                gaps = self._end(coin, time_ms)
+        first_ms = self._first_ms.setdefault(coin, time_ms)
+        if (words >= _FIRST_WORDS[channel] and self._words.get((coin, _LAST_SUBSCRIBED))) or (
+            time_ms - first_ms > _SURELY_SUBSCRIBED_MS
+        ):
+            self._live.add(coin)
+        gaps = self._end(coin, time_ms) if coin in self._open and coin in self._live else []
         newest_ms = self.newest_ms.get(coin, time_ms)
         if time_ms >= newest_ms or newest_ms - time_ms > _OTHER_CLOCK_MS:
             self.newest_ms[coin] = time_ms

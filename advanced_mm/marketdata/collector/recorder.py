@@ -1,6 +1,6 @@
 """Recording of decoded websocket messages as shards. No network, no clock: times are passed in."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from advanced_mm.marketdata.store import ShardStore
 __all__ = ["GAP_SECONDS", "TRADES_KNOWN", "Recorder", "TradesGap"]
 
 GAP_SECONDS: Final = 3.0
-"""A longer period without messages is logged as a gap in the coin's connection log."""
+"""A longer period without messages for a coin is logged as a gap, seconds."""
 
 TRADES_KNOWN: Final = 3000
 """Newest trades of a coin that are recognised when the venue tells them again."""
@@ -172,6 +172,13 @@ class Recorder:
         self._doubts.connected()
         for coin in self.coins:
             self._log(coin, received_s, "connect", "")
+
+    def damaged(self, coins: Collection[str] | None, reason: str) -> None:
+        """Note that rows of these coins, or of any if None, are missing from a message."""
+        damaged = self.coins if coins is None else [coin for coin in coins if coin in self.coins]
+        for coin in damaged:
+            self._retold.pop(coin, None)  # what was told on subscribing was told before
+        self._doubts.begin(reason, damaged)
 
     def subscribed(self, coin: str, received_s: float) -> None:
         """Note that all subscriptions of a coin are in force."""
@@ -338,11 +345,19 @@ class Recorder:
             self._log_gap(coin, Gap(channel, ended.newest_ms, time_ms, detail), received_s)
 
     def _note_pause(self, coin: str, time_ms: int, received_s: float) -> None:
-        """Log a gap if nothing came for the coin although the connection was open."""
-        paused_s = received_s - self._last_received_s.get(coin, received_s)
-        if paused_s > GAP_SECONDS:
+        """Log a gap if nothing came for the coin although the connection was open.
+
+        Books come twice a second. A pause may show on our clock, or only on the exchange's, if the
+        venue skipped messages and a slow line or a busy machine hides it.
+        """
+        newest_ms = self._doubts.newest_ms.get(coin)
+        if newest_ms is None or coin not in self._last_received_s or self._doubts.about(coin):
+            return
+        paused_s = received_s - self._last_received_s[coin]
+        missing_s = (time_ms - newest_ms) / 1000.0 if self._doubts.is_live(coin) else 0.0
+        if max(paused_s, missing_s) > GAP_SECONDS:
             self._retold.pop(coin, None)  # what was told on subscribing was told before the pause
-            reason = f"no data for {paused_s:.1f} s"
+            reason = f"no data for {max(paused_s, missing_s):.1f} s"
             for channel, start_ms in self._doubts.starts(coin).items():
                 gap = Gap(channel, min(start_ms, time_ms), time_ms, reason)
                 self._log_gap(coin, gap, received_s)

@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -44,6 +45,7 @@ _SUBSCRIPTIONS: Final[tuple[dict[str, Any], ...]] = (
 MOST_SUBSCRIPTIONS: Final = 1000
 """The venue's limit for an address, over all of its connections."""
 MOST_COINS: Final = MOST_SUBSCRIPTIONS // len(_SUBSCRIPTIONS)
+_COIN: Final = re.compile(r'"coin"\s*:\s*"([^"]+)"')
 _PASSING_ERRORS: Final = (
     "already subscribed",
     "already unsubscribed",
@@ -64,6 +66,9 @@ class FeedListener(Protocol):
 
     def take(self, rows: Sequence[DecodedRows], received_s: float) -> None:
         """Take the rows of a data message."""
+
+    def damaged(self, coins: Collection[str] | None, reason: str) -> None:
+        """Note that a message about these coins, or any coin if None, was of no use in part."""
 
     def subscribed(self, coin: str, received_s: float) -> None:
         """Note that all subscriptions of a coin are in force."""
@@ -198,6 +203,8 @@ class HyperliquidFeed:
         received_s = self._clock()
         frame = read_frame(text, self._bad_rows)
         if isinstance(frame, Data):
+            if frame.dropped:
+                self._listener.damaged({rows.coin for rows in frame.rows}, frame.dropped)
             self._listener.take(frame.rows, received_s)
             if all(rows.kind == "contexts" for rows in frame.rows):
                 return Heard.OTHER  # they keep coming when the market's channels have stopped
@@ -211,6 +218,9 @@ class HyperliquidFeed:
             self._complained(frame.text, received_s)
         elif isinstance(frame, Unsound):
             self._log_bad(frame.channel, frame.reason)
+            named = _coins_named(text)
+            if named or not frame.readable:  # it may have been about any coin
+                self._listener.damaged(named or None, frame.reason)
         return Heard.OTHER
 
     def _acknowledged(self, frame: Acknowledged, received_s: float) -> None:
@@ -247,6 +257,12 @@ class HyperliquidFeed:
         level = logging.DEBUG if channel in self._channels_logged else logging.WARNING
         self._channels_logged.add(channel)
         logger.log(level, "%s", sentence)
+
+
+def _coins_named(frame: bytes | str) -> set[str]:
+    """Return the coins that a frame names, even if it cannot be read."""
+    text = frame.decode(errors="replace") if isinstance(frame, bytes) else frame
+    return set(_COIN.findall(text))
 
 
 def _request(method: str, subscription: Mapping[str, Any], coin: str) -> str:

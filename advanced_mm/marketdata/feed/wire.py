@@ -76,9 +76,10 @@ class DecodedRows:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Market data."""
+    """Market data; ``dropped`` is the reason for which prints among them were dropped, or empty."""
 
     rows: list[DecodedRows]
+    dropped: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +104,14 @@ class Complaint:
 
 @dataclass(frozen=True, slots=True)
 class Unsound:
-    """A frame of which nothing can be used: its channel, or what is in its place, and why."""
+    """A frame of which nothing can be used: its channel, or what is in its place, and why.
+
+    ``readable`` says that it is JSON, so that it names the coins that it is about.
+    """
 
     channel: str
     reason: str
+    readable: bool = True
 
 
 Frame = Data | Pong | Acknowledged | Complaint | Unsound
@@ -125,13 +130,18 @@ def read_frame(frame: bytes | str, bad_rows: BadRows) -> Frame:
     if not isinstance(message, dict):
         shown = repr(frame[:_SHOWN])
         bad_rows.add("frame", f"it is no JSON object: {shown}")
-        return Unsound("(unreadable)", f"the venue sent an unreadable message: {shown}")
+        return Unsound(
+            "(unreadable)", f"the venue sent an unreadable message: {shown}", readable=False
+        )
     channel = message.get("channel")
     if not isinstance(channel, str) or channel not in DATA_CHANNELS:
         bad_rows.add("frame", f"its channel is unknown: {str(channel)[:_SHOWN]!r}")
         return Unsound(str(channel), f"the venue sent a message on unknown channel {channel!r}")
     try:
-        return Data(decode(message, bad_rows))
+        before = bad_rows.count("trades")
+        rows = decode(message, bad_rows)
+        lost = channel == "trades" and bad_rows.count("trades") > before
+        return Data(rows, "a print was unsound" if lost else "")
     except VenueError as error:
         bad_rows.add(f"{channel} message", str(error))
         return Unsound(channel, str(error))

@@ -7,6 +7,7 @@ docstring of each fault describes what a client sees.
 """
 
 import random
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeVar
@@ -17,11 +18,13 @@ __all__ = [
     "ActiveFault",
     "CutConnections",
     "DelayedMessages",
+    "DelistedCoin",
     "DroppedMessages",
     "DroppedReply",
     "DuplicatedMessages",
     "Fault",
     "FaultBoard",
+    "GarbledMessages",
     "HaltedCoin",
     "HttpError",
     "Latency",
@@ -142,6 +145,29 @@ class DroppedMessages(_StreamFault):
     kind: Literal["dropped_messages"] = "dropped_messages"
 
 
+class GarbledMessages(_StreamFault):
+    """A message arrives damaged.
+
+    It is cut in half ("half"), replaced by text that is no JSON ("junk"), on a channel that nobody
+    knows ("channel"), or each of its prices is the text "NaN" ("nan").
+    """
+
+    kind: Literal["garbled_messages"] = "garbled_messages"
+    how: Literal["half", "junk", "channel", "nan"] = "half"
+
+    def garbled(self, text: str) -> str:
+        """Return an encoded message as it arrives."""
+        match self.how:
+            case "half":
+                return text[: len(text) // 2]
+            case "junk":
+                return "\x00<html>502 Bad Gateway</html>"
+            case "channel":
+                return '{"channel":"garbled"' + text[text.find(",") :]
+            case "nan":
+                return re.sub(r'"px":"[^"]*"', '"px":"NaN"', text)
+
+
 class Silence(_Fault):
     """Every connection stays open but sends nothing; ``pongs`` sets whether pings are answered."""
 
@@ -169,6 +195,13 @@ class HaltedCoin(_Fault):
     coin: str
 
 
+class DelistedCoin(_Fault):
+    """A coin's market data stop, and new subscriptions to it are refused as invalid."""
+
+    kind: Literal["delisted"] = "delisted"
+    coin: str
+
+
 Fault = Annotated[
     Latency
     | DroppedReply
@@ -176,10 +209,12 @@ Fault = Annotated[
     | DuplicatedMessages
     | DelayedMessages
     | DroppedMessages
+    | GarbledMessages
     | Silence
     | CutConnections
     | Maintenance
-    | HaltedCoin,
+    | HaltedCoin
+    | DelistedCoin,
     Field(discriminator="kind"),
 ]
 

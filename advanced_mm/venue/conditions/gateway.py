@@ -18,11 +18,13 @@ from advanced_mm.venue.conditions.faults import (
     ActiveFault,
     CutConnections,
     DelayedMessages,
+    DelistedCoin,
     DroppedMessages,
     DroppedReply,
     DuplicatedMessages,
     Fault,
     FaultBoard,
+    GarbledMessages,
     HaltedCoin,
     HttpError,
     Latency,
@@ -130,7 +132,11 @@ class Gateway:
 
     def _check(self, fault: Fault) -> None:
         coins = self.exchange.venue.markets
-        named = (fault.coin,) if isinstance(fault, HaltedCoin) else getattr(fault, "coins", ())
+        named = (
+            (fault.coin,)
+            if isinstance(fault, HaltedCoin | DelistedCoin)
+            else getattr(fault, "coins", ())
+        )
         for coin in named:
             if coin not in coins:
                 raise InputError(
@@ -237,6 +243,10 @@ class Gateway:
             return None
         return self._counter(client).subscribe(client, subscription, user)
 
+    def delisted(self, coin: str) -> bool:
+        """Return whether subscriptions to a coin are refused as invalid."""
+        return any(fault.coin == coin for fault in self.faults.holds(DelistedCoin))
+
     def unsubscribe(self, client: str, subscription: str) -> None:
         """Stop counting a subscription."""
         if self.switches.websocket:
@@ -265,6 +275,8 @@ class Gateway:
         delay_s = sum(
             fault.draw_s(source) for fault, source in self.faults.strike(DelayedMessages, *names)
         )
+        for garbling, _ in self.faults.strike(GarbledMessages, *names):
+            text = garbling.garbled(text)
         copies = 1 + len(self.faults.strike(DuplicatedMessages, *names))
         return tuple((self._in_order(client, delay_s), text) for _ in range(copies))
 
@@ -272,6 +284,8 @@ class Gateway:
         """Return whether a message is dropped."""
         silences = self.faults.strike(Silence)
         if any(channel != "pong" or not silence.pongs for silence, _ in silences):
+            return True
+        if any(fault.coin == coin for fault in self.faults.holds(DelistedCoin)):
             return True
         return bool(self.faults.strike(DroppedMessages, channel, coin))
 

@@ -35,7 +35,7 @@ from advanced_mm.markets.recipes import MarketRecipe, coin_seed
 from advanced_mm.markets.synthetic import SyntheticParameters
 from advanced_mm.markets.synthetic_regimes import Regime
 from advanced_mm.markets.units import MICROS_PER_USDC
-from advanced_mm.venue.conditions.faults import Fault, HaltedCoin
+from advanced_mm.venue.conditions.faults import DelistedCoin, Fault, HaltedCoin
 from advanced_mm.venue.conditions.gateway import TimedFault
 from advanced_mm.venue.conditions.limits import LimitSwitches
 from advanced_mm.venue.conditions.opening import MAX_HISTORY_MINUTES, replay_past_ms
@@ -249,7 +249,7 @@ class Scenario(_Form):
     def _coins_of_faults(self) -> "Scenario":
         coins = [market.coin for market in self.markets]
         for number, one in enumerate(self.faults):
-            if isinstance(one.fault, HaltedCoin) and one.fault.coin not in coins:
+            if isinstance(one.fault, HaltedCoin | DelistedCoin) and one.fault.coin not in coins:
                 raise ValueError(
                     f"faults.{number}.coin = {one.fault.coin!r} has no market: give one of "
                     f"{', '.join(coins)}"

@@ -48,6 +48,10 @@ class GatewayProtocol(Protocol):
         """
         ...
 
+    def delisted(self, coin: str) -> bool:
+        """Return whether subscriptions to a coin are refused as invalid."""
+        ...
+
     def unsubscribe(self, client: str, subscription: str) -> None:
         """Release a subscription that has ended."""
         ...

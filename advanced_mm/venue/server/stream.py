@@ -272,6 +272,8 @@ class StreamHub:
                 self._gateway.unsubscribe(client.name, str(subscription))
             return [acknowledgement]
         if self._gateway is not None:
+            if self._gateway.delisted(subscription.coin):
+                return [_error(f"Invalid subscription {_quoted(raw)}")]
             user = subscription.user or None
             if refusal := self._gateway.subscribe(client.name, str(subscription), user):
                 return [_error(refusal)]

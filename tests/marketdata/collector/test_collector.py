@@ -17,13 +17,17 @@ from advanced_mm.errors import InputError, VenueError
 from advanced_mm.marketdata import Recording, ShardStore
 from advanced_mm.marketdata.collector.collector import Collector
 from advanced_mm.marketdata.collector.recorder import Recorder
-from advanced_mm.marketdata.feed.policy import ConnectionSettings
 from advanced_mm.marketdata.feed.feed import HyperliquidFeed
+from advanced_mm.marketdata.feed.policy import ConnectionSettings
 from advanced_mm.marketdata.feed.venue_meta import fetch_size_decimals, info_address
 from advanced_mm.marketdata.feed.watchdog import WatchdogSettings
 
 QUICK = ConnectionSettings(
-    first_delay_seconds=0.02, longest_delay_seconds=0.05, silence_seconds=0.4, ping_seconds=0.1
+    first_delay_seconds=0.02,
+    longest_delay_seconds=0.05,
+    silence_seconds=0.4,
+    ping_seconds=0.1,
+    connections_a_minute=1000,
 )
 
 

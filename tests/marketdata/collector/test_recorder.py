@@ -92,7 +92,7 @@ class TestRows:
         assert [(row["trade_id"], row["snapshot"]) for row in tables(store, "trades")] == [
             ("1", True), ("2", True), ("3", False), ("4", True), ("13", False),
         ]  # fmt: skip
-        assert store.read("ETH").trades.trade_id.tolist() == [1, 2, 3, 13]
+        assert store.read("ETH").trades.trade_id.tolist() == [1, 2, 3, 4, 13]
 
     def test_other_coins_and_channels_leave_no_row(
         self, store: ShardStore, wire: SimpleNamespace

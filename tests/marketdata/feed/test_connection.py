@@ -1,7 +1,7 @@
-"""The reconnect policy, driven by a fake connection in hundredths of seconds.
+"""Keeping a connection, driven by a fake one in hundredths of seconds.
 
-Behaviours: backoff doubles to a cap with jitter and starts over after data; silence ends even a
-live connection; pings are sent and must be answered; listener errors propagate.
+Behaviours: a lost connection is replaced; silence ends even a live one; pings are sent and must be
+answered; many messages are spread over time; listener errors propagate.
 """
 
 import asyncio
@@ -11,8 +11,9 @@ from dataclasses import replace
 
 import pytest
 
-from advanced_mm.errors import InputError, VenueError
-from advanced_mm.marketdata.feed.connection import Backoff, ConnectionSettings, Heard, StayConnected
+from advanced_mm.errors import VenueError
+from advanced_mm.marketdata.feed import policy
+from advanced_mm.marketdata.feed.connection import ConnectionSettings, Heard, StayConnected
 
 QUICK = ConnectionSettings(
     first_delay_seconds=0.01,
@@ -21,6 +22,7 @@ QUICK = ConnectionSettings(
     silence_seconds=0.2,
     ping_seconds=0.05,
     pong_seconds=0.05,
+    connections_a_minute=1000,
 )
 
 
@@ -108,32 +110,6 @@ async def run_until(
         raise end
 
 
-def test_backoff_doubles_to_the_cap_with_jitter_and_starts_over() -> None:
-    backoff = Backoff(1.0, 8.0, random.Random(3))
-    for base in (1.0, 2.0, 4.0, 8.0, 8.0):
-        assert base <= backoff.next_delay() <= 1.5 * base
-    backoff.reset()
-    assert 1.0 <= backoff.next_delay() <= 1.5
-    draws = {Backoff(1.0, 8.0, random.Random(seed)).next_delay() for seed in range(10)}
-    assert len(draws) == 10
-
-
-@pytest.mark.parametrize("field", ["first_delay_seconds", "silence_seconds", "pong_seconds"])
-@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
-def test_impossible_times_are_refused(field: str, value: float) -> None:
-    with pytest.raises(InputError, match=field):
-        replace(QUICK, **{field: value})
-
-
-def test_pings_rarer_than_the_venue_allows_are_refused() -> None:
-    with pytest.raises(InputError, match="ping_seconds"):
-        replace(QUICK, ping_seconds=51.0)
-
-
-def test_default_reconnects_stay_within_thirty_a_minute() -> None:
-    assert 60.0 / ConnectionSettings().first_delay_seconds <= 30.0
-
-
 async def test_lost_connection_is_made_again_and_subscribed_again() -> None:
     first, second = FakeTransport(["data"], breaks=True), FakeTransport(["data", "data"])
     listener = FakeListener()
@@ -185,15 +161,30 @@ async def test_hanging_open_is_cut_short() -> None:
     await run_until(hang, FakeListener(), lambda: len(tries) == 2)
 
 
-async def test_waits_grow_while_nobody_answers() -> None:
-    line = Line()
+async def test_no_more_attempts_than_allowed_while_nobody_answers() -> None:
+    line, started = Line(), asyncio.get_running_loop().time()
+    settings = replace(QUICK, connections_a_minute=3)
     await run_until(
-        line, FakeListener(), lambda: len(line.tries) == 4, replace(QUICK, longest_delay_seconds=1)
+        line,
+        FakeListener(),
+        lambda: asyncio.get_running_loop().time() > started + 0.3,
+        settings,
     )
-    waits = [later - earlier for earlier, later in zip(line.tries, line.tries[1:], strict=False)]
-    assert waits[0] >= 0.01
-    assert waits[1] >= 0.02
-    assert waits[2] >= 0.04
+    assert len(line.tries) == 3
+
+
+async def test_many_subscriptions_are_spread_over_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While they are sent, data are received."""
+    monkeypatch.setattr(policy, "MESSAGES_AT_ONCE", 3)
+    monkeypatch.setattr(policy, "MESSAGES_A_SECOND", 50.0)
+    transport, listener = FakeTransport(["data"] * 1000), FakeListener()
+    listener.opened = lambda: [f"subscribe {n}" for n in range(9)]  # type: ignore[method-assign]
+    started = asyncio.get_running_loop().time()
+    settings = replace(QUICK, ping_seconds=5.0)
+    await run_until(Line(transport), listener, lambda: len(transport.sent) == 9, settings)
+    assert 6 / 50 <= asyncio.get_running_loop().time() - started < 0.6
+    assert transport.sent == [f"subscribe {n}" for n in range(9)]
+    assert len(listener.heard) >= 5
 
 
 async def test_listener_error_ends_the_run_and_closes() -> None:
