@@ -2,19 +2,25 @@
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
+import threading
 from pathlib import Path
+from typing import Final
 
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.marketdata.collector.collector import Collector
 from advanced_mm.marketdata.feed.feed import MAINNET_URL, TESTNET_URL
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
+from advanced_mm.marketdata.retention import Retention
 from advanced_mm.marketdata.store import ShardStore
+
+_LONGEST_END_SECONDS: Final = 0.5
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Record until SIGINT or SIGTERM, then flush and return 0."""
+    """Record until SIGINT or SIGTERM, then flush; return 1 if rows could not be written, else 0."""
     options = _parser().parse_args(argv)
     configure_logging(options.verbose)
     collector = Collector(
@@ -22,16 +28,21 @@ def main(argv: list[str] | None = None) -> int:
         [coin.strip() for coin in options.crypto.split(",") if coin.strip()],
         TESTNET_URL if options.testnet else options.url,
         options.flush_seconds,
+        retention=Retention(options.keep_days, options.keep_gigabytes),
     )
-    asyncio.run(_record(collector))
-    return 0
+    return asyncio.run(_record(collector))
 
 
-async def _record(collector: Collector) -> None:
+async def _record(collector: Collector) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await collector.run(stop)
+    code = 0 if await collector.run(stop) else 1
+    # Everything is on disk: a look-up of a name that hangs in a thread must not delay the end.
+    end = threading.Timer(_LONGEST_END_SECONDS, os._exit, [code])
+    end.daemon = True
+    end.start()
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,6 +69,18 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=5.0,
         help="interval between writes to disk, seconds (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--keep-days",
+        type=float,
+        metavar="DAYS",
+        help="delete shards older than this (default: keep all)",
+    )
+    parser.add_argument(
+        "--keep-gigabytes",
+        type=float,
+        metavar="GB",
+        help="delete the oldest shards of these coins beyond this size (default: keep all)",
     )
     parser.add_argument("--verbose", action="store_true", help="log details")
     return parser

@@ -1,8 +1,8 @@
-"""Merging of a day's small shards: a recorder writes 17 000 files per day and kind.
+"""Merging of small shards: a recorder writes 17 000 files per day and kind.
 
-Rows, their order and their columns do not change. Consecutive shards of the same UTC day and schema
-become one file under the last one's name, which readers look for (see `listing`). Each step can be
-interrupted:
+Rows, their order and their columns do not change. Consecutive shards of the same UTC hour (or day)
+and schema become one file under the last one's name, which readers look for (see `listing`). Each
+step can be interrupted:
 
 1. the merged file is written under a temporary name, synced to disk, read back and compared row by
    row with the originals;
@@ -14,13 +14,13 @@ deletions a reader may see rows twice: duplicate trades are dropped by their id,
 quote or snapshot does not change any estimate.
 """
 
+import contextlib
 import fcntl
 import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -29,23 +29,30 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from advanced_mm.errors import InputError
+from advanced_mm.marketdata.durable import sync_folder
 from advanced_mm.marketdata.journal import ShardJournal
 from advanced_mm.marketdata.listing import ShardFile, shard_files
 from advanced_mm.marketdata.schemas import KINDS
 
-__all__ = ["Compaction", "compact_coin"]
+__all__ = ["DAY_MS", "HOUR_MS", "Compaction", "compact_coin", "compaction_lock", "finish_merges"]
+
+DAY_MS: Final = 86_400_000
+HOUR_MS: Final = 3_600_000
 
 _LIST_NAME: Final = ".merged.json"
 _TEMPORARY_NAME: Final = ".merged.parquet.tmp"
 _ROWS_A_GROUP: Final = 20_000
 _FEWEST: Final = 2
+_KEPT_BYTES: Final = 64_000_000
+"""Tables up to this size are kept between the passes of a merge; larger ones are read again."""
 
 
 @dataclass(frozen=True)
 class Compaction:
     """Result for one coin: files and bytes before and after, rows merged, files skipped.
 
-    ``unreadable`` lists shards that could not be read; they are left untouched.
+    ``merged`` counts the files that became part of another. ``unreadable`` lists shards that could
+    not be read; they are left untouched.
     """
 
     files_before: int = 0
@@ -53,6 +60,7 @@ class Compaction:
     bytes_before: int = 0
     bytes_after: int = 0
     rows: int = 0
+    merged: int = 0
     unreadable: tuple[str, ...] = ()
 
     def __add__(self, other: "Compaction") -> "Compaction":
@@ -60,7 +68,7 @@ class Compaction:
         return Compaction(*(a + b for a, b in pairs))
 
 
-def compact_coin(coin_folder: Path, before_ms: int) -> Compaction:
+def compact_coin(coin_folder: Path, before_ms: int, span_ms: int = DAY_MS) -> Compaction:
     """Merge a coin's shards that are named before a given time.
 
     Parameters
@@ -69,6 +77,8 @@ def compact_coin(coin_folder: Path, before_ms: int) -> Compaction:
         ``<data_dir>/<COIN>``.
     before_ms : int
         Shards named at this time (ms) or later are left untouched.
+    span_ms : int
+        Length of time (ms, counted from the epoch) that goes into one file: `HOUR_MS` or `DAY_MS`.
 
     Raises
     ------
@@ -78,10 +88,10 @@ def compact_coin(coin_folder: Path, before_ms: int) -> Compaction:
     """
     total = Compaction()
     try:
-        with _locked(coin_folder):
+        with compaction_lock(coin_folder):
             for kind in KINDS:
                 _finish(coin_folder / kind)
-                total += _compact_kind(coin_folder, kind, before_ms)
+                total += _compact_kind(coin_folder, kind, before_ms, span_ms)
             if total.files_after < total.files_before:
                 ShardJournal(coin_folder).ask_to_list()
     except OSError as error:
@@ -92,36 +102,61 @@ def compact_coin(coin_folder: Path, before_ms: int) -> Compaction:
     return total
 
 
-def _compact_kind(coin_folder: Path, kind: str, before_ms: int) -> Compaction:
+def finish_merges(coin_folder: Path) -> None:
+    """Finish the interrupted merges of a coin, unless a compaction is running that will do so.
+
+    Raises
+    ------
+    OSError
+        If the disk cannot be written.
+    """
+    with contextlib.suppress(InputError), compaction_lock(coin_folder):
+        for kind in KINDS:
+            _finish(coin_folder / kind)
+
+
+def _compact_kind(coin_folder: Path, kind: str, before_ms: int, span_ms: int) -> Compaction:
     files = [file for file in shard_files(coin_folder, kind) if file.name_ms < before_ms]
-    schemas: dict[bytes, pa.Schema] = {}
-    unreadable: list[str] = []
-
-    def alike(file: ShardFile) -> tuple[bytes, str]:
-        """Return what shards must share to be merged: columns and metadata, day."""
-        try:
-            schema = pq.read_schema(pa.BufferReader(Path(file.path).read_bytes()))
-        except (pa.ArrowException, OSError):
-            unreadable.append(file.path)
-            return b"", ""
-        key = schema.serialize().to_pybytes()
-        schemas[key] = schema
-        return key, datetime.fromtimestamp(file.name_ms / 1000, UTC).strftime("%Y-%m-%d")
-
-    groups = [(key, list(group)) for (key, _), group in groupby(files, key=alike)]
-    total = Compaction(len(files), len(files), unreadable=tuple(unreadable))
-    for key, members in groups:
-        if key and len(members) >= _FEWEST:
-            total += _merge(coin_folder / kind, schemas[key], members)
+    total = Compaction(len(files), len(files))
+    for _, group in groupby(files, key=lambda file: file.name_ms // span_ms):
+        members = list(group)
+        if len(members) >= _FEWEST:  # most hours of a long recording are one file already
+            total += _compact_span(coin_folder / kind, members)
     return total
 
 
-def _merge(folder: Path, schema: pa.Schema, members: Sequence[ShardFile]) -> Compaction:
+def _compact_span(folder: Path, files: Sequence[ShardFile]) -> Compaction:
+    """Merge the shards of one hour or day: consecutive ones with the same columns and metadata."""
+    tables = _Tables()
+    schemas: dict[bytes, pa.Schema] = {}
+    unreadable: list[str] = []
+
+    def alike(file: ShardFile) -> bytes:
+        try:
+            schema = tables.read(file).schema
+        except InputError:
+            unreadable.append(file.path)
+            return b""
+        key: bytes = schema.serialize().to_pybytes()
+        schemas[key] = schema
+        return key
+
+    groups = [(key, list(group)) for key, group in groupby(files, key=alike)]
+    total = Compaction(unreadable=tuple(unreadable))
+    for key, members in groups:
+        if key and len(members) >= _FEWEST:
+            total += _merge(folder, schemas[key], members, tables)
+    return total
+
+
+def _merge(
+    folder: Path, schema: pa.Schema, members: Sequence[ShardFile], tables: "_Tables"
+) -> Compaction:
     temporary = folder / _TEMPORARY_NAME
     size = sum(Path(file.path).stat().st_size for file in members)
     try:
-        rows = _write(temporary, schema, members)
-        _compare(temporary, schema, members)
+        rows = _write(temporary, schema, members, tables)
+        _compare(temporary, schema, members, tables)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -133,10 +168,11 @@ def _merge(folder: Path, schema: pa.Schema, members: Sequence[ShardFile]) -> Com
         bytes_before=size,
         bytes_after=merged.stat().st_size,
         rows=rows,
+        merged=len(members),
     )
 
 
-def _write(path: Path, schema: pa.Schema, members: Sequence[ShardFile]) -> int:
+def _write(path: Path, schema: pa.Schema, members: Sequence[ShardFile], tables: "_Tables") -> int:
     rows = 0
     strings = [field.name for field in schema if pa.types.is_string(field.type)]
     times = [name for name in schema.names if name == "exchange_timestamp"]
@@ -144,7 +180,7 @@ def _write(path: Path, schema: pa.Schema, members: Sequence[ShardFile]) -> int:
         with pq.ParquetWriter(
             file, schema, compression="zstd", use_dictionary=strings, write_statistics=times
         ) as writer:
-            for table in _groups(schema, members):
+            for table in _groups(members, tables):
                 writer.write_table(table)
                 rows += table.num_rows
         file.flush()
@@ -152,7 +188,9 @@ def _write(path: Path, schema: pa.Schema, members: Sequence[ShardFile]) -> int:
     return rows
 
 
-def _compare(path: Path, schema: pa.Schema, members: Sequence[ShardFile]) -> None:
+def _compare(
+    path: Path, schema: pa.Schema, members: Sequence[ShardFile], tables: "_Tables"
+) -> None:
     """Read a merged file back and compare it with its originals.
 
     Raises
@@ -162,7 +200,7 @@ def _compare(path: Path, schema: pa.Schema, members: Sequence[ShardFile]) -> Non
     """
     with pq.ParquetFile(path) as file:
         same = file.schema_arrow.equals(schema, check_metadata=True)
-        groups = _groups(schema, members)
+        groups = _groups(members, tables)
         for number in range(file.num_row_groups):
             found, wanted = file.read_row_group(number, use_threads=False), next(groups, None)
             same = same and wanted is not None and _same_rows(found, wanted)
@@ -189,11 +227,11 @@ def _same_rows(found: pa.Table, wanted: pa.Table) -> bool:
     )
 
 
-def _groups(schema: pa.Schema, members: Sequence[ShardFile]) -> Iterator[pa.Table]:
+def _groups(members: Sequence[ShardFile], tables: "_Tables") -> Iterator[pa.Table]:
     """Read shards one after another and yield their rows in tables of bounded size."""
     waiting: list[pa.Table] = []
     for file in members:
-        table = _read(file)
+        table = tables.read(file)
         if waiting and sum(t.num_rows for t in waiting) + table.num_rows > _ROWS_A_GROUP:
             yield pa.concat_tables(waiting).combine_chunks()
             waiting = []
@@ -201,14 +239,33 @@ def _groups(schema: pa.Schema, members: Sequence[ShardFile]) -> Iterator[pa.Tabl
     yield pa.concat_tables(waiting).combine_chunks()
 
 
+class _Tables:
+    """Shards read once and kept for the next pass, as far as memory allows."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, pa.Table] = {}
+        self._bytes = 0
+
+    def read(self, file: ShardFile) -> pa.Table:
+        """Return a shard's rows; raise InputError if it cannot be read."""
+        table = self._kept.get(file.path)
+        if table is None:
+            table = _read(file)
+            if self._bytes + table.nbytes <= _KEPT_BYTES:
+                self._kept[file.path] = table
+                self._bytes += table.nbytes
+        return table
+
+
 def _read(file: ShardFile) -> pa.Table:
     try:
-        with pq.ParquetFile(pa.BufferReader(Path(file.path).read_bytes())) as parquet:
+        # Pre-buffering would hand these few kilobytes to another thread.
+        source = pa.BufferReader(Path(file.path).read_bytes())
+        with pq.ParquetFile(source, pre_buffer=False) as parquet:
             return parquet.read(use_threads=False)
-    except pa.ArrowException as error:
-        raise InputError(
-            f"shard {file.path!r} cannot be read ({str(error).splitlines()[0]}): move it away"
-        ) from error
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"shard {file.path!r} cannot be read ({reason}): move it away") from error
 
 
 def _write_list(folder: Path, names: Sequence[str]) -> None:
@@ -229,23 +286,21 @@ def _finish(folder: Path) -> None:
     temporary = folder / _TEMPORARY_NAME
     if temporary.exists():
         temporary.replace(folder / last)
-    _sync(folder)
+    sync_folder(folder)
     for name in rest:
         (folder / name).unlink(missing_ok=True)
     path.unlink()
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Lock the folder against a second compaction."""
+def compaction_lock(folder: Path) -> Iterator[None]:
+    """Keep other processes from merging or deleting a coin's shards.
+
+    Raises
+    ------
+    InputError
+        If another one is doing so.
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:

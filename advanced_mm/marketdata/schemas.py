@@ -36,13 +36,16 @@ __all__ = [
     "READ_COLUMNS",
     "SCHEMAS",
     "SCHEMA_VERSION",
+    "NewerVersionError",
     "check_columns",
+    "check_version",
     "shard_metadata",
     "tick_of",
 ]
 
 BOOK_LEVELS: Final = 20
 SCHEMA_VERSION: Final = "2"
+"""A whole number in each shard's metadata; lower versions, and shards without one, can be read."""
 
 _TIMES = [("timestamp", pa.float64()), ("exchange_timestamp", pa.int64())]
 _BOOK_FIELDS = [
@@ -143,6 +146,34 @@ def check_columns(kind: str, schema: pa.Schema) -> None:
         wanted, found = SCHEMAS[kind].field(name).type, schema.field(index).type
         if not _same_family(wanted, found):
             raise InputError(f"column {name!r} has type {found}, expected {wanted}")
+
+
+class NewerVersionError(InputError):
+    """A shard was written by a later version of this program; leaving it out would hide rows."""
+
+
+def check_version(schema: pa.Schema) -> int:
+    """Return a shard's schema version, 0 if its metadata name none.
+
+    Raises
+    ------
+    NewerVersionError
+        If this program does not know the version yet.
+    InputError
+        If it is not a whole number.
+    """
+    raw = (schema.metadata or {}).get(b"schema_version")
+    if raw is None:
+        return 0
+    text = raw.decode(errors="replace")
+    if not (text.isascii() and text.isdecimal()):
+        raise InputError(f"metadata 'schema_version' is {text!r}, must be a whole number")
+    if int(text) > int(SCHEMA_VERSION):
+        raise NewerVersionError(
+            f"metadata 'schema_version' is {text}, this program reads up to {SCHEMA_VERSION}: "
+            "update it"
+        )
+    return int(text)
 
 
 def shard_metadata(coin: str, tick: float | None) -> dict[str, str]:

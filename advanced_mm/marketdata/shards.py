@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from advanced_mm.bad_rows import BadRow
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Float1D, Int1D
-from advanced_mm.marketdata.schemas import READ_COLUMNS, check_columns, tick_of
+from advanced_mm.marketdata.schemas import READ_COLUMNS, check_columns, check_version, tick_of
 from advanced_mm.marketdata.sound_rows import bad_row, readable, sound_numbers, sound_times
 
-__all__ = ["PRICE_UNITS", "Shard", "read_shards", "shard_of", "transaction_codes"]
+__all__ = ["PRICE_UNITS", "Shard", "ShardGoneError", "read_shards", "shard_of", "transaction_codes"]
 
 PRICE_UNITS: Final = 1e8
 """Price units per unit of quote currency; this venue's prices have at most 8 decimals."""
@@ -26,6 +26,10 @@ _Arrays = dict[str, NDArray[Any]]
 
 _IS_ZERO: Final = np.isin(np.arange(256), np.frombuffer(b"\x000x", dtype=np.uint8))
 """By character code: whether a hash made only of these is zero. NUL is padding."""
+
+
+class ShardGoneError(InputError):
+    """A listed shard no longer exists; the reader lists the folder again."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,12 @@ def _read_table(path: str, kind: str) -> pa.Table | InputError:
         # Pre-buffering would hand these few kilobytes to another thread.
         with pq.ParquetFile(pa.BufferReader(Path(path).read_bytes()), pre_buffer=False) as file:
             # Missing columns are ignored here; check_columns finds them in the table's schema.
+            check_version(file.schema_arrow)
             return file.read(columns=columns, use_threads=False)
+    except FileNotFoundError:
+        return ShardGoneError("was merged into another shard or deleted")
+    except InputError as error:
+        return error
     except (pa.ArrowException, OSError) as error:
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
         return InputError(f"not a readable Parquet file ({first_line})")

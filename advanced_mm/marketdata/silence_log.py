@@ -9,8 +9,10 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from advanced_mm.errors import InputError
 from advanced_mm.marketdata.listing import shard_files
 from advanced_mm.marketdata.records import Silence
+from advanced_mm.marketdata.schemas import NewerVersionError, check_version
 
 __all__ = ["SILENT", "SPEAKS", "SilenceLog", "silence_detail"]
 
@@ -51,6 +53,11 @@ class SilenceLog:
 
         None leaves that end open. ``known_by_s`` ignores what was logged after that local time, in
         seconds. A log file that cannot be read is skipped with a warning.
+
+        Raises
+        ------
+        InputError
+            If a log file was written by a later version of this program.
         """
         for file in shard_files(self._folder, "connections"):
             if file.path not in self._known:
@@ -66,7 +73,12 @@ class SilenceLog:
     def _read(self, path: str) -> None:
         try:
             table = pq.read_table(path, columns=list(_COLUMNS))
+            check_version(table.schema)
             rows = list(zip(*table.to_pydict().values(), strict=True))
+        except FileNotFoundError:  # merged into a later file, which is read or known already
+            return
+        except NewerVersionError as error:
+            raise InputError(f"{path}: {error}") from error
         except (pa.ArrowException, OSError, ValueError) as error:
             logger.warning("connection log %s cannot be read: %s", path, error)
             return

@@ -1,10 +1,10 @@
 """The shard store: the only module that knows how recordings are laid out on disk.
 
 ``<data_dir>/<COIN>/<kind>/<kind>_<epoch ms>.parquet`` (kinds are those of `schemas`, the colon of
-``xyz:XYZ100`` becomes a dash, see `coin_folders`). Each file is written under a temporary name and
-then renamed. The time in its name is the exchange time of its newest row (older recorders: the time
-of the flush), or later if that name was taken. The coin's journal lies beside the folders of the
-kinds (see `journal`).
+``xyz:XYZ100`` becomes a dash, see `coin_folders`). Each file is written under a temporary name,
+synced to disk and then renamed. The time in its name is the exchange time of its newest row (older
+recorders: the time of the flush), or later if that name was taken. The coin's journal lies beside
+the folders of the kinds (see `journal`), and so does the lock of its recorder.
 """
 
 import contextlib
@@ -12,7 +12,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
@@ -27,15 +28,26 @@ from advanced_mm.coin_folders import coin_folder, coins_below, writable_coin_fol
 from advanced_mm.errors import InputError
 from advanced_mm.instruments import code_of, folder_of, nearest, resolve_coin
 from advanced_mm.marketdata.book_notes import book_note
+from advanced_mm.marketdata.compaction import finish_merges
 from advanced_mm.marketdata.connection_log import ConnectionEvent, Gap, gaps_of
 from advanced_mm.marketdata.contexts import CONTEXT_COLUMNS, Contexts, read_contexts
+from advanced_mm.marketdata.durable import sync_folder
 from advanced_mm.marketdata.journal import ShardJournal
 from advanced_mm.marketdata.last_trades import last_trades
 from advanced_mm.marketdata.listing import ShardFile, shard_files
 from advanced_mm.marketdata.merging import merge_shards
+from advanced_mm.marketdata.recorder_lock import recorder_lock
 from advanced_mm.marketdata.records import Recording
-from advanced_mm.marketdata.schemas import DATA_KINDS, READ_COLUMNS, SCHEMAS, check_columns
-from advanced_mm.marketdata.shards import Shard, read_shards
+from advanced_mm.marketdata.schemas import (
+    DATA_KINDS,
+    READ_COLUMNS,
+    SCHEMAS,
+    NewerVersionError,
+    check_columns,
+    check_version,
+)
+from advanced_mm.marketdata.selection import selected_rows
+from advanced_mm.marketdata.shards import Shard, ShardGoneError, read_shards
 from advanced_mm.marketdata.silence_log import SilenceLog
 from advanced_mm.marketdata.tail import CLOCK_MARGIN_MS, ShardTail
 
@@ -45,6 +57,8 @@ logger = logging.getLogger(__name__)
 
 _REPLAY_MARGIN_MS: Final = 3_600_000
 """Rows may be this much older than their file's name (trades replayed on subscribing)."""
+_MOST_LISTINGS: Final = 5
+"""A folder is listed again if shards were merged or deleted while they were read."""
 _FILES_TOGETHER: Final = 60
 """Files parsed at a time: enough to be fast, few enough to limit the memory for their tables."""
 _EVENT_COLUMNS: Final = (
@@ -142,7 +156,8 @@ class ShardStore:
         Raises
         ------
         InputError
-            If the data directory or the coin's folder does not exist.
+            If the data directory or the coin's folder does not exist, or a shard was written by a
+            later version of this program.
         """
         folder = self.folder(coin)
         shards: dict[str, list[Shard]] = {}
@@ -150,14 +165,62 @@ class ShardStore:
         low = 0 if start_ms is None else start_ms - CLOCK_MARGIN_MS
         high = sys.maxsize if end_ms is None else end_ms + _REPLAY_MARGIN_MS
         for kind in DATA_KINDS:
-            files = shard_files(folder, kind, low, high)
-            parsed = self._shards(kind, files)
-            shards[kind] = [shard for shard in parsed if shard is not None]
-            skipped += [f.path for f, shard in zip(files, parsed, strict=True) if shard is None]
+            for _ in range(_MOST_LISTINGS):
+                files = shard_files(folder, kind, low, high)
+                parsed = dict(zip(files, self._shards(kind, files), strict=True))
+                missing = [file.path for file, shard in parsed.items() if shard is None]
+                if all(map(os.path.exists, missing)):
+                    break  # otherwise some were merged or deleted meanwhile
+            shards[kind] = [shard for shard in parsed.values() if shard is not None]
+            skipped += missing
         recording = merge_shards(coin, shards, start_ms, end_ms, tuple(skipped))
         if recording.bad_rows:
             logger.warning("%s: dropped from its shards: %s", coin, BadRows(recording.bad_rows))
         return replace(recording, silences=SilenceLog(folder).between(start_ms, end_ms))
+
+    def rows(
+        self,
+        coin: str,
+        kind: str,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[pa.Table]:
+        """Yield a coin's rows as recorded, in order of arrival, opening only the files needed.
+
+        Nothing is dropped: trades that the venue replayed appear again, and rows may come twice if
+        a compaction merges their files at this very moment.
+
+        Parameters
+        ----------
+        coin, kind : str
+            Coin, and a key of `schemas.SCHEMAS`.
+        start_ms, end_ms : int or None
+            Exchange time (ms), both ends included; None leaves that end open. As for `read`, trades
+            replayed more than an hour after ``end_ms`` are not searched for.
+        columns : sequence of str or None
+            Columns wanted, in this order; by default all. Those that a file lacks are null.
+
+        Raises
+        ------
+        InputError
+            If the coin is not recorded, the kind or a column is unknown, or a file cannot be read.
+        """
+        low = 0 if start_ms is None else start_ms - CLOCK_MARGIN_MS
+        high = sys.maxsize if end_ms is None else end_ms + _REPLAY_MARGIN_MS
+        return selected_rows(self.folder(coin), kind, (low, high), (start_ms, end_ms), columns)
+
+    def newest_name_ms(self, coin: str) -> int | None:
+        """Return the newest time (ms) in the name of a coin's data shards, None if there are none.
+
+        Raises
+        ------
+        InputError
+            If the data directory or the coin's folder does not exist.
+        """
+        folder = self.folder(coin)
+        listed = [shard_files(folder, kind)[-1:] for kind in DATA_KINDS]
+        return max((file.name_ms for files in listed for file in files), default=None)
 
     def newest_ms(self, coin: str) -> int | None:
         """Return the exchange time (ms) of the coin's newest row, None if there is none.
@@ -214,15 +277,25 @@ class ShardStore:
         Raises
         ------
         InputError
-            If the data directory or the coin's folder does not exist, or a log file cannot be read.
+            If the data directory or the coin's folder does not exist, or a log file cannot be read
+            or was written by a later version of this program.
         """
+        for _ in range(_MOST_LISTINGS):
+            with contextlib.suppress(FileNotFoundError):  # merged or deleted meanwhile
+                return self._connections(coin)
+        return self._connections(coin)
+
+    def _connections(self, coin: str) -> list[ConnectionEvent]:
         events: list[ConnectionEvent] = []
         for file in shard_files(self.folder(coin), "connections"):
             try:
                 with pq.ParquetFile(file.path) as log:
                     columns = [n for n in _EVENT_COLUMNS if n in log.schema_arrow.names]
+                    check_version(log.schema_arrow)
                     check_columns("connections", log.schema_arrow)
                     table = log.read(columns=columns)
+            except FileNotFoundError:
+                raise
             except (pa.ArrowException, OSError, InputError) as error:
                 raise InputError(f"connection log {file.path!r} cannot be read: {error}") from error
             rows = [ConnectionEvent(*row) for row in zip(*table.to_pydict().values(), strict=True)]
@@ -329,6 +402,7 @@ class ShardStore:
             temporary = folder / f".{target.name}.{os.getpid()}.tmp"
             _write_synced(table, temporary)
             os.replace(temporary, target)  # noqa: PTH105 (one call for tests to break)
+            sync_folder(folder)
         except OSError as error:
             if temporary is not None:
                 with contextlib.suppress(OSError):
@@ -341,11 +415,44 @@ class ShardStore:
             journal.announce(target.name, name_ms, note)
         return target
 
-    def prepare(self, coin: str) -> None:
-        """Create a coin's folder and delete half-written files of a killed recorder.
+    def check_writable(self) -> None:
+        """Raise InputError if the data directory cannot be written or created; create nothing."""
+        existing = self.data_dir.absolute()
+        while not existing.exists() and existing != existing.parent:
+            existing = existing.parent
+        try:
+            with tempfile.TemporaryFile(dir=existing):
+                pass
+        except OSError as error:
+            raise _unwritable(self.data_dir, error) from error
 
-        Temporary files of running recorders are kept. Readers are asked to list the folders, in
-        case the killed recorder did not announce its last shard.
+    @contextlib.contextmanager
+    def recording(self, coin: str) -> Iterator[None]:
+        """Prepare a coin's folder and keep other recorders out of it until the context ends.
+
+        Raises
+        ------
+        InputError
+            If another process records the coin here, and as for `prepare`.
+        """
+        with contextlib.ExitStack() as held:
+            folder = self.data_dir / folder_of(coin)
+            try:
+                writable_coin_folder(self.data_dir, coin)
+                folder.mkdir(parents=True, exist_ok=True)
+                held.enter_context(recorder_lock(folder))
+            except OSError as error:
+                raise _unwritable(folder, error) from error
+            self.prepare(coin)
+            yield
+
+    def prepare(self, coin: str) -> None:
+        """Create a coin's folder and clear up after a killed recorder.
+
+        Its half-written files are deleted and its interrupted merges finished, before new shards
+        can take the names of those still to be deleted. Temporary files of running recorders are
+        kept. Readers are asked to list the folders, in case the killed recorder did not announce
+        its last shard.
 
         Raises
         ------
@@ -360,6 +467,7 @@ class ShardStore:
                 if _TEMPORARY_NAME.fullmatch(path.name) and not _writer_alive(path):
                     path.unlink(missing_ok=True)
                     logger.info("%s: deleted half-written file", path)
+            finish_merges(folder)
             ShardJournal(folder).ask_to_list()
         except OSError as error:
             raise _unwritable(folder, error) from error
@@ -380,7 +488,11 @@ class ShardStore:
         for first in range(0, len(files), _FILES_TOGETHER):
             part = files[first : first + _FILES_TOGETHER]
             for file, shard in zip(part, read_shards([f.path for f in part], kind), strict=True):
-                if isinstance(shard, InputError):
+                if isinstance(shard, NewerVersionError):
+                    raise InputError(f"{file.path}: {shard}")
+                if isinstance(shard, ShardGoneError):
+                    shards.append(None)
+                elif isinstance(shard, InputError):
                     level = logging.DEBUG if file.path in self._unreadable else logging.WARNING
                     logger.log(level, "%s: shard skipped: %s", file.path, shard)
                     self._unreadable.add(file.path)

@@ -155,8 +155,8 @@ class ShardTail:
             read = dict(zip(unread, self._read(kind, unread), strict=True))
             for file in group:
                 shard = self._from_notes.get(file.path) or read[file]
-                if shard is None:
-                    shards.skipped.append(file)
-                else:
+                if shard is not None:
                     shards.by_kind[kind].append(NamedShard(file.name_ms, shard))
+                elif Path(file.path).exists():  # else merged into a later shard
+                    shards.skipped.append(file)
         return shards

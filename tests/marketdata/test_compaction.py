@@ -151,7 +151,10 @@ def test_a_follower_goes_on_over_a_compaction(recorded, wire):
 
 def test_only_one_compaction_runs_at_a_time(recorded):
     folder = recorded.data_dir / "ETH"
-    with compaction_module._locked(folder), pytest.raises(InputError, match="another compaction"):
+    with (
+        compaction_module.compaction_lock(folder),
+        pytest.raises(InputError, match="another compaction"),
+    ):
         compact_coin(folder, LATER_MS)
 
 

@@ -13,12 +13,16 @@ from advanced_mm.errors import InputError, VenueError
 from advanced_mm.instruments import code_of, folder_of, is_coin_name
 from advanced_mm.marketdata.collector.backfill import Backfill
 from advanced_mm.marketdata.collector.recorder import TRADES_KNOWN, Recorder
+from advanced_mm.marketdata.collector.status import Status
+from advanced_mm.marketdata.collector.tidying import tidy_regularly
+from advanced_mm.marketdata.collector.writer import ShardWriter
 from advanced_mm.marketdata.feed.feed import HyperliquidFeed
 from advanced_mm.marketdata.feed.policy import Backoff, ConnectionSettings
 from advanced_mm.marketdata.feed.steady_clock import SteadyClock
 from advanced_mm.marketdata.feed.venue_meta import coins_among, fetch_size_decimals, is_spot
 from advanced_mm.marketdata.feed.watchdog import Watchdog, WatchdogSettings
 from advanced_mm.marketdata.records import Recording
+from advanced_mm.marketdata.retention import Retention
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.marketdata.ticks import price_step
 
@@ -30,6 +34,9 @@ _CHECKS_PER_FLUSH: Final = 10
 _PAST_MS: Final = 20 * 60_000  # recording from which the channels' rates are learned at the start
 _OLDEST_PAST_SECONDS: Final = 3600.0
 _META_RETRY_SECONDS: Final = (1.0, 60.0)
+_FINISH_SECONDS: Final = 8.0
+"""Patience at the end with a disk that is slow; supervisors kill after 10 s."""
+_CANCEL_SECONDS: Final = 0.5
 _BAD_ROWS_LOG_SECONDS: Final = 60.0
 """Interval at which dropped rows are logged."""
 
@@ -52,6 +59,12 @@ class Collector:
         Times of the reconnect policy.
     watchdog : WatchdogSettings or None
         Times after which a channel counts as silent.
+    retention : Retention or None
+        How much of the recording is kept, by default all of it.
+    upkeep_seconds : float
+        Interval at which past hours are merged into one file each and old shards deleted.
+    status_seconds : float
+        Interval of the status line in the log.
 
     Raises
     ------
@@ -67,8 +80,16 @@ class Collector:
         flush_seconds: float = 5.0,
         settings: ConnectionSettings | None = None,
         watchdog: WatchdogSettings | None = None,
+        retention: Retention | None = None,
+        upkeep_seconds: float = 600.0,
+        status_seconds: float = 15.0,
     ) -> None:
         self._store = store
+        self._status = Status()
+        self._writer = ShardWriter(store, on_written=self._status.written)
+        self._retention = retention or Retention()
+        self._upkeep_seconds = upkeep_seconds
+        self._status_seconds = status_seconds
         self._url = url
         self._flush_seconds = flush_seconds
         self._settings = settings
@@ -81,44 +102,78 @@ class Collector:
         self._open(self._names)
         self._check_seconds = flush_seconds / _CHECKS_PER_FLUSH
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event) -> bool:
         """Record until ``stop`` is set, then write everything received to disk.
+
+        A disk that can no longer be written is waited for; see `writer`.
+
+        Returns
+        -------
+        bool
+            False if not everything received is on disk.
 
         Raises
         ------
         VenueError
             If the venue does not know a coin; the message suggests the nearest one.
         InputError
-            If the disk cannot be written, or a name matches several coins.
+            If the disk cannot be written at the start, a name matches several coins, or a coin is
+            already being recorded there.
         """
+        self._store.check_writable()
         await _first_end(
             [asyncio.create_task(self._find_coins()), asyncio.create_task(_wait(stop))]
         )
         if stop.is_set():
-            return
-        for coin in self._recorder.coins:
-            self._store.prepare(coin)
-        await self._resume()
-        backfill = Backfill(self._url, self._recorder, self._clock, self._bad_rows)
-        jobs = [
-            asyncio.create_task(self._feed.run()),
-            asyncio.create_task(backfill.run()),
-            asyncio.create_task(self._flush_regularly()),
-            asyncio.create_task(self._learn_decimals()),
-            asyncio.create_task(self._log_bad_rows()),
-            asyncio.create_task(self._learn_rates()),
-            asyncio.create_task(_wait(stop)),
-        ]
-        try:
-            await _first_end(jobs)
-        finally:
-            self._flush()
+            return True
+        coins = self._recorder.coins
+        with contextlib.ExitStack() as held:
+            for coin in coins:
+                held.enter_context(self._store.recording(coin))
+            await _first_end(
+                [asyncio.create_task(self._resume()), asyncio.create_task(_wait(stop))]
+            )
+            backfill = Backfill(self._url, self._recorder, self._clock, self._bad_rows)
+            jobs = [
+                asyncio.create_task(self._feed.run()),
+                asyncio.create_task(backfill.run()),
+                asyncio.create_task(self._flush_regularly()),
+                asyncio.create_task(self._learn_decimals()),
+                asyncio.create_task(self._log_bad_rows()),
+                asyncio.create_task(self._log_status()),
+                asyncio.create_task(self._learn_rates()),
+                asyncio.create_task(
+                    tidy_regularly(
+                        self._store.data_dir, coins, self._retention, self._upkeep_seconds
+                    )
+                ),
+                asyncio.create_task(_wait(stop)),
+            ]
+            try:
+                await _first_end(jobs)
+            finally:
+                complete = await self._finish()
+        return complete
+
+    async def _finish(self) -> bool:
+        """Write what is in memory; return whether everything received is on disk."""
+        self._flush()
+        complete = await asyncio.to_thread(self._writer.close, _FINISH_SECONDS)
+        state = self._writer.state
+        if complete:
             logger.info("stopped; everything received is on disk; %s", self._bad_rows)
+        else:
+            logger.error(
+                "stopped; %d rows are not on disk: %s",
+                state.rows + state.dropped_rows,
+                state.problem or "the disk could not be written for too long",
+            )
+        return complete
 
     def _open(self, coins: Iterable[str]) -> None:
         coins = tuple(dict.fromkeys(coins))
         self._recorder = Recorder(
-            self._store,
+            self._writer,
             coins,
             ticks=None,
             flush_seconds=self._flush_seconds,
@@ -181,6 +236,18 @@ class Collector:
             await asyncio.sleep(self._check_seconds)
             if self._recorder.flush_due(self._clock() + self._check_seconds):
                 self._flush()
+
+    async def _log_status(self) -> None:
+        began = time.monotonic()
+        while True:
+            await asyncio.sleep(self._status_seconds)
+            now = time.monotonic()
+            recorder = self._recorder
+            line = self._status.line(
+                now - began, recorder.messages, recorder.unwritten_rows, self._writer.state
+            )
+            logger.info("%s", line)
+            began = now
 
     async def _log_bad_rows(self) -> None:
         while True:
@@ -266,6 +333,9 @@ async def _first_end(jobs: list[asyncio.Task[None]]) -> None:
     finally:
         for job in jobs:
             job.cancel()
+        await asyncio.wait(jobs, timeout=_CANCEL_SECONDS)
+        for job in jobs:
+            job.cancel()  # one that still waits for the venue, as to close a connection
         await asyncio.gather(*jobs, return_exceptions=True)
     for job in done:
         with contextlib.suppress(asyncio.CancelledError):

@@ -9,13 +9,13 @@ import pyarrow as pa
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import InputError, VenueError
 from advanced_mm.marketdata.collector.doubts import Doubts, Retold, covered
+from advanced_mm.marketdata.collector.writer import ShardSink
 from advanced_mm.marketdata.connection_log import FILLED, GAP, Gap
 from advanced_mm.marketdata.feed.watchdog import Remedy, SilentChannel, Watchdog
 from advanced_mm.marketdata.feed.wire import DecodedRows, decode
 from advanced_mm.marketdata.records import Recording
 from advanced_mm.marketdata.schemas import SCHEMAS, shard_metadata
 from advanced_mm.marketdata.silence_log import SILENT, SPEAKS, silence_detail
-from advanced_mm.marketdata.store import ShardStore
 
 __all__ = ["GAP_SECONDS", "TRADES_KNOWN", "Recorder", "TradesGap"]
 
@@ -51,8 +51,8 @@ class Recorder:
 
     Parameters
     ----------
-    store : ShardStore
-        Store to write to.
+    store : ShardSink
+        Store to write to, or a writer in front of one.
     coins : iterable of str
         Coins to record; messages for others are ignored.
     ticks : mapping of str to float, or None
@@ -73,7 +73,7 @@ class Recorder:
 
     def __init__(
         self,
-        store: ShardStore,
+        store: ShardSink,
         coins: Iterable[str],
         ticks: Mapping[str, float] | None,
         flush_seconds: float = 5.0,
@@ -100,6 +100,16 @@ class Recorder:
         self._known: dict[str, dict[int, int]] = {coin: {} for coin in self.coins}
         self._to_fill: list[TradesGap] = []
         self.bad_rows = BadRows() if bad_rows is None else bad_rows
+
+    @property
+    def messages(self) -> int:
+        """Number of messages received."""
+        return self._sequence
+
+    @property
+    def unwritten_rows(self) -> int:
+        """Number of rows in memory."""
+        return sum(map(len, self._rows.values()))
 
     def handle(self, message: Mapping[str, Any], received_s: float) -> None:
         """Record one message; channels without market data are ignored.

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -438,18 +439,82 @@ async def test_nothing_half_written_is_left_and_leftovers_are_cleared(
     assert len({path.name for path in folder.iterdir()}) >= 2
 
 
-async def test_full_disk_ends_with_a_sentence(
-    venue: Any, wire: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_full_disk_loses_nothing_once_there_is_space(
+    venue: Any,
+    wire: SimpleNamespace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    full = True
+    sync = os.fsync
+
+    def refuse(handle: int) -> None:
+        if full:
+            raise OSError(28, "No space left on device")
+        sync(handle)
+
+    monkeypatch.setattr("advanced_mm.marketdata.store.os.fsync", refuse)
+    venue.behaviours = [says(*(wire.bbo(1000 + i) for i in range(60)), every=0.005)]
+    store = ShardStore(tmp_path)
+
+    def seen_full() -> bool:
+        nonlocal full
+        if full and "kept in memory" in caplog.text and len(caplog.records) > 3:
+            assert rows(store, "prices") == 0
+            full = False
+        return rows(store, "prices") >= 120
+
+    await collect(store, venue.url, seen_full)
+    assert set(store.read("ETH").quotes.time_ms) == set(range(1000, 1060))
+    assert caplog.text.count("No space left") == 1
+    assert not list(tmp_path.rglob(".*.tmp"))
+
+
+async def test_an_end_on_a_full_disk_is_no_success(
+    venue: Any,
+    wire: SimpleNamespace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def refuse(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("advanced_mm.marketdata.store.os.fsync", refuse)
     venue.behaviours = [says(wire.bbo(1000))]
-    store = ShardStore(tmp_path)
-    with pytest.raises(InputError, match="No space left"):
-        await collect(store, venue.url, lambda: False)
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    stop = asyncio.Event()
+    collector = Collector(ShardStore(tmp_path), ["ETH"], venue.url, 0.1, status_seconds=0.05)
+    caplog.set_level("INFO")
+    running = asyncio.create_task(collector.run(stop))
+    async with asyncio.timeout(10):
+        while "rows unwritten; cannot write" not in caplog.text:
+            await asyncio.sleep(0.01)
+        stop.set()
+        assert await running is False
+    assert "rows are not on disk" in caplog.text
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["recorder.lock"]
+
+
+async def test_one_coin_has_one_recorder_and_other_coins_their_own(
+    venue: Any, wire: SimpleNamespace, store: ShardStore
+) -> None:
+    venue.meta = {"universe": [{"name": name, "szDecimals": 4} for name in ("ETH", "BTC")]}
+    venue.behaviours = [says(wire.bbo(1000), wire.bbo(1000, coin="BTC"))]
+    stop = asyncio.Event()
+    first = asyncio.create_task(Collector(store, ["ETH"], venue.url).run(stop))
+    async with asyncio.timeout(10):
+        while not (store.data_dir / "ETH/recorder.lock").exists():
+            await asyncio.sleep(0.01)
+        with pytest.raises(InputError, match=f"already being recorded by process {os.getpid()}"):
+            await Collector(store, ["BTC", "ETH"], venue.url).run(stop)
+        second = asyncio.create_task(Collector(store, ["BTC"], venue.url).run(stop))
+        await asyncio.sleep(0.1)
+        assert not second.done()
+        stop.set()
+        assert await first
+        assert await second
+        assert await Collector(store, ["ETH"], venue.url).run(stop), "released"
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/ws", "127.0.0.1:80", "ws://", ""])

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -46,6 +47,53 @@ async def test_signal_flushes_and_ends_with_success(
     assert not list(tmp_path.rglob(".*"))
 
 
+HANGING_UPKEEP = """
+import runpy, sys
+from advanced_mm.marketdata.collector import tidying
+tidying._FIRST_SECONDS = 0.05
+tidying.upkeep_command = lambda *_: ["sh", "-c", "echo $$ > {pid}; exec sleep 60"]
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+async def test_a_silent_venue_and_a_merge_under_way_do_not_delay_the_end(
+    venue: Any, wire: SimpleNamespace, tmp_path: Path
+) -> None:
+    """Nor does the collector's end leave its upkeep behind; a second collector is refused."""
+    said = asyncio.Event()
+
+    async def behave(_: Any, socket: web.WebSocketResponse) -> None:
+        await socket.send_json(wire.bbo(1000))
+        said.set()
+        # An answer to nothing from now on, as if the machine had vanished.
+        socket._req.transport.pause_reading()  # type: ignore[union-attr]
+
+    venue.behaviours = [behave]
+    pid = tmp_path / "pid"
+    options = ("--crypto", "ETH", "--url", venue.url, "--flush-seconds", "60")
+    options = (*options, "--data-dir", str(tmp_path / "data"))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HANGING_UPKEEP.format(pid=pid), str(SCRIPT), *options,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(30):
+        await said.wait()
+        second = await start(*options)
+        _, errors = await second.communicate()
+        assert second.returncode == 2
+        assert f"already being recorded by process {process.pid}" in errors.decode()
+        while not (pid.exists() and pid.read_text().strip()):
+            await asyncio.sleep(0.01)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, errors = await process.communicate()
+    assert time.monotonic() - began < 2
+    assert process.returncode == 0, errors.decode()
+    assert len(ShardStore(tmp_path / "data").read("ETH").quotes) == 1
+    assert not Path(f"/proc/{pid.read_text().strip()}").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
@@ -54,6 +102,7 @@ async def test_signal_flushes_and_ends_with_success(
         (("--crypto", "a-b-c"), "error: coin 'a-b-c' is not a coin's name"),
         (("--crypto", "ETH", "--url", "http://x"), "error: address 'http://x'"),
         (("--crypto", "ETH", "--flush-seconds", "0"), "error: flush_seconds"),
+        (("--crypto", "ETH", "--keep-days", "-1"), "error: keep_days"),
         (("--crypto", "ETH", "--data-dir", "/dev/null/x"), "error: cannot write into"),
         (("--crypto", "ETH", "--testnet", "--url", "ws://x"), "not allowed with"),
         ((), "--crypto"),

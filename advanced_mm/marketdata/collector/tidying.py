@@ -1,0 +1,42 @@
+"""Starts the upkeep of the recording as a process beside the collector."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NoReturn
+
+from advanced_mm.marketdata.retention import Retention
+from advanced_mm.marketdata.upkeep import upkeep_command
+
+__all__ = ["tidy_regularly"]
+
+logger = logging.getLogger(__name__)
+
+_FIRST_SECONDS: Final = 60.0
+
+
+async def tidy_regularly(
+    data_dir: Path, coins: Sequence[str], retention: Retention, every_seconds: float
+) -> NoReturn:
+    """Run the upkeep of some coins until cancelled; a run under way is then killed.
+
+    It starts for the first time after a minute, or ``every_seconds`` if that is less. A run that
+    fails is logged, and the next one tries again.
+    """
+    await asyncio.sleep(min(_FIRST_SECONDS, every_seconds))
+    while True:
+        # In a session of its own, Ctrl-C in a terminal reaches the collector alone.
+        process = await asyncio.create_subprocess_exec(
+            *upkeep_command(data_dir, coins, retention), start_new_session=True
+        )
+        try:
+            code = await process.wait()
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()  # an interrupted merge is finished by the next run
+        if code != 0:
+            logger.warning("the upkeep of the recording ended with exit code %d", code)
+        await asyncio.sleep(every_seconds)

@@ -1,0 +1,44 @@
+"""The status line: what was written since the last one, what waits, and the lag."""
+
+import pyarrow as pa
+
+from advanced_mm.marketdata.collector.status import Status, lags_ms
+from advanced_mm.marketdata.collector.writer import WriterState
+from advanced_mm.marketdata.schemas import SCHEMAS
+
+IDLE = WriterState(0, 0, 0, None)
+
+
+def trades(*lags, **rest):
+    rows = [{"timestamp": 10.0 + lag / 1000, "exchange_timestamp": 10_000, **rest} for lag in lags]
+    return pa.Table.from_pylist(rows, schema=SCHEMAS["trades"])
+
+
+def test_replayed_trades_and_rows_without_time_have_no_lag():
+    late = pa.Table.from_pylist([{"timestamp": 10.0}], schema=SCHEMAS["trades"])
+    table = pa.concat_tables([trades(50, 70), trades(60_000, snapshot=True), late])
+    assert lags_ms(table).round().tolist() == [50, 70]
+
+
+def test_a_line_counts_from_the_last_one(tmp_path):
+    shard = tmp_path / "shard"
+    shard.write_bytes(b"x" * 20_000)
+    events = ["connect", "gap", "silent", "speaks", "disconnect"]
+    log = pa.Table.from_pylist([{"event": e} for e in events], schema=SCHEMAS["connections"])
+    status = Status()
+    status.written("ETH", "trades", trades(*range(101)), shard)
+    status.written("ETH", "connections", log, shard)
+    line = status.line(15.02, 120, 7, WriterState(3, 900, 0, None))
+    assert line == (
+        "15 s: 120 messages, 101 rows, lag p50 50 ms p99 99 ms, 3 gaps, "
+        "0.04 MB written, 10 rows unwritten"
+    )
+    assert status.line(15, 150, 0, IDLE) == (
+        "15 s: 30 messages, 0 rows, lag p50 nan ms p99 nan ms, 0 gaps, "
+        "0.00 MB written, 0 rows unwritten"
+    )
+
+
+def test_a_line_names_what_was_lost_and_why():
+    line = Status().line(15, 0, 0, WriterState(3, 900, 40, "the disk is full"))
+    assert line.endswith("3 rows unwritten, 40 rows dropped since the start; the disk is full")
