@@ -251,6 +251,23 @@ class ShardStore:
                     newest[kind] = max(newest.get(kind, 0), shard.newest_ms)
         return newest
 
+    def newest_by_kind(self, coin: str) -> dict[str, int]:
+        """Return the exchange time (ms) of the newest row of each kind of data that has rows.
+
+        Raises
+        ------
+        InputError
+            If the data directory or the coin's folder does not exist.
+        """
+        newest: dict[str, int] = {}
+        for kind in DATA_KINDS:
+            for file in reversed(shard_files(self.folder(coin), kind)):
+                (shard,) = self._shards(kind, [file])
+                if shard is not None:
+                    newest[kind] = shard.newest_ms
+                    break
+        return newest
+
     def tail(self, coin: str) -> ShardTail:
         """Return a follower of the coin's shards.
 

@@ -74,12 +74,14 @@ class Backfill:
             await asyncio.sleep(self._rate.wait(self._clock()))
             try:
                 told = await fetch_recent_trades(self._url, coin)
+                bad_before = self._bad_rows.count("trades")
                 rows = decode({"channel": "trades", "data": told}, self._bad_rows) if told else []
             except VenueError as error:
                 level = logging.INFO if tries_left else logging.WARNING
                 logger.log(level, "%s: trades of a gap cannot be asked for: %s", coin, error)
                 continue
             now_s = self._clock()
-            added = sum(self._recorder.fill(gap, rows, now_s) for gap in gaps)
+            whole = self._bad_rows.count("trades") == bad_before
+            added = sum(self._recorder.fill(gap, rows, now_s, whole) for gap in gaps)
             logger.info("%s: backfilled %d trades of %d gaps", coin, added, len(gaps))
             return

@@ -223,7 +223,7 @@ class Collector:
                 self._recorder.resume(coin, newest_ms, trades)
 
     def _end_of(self, coin: str) -> tuple[dict[str, int], dict[int, int]]:
-        """Return the newest exchange times (ms) of a recording by kind, and its last trades."""
+        """Return when each kind of a coin's rows ends (exchange ms), and its last trades."""
         try:
             newest_ms = self._store.newest_by_kind(coin)
             return newest_ms, self._store.last_trades(coin, TRADES_KNOWN)

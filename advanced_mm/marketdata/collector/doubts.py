@@ -1,20 +1,23 @@
 """Which parts of a recording are in doubt, and the gaps that follow from it. No I/O and no clock.
 
-A connection that ends leaves every channel in doubt from its own newest row on: it may have been
-silent before. The doubt ends with the first message that the venue pushed after all subscriptions
-were in force; what a channel says first answers its subscription and may be older. The venue also
-repeats its recent trades on subscribing: where they reach back to a trade that is known, none is
-missing.
+A connection that ends leaves every channel in doubt from its newest row on. The doubt ends with
+the first message that the venue pushed after all subscriptions were in force; what a channel says
+first answers its subscription and may be older. The venue also repeats its recent trades on
+subscribing: where they reach back to a trade that is known, none is missing.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from advanced_mm.marketdata.connection_log import CHANNELS, Gap
 
 __all__ = ["Doubts", "Retold", "covered"]
 
+_Key = TypeVar("_Key")
+
+APART_MS: Final = 5000
+"""How far the channels of a coin run apart at most, in exchange time."""
 _FIRST_WORDS: Final = {"bbo": 1, "trades": 1, "l2Book": 2}
 """Messages with which a channel answers its subscriptions."""
 _LAST_SUBSCRIBED: Final = "bbo"
@@ -49,6 +52,10 @@ def covered(start_ms: int, end_ms: int, retold: Retold | None) -> tuple[int, int
 class Doubts:
     """Doubts about the channels of some coins.
 
+    Channels run a little apart: within one block or step of the venue all trades may come before
+    the first touch. So each channel is in doubt from its own newest row on, and until its own next
+    one; a channel that says little, from and until `APART_MS` beside the coin's others.
+
     Parameters
     ----------
     coins : iterable of str
@@ -60,37 +67,34 @@ class Doubts:
         self.newest_ms: dict[str, int] = {}
         """Exchange time (ms) of each coin's newest row."""
         self._newest_ms: dict[tuple[str, str], int] = {}
-        self._open: dict[str, tuple[dict[str, int], str]] = {}
+        self._open: dict[str, dict[str, tuple[int, str]]] = {}
+        self._since_ms: dict[str, int] = {}  # first live message since a doubt began
         self._words: dict[tuple[str, str], int] = {}
         self._first_ms: dict[str, int] = {}
         self._live: set[str] = set()
 
-    def begin(self, reason: str, coins: Collection[str] | None = None) -> None:
-        """Put the coins (None: all) in doubt from their newest rows on, unless they already are."""
-        for coin in self._coins if coins is None else coins:
-            starts = self.starts(coin)
-            if starts:
-                self._open.setdefault(coin, (starts, reason))
-
     def resume(self, coin: str, newest_ms: Mapping[str, int], reason: str) -> None:
-        """Put a coin in doubt from the newest rows by channel (exchange ms) of an earlier run on."""
-        for channel, time_ms in newest_ms.items():
-            self._newest_ms[coin, channel] = time_ms
+        """Put a coin in doubt from the newest row (exchange ms) of each channel on."""
         self.newest_ms[coin] = max(newest_ms.values())
-        self.begin(reason, [coin])
-
-    def starts(self, coin: str) -> dict[str, int]:
-        """Return from when on each channel would be in doubt now (exchange ms), none if unknown."""
-        newest_ms = self.newest_ms.get(coin)
-        if newest_ms is None:
-            return {}
-        return {
-            channel: min(self._newest_ms.get((coin, channel), newest_ms), newest_ms)
-            for channel in CHANNELS
+        self._newest_ms |= {(coin, channel): time_ms for channel, time_ms in newest_ms.items()}
+        self._open[coin] = {
+            channel: (newest_ms.get(channel, self.newest_ms[coin]), reason) for channel in CHANNELS
         }
 
+    def begin(self, reason: str, coins: Collection[str] | None = None) -> None:
+        """Put the coins (None: all) in doubt from now on; what is in doubt already stays so."""
+        for coin in self._coins if coins is None else coins:
+            newest_ms = self.newest_ms.get(coin)
+            if newest_ms is None:
+                continue
+            doubts = self._open.setdefault(coin, {})
+            self._since_ms.pop(coin, None)
+            for channel in CHANNELS:
+                start_ms = max(self._newest_ms.get((coin, channel), 0), newest_ms - APART_MS)
+                doubts.setdefault(channel, (start_ms, reason))
+
     def about(self, coin: str) -> bool:
-        """Return whether a coin is in doubt now."""
+        """Return whether a channel of a coin is in doubt now."""
         return coin in self._open
 
     def is_live(self, coin: str) -> bool:
@@ -108,31 +112,41 @@ class Doubts:
         self._words.pop((coin, channel), None)
 
     def heard(self, coin: str, channel: str, time_ms: int) -> list[Gap]:
-        """Note a message; return the gaps, one a channel, whose end it shows, if any."""
+        """Note a message; return the gaps whose end it shows."""
         words = self._words.get((coin, channel), 0)
         self._words[coin, channel] = words + 1
-        first_ms = self._first_ms.setdefault(coin, time_ms)
-        if (words >= _FIRST_WORDS[channel] and self._words.get((coin, _LAST_SUBSCRIBED))) or (
-            time_ms - first_ms > _SURELY_SUBSCRIBED_MS
-        ):
-            self._live.add(coin)
-        gaps = self._end(coin, time_ms) if coin in self._open and coin in self._live else []
-        newest_ms = self.newest_ms.get(coin, time_ms)
-        if time_ms >= newest_ms or newest_ms - time_ms > _OTHER_CLOCK_MS:
-            self.newest_ms[coin] = time_ms
-        own_ms = self._newest_ms.get((coin, channel), time_ms)
-        if time_ms >= own_ms or own_ms - time_ms > _OTHER_CLOCK_MS:
-            self._newest_ms[coin, channel] = time_ms
+        pushed = words >= _FIRST_WORDS[channel]
+        if coin not in self._live:
+            first_ms = self._first_ms.setdefault(coin, time_ms)
+            if (pushed and self._words.get((coin, _LAST_SUBSCRIBED))) or (
+                time_ms - first_ms > _SURELY_SUBSCRIBED_MS
+            ):
+                self._live.add(coin)
+        gaps = []
+        if coin in self._open and coin in self._live:
+            gaps = self._ended(coin, channel if pushed else "", time_ms)
+        self._note(self.newest_ms, coin, time_ms)
+        self._note(self._newest_ms, (coin, channel), time_ms)
         return gaps
 
-    def _end(self, coin: str, time_ms: int) -> list[Gap]:
-        starts, reason = self._open[coin]
-        newest_ms = max(starts.values())
-        if time_ms < newest_ms and newest_ms - time_ms <= _OTHER_CLOCK_MS:
-            return []  # older than what is known: wait for the next
-        del self._open[coin]
-        return [
-            Gap(channel, start_ms, time_ms, reason)
-            for channel, start_ms in starts.items()
-            if start_ms <= time_ms
-        ]
+    def _ended(self, coin: str, channel: str, time_ms: int) -> list[Gap]:
+        doubts = self._open[coin]
+        since_ms = self._since_ms.setdefault(coin, time_ms)
+        gaps = []
+        for name in list(doubts) if time_ms - since_ms > APART_MS else [channel]:
+            start_ms, reason = doubts.get(name, (0, ""))
+            if name not in doubts or 0 < start_ms - time_ms <= _OTHER_CLOCK_MS:
+                continue  # not in doubt, or older than what is known: wait for the next
+            del doubts[name]
+            if time_ms >= start_ms:
+                gaps.append(Gap(name, start_ms, time_ms, reason))
+        if not doubts:
+            del self._open[coin]
+            self._since_ms.pop(coin, None)
+        return gaps
+
+    @staticmethod
+    def _note(newest: dict[_Key, int], key: _Key, time_ms: int) -> None:
+        newest_ms = newest.get(key, time_ms)
+        if time_ms >= newest_ms or newest_ms - time_ms > _OTHER_CLOCK_MS:
+            newest[key] = time_ms

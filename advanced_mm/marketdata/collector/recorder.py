@@ -1,5 +1,6 @@
 """Recording of decoded websocket messages as shards. No network, no clock: times are passed in."""
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -95,6 +96,7 @@ class Recorder:
         self._sequence = 0
         self._replay_expected: set[str] = set()
         self._retold: dict[str, Retold] = {}
+        self._spoilt: set[str] = set()  # coins of whose replay a part was of no use
         self._last_received_s: dict[str, float] = {}
         self._doubts = Doubts(self.coins)
         self._known: dict[str, dict[int, int]] = {coin: {} for coin in self.coins}
@@ -161,7 +163,7 @@ class Recorder:
         coin : str
             The coin.
         newest_ms : mapping of str to int
-            Exchange times (ms) of its newest rows by kind, not empty: what came later was missed.
+            Exchange time (ms) of its newest row of each kind: what came later was missed.
         trades : mapping of int to int
             Exchange times (ms) of its newest trades by trade id, oldest first.
         """
@@ -185,10 +187,9 @@ class Recorder:
 
     def damaged(self, coins: Collection[str] | None, reason: str) -> None:
         """Note that rows of these coins, or of any if None, are missing from a message."""
-        damaged = self.coins if coins is None else [coin for coin in coins if coin in self.coins]
-        for coin in damaged:
-            self._retold.pop(coin, None)  # what was told on subscribing was told before
-        self._doubts.begin(reason, damaged)
+        about = self.coins if coins is None else [coin for coin in coins if coin in self._known]
+        self._doubts.begin(reason, about)
+        self._spoilt |= self._replay_expected.intersection(about)
 
     def subscribed(self, coin: str, received_s: float) -> None:
         """Note that all subscriptions of a coin are in force."""
@@ -211,7 +212,13 @@ class Recorder:
         found, self._to_fill = self._to_fill, []
         return found
 
-    def fill(self, gap: TradesGap, rows: Sequence[DecodedRows], received_s: float) -> int:
+    def fill(
+        self,
+        gap: TradesGap,
+        rows: Sequence[DecodedRows],
+        received_s: float,
+        without_break: bool = True,
+    ) -> int:
         """Record the venue's recent trades, asked for after a gap, as far as they lie in it.
 
         Parameters
@@ -219,9 +226,11 @@ class Recorder:
         gap : TradesGap
             The gap.
         rows : sequence of DecodedRows
-            The recent trades without a break, in any order.
+            The recent trades, in any order.
         received_s : float
             Local receive time, seconds since the epoch.
+        without_break : bool
+            Whether none of the recent trades is missing, so that the gap ends where they begin.
 
         Returns
         -------
@@ -240,14 +249,15 @@ class Recorder:
         if not told:
             return 0
         known = self._known[gap.coin]
-        before = any(known.get(int(row[_TID]), gap.end_ms) < gap.start_ms for row in told)
+        before = any(known.get(int(row[_TID]), math.inf) <= gap.start_ms for row in told)
         new = [
             row
             for row in told
             if gap.start_ms <= row[_TIME] <= gap.end_ms and int(row[_TID]) not in known
         ]
         self._add_trades(gap.coin, new, received_s, backfilled=True)
-        self._log_filled(gap, Retold(told[0][_TIME], before), received_s, len(new))
+        if without_break:
+            self._log_filled(gap, Retold(told[0][_TIME], before), received_s, len(new))
         return len(new)
 
     def look(self, now_s: float) -> list[SilentChannel]:
@@ -309,6 +319,8 @@ class Recorder:
         for gap in self._doubts.heard(coin, channel, time_ms):
             self._log_gap(coin, gap, received_s)
         self._watch(coin, channel, time_ms, received_s)
+        if self._doubts.is_live(coin) and not self._doubts.about(coin):
+            self._retold.pop(coin, None)  # it tells nothing of later gaps
         if decoded.mid is not None:
             self._mids[coin] = decoded.mid
 
@@ -318,7 +330,9 @@ class Recorder:
         is_replay = coin in self._replay_expected
         if is_replay:
             self._replay_expected.discard(coin)
-            self._retold[coin] = Retold(min(row[_TIME] for row in rows), len(new) < len(rows))
+            if coin not in self._spoilt:
+                self._retold[coin] = Retold(min(row[_TIME] for row in rows), len(new) < len(rows))
+            self._spoilt.discard(coin)
         self._add_trades(coin, new, received_s, snapshot=is_replay)
 
     def _add_trades(
@@ -355,7 +369,7 @@ class Recorder:
             self._log_gap(coin, Gap(channel, ended.newest_ms, time_ms, detail), received_s)
 
     def _note_pause(self, coin: str, time_ms: int, received_s: float) -> None:
-        """Log a gap if nothing came for the coin although the connection was open.
+        """Put a coin in doubt if nothing came for it although the connection was open.
 
         Books come twice a second. A pause may show on our clock, or only on the exchange's, if the
         venue skipped messages and a slow line or a busy machine hides it.
@@ -366,14 +380,10 @@ class Recorder:
         paused_s = received_s - self._last_received_s[coin]
         missing_s = (time_ms - newest_ms) / 1000.0 if self._doubts.is_live(coin) else 0.0
         if max(paused_s, missing_s) > GAP_SECONDS:
-            self._retold.pop(coin, None)  # what was told on subscribing was told before the pause
-            reason = f"no data for {max(paused_s, missing_s):.1f} s"
-            for channel, start_ms in self._doubts.starts(coin).items():
-                gap = Gap(channel, min(start_ms, time_ms), time_ms, reason)
-                self._log_gap(coin, gap, received_s)
+            self._doubts.begin(f"no data for {max(paused_s, missing_s):.1f} s", [coin])
 
     def _log_gap(self, coin: str, gap: Gap, received_s: float) -> None:
-        """Log a gap, and what the venue has told again of its trades."""
+        """Log a gap of a channel, and what the venue has told again of its trades."""
         extras = (gap.channel, gap.start_ms, gap.end_ms)
         self._log(coin, received_s, GAP, gap.reason, gap.start_ms, extras)
         if gap.channel == "trades":
