@@ -53,6 +53,7 @@ ROOT = Path(__file__).resolve().parents[1]
 COLLECTOR = ROOT / "scripts" / "hyperliquid_data_collector.py"
 START_MS = 1_790_000_000_000
 CONNECTED_S = 2.5  # real seconds that a collector has to start and connect
+SETTLED_MS = 10_000  # after the first quote, for the other subscriptions
 COIN = "ETH"
 LOCAL = ("timestamp", "sequence", "snapshot", "backfilled", "position")
 """Columns that say how a row was received, not what was published."""
@@ -224,10 +225,10 @@ class Verdict:
 
 
 def judge(plan: Plan, folder: Path, true_folder: Path) -> Verdict:
-    """Compare a recording with the truth, from its first quote to the end of the market."""
+    """Compare a recording with the truth, from its first quotes to the end of the market."""
     gaps = list(ShardStore(folder).gaps(COIN))
     heard = rows_of(folder, "prices")["exchange_timestamp"]
-    first_ms, last_ms = int(heard.min()) + 1, min(int(heard.max()), plan.end_ms) - 1
+    first_ms, last_ms = int(heard.min()) + SETTLED_MS, min(int(heard.max()), plan.end_ms) - 1
     rows: dict[str, int] = {}
     missing: dict[str, int] = {}
     unexplained, invented = [], []
