@@ -1,4 +1,9 @@
-"""Record Hyperliquid's market data (best bid and offer, trades, order books) as Parquet shards."""
+"""Record Hyperliquid's market data (best bid and offer, trades, order books) as Parquet shards.
+
+Exit codes: 0 ended by SIGINT or SIGTERM, everything received is on disk; 1 ended, but some of it
+could not be written; 2 bad input, or the venue or the disk refuses it.
+With --check: 0 sound, 1 faults found, 2 cannot be read.
+"""
 
 import argparse
 import asyncio
@@ -10,22 +15,31 @@ from pathlib import Path
 from typing import Final
 
 from advanced_mm.cli import configure_logging, run
+from advanced_mm.marketdata.checking.command import check_recording
 from advanced_mm.marketdata.collector.collector import Collector
 from advanced_mm.marketdata.feed.feed import MAINNET_URL, TESTNET_URL
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
-from advanced_mm.marketdata.retention import Retention
 from advanced_mm.marketdata.store import ShardStore
+from advanced_mm.marketdata.upkeep.retention import Retention
 
 _LONGEST_END_SECONDS: Final = 0.5
 
 
 def main(argv: list[str] | None = None) -> int:
     """Record until SIGINT or SIGTERM, then flush; return 1 if rows could not be written, else 0."""
-    options = _parser().parse_args(argv)
+    parser = _parser()
+    options = parser.parse_args(argv)
     configure_logging(options.verbose)
+    coins = [coin.strip() for coin in (options.crypto or "").split(",") if coin.strip()]
+    if options.check is not None:
+        return check_recording(options.check, coins, as_json=options.json)
+    if options.crypto is None:
+        parser.error("--crypto is required to record")
+    if options.json:
+        parser.error("--json belongs to --check")
     collector = Collector(
         ShardStore(options.data_dir),
-        [coin.strip() for coin in options.crypto.split(",") if coin.strip()],
+        coins,
         TESTNET_URL if options.testnet else options.url,
         options.flush_seconds,
         retention=Retention(options.keep_days, options.keep_gigabytes),
@@ -46,10 +60,11 @@ async def _record(collector: Collector) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
         "--crypto",
-        required=True,
         metavar="ETH[,kPEPE]",
         help="coins to record, as Hyperliquid names or pairs (KPEPE/USDC:USDC)",
     )
@@ -82,6 +97,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="GB",
         help="delete the oldest shards of these coins beyond this size (default: keep all)",
     )
+    parser.add_argument(
+        "--check",
+        type=Path,
+        metavar="DIR",
+        help="record nothing; check the recording in this folder, of --crypto or of all coins",
+    )
+    parser.add_argument("--json", action="store_true", help="print what --check found as JSON")
     parser.add_argument("--verbose", action="store_true", help="log details")
     return parser
 

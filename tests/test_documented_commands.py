@@ -56,6 +56,7 @@ SCRATCH = [
     "python scripts/performance_report.py --compare long_bot short_bot",
     "python scripts/performance_report.py --break-even --monthly-cost server=20",
     "python scripts/performance_report.py --db tradesv3.sqlite",
+    "python scripts/hyperliquid_data_collector.py --check scripts/HL_data",
     "python scripts/compact_recordings.py",
     "python scripts/compact_recordings.py --data-dir scripts/HL_data --older-than-hours 24",
     "python benchmarks/fill_slope.py",
@@ -224,6 +225,8 @@ NEEDS = {
     "a network": [
         "freqtrade install-ui",
         "python scripts/hyperliquid_data_collector.py --crypto ETH",
+        "python scripts/hyperliquid_data_collector.py --crypto ETH --keep-days 90 "
+        "--keep-gigabytes 50",
         "python scripts/hyperliquid_data_collector.py --crypto ETH,WLFI --data-dir scripts/HL_data",
         "python scripts/hyperliquid_data_collector.py --crypto kPEPE,XYZ-XYZ100/USDC:USDC",
         "python scripts/hyperliquid_data_collector.py --crypto ETH --testnet "

@@ -17,7 +17,15 @@ from advanced_mm.marketdata.records import Float1D, Int1D
 from advanced_mm.marketdata.schemas import READ_COLUMNS, check_columns, check_version, tick_of
 from advanced_mm.marketdata.sound_rows import bad_row, readable, sound_numbers, sound_times
 
-__all__ = ["PRICE_UNITS", "Shard", "ShardGoneError", "read_shards", "shard_of", "transaction_codes"]
+__all__ = [
+    "PRICE_UNITS",
+    "Shard",
+    "ShardGoneError",
+    "read_shards",
+    "shard_of",
+    "splitmix64",
+    "transaction_codes",
+]
 
 PRICE_UNITS: Final = 1e8
 """Price units per unit of quote currency; this venue's prices have at most 8 decimals."""
@@ -211,16 +219,16 @@ def _codes(characters: NDArray[np.uint8]) -> Int1D:
     # characters are 0, so the code does not depend on the longest hash of the shard.
     codes = (characters.astype(np.uint64) * _weights(characters.shape[1])).sum(axis=1)
     unknown = _IS_ZERO[characters].all(axis=1)
-    signed = _splitmix64(codes).view(np.int64)
+    signed = splitmix64(codes).view(np.int64)
     return np.where(unknown, 0, np.where(signed == 0, 1, signed))
 
 
 @cache
 def _weights(count: int) -> NDArray[np.uint64]:
-    return _splitmix64(np.arange(count, dtype=np.uint64)) | np.uint64(1)
+    return splitmix64(np.arange(count, dtype=np.uint64)) | np.uint64(1)
 
 
-def _splitmix64(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def splitmix64(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Mix 64-bit integers (Steele, Lea & Flood 2014, splitmix64's finaliser)."""
     x = x + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

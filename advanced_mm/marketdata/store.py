@@ -10,7 +10,6 @@ the folders of the kinds (see `journal`), and so does the lock of its recorder.
 import contextlib
 import logging
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -31,7 +30,12 @@ from advanced_mm.marketdata.book_notes import book_note
 from advanced_mm.marketdata.compaction import finish_merges
 from advanced_mm.marketdata.connection_log import ConnectionEvent, Gap, gaps_of
 from advanced_mm.marketdata.contexts import CONTEXT_COLUMNS, Contexts, read_contexts
-from advanced_mm.marketdata.durable import sync_folder
+from advanced_mm.marketdata.durable import (
+    is_left_behind,
+    sync_folder,
+    temporary_path,
+    write_synced,
+)
 from advanced_mm.marketdata.journal import ShardJournal
 from advanced_mm.marketdata.last_trades import last_trades
 from advanced_mm.marketdata.listing import ShardFile, shard_files
@@ -67,7 +71,6 @@ _EVENT_COLUMNS: Final = (
     "from_exchange_timestamp",
     "to_exchange_timestamp",
 )
-_TEMPORARY_NAME: Final = re.compile(rf"\.(?:{'|'.join(SCHEMAS)})_\d+\.parquet\.\d+\.tmp")
 
 
 class ShardStore:
@@ -416,8 +419,8 @@ class ShardStore:
             folder.mkdir(parents=True, exist_ok=True)
             while (target := folder / f"{kind}_{name_ms}.parquet").exists():
                 name_ms += 1
-            temporary = folder / f".{target.name}.{os.getpid()}.tmp"
-            _write_synced(table, temporary)
+            temporary = temporary_path(target)
+            write_synced(table, temporary)
             os.replace(temporary, target)  # noqa: PTH105 (one call for tests to break)
             sync_folder(folder)
         except OSError as error:
@@ -481,7 +484,7 @@ class ShardStore:
             writable_coin_folder(self.data_dir, coin)
             folder.mkdir(parents=True, exist_ok=True)
             for path in folder.glob("*/.*.tmp"):
-                if _TEMPORARY_NAME.fullmatch(path.name) and not _writer_alive(path):
+                if is_left_behind(path):
                     path.unlink(missing_ok=True)
                     logger.info("%s: deleted half-written file", path)
             finish_merges(folder)
@@ -528,42 +531,6 @@ def _newest_row_ms(table: pa.Table) -> int:
     if newest is None:
         newest = pc.max(table["timestamp"]).as_py() * 1000.0
     return int(newest)
-
-
-def _write_synced(table: pa.Table, path: Path) -> None:
-    """Write a small table so that it is fast to read: readers open thousands of them.
-
-    For so few rows dictionaries are neither smaller nor faster, and setting up a zstd decoder for
-    each column takes longer than reading it. Arrow's copy of the schema adds nothing to Parquet's
-    and makes the file half as large again.
-    """
-    with path.open("wb") as file:
-        with pq.ParquetWriter(
-            file,
-            table.schema,
-            compression="snappy",
-            use_dictionary=False,
-            write_statistics=["exchange_timestamp"],
-            store_schema=False,
-        ) as writer:
-            writer.write_table(table)
-            if table.schema.metadata:  # not written without Arrow's schema
-                writer.add_key_value_metadata(table.schema.metadata)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _writer_alive(temporary: Path) -> bool:
-    pid = int(temporary.name.split(".")[-2])
-    if pid == os.getpid():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _unwritable(folder: Path, error: OSError) -> InputError:

@@ -22,9 +22,9 @@ from advanced_mm.marketdata.feed.steady_clock import SteadyClock
 from advanced_mm.marketdata.feed.venue_meta import coins_among, fetch_size_decimals, is_spot
 from advanced_mm.marketdata.feed.watchdog import Watchdog, WatchdogSettings
 from advanced_mm.marketdata.records import Recording
-from advanced_mm.marketdata.retention import Retention
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.marketdata.ticks import price_step
+from advanced_mm.marketdata.upkeep.retention import Retention
 
 __all__ = ["Collector"]
 

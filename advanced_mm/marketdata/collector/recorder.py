@@ -314,8 +314,9 @@ class Recorder:
         else:
             before = (received_s, self._sequence) if kind == "orderbooks" else (received_s,)
             self._add(coin, kind, [(*before, *row) for row in decoded.rows], received_s)
-        self._note_pause(coin, time_ms, received_s)
-        self._last_received_s[coin] = received_s
+        if coin in self._last_received_s:  # connected
+            self._note_pause(coin, time_ms, received_s)
+            self._last_received_s[coin] = received_s
         for gap in self._doubts.heard(coin, channel, time_ms):
             self._log_gap(coin, gap, received_s)
         self._watch(coin, channel, time_ms, received_s)
@@ -375,7 +376,7 @@ class Recorder:
         venue skipped messages and a slow line or a busy machine hides it.
         """
         newest_ms = self._doubts.newest_ms.get(coin)
-        if newest_ms is None or coin not in self._last_received_s or self._doubts.about(coin):
+        if newest_ms is None or self._doubts.about(coin):
             return
         paused_s = received_s - self._last_received_s[coin]
         missing_s = (time_ms - newest_ms) / 1000.0 if self._doubts.is_live(coin) else 0.0

@@ -9,9 +9,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from advanced_mm.marketdata.collector.writer import WriterState
+from advanced_mm.marketdata.lag import lags_ms
 from advanced_mm.marketdata.schemas import DATA_KINDS
 
-__all__ = ["Status", "lags_ms"]
+__all__ = ["Status"]
 
 _GAPS: Final = ("gap", "disconnect", "silent")
 
@@ -66,16 +67,3 @@ class Status:
         if state.dropped_rows:
             text += f", {state.dropped_rows} rows dropped since the start"
         return f"{text}; {state.problem}" if state.problem else text
-
-
-def lags_ms(table: pa.Table) -> NDArray[np.float64]:
-    """Return local minus exchange time (ms) of the rows that were sent as they happened.
-
-    Trades that the venue replayed, or that were asked for after a gap, are left out.
-    """
-    lags = table["timestamp"].to_numpy() * 1000.0 - table["exchange_timestamp"].to_numpy()
-    live = np.isfinite(lags)
-    for name in ("snapshot", "backfilled"):
-        if name in table.column_names:
-            live &= ~table[name].fill_null(False).to_numpy()
-    return np.asarray(lags[live], dtype=np.float64)

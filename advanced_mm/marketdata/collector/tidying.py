@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
-from advanced_mm.marketdata.retention import Retention
-from advanced_mm.marketdata.upkeep import upkeep_command
+from advanced_mm.marketdata.upkeep.retention import Retention
+from advanced_mm.marketdata.upkeep.upkeep import upkeep_command
 
 __all__ = ["tidy_regularly"]
 

@@ -1,6 +1,8 @@
 """The command: one sentence and exit code 2 on bad input, a clean end on a signal."""
 
 import asyncio
+import json
+import runpy
 import signal
 import sys
 import time
@@ -11,7 +13,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from advanced_mm.errors import InputError
 from advanced_mm.marketdata import ShardStore
+from advanced_mm.marketdata.collector.recorder import Recorder
 
 SCRIPT = Path(__file__).parents[3] / "scripts/hyperliquid_data_collector.py"
 
@@ -115,3 +119,23 @@ async def test_bad_input_is_one_sentence(options: tuple[str, ...], complaint: st
     assert process.returncode == 2
     assert complaint in errors.decode()
     assert b"Traceback" not in errors
+
+
+def test_a_recording_is_checked_instead_of_made(
+    tmp_path: Path, wire: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    collector = runpy.run_path(str(SCRIPT))["main"]
+    recorder = Recorder(ShardStore(tmp_path), ["ETH"], None)
+    recorder.handle(wire.bbo(1000), 1.1)
+    recorder.flush()
+    assert collector(["--check", str(tmp_path)]) == 0
+    assert "ETH: sound" in capsys.readouterr().out
+    recorder.handle(wire.bbo(2000, bid=200), 2.1)
+    recorder.flush()
+    assert collector(["--check", str(tmp_path), "--crypto", "ETH", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["coins"][0]["faults"] == ["prices: 1 crossed"]
+    with pytest.raises(InputError, match="cannot be read"):
+        collector(["--check", str(tmp_path / "nowhere")])
+    with pytest.raises(SystemExit):
+        collector(["--crypto", "ETH", "--json"])
+    assert "--json belongs to --check" in capsys.readouterr().err

@@ -2,8 +2,9 @@
 
 import pyarrow as pa
 
-from advanced_mm.marketdata.collector.status import Status, lags_ms
+from advanced_mm.marketdata.collector.status import Status
 from advanced_mm.marketdata.collector.writer import WriterState
+from advanced_mm.marketdata.lag import lags_ms
 from advanced_mm.marketdata.schemas import SCHEMAS
 
 IDLE = WriterState(0, 0, 0, None)

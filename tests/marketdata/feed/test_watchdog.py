@@ -14,7 +14,7 @@ import pytest
 
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata import Quotes, Recording, Trades
-from advanced_mm.marketdata.feed.watchdog import Remedy, Watchdog, WatchdogSettings
+from advanced_mm.marketdata.feed.watchdog import CHANNELS, Remedy, Watchdog, WatchdogSettings
 
 SETTINGS = WatchdogSettings()
 
@@ -219,3 +219,24 @@ def test_a_venue_whose_clock_was_set_back_is_heard():
 def test_impossible_times_are_refused(value):
     with pytest.raises(InputError, match="least_seconds"):
         WatchdogSettings(least_seconds=value)
+
+
+def test_a_coin_silent_on_every_channel_costs_the_others_one_connection(caplog):
+    """It may have been delisted; should it speak again, it is treated as any other."""
+    socket = Socket()
+    socket.run(600)
+    socket.mute |= {("ETH", channel) for channel in CHANNELS}
+    remedies = []
+    for _ in range(120):
+        for _, silent in socket.run(60):
+            remedies.append(silent.remedy)
+            if silent.remedy is Remedy.RECONNECT:
+                socket.dog.disconnected()
+                socket.dog.connected(socket.now_s)
+    assert remedies.count(Remedy.RECONNECT) <= len(CHANNELS)
+    assert remedies.count(Remedy.SUBSCRIBE) > 20  # two hours: it is still asked for
+    assert Remedy.RECONNECT not in remedies[20:]
+    assert sum("may no longer be traded" in message for message in caplog.messages) == 1
+    socket.mute.clear()
+    socket.run(60)
+    assert {one.channel for one in socket.ended} == set(CHANNELS)

@@ -1,13 +1,15 @@
 """Old shards go by age and by size, the oldest first; the newest hour of each coin stays."""
 
+import subprocess
+
 import pytest
 
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.marketdata.compaction import compaction_lock
-from advanced_mm.marketdata.retention import Retention, delete_old
-from advanced_mm.marketdata.upkeep import upkeep
+from advanced_mm.marketdata.upkeep.retention import Retention, delete_old
+from advanced_mm.marketdata.upkeep.upkeep import upkeep, upkeep_command
 
 HOUR_MS = 3_600_000
 START_MS = 480_000 * HOUR_MS
@@ -84,3 +86,12 @@ def test_upkeep_merges_past_hours_deletes_and_says_so(folders, store, caplog):
     assert "ETH: merged 18 shards into 9" in caplog.text
     assert "ETH: deleted 6 shards up to" in caplog.text
     assert len(ShardStore(store.data_dir).read("ETH").quotes) == 8
+
+
+def test_the_upkeep_runs_as_a_process_of_its_own(folders, store):
+    retention = Retention(days=365.25, gigabytes=1)
+    command = upkeep_command(store.data_dir, ["ETH"], retention)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "ETH: merged 18 shards into 9" in done.stderr
+    assert "INFO advanced_mm.marketdata.upkeep.upkeep" in done.stderr
+    assert hours(folders[0]) == [9, 9.5], "and deletes what is a year old"

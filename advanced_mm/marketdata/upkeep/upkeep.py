@@ -1,7 +1,7 @@
 """Upkeep of a running recording, in a process of its own: hourly files, then retention.
 
-The collector starts ``python -m advanced_mm.marketdata.upkeep`` now and then, so that neither its
-event loop nor its memory pays for it. It can be killed at any time: see `compaction`.
+The collector starts this module with ``python -m`` now and then, so that neither its event loop nor
+its memory pays for it. It can be killed at any time: see `compaction`.
 """
 
 import argparse
@@ -17,8 +17,8 @@ from typing import Final
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.marketdata.compaction import HOUR_MS, compact_coin
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
-from advanced_mm.marketdata.retention import Retention, delete_old
 from advanced_mm.marketdata.store import ShardStore
+from advanced_mm.marketdata.upkeep.retention import Retention, delete_old
 
 __all__ = ["main", "upkeep", "upkeep_command"]
 

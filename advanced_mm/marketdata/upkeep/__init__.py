@@ -1,0 +1,1 @@
+"""Upkeep of a recording that is being written: hourly files, and deletion of what is too old."""
