@@ -21,14 +21,15 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pyarrow.parquet as pq
-from message_source import CHANNELS, coin_names, listen
 from rich.console import Console
 from rich.table import Table
 
 from advanced_mm.cli import run
+from benchmarks.message_source import CHANNELS, coin_names, listen
 
 ROOT = Path(__file__).resolve().parents[1]
 COLLECTOR = ROOT / "scripts" / "hyperliquid_data_collector.py"
@@ -68,7 +69,7 @@ def with_sdk(url: str, folder: Path, coins: list[str]) -> None:
     import pandas as pd
     from hyperliquid.websocket_manager import WebsocketManager
 
-    received: dict[str, list[object]] = {"bbo": [], "trades": [], "l2Book": []}
+    received: dict[str, list[Any]] = {"bbo": [], "trades": [], "l2Book": []}
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     manager = WebsocketManager(url.removesuffix("/ws").replace("ws://", "http://"))
@@ -137,7 +138,7 @@ def run_reader(
 
 def used(process: psutil.Process) -> float:
     times = process.cpu_times()
-    return times.user + times.system
+    return float(times.user + times.system)
 
 
 def measure(plan: Plan, folder: Path) -> Table:

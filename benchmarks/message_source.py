@@ -70,6 +70,10 @@ async def listen(coins: list[str], seconds: float) -> list[str]:
     return frames
 
 
+def _shifted(pattern: re.Pattern[str], name: str, frame: str, by: int) -> str:
+    return pattern.sub(lambda found: f'"{name}":{int(found[1]) + by}', frame)
+
+
 def later(frames: list[str], number: int, from_ms: int) -> Iterator[str]:
     """Yield some frames in turn, again and again: each round later, its trades with new numbers."""
     times = [int(match[1]) for frame in frames for match in _TIME.finditer(frame)]
@@ -77,8 +81,8 @@ def later(frames: list[str], number: int, from_ms: int) -> Iterator[str]:
     for place in range(number):
         turn, index = divmod(place, len(frames))
         shift = from_ms - first + turn * length
-        frame = _TIME.sub(lambda m, by=shift: f'"time":{int(m[1]) + by}', frames[index])
-        yield _TID.sub(lambda m, by=turn * 10**10: f'"tid":{int(m[1]) + by}', frame)
+        moved = _shifted(_TIME, "time", frames[index], shift)
+        yield _shifted(_TID, "tid", moved, turn * 10**10)
 
 
 async def send(socket: web.WebSocketResponse, frames: list[str], rate: float | None) -> None:

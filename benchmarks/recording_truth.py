@@ -15,6 +15,7 @@ other row may be there, and a replay must give the same fills wherever neither h
 import argparse
 import asyncio
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import psutil
+import pyarrow as pa
 from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
@@ -37,8 +39,13 @@ from advanced_mm.marketdata import ShardStore
 from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.marketdata.connection_log import Gap
 from advanced_mm.marketdata.feed.wire import decode
+from advanced_mm.marketdata.schemas import SCHEMAS, shard_metadata
 from advanced_mm.markets.clock import MarketClock
 from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters
+from advanced_mm.parameter_files import Settings
+from advanced_mm.replay import ReplayOptions
+from advanced_mm.replay.backtest import Backtest, Policy
+from advanced_mm.replay.policies import run_policy
 from advanced_mm.venue.conditions.faults import Fault
 from advanced_mm.venue.conditions.gateway import Gateway
 from advanced_mm.venue.conditions.history import lay_history
@@ -60,24 +67,35 @@ LOCAL = ("timestamp", "sequence", "snapshot", "backfilled", "position")
 SHOWN = ["kind", "exchange_timestamp", "price", "size", "side", "trade_id", "fast", "bid_price_0"]
 CHANNEL = {"trades": "trades", "prices": "bbo", "orderbooks": "l2Book"}
 
-FAULTS: dict[str, list[dict[str, object]]] = {
-    "cut": [{"kind": "cut"}],
-    "cut, and refused for two seconds": [{"kind": "cut", "refuse": True, "seconds": 2}],
-    "silent": [{"kind": "silence", "seconds": 4}],
-    "silent, without a pong": [{"kind": "silence", "pongs": False, "seconds": 4}],
-    "messages twice": [{"kind": "duplicated_messages", "seconds": 1}],
-    "messages late": [{"kind": "delayed_messages", "milliseconds": 500, "seconds": 1}],
-    "messages late, each by another time": [
-        {"kind": "delayed_messages", "milliseconds": 300, "distribution": "exponential",
-         "seconds": 1},
-    ],
-    "quotes lost": [{"kind": "dropped_messages", "channels": ["bbo"], "seconds": 8}],
-    "trades lost": [{"kind": "dropped_messages", "channels": ["trades"], "seconds": 8}],
-    "books lost": [{"kind": "dropped_messages", "channels": ["l2Book"], "seconds": 8}],
-    "requests answered with 502": [{"kind": "http_error", "status": 502, "seconds": 2}],
-    "killed": [],
-    "ended and started again": [],
+FAULTS: dict[str, tuple[float, list[dict[str, object]]]] = {
+    "quotes lost": (
+        8.5, [{"kind": "dropped_messages", "channels": ["bbo"], "seconds": 7}]),
+    "trades lost": (
+        8.5, [{"kind": "dropped_messages", "channels": ["trades"], "seconds": 7}]),
+    "books lost": (
+        8.5, [{"kind": "dropped_messages", "channels": ["l2Book"], "seconds": 7}]),
+    "silent": (4.5, [{"kind": "silence", "seconds": 3.5}]),
+    "silent, without a pong": (4.5, [{"kind": "silence", "pongs": False, "seconds": 3.5}]),
+    "cut, and refused for a second": (5.0, [{"kind": "cut", "refuse": True, "seconds": 1}]),
+    "cut": (3.0, [{"kind": "cut"}]),
+    "half of a message": (3.0, [{"kind": "garbled_messages", "probability": 0.2, "seconds": 1}]),
+    "messages twice": (2.0, [{"kind": "duplicated_messages", "seconds": 1}]),
+    "messages late": (2.0, [{"kind": "delayed_messages", "milliseconds": 500, "seconds": 1}]),
+    "messages late, each by another time": (
+        3.0,
+        [{"kind": "delayed_messages", "milliseconds": 300, "distribution": "exponential",
+          "seconds": 1}],
+    ),
+    "requests answered with 502": (3.0, [{"kind": "http_error", "status": 502, "seconds": 2}]),
+    "killed": (3.5, []),
+    "ended and started again": (3.5, []),
 }  # fmt: skip
+"""Faults, each with the real seconds until it is over and its loss was noticed.
+
+One begins when the last is over. A channel alone is missed after five seconds or more, which are a
+hundred here: hidden by another fault before that, its loss would be known too late.
+"""
+LONG_S = 4.0  # faults that take longer come once each
 
 
 @dataclass(frozen=True)
@@ -104,11 +122,11 @@ class Collecting:
     memory: list[tuple[float, float]] = field(default_factory=list)
 
     async def start(self) -> None:
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable, str(COLLECTOR), "--crypto", COIN, "--url", self.url,
-            "--data-dir", str(self.folder), "--flush-seconds", "1",
-            stderr=(self.folder.parent / "collector.log").open("ab"),
-        )  # fmt: skip
+        with (self.folder.parent / "collector.log").open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable, str(COLLECTOR), "--crypto", COIN, "--url", self.url,
+                "--data-dir", str(self.folder), "--flush-seconds", "1", stderr=log,
+            )  # fmt: skip
 
     async def end(self, number: int) -> int:
         assert self.process is not None
@@ -140,12 +158,19 @@ async def venue(plan: Plan) -> AsyncIterator[tuple[PaperServer, Gateway]]:
         await server.stop()
 
 
+def drawn(number: int, draw: random.Random) -> list[str]:
+    """Return some faults in random order: each once, then more of the short ones."""
+    names = draw.sample([*FAULTS], min(number, len(FAULTS)))
+    short = [name for name, (seconds, _) in FAULTS.items() if seconds < LONG_S]
+    names += draw.choices(short, k=number - len(names))
+    draw.shuffle(names)
+    return names
+
+
 async def record(plan: Plan, folder: Path, say: Callable[[str], None]) -> Collecting:
     """Publish the market, record it, and strike with the faults one after the other."""
     draw = random.Random(plan.seed)
-    names = [*FAULTS] * -(-plan.faults // len(FAULTS))
-    draw.shuffle(names)
-    names = names[: plan.faults]
+    names = drawn(plan.faults, draw)
     parse = TypeAdapter(Fault).validate_python
     async with venue(plan) as (server, gateway):
         collecting = Collecting(server.ws_url, folder)
@@ -154,12 +179,11 @@ async def record(plan: Plan, folder: Path, say: Callable[[str], None]) -> Collec
         began = asyncio.get_running_loop().time()
         total_s = plan.minutes * 60 / plan.speed
         await asyncio.sleep(CONNECTED_S)
-        room_s = (total_s - 2 * CONNECTED_S) / max(len(names), 1)
-        for place, name in enumerate(names):
-            at_s = began + CONNECTED_S + (place + draw.uniform(0.0, 0.3)) * room_s
-            await asyncio.sleep(max(0.0, at_s - asyncio.get_running_loop().time()))
+        for name in names:
             say(f"{server.exchange.now_ms - START_MS:>9,} ms  {name}")
-            for fault in FAULTS[name]:
+            seconds, faults = FAULTS[name]
+            over = asyncio.get_running_loop().time() + seconds
+            for fault in faults:
                 gateway.set_fault(parse(fault))
             if name == "killed":
                 await collecting.end(signal.SIGKILL)
@@ -167,6 +191,7 @@ async def record(plan: Plan, folder: Path, say: Callable[[str], None]) -> Collec
             elif name == "ended and started again":
                 assert await collecting.end(signal.SIGTERM) == 0
                 await collecting.start()
+            await asyncio.sleep(over - asyncio.get_running_loop().time())
         await asyncio.sleep(max(0.0, began + total_s - asyncio.get_running_loop().time()))
         watch.cancel()
         assert await collecting.end(signal.SIGTERM) == 0
@@ -218,39 +243,83 @@ class Verdict:
     missing: dict[str, int]
     unexplained: pd.DataFrame
     invented: pd.DataFrame
+    fills: int
+    other_fills: int
 
     @property
     def sound(self) -> bool:
-        return self.unexplained.empty and self.invented.empty
+        """Whether the recording is what was published."""
+        return not (len(self.unexplained) or len(self.invented) or self.other_fills)
 
 
 def judge(plan: Plan, folder: Path, true_folder: Path) -> Verdict:
     """Compare a recording with the truth, from its first quotes to the end of the market."""
     gaps = list(ShardStore(folder).gaps(COIN))
-    heard = rows_of(folder, "prices")["exchange_timestamp"]
-    first_ms, last_ms = int(heard.min()) + SETTLED_MS, min(int(heard.max()), plan.end_ms) - 1
+    quoted = rows_of(folder, "prices")["exchange_timestamp"]
+    first_ms, last_ms = int(quoted.min()) + SETTLED_MS, min(int(quoted.max()), plan.end_ms) - 1
     rows: dict[str, int] = {}
     missing: dict[str, int] = {}
+    heard: dict[str, pd.DataFrame] = {}
     unexplained, invented = [], []
     for kind, channel in CHANNEL.items():
-        published, found = (
-            every[every["exchange_timestamp"].between(first_ms, last_ms)]
-            for every in (rows_of(true_folder, kind), rows_of(folder, kind))
-        )
+        published, found = rows_of(true_folder, kind), rows_of(folder, kind)
         if kind == "orderbooks":
             # A new subscription is answered with the book of that moment, between the regular ones.
             published = pd.concat([published, books_at(plan, found, published)], ignore_index=True)
-        both = published.merge(found, how="outer", indicator=True)
+        both = published.merge(found, how="left", indicator=True)
+        heard[kind] = both[both["_merge"] == "both"].drop(columns="_merge")
+        both = both[both["exchange_timestamp"].between(first_ms, last_ms)]
         lost = both[both["_merge"] == "left_only"]
         time_ms = lost["exchange_timestamp"].to_numpy()
         explained = np.zeros(len(lost), dtype=bool)
         for gap in gaps:
             if gap.channel == channel:
                 explained |= (time_ms >= gap.start_ms) & (time_ms <= gap.end_ms)
-        rows[kind], missing[kind] = len(published), len(lost)
+        rows[kind], missing[kind] = len(both), len(lost)
         unexplained.append(lost[~explained].assign(kind=kind))
-        invented.append(both[both["_merge"] == "right_only"].assign(kind=kind))
-    return Verdict(gaps, rows, missing, pd.concat(unexplained), pd.concat(invented))
+        more = found.merge(published, how="left", indicator=True)
+        more = more[more["exchange_timestamp"].between(first_ms, last_ms)]
+        invented.append(more[more["_merge"] == "left_only"].assign(kind=kind))
+    fills, other_fills = compared_fills(folder, heard, true_folder.parent / "heard")
+    return Verdict(
+        gaps, rows, missing, pd.concat(unexplained), pd.concat(invented), fills, other_fills
+    )
+
+
+def compared_fills(
+    folder: Path, heard: dict[str, pd.DataFrame], true_folder: Path
+) -> tuple[int, int]:
+    """Return the fills of a replay of the recording, and how many the truth does not have.
+
+    The truth is what the market published outside the gaps, in its own order, with the gaps known.
+    """
+    store = ShardStore(true_folder)
+    for kind, rows in heard.items():
+        columns = {
+            "timestamp": rows["exchange_timestamp"] / 1000,
+            "sequence": np.arange(len(rows)),
+            "snapshot": False,
+            "backfilled": False,
+            "position": 0,
+        }
+        whole = rows.assign(**columns)[SCHEMAS[kind].names]
+        tick = SyntheticParameters().tick
+        schema = SCHEMAS[kind].with_metadata(shard_metadata(COIN, tick))
+        store.write(COIN, kind, pa.Table.from_pandas(whole, schema=schema, preserve_index=False))
+    shutil.copytree(folder / COIN / "connections", true_folder / COIN / "connections")
+    quoted = heard["prices"]["exchange_timestamp"]
+    first_ms, last_ms = int(quoted.min()) + SETTLED_MS, int(quoted.max()) - 1
+    found = []
+    for recording in (folder, true_folder):
+        backtest = Backtest.load(recording, COIN, since_ms=first_ms, until_ms=last_ms)
+        settings = Settings()
+        size = backtest.order_size(100.0)
+        # The market ran faster than the clock, so when it was received means nothing.
+        options = ReplayOptions.of_settings(settings, size=size, feed_latency_ms=50.0)
+        run = run_policy(backtest, Policy.fixed(0.5), settings, options, ["front"])
+        fills = run.results["front"].fills
+        found.append({(int(f["exchange_ns"]), int(f["price"]), int(f["side"])) for f in fills})
+    return len(found[0]), len(found[0] ^ found[1])
 
 
 def report(verdict: Verdict, console: Console) -> None:
@@ -271,6 +340,9 @@ def report(verdict: Verdict, console: Console) -> None:
             f"{seconds:.1f}", gap.reason,
         )  # fmt: skip
     console.print(listed)
+    console.print(
+        f"{verdict.fills} fills of a replay; {verdict.other_fills} differ from the truth's"
+    )
     for name, wrong in (("unexplained", verdict.unexplained), ("invented", verdict.invented)):
         if not wrong.empty:
             console.print(f"{name}:\n{wrong[SHOWN].head(10).to_string()}")
@@ -304,7 +376,7 @@ def parse(argv: list[str] | None) -> tuple[Plan, bool]:
     )
     if not (minutes > 0 and speed > 0 and faults >= 0):
         raise InputError("--minutes and --speed must be positive, --faults not negative")
-    return Plan(minutes, speed, faults, given.seed), given.soak
+    return Plan(minutes, speed, round(faults), given.seed), given.soak
 
 
 def main(argv: list[str] | None = None) -> int:

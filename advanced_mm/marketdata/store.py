@@ -233,25 +233,15 @@ class ShardStore:
         InputError
             If the data directory or the coin's folder does not exist.
         """
-        return max(self.newest_by_kind(coin).values(), default=None)
-
-    def newest_by_kind(self, coin: str) -> dict[str, int]:
-        """Return the exchange times (ms) of the coin's newest rows; a kind without rows is missing.
-
-        Raises
-        ------
-        InputError
-            If the data directory or the coin's folder does not exist.
-        """
         folder = self.folder(coin)
-        newest: dict[str, int] = {}
+        newest: int | None = None
         for kind in DATA_KINDS:
             for file in reversed(shard_files(folder, kind)):
-                if file.name_ms + CLOCK_MARGIN_MS < newest.get(kind, 0):
+                if newest is not None and file.name_ms + CLOCK_MARGIN_MS < newest:
                     break
                 (shard,) = self._shards(kind, [file])
                 if shard is not None:
-                    newest[kind] = max(newest.get(kind, 0), shard.newest_ms)
+                    newest = max(newest or 0, shard.newest_ms)
         return newest
 
     def newest_by_kind(self, coin: str) -> dict[str, int]:
