@@ -236,8 +236,15 @@ class ShardWriter:
                     self._changed.wait_for(lambda: self._closing, self._retry_seconds)
 
     def _take(self) -> list[_Waiting]:
-        """Take the tables of the next shard: of one coin and kind, with the same metadata."""
-        queue = min(self._queues.values(), key=lambda queue: queue[0].first_s)
+        """Take the tables of the next shard: of one coin and kind, with the same metadata.
+
+        The connection log goes first: a process killed in between must not have told what came
+        after a gap and not the gap.
+        """
+        queue = min(
+            self._queues.values(),
+            key=lambda queue: (queue[0].kind != "connections", queue[0].first_s),
+        )
         schema, rows, count = queue[0].table.schema, 0, 0
         for waiting in queue:
             rows += waiting.table.num_rows

@@ -55,6 +55,11 @@ _PASSING_ERRORS: Final = (
 """Prefixes of the venue's error messages that do not mean that a subscription is wrong."""
 
 
+_UNSOUND: Final = "rows of a message made no sense"
+_UNREADABLE: Final = "a message could not be read"
+"""Reasons of gaps; what the messages said is in the log."""
+
+
 class FeedListener(Protocol):
     """Receiver of the data, such as `Recorder`. Times are local, in seconds since the epoch."""
 
@@ -204,7 +209,7 @@ class HyperliquidFeed:
         frame = read_frame(text, self._bad_rows)
         if isinstance(frame, Data):
             if frame.dropped:
-                self._listener.damaged({rows.coin for rows in frame.rows}, frame.dropped)
+                self._listener.damaged({rows.coin for rows in frame.rows}, _UNSOUND)
             self._listener.take(frame.rows, received_s)
             if all(rows.kind == "contexts" for rows in frame.rows):
                 return Heard.OTHER  # they keep coming when the market's channels have stopped
@@ -220,7 +225,7 @@ class HyperliquidFeed:
             self._log_bad(frame.channel, frame.reason)
             named = _coins_named(text)
             if named or not frame.readable:  # it may have been about any coin
-                self._listener.damaged(named or None, frame.reason)
+                self._listener.damaged(named or None, _UNREADABLE)
         return Heard.OTHER
 
     def _acknowledged(self, frame: Acknowledged, received_s: float) -> None:
