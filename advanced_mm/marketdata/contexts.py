@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Float1D, Int1D
-from advanced_mm.marketdata.schemas import SCHEMAS
+from advanced_mm.marketdata.schemas import SCHEMAS, NewerVersionError, check_version
 
 __all__ = ["CONTEXT_COLUMNS", "Contexts", "read_contexts"]
 
@@ -57,6 +58,11 @@ def read_contexts(
     -------
     Contexts, list of str
         The contexts, and for each file that could not be used a sentence.
+
+    Raises
+    ------
+    InputError
+        If a file was written by a later version of this program.
     """
     schema = pa.schema(
         [SCHEMAS["contexts"].field(name) for name in ("timestamp", "exchange_timestamp", *columns)]
@@ -65,8 +71,12 @@ def read_contexts(
     for path in paths:
         try:
             data = pa.BufferReader(Path(path).read_bytes())
-            tables.append(pq.read_table(data, columns=schema.names).select(schema.names))
-        except (pa.ArrowException, OSError, KeyError) as error:
+            table = pq.read_table(data, columns=schema.names).select(schema.names)
+            check_version(table.schema)
+            tables.append(table)
+        except NewerVersionError as error:
+            raise InputError(f"{path}: {error}") from error
+        except (pa.ArrowException, OSError, KeyError, InputError) as error:
             faults.append(f"{path}: {str(error).splitlines()[0]}")
     table = pa.concat_tables([table.cast(schema) for table in tables])
     local_s: Float1D = table["timestamp"].to_numpy()

@@ -357,7 +357,8 @@ class ShardStore:
         Raises
         ------
         InputError
-            If the data directory or the coin's folder does not exist, or a figure is unknown.
+            If the data directory or the coin's folder does not exist, a figure is unknown, or a
+            shard was written by a later version of this program.
         """
         if unknown := set(columns) - set(CONTEXT_COLUMNS):
             raise InputError(
@@ -366,8 +367,11 @@ class ShardStore:
             )
         low = 0 if start_ms is None else start_ms - CLOCK_MARGIN_MS
         high = sys.maxsize if end_ms is None else end_ms + CLOCK_MARGIN_MS
-        files = shard_files(self.folder(coin), "contexts", low, high)
-        found, faults = read_contexts([file.path for file in files], columns, start_ms, end_ms)
+        for _ in range(_MOST_LISTINGS):
+            paths = [file.path for file in shard_files(self.folder(coin), "contexts", low, high)]
+            found, faults = read_contexts(paths, columns, start_ms, end_ms)
+            if all(Path(path).exists() for path in paths):
+                break  # otherwise some were merged or deleted meanwhile
         for fault in faults:
             logger.warning("shard skipped: %s", fault)
         return found

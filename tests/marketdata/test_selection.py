@@ -8,9 +8,10 @@ import pytest
 
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata import ShardStore, selection
+from advanced_mm.marketdata import store as store_module
 from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.marketdata.compaction import HOUR_MS, compact_coin
-from advanced_mm.marketdata.schemas import KINDS, SCHEMA_VERSION
+from advanced_mm.marketdata.schemas import KINDS, SCHEMA_VERSION, SCHEMAS, shard_metadata
 
 START_MS = 480_000 * HOUR_MS
 
@@ -175,6 +176,31 @@ def test_a_later_version_is_a_clear_error(recorded, kind):
             recorded.connections("ETH")
     with pytest.raises(InputError, match=complaint):
         recorded.read("ETH")
+
+
+def test_contexts_of_a_later_version_are_a_clear_error(store):
+    folder = store.data_dir / "ETH/contexts"
+    folder.mkdir(parents=True)
+    rows = [{"timestamp": 1.0, "mark_price": 100.0, "exchange_timestamp": 1000}]
+    schema = SCHEMAS["contexts"].with_metadata({"schema_version": "99"})
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / "contexts_1000.parquet")
+    with pytest.raises(InputError, match=r"contexts_1000.parquet: .*update it"):
+        store.contexts("ETH")
+
+
+def test_contexts_merged_while_they_are_read_are_whole(store, monkeypatch):
+    schema = SCHEMAS["contexts"].with_metadata(shard_metadata("ETH", None))
+    for minute in range(5):
+        row = {"timestamp": 60.0 * minute, "mark_price": 1.0, "exchange_timestamp": 60_000 * minute}
+        store.write("ETH", "contexts", pa.Table.from_pylist([row], schema=schema))
+    original = store_module.read_contexts
+
+    def merged_before(*arguments):
+        compact_coin(store.data_dir / "ETH", HOUR_MS, HOUR_MS)
+        return original(*arguments)
+
+    monkeypatch.setattr(store_module, "read_contexts", merged_before)
+    assert len(store.contexts("ETH", 0, 60_000).time_ms) == 2
 
 
 @pytest.mark.parametrize("version", ["x", "-1", "1.0"])
