@@ -12,10 +12,7 @@ but quotes nothing, and how long Freqtrade waits for each of the strategy's answ
     python benchmarks/eyes.py --minutes 2     # minimum: the first minute is not counted
 """
 
-import argparse
 import json
-import logging
-import shutil
 import sys
 import tempfile
 import threading
@@ -30,14 +27,13 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
-from advanced_mm.cli import configure_logging, run
-from advanced_mm.errors import InputError
+from advanced_mm.cli import run
 from advanced_mm.journal import QuoteSent, read_journal
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.session.session import PaperSession, SessionOptions
 from benchmarks.answered_calls import LATENCY_MS, answered_calls
+from benchmarks.live_sessions import minutes_of, project_with
 
-ROOT = Path(__file__).resolve().parents[1]
 LEAST_AGE_S = 1.0
 CASES: dict[str, dict[str, Any]] = {
     "REST, once a second": {"own_stream": False},
@@ -101,19 +97,6 @@ class Outcome:
     callbacks: dict[str, list[float]] = field(default_factory=dict)
 
 
-def timed_project(folder: Path) -> Path:
-    """Copy the files of a session, with a strategy whose callbacks are timed."""
-    for name in ("scripts", "user_data"):
-        shutil.copytree(
-            ROOT / name,
-            folder / name,
-            ignore=shutil.ignore_patterns("HL_data", "paper", "*.sqlite*", "logs", "data", "plot"),
-        )
-    strategy = folder / "user_data" / "strategies" / "Market_Making.py"
-    strategy.write_text(strategy.read_text(encoding="utf-8") + TIMER, encoding="utf-8")
-    return folder
-
-
 def core_seconds(session: PaperSession) -> float:
     """Return the processor time that the bot has used."""
     (bot,) = (part for part in session.parts if part.name == "bot")
@@ -123,7 +106,10 @@ def core_seconds(session: PaperSession) -> float:
 
 def trade(settings: dict[str, Any], minutes: float, folder: Path) -> Outcome:
     """Run a live session in a folder and measure it."""
-    project, folder = timed_project(folder / "project"), folder / "session"
+    project, folder = (
+        project_with(folder / "project", lambda text: text + TIMER),
+        folder / "session",
+    )
     folder.mkdir()
     options = SessionOptions(
         root=project,
@@ -185,17 +171,7 @@ def delays(folder: Path, history: list[dict[str, Any]], least_age_ms: float) -> 
 
 def main(argv: list[str] | None = None) -> int:
     """Print the table; exit code 0."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "--minutes", type=float, default=5.0, help="length of each session (default: %(default)g)"
-    )
-    minutes = parser.parse_args(argv).minutes
-    configure_logging()
-    logging.getLogger("ft_rest_client").setLevel(logging.ERROR)  # silent while the bot starts
-    if not minutes >= 2:
-        raise InputError(
-            f"--minutes is {minutes:g}, must be at least 2: the first minute is not counted."
-        )
+    minutes = minutes_of(__doc__, argv, 5.0)
     table = Table(
         "", "call to order, s: median", "90%", "calls", "age of fills, s: median", "fills",
         "REST weight/min", "orders/min", "income, USDC", "share of a core",

@@ -7,7 +7,7 @@ of its own, whose peak memory is shown. The live screen's look at what a session
 after ten hours of an event a second and seven recorded prices, two seconds apart.
 
     python benchmarks/journal.py                # 30 days, about a minute
-    python benchmarks/journal.py --quick        # 2 days
+    python benchmarks/journal.py --quick        # 1 day
 """
 
 import argparse
@@ -57,14 +57,14 @@ LOOKS = 100
 def main(argv: list[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="2 days in place of 30")
+    parser.add_argument("--quick", action="store_true", help="1 day in place of 30")
     parser.add_argument("--events", type=int, default=2000, help="events recorded for the costs")
     options = parser.parse_args(argv)
     console = Console()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         console.print(_costs(folder / "costs", options.events))
-        console.print(_reading(folder / "month", 2 if options.quick else 30))
+        console.print(_reading(folder / "month", 1 if options.quick else 30))
         console.print(_looking(folder / "session", 1 if options.quick else 10))
     return 0
 

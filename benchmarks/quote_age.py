@@ -28,7 +28,7 @@ from rich.table import Table
 from advanced_mm.cli import run
 from advanced_mm.errors import InputError
 from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters
-from advanced_mm.model import ModelParameters, QuoteAge, SideProblem, solve
+from advanced_mm.model import QuoteAge, SideProblem, problem_of, solve
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.venue.engine.exchange import Exchange
 from advanced_mm.venue.engine.orders import OrderRequest, TimeInForce
@@ -133,15 +133,9 @@ def optimal_depths(
     age = QuoteAge(age_s, volatility(parameters))
     ask, bid = (age.effective(side, fee) for side in sides_of(parameters))
     value = solve(
-        ModelParameters(
-            lambda_plus=ask.intensity,
-            lambda_minus=bid.intensity,
-            kappa_plus=ask.kappa,
-            kappa_minus=bid.kappa,
-            epsilon_plus=ask.cost,
-            epsilon_minus=bid.cost,
-            impact_slope_plus=ask.slope,
-            impact_slope_minus=bid.slope,
+        problem_of(
+            ask,
+            bid,
             fee=fee,
             q_min=0,
             q_max=1,

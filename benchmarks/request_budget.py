@@ -11,9 +11,6 @@ Runs three live sessions on the loopback venue, one after the other:
     python benchmarks/request_budget.py --minutes 2     # minimum: the first minute is not counted
 """
 
-import argparse
-import logging
-import shutil
 import sys
 import tempfile
 import threading
@@ -25,11 +22,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from advanced_mm.cli import configure_logging, run
-from advanced_mm.errors import InputError
+from advanced_mm.cli import run
 from advanced_mm.session.session import PaperSession, SessionOptions
+from benchmarks.live_sessions import ROOT, minutes_of, project_with
 
-ROOT = Path(__file__).resolve().parents[1]
 SPARING = "        spare_requests(exchange, self._bad_rows, eyes)\n"
 
 
@@ -50,25 +46,16 @@ CASES = (
 )
 
 
-def project_without_sparing(folder: Path) -> Path:
-    """Copy the files of a session, with a strategy that sends all of Freqtrade's requests."""
-    for name in ("scripts", "user_data"):
-        shutil.copytree(
-            ROOT / name,
-            folder / name,
-            ignore=shutil.ignore_patterns("HL_data", "paper", "*.sqlite*", "logs", "data", "plot"),
-        )
-    strategy = folder / "user_data" / "strategies" / "Market_Making.py"
-    text = strategy.read_text(encoding="utf-8")
+def without_sparing(text: str) -> str:
+    """Return the text of a strategy that sends all of Freqtrade's requests."""
     if SPARING not in text:
-        raise RuntimeError(f"{strategy}: the call of spare_requests was not found; adapt SPARING")
-    strategy.write_text(text.replace(SPARING, ""), encoding="utf-8")
-    return folder
+        raise RuntimeError("the strategy's call of spare_requests was not found; adapt SPARING")
+    return text.replace(SPARING, "")
 
 
 def trade(case: Case, minutes: float, folder: Path) -> dict[str, Any]:
     """Run a live session and return its summary."""
-    root = ROOT if case.sparing else project_without_sparing(folder / "project")
+    root = ROOT if case.sparing else project_with(folder / "project", without_sparing)
     options = SessionOptions(
         root=root,
         folder=folder / "session",
@@ -88,17 +75,7 @@ def trade(case: Case, minutes: float, folder: Path) -> dict[str, Any]:
 
 def main(argv: list[str] | None = None) -> int:
     """Print the table; exit code 0."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "--minutes", type=float, default=6.0, help="length of each session (default: %(default)g)"
-    )
-    minutes = parser.parse_args(argv).minutes
-    configure_logging()
-    logging.getLogger("ft_rest_client").setLevel(logging.ERROR)  # silent while the bot starts
-    if not minutes >= 2:
-        raise InputError(
-            f"--minutes is {minutes:g}, must be at least 2: the first minute is not counted."
-        )
+    minutes = minutes_of(__doc__, argv, 6.0)
     table = Table("", "weight/min", "worst minute", "refused (429)", "actions/order", "fills/min")
     for case in CASES:
         with tempfile.TemporaryDirectory() as folder:

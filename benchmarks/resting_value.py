@@ -26,9 +26,9 @@ import numpy.typing as npt
 from advanced_mm.journal import QuoteSent
 from advanced_mm.markets.synthetic import SyntheticParameters
 from advanced_mm.model import (
-    ModelParameters,
     QuoteAge,
     SideProblem,
+    problem_of,
     risk_aversion_to_phi,
     solve,
 )
@@ -109,15 +109,9 @@ def promise(market: SyntheticParameters, settings: Settings, mid: float, seconds
         intensity, kappa = (ask.intensity + bid.intensity) / 2, (ask.kappa + bid.kappa) / 2
         phi = risk_aversion_to_phi(settings.risk_aversion, intensity, kappa)
     solution = solve(
-        ModelParameters(
-            lambda_plus=aged["ask"].intensity,
-            lambda_minus=aged["bid"].intensity,
-            kappa_plus=aged["ask"].kappa,
-            kappa_minus=aged["bid"].kappa,
-            epsilon_plus=aged["ask"].cost,
-            epsilon_minus=aged["bid"].cost,
-            impact_slope_plus=aged["ask"].slope,
-            impact_slope_minus=aged["bid"].slope,
+        problem_of(
+            aged["ask"],
+            aged["bid"],
             phi=phi,
             fee=fee,
             q_min=settings.q_min,

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,7 @@ from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.marketdata.upkeep.retention import Retention
 
 _LONGEST_END_SECONDS: Final = 0.5
+_PUBLISHERS_END_SECONDS: Final = 1.0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -44,16 +46,31 @@ def main(argv: list[str] | None = None) -> int:
         options.flush_seconds,
         retention=Retention(options.keep_days, options.keep_gigabytes),
     )
-    return asyncio.run(_record(collector))
+    end_seconds = _LONGEST_END_SECONDS + (_PUBLISHERS_END_SECONDS if options.publish_to else 0.0)
+    with _publishing(options):
+        return asyncio.run(_record(collector, end_seconds))
 
 
-async def _record(collector: Collector) -> int:
+def _publishing(options: argparse.Namespace) -> AbstractContextManager[object]:
+    if not options.publish_to:
+        return nullcontext()
+    from advanced_mm.marketdata.sharing.background import publishing  # costs 20 MB
+
+    return publishing(
+        options.data_dir,
+        options.publish_to,
+        hourly=options.publish_hourly,
+        every_seconds=options.flush_seconds,
+    )
+
+
+async def _record(collector: Collector, end_seconds: float) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     code = 0 if await collector.run(stop) else 1
     # Everything is on disk: a look-up of a name that hangs in a thread must not delay the end.
-    end = threading.Timer(_LONGEST_END_SECONDS, os._exit, [code])
+    end = threading.Timer(end_seconds, os._exit, [code])
     end.daemon = True
     end.start()
     return code
@@ -104,6 +121,18 @@ def _parser() -> argparse.ArgumentParser:
         help="record nothing; check the recording in this folder, of --crypto or of all coins",
     )
     parser.add_argument("--json", action="store_true", help="print what --check found as JSON")
+    parser.add_argument(
+        "--publish-to",
+        action="append",
+        metavar="URL",
+        help="also send finished shards there: s3://bucket/folder, another folder, "
+        "clickhouse://user@host:8123/database; may be given several times",
+    )
+    parser.add_argument(
+        "--publish-hourly",
+        action="store_true",
+        help="send them after 90 minutes, when those of an hour have been merged into one",
+    )
     parser.add_argument("--verbose", action="store_true", help="log details")
     return parser
 

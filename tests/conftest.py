@@ -106,6 +106,7 @@ def make_set() -> Callable[..., ParameterSet]:
 LONGEST_FIRST = (
     "test_live_bot",
     "test_live_both_sides",
+    "test_live_layers",
     "test_a_minute_of_trading",
     "test_sessions_run_as_make_starts_them",
     "test_backtest_and_hyperopt_run",

@@ -57,6 +57,10 @@ SCRATCH = [
     "python scripts/performance_report.py --break-even --monthly-cost server=20",
     "python scripts/performance_report.py --db tradesv3.sqlite",
     "python scripts/hyperliquid_data_collector.py --check scripts/HL_data",
+    "python scripts/query_recordings.py "
+    '"select coin, count(*) as trades, sum(price * size) as usd from trades group by coin"',
+    "python scripts/query_recordings.py "
+    '"select * from trades order by time desc limit 5" --crypto ETH',
     "python scripts/compact_recordings.py",
     "python scripts/compact_recordings.py --data-dir scripts/HL_data --older-than-hours 24",
     "python benchmarks/fill_slope.py",
@@ -132,6 +136,8 @@ SWEEP_TESTS = "tests/replay/sweeps"
 REPLAY_TESTS = "tests/replay/test_backtest.py"
 VENUE_TESTS = "tests/venue/server/test_paper_exchange.py"
 ELSEWHERE = {
+    "python scripts/import_recordings.py csv HL_data --data-dir scripts/HL_data": "tests/"
+    "marketdata/importing/test_csv.py::test_a_folder_becomes_shards_of_an_hour_each_once",
     "make paper": "tests/test_paper_session.py::test_a_minute_of_trading_on_the_loopback_venue",
     "make paper COIN=kPEPE": "tests/test_coins_by_other_names.py::"
     "test_a_bot_quotes_coins_whose_names_freqtrade_does_not_know",
@@ -229,10 +235,28 @@ NEEDS = {
         "--keep-gigabytes 50",
         "python scripts/hyperliquid_data_collector.py --crypto ETH,WLFI --data-dir scripts/HL_data",
         "python scripts/hyperliquid_data_collector.py --crypto kPEPE,XYZ-XYZ100/USDC:USDC",
+        "pip install s3fs",
+        "apt-get install clickhouse-server",
         "python scripts/hyperliquid_data_collector.py --crypto ETH --testnet "
         "--data-dir user_data/testnet/HL_data",
         "freqtrade trade --dry-run --strategy Market_Making --config user_data/config.json "
         "--logfile user_data/logs/freqtrade.log",
+    ],
+    "S3, with an account there, or a running ClickHouse": [
+        "export AWS_PROFILE=me",
+        "python scripts/import_recordings.py archive --crypto ETH,WLFI --since 2025-12-10T21:00 "
+        "--until 2025-12-11",
+        "python scripts/hyperliquid_data_collector.py --crypto ETH "
+        "--publish-to s3://my-bucket/market",
+        "python scripts/hyperliquid_data_collector.py --crypto ETH "
+        "--publish-to clickhouse://default@localhost:8123/market",
+        "python scripts/publish_recordings.py --to s3://my-bucket/market --follow",
+        "python scripts/publish_recordings.py --to s3://my-bucket/market",
+        "python scripts/publish_recordings.py --to clickhouse://default@localhost:8123/market "
+        "--follow",
+        "python scripts/fetch_recordings.py --from s3://my-bucket/market "
+        "--data-dir user_data/fetched --crypto ETH "
+        "--since 2026-11-28T12:00 --until 2026-11-28T18:00",
     ],
     "an account": [
         f"freqtrade trade --strategy Market_Making {LIVE}",
@@ -347,7 +371,7 @@ def help_of(program: str, subcommand: str = "") -> str:
         return subprocess.run(words, capture_output=True, text=True, check=True).stdout
     shown = io.StringIO()
     with contextlib.redirect_stdout(shown), pytest.raises(SystemExit, match=r"^0$"):
-        runpy.run_path(str(ROOT / program))["main"](["--help"])
+        runpy.run_path(str(ROOT / program))["main"]([*subcommand.split(), "--help"])
     return shown.getvalue()
 
 
@@ -362,7 +386,8 @@ OTHERS = [
 @pytest.mark.parametrize("command", OTHERS)
 def test_each_other_command_knows_its_options(command):
     words = shlex.split(command)
-    shown = help_of(words[1]) if words[0] == "python" else help_of(*words[:2])
+    below = words[2] if words[1:2] == ["scripts/import_recordings.py"] else ""
+    shown = help_of(words[1], below) if words[0] == "python" else help_of(*words[:2])
     for word in words:
         if word.startswith("-") and not word.lstrip("-").isdigit():
             assert re.search(rf"(^|[\s,]){re.escape(word)}\b", shown, re.M), word
@@ -594,7 +619,8 @@ def test_the_bot_without_sparing_is_the_strategy_less_one_call(tmp_path, monkeyp
     monkeypatch.syspath_prepend(str(ROOT))
     budget = importlib.import_module("benchmarks.request_budget")
     name = "user_data/strategies/Market_Making.py"
-    text = (budget.project_without_sparing(tmp_path / "project") / name).read_text()
+    changed = budget.project_with(tmp_path / "project", budget.without_sparing)
+    text = (changed / name).read_text()
     assert (ROOT / name).read_text().replace(budget.SPARING, "") == text
     assert budget.SPARING not in text
     assert {case.name for case in budget.CASES if not case.sparing} == {"plain Freqtrade"}

@@ -18,6 +18,7 @@ from freqtrade.resolvers import StrategyResolver
 from freqtrade.rpc import RPC
 from freqtrade.rpc.api_server import ApiServer
 from freqtrade.rpc.api_server.uvicorn_threaded import UvicornServer
+from freqtrade.strategy.strategy_wrapper import strategy_safe_wrapper
 
 from advanced_mm.journal import QuoteSent, RefusalChanged
 from advanced_mm.parameter_files import ParameterFiles
@@ -210,8 +211,11 @@ def test_the_tag_is_that_of_the_order_that_filled(strategy):
     trade = a_trade()
     strategy._surfaces.recorded(sent("o1", regime="competitive"))
     strategy._surfaces.recorded(sent("o2", regime="toxic"))
-    strategy._surfaces.filled("ETH", trade, trade.orders[0])
-    assert trade.enter_tag == "competitive"
+    told = strategy_safe_wrapper(lambda trade, order: strategy._surfaces.filled("ETH", order))
+    told(trade=trade, order=trade.orders[0])  # as Freqtrade does, whose callbacks get a copy
+    Trade.commit()
+    Trade.session.expire_all()
+    assert Trade.get_open_trades()[0].enter_tag == "competitive"
 
 
 def test_the_database_is_written_on_change_and_seldom(strategy, monkeypatch):

@@ -22,6 +22,8 @@ NOT_IMPORTED = {
     "pytest-timeout": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
     "check-jsonschema": "a command: the compose file against its specification",
+    "lz4": "loaded by fsspec for the archive's files",
+    "s3fs": "loaded by fsspec for s3://",
     "types-pyyaml": "read by mypy",
     "mypy": "a command",
     "ruff": "a command",

@@ -257,6 +257,17 @@ def test_a_loop_is_called_for_when_a_quote_has_to_change(build):
     assert strategy._callers([entry]) == {"unknown"}
 
 
+def test_no_position_is_said_to_be_offered_while_only_an_entry_rests(build, tmp_path, caplog):
+    strategy = build()
+    price, _, _ = enter(strategy)
+    (tmp_path / "kappa.json").unlink()
+    resting = order(price, age=9.0)
+    entry = SimpleNamespace(**{**vars(trade()), "open_orders": [resting], "entry_side": "buy"})
+    assert strategy._callers([entry]) == {(PAIR, "o1")}
+    assert strategy.check_entry_timeout(PAIR, entry, resting, datetime.now(UTC))
+    assert "offered at the touch" not in caplog.text
+
+
 def test_a_loop_waits_only_where_freqtrade_does_not(build):
     for throttle, waits in ((0, True), (1, False)):
         strategy = build()
@@ -773,6 +784,18 @@ def test_one_order_rests_at_a_time_and_makes_way_when_the_other_side_is_worth_mo
     assert leave(strategy, layers(1.0)) == "optimal_depth"
 
 
+def test_an_offer_makes_way_for_an_addition_no_sooner_than_it_would_be_replaced(build):
+    """A young one stays, else two sides could change with each message of the websocket."""
+    strategy = build(**LAYERED, min_quote_age_seconds=0.5)
+    for age, makes_way in ((0.2, False), (0.6, True)):
+        offer = SimpleNamespace(
+            **vars(order(3001.0, "sell", age=age)), ft_amount=1.0, safe_filled=0.0
+        )
+        held, now = layers(1.0, [offer]), datetime.now(UTC)
+        assert strategy.check_exit_timeout(PAIR, held, offer, now) is makes_way
+        assert bool(strategy._callers([held])) is makes_way
+
+
 def test_where_nothing_may_be_added_what_is_held_is_offered(build, make_set, tmp_path):
     """Toxic, without parameters, on an account in doubt: entries go, orders that reduce stay."""
     strategy = build(**LAYERED)
@@ -785,12 +808,29 @@ def test_where_nothing_may_be_added_what_is_held_is_offered(build, make_set, tmp
     assert leave(strategy, layers(1.0)) == "optimal_depth"
     publish(tmp_path, make_set, "r3")
     strategy._live = SimpleNamespace(
-        entry=lambda *asked: Refusal("an order is in doubt"), fee=SimpleNamespace(rate=None)
+        entry=lambda *asked: Refusal("an order is in doubt"),
+        lost_entry=lambda *asked: False,
+        fee=SimpleNamespace(rate=None),
     )
     assert enter(strategy)[1:] == (0.0, False)
     assert adjust(strategy, layers(2.0))[0] == "sell"
     (tmp_path / "kappa.json").unlink()
     assert adjust(strategy, layers(2.0)) == ("sell", 3000.1, pytest.approx(1.0))
+
+
+def test_a_lost_addition_is_recovered_although_a_unit_is_to_be_offered(build, make_set, tmp_path):
+    """The books would lack a unit for as long as the model adds none."""
+    strategy = build(**LAYERED)
+    publish(tmp_path, make_set, **FALLING)
+    assert adjust(strategy, layers(2.0))[0] == "sell"
+    found = Quote("bid", 0, 2998.0, 3000.0, 2.0, 0.1, None, opens=True)
+    strategy._live = SimpleNamespace(
+        entry=lambda *asked: found,
+        lost_entry=lambda pair, side: (pair, side) == (PAIR, "bid"),
+        fee=SimpleNamespace(rate=None),
+    )
+    assert adjust(strategy, layers(2.0))[:2] == ("buy", 2998.0)
+    assert leave(strategy, layers(1.0)) is None
 
 
 def test_an_addition_and_a_partial_offer_are_told_to_the_journal(build, make_set, tmp_path):
@@ -890,6 +930,7 @@ def booked(name, side, price, size, status="closed"):
     return SimpleNamespace(
         order_id=name, ft_order_side=side, safe_price=price, safe_filled=size, status=status,
         order_filled_utc=datetime.now(UTC), ft_is_open=False,
+        trade=SimpleNamespace(entry_side="buy"),
     )  # fmt: skip
 
 
@@ -1125,6 +1166,7 @@ class Moves:
 
     def __init__(self, fault=None):
         self.fault, self.made = fault, []
+        self.filled_on_the_way = False
 
     def move(self, order, price, stoploss):
         if isinstance(self.fault, Exception):
@@ -1132,6 +1174,8 @@ class Moves:
         if self.fault is not None:
             return None
         self.made.append((order.order_id, price))
+        if not self.filled_on_the_way:
+            order.order_id = f"m{len(self.made)}"
         return {"id": f"m{len(self.made)}", "price": price, "amount": 3.0}
 
 
@@ -1177,6 +1221,21 @@ def test_a_live_entry_that_has_drifted_is_moved_and_the_journal_has_both(live):
     assert (ended.order, ended.outcome) == ("o1", "cancelled")
     assert ended.why.startswith("replaced: ")
     assert [(one.order, one.price) for one in journal.events(QuoteSent)][-1] == ("m1", moved[1])
+
+
+def test_an_order_filled_in_part_while_it_was_moved_ends_in_the_journal_with_its_fill(live):
+    strategy, held, price = live()
+    strategy._live.moves.filled_on_the_way = True
+    strategy.dp.bid, strategy.dp.ask = 3004.9, 3005.1
+    strategy._touches.clear()
+    assert not cancels(strategy, held, price)
+    part = booked("o1", "buy", price, 1.2, status="canceled")
+    strategy.order_filled(PAIR, held_trade(), part, datetime.now(UTC))
+    journal = journal_of(strategy)
+    ended = journal.events(QuoteEnded)[0]
+    assert (ended.order, ended.outcome, ended.filled_size) == ("o1", "partial", 1.2)
+    assert ended.why.startswith("replaced: ")
+    assert [one.order for one in journal.events(QuoteSent)] == ["o1", "m1"]
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,13 @@ class _Known:
     status_ms: int
     confirmed_s: float
     """When it was last told, by our clock; an order that rests is asked for again after a while."""
-    in_doubt: bool = False
-    """An action about it was sent and nothing was heard of it since."""
+    doubted_s: float | None = None
+    """When an action about it was sent of which nothing was heard since, by our clock."""
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether an action may have ended it that has not been heard of."""
+        return self.doubted_s is not None
 
 
 @dataclass
@@ -56,7 +61,7 @@ class OwnOrders:
         for cancel in action.get("cancels") or ():
             known = self._orders.get(int(cancel["o"])) if "o" in cancel else None
             if known is not None and known.status == _OPEN:
-                known.in_doubt = True
+                known.doubted_s = now_s
 
     def update(self, data: Mapping[str, Any], now_s: float) -> bool:
         """Take one entry of ``orderUpdates``; return whether it tells of an unexpected end.
@@ -72,9 +77,17 @@ class OwnOrders:
         return self._learn(order, status, int(data["statusTimestamp"]), now_s)
 
     def told_by_rest(self, entry: Mapping[str, Any], now_s: float) -> None:
-        """Take the ``order`` of a reply to ``orderStatus``; raises like `update`."""
+        """Take the ``order`` of a reply to ``orderStatus``; raises like `update`.
+
+        An order that is told to be open a while after a cancel was sent is one whose cancel the
+        venue refused, of which no message tells. Should it come after all, its message does.
+        """
         order = dict(entry["order"])
         self._learn(order, str(entry["status"]), int(entry["statusTimestamp"]), now_s)
+        known = self._orders[int(order["oid"])]
+        believed = known.confirmed_s == now_s  # and not older than a message
+        if believed and known.doubted_s is not None and now_s - known.doubted_s >= _ON_ITS_WAY_S:
+            known.doubted_s = None
 
     def _learn(self, order: dict[str, Any], status: str, status_ms: int, now_s: float) -> bool:
         oid = int(order["oid"])
@@ -88,8 +101,8 @@ class OwnOrders:
             if ended or less or status_ms < known.status_ms:
                 return False
             order = {**known.order, **order}
-        in_doubt = known is not None and known.in_doubt and status == _OPEN
-        _keep(self._orders, oid, _Known(order, status, status_ms, now_s, in_doubt))
+        doubted_s = known.doubted_s if known is not None and status == _OPEN else None
+        _keep(self._orders, oid, _Known(order, status, status_ms, now_s, doubted_s))
         if status == _OPEN or (known is not None and known.status != _OPEN):
             return False
         return status == "filled" or known is None or not known.in_doubt

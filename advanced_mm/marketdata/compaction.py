@@ -34,7 +34,15 @@ from advanced_mm.marketdata.journal import ShardJournal
 from advanced_mm.marketdata.listing import ShardFile, shard_files
 from advanced_mm.marketdata.schemas import KINDS
 
-__all__ = ["DAY_MS", "HOUR_MS", "Compaction", "compact_coin", "compaction_lock", "finish_merges"]
+__all__ = [
+    "DAY_MS",
+    "HOUR_MS",
+    "Compaction",
+    "compact_coin",
+    "compaction_lock",
+    "finish_merges",
+    "is_merging",
+]
 
 DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
@@ -113,6 +121,11 @@ def finish_merges(coin_folder: Path) -> None:
     with contextlib.suppress(InputError), compaction_lock(coin_folder):
         for kind in KINDS:
             _finish(coin_folder / kind)
+
+
+def is_merging(folder: Path) -> bool:
+    """Return whether shards of a kind's folder are being replaced by the file they merge into."""
+    return (folder / _LIST_NAME).exists()
 
 
 def _compact_kind(coin_folder: Path, kind: str, before_ms: int, span_ms: int) -> Compaction:

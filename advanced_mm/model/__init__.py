@@ -11,6 +11,7 @@ from advanced_mm.model.quote_age import (
     mean_age,
     more_fills,
     oldest_age,
+    problem_of,
 )
 from advanced_mm.model.risk_aversion import risk_aversion_to_phi
 from advanced_mm.model.simple_models import (
@@ -45,6 +46,7 @@ __all__ = [
     "phantom_fill",
     "policy_income",
     "policy_value",
+    "problem_of",
     "risk_aversion_to_phi",
     "simulate",
     "solve",

@@ -27,12 +27,13 @@ is w = u exp(kappa y), which is constant in y far from the mid, where the formul
 from dataclasses import dataclass
 from functools import lru_cache
 from math import exp, expm1, inf, isfinite, log, sqrt
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from advanced_mm.errors import InputError
 from advanced_mm.model._layout import Float1D
+from advanced_mm.model.parameters import ModelParameters
 
 __all__ = [
     "AgedFills",
@@ -43,6 +44,7 @@ __all__ = [
     "mean_age",
     "more_fills",
     "oldest_age",
+    "problem_of",
 ]
 
 _GREATEST_VARIANCE: Final = 100.0
@@ -100,6 +102,21 @@ class SideProblem(NamedTuple):
     kappa: float
     cost: float
     slope: float = 0.0
+
+
+def problem_of(ask: SideProblem, bid: SideProblem, **others: Any) -> ModelParameters:
+    """Return the control problem of two sides; ``others`` are its other parameters."""
+    return ModelParameters(
+        lambda_plus=ask.intensity,
+        lambda_minus=bid.intensity,
+        kappa_plus=ask.kappa,
+        kappa_minus=bid.kappa,
+        epsilon_plus=ask.cost,
+        epsilon_minus=bid.cost,
+        impact_slope_plus=ask.slope,
+        impact_slope_minus=bid.slope,
+        **others,
+    )
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from advanced_mm.model import (
     ValueFunction,
     mean_age,
     oldest_age,
+    problem_of,
     risk_aversion_to_phi,
     solve,
 )
@@ -79,15 +80,9 @@ def model_problem(
         lambda_bar = (at_once[0].intensity + at_once[1].intensity) / 2
         kappa_bar = (at_once[0].kappa + at_once[1].kappa) / 2
         phi = risk_aversion_to_phi(settings.risk_aversion, lambda_bar, kappa_bar)
-    return ModelParameters(
-        lambda_plus=ask.intensity,
-        lambda_minus=bid.intensity,
-        kappa_plus=ask.kappa,
-        kappa_minus=bid.kappa,
-        epsilon_plus=ask.cost,
-        epsilon_minus=bid.cost,
-        impact_slope_plus=ask.slope,
-        impact_slope_minus=bid.slope,
+    return problem_of(
+        ask,
+        bid,
         phi=phi,
         alpha=settings.alpha,
         fee=settings.fee_rate * at_mid,

@@ -1,6 +1,6 @@
 """Quoting logic of the strategy, without Freqtrade, so that it is tested without a bot."""
 
-from advanced_mm.quoting.book import own_sizes, queue_ahead, touch_of
+from advanced_mm.quoting.book import OwnSizes, queue_ahead, touch_of
 from advanced_mm.quoting.edge import (
     Side,
     expected_edge,
@@ -14,6 +14,7 @@ from advanced_mm.quoting.parameter_guards import entry_refusal, quote_refusal
 from advanced_mm.quoting.quoter import Quote, Quoter, Refusal, Touch, kind_of
 
 __all__ = [
+    "OwnSizes",
     "ParameterFeed",
     "ParameterSource",
     "Quote",
@@ -26,7 +27,6 @@ __all__ = [
     "guarded_decision",
     "kind_of",
     "no_depth_pays",
-    "own_sizes",
     "queue_ahead",
     "quote_refusal",
     "touch_of",

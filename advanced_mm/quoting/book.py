@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from math import inf
-from typing import Any
+from typing import Any, Final
 
 from advanced_mm.errors import InputError
 from advanced_mm.quoting.edge import Side
 from advanced_mm.quoting.quoter import Touch
 
-__all__ = ["own_sizes", "queue_ahead", "touch_of"]
+__all__ = ["OwnSizes", "own_sizes", "queue_ahead", "touch_of"]
+
+GHOST_SECONDS: Final = 1.0
+"""How long a book may still show an order that is gone: the venue sends one every half second."""
 
 Level = Sequence[float]
 """Price (quote currency) and size (base currency)."""
@@ -44,6 +47,42 @@ def own_sizes(pair: str, trades: Iterable[Any]) -> dict[float, float]:
             price = order.safe_placement_price
             own[price] = own.get(price, 0.0) + order.safe_remaining
     return own
+
+
+class OwnSizes:
+    """Our orders as a book may show them: those that are open, and those that were just now.
+
+    A book that is older than a move or a cancel shows the order where it was. Taken for another
+    maker's, it would move the price that the next quote is computed from.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[str, dict[float, float]] = {}
+        self._gone: dict[str, dict[float, tuple[float, float]]] = {}
+        """By pair and price: size, and when it was first seen to be gone."""
+
+    def at(
+        self, pair: str, trades: Iterable[Any], book_s: float, now_s: float
+    ) -> dict[float, float]:
+        """Return the size of our orders by price that a book may show.
+
+        Parameters
+        ----------
+        pair, trades
+            As in `own_sizes`.
+        book_s, now_s
+            When the book was published, and now, s since the epoch.
+        """
+        own = own_sizes(pair, trades)
+        gone = self._gone.setdefault(pair, {})
+        for price, size in self._open.get(pair, {}).items():
+            if price not in own:
+                gone[price] = (size, now_s)
+        self._open[pair] = own
+        for price, (_, since_s) in list(gone.items()):
+            if price in own or book_s > since_s or not 0 <= now_s - since_s < GHOST_SECONDS:
+                del gone[price]
+        return own | {price: size for price, (size, _) in gone.items()}
 
 
 def queue_ahead(book: Mapping[str, Any] | None, side: Side, price: float) -> float | None:

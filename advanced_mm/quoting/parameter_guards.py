@@ -63,13 +63,19 @@ def adverse_imbalance_limit(parameters: ParameterSet, settings: Settings, side: 
 
 
 def imbalance_refusal(
-    parameters: ParameterSet, settings: Settings, side: Side, imbalance: float
+    parameters: ParameterSet,
+    settings: Settings,
+    side: Side,
+    imbalance: float,
+    spare: float = 0.0,
 ) -> str | None:
     """Return why the sizes at the touch forbid opening a position on a side; None if they do not.
 
-    ``imbalance`` is the touch's, -1 to 1.
+    ``imbalance`` is the touch's, -1 to 1; ``spare`` is by how much the limit is less, where one is.
     """
     limit = adverse_imbalance_limit(parameters, settings, side)
+    if limit < 1:
+        limit -= spare
     falls = parameters.beta * imbalance < 0
     against = abs(imbalance) if falls == (side == "bid") else -abs(imbalance)
     if against <= limit:

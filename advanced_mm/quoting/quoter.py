@@ -45,6 +45,10 @@ _SPARE_TICKS, _SPARE_BP = 2.0, 0.5
 """By how much less an entry may earn that has paid at the look before: rounding the two prices
 moves the edge by up to two ticks, which must not take an order away and back at each look."""
 
+_SPARE_IMBALANCE = 0.1
+"""By how much less the sizes may speak against an entry after they forbade one: they change with
+each message, which must not take an order away and back at each look."""
+
 _DEEPEST = 0.1
 """A depth above this share of the mid indicates a bad estimate and is not quoted."""
 
@@ -159,6 +163,7 @@ class Quoter:
         self._depths: _Depths | None = None
         self._touch_reason = ""  # logged once
         self._paid: set[Side] = set()  # entries that were worth it at the last look
+        self._against: dict[Side, datetime] = {}  # when sizes that forbid an entry were last seen
 
     def entry(
         self, side: Side, inventory: int, touch: Touch, now: datetime, widen: float = 1.0
@@ -174,8 +179,8 @@ class Quoter:
             parameters = self._feed.latest()
         except ParameterFileError as error:
             return Refusal(str(error))
-        refusal = entry_refusal(parameters, self.settings, now) or imbalance_refusal(
-            parameters, self.settings, side, touch.imbalance
+        refusal = entry_refusal(parameters, self.settings, now) or self._sizes_against(
+            parameters, side, touch.imbalance, now
         )
         if refusal is not None:
             return Refusal(refusal)
@@ -387,6 +392,26 @@ class Quoter:
             if price <= touch.bid:
                 price = self._grid.ask(touch.bid, self._grid.tick(touch.bid))
         return price
+
+    def _sizes_against(
+        self, parameters: ParameterSet, side: Side, imbalance: float, now: datetime
+    ) -> str | None:
+        """Return why the sizes at the touch forbid an entry; None if they do not.
+
+        They take an entry away at once. It comes back when they have been clearly better for the
+        least age of a quote, so that it costs no more requests than other replacements.
+        """
+        since = self._against.get(side)
+        spare = 0.0 if since is None else _SPARE_IMBALANCE
+        refusal = imbalance_refusal(parameters, self.settings, side, imbalance, spare)
+        if refusal is not None:
+            self._against[side] = now
+            return refusal
+        least = self.settings.min_quote_age_seconds
+        if since is not None and 0 <= (now - since).total_seconds() < least:
+            return f"the sizes are against a {side}: they were less than {least:g} s ago"
+        self._against.pop(side, None)
+        return None
 
     def _too_little(self, parameters: ParameterSet, entry: Quote, touch: Touch) -> str | None:
         """Return why an entry's round trip is not worth it; None if it is.

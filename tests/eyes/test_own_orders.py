@@ -100,6 +100,28 @@ def test_a_cancelled_order_is_in_doubt_until_its_end_is_told(orders):
     assert orders.answer(7, 1.9, 5.0)["order"]["status"] == "canceled"
 
 
+def test_the_doubt_about_a_refused_cancel_ends_with_the_venue_s_answer(orders):
+    """No message tells of a refusal: each later question would wait, and then ask over REST."""
+    orders.sent(CANCEL, 2.0)
+    orders.told_by_rest(update(), 2.3)  # perhaps the cancel is still on its way
+    assert orders.is_unsettled(7, 2.4)
+    assert orders.answer(7, 2.4, 5.0) is None
+    orders.told_by_rest(update(), 3.1)
+    assert not orders.is_unsettled(7, 3.2)
+    assert orders.answer(7, 3.2, 5.0)["order"]["status"] == "open"
+    assert orders.update(update("canceled", at=3300), 3.4)  # later after all
+    assert orders.answer(7, 3.5, 5.0)["order"]["status"] == "canceled"
+
+
+def test_an_answer_older_than_a_message_ends_no_doubt(orders):
+    orders.sent(CANCEL, 2.0)
+    orders.update(update(remaining="0.6", at=2500), 2.5)
+    orders.fill(fill(1))
+    orders.told_by_rest(update(), 3.1)
+    assert orders.answer(7, 3.2, 5.0) is None
+    assert orders.is_unsettled(7, 3.2)
+
+
 def test_an_end_that_was_not_asked_for_is_news(orders):
     assert orders.update(update("marginCanceled", at=1700), 1.8)
     assert orders.answer(7, 1.9, 5.0)["order"]["status"] == "marginCanceled"

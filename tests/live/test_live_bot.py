@@ -37,7 +37,7 @@ SHAKEN = {
     "toxicity_limit": 100.0,
     "max_daily_loss": None,
     "max_drawdown": 1.0,
-    "price_band_seconds": 10,
+    "price_band_seconds": 5,
     "error_pause_seconds": 3,
 }
 """Prices jump here and the stop loses more than a day may: volatility, losses and what the refit
@@ -261,9 +261,10 @@ def is_killed_and_comes_back(bench) -> None:
     )
     persons = client.create_order(PAIR, "limit", "buy", 0.05, mid * 0.96)
     client.create_order(PAIR, "market", "buy", 0.02, mid)
-    stray_ms = time.time() * 1000
     known = bench.record["orders"]["placed"]
-    bench.wait(lambda: time.time() * 1000 - stray_ms > 16_000, 30, "the stray order has aged")
+    # It is cancelled once it is 15 s old and the person's purchase is seen to last (5 s): the bot
+    # takes a few seconds to start.
+    time.sleep(6)
     follower = JournalFollower(bench.bot.audit.journal)
     follower.news()
     said: list[str] = []

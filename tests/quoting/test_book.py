@@ -1,8 +1,10 @@
 """The touch that quotes are priced from: the book of the others."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from advanced_mm.quoting.book import touch_of
+from advanced_mm.quoting.book import OwnSizes, touch_of
 
 BOOK = {
     "bids": [[2999.9, 3.0], [2999.8, 1.0]],
@@ -23,3 +25,33 @@ def test_our_own_orders_move_neither_the_price_nor_the_imbalance():
     assert beside.imbalance == pytest.approx(0.0)
     alone = touch_of("ETH/USDC:USDC", BOOK, {3000.1: 1.0})
     assert (alone.ask, alone.ask_size) == (3000.2, 4.0)
+
+
+def trades(*prices, pair="ETH/USDC:USDC"):
+    orders = [SimpleNamespace(safe_placement_price=one, safe_remaining=2.0) for one in prices]
+    return [SimpleNamespace(pair=pair, open_orders=orders)]
+
+
+def test_a_quote_is_not_priced_off_our_own_order_that_has_just_been_moved():
+    """Until a book comes that is newer than the move, it shows the order where it was."""
+    own, published = OwnSizes(), 1_760_000_000.0
+    alone = {**BOOK, "bids": [[3000.0, 2.0], *BOOK["bids"]]}
+
+    def bid(*prices, book_s=published, now_s):
+        sizes = own.at("ETH/USDC:USDC", trades(*prices), book_s, now_s)
+        return touch_of("ETH/USDC:USDC", alone, sizes).bid
+
+    assert bid(3000.0, now_s=published + 0.1) == 2999.9
+    assert bid(2999.8, now_s=published + 0.2) == 2999.9  # moved, and the book is older
+    assert bid(now_s=published + 0.3) == 2999.9  # withdrawn after that
+    assert bid(book_s=published + 0.4, now_s=published + 0.5) == 3000.0  # another maker's
+
+
+def test_an_order_that_is_gone_is_forgotten_even_if_no_newer_book_comes():
+    own = OwnSizes()
+    pair, others = "ETH/USDC:USDC", trades(3000.0, pair="BTC/USDC:USDC")
+    assert own.at(pair, trades(3000.0), 9.0, 10.0) == {3000.0: 2.0}
+    assert own.at("BTC/USDC:USDC", others, 9.0, 10.0) == {3000.0: 2.0}
+    assert own.at(pair, [], 9.0, 10.5) == {3000.0: 2.0}
+    assert own.at(pair, trades(2999.0), 9.0, 11.4) == {3000.0: 2.0, 2999.0: 2.0}
+    assert own.at(pair, trades(2999.0), 9.0, 11.6) == {2999.0: 2.0}

@@ -553,6 +553,23 @@ def test_no_position_is_opened_against_the_sizes(
     assert isinstance(q.exit(side, held, touch, NOW), Quote)
 
 
+def test_sizes_that_change_with_each_message_do_not_take_an_entry_away_and_back(make_set):
+    """It goes at once, and comes back when they were better for the least age of a quote."""
+    maker = quoter(make_set(beta=0.4, **AGAINST), min_edge_bp=None)
+
+    def quoted(bid_size, ms):
+        now = NOW + timedelta(milliseconds=ms)
+        return isinstance(maker.entry("bid", 0, heavy(bid_size, 1.0, at=now), now), Quote)
+
+    flickering = [quoted(size, 50 * look) for look, size in enumerate([0.4, 0.25] * 20)]
+    assert flickering == [True] + 39 * [False]  # imbalances of -0.43 and -0.6
+    assert not quoted(1.0, 2_000)  # the last refusal was 50 ms before
+    assert not quoted(0.4, 2_300)  # too near to the limit to come back
+    assert not quoted(1.0, 2_400)
+    assert quoted(1.0, 2_500)
+    assert quoted(0.4, 2_550)  # what rests may stay up to the limit
+
+
 def test_of_several_units_depths_published_without_their_value_function_are_not_relied_on(make_set):
     """The offer's own depth follows from it: without one, the position went at the touch."""
     settings = Settings(**LAYERED)

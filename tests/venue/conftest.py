@@ -16,6 +16,8 @@ from eth_account import Account
 
 from advanced_mm.markets.clock import MarketClock
 from advanced_mm.markets.market import Book, CoinSpec, Level, MarketUpdate, Print, Quote
+from advanced_mm.venue.conditions.gateway import Gateway
+from advanced_mm.venue.conditions.limits import LimitSwitches
 from advanced_mm.venue.engine.exchange import Exchange
 from advanced_mm.venue.engine.rules import Rules
 from advanced_mm.venue.server.server import PaperServer
@@ -86,6 +88,20 @@ async def serving(*markets, rules=None, speed=1.0, **options):
         await server.stop()
 
 
+@contextlib.asynccontextmanager
+async def faulty():
+    """A venue of one scripted market, and its gateway to put faults in; without rate limits."""
+    market = ScriptedMarket(bid=3000.0, ask=3001.0)
+    exchange = Exchange([market], Rules())
+    gateway = Gateway(exchange, LimitSwitches(rest=False, websocket=False, address=False))
+    server = PaperServer(exchange, MarketClock(exchange.now_ms), gateway=gateway)
+    await server.start()
+    try:
+        yield market, gateway, server
+    finally:
+        await server.stop()
+
+
 async def until(condition, seconds=10.0):
     """Wait for a condition, and return what it gave; coroutines are awaited."""
     async with asyncio.timeout(seconds):
@@ -121,6 +137,7 @@ def scripted():
     return SimpleNamespace(
         Market=ScriptedMarket,
         serving=serving,
+        faulty=faulty,
         until=until,
         ccxt_options=ccxt_options,
         background=BACKGROUND,

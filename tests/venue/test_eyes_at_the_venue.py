@@ -11,7 +11,6 @@ import pytest
 
 from advanced_mm.eyes import BackgroundEyes, Eyes
 from advanced_mm.marketdata.feed.connection import ConnectionSettings
-from advanced_mm.markets.clock import MarketClock
 from advanced_mm.quoting.exchange.sparing import SparingClient
 from advanced_mm.venue.conditions.faults import (
     CutConnections,
@@ -20,11 +19,6 @@ from advanced_mm.venue.conditions.faults import (
     DuplicatedMessages,
     Silence,
 )
-from advanced_mm.venue.conditions.gateway import Gateway
-from advanced_mm.venue.conditions.limits import LimitSwitches
-from advanced_mm.venue.engine.exchange import Exchange
-from advanced_mm.venue.engine.rules import Rules
-from advanced_mm.venue.server.server import PaperServer
 
 PAIR = "ETH/USDC:USDC"
 BOOK = {"type": "l2Book", "coin": "ETH"}
@@ -79,27 +73,22 @@ def running(scripted, wallet):
 
     @contextlib.asynccontextmanager
     async def run():
-        market = scripted.Market(bid=3000.0, ask=3001.0)
-        exchange = Exchange([market], Rules())
-        gateway = Gateway(exchange, LimitSwitches(rest=False, websocket=False, address=False))
-        server = PaperServer(exchange, MarketClock(exchange.now_ms), gateway=gateway)
-        await server.start()
-        bot = Bot(server, wallet, scripted.ccxt_options)
-        try:
+        async with scripted.faulty() as (market, gateway, server):
+            bot = Bot(server, wallet, scripted.ccxt_options)
             await asyncio.to_thread(bot.client.load_markets)
             bot.stream.start()
-            await scripted.until(lambda: bot.eyes.healthy)
+            try:
+                await scripted.until(lambda: bot.eyes.healthy)
 
-            def knows_fills():
-                bot.began_ms = exchange.now_ms
-                return bot.fills_seen() is not None
+                def knows_fills():
+                    bot.began_ms = server.exchange.now_ms
+                    return bot.fills_seen() is not None
 
-            await scripted.until(knows_fills)
-            bot.sent.clear()
-            yield market, gateway, bot
-        finally:
-            await asyncio.to_thread(bot.stream.close)
-            await server.stop()
+                await scripted.until(knows_fills)
+                bot.sent.clear()
+                yield market, gateway, bot
+            finally:
+                await asyncio.to_thread(bot.stream.close)
 
     return run
 

@@ -8,15 +8,9 @@ import ccxt
 import pytest
 from freqtrade.persistence import LocalTrade, Order
 
-from advanced_mm.markets.clock import MarketClock
 from advanced_mm.quoting.exchange.moved_orders import MovedOrders
 from advanced_mm.quoting.exchange.sure_orders import OrderInDoubtError, SureOrders
 from advanced_mm.venue.conditions.faults import DroppedReply, HttpError
-from advanced_mm.venue.conditions.gateway import Gateway
-from advanced_mm.venue.conditions.limits import LimitSwitches
-from advanced_mm.venue.engine.exchange import Exchange
-from advanced_mm.venue.engine.rules import Rules
-from advanced_mm.venue.server.server import PaperServer
 
 PAIR = "ETH/USDC:USDC"
 OLD, NEW = 2990.0, 2995.0
@@ -64,17 +58,10 @@ class Bot:
 def running(scripted, wallet):
     @contextlib.asynccontextmanager
     async def run():
-        market = scripted.Market(bid=3000.0, ask=3001.0)
-        exchange = Exchange([market], Rules())
-        gateway = Gateway(exchange, LimitSwitches(rest=False, websocket=False, address=False))
-        server = PaperServer(exchange, MarketClock(exchange.now_ms), gateway=gateway)
-        await server.start()
-        bot = Bot(server, wallet, scripted.ccxt_options)
-        try:
+        async with scripted.faulty() as (market, gateway, server):
+            bot = Bot(server, wallet, scripted.ccxt_options)
             await asyncio.to_thread(bot.client.load_markets)
             yield market, gateway, bot
-        finally:
-            await server.stop()
 
     return run
 

@@ -35,6 +35,7 @@ from advanced_mm.orderly_exit import OrderlyExit
 from advanced_mm.parameter_files import ParameterFiles, ParameterSet, Settings
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import (
+    OwnSizes,
     ParameterFeed,
     Quote,
     Quoter,
@@ -42,15 +43,14 @@ from advanced_mm.quoting import (
     Side,
     Touch,
     guarded_decision,
-    own_sizes,
     queue_ahead,
     touch_of,
 )
 from advanced_mm.quoting.candle_backtest import CandleBacktest, caveats
 from advanced_mm.quoting.exchange.action_errors import ActionErrors, is_fault
 from advanced_mm.quoting.exchange.builder_markets import unnamed_exchanges
+from advanced_mm.quoting.exchange.freqtrade_state import takes_entries, when_stopped
 from advanced_mm.quoting.exchange.live import LiveTrading, spare_requests
-from advanced_mm.quoting.exchange.moved_orders import takes_entries
 from advanced_mm.quoting.guards import MarketOrder, RiskGuards, room
 from advanced_mm.quoting.history_feed import HistoryFeed
 from advanced_mm.quoting.inventory import Asked, Inventories, mode_refusal
@@ -145,6 +145,7 @@ class Market_Making(IStrategy):
         self._touches: dict[str, tuple[datetime, Touch, int | None]] = {}
         """By pair, with when it was seen, and what the websocket had told by then."""
         self._books: dict[str, Any] = {}
+        self._own = OwnSizes()
         self._decisions: dict[str, Quote | Refusal] = {}
         self._volatility: dict[str, LongVolatility] = {}
         self._sized: dict[str, float] = {}
@@ -274,7 +275,8 @@ class Market_Making(IStrategy):
         if self.config["runmode"] == RunMode.LIVE:
             self.order_time_in_force = {"entry": "ALO", "exit": "ALO"}
             switch = self.settings.dead_mans_switch_seconds
-            self._live = LiveTrading(exchange, self._bad_rows, switch)
+            self._live = live = LiveTrading(exchange, self._bad_rows, switch)
+            when_stopped(self.dp, lambda: live.while_stopped(_any_rests))
             ActionErrors(
                 exchange._api, self._action_failed, lambda: self._guards.errors.worked("order")
             ).install()
@@ -398,7 +400,8 @@ class Market_Making(IStrategy):
     def _caller_of(self, pair: str, trades: list[Trade]) -> str | None:
         now = datetime.now(UTC)
         grid = self._grid(pair)
-        touch = touch_of(pair, self.dp.orderbook(pair, 20), self._own_sizes(pair, trades))
+        book = self.dp.orderbook(pair, 20)
+        touch = touch_of(pair, book, self._own_sizes(pair, book, trades))
 
         def wanted_of(asked: Asked) -> Quote | Refusal:
             quoter = self._quoter(pair, touch.mid, grid, asked.alone)
@@ -408,22 +411,23 @@ class Market_Making(IStrategy):
             entry = wanted_of(self._entry_asked(pair))
             return "entry" if isinstance(entry, Quote) else None
         for trade in trades:
-            offer = wanted_of(self._exit_asked(pair, trade))
-            if not trade.open_orders and isinstance(offer, Quote):
-                return "exit"
+            if not trade.open_orders:
+                if isinstance(wanted_of(self._exit_asked(pair, trade)), Quote):
+                    return "exit"
+                continue
             for order in trade.open_orders:
                 if order.order_type != "limit":
                     continue
-                wanted = offer
-                if order.ft_order_side == trade.entry_side:
-                    wanted = wanted_of(self._entry_asked(pair, trade))
+                adds = order.ft_order_side == trade.entry_side
+                asked = self._entry_asked if adds else self._exit_asked
+                wanted = wanted_of(asked(pair, trade))
                 price = order.safe_placement_price
                 age = (now - order.order_date_utc).total_seconds()
                 quoter = self._quoters[pair][1]
                 if self._wait is not None:
                     self._wait.look_after(quoter.settings.min_quote_age_seconds - age)
                 crossed = touch.ask <= price if order.ft_order_side == "buy" else touch.bid >= price
-                wanted = self._wanted_of(trade, order, wanted)
+                wanted = self._wanted_of(trade, order, wanted, age)
                 tolerance = self._tolerance(quoter, wanted)
                 if crossed or quoter.is_outdated(price, age, wanted, tolerance):
                     return str(order.order_id)
@@ -548,7 +552,7 @@ class Market_Making(IStrategy):
             return
         rests = self._exit is not None and self._exit.broke_off
         try:
-            rests |= any(trade.open_orders for trade in Trade.get_open_trades())
+            rests |= _any_rests()
         except Exception as error:
             logger.warning("Freqtrade's database cannot be read at the end: %s", error)
             rests = True
@@ -566,7 +570,7 @@ class Market_Making(IStrategy):
             self._date_by_its_fill(trade, current_time)
         if self._log.journal is not None:
             self._log.journal.order_filled(self._coin(pair), trade, order)
-            self._surfaces.filled(self._coin(pair), trade, order)
+            self._surfaces.filled(self._coin(pair), order)
 
     @staticmethod
     def _date_by_its_fill(trade: Trade, now: datetime) -> None:
@@ -981,7 +985,8 @@ class Market_Making(IStrategy):
                 touch, now = self._candles.see(self._feed(pair), grid, rate, now)
             quoter = self._quoter(pair, touch.mid, grid, asked.alone)
             decision = self._guarded(pair, quoter, asked, touch, now)
-            if asked.opens or (isinstance(decision, Quote) and decision.is_entry):
+            adds = asked.opens or (isinstance(decision, Quote) and decision.is_entry)
+            if adds or (asked.side is None and self._lost_an_addition(pair)):
                 entry = self._allowed_entry(pair, touch, grid.tick(touch.mid), decision)
                 decision = asked.without_entry(quoter, touch, now, entry)
         except (AdvancedMMError, ExchangeError) as error:
@@ -999,6 +1004,10 @@ class Market_Making(IStrategy):
     @property
     def _entry_side(self) -> Side:
         return "ask" if self.can_short else "bid"
+
+    def _lost_an_addition(self, pair: str) -> bool:
+        """Whether an addition has filled whose reply was lost: it is recovered before all else."""
+        return self._live is not None and self._live.lost_entry(pair, self._entry_side)
 
     def _stays(self, pair: str, asked: Asked | None, now: datetime) -> bool:
         """Whether an order that rests may stay where the book cannot be seen: an exit may."""
@@ -1023,8 +1032,8 @@ class Market_Making(IStrategy):
         """Return whether Freqtrade must cancel an order; one that can be moved is moved instead."""
         resting = order.safe_placement_price
         decided = self._decide(pair, ask, now, resting, [trade])
-        wanted = self._wanted_of(trade, order, decided)
         age = (now - order.order_date_utc).total_seconds()
+        wanted = self._wanted_of(trade, order, decided, age)
         tolerance = 0.0
         if isinstance(wanted, Refusal):
             outdated = not wanted.keeps_resting
@@ -1040,14 +1049,17 @@ class Market_Making(IStrategy):
                 self._log.journal.kept(name, resting, wanted, tolerance)
         return outdated and not (isinstance(wanted, Quote) and self._moves(trade, order, wanted))
 
-    def _wanted_of(self, trade: Trade, order: Order, decided: Quote | Refusal) -> Quote | Refusal:
+    def _wanted_of(
+        self, trade: Trade, order: Order, decided: Quote | Refusal, age_seconds: float
+    ) -> Quote | Refusal:
         """Return what is wanted of a resting order."""
         fits = isinstance(decided, Refusal) or self._inventories.fits(
             trade, order, self._unit_stake
         )
         if not fits:
             return Refusal("position limit: the order is larger than what may be added")
-        return _on_its_side(trade, order, decided)
+        young = age_seconds < self.settings.min_quote_age_seconds
+        return _on_its_side(trade, order, decided, young=young)
 
     def _moves(self, trade: Trade, order: Order, wanted: Quote) -> bool:
         """Replace an order at the venue in one action; whether Freqtrade need not cancel it."""
@@ -1085,7 +1097,8 @@ class Market_Making(IStrategy):
             Trade.commit()  # as after any new order: a bot that is killed now must know it
             logger.info("%s: order %s moved to %s, now %s", pair, old, wanted.price, new["id"])
             if self._log.journal is not None:
-                self._log.journal.moved(pair, old, new)
+                # Filled in part on the way, the old one is still in the books, which tell its end.
+                self._log.journal.moved(pair, old, new, ended=str(order.order_id) != old)
         return new is not None
 
     def _tolerance(self, quoter: Quoter, wanted: Quote | Refusal) -> float:
@@ -1227,15 +1240,18 @@ class Market_Making(IStrategy):
             return known[1]
         book = self.dp.orderbook(pair, 20)
         self._guards.errors.worked("question")
-        touch = touch_of(pair, book, self._own_sizes(pair, trades))
+        touch = touch_of(pair, book, self._own_sizes(pair, book, trades))
         self._touches[pair] = (now, touch, seen)
         self._books[pair] = book
         if self._log.journal is not None:
             self._log.journal.saw(self._coin(pair), touch)
         return touch
 
-    def _own_sizes(self, pair: str, trades: list[Trade]) -> dict[float, float]:
-        return own_sizes(pair, trades) if self.config["runmode"] == RunMode.LIVE else {}
+    def _own_sizes(self, pair: str, book: Any, trades: list[Trade]) -> dict[float, float]:
+        if self.config["runmode"] != RunMode.LIVE:
+            return {}
+        published_s = (book["timestamp"] or 0) / 1000
+        return self._own.at(pair, trades, published_s, datetime.now(UTC).timestamp())
 
     def _log_refusal(self, pair: str, now: datetime, reason: str) -> None:
         if self.config["runmode"] == RunMode.HYPEROPT:
@@ -1247,6 +1263,11 @@ def _searched(low: float, high: float, configured: float, space: str = "buy") ->
     """Return a parameter whose default is the configured value, which is always in its range."""
     low, high = min(low, configured), max(high, configured)
     return DecimalParameter(low, high, default=configured, decimals=1, space=space)
+
+
+def _any_rests() -> bool:
+    """Whether an order of Freqtrade's books is open."""
+    return any(trade.open_orders for trade in Trade.get_open_trades())
 
 
 def _stopped(trade: Trade, rate: float) -> bool:
@@ -1264,14 +1285,17 @@ def _tag(decision: Quote) -> str:
     return AT_TOUCH if decision.calibration_id is None else OPTIMAL_DEPTH
 
 
-def _on_its_side(trade: Trade, order: Order, wanted: Quote | Refusal) -> Quote | Refusal:
+def _on_its_side(
+    trade: Trade, order: Order, wanted: Quote | Refusal, *, young: bool
+) -> Quote | Refusal:
     """Return what is wanted of a resting order: a refusal if the other side is to rest.
 
-    Only an order that closes may stay where nothing can be decided.
+    Only an order that closes may stay where nothing can be decided, and makes way for an addition
+    no sooner than it would be replaced: the sides could change with each message.
     """
+    closes = order.ft_order_side == trade.exit_side
     if isinstance(wanted, Refusal):
-        closes = order.ft_order_side == trade.exit_side
         return wanted if closes else Refusal(wanted.reason)
     if (wanted.side == "bid") == (order.ft_order_side == "buy"):
         return wanted
-    return Refusal(f"replaced: the {wanted.side} is worth more")
+    return Refusal(f"replaced: the {wanted.side} is worth more", keeps_resting=closes and young)

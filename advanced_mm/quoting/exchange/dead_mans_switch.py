@@ -73,11 +73,16 @@ class DeadMansSwitch:
                 )
             self._set = True
 
+    @property
+    def is_set(self) -> bool:
+        """Whether the venue is to act if nothing is heard of the bot."""
+        return self._set
+
     def lift(self) -> None:
         """Take it back, so that it does not strike after the bot has ended in good order."""
         if not self._set:
             return
-        self._set = False
+        self._set, self._due = False, float("-inf")  # if the bot goes on, it is set at once
         try:
             self._schedule_nothing()
         except ccxt.BaseError as error:

@@ -6,7 +6,7 @@ redundant requests (`sparing`) and an account that differs from the books (`acco
 
 import logging
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import ccxt
@@ -29,6 +29,10 @@ logger = logging.getLogger(__name__)
 
 WITHDRAWAL_SECONDS, PAUSE_SECONDS = 10.0, 0.5
 """How long a venue that does not answer is asked to cancel the last orders, and how often."""
+
+
+STOPPED_SECONDS = 1.0
+"""How often a stopped bot looks after its orders."""
 
 
 def spare_requests(exchange: Any, bad_rows: BadRows, sight: Sight | None = None) -> None:
@@ -76,6 +80,7 @@ class LiveTrading:
         self._switch = DeadMansSwitch(client, switch_seconds)
         self._pairs: set[str] = set()
         self._may_rest = False
+        self._stopped_due = float("-inf")
         logger.info("live: orders carry a client order id and an expiry; the account is watched")
 
     @property
@@ -107,6 +112,25 @@ class LiveTrading:
         if not self._may_rest:
             self._switch.lift()
 
+    def while_stopped(self, rests: Callable[[], bool]) -> None:
+        """Resolve orders in doubt and lift the dead man's switch once none of ours rests.
+
+        Freqtrade has cancelled its orders; the switch would cancel those of a person who has
+        stopped the bot to close its position by hand. Call it in every loop of a stopped bot.
+
+        Parameters
+        ----------
+        rests
+            Tells whether an order of Freqtrade's books may rest.
+        """
+        now = time.monotonic()
+        if now < self._stopped_due or not (self._switch.is_set or self.in_doubt):
+            return
+        self._stopped_due = now + STOPPED_SECONDS
+        self._orders.tend()
+        if not self.in_doubt and not rests():
+            self._switch.lift()
+
     def withdraw(self, pairs: Collection[str]) -> None:
         """Cancel our orders at the venue whatever the books say, and log which.
 
@@ -135,6 +159,10 @@ class LiveTrading:
                 )
             return
 
+    def lost_entry(self, pair: str, side: Side) -> bool:
+        """Return whether an entry has filled whose reply was lost; `entry` recovers it."""
+        return self._orders.filled_entry(pair, _ccxt_side(side)) is not None
+
     def entry(
         self, pair: str, side: Side, touch: Touch, tick: float, wanted: Quote | Refusal
     ) -> Quote | Refusal:
@@ -143,13 +171,17 @@ class LiveTrading:
         A lost entry that filled is returned in place of the next order, so the quote asks for that
         order regardless of what is wanted now.
         """
-        lost = self._orders.filled_entry(pair, "buy" if side == "bid" else "sell")
+        lost = self._orders.filled_entry(pair, _ccxt_side(side))
         if lost is not None:
             price = float(lost["price"])
             depth = abs(touch.mid - price)
             return Quote(side, 0, price, touch.mid, depth, tick, None, opens=True)
         refusal = self._orders.doubt or self._watch.refusal(pair) or self.budget.refusal()
         return wanted if refusal is None else Refusal(refusal)
+
+
+def _ccxt_side(side: Side) -> str:
+    return "buy" if side == "bid" else "sell"
 
 
 def books_of(trades: Iterable[Any]) -> Books:

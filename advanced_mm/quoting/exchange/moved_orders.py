@@ -20,7 +20,7 @@ import ccxt
 
 from advanced_mm.quoting.exchange.sure_orders import SureOrders
 
-__all__ = ["MovedOrders", "takes_entries"]
+__all__ = ["MovedOrders"]
 
 logger = logging.getLogger(__name__)
 
@@ -109,16 +109,3 @@ class MovedOrders:
             logger.warning("%s: order %s: %s", pair, old, repr(error)[:200])
             return False
         return ended.get("status") in _WITHDRAWN and not ended.get("filled")
-
-
-def takes_entries(data_provider: Any) -> bool:
-    """Return whether Freqtrade itself would open positions: it runs and was not paused.
-
-    A moved entry does not pass Freqtrade's own check of that. Its state is not public; if it cannot
-    be read, the answer is no, and entries are cancelled and placed anew.
-    """
-    try:
-        state = data_provider._DataProvider__rpc._rpc._freqtrade.state
-    except AttributeError:
-        return False
-    return getattr(state, "name", None) == "RUNNING"

@@ -17,8 +17,8 @@ PRICE_BAND: Final = "price_band"
 HALT: Final = "halt"
 
 _SAMPLE_SECONDS: Final = 1.0
-_WIDEN_FROM, _WIDEN_UNTIL, _PAUSE_FROM = 0.5, 0.4, 0.8
-"""Shares of the band. Widening ends below its beginning, or it would come and go with the noise."""
+_WIDEN_FROM, _WIDEN_UNTIL, _PAUSE_FROM, _PAUSE_UNTIL = 0.5, 0.4, 0.8, 0.7
+"""Shares of the band. Both end below their beginning, or they would come and go with the noise."""
 _WIDEN: Final = 1.5
 
 
@@ -42,7 +42,7 @@ class PriceBandGuard:
         self._mids: deque[tuple[float, float]] = deque()
         self._last: float | None = None
         self._halted: datetime | None = None
-        self._near = False
+        self._near = self._paused = False
 
     def saw(self, mid: float, time: datetime) -> None:
         """Take in a mid, and when the venue published it."""
@@ -73,9 +73,10 @@ class PriceBandGuard:
         move = self._last / self._mids[0][1] - 1
         share = abs(move) / self._band
         self._near = share >= (_WIDEN_UNTIL if self._near else _WIDEN_FROM)
+        self._paused = share >= (_PAUSE_UNTIL if self._paused else _PAUSE_FROM)
         minutes = self._seconds / 60
         told = f"price band: {move:+.1%} in {minutes:g} minutes, of {self._band:.1%} allowed"
-        if share >= _PAUSE_FROM:
+        if self._paused:
             found.append(Verdict(PRICE_BAND, told))
         elif self._near:
             found.append(Verdict(PRICE_BAND, told, "widen", _WIDEN))

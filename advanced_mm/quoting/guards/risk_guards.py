@@ -43,6 +43,8 @@ class _Market:
     flow: FlowGuard
     touch: tuple[float, float] | None = None
     funding_rate: float | None = None
+    narrow: tuple[datetime, Verdict] | None = None
+    """When the spread was last seen to be too narrow."""
     active: dict[str, Verdict] = field(default_factory=dict)
 
 
@@ -150,12 +152,24 @@ class RiskGuards:
             ),
             position_verdict(held, settings.max_position_value),
         ]
-        if market.touch is not None:
-            here.append(narrow_market(*market.touch, settings.min_market_spread_bp))
+        here.append(self._narrow(market, now))
         return [
             *self._note("", self._active, everywhere),
             *self._note(coin, market.active, here),
         ]
+
+    def _narrow(self, market: _Market, now: datetime) -> Verdict | None:
+        """Judge the spread, which changes with each message: it must last for a quote's age."""
+        if market.touch is None:
+            return None
+        found = narrow_market(*market.touch, self._settings.min_market_spread_bp)
+        if found is not None:
+            market.narrow = (now, found)
+        elif market.narrow is not None:
+            since, found = market.narrow
+            if not 0 <= (now - since).total_seconds() < self._settings.min_quote_age_seconds:
+                market.narrow = found = None
+        return found
 
     def _note(
         self, coin: str, active: dict[str, Verdict], found: Iterable[Verdict | None]

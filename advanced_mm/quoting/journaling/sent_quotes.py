@@ -95,10 +95,13 @@ class SentQuotes:
         else:
             quote.why = f"replaced: {abs(resting - wanted.price) / wanted.tick:.1f} ticks off"
 
-    def moved(self, pair: str, old: str, new: Mapping[str, Any]) -> None:
-        """An order was replaced at the venue without Freqtrade: `agreed` before, now done."""
+    def moved(self, pair: str, old: str, new: Mapping[str, Any], *, ended: bool) -> None:
+        """An order was replaced at the venue without Freqtrade: `agreed` before, now done.
+
+        One that has not ``ended`` for certain does so when Freqtrade books it.
+        """
         going, quote = self._going.pop(pair, None), self.memory.sent.get(old)
-        if quote is not None:
+        if quote is not None and ended:
             self._end(old, quote, quote.why)
         if going is not None:
             self._begin(going, new, self.memory.now_ms())

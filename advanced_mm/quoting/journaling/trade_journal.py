@@ -157,9 +157,12 @@ class TradeJournal:
         self._quotes.will_cancel(order, resting, wanted)
 
     @harmless
-    def moved(self, pair: str, old: str, new: Mapping[str, Any]) -> None:
-        """An order was replaced at the venue by one that was agreed to; ``new`` as in ccxt."""
-        self._quotes.moved(pair, old, new)
+    def moved(self, pair: str, old: str, new: Mapping[str, Any], *, ended: bool) -> None:
+        """An order was replaced at the venue by one that was agreed to; ``new`` as in ccxt.
+
+        ``ended``: it is known that nothing of the old one was filled.
+        """
+        self._quotes.moved(pair, old, new, ended=ended)
 
     @harmless
     def kept(

@@ -163,11 +163,14 @@ class Surfaces:
             return None
         return self._notices.silent(pair, reason, now, held=bool(trades))
 
-    def filled(self, coin: str, trade: Any, order: Any) -> None:
-        """Take in an order that has ended with a fill: an entry's tag tells how it was quoted."""
+    def filled(self, coin: str, order: Any) -> None:
+        """Take in an order that has ended with a fill: an entry's tag tells how it was quoted.
+
+        The trade changed is the order's own, that of the books: callbacks get a copy.
+        """
         sent = self.chart.sent(coin, str(order.order_id))
-        if sent is not None and order.ft_order_side == trade.entry_side:
-            trade.enter_tag = _tag(sent)
+        if sent is not None and order.ft_order_side == order.trade.entry_side:
+            order.trade.enter_tag = _tag(sent)
 
     def _fresh(
         self, pair: str, decision: Quote | Refusal | None, now: datetime

@@ -100,6 +100,26 @@ async def test_a_silent_venue_and_a_merge_under_way_do_not_delay_the_end(
     assert not Path(f"/proc/{pid.read_text().strip()}").exists()
 
 
+async def test_shards_are_published_while_recording(
+    venue: Any, wire: SimpleNamespace, tmp_path: Path
+) -> None:
+    async def behave(_: Any, socket: web.WebSocketResponse) -> None:
+        for block in range(20):
+            await socket.send_json(wire.bbo(1000 + block))
+
+    venue.behaviours = [behave]
+    here, there = tmp_path / "here", tmp_path / "there"
+    options = ("--crypto", "ETH", "--url", venue.url, "--flush-seconds", "0.2")
+    process = await start(*options, "--data-dir", str(here), "--publish-to", str(there))
+    async with asyncio.timeout(30):
+        while not list(there.rglob("prices_*.parquet")):
+            await asyncio.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        _, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    assert len(ShardStore(there).read("ETH").quotes) == 20
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
@@ -110,6 +130,7 @@ async def test_a_silent_venue_and_a_merge_under_way_do_not_delay_the_end(
         (("--crypto", "ETH", "--flush-seconds", "0"), "error: flush_seconds"),
         (("--crypto", "ETH", "--keep-days", "-1"), "error: keep_days"),
         (("--crypto", "ETH", "--data-dir", "/dev/null/x"), "error: cannot write into"),
+        (("--crypto", "ETH", "--publish-to", "gopher://x"), "error: 'gopher://x' is no location"),
         (("--crypto", "ETH", "--testnet", "--url", "ws://x"), "not allowed with"),
         ((), "--crypto"),
     ],

@@ -98,3 +98,12 @@ def test_it_is_lifted_once_and_not_used_without_a_time(venue, caplog):
     asked = len(venue.asked)
     run(venue, never, 100)
     assert len(venue.asked) == asked
+
+
+def test_a_lifted_switch_is_set_at_once_when_the_bot_goes_on(venue):
+    switch = DeadMansSwitch(venue, 60.0, lambda: venue.now)
+    run(venue, switch, 1)
+    switch.lift()
+    assert not switch.is_set
+    run(venue, switch, 1)
+    assert venue.asked == [(0, 60_000), (1, {"type": "scheduleCancel"}), (1, 60_000)]

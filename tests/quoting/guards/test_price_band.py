@@ -34,6 +34,17 @@ def test_widening_ends_below_its_beginning():
         assert len(guard.verdicts(at(second))) == near
 
 
+def test_a_pause_ends_below_its_beginning():
+    guard = PriceBandGuard(0.1, 300.0, 60.0)
+    guard.saw(3000, at(0))
+    for second, share, severity in (
+        (1, 0.79, "widen"), (2, 0.81, "pause"), (3, 0.71, "pause"), (4, 0.69, "widen"),
+        (5, 0.79, "widen"),
+    ):  # fmt: skip
+        guard.saw(3000 * (1 + 0.1 * share), at(second))
+        assert [one.severity for one in guard.verdicts(at(second))] == [severity]
+
+
 def test_the_price_is_compared_with_that_of_five_minutes_ago():
     """A slow fall of 12% in a quarter of an hour never leaves a band of 10% in five minutes."""
     guard = PriceBandGuard(0.1, 300.0, 60.0)

@@ -86,7 +86,7 @@ def test_the_widest_wins_and_a_pause_is_told_before_it(build):
 
 
 def test_changes_are_told_once_and_their_end_too(build, told, caplog):
-    guards = build(min_market_spread_bp=1.0)
+    guards = build(min_market_spread_bp=1.0, min_quote_age_seconds=0.0)
     for _ in range(3):
         rule(guards)
     guards.saw("ETH", 2999.0, 3001.0, LATER)
@@ -104,3 +104,16 @@ def test_a_touch_that_is_not_sane_is_left_out(build):
     for bid, ask in ((0.0, 1.0), (3001.0, 3000.0), (1.0, float("inf")), (float("nan"), 1.0)):
         guards.saw("ETH", bid, ask, NOON)
     assert rule(guards).refusal is None
+
+
+def test_a_spread_that_changes_with_each_message_does_not_take_an_entry_away_and_back(build):
+    guards = build(min_market_spread_bp=1.0, min_quote_age_seconds=0.2)
+
+    def refused(half, ms):
+        now = NOON + timedelta(milliseconds=ms)
+        guards.saw("ETH", 3000 - half, 3000 + half, now)
+        return rule(guards, now=now).refusal is not None
+
+    looks = [refused(0.2, 50), refused(0.1, 100), refused(0.2, 150), refused(0.2, 250)]
+    assert looks == [False, True, True, True]
+    assert not refused(0.2, 350)

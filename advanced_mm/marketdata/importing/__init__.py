@@ -1,0 +1,1 @@
+"""Other people's recordings into our shards: Hyperliquid's public archive, and CSV files."""

@@ -1,0 +1,1 @@
+"""Recordings on more than one machine: remote locations, publishing, fetching, databases, SQL."""
