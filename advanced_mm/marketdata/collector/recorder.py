@@ -190,6 +190,8 @@ class Recorder:
         about = self.coins if coins is None else [coin for coin in coins if coin in self._known]
         self._doubts.begin(reason, about)
         self._spoilt |= self._replay_expected.intersection(about)
+        for coin in about:
+            self._retold.pop(coin, None)  # it tells nothing of what came after it
 
     def subscribed(self, coin: str, received_s: float) -> None:
         """Note that all subscriptions of a coin are in force."""
@@ -380,12 +382,14 @@ class Recorder:
         venue skipped messages and a slow line or a busy machine hides it.
         """
         newest_ms = self._doubts.newest_ms.get(coin)
-        if newest_ms is None or self._doubts.about(coin):
+        if newest_ms is None:
             return
         paused_s = received_s - self._last_received_s[coin]
         missing_s = (time_ms - newest_ms) / 1000.0 if self._doubts.is_live(coin) else 0.0
         if max(paused_s, missing_s) > GAP_SECONDS:
-            self._doubts.begin(f"no data for {max(paused_s, missing_s):.1f} s", [coin])
+            self._retold.pop(coin, None)  # it tells nothing of what came after it
+            if not self._doubts.about(coin):
+                self._doubts.begin(f"no data for {max(paused_s, missing_s):.1f} s", [coin])
 
     def _log_gap(self, coin: str, gap: Gap, received_s: float) -> None:
         """Log a gap of a channel, and what the venue has told again of its trades."""
