@@ -54,7 +54,7 @@ def test_the_replayed_price_is_the_quoters(make_set, beta, bid_size, ask):
     quotes = replay(market.data(), table, OPTIONS, "back").quotes
     touch = Touch(100.0, ask, PUBLISHED, bid_size, 2.0)
     quoter = Quoter(Settings(), None, GRID)
-    fair = quoter._fair_price(make_set(beta=beta), touch)
+    fair = quoter._fair_price(make_set(beta=beta).around("imbalance"), touch)
     for quote, side in zip(quotes[:2], ("bid", "ask"), strict=True):
         assert quote["price"] * 0.1 == pytest.approx(quoter._price(side, fair, 0.15, touch))
         assert quote["fair"] == pytest.approx(fair)
@@ -85,7 +85,7 @@ def test_a_replay_opens_nothing_against_the_sizes_as_the_bot(make_set, beta, bid
     for at in range(0, 2001, 500):
         market.touch(at, 100.0, 100.1, bid_size, 2.0)
     growing = {"epsilon_fill_slope_plus": 0.9, "epsilon_fill_slope_minus": 0.9}
-    parameters, settings = make_set(beta=beta, **growing), Settings(q_min=-1)
+    parameters, settings = make_set(beta=beta, **growing).around("imbalance"), Settings(q_min=-1)
     limits = [adverse_imbalance_limit(parameters, settings, side) for side in ("bid", "ask")]
     table = replace(
         fixed_depth(0.15, -1, 1), beta=np.array([beta]), adverse_limit=np.array([limits]).T

@@ -64,6 +64,7 @@ class _Moves:
     move: Float1D
     half_spread: float
     mid: float
+    weight: Float1D | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,10 @@ class FillImpactEstimator:
     to the means, weighted by count. The points share orders, so the line's errors are not computed
     from its residuals but, like those of the mean, clustered by time block. With a ``bootstrap``,
     errors and intervals come from its draws.
+
+    Around a fair price (`Window.around`), moves and depths are the fair price's, also after the
+    horizon, so that what the sizes foretold by then is no cost of the fill; the mean is over orders
+    by weight. The profile needs no weights: it uses those that did come as far.
     """
 
     horizon_ms: int = 1000
@@ -106,13 +111,17 @@ class FillImpactEstimator:
             (window.stretches.index(later) == orders.stretch) & np.isfinite(move)
         )
         some = len(orders) > 0
+        walk = orders.walk
+        if orders.weight is not None:  # without walking, an order only reached the queue there
+            walk = np.where(orders.reach >= 1, walk, -np.inf)
         return _Moves(
             time_ms=orders.time_ms[known],
-            walk=orders.walk[known],
+            walk=walk[known],
             reach=orders.reach[known],
             move=move[known],
             half_spread=float(orders.half_spread.mean()) if some else np.nan,
             mid=float(orders.mid.mean()) if some else np.nan,
+            weight=None if orders.weight is None else orders.weight[known],
         )
 
     def _mean(self, window: Window, moves: _Moves) -> Estimate:
@@ -121,8 +130,10 @@ class FillImpactEstimator:
         if n == 0:
             return insufficient(0, "no order beyond the touch")
         move = moves.move[walked]
-        value = float(move.mean())
         time_ms = moves.time_ms[walked]
+        if moves.weight is not None:
+            return self._weighted_mean(window, time_ms, move, moves.weight[walked])
+        value = float(move.mean())
         total = window.blocks.sums(time_ms, move[:, None])[:, 0]
         count = window.blocks.counts(time_ms)
         parts = (total - value * count) / n
@@ -131,6 +142,21 @@ class FillImpactEstimator:
             drawn = _ratio(*self.bootstrap.sums(window.blocks, sums).T)
             return self.bootstrap.estimate(value, drawn, parts, n)
         return clustered_estimate(value, parts, n, least_se=float(move.std() / np.sqrt(n)))
+
+    def _weighted_mean(
+        self, window: Window, time_ms: Int1D, move: Float1D, weight: Float1D
+    ) -> Estimate:
+        whole, n = float(weight.sum()), len(move)
+        value = float(weight @ move) / whole
+        columns = np.column_stack((weight * move, weight))
+        total, count = window.blocks.sums(time_ms, columns).T
+        parts = (total - value * count) / whole
+        if self.bootstrap is not None:
+            sums = np.column_stack((total, count))
+            drawn = _ratio(*self.bootstrap.sums(window.blocks, sums).T)
+            return self.bootstrap.estimate(value, drawn, parts, n)
+        least_se = float(np.sqrt((weight * (move - value)) @ (weight * (move - value)))) / whole
+        return clustered_estimate(value, parts, n, least_se=least_se)
 
     def _profile(self, window: Window, moves: _Moves) -> DepthProfile:
         depth = self._depths(moves, window.tick)
