@@ -53,9 +53,9 @@ def entry_refusal(parameters: ParameterSet, settings: Settings, now: datetime) -
 def adverse_imbalance_limit(parameters: ParameterSet, settings: Settings, side: Side) -> float:
     """Return the imbalance against a side up to which it may open a position; 1 is no limit.
 
-    The parameters say what quotes are set around. Around a fair price, a quote that the sizes speak against rests farther from the mid. What is
-    filled there are large orders; where the move after them grows with the depth, the distance
-    does not pay for what the sizes foretell.
+    The parameters say what quotes are set around. Around a fair price, a quote that the sizes speak
+    against rests farther from the mid. What is filled there are large orders; where the move after
+    them grows with the depth, the distance does not pay for what the sizes foretell.
     """
     hardly_pays = parameters.quoted_beta != 0 and depth_hardly_pays(parameters, side)
     return settings.max_adverse_imbalance if hardly_pays else 1.0

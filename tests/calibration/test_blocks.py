@@ -115,7 +115,7 @@ def test_covariances_are_those_of_dropping_each_block_in_turn(bursty, weighted):
     """The jackknife refits without each block: nothing of the differentials is used."""
     orders = bursty.orders
     if weighted:
-        weight = np.random.default_rng(5).uniform(0.6, 1.5, len(orders))
+        weight = np.random.default_rng(7).uniform(0.6, 1.5, len(orders))
         orders = replace(orders, weight=weight)
         bursty = replace(bursty, orders=orders)
     block = orders.time_ms // bursty.block_ms
@@ -130,7 +130,7 @@ def test_covariances_are_those_of_dropping_each_block_in_turn(bursty, weighted):
         dropped.append([e.value for e in fitted(replace(bursty, orders=rest))])
     blocks = len(dropped)
     jackknife = np.cov(np.array(dropped).T, ddof=0) * (blocks - 1)
-    assert block_covariance(*fitted(bursty)) == pytest.approx(jackknife, rel=0.2)
+    assert block_covariance(*fitted(bursty)) == pytest.approx(jackknife, rel=0.15)
 
 
 def test_one_block_is_too_few_to_judge_errors_by(simulated):

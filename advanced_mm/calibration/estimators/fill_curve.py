@@ -147,8 +147,8 @@ class FillCurveEstimator:
     Around a fair price (`Window.around`), orders count by their weight w in n1, go and stop. With
     the fair price ``ahead`` of the mid, the first tick beyond the touch is at the distance d =
     half-spread + tick - ahead from it, and an order that walks comes as far as delta with
-    probability exp(-kappa (delta - d)). Over orders, sum(exp(-kappa (delta - d))) / T is the rate of
-    fills at delta, and w = exp(-kappa ahead) is what the fair price changes in it.
+    probability exp(-kappa (delta - d)). The sum of these over orders, over T, is the rate of fills
+    at delta, and w = exp(-kappa ahead) is what the fair price changes in it.
 
     Raises
     ------

@@ -93,8 +93,8 @@ class MarketOrders:
 
     def _chosen(self, rows: NDArray[np.bool_]) -> "MarketOrders":
         places = np.flatnonzero(rows)  # several times faster than the mask for nine columns
-        columns = vars(self).values()
-        return MarketOrders(*(None if one is None else one.take(places) for one in columns))
+        columns = {name: one for name, one in vars(self).items() if one is not None}
+        return MarketOrders(**{name: one.take(places) for name, one in columns.items()})
 
 
 @dataclass(frozen=True)
