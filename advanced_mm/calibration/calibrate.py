@@ -325,7 +325,8 @@ def _fit(
 ) -> CoinCalibration:
     silent = silent_channels(window.holes)
     sound_ms = int(window.stretches.end_ms[-1]) if silent and len(window.stretches) else end_ms
-    fill_curve, fair_price = options.fill_curve.fit(window), options.fair_price.fit(window)
+    fill_curve, fill_impact = options.fill_curve.fit(window), options.fill_impact.fit(window)
+    fair_price = options.fair_price.fit(window)
     return CoinCalibration(
         coin=window.coin,
         end_ms=end_ms,
@@ -341,22 +342,28 @@ def _fit(
         arrivals=options.arrivals.fit(window),
         fill_curve=fill_curve,
         impact=options.impact.fit(window),
-        fill_impact=options.fill_impact.fit(window),
+        fill_impact=fill_impact,
         pareto=options.pareto.fit(window),
         volatility=options.volatility.fit(window),
         fair_price=fair_price,
         cost_ms=0.0,
-        fair_fits=_around_fair(window, options, fill_curve, fair_price.beta),
+        fair_fits=_around_fair(window, options, (fill_curve, fill_impact), fair_price.beta),
     )
 
 
 def _around_fair(
-    window: Window, options: CalibrationOptions, fill_curve: Sides[FillCurveFit], beta: float
+    window: Window,
+    options: CalibrationOptions,
+    of_mid: tuple[Sides[FillCurveFit], FillImpactFit],
+    beta: float,
 ) -> FairFits | None:
     """Fit what depends on it around the fair price; None where that is the mid."""
+    fill_curve, fill_impact = of_mid
     if beta == 0 or not all(side.kappa.usable for side in fill_curve):
         return None
     around = window.around(beta, fill_curve.map(lambda side: side.kappa.value))
     return FairFits(
-        options.fill_curve.fit(around), options.impact.fit(around), options.fill_impact.fit(around)
+        options.fill_curve.fit(around),
+        options.impact.fit(around),
+        options.fill_impact.fit_around(around, fill_impact),
     )
