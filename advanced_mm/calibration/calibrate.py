@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import nan
 from time import perf_counter
-from typing import Literal
 
 import numpy as np
 
@@ -27,6 +26,7 @@ from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Quotes, Recording
 from advanced_mm.parameter_files import Settings
 from advanced_mm.parameter_files.entries import Anchor
+from advanced_mm.parameter_files.settings import FairPrice
 
 __all__ = ["CalibrationOptions", "CoinCalibration", "calibrate"]
 
@@ -167,7 +167,7 @@ class CoinCalibration:
             fill_impact=fits.fill_impact,
         )
 
-    def around(self, price: Literal["mid", "imbalance"]) -> "CoinCalibration":
+    def around(self, price: FairPrice) -> "CoinCalibration":
         """Return the estimates that a bot with that setting ``fair_price`` quotes from."""
         fair = self.around_fair if price == "imbalance" else None
         return self if fair is None or fair.status is Status.INSUFFICIENT else fair

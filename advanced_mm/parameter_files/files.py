@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from pydantic import ValidationError
 
@@ -26,6 +26,7 @@ from advanced_mm.parameter_files.entries import (
     ParameterEntry,
     ValueFunctionEntry,
 )
+from advanced_mm.parameter_files.settings import FairPrice
 
 __all__ = [
     "MissingParametersError",
@@ -93,7 +94,7 @@ class ParameterSet:
         """What quotes from these parameters are set around."""
         return self.kappa.anchor or "mid"
 
-    def around(self, price: Literal["mid", "imbalance"]) -> "ParameterSet":
+    def around(self, price: FairPrice) -> "ParameterSet":
         """Return the parameters of quotes around the mid, or around the price that counts sizes.
 
         Where the latter were not published, because sizes foretell nothing or one of them could not

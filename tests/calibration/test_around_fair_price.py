@@ -26,8 +26,8 @@ TILT = KAPPA * BETA * SIZES
 def market(seed: int, around_fair: bool, beta: float = BETA, grows: float = 0.0) -> Recording:
     """A mid that follows the sizes, and orders of which lambda exp(-kappa y) come as far as y.
 
-    That is y from the fair price, or from the mid whatever the sizes are. Each moves both by epsilon
-    and by ``grows`` times how far it came from the fair price.
+    That is y from the fair price, or from the mid whatever the sizes are. Each moves both by
+    epsilon and ``grows`` times how far it came from the fair price.
     """
     rng = np.random.default_rng(seed)
     n = 36_000
@@ -57,7 +57,9 @@ def market(seed: int, around_fair: bool, beta: float = BETA, grows: float = 0.0)
     block, side, price = (np.concatenate(column) for column in zip(*rows, strict=True))
     order = np.argsort(block, kind="stable")
     number, at = np.arange(len(block)), time_ms[block[order]] + 50
-    trades = Trades(at, price[order], np.ones(len(block)), side[order], number, number + 1, at / 1e3)
+    trades = Trades(
+        at, price[order], np.ones(len(block)), side[order], number, number + 1, at / 1e3
+    )
     quotes = Quotes(time_ms, bid, 1 + sizes, bid + TICK, 1 - sizes, time_ms / 1e3)
     return Recording("SIM", quotes, trades, time_ms[::5], TICK)
 
