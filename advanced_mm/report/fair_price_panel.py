@@ -4,9 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from advanced_mm.calibration import CalibrationOptions, CoinCalibration, MarketOrders, Window
+from advanced_mm.calibration import (
+    CalibrationOptions,
+    CoinCalibration,
+    Estimate,
+    MarketOrders,
+    Window,
+)
 from advanced_mm.calibration.toxicity import economics
-from advanced_mm.calibration.windows.estimate import Estimate
 from advanced_mm.report.calibration_panels import GREY, SIDES, number
 from advanced_mm.report.charts import Chart, Series
 from advanced_mm.report.page import Section, Table
