@@ -105,7 +105,7 @@ class FillImpactEstimator:
         return FillImpactFit(believed, raw, moves.map(lambda m: self._profile(window, m)))
 
     def fit_around(self, around: Window, of_mid: FillImpactFit) -> FillImpactFit:
-        """Return the same of a window around a fair price.
+        """Return the same of a window around a fair price, without the means of single depths.
 
         Parameters
         ----------
@@ -237,11 +237,7 @@ class FillImpactEstimator:
 
 def _moved(tick: float, moves: _Moves, line: DepthProfile, epsilon: Estimate) -> DepthProfile:
     """Return the line of the mid's slope through ``epsilon``, and the means beside it."""
-    walked = moves.reach >= 1
-    beyond = np.searchsorted(line.depth, moves.walk[walked] - 1e-6 * tick, side="left")
-    count = _beaten(beyond, np.ones(len(beyond)), len(line.depth))
-    means = _ratio(_beaten(beyond, moves.move[walked], len(line.depth)), count)
-    profile = replace(line, mean_move=means, count=count.astype(np.int64))
+    profile = replace(line, mean_move=np.full(len(line.depth), np.nan))
     if not (line.slope.usable and epsilon.usable):
         return profile
     at = moves.half_spread + tick
