@@ -135,6 +135,17 @@ def test_the_optimal_depths_are_around_what_the_setting_says(make_set, fair_pric
     assert table.beta.tolist() == [beta]
     plain = decision_table(refits([make_set("r1")]), settings, mids, PUBLISHED_MS, PUBLISHED_MS)
     assert table.bid_depth[0, 0] == plain.bid_depth[0, 0]
+    # With other numbers around the fair price, the depths are theirs there, and the mid's here.
+    other = make_set("r1", beta=0.2, epsilon_fill_minus=0.2, kappa_minus=1.5, lambda0_minus=0.4)
+    apart = replace(make_set("r1", beta=0.2), fair_price=other.fair_price)
+    found, of_other = (
+        decision_table(refits([one]), settings, mids, PUBLISHED_MS, PUBLISHED_MS)
+        for one in (apart, other)
+    )
+    same = of_other if fair_price == "imbalance" else plain
+    assert found.bid_depth[0, 0] == same.bid_depth[0, 0]
+    assert found.bid_edge[0, 0] == same.bid_edge[0, 0]
+    assert of_other.bid_depth[0, 0] != plain.bid_depth[0, 0]
 
 
 def test_a_beta_that_is_not_one_number_a_row_is_refused():
@@ -218,7 +229,8 @@ def at_depths(market: Market, beta: float, fits) -> tuple[float, float]:
 def test_where_orders_follow_the_sizes_the_depths_around_the_fair_price_earn_more():
     """Of four such markets, the promise arrives by 0.62 to 0.68 at the depths that pay for the
     mid's moves, by 0.99 to 1.22 at those that pay for the fair price's, which earn 1.2 to 2.2 times
-    as much, and 2.7 to 3.9 times what quotes around the mid do.
+    as much, and 2.7 to 3.9 times what quotes around the mid do. Part of that are quotes that the
+    mid itself reaches between two looks.
     """
     recording = orders_around(1, True)
     fitted = calibrate(recording, window_minutes=60)
