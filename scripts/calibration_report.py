@@ -54,6 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         options=CalibrationOptions().configured(settings),
         history=_last_week(CalibrationHistory(parameters / HISTORY_FOLDER), coin),
         quote_age_seconds=counted_age(ParameterFiles(parameters), coin, settings),
+        fair_price=settings.fair_price,
     )
     sections = report_sections(data, progress)
     lead = f"{coin}, from {options.data_dir}. Exchange time, prices in USDC."

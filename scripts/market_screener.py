@@ -54,6 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         fee_rate=settings.fee_rate,
         stake=options.stake,
         quote_age_seconds=lambda coin: counted_age(files, coin, settings),
+        fair_price=settings.fair_price,
     )
     rows = screen_coins(
         ShardStore(options.data_dir),

@@ -31,7 +31,7 @@ def parameter_set(
 ) -> ParameterSet:
     """A consistent parameter set as one refit would publish it; ``changes`` replace any field.
 
-    With ``beta`` it has a fair price, too.
+    With ``beta`` it has a fair price, too, and where that is not 0, the same numbers around it.
     """
     header = {
         "status": "ok",
@@ -81,6 +81,13 @@ def parameter_set(
     if beta is not None:
         fields = {"beta": beta, "significant": beta != 0, "horizon_seconds": 5.0}
         fields |= {k: v for k, v in changes.items() if k in header}
+        if beta != 0:
+            anchored = {
+                kind: entry.model_copy(update={"anchor": "fair price"})
+                for kind, entry in entries.items()
+            }
+            names = {KappaEntry: "kappa", EpsilonEntry: "epsilon", LambdaEntry: "lambda_"}
+            fields |= {name: anchored[kind] for kind, name in names.items()}
         fair_price = FairPriceEntry(**{**header, **fields})
     whole = (entries[KappaEntry], entries[EpsilonEntry], entries[LambdaEntry], (), fair_price)
     return ParameterSet("ETH", *whole)

@@ -25,6 +25,8 @@ from advanced_mm.calibration.windows.window import Window, WindowOptions
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Quotes, Recording
 from advanced_mm.parameter_files import Settings
+from advanced_mm.parameter_files.entries import Anchor
+from advanced_mm.parameter_files.settings import FairPrice
 
 __all__ = ["CalibrationOptions", "CoinCalibration", "calibrate"]
 
@@ -105,6 +107,15 @@ class CalibrationOptions:
 
 
 @dataclass(frozen=True)
+class FairFits:
+    """The estimates that depend on whether quotes are set around the mid or the fair price."""
+
+    fill_curve: Sides[FillCurveFit]
+    impact: ImpactFit
+    fill_impact: FillImpactFit
+
+
+@dataclass(frozen=True)
 class CoinCalibration:
     """Estimates of one coin from one window.
 
@@ -135,6 +146,31 @@ class CoinCalibration:
     sound_ms: int = 0
     silent: tuple[str, ...] = ()
     quiet: Mapping[str, float] = field(default_factory=dict)
+    anchor: Anchor = "mid"
+    fair_fits: FairFits | None = None
+
+    @property
+    def around_fair(self) -> "CoinCalibration | None":
+        """The calibration of quotes around the fair price; None where sizes foretell nothing.
+
+        What does not depend on the price that quotes are set around is the same.
+        """
+        fits = self.fair_fits
+        if fits is None:
+            return None
+        return replace(
+            self,
+            anchor="fair price",
+            fair_fits=None,
+            fill_curve=fits.fill_curve,
+            impact=fits.impact,
+            fill_impact=fits.fill_impact,
+        )
+
+    def around(self, price: FairPrice) -> "CoinCalibration":
+        """Return the estimates that a bot with that setting ``fair_price`` quotes from."""
+        fair = self.around_fair if price == "imbalance" else None
+        return self if fair is None or fair.status is Status.INSUFFICIENT else fair
 
     @property
     def kappa_status(self) -> Status:
@@ -201,6 +237,7 @@ class CoinCalibration:
             ),
             volatility=reject(self.volatility),
             fair_price=self.fair_price.rejected(reason),
+            fair_fits=None,
         )
 
     def reasons(self) -> Iterator[str]:
@@ -288,6 +325,8 @@ def _fit(
 ) -> CoinCalibration:
     silent = silent_channels(window.holes)
     sound_ms = int(window.stretches.end_ms[-1]) if silent and len(window.stretches) else end_ms
+    fill_curve, fill_impact = options.fill_curve.fit(window), options.fill_impact.fit(window)
+    fair_price = options.fair_price.fit(window)
     return CoinCalibration(
         coin=window.coin,
         end_ms=end_ms,
@@ -301,11 +340,30 @@ def _fit(
         n=window.sides.map(len),
         n1=window.sides.map(lambda orders: int((orders.reach >= 1).sum())),
         arrivals=options.arrivals.fit(window),
-        fill_curve=options.fill_curve.fit(window),
+        fill_curve=fill_curve,
         impact=options.impact.fit(window),
-        fill_impact=options.fill_impact.fit(window),
+        fill_impact=fill_impact,
         pareto=options.pareto.fit(window),
         volatility=options.volatility.fit(window),
-        fair_price=options.fair_price.fit(window),
+        fair_price=fair_price,
         cost_ms=0.0,
+        fair_fits=_around_fair(window, options, (fill_curve, fill_impact), fair_price.beta),
+    )
+
+
+def _around_fair(
+    window: Window,
+    options: CalibrationOptions,
+    of_mid: tuple[Sides[FillCurveFit], FillImpactFit],
+    beta: float,
+) -> FairFits | None:
+    """Fit what depends on it around the fair price; None where that is the mid."""
+    fill_curve, fill_impact = of_mid
+    if beta == 0 or not all(side.kappa.usable for side in fill_curve):
+        return None
+    around = window.around(beta, fill_curve.map(lambda side: side.kappa.value))
+    return FairFits(
+        options.fill_curve.fit(around),
+        options.impact.fit(around),
+        options.fill_impact.fit_around(around, fill_impact),
     )

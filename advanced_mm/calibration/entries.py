@@ -82,6 +82,7 @@ def fair_price_entry(calibration: CoinCalibration, published_at: datetime) -> Fa
     status = calibration.fair_price_status
     fields = common_fields(calibration, published_at, status)
     if status is not Status.INSUFFICIENT:
+        del fields["anchor"]  # beta is what leads from one price to the other
         slope = fit.slope
         errors = {"se": slope.se, "low": slope.low, "high": slope.high}
         numbers = {f"beta_slope_{name}": value for name, value in errors.items()}
@@ -89,7 +90,20 @@ def fair_price_entry(calibration: CoinCalibration, published_at: datetime) -> Fa
         fields |= {name: value for name, value in numbers.items() if isfinite(value)}
         fields |= {"beta": fit.beta, "significant": fit.beta != 0, "looks": slope.n}
         fields["horizon_seconds"] = fit.horizon_s
+        fields |= _around_fair(calibration, published_at)
     return FairPriceEntry(**fields)
+
+
+def _around_fair(calibration: CoinCalibration, published_at: datetime) -> Fields:
+    """Return the entries of quotes around the fair price; empty unless all could be fitted."""
+    around = calibration.around_fair
+    if around is None or around.status is Status.INSUFFICIENT:
+        return {}
+    return {
+        "kappa": kappa_entry(around, published_at),
+        "epsilon": epsilon_entry(around, published_at),
+        "lambda": lambda_entry(around, published_at),
+    }
 
 
 def common_fields(calibration: CoinCalibration, published_at: datetime, status: Status) -> Fields:
@@ -112,6 +126,7 @@ def common_fields(calibration: CoinCalibration, published_at: datetime, status: 
     if status is not Status.INSUFFICIENT:
         fitted_at = datetime.fromtimestamp(calibration.sound_ms / 1000, UTC)
         fields |= {"fitted_at": fitted_at, "mid": calibration.mid, "tick": calibration.tick}
+        fields["anchor"] = calibration.anchor
     return fields
 
 

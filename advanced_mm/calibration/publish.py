@@ -101,7 +101,8 @@ def parameter_set(
     value function is solved for the parameters in the other three. ``window_grown`` is true if the
     fit's window is longer than usual. ``filled_age`` is the mean age of filled quotes (seconds) and
     their number, which the problem then counts, unless the age is set. An earlier fair price is not
-    kept: the next seconds of a market are foretold by its present, or not at all.
+    kept, nor what was fitted around it: the next seconds of a market are foretold by its present,
+    or not at all.
     """
     old = previous
     kappa = kappa_entry(calibration, published_at)
@@ -111,6 +112,12 @@ def parameter_set(
     lambda_ = lambda_entry(calibration, published_at)
     lambda_ = _kept(lambda_, old.lambda_ if old else None, window_grown)
     fair_price = _kept(fair_price_entry(calibration, published_at), None, window_grown)
+    around = {
+        name: entry.model_copy(update={"window_grown": window_grown})
+        for name in ("kappa", "epsilon", "lambda_")
+        if isinstance(entry := getattr(fair_price, name), ParameterEntry)
+    }
+    fair_price = fair_price.model_copy(update=around)
     unsolved = ParameterSet(calibration.coin, kappa, epsilon, lambda_, (), fair_price)
     absent = ValueFunctionEntry(**common_fields(calibration, published_at, Status.INSUFFICIENT))
     if filled_age is not None:

@@ -323,17 +323,20 @@ class PeriodicRunner:
 
     def _report(self, calibration: CoinCalibration, entries: ParameterSet, total_ms: float) -> None:
         self._warned.pop(calibration.coin, None)
-        lambda_, kappa, epsilon = entries.lambda_, entries.kappa, entries.epsilon
+        used = entries.around(self.settings.fair_price)  # what the bot quotes from
+        lambda_, kappa, epsilon = used.lambda_, used.kappa, used.epsilon
+        around = "" if used.anchor == "mid" else f" around the {used.anchor}"
         bad_rows = self._windows[calibration.coin].rolling.bad_rows
         self._report_bad_rows(calibration.coin, bad_rows)
         not_heard = f" (not heard: {calibration.silence})" if calibration.quiet else ""
         logger.info(
-            "%s lambda %s kappa %s epsilon_fill %s beta %s status %s window %g min "
+            "%s lambda %s kappa %s epsilon_fill %s%s beta %s status %s window %g min "
             "observed %.0f s%s cost %.1f ms (fit %.1f ms)%s",
             calibration.coin,
             _pair(lambda_.lambda_plus, lambda_.lambda_minus),
             _pair(kappa.kappa_plus, kappa.kappa_minus),
             _pair(epsilon.epsilon_fill_plus, epsilon.epsilon_fill_minus),
+            around,
             _beta(entries),
             "/".join(dict.fromkeys(e.status for e in (lambda_, kappa, epsilon))),
             calibration.window_seconds / 60,

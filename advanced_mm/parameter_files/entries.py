@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
 __all__ = [
+    "Anchor",
     "EpsilonEntry",
     "FairPriceEntry",
     "KappaEntry",
@@ -20,6 +21,7 @@ __all__ = [
 ]
 
 Status = Literal["ok", "pooled", "bound", "misfit", "stale", "insufficient"]
+Anchor = Literal["mid", "fair price"]
 Positive = Annotated[float, Field(gt=0, strict=True)]
 NonNegative = Annotated[float, Field(ge=0, strict=True)]
 
@@ -39,7 +41,8 @@ class ParameterEntry(BaseModel):
     ``silent`` names the channels (``bbo``, ``trades``, ``l2Book``) without data while others are
     active: the newest data are in doubt, and ``fitted_at`` is the last time they were received.
     ``not_heard`` states how long each channel was silent within the window; ``observed_seconds``
-    excludes that time.
+    excludes that time. ``anchor`` is what depths and moves are measured from; None in files of
+    before there was another than the mid.
     """
 
     model_config = ConfigDict(
@@ -66,6 +69,7 @@ class ParameterEntry(BaseModel):
     n1_minus: NonNegativeInt
     mid: Positive | None = None
     tick: Positive | None = None
+    anchor: Anchor | None = None
 
     @model_validator(mode="after")
     def _complete_unless_insufficient(self) -> Self:
@@ -238,6 +242,10 @@ class FairPriceEntry(ParameterEntry):
     (quote currency) is the fitted ``beta_slope``, or 0 where that is not ``significant``.
     ``r2_out_of_sample`` is how well each half of the window predicts the other, at most 1;
     ``horizon_seconds`` the time over which the mid's moves were fitted, at ``looks`` moments.
+
+    ``kappa``, ``epsilon`` and ``lambda`` are the entries of quotes around the fair price, with the
+    keys of the files that have those of quotes around the mid; None where beta is 0, and where one
+    of them could not be fitted.
     """
 
     required_when_fitted = ("beta", "significant", "horizon_seconds")
@@ -251,6 +259,21 @@ class FairPriceEntry(ParameterEntry):
     r2_out_of_sample: float | None = None
     horizon_seconds: Positive | None = None
     looks: NonNegativeInt | None = None
+    kappa: KappaEntry | None = None
+    epsilon: EpsilonEntry | None = None
+    lambda_: LambdaEntry | None = Field(default=None, alias="lambda")
+
+    @model_validator(mode="after")
+    def _whole_and_around_the_fair_price(self) -> Self:
+        found = (self.kappa, self.epsilon, self.lambda_)
+        given = [entry for entry in found if entry is not None]
+        if given and len(given) < len(found):
+            raise ValueError("kappa, epsilon and lambda must be published together or not at all")
+        if any(entry.anchor != "fair price" for entry in given):
+            raise ValueError("the anchor of kappa, epsilon and lambda must be 'fair price'")
+        if any(entry.calibration_id != self.calibration_id for entry in given):
+            raise ValueError("calibration_id differs between beta and kappa, epsilon and lambda")
+        return self
 
     def in_bp(self, mid: float) -> str:
         """Return slope and standard error (bp of ``mid``), R squared, and whether it is quoted."""

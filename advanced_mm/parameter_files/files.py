@@ -7,7 +7,8 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -17,6 +18,7 @@ from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import AdvancedMMError, InputError
 from advanced_mm.instruments import code_of, nearest, resolve_coin
 from advanced_mm.parameter_files.entries import (
+    Anchor,
     EpsilonEntry,
     FairPriceEntry,
     KappaEntry,
@@ -24,6 +26,7 @@ from advanced_mm.parameter_files.entries import (
     ParameterEntry,
     ValueFunctionEntry,
 )
+from advanced_mm.parameter_files.settings import FairPrice
 
 __all__ = [
     "MissingParametersError",
@@ -70,7 +73,8 @@ class UnusableParametersError(ParameterFileError):
 class ParameterSet:
     """One coin's parameters from one refit.
 
-    ``fair_price`` is None where it is not published: the mid is then the fair price.
+    ``fair_price`` is None where it is not published: the mid is then the fair price. Files have the
+    parameters of quotes around the mid; `around` has those of quotes around the fair price.
     """
 
     coin: str
@@ -84,6 +88,45 @@ class ParameterSet:
     def entries(self) -> tuple[ParameterEntry, ...]:
         """All entries that a quote requires, for checks that apply to each of them."""
         return (self.kappa, self.epsilon, self.lambda_, *self.value_functions)
+
+    @property
+    def anchor(self) -> Anchor:
+        """What quotes from these parameters are set around."""
+        return self.kappa.anchor or "mid"
+
+    def around(self, price: FairPrice) -> "ParameterSet":
+        """Return the parameters of quotes around the mid, or around the price that counts sizes.
+
+        Where the latter were not published, because sizes foretell nothing or one of them could not
+        be fitted, they are those around the mid, and so must be the quotes: see `anchor`.
+
+        Raises
+        ------
+        MixedParametersError
+            Those around the mid are asked of a set that has the others.
+        """
+        if price == "imbalance":
+            return self._around_fair_price
+        if self.anchor != "mid":
+            raise MixedParametersError(
+                f"{self.coin}: parameters of quotes around the fair price cannot be quoted around "
+                "the mid"
+            )
+        return self
+
+    @cached_property
+    def _around_fair_price(self) -> "ParameterSet":
+        fair = self.fair_price
+        if self.anchor == "fair price" or self.beta == 0 or fair is None:
+            return self
+        if fair.kappa is None or fair.epsilon is None or fair.lambda_ is None:
+            return self
+        return replace(self, kappa=fair.kappa, epsilon=fair.epsilon, lambda_=fair.lambda_)
+
+    @property
+    def quoted_beta(self) -> float:
+        """``beta`` if these are the parameters of quotes around the fair price, else 0."""
+        return self.beta if self.anchor == "fair price" else 0.0
 
     @property
     def beta(self) -> float:
@@ -107,6 +150,12 @@ class ParameterSet:
             raise MixedParametersError(
                 f"{self.coin}: the parameter files are from different refits "
                 f"({', '.join(sorted(ids))}); if this lasts, restart the periodic runner."
+            )
+        anchors = {entry.anchor or "mid" for entry in (self.kappa, self.epsilon, self.lambda_)}
+        if len(anchors) != 1:
+            raise MixedParametersError(
+                f"{self.coin}: kappa, epsilon and lambda are measured from different prices "
+                f"({', '.join(sorted(anchors))}); restart the periodic runner."
             )
         return self
 

@@ -31,7 +31,12 @@ _FILES: Final[Mapping[str, type[ParameterEntry]]] = {
     "epsilon": EpsilonEntry,
     "lambda": LambdaEntry,
     "fair_price": FairPriceEntry,
+    "fair_kappa": KappaEntry,
+    "fair_epsilon": EpsilonEntry,
+    "fair_lambda": LambdaEntry,
 }
+_AROUND_FAIR: Final = ("kappa", "epsilon", "lambda_")
+"""Entries within that of the fair price; their keys have the prefix ``fair_``."""
 _SHARED: Final = ("calibration_id", "published_at")  # the same in all entries of a refit
 _TIME: Final = pa.timestamp("us", tz="UTC")
 _TYPES: Final[Mapping[Any, pa.DataType]] = {
@@ -47,10 +52,12 @@ _TYPES: Final[Mapping[Any, pa.DataType]] = {
 def _columns(file: str) -> Iterator[tuple[str, str, pa.DataType]]:
     """Yield field, column and type of an entry's fields, except the shared ones."""
     for name, field in _FILES[file].model_fields.items():
-        if name not in _SHARED:
-            key = field.alias or name
-            column = f"{file}_{key}" if name in ParameterEntry.model_fields else key
-            yield name, column, _type_of(field.annotation)
+        if name in _SHARED or (file == "fair_price" and name in _AROUND_FAIR):
+            continue
+        key = field.alias or name
+        own = f"fair_{key}" if file.startswith("fair_") and file != "fair_price" else key
+        column = f"{file}_{key}" if name in ParameterEntry.model_fields else own
+        yield name, column, _type_of(field.annotation)
 
 
 def _type_of(annotation: Any) -> pa.DataType:
@@ -84,7 +91,8 @@ def history_row(parameters: ParameterSet) -> str:
         "published_at": parameters.kappa.published_at,
     }
     fair_price = parameters.fair_price
-    entries = (parameters.kappa, parameters.epsilon, parameters.lambda_, fair_price)
+    around = [getattr(fair_price, name, None) for name in _AROUND_FAIR]
+    entries = (parameters.kappa, parameters.epsilon, parameters.lambda_, fair_price, *around)
     for columns, entry in zip(_COLUMNS.values(), entries, strict=True):
         for name, column, _ in columns:
             row[column] = getattr(entry, name, None)
@@ -128,16 +136,23 @@ def parameter_set_of(coin: str, row: Mapping[str, Any]) -> ParameterSet:
         The row is not valid for the parameter files (pydantic's ValidationError).
     """
 
-    def entry(file: str, kind: type[Entry]) -> Entry:
-        values = {name: row.get(column) for name, column, _ in _COLUMNS[file]}
-        values |= {name: row[name] for name in _SHARED}
+    def entry(file: str, kind: type[Entry], **inside: ParameterEntry) -> Entry:
+        values: dict[str, Any] = {name: row.get(column) for name, column, _ in _COLUMNS[file]}
+        values |= {name: row[name] for name in _SHARED} | inside
         return kind.model_validate({n: value for n, value in values.items() if value is not None})
 
+    inside: dict[str, ParameterEntry] = {}
+    if row.get("fair_kappa_status"):
+        inside = {
+            "kappa": entry("fair_kappa", KappaEntry),
+            "epsilon": entry("fair_epsilon", EpsilonEntry),
+            "lambda_": entry("fair_lambda", LambdaEntry),
+        }
     return ParameterSet(
         coin,
         entry("kappa", KappaEntry),
         entry("epsilon", EpsilonEntry),
         entry("lambda", LambdaEntry),
         (),
-        entry("fair_price", FairPriceEntry) if row.get("fair_price_status") else None,
+        entry("fair_price", FairPriceEntry, **inside) if row.get("fair_price_status") else None,
     )

@@ -57,6 +57,8 @@ def model_problem(
 ) -> ModelParameters:
     """Build the problem that the bot's quotes are solved from.
 
+    The parameters must be those of the price that quotes are set around (`ParameterSet.around`).
+
     lambda in F is the fill intensity lambda0 of the hurdle fit, epsilon the move chosen by
     ``epsilon_source``; both, and kappa, are those of quotes that grow as old as the settings say
     (`QuoteAge.effective`). An uncompensated drift uses the arrival rates and the least-squares
@@ -161,6 +163,7 @@ def with_measured_age(
     The mean that the settings let expect counts as `_EXPECTED_FILLS` more fills, so that the first
     few do not carry it far. A set age is left as it is, as is one of a market that was not fitted.
     """
+    parameters = parameters.around(settings.fair_price)
     kappa_plus, kappa_minus = parameters.kappa.kappa_plus, parameters.kappa.kappa_minus
     sigma = parameters.epsilon.sigma
     if settings.quote_age_seconds is not None or not (kappa_plus and kappa_minus and sigma):
@@ -279,9 +282,9 @@ def published_solution(
     """Return the published solution of ``problem``; None if the caller has to solve it."""
     wanted = configuration_of(problem)
     for entry in parameters.value_functions:
-        if entry.configuration is not None and same_problem(
-            entry.configuration, wanted, fee_tolerance
-        ):
+        if (entry.anchor or "mid") != parameters.anchor or entry.configuration is None:
+            continue
+        if same_problem(entry.configuration, wanted, fee_tolerance):
             return entry
     return None
 
@@ -297,16 +300,18 @@ def with_value_function(
 ) -> ParameterSet:
     """Return kappa, epsilon and lambda with the solution of the problem that they pose.
 
+    It is of quotes around the price that the settings say, where there are parameters of it.
     It gets the worst of their statuses, and the header of the one with the oldest data. If a
     parameter is missing or the problem cannot be solved, it is ``absent``, by default an entry
     without values; the reason is logged.
     """
-    fitted = (parameters.kappa, parameters.epsilon, parameters.lambda_)
+    around = parameters.around(settings.fair_price)
+    fitted = (around.kappa, around.epsilon, around.lambda_)
     status = max((entry.status for entry in fitted), key=_BEST_FIRST.index)
     solved = None
     if status != "insufficient":
         try:
-            solved = solve(model_problem(parameters, settings))
+            solved = solve(model_problem(around, settings))
         except (ParameterFileError, InputError) as error:
             logger.log(
                 log_level, "%s: the value function cannot be solved: %s", parameters.coin, error
@@ -320,7 +325,7 @@ def with_value_function(
             shared
             | {"status": status}
             | value_function_fields(solved)
-            | _age_fields(parameters, settings)
+            | _age_fields(around, settings)
         )
     return replace(parameters, value_functions=(entry,))
 

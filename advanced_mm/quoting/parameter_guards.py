@@ -53,12 +53,11 @@ def entry_refusal(parameters: ParameterSet, settings: Settings, now: datetime) -
 def adverse_imbalance_limit(parameters: ParameterSet, settings: Settings, side: Side) -> float:
     """Return the imbalance against a side up to which it may open a position; 1 is no limit.
 
-    Around a fair price, a quote that the sizes speak against rests farther from the mid. What is
-    filled there are large orders; where the move after them grows with the depth, the distance
-    does not pay for what the sizes foretell.
+    The parameters say what quotes are set around. Around a fair price, a quote that the sizes speak
+    against rests farther from the mid. What is filled there are large orders; where the move after
+    them grows with the depth, the distance does not pay for what the sizes foretell.
     """
-    counted = settings.fair_price == "imbalance" and parameters.beta != 0
-    hardly_pays = counted and depth_hardly_pays(parameters, side)
+    hardly_pays = parameters.quoted_beta != 0 and depth_hardly_pays(parameters, side)
     return settings.max_adverse_imbalance if hardly_pays else 1.0
 
 
@@ -76,7 +75,7 @@ def imbalance_refusal(
     limit = adverse_imbalance_limit(parameters, settings, side)
     if limit < 1:
         limit -= spare
-    falls = parameters.beta * imbalance < 0
+    falls = parameters.quoted_beta * imbalance < 0
     against = abs(imbalance) if falls == (side == "bid") else -abs(imbalance)
     if against <= limit:
         return None

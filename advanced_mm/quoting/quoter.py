@@ -74,10 +74,14 @@ class Touch:
     @property
     def imbalance(self) -> float:
         """The bid's size minus the ask's over their sum, -1 to 1; 0 where it is not known."""
+        bid, ask = self.bid_size or 0.0, self.ask_size or 0.0
+        return (bid - ask) / (bid + ask) if self.shows_sizes else 0.0
+
+    @property
+    def shows_sizes(self) -> bool:
+        """Whether the sizes, and so the imbalance, are known."""
         bid, ask = self.bid_size, self.ask_size
-        if bid is None or ask is None or not (0 < bid < math.inf and 0 < ask < math.inf):
-            return 0.0
-        return (bid - ask) / (bid + ask)
+        return bid is not None and ask is not None and 0 < bid < math.inf and 0 < ask < math.inf
 
     @property
     def is_sane(self) -> bool:
@@ -152,7 +156,9 @@ class Quoter:
     """Quotes one coin at the optimal depths of the control problem.
 
     They are distances from the fair price: the venue's mid, moved by what the sizes at the touch
-    foretell (setting ``fair_price``). Quotes never reach the other side of the touch.
+    foretell (setting ``fair_price``), from the parameters that were fitted around it. Where there
+    are none of those, or the sizes are not known, everything is around the mid. Quotes never reach
+    the other side of the touch.
     """
 
     def __init__(self, settings: Settings, feed: ParameterSource, grid: PriceGrid) -> None:
@@ -160,7 +166,7 @@ class Quoter:
         self._feed = feed
         self._grid = grid
         self._solved: ValueFunction | None = None
-        self._depths: _Depths | None = None
+        self._depths: dict[str, _Depths] = {}
         self._touch_reason = ""  # logged once
         self._paid: set[Side] = set()  # entries that were worth it at the last look
         self._against: dict[Side, datetime] = {}  # when sizes that forbid an entry were last seen
@@ -176,7 +182,7 @@ class Quoter:
         if stale_book is not None:
             return Refusal(stale_book)
         try:
-            parameters = self._feed.latest()
+            parameters = self._parameters(touch)
         except ParameterFileError as error:
             return Refusal(str(error))
         refusal = entry_refusal(parameters, self.settings, now) or self._sizes_against(
@@ -204,7 +210,7 @@ class Quoter:
         if stale_book is not None:
             return Refusal(stale_book, keeps_resting=self.exit_may_rest(now))
         try:
-            parameters = self._feed.latest()
+            parameters = self._parameters(touch)
             refusal = quote_refusal(parameters, self.settings, now)
             if refusal is not None:
                 return self._at_touch(side, inventory, touch, refusal)
@@ -215,6 +221,10 @@ class Quoter:
             return self._at_touch(side, inventory, touch, quote.reason)
         self._touch_reason = ""
         return quote
+
+    def _parameters(self, touch: Touch) -> ParameterSet:
+        """Return the newest parameters of quotes around the price that the touch shows."""
+        return self._feed.latest().around(self.settings.fair_price if touch.shows_sizes else "mid")
 
     @property
     def usual_volatility(self) -> float | None:
@@ -227,7 +237,8 @@ class Quoter:
     def exit_may_rest(self, now: datetime) -> bool:
         """Return whether an exit may keep resting where it is although no book can be seen."""
         try:
-            return quote_refusal(self._feed.latest(), self.settings, now) is None
+            parameters = self._feed.latest().around(self.settings.fair_price)
+            return quote_refusal(parameters, self.settings, now) is None
         except AdvancedMMError:
             return False
 
@@ -253,7 +264,7 @@ class Quoter:
     def _better_side(self, inventory: int, touch: Touch) -> Side | None:
         """Return the side that the problem rests; None if there is none, or no parameters."""
         try:
-            depths = self._depths_for(self._feed.latest(), touch.mid)
+            depths = self._depths_for(self._parameters(touch), touch.mid)
         except AdvancedMMError:
             return None
         ask, bid = depths.by_inventory.get(inventory, (None, None))
@@ -356,12 +367,17 @@ class Quoter:
             widened=widen,
             # By the model alone, a quote too near for a guard would lose nothing: the depth that it
             # asks for counts as the best.
-            **(self._worth(side, inventory, depth) | ({} if widen == 1 else {"from_best": 0.0})),
+            **(
+                self._worth(parameters, side, inventory, depth)
+                | ({} if widen == 1 else {"from_best": 0.0})
+            ),
         )
 
-    def _worth(self, side: Side, inventory: int, depth: float) -> dict[str, float]:
+    def _worth(
+        self, parameters: ParameterSet, side: Side, inventory: int, depth: float
+    ) -> dict[str, float]:
         """Return what tells the worth of other depths, as fields of `Quote`."""
-        depths = self._depths
+        depths = self._depths.get(parameters.anchor)
         if depths is None or not depths.h:
             return {}
         p, h = depths.problem, depths.h
@@ -374,9 +390,9 @@ class Quoter:
         return {"kappa": kappa, "from_best": from_best(depth, kappa, cost + p.fee, slope, gain)}
 
     def _fair_price(self, parameters: ParameterSet, touch: Touch) -> float:
-        if self.settings.fair_price == "mid":
+        if parameters.anchor == "mid":
             return touch.mid
-        return touch.mid + parameters.beta * touch.imbalance
+        return touch.mid + parameters.quoted_beta * touch.imbalance
 
     def _price(self, side: Side, fair: float, depth: float, touch: Touch) -> float:
         """Return the price on the grid, moved so far away that it takes no liquidity.
@@ -483,7 +499,7 @@ class Quoter:
 
     def _depths_for(self, parameters: ParameterSet, mid: float) -> "_Depths":
         """Return the depths; the published ones are used if they match the problem."""
-        depths = self._depths
+        depths = self._depths.get(parameters.anchor)
         fee = self.settings.fee_rate * mid
         # Building and comparing problems takes longer than all else, and between refits only the
         # fee changes.
@@ -492,7 +508,7 @@ class Quoter:
             or depths.parameters is not parameters
             or abs(fee - depths.fee) > _FEE_TOLERANCE * abs(fee)
         ):
-            depths = self._depths = self._solve(parameters, mid)
+            depths = self._depths[parameters.anchor] = self._solve(parameters, mid)
         return depths
 
     def _solve(self, parameters: ParameterSet, mid: float) -> "_Depths":

@@ -44,7 +44,7 @@ has no price."""
 _POSED: Final = (
     *("fee_rate", "risk_aversion", "phi", "alpha", "terminal_cost", "q_min", "q_max", "sides"),
     *("horizon_seconds", "min_depth", "min_spread_bp", "compensate_drift", "epsilon_source"),
-    *("quote_age_seconds", "min_quote_age_seconds", "own_stream"),
+    *("quote_age_seconds", "min_quote_age_seconds", "own_stream", "fair_price"),
 )
 _NOT_POSED: Final = {
     name: field.default for name, field in Settings.model_fields.items() if name not in _POSED
@@ -186,7 +186,7 @@ def fixed_around_fair(
     time_ms = np.array([start_ms, *refits.published_ms[first + 1 : last].tolist()])
     found = [one if isinstance(one, ParameterSet) else None for one in sets]
     table = fixed_bp(distance_bp, settings.q_min, settings.q_max, start_ms)
-    settings = settings.model_copy(update={"fair_price": "imbalance"})
+    limits = [_limits(None if one is None else one.around("imbalance"), settings) for one in found]
     rows: dict[str, Any] = {
         name: np.repeat(getattr(table, name), len(found), axis=0) for name in BY_INVENTORY
     }
@@ -195,7 +195,7 @@ def fixed_around_fair(
         time_ms=time_ms.astype(np.int64),
         calibration_id=tuple("" if one is None else one.calibration_id for one in found),
         beta=np.array([0.0 if one is None else one.beta for one in found]),
-        adverse_limit=np.array([_limits(one, settings) for one in found]).T,
+        adverse_limit=np.array(limits).T,
         **rows,
     )
 
@@ -322,14 +322,16 @@ class _Rows:
         """Add a row; a mid is missing only where there are no usable parameters to apply to it."""
         served = self._feed.served
         self._time_ms.append(moment_ms)
-        usable = served if isinstance(served, ParameterSet) else None
-        moves = self._settings.fair_price == "imbalance"
+        usable = None
+        if isinstance(served, ParameterSet):
+            usable = served.around(self._settings.fair_price)
         self._ids.append("" if usable is None else usable.calibration_id)
-        self._beta.append(usable.beta if usable is not None and moves else 0.0)
+        self._beta.append(usable.quoted_beta if usable is not None else 0.0)
         self._limits.append(_limits(usable, self._settings))
         now = _utc(moment_ms)
         half = (mid or 1.0) * _HALF_SPREAD
-        touch = Touch((mid or 1.0) - half, (mid or 1.0) + half, now)
+        # As much on either side: the depths are from the fair price, wherever that is.
+        touch = Touch((mid or 1.0) - half, (mid or 1.0) + half, now, 1.0, 1.0)
         for side, columns in self._sides.items():
             answers = [self._answer(side, inventory, touch, now) for inventory in self._inventories]
             for name, values in zip(vars(columns), zip(*answers, strict=True), strict=True):

@@ -179,6 +179,7 @@ def guarded_table(
                 parameters = sets.get(table.calibration_id[source[row]])
                 if parameters is None:
                     continue
+                parameters = parameters.around(settings.fair_price)
                 mid = float(mids[source[row]])
                 fee, beyond = settings.fee_rate * mid, 0.0 if grid is None else grid.tick(mid) / 2
                 age = quote_age(parameters, settings)

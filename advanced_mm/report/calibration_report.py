@@ -26,6 +26,7 @@ from advanced_mm.errors import InputError
 from advanced_mm.marketdata import Recording
 from advanced_mm.marketdata.records import Float1D
 from advanced_mm.markets.recorded_books import RecordedBooks
+from advanced_mm.parameter_files.settings import FairPrice
 from advanced_mm.report import calibration_panels as panels
 from advanced_mm.report.charts import Chart, Series, Symbol
 from advanced_mm.report.fair_price_panel import fair_price
@@ -78,7 +79,7 @@ class ReportInput:
 
     ``fee_rate`` is the maker fee as a share of the price; ``history`` the coin's published refits
     in the columns of ``parameter_files.history``; ``quote_age_seconds`` the age at which quotes are
-    replaced.
+    replaced, ``fair_price`` the price that they are set around (setting of that name).
     """
 
     recording: Recording
@@ -88,6 +89,7 @@ class ReportInput:
     options: CalibrationOptions
     history: pa.Table
     quote_age_seconds: float = 0.0
+    fair_price: FairPrice = "imbalance"
 
 
 def report_sections(data: ReportInput, track: Track) -> list[Section]:
@@ -101,13 +103,15 @@ def report_sections(data: ReportInput, track: Track) -> list[Section]:
     fitted = calibrate(data.recording, window_minutes=data.window_minutes, options=data.options)
     start_ms = fitted.end_ms - round(data.window_minutes * 60_000)
     window = Window.of(data.recording, start_ms, fitted.end_ms, data.options.window)
-    worth = economics(fitted, fee_rate=data.fee_rate, quote_age_seconds=data.quote_age_seconds)
+    terms = {"fee_rate": data.fee_rate, "quote_age_seconds": data.quote_age_seconds}
+    used = fitted.around(data.fair_price)
+    worth = economics(used, **terms)
     return [
         panels.estimates_table(fitted),
-        toxicity_gauge(fitted, worth, data.fee_rate, data.quote_age_seconds),
+        toxicity_gauge(used, worth, data.fee_rate, data.quote_age_seconds),
         panels.reach_survival(window, fitted),
         panels.fill_impact(fitted),
-        fair_price(window, fitted, data.options),
+        fair_price(window, fitted, data.options, **terms),
         panels.regression_residuals(window, data.options.impact),
         panels.jump_tail(window, fitted),
         panels.order_sizes(window.orders),
@@ -163,16 +167,17 @@ def toxicity_gauge(
         "Toxicity compares the adverse move of a fill with the depth scale 1/κ. The number that "
         "decides is the edge: the depth earned, less the move after a fill at that depth, less the "
         "fee.",
-        f"Quotes are taken to rest for {quote_age_seconds:g} s: the depth earned is that left when "
-        "the mid has moved meanwhile, about κσ²t less than the one decided on.",
+        f"Quotes are set around the {fitted.anchor}. They are taken to rest for "
+        f"{quote_age_seconds:g} s: the depth earned is that left when the mid has moved meanwhile, "
+        "about κσ²t less than the one decided on.",
         f"The fee is {panels.number(1e4 * fee_rate)} bp of the mid of {fitted.mid:.7g}: "
         f"{panels.number(found.fee)} per fill and unit (quote currency).",
-        *_judgement(found),
+        *_judgement(found, fitted.anchor),
     ]
     return Section("toxicity", "Toxicity and income", paragraphs, [chart], [table])
 
 
-def _judgement(found: Economics) -> Iterator[str]:
+def _judgement(found: Economics, anchor: str) -> Iterator[str]:
     """State in words whether to quote, or why this cannot be told."""
     bot = found.bot
     income = f"{interval(bot.income_per_hour)} per hour and unit (quote currency)"
@@ -186,7 +191,7 @@ def _judgement(found: Economics) -> Iterator[str]:
         return
     depths = (
         f"with the ask at {panels.number(bot.ask_depth)} and the bid at "
-        f"{panels.number(bot.bid_depth)} from the mid"
+        f"{panels.number(bot.bid_depth)} from the {anchor}"
     )
     if not bot.no_depth_pays:
         yield f"A bot that holds 0 or 1 unit is expected to earn {income}, {depths}."

@@ -4,7 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from advanced_mm.calibration import CalibrationOptions, CoinCalibration, MarketOrders, Window
+from advanced_mm.calibration import (
+    CalibrationOptions,
+    CoinCalibration,
+    Estimate,
+    MarketOrders,
+    Window,
+)
+from advanced_mm.calibration.toxicity import economics
 from advanced_mm.report.calibration_panels import GREY, SIDES, number
 from advanced_mm.report.charts import Chart, Series
 from advanced_mm.report.page import Section, Table
@@ -16,9 +23,18 @@ _FEWEST_GROUPS = 2
 
 
 def fair_price(
-    window: Window, calibration: CoinCalibration, options: CalibrationOptions
+    window: Window,
+    calibration: CoinCalibration,
+    options: CalibrationOptions,
+    *,
+    fee_rate: float = 0.0,
+    quote_age_seconds: float = 0.0,
 ) -> Section:
-    """Show the mid's moves by imbalance, the slope, and how much of a fill's move it foretells."""
+    """Show the mid's moves by imbalance, the slope, and what quotes around the fair price change.
+
+    Those are: how much of a fill's move the sizes foretell, and the parameters around either price
+    with the depth, edge and income of either side alone at that fee and age of quotes.
+    """
     fit, slope = calibration.fair_price, calibration.fair_price.slope
     to_bp = 1e4 / calibration.mid
     paragraphs = [
@@ -42,12 +58,56 @@ def fair_price(
         paragraphs.append(
             f"ε_fill is the mid's move within {seconds:g} s of an order that walked beyond the "
             "touch. Part of it was to be seen in the sizes before: β for that time, times the "
-            "imbalance before such orders. A quote around the fair price has charged for it."
+            "imbalance before such orders. A quote around the fair price has charged for it, by "
+            "resting that much farther from the mid."
         )
         columns = ["side", "imbalance before a fill", "ε_fill", "foretold", "rest"]
         tables.append(Table("What a fill pays beyond what the sizes foretold", columns, foretold))
+    if calibration.around_fair is not None:
+        paragraphs.append(
+            "Depths and ε_fill of quotes around the fair price are distances and moves from it. "
+            "ε_fill is at the same distance from either price, half the spread and a tick. Depth, "
+            "edge and income are those of a side alone, at most at the deepest depth measured."
+        )
+        tables.append(_comparison(calibration, fee_rate, quote_age_seconds))
     chart = _moves(window, options, fit.horizon_s, slope.value)
     return Section("fair_price", "Fair price", paragraphs, [chart] if chart else (), tables)
+
+
+def _comparison(calibration: CoinCalibration, fee_rate: float, quote_age_seconds: float) -> Table:
+    """Return the parameters and what they are worth around the mid and around the fair price."""
+    to_bp, rows = 1e4 / calibration.mid, []
+    for used in (calibration, calibration.around_fair):
+        if used is None:
+            continue
+        worth = economics(used, fee_rate=fee_rate, quote_age_seconds=quote_age_seconds)
+        sides = (SIDES, used.fill_curve, used.impact.epsilon, worth.sides)
+        fills = zip(used.fill_impact.epsilon_fill, used.fill_impact.profile, strict=True)
+        for (_, _, name), curve, epsilon, side in zip(*sides, strict=True):
+            epsilon_fill, line = next(fills)
+            rows.append(
+                [
+                    used.anchor,
+                    name,
+                    _with_error(curve.kappa, 1 / to_bp),
+                    _with_error(curve.lambda0),
+                    _with_error(epsilon, to_bp),
+                    _with_error(epsilon_fill, to_bp),
+                    _with_error(line.slope),
+                    number(side.depth * to_bp),
+                    _with_error(side.expected_edge, to_bp),
+                    number(side.income_per_hour.value * to_bp),
+                ]
+            )
+    columns = ["around", "side", "κ, per bp", "λ₀, per s", "ε, bp", "ε_fill, bp", "b"]
+    columns += ["depth, bp", "edge there, bp", "income, bp an hour"]
+    return Table("Around the mid and around the fair price (± standard error)", columns, rows)
+
+
+def _with_error(estimate: Estimate, scale: float = 1.0) -> str:
+    if not (estimate.usable and np.isfinite(estimate.value)):
+        return "–"
+    return f"{number(estimate.value * scale)} ± {number(estimate.se * scale)}"
 
 
 def _moves(

@@ -14,6 +14,7 @@ from advanced_mm.calibration.rolling import RollingWindow
 from advanced_mm.calibration.toxicity import Economics, economics
 from advanced_mm.errors import AdvancedMMError, InputError
 from advanced_mm.marketdata import ShardStore
+from advanced_mm.parameter_files.settings import FairPrice
 
 __all__ = ["CoinScreen", "ScreenOptions", "age_warnings", "screen_coins", "screen_table"]
 
@@ -28,7 +29,7 @@ class ScreenOptions:
     longer window up to ``max_window_minutes``, as the runner would; a maximum below
     ``window_minutes`` disables longer windows. ``fee_rate`` is the maker fee as a share of the
     price, ``stake`` the money in one unit (quote currency), ``quote_age_seconds`` the age at which
-    a coin's quotes are replaced.
+    a coin's quotes are replaced, ``fair_price`` the price that they are set around.
 
     Raises
     ------
@@ -41,6 +42,7 @@ class ScreenOptions:
     fee_rate: float
     stake: float
     quote_age_seconds: Callable[[str], float] = lambda _: 0.0
+    fair_price: FairPrice = "imbalance"
 
     def __post_init__(self) -> None:
         for minutes in (self.window_minutes, self.max_window_minutes):
@@ -183,7 +185,8 @@ def _screened(
     adaptive = AdaptiveWindow(rolling, screen.window_minutes, screen.max_window_minutes, options)
     fitted = adaptive.fit()
     age = screen.quote_age_seconds(coin)
-    found = economics(fitted, fee_rate=screen.fee_rate, quote_age_seconds=age)
+    used = fitted.around(screen.fair_price)
+    found = economics(used, fee_rate=screen.fee_rate, quote_age_seconds=age)
     start_ms = fitted.end_ms - round(1000 * fitted.window_seconds)
     window = Window.of(rolling.update(), start_ms, fitted.end_ms, options.window)
     volatility = fitted.volatility.value if fitted.volatility.usable else float("nan")
@@ -198,7 +201,7 @@ def _screened(
         coverage=fitted.observed_seconds / fitted.window_seconds,
         window_minutes=fitted.window_seconds / 60,
         fitted_at=datetime.fromtimestamp(fitted.end_ms / 1000, UTC),
-        status=str(fitted.status),
+        status=str(used.status),
         silent=fitted.silent,
     )
 

@@ -148,7 +148,7 @@ def _solved(parameters: ParameterSet, settings: Settings) -> Depths | None:
         return None
     depths: Depths = {}
     for one in {settings.mode: settings, settings.alone().mode: settings.alone()}.values():
-        solution = solve(model_problem(parameters, one, mid))
+        solution = solve(model_problem(parameters.around(one.fair_price), one, mid))
         for side, by_inventory in (("ask", solution.ask_depth), ("bid", solution.bid_depth)):
             for q, depth in enumerate(by_inventory.tolist(), one.q_min):
                 if math.isfinite(depth):

@@ -358,7 +358,8 @@ class PaperSession:
             return None, str(error)
         for bot in self.bots:
             bot.audit.see_parameters(parameters)
-        return parameters, None
+        solved = any(entry.anchor == "fair price" for entry in parameters.value_functions)
+        return parameters.around("imbalance" if solved else "mid"), None
 
     def _wait_between_bots(self, ended: threading.Event) -> None:
         deadline = time.monotonic() + _SECONDS_BETWEEN_STARTS

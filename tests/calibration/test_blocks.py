@@ -1,6 +1,6 @@
 """Errors by block of time: the quick ones against drawing, dropping blocks, and loops."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -110,9 +110,14 @@ def test_quick_errors_are_those_of_drawing(bursty):
             assert (a.low, a.high) == pytest.approx((b.low, b.high), abs=0.5 * b.se)
 
 
-def test_covariances_are_those_of_dropping_each_block_in_turn(bursty):
+@pytest.mark.parametrize("weighted", [False, True])
+def test_covariances_are_those_of_dropping_each_block_in_turn(bursty, weighted):
     """The jackknife refits without each block: nothing of the differentials is used."""
     orders = bursty.orders
+    if weighted:
+        weight = np.random.default_rng(7).uniform(0.6, 1.5, len(orders))
+        orders = replace(orders, weight=weight)
+        bursty = replace(bursty, orders=orders)
     block = orders.time_ms // bursty.block_ms
     curve, fill = FillCurveEstimator(), FillImpactEstimator()
 
@@ -121,9 +126,7 @@ def test_covariances_are_those_of_dropping_each_block_in_turn(bursty):
 
     dropped = []
     for number in bursty.blocks.numbers:
-        rest = replace(
-            orders, **{f.name: getattr(orders, f.name)[block != number] for f in fields(orders)}
-        )
+        rest = orders._chosen(block != number)
         dropped.append([e.value for e in fitted(replace(bursty, orders=rest))])
     blocks = len(dropped)
     jackknife = np.cov(np.array(dropped).T, ddof=0) * (blocks - 1)

@@ -450,6 +450,49 @@ def test_without_sizes_or_by_the_setting_the_mid_is_the_fair_price(make_set, set
     assert quote == quoter(make_set()).entry("bid", 0, TOUCH, NOW)
 
 
+def anchored(parameters, **changes):
+    """The set with other numbers around the fair price than around the mid."""
+    fair = parameters.fair_price
+    entries = {
+        name: getattr(fair, name).model_copy(
+            update={k: v for k, v in changes.items() if k in type(getattr(fair, name)).model_fields}
+        )
+        for name in ("kappa", "epsilon", "lambda_")
+    }
+    return dataclasses.replace(parameters, fair_price=fair.model_copy(update=entries))
+
+
+AROUND_FAIR = {"kappa_plus": 1.3, "kappa_minus": 1.4, "epsilon_fill_plus": 0.2, "lambda0_plus": 0.5}
+
+
+def test_quotes_are_priced_from_what_was_fitted_around_their_price_and_nothing_else(make_set):
+    """At each look anew: the sizes may be known at one, and not at the next."""
+    parameters = anchored(make_set(beta=0.4), epsilon_fill_minus=0.1, **AROUND_FAIR)
+    apart = make_set(beta=0.4, epsilon_fill_minus=0.1, **AROUND_FAIR)
+    of_mid, of_fair = quoter(make_set()), quoter(apart)
+    served = quoter(parameters, min_edge_bp=None)
+    of_mid.settings = of_fair.settings = served.settings
+    for touch in (heavy(3.0, 1.0), TOUCH, heavy(1.0, 3.0), heavy(3.0, 0.0), heavy(3.0, 1.0)):
+        for side, decide, inventory in (("bid", Quoter.entry, 0), ("ask", Quoter.exit, 1)):
+            quote = decide(served, side, inventory, touch, NOW)
+            alone = of_fair if touch.shows_sizes else of_mid
+            assert quote == decide(alone, side, inventory, touch, NOW)
+            assert (quote.fair_price is None) == (not touch.shows_sizes)
+    mid = quoter(parameters, min_edge_bp=None, fair_price="mid")
+    assert mid.entry("bid", 0, heavy(3.0, 1.0), NOW) == of_mid.entry("bid", 0, TOUCH, NOW)
+
+
+def test_without_parameters_around_the_fair_price_quotes_are_around_the_mid(make_set):
+    """As a runner of before publishes: a beta alone."""
+    parameters = make_set(beta=0.4)
+    bare = {name: None for name in ("kappa", "epsilon", "lambda_")}
+    older = dataclasses.replace(
+        parameters, fair_price=parameters.fair_price.model_copy(update=bare)
+    )
+    quote = quoter(older).entry("bid", 0, heavy(3.0, 1.0), NOW)
+    assert quote == quoter(make_set()).entry("bid", 0, TOUCH, NOW)
+
+
 def test_an_absurd_fair_price_is_not_quoted(make_set):
     parameters = make_set(beta=100.0)
     refused = quoter(parameters).entry("bid", 0, heavy(3.0, 1.0), NOW)

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from advanced_mm.calibration import CalibrationOptions, Window, calibrate
+from advanced_mm.calibration.toxicity import economics
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.report.fair_price_panel import fair_price
+from tests.calibration.test_around_fair_price import market as orders_around
 from tests.calibration.test_fair_price import market, truth
 
 
@@ -40,6 +42,27 @@ def test_what_is_not_significant_or_not_known_is_said():
     assert not constant.charts
 
 
+def test_the_parameters_around_both_prices_stand_side_by_side():
+    recording = orders_around(1, True)
+    fitted = calibrate(recording, window_minutes=60)
+    window = Window.of(recording)
+    section = fair_price(window, fitted, CalibrationOptions(), fee_rate=0.0001)
+    rows = section.tables[-1].rows
+    assert [row[0] for row in rows] == ["mid"] * 2 + ["fair price"] * 2
+    to_bp = 1e4 / fitted.mid
+    for calibration, two in ((fitted, rows[:2]), (fitted.around_fair, rows[2:])):
+        worth = economics(calibration, fee_rate=0.0001)
+        for row, curve, side in zip(two, calibration.fill_curve, worth.sides, strict=True):
+            assert float(row[3].split()[0]) == pytest.approx(curve.lambda0.value, rel=1e-3)
+            assert float(row[7]) == pytest.approx(side.depth * to_bp, rel=1e-3)
+            assert float(row[8].split()[0]) == pytest.approx(
+                side.expected_edge.value * to_bp, rel=1e-3
+            )
+    assert float(rows[2][7]) < float(rows[0][7])  # what the sizes foretell is no cost of a fill
+    without, _ = panel(market(2))
+    assert len(without.tables) == 1
+
+
 @pytest.mark.recorded
 def test_on_a_recording_the_sizes_foretell_a_part_of_a_fills_move():
     """The imbalance before a fill is 0.91 of 1, and 0.20 of its 0.72 USDC were to be seen."""
@@ -48,6 +71,7 @@ def test_on_a_recording_the_sizes_foretell_a_part_of_a_fills_move():
         pytest.skip(f"no recordings at {recordings}")
     section, _ = panel(ShardStore(recordings).read("ETH"))
     buys, sells = section.tables[1].rows
+    assert len(section.tables[2].rows) == 4
     assert [float(cell) for cell in buys[1:]] == pytest.approx(
         [0.914, 0.720, 0.202, 0.518], abs=2e-3
     )

@@ -259,7 +259,7 @@ class Market_Making(IStrategy):
         """Yield the parameters of the configured pairs, as far as they are published."""
         for pair in self.config["exchange"].get("pair_whitelist", []):
             with contextlib.suppress(AdvancedMMError):
-                yield self._feed(pair).latest()
+                yield self._feed(pair).latest().around(self.settings.fair_price)
 
     def bot_start(self, **kwargs: Any) -> None:
         """Open the journal; in live trading make orders post-only and safe to lose."""
@@ -1145,7 +1145,7 @@ class Market_Making(IStrategy):
 
     def _parameters(self, pair: str) -> ParameterSet | None:
         try:
-            return self._feed(pair).latest()
+            return self._feed(pair).latest().around(self.settings.fair_price)
         except AdvancedMMError:
             return None
 

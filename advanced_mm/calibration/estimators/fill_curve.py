@@ -61,6 +61,8 @@ class FillCurveFit:
     r2: float
     q: float = np.nan
     """Fitted probability of walking one more tick."""
+    effective_n1: float | None = None
+    """Number of equally weighted orders that would say as much as the ``n1``; None: all count 1."""
 
     @property
     def ks_critical(self) -> float:
@@ -75,7 +77,8 @@ class FillCurveFit:
         q = min(max(round(self.q, 2), 0.01), 0.99)
         # Few orders reach this depth, so one distribution serves all larger caps.
         deep = 1 + int(np.ceil(np.log(_KS_RARE) / np.log(q)))
-        return _ks_critical_root_n(q, max(2, min(self.cap, deep))) / float(np.sqrt(self.n1))
+        n1 = self.n1 if self.effective_n1 is None else self.effective_n1
+        return _ks_critical_root_n(q, max(2, min(self.cap, deep))) / float(np.sqrt(n1))
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,12 @@ class FillCurveEstimator:
     a stream of their own, whose number ``merging.unmerged_counts`` estimates for each k. It is off
     by default and ignored if orders are separated.
 
+    Around a fair price (`Window.around`), orders count by their weight w in n1, go and stop. With
+    the fair price ``ahead`` of the mid, the first tick beyond the touch is at the distance d =
+    half-spread + tick - ahead from it, and an order that walks comes as far as delta with
+    probability exp(-kappa (delta - d)). The sum of these over orders, over T, is the rate of fills
+    at delta, and w = exp(-kappa ahead) is what the fair price changes in it.
+
     Raises
     ------
     InputError
@@ -162,7 +171,9 @@ class FillCurveEstimator:
 
     def _side(self, window: Window, every: MarketOrders) -> FillCurveFit:
         orders = every.with_quote()
-        walked = orders.reach[orders.reach >= 1]
+        beyond = orders.reach >= 1
+        walked = orders.reach[beyond]
+        weight = None if orders.weight is None else orders.weight[beyond]
         n, n1 = len(orders), len(walked)
         if n1 == 0 or window.observed_seconds <= 0:
             return _nothing(n, f"0 orders beyond the touch, {self.min_walked} needed")
@@ -177,11 +188,16 @@ class FillCurveEstimator:
         kappa = float(sums.total.kappa(tick)[0])
         lambda0 = float(sums.total.lambda0(tick)[0])
         q = float(np.exp(-kappa * tick))
+        effective = None if weight is None else float(weight.sum() ** 2 / (weight @ weight))
         trials = float(sums.go.sum() + sums.stop.sum())
+        if effective is not None:
+            trials *= effective / float(sums.n1.sum())
         formula_se = np.sqrt((1 - q) / (q * trials)) / tick if 0 < q < 1 else np.nan
         reason = self._fault(kappa, lambda0, n1, mid)
         if np.isfinite(formula_se):
-            fitted = self._with_errors(window, sums, n1, (kappa, lambda0), float(formula_se))
+            fitted = self._with_errors(
+                window, sums, n1 if effective is None else effective, (kappa, lambda0), formula_se
+            )
         else:
             fitted = (insufficient(n1, reason), insufficient(n1, reason))
         if not (reason or (fitted[0].se > 0 and fitted[1].se > 0)):
@@ -196,9 +212,10 @@ class FillCurveEstimator:
                 n1=n1,
                 half_spread=float(orders.half_spread.mean()),
                 cap=cap,
-                ks=reach_ks_distance(walked, q, cap),
-                r2=log_survival_r2(walked, q, cap),
+                ks=reach_ks_distance(walked, q, cap, weight),
+                r2=log_survival_r2(walked, q, cap, weight=weight),
                 q=q,
+                effective_n1=effective,
             )
         )
 
@@ -206,11 +223,11 @@ class FillCurveEstimator:
         self,
         window: Window,
         sums: _Sums,
-        n1: int,
+        effective_n1: float,
         values: tuple[float, float],
         formula_se: float,
     ) -> tuple[Estimate, Estimate]:
-        tick, (kappa, lambda0) = window.tick, values
+        tick, (kappa, lambda0), n1 = window.tick, values, round(effective_n1)
         parts = sums.parts(kappa, lambda0, tick)
         if self.bootstrap is not None:
             draws = _Sums(*self.bootstrap.sums(window.blocks, np.column_stack(sums.columns)).T)
@@ -220,7 +237,7 @@ class FillCurveEstimator:
             )
             return kappa_estimate, lambda0_estimate
         depth = float(sums.half_spread.sum() / sums.n.sum()) + tick
-        lambda0_se = lambda0 * float(np.hypot(n1**-0.5, depth * formula_se))
+        lambda0_se = lambda0 * float(np.hypot(effective_n1**-0.5, depth * formula_se))
         return (
             clustered_estimate(kappa, parts[0], n1, least_se=formula_se, positive=True),
             clustered_estimate(lambda0, parts[1], n1, least_se=lambda0_se, positive=True),
@@ -259,22 +276,33 @@ def _nothing(n: int, reason: str) -> FillCurveFit:
 
 
 def _columns(orders: MarketOrders, cap: int) -> Float2D:
-    """Return 1, walked, go, stop and half-spread of each order, shape (n, 5)."""
+    """Return 1, walked, go, stop and half-spread of each order, shape (n, 5).
+
+    The second to fourth are times the order's weight.
+    """
     walked = orders.reach >= 1
     go = np.where(walked, np.minimum(orders.reach, cap) - 1, 0)
     stop = walked & (orders.reach < cap)
-    return np.column_stack((np.ones(len(orders)), walked, go, stop, orders.half_spread))
+    columns = np.column_stack((np.ones(len(orders)), walked, go, stop, orders.half_spread))
+    if orders.weight is not None:
+        columns[:, 1:4] *= orders.weight[:, None]
+    return columns
 
 
 def _unmerged(
     sums: _Sums, orders: MarketOrders, cap: int, blocks: TimeBlocks, block_seconds: float
 ) -> _Sums:
-    """Return the sums with the orders at each depth corrected for merging."""
+    """Return the sums with the orders at each depth corrected for merging.
+
+    Around a fair price, those at a depth then count by their mean weight.
+    """
     deepest = min(cap, int(orders.reach.max()))
-    reached = [
-        unmerged_counts(orders.time_ms[orders.reach >= k], blocks, block_seconds)
-        for k in range(1, deepest + 1)
-    ]
+    reached = []
+    for k in range(1, deepest + 1):
+        there = orders.reach >= k
+        counts = unmerged_counts(orders.time_ms[there], blocks, block_seconds)
+        weight = 1.0 if orders.weight is None else float(orders.weight[there].mean())
+        reached.append(counts * weight)
     go = np.sum(reached[1:], axis=0) + np.zeros(len(blocks))  # zeros if none reached tick 2
     stop = reached[0] - (reached[-1] if deepest == cap else 0.0)
     return replace(sums, n1=reached[0], go=go, stop=stop)
@@ -297,16 +325,22 @@ def _ks_critical_root_n(q: float, depths: int) -> float:
     return float(np.quantile(distance, 0.95) * np.sqrt(_KS_SAMPLE))
 
 
-def reach_ks_distance(walked: Int1D, q: float, cap: int) -> float:
+def reach_ks_distance(walked: Int1D, q: float, cap: int, weight: Float1D | None = None) -> float:
     """Return the largest distance between the reach's distribution (below the cap) and its fit."""
     depth = np.arange(1, min(cap, int(walked.max()) + 1))
     if not len(depth):
         return float("nan")
-    below = np.searchsorted(np.sort(walked), depth, side="right") / len(walked)
+    if weight is None:
+        below = np.searchsorted(np.sort(walked), depth, side="right") / len(walked)
+    else:
+        by_reach = np.cumsum(np.bincount(walked, weights=weight))
+        below = by_reach[np.minimum(depth, len(by_reach) - 1)] / by_reach[-1]
     return float(np.abs(below - (1.0 - q**depth)).max())
 
 
-def log_survival_r2(walked: Int1D, q: float, cap: int, min_count: int = 5) -> float:
+def log_survival_r2(
+    walked: Int1D, q: float, cap: int, min_count: int = 5, weight: Float1D | None = None
+) -> float:
     """Return R^2 of ln P(reach >= k), k up to the cap, against the fitted (k - 1) ln q.
 
     Depths reached by fewer than ``min_count`` orders are ignored.
@@ -316,7 +350,11 @@ def log_survival_r2(walked: Int1D, q: float, cap: int, min_count: int = 5) -> fl
     depth, at_least = depth[at_least >= min_count], at_least[at_least >= min_count]
     if len(depth) < 2 or not 0 < q < 1:
         return float("nan")
-    log_survival = np.log(at_least / len(walked))
+    share = at_least / len(walked)
+    if weight is not None:
+        by_reach = np.cumsum(np.bincount(walked, weights=weight)[::-1])[::-1]
+        share = by_reach[depth] / by_reach[0]
+    log_survival = np.log(share)
     residual = log_survival - (depth - 1) * np.log(q)
     total = ((log_survival - log_survival.mean()) ** 2).sum()
     return float(1.0 - (residual**2).sum() / total) if total > 0 else float("nan")

@@ -5,13 +5,13 @@ deeper they reach. ``epsilon_fill`` is their mean move; its growth with depth, a
 determines whether any depth pays (none does if b >= 1).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from advanced_mm.calibration.windows.blocks import clustered_estimate
+from advanced_mm.calibration.windows.blocks import clustered_estimate, derived_estimate
 from advanced_mm.calibration.windows.bootstrap import BlockBootstrap
 from advanced_mm.calibration.windows.estimate import Estimate, Sides, insufficient, settle_pair
 from advanced_mm.calibration.windows.window import MarketOrders, Window
@@ -64,6 +64,8 @@ class _Moves:
     move: Float1D
     half_spread: float
     mid: float
+    weight: Float1D | None = None
+    ahead: Float1D | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,14 @@ class FillImpactEstimator:
     to the means, weighted by count. The points share orders, so the line's errors are not computed
     from its residuals but, like those of the mean, clustered by time block. With a ``bootstrap``,
     errors and intervals come from its draws.
+
+    Around a fair price (`Window.around`), a move is from the fair price before the order to the one
+    after the horizon, so that what the sizes had foretold is no cost of the fill. With the fair
+    price ``ahead`` of the mid, both an order's depth and its move are less by that, so the line's
+    slope b is that of the mid. An order with the first tick beyond the touch at half-spread + tick
+    - ahead tells of fills at half-spread + tick as often as its weight says, and those come with a
+    move greater by b * ahead: ``epsilon_fill`` is the weighted mean of move + b * ahead, and the
+    line goes through it at half-spread + tick.
     """
 
     horizon_ms: int = 1000
@@ -89,14 +99,36 @@ class FillImpactEstimator:
 
     def fit(self, window: Window) -> FillImpactFit:
         """Return the moves given a fill on the ask (+) and on the bid (-)."""
-        moves = Sides(
-            *(self._moves(window, s, o) for s, o in zip((1, -1), window.sides, strict=True))
-        )
+        moves = self._both(window)
         raw = moves.map(lambda m: self._mean(window, m))
+        believed = self._settled(window, raw)
+        return FillImpactFit(believed, raw, moves.map(lambda m: self._profile(window, m)))
+
+    def fit_around(self, around: Window, of_mid: FillImpactFit) -> FillImpactFit:
+        """Return the same of a window around a fair price, without the means of single depths.
+
+        Parameters
+        ----------
+        around
+            From `Window.around`.
+        of_mid
+            The moves around the mid.
+        """
+        moves = self._both(around)
+        lines = of_mid.profile
+        raw = Sides(*(self._tilted(around, *one) for one in zip(moves, lines, strict=True)))
+        believed = self._settled(around, raw)
+        sides = zip(moves, lines, believed, strict=True)
+        return FillImpactFit(believed, raw, Sides(*(_moved(around.tick, *one) for one in sides)))
+
+    def _both(self, window: Window) -> Sides[_Moves]:
+        sides = zip((1, -1), window.sides, strict=True)
+        return Sides(*(self._moves(window, side, orders) for side, orders in sides))
+
+    def _settled(self, window: Window, raw: Sides[Estimate]) -> Sides[Estimate]:
         settled = settle_pair(raw, min_n=self.min_fills, min_n_bound=self.min_fills)
         limit = self.max_bp * 1e-4 * window.path.last
-        believed = settled.map(lambda e: self._believed(e, limit))
-        return FillImpactFit(believed, raw, moves.map(lambda m: self._profile(window, m)))
+        return settled.map(lambda e: self._believed(e, limit))
 
     def _moves(self, window: Window, side: int, every: MarketOrders) -> _Moves:
         orders = every.with_quote()
@@ -113,6 +145,8 @@ class FillImpactEstimator:
             move=move[known],
             half_spread=float(orders.half_spread.mean()) if some else np.nan,
             mid=float(orders.mid.mean()) if some else np.nan,
+            weight=None if orders.weight is None else orders.weight[known],
+            ahead=None if orders.ahead is None else orders.ahead[known],
         )
 
     def _mean(self, window: Window, moves: _Moves) -> Estimate:
@@ -131,6 +165,28 @@ class FillImpactEstimator:
             drawn = _ratio(*self.bootstrap.sums(window.blocks, sums).T)
             return self.bootstrap.estimate(value, drawn, parts, n)
         return clustered_estimate(value, parts, n, least_se=float(move.std() / np.sqrt(n)))
+
+    def _tilted(self, window: Window, moves: _Moves, line: DepthProfile) -> Estimate:
+        """Return the weighted mean of move + b * ahead over the orders that walked."""
+        walked = moves.reach >= 1
+        n = int(walked.sum())
+        if n == 0 or moves.weight is None or moves.ahead is None:
+            return insufficient(0, "no order beyond the touch")
+        b = line.slope.value if line.slope.usable else 0.0
+        weight, ahead, time_ms = moves.weight[walked], moves.ahead[walked], moves.time_ms[walked]
+        move = moves.move[walked] + b * ahead
+        whole = float(weight.sum())
+        value, mean_ahead = float(weight @ move) / whole, float(weight @ ahead) / whole
+        columns = np.column_stack((weight * move, weight))
+        total, count = window.blocks.sums(time_ms, columns).T
+        parts = (total - value * count) / whole
+        if line.slope.usable and len(line.slope.by_block) == len(parts):
+            parts = parts + mean_ahead * line.slope.by_block
+        if self.bootstrap is not None:
+            drawn = _ratio(*self.bootstrap.sums(window.blocks, np.column_stack((total, count))).T)
+            return self.bootstrap.estimate(value, drawn, parts, n)
+        least_se = float(np.linalg.norm(weight * (move - value))) / whole
+        return clustered_estimate(value, parts, n, least_se=least_se)
 
     def _profile(self, window: Window, moves: _Moves) -> DepthProfile:
         depth = self._depths(moves, window.tick)
@@ -177,6 +233,19 @@ class FillImpactEstimator:
             reason = f"{estimate.value:.4g} is more than {self.max_bp:g} bp of the mid"
             return estimate.rejected(reason)
         return estimate
+
+
+def _moved(tick: float, moves: _Moves, line: DepthProfile, epsilon: Estimate) -> DepthProfile:
+    """Return the line of the mid's slope through ``epsilon``, and the means beside it."""
+    profile = replace(line, mean_move=np.full(len(line.depth), np.nan))
+    if not (line.slope.usable and epsilon.usable):
+        return profile
+    at = moves.half_spread + tick
+    value = epsilon.value - line.slope.value * at
+    if len(epsilon.by_block) != len(line.slope.by_block):
+        return replace(profile, intercept=Estimate(value, np.nan, np.nan, np.nan, epsilon.n))
+    parts = epsilon.by_block - at * line.slope.by_block
+    return replace(profile, intercept=derived_estimate(value, parts, epsilon.n))
 
 
 def line_from_sums(sums: Float2D, centre: float) -> tuple[Float1D, Float1D]:

@@ -1,6 +1,6 @@
 """The mid over a window, with as-of lookups that never cross a hole."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -60,6 +60,14 @@ class MidPath:
         """
         row = self._row(time_ms, "left")
         return _lookup(self.mid, row), _lookup(self.half_spread, row)
+
+    def imbalance_before(self, time_ms: Int1D) -> Float1D:
+        """Return the imbalance of the last quote strictly before each time, NaN across a hole."""
+        return _lookup(self.imbalance, self._row(time_ms, "left"))
+
+    def around(self, beta: float) -> "MidPath":
+        """Return the path of the fair price, mid + ``beta`` * imbalance, in the mid's place."""
+        return replace(self, mid=self.mid + beta * self.imbalance)
 
     def mid_before(self, time_ms: Int1D) -> Float1D:
         """Return the mid of the last quote strictly before each time, NaN across a hole."""

@@ -4,7 +4,7 @@ Turns raw records into covered time, market orders and the quotes before them. A
 exchange's time, since local time lags and may be out of order.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -55,6 +55,11 @@ class MarketOrders:
     ``half_spread`` those of the last quote strictly before the order, NaN if there is no valid
     quote in the same stretch; ``walk = side * (extreme - mid)`` the depth it reached, quote
     currency; ``reach`` the whole ticks walked beyond the touch, 0 if unknown.
+
+    Around a fair price (`Window.around`), ``mid`` is the fair price and ``walk`` the distance from
+    it. ``ahead`` is then how far it lay on the order's side of the mid, quote currency, and
+    ``weight`` how many orders like this one a quote at a given distance from the fair price meets,
+    for each that one at the same distance from the mid meets. Around the mid both are None.
     """
 
     time_ms: Int1D
@@ -66,6 +71,8 @@ class MarketOrders:
     half_spread: Float1D
     walk: Float1D
     reach: Int1D
+    ahead: Float1D | None = None
+    weight: Float1D | None = None
 
     def __len__(self) -> int:
         return len(self.time_ms)
@@ -86,7 +93,8 @@ class MarketOrders:
 
     def _chosen(self, rows: NDArray[np.bool_]) -> "MarketOrders":
         places = np.flatnonzero(rows)  # several times faster than the mask for nine columns
-        return MarketOrders(*(column.take(places) for column in vars(self).values()))
+        columns = {name: one for name, one in vars(self).items() if one is not None}
+        return MarketOrders(**{name: one.take(places) for name, one in columns.items()})
 
 
 @dataclass(frozen=True)
@@ -167,6 +175,33 @@ class Window:
             holes=tuple(holes),
             block_ms=options.block_ms,
         )
+
+    def around(self, beta: float, kappa: Sides[float]) -> "Window":
+        """Return the window with the fair price, mid + ``beta`` * imbalance, in the mid's place.
+
+        An order finds the fair price that the last quote strictly before it shows, as a quote that
+        rests there was placed. If the fair price lies ``ahead`` of the mid on the order's side, the
+        orders that come as far as a quote around it are exp(-kappa * ahead) times as many as come
+        as far as one around the mid: the order's weight.
+
+        Parameters
+        ----------
+        beta
+            Quote currency per unit of imbalance.
+        kappa
+            Decay of the reach of buy (+) and sell (-) orders, from a fit around the mid.
+        """
+        orders = self.orders
+        ahead = orders.side * beta * self.path.imbalance_before(orders.time_ms)
+        decay = np.where(orders.side > 0, kappa.plus, kappa.minus)
+        moved = replace(
+            orders,
+            mid=orders.mid + orders.side * ahead,
+            walk=orders.walk - ahead,
+            ahead=ahead,
+            weight=np.exp(-decay * ahead),
+        )
+        return replace(self, path=self.path.around(beta), orders=moved)
 
     @property
     def observed_seconds(self) -> float:
