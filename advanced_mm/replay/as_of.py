@@ -237,7 +237,7 @@ def _changes(
     published_limit = timedelta(seconds=settings.max_published_age_seconds)
     data_limit = timedelta(seconds=settings.data_age_limit_seconds)
     found = set()
-    for entry in served.entries:
+    for entry in served.around(settings.fair_price).entries:
         found |= {_ms_up(entry.published_at + published_limit) + 1}
         if entry.fitted_at is not None:
             found |= {_ms_up(entry.fitted_at + data_limit) + 1, _ms_up(entry.fitted_at - tolerance)}
