@@ -127,7 +127,6 @@ WANTED: Final = np.dtype(
         ("fair", "f8"),
         ("kappa", "f8"),
         ("from_best", "f8"),
-        ("against", "i8"),
         ("refusal", "i4"),
         ("at_touch", "b1"),
         ("stays", "b1"),
@@ -135,7 +134,6 @@ WANTED: Final = np.dtype(
     align=True,
 )
 """What one side should quote; ``depth`` and ``fair`` in steps, ``kappa`` per step, 0 if unknown;
-``against``: when sizes that forbid an entry were last seen, 0 if they no longer count;
 ``stays``: what rests may rest on although nothing can be quoted.
 """
 

@@ -44,7 +44,6 @@ Row = Any
 Arrays = tuple[Any, ...]
 
 _DEEPEST = 0.1  # of the mid, as in `Quoter`
-_SPARE_IMBALANCE = 0.1  # as in `Quoter`
 _MINUTE = 60_000_000_000
 _LONGEST_REPLY = 60_000_000_000
 _BOOK_REUSE = 250_000_000  # a book fetched this recently is not fetched again, as in the strategy
@@ -150,23 +149,6 @@ def _against(side: int, beta: float, imbalance: float) -> float:
 
 
 @compiled
-def _sizes_against(
-    side: int, now: int, at: Row, book: Arrays, table: Arrays, rules: Row, wanted: Row
-) -> bool:
-    """Return whether the sizes forbid an entry, as `Quoter` decides it."""
-    limit = table[5][side, at.row]
-    if wanted.against != 0 and limit < 1:
-        limit -= _SPARE_IMBALANCE
-    if _against(side, table[4][at.row], book[8][at.seen]) > limit:
-        wanted.against = now
-        return True
-    if wanted.against != 0 and now - wanted.against < rules.min_age:
-        return True
-    wanted.against = 0
-    return False
-
-
-@compiled
 def _want(
     side: int, units: int, now: int, at: Row, book: Arrays, table: Arrays, rules: Row, wanted: Row
 ) -> None:
@@ -184,7 +166,7 @@ def _want(
     bid, ask = book[2][at.seen], book[3][at.seen]
     mid, column = 0.5 * (bid + ask), units - rules.q_min
     opens = units >= 0 if side == 0 else units <= 0
-    if opens and _sizes_against(side, now, at, book, table, rules, wanted):
+    if opens and _against(side, table[4][at.row], book[8][at.seen]) > table[5][side, at.row]:
         wanted.refusal = _SIZES_AGAINST
         return
     wanted.fair = mid + table[4][at.row] * book[8][at.seen] / rules.step

@@ -103,38 +103,6 @@ def test_a_replay_opens_nothing_against_the_sizes_as_the_bot(make_set, beta, bid
     assert len(quoted) == (1 if beta != 0 and abs(imbalance) > 0.5 else 2)
 
 
-@pytest.mark.parametrize("least_age", [0.0, 1.2])
-def test_sizes_that_forbade_an_entry_must_be_clearly_better_for_a_while_as_for_the_bot(
-    make_set, least_age
-):
-    """Imbalances against a bid; the limit is 0.5, and 0.1 less after it was exceeded."""
-    seen = [0.6, 0.45, 0.3, 0.3, 0.3, 0.3, 0.45, 0.6, 0.3, 0.3]
-    market, start_s = Market(), PUBLISHED.timestamp()
-    for number, against in enumerate(seen):
-        market.touch(500 * number, 100.0, 100.1, 1 - against, 1 + against)
-    growing = {"epsilon_fill_slope_plus": 0.9, "epsilon_fill_slope_minus": 0.9}
-    parameters = make_set(beta=0.3, **growing).around("imbalance")
-    quoter = Quoter(Settings(min_quote_age_seconds=least_age), None, GRID)
-    allowed = [
-        quoter._sizes_against(
-            parameters, "bid", -against, datetime.fromtimestamp(start_s + 0.5 * number, UTC)
-        )
-        is None
-        for number, against in enumerate(seen)
-    ]
-    later = [True, True] if least_age == 0 else [False, False]
-    assert allowed[:9] == [False, False, *later, True, True, True, False, least_age == 0]
-    table = replace(
-        fixed_depth(0.15, -1, 1), beta=np.array([0.3]), adverse_limit=np.array([[0.5], [1.0]])
-    )
-    options = replace(OPTIONS, min_quote_age_seconds=least_age)
-    quotes = replay(market.data(), table, options, "back").quotes
-    bids, first_ns = quotes[quotes["side"] == 0], int(quotes["sent_ns"].min())
-    between = [first_ns + 500_000_000 * number + 250_000_000 for number in range(len(seen) - 1)]
-    rests = [bool(np.any((bids["sent_ns"] < t) & (t < bids["ended_ns"]))) for t in between]
-    assert rests == allowed[:-1]
-
-
 def refits(sets) -> Refits:
     published = [PUBLISHED_MS + 15_000 * i for i in range(len(sets))]
     return Refits("ETH", np.array(published, dtype=np.int64), tuple(sets))
