@@ -5,7 +5,7 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from advanced_mm.bad_rows import BadRows
@@ -96,6 +96,7 @@ class Collector:
         self._watchdog = watchdog
         self._names = tuple(map(_checked, coins))
         self._known: dict[str, int | None] | None = None
+        self._unlisted: tuple[str, ...] = ()
         self._bad_rows = BadRows()
         self._clock = SteadyClock()
         self._size_decimals: dict[str, int] = {}
@@ -115,7 +116,8 @@ class Collector:
         Raises
         ------
         VenueError
-            If the venue does not know a coin; the message suggests the nearest one.
+            If the venue knows none of the coins, or not one that was never recorded here; the
+            message suggests the nearest one.
         InputError
             If the disk cannot be written at the start, a name matches several coins, or a coin is
             already being recorded there.
@@ -208,10 +210,38 @@ class Collector:
                 names = ", ".join(name for name in self._names if not is_coin_name(name))
                 logger.warning("%s: waiting for the venue to resolve the name: %s", names, error)
                 await asyncio.sleep(backoff.next_delay())
-        coins = coins_among(self._names, self._known, self._url)
+        self._note_unlisted(self._known)
+        listed = self._known | dict.fromkeys(self._unlisted)
+        coins = coins_among(self._names, listed, self._url)
         if coins != self._recorder.coins:
             self._open(coins)
             logger.info("%s: listed by the venue as %s", ", ".join(self._names), ", ".join(coins))
+
+    def _note_unlisted(self, known: Collection[str]) -> None:
+        """Note and name the coins that have a recording here but are not on the venue's list.
+
+        One of many that was delisted must not keep the others from being recorded: it is still
+        asked for, and left out where the venue refuses it. If the venue lists none of the coins,
+        it is rather the wrong venue.
+        """
+        absent = set(map(code_of, self._names)) - set(map(code_of, known))
+        found = [coin for coin in self._recorded() if code_of(coin) in absent] if absent else []
+        if len(found) == len(set(map(code_of, self._names))):
+            return
+        for coin in found:
+            logger.error(
+                "%s: the venue at %s does not list it any more; the other coins go on. It is still "
+                "asked for: take it out of --crypto if it was delisted",
+                coin,
+                self._url,
+            )
+        self._unlisted = tuple(found)
+
+    def _recorded(self) -> list[str]:
+        """Return the coins of which there is data."""
+        store = self._store
+        coins = store.coins() if store.data_dir.is_dir() else []
+        return [coin for coin in coins if store.newest_name_ms(coin) is not None]
 
     async def _resume(self) -> None:
         """Tell the recorder where its coins' recordings ended, before anything is heard."""
@@ -270,6 +300,7 @@ class Collector:
         while known is None:
             try:
                 known = await fetch_size_decimals(self._url, self._recorder.coins, self._bad_rows)
+                self._note_unlisted(known)
             except VenueError as error:
                 logger.warning("shards are written without a tick for now: %s", error)
                 await asyncio.sleep(backoff.next_delay())
@@ -277,6 +308,8 @@ class Collector:
             decimals = known.get(coin)
             if decimals is not None:
                 self._size_decimals[coin] = decimals
+            elif coin in self._unlisted:
+                pass  # named already
             elif coin in known:
                 logger.warning(
                     "%s: shards are written without a tick: szDecimals is invalid in the venue's "

@@ -257,6 +257,43 @@ async def test_coin_unknown_to_meta_ends_with_a_sentence(
         await collect(store, venue.url, lambda: False, ("NOPE",))
 
 
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_coin_that_was_delisted_does_not_keep_the_others_from_being_recorded(
+    venue: Any,
+    store: ShardStore,
+    wire: SimpleNamespace,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    late: bool,
+) -> None:
+    """Whether the venue's list comes at the start or later; a name never recorded is a mistake."""
+    monkeypatch.setattr(
+        "advanced_mm.marketdata.collector.collector._META_RETRY_SECONDS", (0.05, 0.05)
+    )
+    earlier = Recorder(store, ["OLD"], None)
+    earlier.handle(wire.bbo(500, coin="OLD"), 0.5)
+    earlier.flush()
+    meta = venue.meta
+    if late:
+        venue.meta = None
+    refusal = {"channel": "error", "data": 'Invalid subscription {"type":"bbo","coin":"OLD"}'}
+    venue.behaviours = [says(refusal, *(wire.bbo(1000 + i) for i in range(100)), every=0.01)]
+
+    def heard_of_it() -> bool:
+        if venue.connections:
+            venue.meta = meta
+        return "OLD: the venue at" in caplog.text and "not list it" in caplog.text
+
+    names = ("ETH", "OLD/USDC:USDC") if not late else ("ETH", "OLD")
+    await collect(store, venue.url, lambda: heard_of_it() and rows(store, "prices") >= 4, names)
+    assert caplog.text.count("does not list it any more") == 1
+    assert [event.event for event in store.connections("OLD")].count("refused") == 1
+    with pytest.raises(VenueError, match="no coin 'OLE'"):
+        await collect(store, venue.url, lambda: False, ("ETH", "OLD", "OLE"))
+    with pytest.raises(VenueError, match="no coin 'OLD'"):
+        await collect(store, venue.url, lambda: False, ("OLD",))
+
+
 @pytest.fixture
 def many(venue: Any) -> Any:
     """A venue with a coin of a thousand tokens and two builder-deployed exchanges."""
