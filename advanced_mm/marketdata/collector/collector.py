@@ -5,7 +5,8 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from functools import partial
 from typing import Final
 
 from advanced_mm.bad_rows import BadRows
@@ -37,6 +38,7 @@ _META_RETRY_SECONDS: Final = (1.0, 60.0)
 _FINISH_SECONDS: Final = 8.0
 """Patience at the end with a disk that is slow; supervisors kill after 10 s."""
 _CANCEL_SECONDS: Final = 0.5
+_ANEW_SECONDS: Final = 60.0
 _BAD_ROWS_LOG_SECONDS: Final = 60.0
 """Interval at which dropped rows are logged."""
 
@@ -138,18 +140,25 @@ class Collector:
             backfill = Backfill(self._url, self._recorder, self._clock, self._bad_rows)
             jobs = [
                 asyncio.create_task(self._feed.run()),
-                asyncio.create_task(backfill.run()),
                 asyncio.create_task(self._flush_regularly()),
                 asyncio.create_task(self._learn_decimals()),
-                asyncio.create_task(self._log_bad_rows()),
-                asyncio.create_task(self._log_status()),
-                asyncio.create_task(self._learn_rates()),
-                asyncio.create_task(
-                    tidy_regularly(
-                        self._store.data_dir, coins, self._retention, self._upkeep_seconds
+                asyncio.create_task(_wait(stop)),
+                *(
+                    asyncio.create_task(_dispensable(job))
+                    for job in (
+                        backfill.run,
+                        self._log_bad_rows,
+                        self._log_status,
+                        self._learn_rates,
+                        partial(
+                            tidy_regularly,
+                            self._store.data_dir,
+                            coins,
+                            self._retention,
+                            self._upkeep_seconds,
+                        ),
                     )
                 ),
-                asyncio.create_task(_wait(stop)),
             ]
             try:
                 await _first_end(jobs)
@@ -257,7 +266,7 @@ class Collector:
         try:
             newest_ms = self._store.newest_by_kind(coin)
             return newest_ms, self._store.last_trades(coin, TRADES_KNOWN)
-        except InputError as error:
+        except (InputError, OSError) as error:
             logger.warning("%s: trades told again will be recorded twice: %s", coin, error)
             return {}, {}
 
@@ -343,7 +352,7 @@ class Collector:
             if newest_ms is None or newest_ms < 1000 * (time.time() - _OLDEST_PAST_SECONDS):
                 return None
             return self._store.read(coin, newest_ms - _PAST_MS)
-        except InputError as error:
+        except (InputError, OSError) as error:
             logger.warning("%s: message rates are learned from scratch: %s", coin, error)
             return None
 
@@ -357,6 +366,16 @@ def _checked(name: str) -> str:
 
 async def _wait(stop: asyncio.Event) -> None:
     await stop.wait()
+
+
+async def _dispensable(job: Callable[[], Awaitable[None]]) -> None:
+    """Run a job without which the recording can go on: an error is logged, and it starts anew."""
+    while True:
+        try:
+            await job()
+        except Exception:  # whatever it is, it must not cost market data
+            logger.exception("an error of the program; the recording goes on")
+        await asyncio.sleep(_ANEW_SECONDS)
 
 
 async def _first_end(jobs: list[asyncio.Task[None]]) -> None:

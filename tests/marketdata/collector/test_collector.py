@@ -534,6 +534,38 @@ async def test_an_end_on_a_full_disk_is_no_success(
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["recorder.lock"]
 
 
+async def test_what_goes_wrong_beside_the_recording_does_not_end_it(
+    venue: Any,
+    wire: SimpleNamespace,
+    store: ShardStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A machine without memory for another process, an unreadable folder, a bug in a side job."""
+
+    async def no_memory(*_: Any, **__: Any) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    def unreadable(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    async def bug(_: Any) -> None:
+        raise ZeroDivisionError
+
+    package = "advanced_mm.marketdata.collector"
+    monkeypatch.setattr(f"{package}.tidying._FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(f"{package}.tidying.asyncio.create_subprocess_exec", no_memory)
+    monkeypatch.setattr(f"{package}.collector._ANEW_SECONDS", 0.05)
+    monkeypatch.setattr(f"{package}.collector.Backfill.run", bug)
+    monkeypatch.setattr(store, "newest_by_kind", unreadable)
+    monkeypatch.setattr(store, "newest_ms", unreadable)
+    venue.behaviours = [says(*(wire.bbo(1000 + i) for i in range(30)), every=0.01)]
+    await collect(store, venue.url, lambda: rows(store, "prices") == 60)
+    assert caplog.text.count("the upkeep of the recording cannot be started") == 1
+    assert caplog.text.count("ZeroDivisionError") >= 2
+    assert "message rates are learned from scratch: [Errno 13]" in caplog.text
+
+
 async def test_one_coin_has_one_recorder_and_other_coins_their_own(
     venue: Any, wire: SimpleNamespace, store: ShardStore
 ) -> None:
