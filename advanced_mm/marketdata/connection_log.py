@@ -1,7 +1,9 @@
 """Events of a recording's connections, and the gaps they tell: intervals of exchange time."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final
 
 __all__ = ["CHANNELS", "FILLED", "GAP", "ConnectionEvent", "Gap", "gaps_of"]
@@ -78,7 +80,9 @@ def gaps_of(
     ]
     found: list[Gap] = []
     for channel in CHANNELS:
-        filled = [span for name, event, span, _ in spans if (name, event) == (channel, FILLED)]
+        filled = _united(
+            span for name, event, span, _ in spans if (name, event) == (channel, FILLED)
+        )
         left = [
             Gap(channel, *rest, reason)
             for name, event, span, reason in spans
@@ -94,19 +98,30 @@ def gaps_of(
     )
 
 
+def _united(spans: Iterable[_Interval]) -> list[_Interval]:
+    """Return what some intervals cover as intervals that do not overlap, in order."""
+    united: list[_Interval] = []
+    for low, high in sorted(spans):
+        if united and low <= united[-1][1] + 1:
+            united[-1] = united[-1][0], max(united[-1][1], high)
+        else:
+            united.append((low, high))
+    return united
+
+
 def _without(span: _Interval, filled: Sequence[_Interval]) -> list[_Interval]:
-    left = [span]
-    for low, high in filled:
-        cut = []
-        for first, last in left:
-            if high < first or low > last:
-                cut.append((first, last))
-                continue
-            if first < low:
-                cut.append((first, low - 1))
-            if last > high:
-                cut.append((high + 1, last))
-        left = cut
+    """Return the parts of an interval outside some others, which are in order (months have many)."""
+    left = []
+    first, last = span
+    for at in range(bisect_left(filled, first, key=itemgetter(1)), len(filled)):
+        low, high = filled[at]
+        if low > last:
+            break
+        if first < low:
+            left.append((first, low - 1))
+        first = high + 1
+    if first <= last:
+        left.append((first, last))
     return left
 
 
