@@ -110,7 +110,7 @@ def _united(spans: Iterable[_Interval]) -> list[_Interval]:
 
 
 def _without(span: _Interval, filled: Sequence[_Interval]) -> list[_Interval]:
-    """Return the parts of an interval outside some others, which are in order (months have many)."""
+    """Return the parts of an interval outside others, which are in order; months have many."""
     left = []
     first, last = span
     for at in range(bisect_left(filled, first, key=itemgetter(1)), len(filled)):

@@ -49,7 +49,7 @@ def test_a_millisecond_is_in_a_gap_if_it_was_lost_and_not_filled(
 
 
 def test_a_log_of_months_is_read_in_a_moment() -> None:
-    """Thousands of gaps, each filled in part; the time once grew with the square of their number."""
+    """Thousands of gaps, each filled in part; time once grew with the square of their number."""
     times = range(0, 10**8, 10_000)
     log = [event("gap", ms, ms + 5000, "trades") for ms in times]
     log += [event("filled", ms + 1000, ms + 6000, "trades") for ms in times]

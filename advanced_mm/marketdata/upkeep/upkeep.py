@@ -16,7 +16,7 @@ from typing import Final
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.coin_folders import coin_folder
 from advanced_mm.errors import InputError
-from advanced_mm.marketdata.compaction import HOUR_MS, compact_coin
+from advanced_mm.marketdata.compaction import DAY_MS, HOUR_MS, compact_coin
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.marketdata.upkeep.retention import Retention, delete_old
@@ -62,7 +62,10 @@ def _merge(store: ShardStore, coin: str) -> None:
     if newest_ms is None:
         return
     before_ms = (newest_ms - _LATE_MS) // HOUR_MS * HOUR_MS
-    done = compact_coin(store.folder(coin), before_ms, HOUR_MS)
+    folder = store.folder(coin)
+    done = compact_coin(folder, before_ms, HOUR_MS)
+    # Readers need the whole connection log, however long ago a silence began, so its files are few.
+    done += compact_coin(folder, before_ms // DAY_MS * DAY_MS, DAY_MS, ["connections"])
     if done.rows:
         logger.info(
             "%s: merged %d shards into %d, %.1f MB into %.1f MB",

@@ -107,6 +107,20 @@ def test_upkeep_merges_past_hours_deletes_and_says_so(folders, store, caplog):
     assert len(ShardStore(store.data_dir).read("ETH").quotes) == 8
 
 
+def test_the_connection_log_of_a_past_day_is_one_file(store, wire):
+    """Its files are all read; those of market data are by the hour."""
+    recorder = Recorder(store, ["ETH"], None)
+    for hour in range(30):
+        recorder.handle(wire.bbo(START_MS + hour * HOUR_MS), 3600.0 * hour)
+        recorder.connected(3600.0 * hour)
+        recorder.flush()
+    upkeep(store, ["ETH"], Retention(), START_MS + 30 * HOUR_MS)
+    assert len(list(store.data_dir.glob("ETH/prices/*.parquet"))) == 30
+    assert len(list(store.data_dir.glob("ETH/connections/*.parquet"))) == 1 + 6
+    events = [event.local_s for event in store.connections("ETH") if event.event == "connect"]
+    assert events == [3600.0 * hour for hour in range(30)]
+
+
 def test_the_upkeep_runs_as_a_process_of_its_own(folders, store):
     retention = Retention(days=1 / 24, gigabytes=1)
     command = upkeep_command(store.data_dir, ["ETH"], retention)
