@@ -4,6 +4,7 @@ The kernel releases the lock when the process ends, however it ends, so a lock l
 recorder never has to be removed by hand. Recorders of different coins share a data directory.
 """
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
@@ -41,8 +42,9 @@ def recorder_lock(coin_folder: Path) -> Iterator[None]:
                 f"{f' by process {holder}' if holder.isdecimal() else ''}: "
                 "stop that collector or pass another --data-dir"
             ) from None
-        os.ftruncate(handle, 0)
-        os.write(handle, f"{os.getpid()}\n".encode())
+        with contextlib.suppress(OSError):  # a full disk: the lock holds without the number
+            os.ftruncate(handle, 0)
+            os.write(handle, f"{os.getpid()}\n".encode())
         yield
     finally:
         os.close(handle)

@@ -17,6 +17,7 @@ from advanced_mm.marketdata.collector.recorder import TRADES_KNOWN, Recorder
 from advanced_mm.marketdata.collector.status import Status
 from advanced_mm.marketdata.collector.tidying import tidy_regularly
 from advanced_mm.marketdata.collector.writer import ShardWriter
+from advanced_mm.marketdata.durable import is_full
 from advanced_mm.marketdata.feed.feed import HyperliquidFeed
 from advanced_mm.marketdata.feed.policy import Backoff, ConnectionSettings
 from advanced_mm.marketdata.feed.steady_clock import SteadyClock
@@ -39,6 +40,7 @@ _FINISH_SECONDS: Final = 8.0
 """Patience at the end with a disk that is slow; supervisors kill after 10 s."""
 _CANCEL_SECONDS: Final = 0.5
 _ANEW_SECONDS: Final = 60.0
+_FULL_SECONDS: Final = 1.0
 _BAD_ROWS_LOG_SECONDS: Final = 60.0
 """Interval at which dropped rows are logged."""
 
@@ -121,10 +123,15 @@ class Collector:
             If the venue knows none of the coins, or not one that was never recorded here; the
             message suggests the nearest one.
         InputError
-            If the disk cannot be written at the start, a name matches several coins, or a coin is
-            already being recorded there.
+            If the folder cannot be written at the start, a name matches several coins, or a coin
+            is already being recorded there. A disk that is full is waited for.
         """
-        self._store.check_writable()
+        try:
+            self._store.check_writable()
+        except InputError as error:
+            if not is_full(error.__cause__):
+                raise
+            logger.error("%s", error)
         await _first_end(
             [asyncio.create_task(self._find_coins()), asyncio.create_task(_wait(stop))]
         )
@@ -132,8 +139,11 @@ class Collector:
             return True
         coins = self._recorder.coins
         with contextlib.ExitStack() as held:
-            for coin in coins:
-                held.enter_context(self._store.recording(coin))
+            await _first_end(
+                [asyncio.create_task(self._hold(held)), asyncio.create_task(_wait(stop))]
+            )
+            if stop.is_set():
+                return True
             await _first_end(
                 [asyncio.create_task(self._resume()), asyncio.create_task(_wait(stop))]
             )
@@ -165,6 +175,27 @@ class Collector:
             finally:
                 complete = await self._finish()
         return complete
+
+    async def _hold(self, held: contextlib.ExitStack) -> None:
+        """Keep other recorders from the coins until ``held`` ends; wait for a disk that is full.
+
+        Coins that were recorded before need no space for that: their data then wait in memory.
+        """
+        said = False
+        while True:
+            try:
+                with contextlib.ExitStack() as attempt:
+                    for coin in self._recorder.coins:
+                        attempt.enter_context(self._store.recording(coin))
+                    held.push(attempt.pop_all())
+                return
+            except InputError as error:
+                if not is_full(error.__cause__):
+                    raise
+                if not said:
+                    logger.error("%s; nothing is recorded until there is space", error)
+                said = True
+            await asyncio.sleep(_FULL_SECONDS)
 
     async def _finish(self) -> bool:
         """Write what is in memory; return whether everything received is on disk."""

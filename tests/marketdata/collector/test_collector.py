@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +23,7 @@ from advanced_mm.marketdata.feed.feed import HyperliquidFeed
 from advanced_mm.marketdata.feed.policy import ConnectionSettings
 from advanced_mm.marketdata.feed.venue_meta import fetch_size_decimals, info_address
 from advanced_mm.marketdata.feed.watchdog import WatchdogSettings
+from advanced_mm.marketdata.journal import ShardJournal
 
 QUICK = ConnectionSettings(
     first_delay_seconds=0.02,
@@ -507,6 +509,62 @@ async def test_a_full_disk_loses_nothing_once_there_is_space(
     assert set(store.read("ETH").quotes.time_ms) == set(range(1000, 1060))
     assert caplog.text.count("No space left") == 1
     assert not list(tmp_path.rglob(".*.tmp"))
+
+
+@pytest.mark.parametrize("recorded_before", [False, True])
+async def test_a_disk_that_is_full_at_the_start_is_waited_for(
+    venue: Any,
+    wire: SimpleNamespace,
+    store: ShardStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    recorded_before: bool,
+) -> None:
+    """What a coin that was recorded before has meanwhile is in memory; a new one has no folder."""
+    if recorded_before:
+        with store.recording("ETH"):
+            earlier = Recorder(store, ["ETH"], None)
+            earlier.handle(wire.bbo(500), 0.5)
+            earlier.flush()
+    full = True
+
+    def refuse_if_full(function: Any) -> Any:
+        def refuse(*arguments: Any, **rest: Any) -> Any:
+            if full and not (rest.get("exist_ok") and arguments[0].exists()):
+                raise OSError(28, "No space left on device")
+            return function(*arguments, **rest)
+
+        return refuse
+
+    package = "advanced_mm.marketdata"
+    monkeypatch.setattr(f"{package}.collector.collector._FULL_SECONDS", 0.05)
+    monkeypatch.setattr(Path, "mkdir", refuse_if_full(Path.mkdir))
+    for function in ("store.tempfile.TemporaryFile", "store.os.fsync", "recorder_lock.os.write"):
+        module, _, name = f"{package}.{function}".rpartition(".")
+        original = {"TemporaryFile": tempfile.TemporaryFile, "fsync": os.fsync, "write": os.write}
+        monkeypatch.setattr(f"{module}.{name}", refuse_if_full(original[name]))
+    monkeypatch.setattr(ShardJournal, "_append", refuse_if_full(ShardJournal._append))
+    venue.behaviours = [says(*(wire.bbo(1000 + i) for i in range(60)), every=0.005)]
+    store = ShardStore(store.data_dir)
+    tail = None
+    if recorded_before:
+        tail = store.tail("ETH")
+        list(tail.start(0))
+
+    def space_after_a_while() -> bool:
+        nonlocal full
+        waits = "kept in memory" if recorded_before else "nothing is recorded until there is space"
+        if full and waits in caplog.text:
+            full = False
+        return rows(store, "prices") >= 120
+
+    await collect(store, venue.url, space_after_a_while)
+    assert set(range(1000, 1060)) <= set(store.read("ETH").quotes.time_ms)
+    if tail is not None:
+        news = tail.newer()
+        assert news is not None
+        told = {ms for named in news.by_kind["prices"] for ms in named.shard.columns["time_ms"]}
+        assert told == set(range(1000, 1060))
 
 
 async def test_an_end_on_a_full_disk_is_no_success(
