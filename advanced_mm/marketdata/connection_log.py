@@ -16,6 +16,7 @@ FILLED: Final = "filled"
 """Events of the connection log, each with exchange times from and to; without a channel it is about
 all. A filled interval is a part of a gap whose trades the venue told afterwards."""
 
+_MOST_REASONS: Final = 5
 _Interval = tuple[int, int]
 
 
@@ -126,12 +127,19 @@ def _without(span: _Interval, filled: Sequence[_Interval]) -> list[_Interval]:
 
 
 def _joined(gaps: list[Gap]) -> list[Gap]:
+    """Join gaps that overlap; of many different reasons the first are told."""
     joined: list[Gap] = []
+    reasons: dict[str, None] = {}
     for gap in sorted(gaps, key=lambda gap: gap.start_ms):
-        if joined and gap.start_ms <= joined[-1].end_ms:
-            before = joined.pop()
-            reasons = before.reason.split("; ")
-            reason = before.reason if gap.reason in reasons else f"{before.reason}; {gap.reason}"
-            gap = Gap(gap.channel, before.start_ms, max(before.end_ms, gap.end_ms), reason)
-        joined.append(gap)
+        if not joined or gap.start_ms > joined[-1].end_ms:
+            joined.append(gap)
+            reasons = {gap.reason: None}
+            continue
+        before, reason = joined[-1], joined[-1].reason
+        if gap.reason not in reasons and len(reasons) <= _MOST_REASONS:
+            reasons[gap.reason] = None
+            told = gap.reason if len(reasons) <= _MOST_REASONS else "and others"
+            reason = f"{reason}; {told}"
+        end_ms = max(before.end_ms, gap.end_ms)
+        joined[-1] = Gap(gap.channel, before.start_ms, end_ms, reason)
     return joined

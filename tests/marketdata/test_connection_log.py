@@ -29,6 +29,15 @@ def test_gaps_that_overlap_are_joined_with_their_reasons() -> None:
     assert gaps_of(log) == (Gap("bbo", 10, 31, "a; b"), Gap("bbo", 40, 41, "a"))
 
 
+def test_of_many_reasons_the_first_are_told() -> None:
+    log = [event("gap", 10 * i, 10 * i + 10, "bbo", f"no data for {i} s") for i in range(20_000)]
+    log.append(event("gap", 0, 10, "bbo", "no data for 0 s"))
+    began = time.process_time()
+    reasons = "; ".join(f"no data for {i} s" for i in range(5))
+    assert gaps_of(log) == (Gap("bbo", 0, 200_000, f"{reasons}; and others"),)
+    assert time.process_time() - began < 2.0
+
+
 def test_only_gaps_in_the_interval_are_returned_and_other_events_are_none() -> None:
     log = [event("gap", 10, 20, "bbo"), event("gap", None, None), event("silent", 1, 2)]
     assert [len(gaps_of(log, *bounds)) for bounds in ((21, None), (None, 9), (20, 25))] == [0, 0, 1]
