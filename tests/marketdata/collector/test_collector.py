@@ -1,6 +1,7 @@
 """The collector against a venue that drops connections, falls silent, sends junk and replays."""
 
 import asyncio
+import json
 import logging
 import os
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from aiohttp import web
@@ -106,6 +108,30 @@ async def test_drop_and_replay_lose_and_double_nothing(
     events = [event.event for event in store.connections("ETH") if event.event != "gap"]
     assert events == 2 * ["connect", "subscribed", "disconnect"]
     assert {gap.channel for gap in store.gaps("ETH")} == {"bbo", "trades", "l2Book"}
+
+
+async def test_a_minute_of_a_thousand_messages_a_second_is_recorded_whole(
+    venue: Any, store: ShardStore, wire: SimpleNamespace
+) -> None:
+    """Sent faster than that: as fast as they are read."""
+    messages = 60_000
+    frames = [
+        json.dumps(wire.trades((1000 + ms, ms)) if ms % 4 == 3 else wire.bbo(1000 + ms))
+        for ms in range(messages)
+    ]
+    venue.behaviours = [says(*frames)]
+    stop = asyncio.Event()
+    running = asyncio.create_task(Collector(store, ["ETH"], venue.url, 0.5).run(stop))
+    async with asyncio.timeout(60):
+        while sum(rows(store, kind) for kind in ("prices", "trades")) < 1.75 * messages:
+            await asyncio.sleep(0.25)
+        stop.set()
+        assert await running
+    recording = store.read("ETH")
+    assert recording.trades.trade_id.tolist() == list(range(3, messages, 4))
+    assert len(recording.quotes) == messages * 3 // 4
+    assert (np.diff(recording.quotes.time_ms) > 0).all()
+    assert store.gaps("ETH") == ()
 
 
 async def test_silent_socket_is_left_for_a_new_one(
