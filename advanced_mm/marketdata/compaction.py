@@ -316,7 +316,7 @@ def compaction_lock(folder: Path) -> Iterator[None]:
     Raises
     ------
     InputError
-        If another one is doing so.
+        If another one is doing so, or the file system cannot lock a folder.
     """
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -326,6 +326,11 @@ def compaction_lock(folder: Path) -> Iterator[None]:
             raise InputError(
                 f"another compaction of {str(folder)!r} is running: wait until it has finished"
             ) from None
+        except OSError as error:
+            raise InputError(
+                f"{str(folder)!r} cannot be locked ({error.strerror or error}), as on some network "
+                "file systems: its shards are neither merged nor deleted; record to a local disk"
+            ) from error
         yield
     finally:
         os.close(handle)
