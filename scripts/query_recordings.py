@@ -1,4 +1,4 @@
-"""Ask recordings a question in SQL: views trades, prices, orderbooks and connections."""
+"""Ask recordings a question in SQL: views trades, prices, orderbooks, contexts and connections."""
 
 import argparse
 import json
