@@ -3,7 +3,7 @@
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,12 +38,19 @@ def run(main: Callable[[list[str] | None], int]) -> int:
         return 130
 
 
-def progress(steps: Sequence[T], title: str) -> Iterable[T]:
-    """Show a progress bar on standard error while iterating; it disappears at the end."""
+def progress(steps: Iterable[T], title: str, total: int | None = None) -> Iterable[T]:
+    """Show a progress bar on standard error while iterating; it disappears at the end.
+
+    ``total`` is the number of steps, by default their length. A standard error that is no terminal
+    gets nothing.
+    """
     from rich.console import Console
     from rich.progress import track
 
-    return track(steps, title, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    return track(
+        steps, title, total, console=console, transient=True, disable=not console.is_terminal
+    )
 
 
 @contextmanager
