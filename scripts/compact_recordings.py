@@ -35,6 +35,8 @@ def main(argv: list[str] | None = None) -> int:
     store = ShardStore(options.data_dir)
     named = [name.strip() for name in (options.crypto or "").split(",") if name.strip()]
     coins = list(dict.fromkeys(map(store.resolve, named))) if named else store.coins()
+    if not coins:
+        raise InputError(f"'{options.data_dir}' has no recording to compact: pass --data-dir")
     before_ms = round((time.time() - options.older_than_hours * 3600) * 1000)
     for coin in coins:
         print(_summary(coin, compact_coin(store.folder(coin), before_ms)))

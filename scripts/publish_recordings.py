@@ -23,6 +23,8 @@ def main(argv: list[str] | None = None) -> int:
     if not options.every > 0:
         raise InputError(f"--every is {options.every:g}, must be positive; write for example 5.")
     store = ShardStore(options.data_dir)
+    if not options.follow and not store.coins():
+        raise InputError(f"'{options.data_dir}' has no recording to publish: pass --data-dir")
     named = [name.strip() for name in (options.crypto or "").split(",") if name.strip()]
     place = place_of(options.to)
     with SharedLedger(options.data_dir, place.url) as ledger:
@@ -37,7 +39,6 @@ def main(argv: list[str] | None = None) -> int:
         if options.follow:
             publisher.run(stop_at_signals(), options.every)
             return 0
-        store.coins()  # raises the error if there is no recording
         done = publisher.step(time.time())
     print(f"{place.url}: sent {done.files} files, {done.size / 1e6:.1f} MB")
     if done.unreadable:
