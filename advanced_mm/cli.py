@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from advanced_mm.errors import AdvancedMMError, InputError
 
-__all__ = ["configure_logging", "moment", "progress", "run", "writing_page"]
+__all__ = ["configure_logging", "moment", "names_in", "progress", "run", "writing_page"]
 
 T = TypeVar("T")
 
@@ -67,6 +67,11 @@ def writing_page(path: Path, *, quiet: bool) -> Iterator[None]:
     except OSError as error:
         raise InputError(f"--html {path} cannot be written: {error.strerror}") from None
     print(f"written to {path}", file=sys.stderr if quiet else sys.stdout)
+
+
+def names_in(text: str | None) -> list[str]:
+    """Return the names in a list such as ``ETH, WLFI``, none for None or an empty text."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
 def moment(text: str) -> int:

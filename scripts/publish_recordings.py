@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from advanced_mm.cli import configure_logging, run
+from advanced_mm.cli import configure_logging, names_in, run
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
 from advanced_mm.marketdata.sharing.background import place_of
@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     store = ShardStore(options.data_dir)
     if not options.follow and not store.coins():
         raise InputError(f"'{options.data_dir}' has no recording to publish: pass --data-dir")
-    named = [name.strip() for name in (options.crypto or "").split(",") if name.strip()]
+    named = names_in(options.crypto)
     place = place_of(options.to)
     with SharedLedger(options.data_dir, place.url) as ledger:
         publisher = Publisher(

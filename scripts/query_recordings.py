@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from advanced_mm.cli import configure_logging, moment, run
+from advanced_mm.cli import configure_logging, moment, names_in, run
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
 from advanced_mm.marketdata.sharing.queries import query
@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     """Print the answer, or write it to files."""
     options = parse(argv)
     configure_logging(options.verbose)
-    coins = [name.strip() for name in (options.crypto or "").split(",") if name.strip()]
+    coins = names_in(options.crypto)
     answer = query(options.data_dir, options.sql, coins, options.since, options.until)
     written = [
         write(answer, form, path)

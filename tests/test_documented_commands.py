@@ -59,6 +59,7 @@ SCRATCH = [
     "python scripts/hyperliquid_data_collector.py --check scripts/HL_data",
     "python scripts/query_recordings.py "
     '"select coin, count(*) as trades, sum(price * size) as usd from trades group by coin"',
+    'python scripts/query_recordings.py "describe trades"',
     "python scripts/query_recordings.py "
     '"select * from trades order by time desc limit 5" --crypto ETH',
     "python scripts/compact_recordings.py",
