@@ -53,6 +53,5 @@ def check_recording(data_dir: Path, names: Sequence[str], *, as_json: bool) -> i
         document = {"sound": not faulty, "coins": [findings.as_json() for findings in found]}
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
     else:
-        wide = None if sys.stdout.isatty() else 160
-        print_findings(Console(width=wide), found)
+        print_findings(Console(), found)
     return 1 if faulty else 0

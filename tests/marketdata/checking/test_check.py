@@ -334,6 +334,8 @@ def test_the_command_prints_and_returns_what_it_found(recorded, capsys):
     assert check_recording(recorded.data_dir, [], as_json=False) == 0
     screen = capsys.readouterr().out
     assert "ETH: sound" in screen
+    assert "…" not in screen
+    assert max(map(len, screen.splitlines())) <= 80
     assert "100.00%" in screen
     shard(recorded, "prices").write_bytes(b"PAR1")
     shard(recorded, "trades", 6).unlink()
