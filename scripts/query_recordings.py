@@ -1,5 +1,4 @@
-"""Ask recordings a question in SQL: views trades, trades_received, prices, orderbooks, contexts
-and connections."""
+"""Ask recordings a question in SQL: views trades, prices, orderbooks, contexts and connections."""
 
 import argparse
 import json

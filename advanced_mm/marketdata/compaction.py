@@ -76,7 +76,9 @@ class Compaction:
         return Compaction(*(a + b for a, b in pairs))
 
 
-def compact_coin(coin_folder: Path, before_ms: int, span_ms: int = DAY_MS) -> Compaction:
+def compact_coin(
+    coin_folder: Path, before_ms: int, span_ms: int = DAY_MS, kinds: Sequence[str] = KINDS
+) -> Compaction:
     """Merge a coin's shards that are named before a given time.
 
     Parameters
@@ -87,6 +89,8 @@ def compact_coin(coin_folder: Path, before_ms: int, span_ms: int = DAY_MS) -> Co
         Shards named at this time (ms) or later are left untouched.
     span_ms : int
         Length of time (ms, counted from the epoch) that goes into one file: `HOUR_MS` or `DAY_MS`.
+    kinds : sequence of str
+        Kinds whose shards are merged.
 
     Raises
     ------
@@ -97,7 +101,7 @@ def compact_coin(coin_folder: Path, before_ms: int, span_ms: int = DAY_MS) -> Co
     total = Compaction()
     try:
         with compaction_lock(coin_folder):
-            for kind in KINDS:
+            for kind in kinds:
                 _finish(coin_folder / kind)
                 total += _compact_kind(coin_folder, kind, before_ms, span_ms)
             if total.files_after < total.files_before:
@@ -312,7 +316,7 @@ def compaction_lock(folder: Path) -> Iterator[None]:
     Raises
     ------
     InputError
-        If another one is doing so.
+        If another one is doing so, or the file system cannot lock a folder.
     """
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -322,6 +326,11 @@ def compaction_lock(folder: Path) -> Iterator[None]:
             raise InputError(
                 f"another compaction of {str(folder)!r} is running: wait until it has finished"
             ) from None
+        except OSError as error:
+            raise InputError(
+                f"{str(folder)!r} cannot be locked ({error.strerror or error}), as on some network "
+                "file systems: its shards are neither merged nor deleted; record to a local disk"
+            ) from error
         yield
     finally:
         os.close(handle)

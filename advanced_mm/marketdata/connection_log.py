@@ -1,7 +1,9 @@
 """Events of a recording's connections, and the gaps they tell: intervals of exchange time."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final
 
 __all__ = ["CHANNELS", "FILLED", "GAP", "ConnectionEvent", "Gap", "gaps_of"]
@@ -14,6 +16,7 @@ FILLED: Final = "filled"
 """Events of the connection log, each with exchange times from and to; without a channel it is about
 all. A filled interval is a part of a gap whose trades the venue told afterwards."""
 
+_MOST_REASONS: Final = 5
 _Interval = tuple[int, int]
 
 
@@ -78,7 +81,9 @@ def gaps_of(
     ]
     found: list[Gap] = []
     for channel in CHANNELS:
-        filled = [span for name, event, span, _ in spans if (name, event) == (channel, FILLED)]
+        filled = _united(
+            span for name, event, span, _ in spans if (name, event) == (channel, FILLED)
+        )
         left = [
             Gap(channel, *rest, reason)
             for name, event, span, reason in spans
@@ -94,29 +99,47 @@ def gaps_of(
     )
 
 
+def _united(spans: Iterable[_Interval]) -> list[_Interval]:
+    """Return what some intervals cover as intervals that do not overlap, in order."""
+    united: list[_Interval] = []
+    for low, high in sorted(spans):
+        if united and low <= united[-1][1] + 1:
+            united[-1] = united[-1][0], max(united[-1][1], high)
+        else:
+            united.append((low, high))
+    return united
+
+
 def _without(span: _Interval, filled: Sequence[_Interval]) -> list[_Interval]:
-    left = [span]
-    for low, high in filled:
-        cut = []
-        for first, last in left:
-            if high < first or low > last:
-                cut.append((first, last))
-                continue
-            if first < low:
-                cut.append((first, low - 1))
-            if last > high:
-                cut.append((high + 1, last))
-        left = cut
+    """Return the parts of an interval outside others, which are in order; months have many."""
+    left = []
+    first, last = span
+    for at in range(bisect_left(filled, first, key=itemgetter(1)), len(filled)):
+        low, high = filled[at]
+        if low > last:
+            break
+        if first < low:
+            left.append((first, low - 1))
+        first = high + 1
+    if first <= last:
+        left.append((first, last))
     return left
 
 
 def _joined(gaps: list[Gap]) -> list[Gap]:
+    """Join gaps that overlap; of many different reasons the first are told."""
     joined: list[Gap] = []
+    reasons: dict[str, None] = {}
     for gap in sorted(gaps, key=lambda gap: gap.start_ms):
-        if joined and gap.start_ms <= joined[-1].end_ms:
-            before = joined.pop()
-            reasons = before.reason.split("; ")
-            reason = before.reason if gap.reason in reasons else f"{before.reason}; {gap.reason}"
-            gap = Gap(gap.channel, before.start_ms, max(before.end_ms, gap.end_ms), reason)
-        joined.append(gap)
+        if not joined or gap.start_ms > joined[-1].end_ms:
+            joined.append(gap)
+            reasons = {gap.reason: None}
+            continue
+        before, reason = joined[-1], joined[-1].reason
+        if gap.reason not in reasons and len(reasons) <= _MOST_REASONS:
+            reasons[gap.reason] = None
+            told = gap.reason if len(reasons) <= _MOST_REASONS else "and others"
+            reason = f"{reason}; {told}"
+        end_ms = max(before.end_ms, gap.end_ms)
+        joined[-1] = Gap(gap.channel, before.start_ms, end_ms, reason)
     return joined

@@ -1,5 +1,6 @@
 """Files that are whole or not there, also after a power failure."""
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -10,9 +11,14 @@ import pyarrow.parquet as pq
 
 from advanced_mm.marketdata.schemas import SCHEMAS
 
-__all__ = ["is_left_behind", "sync_folder", "temporary_path", "write_synced"]
+__all__ = ["is_full", "is_left_behind", "sync_folder", "temporary_path", "write_synced"]
 
 _TEMPORARY_NAME: Final = re.compile(rf"\.(?:{'|'.join(SCHEMAS)})_\d+\.parquet\.\d+\.tmp")
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Return whether an error says that the disk has no space left, which passes by itself."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def temporary_path(target: Path) -> Path:

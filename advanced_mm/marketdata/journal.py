@@ -68,11 +68,13 @@ class ShardJournal:
         Raises
         ------
         OSError
-            If the journal cannot be written.
+            If the journal cannot be written. The next `announce` asks them then.
         """
         hours = [hour for hour, _ in _hours(self._folder)]
         if hours:
+            missed, self._missed = self._missed, True
             self._append(max(hours), _LIST_AGAIN)
+            self._missed = missed
 
     def _append(self, hour: int, line: str) -> None:
         self._folder.mkdir(exist_ok=True)

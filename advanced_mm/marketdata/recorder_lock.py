@@ -4,6 +4,7 @@ The kernel releases the lock when the process ends, however it ends, so a lock l
 recorder never has to be removed by hand. Recorders of different coins share a data directory.
 """
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ def recorder_lock(coin_folder: Path) -> Iterator[None]:
     Raises
     ------
     InputError
-        If another recorder holds it; the message names its process.
+        If another recorder holds it, which the message names, or the file system has no locks.
     OSError
         If the folder cannot be written.
     """
@@ -41,8 +42,14 @@ def recorder_lock(coin_folder: Path) -> Iterator[None]:
                 f"{f' by process {holder}' if holder.isdecimal() else ''}: "
                 "stop that collector or pass another --data-dir"
             ) from None
-        os.ftruncate(handle, 0)
-        os.write(handle, f"{os.getpid()}\n".encode())
+        except OSError as error:
+            raise InputError(
+                f"{str(path)!r} cannot be locked ({error.strerror or error}), as on some network "
+                "file systems: pass a --data-dir on a local disk"
+            ) from error
+        with contextlib.suppress(OSError):  # a full disk: the lock holds without the number
+            os.ftruncate(handle, 0)
+            os.write(handle, f"{os.getpid()}\n".encode())
         yield
     finally:
         os.close(handle)

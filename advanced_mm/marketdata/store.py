@@ -31,6 +31,7 @@ from advanced_mm.marketdata.compaction import finish_merges
 from advanced_mm.marketdata.connection_log import ConnectionEvent, Gap, gaps_of
 from advanced_mm.marketdata.contexts import CONTEXT_COLUMNS, Contexts, read_contexts
 from advanced_mm.marketdata.durable import (
+    is_full,
     is_left_behind,
     sync_folder,
     temporary_path,
@@ -467,7 +468,7 @@ class ShardStore:
         Its half-written files are deleted and its interrupted merges finished, before new shards
         can take the names of those still to be deleted. Temporary files of running recorders are
         kept. Readers are asked to list the folders, in case the killed recorder did not announce
-        its last shard.
+        its last shard. On a full disk what cannot be done is left undone.
 
         Raises
         ------
@@ -483,9 +484,11 @@ class ShardStore:
                     path.unlink(missing_ok=True)
                     logger.info("%s: deleted half-written file", path)
             finish_merges(folder)
-            ShardJournal(folder).ask_to_list()
+            self._journals.setdefault(coin, ShardJournal(folder)).ask_to_list()
         except OSError as error:
-            raise _unwritable(folder, error) from error
+            if not (is_full(error) and folder.is_dir()):
+                raise _unwritable(folder, error) from error
+            logger.warning("%s: not cleared up, the disk is full", folder)
 
     def _not_recorded(self, name: str) -> InputError:
         coins = self.coins()

@@ -1,5 +1,7 @@
 """Gaps from the events of a connection log."""
 
+import time
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +29,15 @@ def test_gaps_that_overlap_are_joined_with_their_reasons() -> None:
     assert gaps_of(log) == (Gap("bbo", 10, 31, "a; b"), Gap("bbo", 40, 41, "a"))
 
 
+def test_of_many_reasons_the_first_are_told() -> None:
+    log = [event("gap", 10 * i, 10 * i + 10, "bbo", f"no data for {i} s") for i in range(20_000)]
+    log.append(event("gap", 0, 10, "bbo", "no data for 0 s"))
+    began = time.process_time()
+    reasons = "; ".join(f"no data for {i} s" for i in range(5))
+    assert gaps_of(log) == (Gap("bbo", 0, 200_000, f"{reasons}; and others"),)
+    assert time.process_time() - began < 2.0
+
+
 def test_only_gaps_in_the_interval_are_returned_and_other_events_are_none() -> None:
     log = [event("gap", 10, 20, "bbo"), event("gap", None, None), event("silent", 1, 2)]
     assert [len(gaps_of(log, *bounds)) for bounds in ((21, None), (None, 9), (20, 25))] == [0, 0, 1]
@@ -44,3 +55,13 @@ def test_a_millisecond_is_in_a_gap_if_it_was_lost_and_not_filled(
     found = {ms for gap in gaps_of(log) for ms in range(gap.start_ms, gap.end_ms + 1)}
     wanted = {ms for low, high in lost for ms in range(low, high + 1)}
     assert found == wanted - {ms for low, high in filled for ms in range(low, high + 1)}
+
+
+def test_a_log_of_months_is_read_in_a_moment() -> None:
+    """Thousands of gaps, each filled in part; time once grew with the square of their number."""
+    times = range(0, 10**8, 10_000)
+    log = [event("gap", ms, ms + 5000, "trades") for ms in times]
+    log += [event("filled", ms + 1000, ms + 6000, "trades") for ms in times]
+    began = time.process_time()
+    assert len(gaps_of(log)) == len(times)
+    assert time.process_time() - began < 2.0

@@ -5,8 +5,10 @@ be read is skipped, named, never deleted; a write is whole or not at all; the jo
 shards, and where it cannot, readers list.
 """
 
+import fcntl
 import logging
 import os
+import stat
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +23,7 @@ from advanced_mm.marketdata import ShardStore
 from advanced_mm.marketdata import store as store_module
 from advanced_mm.marketdata import tail as tail_module
 from advanced_mm.marketdata.collector.recorder import Recorder
+from advanced_mm.marketdata.compaction import compact_coin
 from advanced_mm.marketdata.schemas import SCHEMAS
 from advanced_mm.marketdata.shards import transaction_codes
 
@@ -367,6 +370,26 @@ class TestWriting:
             path.touch()
         store.prepare("ETH")
         assert list(folder.iterdir()) == [alive]
+
+    def test_without_locks_nothing_is_recorded_and_the_reason_is_told(
+        self, store: ShardStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A network file system may lock files but no folders: then only merging is missing."""
+        folders_only = True
+
+        def refuse(handle: int, _: int) -> None:
+            if not folders_only or stat.S_ISDIR(os.fstat(handle).st_mode):
+                raise OSError(9, "Bad file descriptor")
+
+        monkeypatch.setattr(fcntl, "flock", refuse)
+        with store.recording("ETH"), pytest.raises(InputError, match="neither merged nor deleted"):
+            compact_coin(store.data_dir / "ETH", 0)
+        folders_only = False
+        with (
+            pytest.raises(InputError, match=r"recorder.lock' cannot be locked \(Bad file"),
+            store.recording("ETH"),
+        ):
+            pass
 
 
 class TestFollowing:

@@ -5,7 +5,8 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from functools import partial
 from typing import Final
 
 from advanced_mm.bad_rows import BadRows
@@ -16,6 +17,7 @@ from advanced_mm.marketdata.collector.recorder import TRADES_KNOWN, Recorder
 from advanced_mm.marketdata.collector.status import Status
 from advanced_mm.marketdata.collector.tidying import tidy_regularly
 from advanced_mm.marketdata.collector.writer import ShardWriter
+from advanced_mm.marketdata.durable import is_full
 from advanced_mm.marketdata.feed.feed import HyperliquidFeed
 from advanced_mm.marketdata.feed.policy import Backoff, ConnectionSettings
 from advanced_mm.marketdata.feed.steady_clock import SteadyClock
@@ -37,6 +39,8 @@ _META_RETRY_SECONDS: Final = (1.0, 60.0)
 _FINISH_SECONDS: Final = 8.0
 """Patience at the end with a disk that is slow; supervisors kill after 10 s."""
 _CANCEL_SECONDS: Final = 0.5
+_ANEW_SECONDS: Final = 60.0
+_FULL_SECONDS: Final = 1.0
 _BAD_ROWS_LOG_SECONDS: Final = 60.0
 """Interval at which dropped rows are logged."""
 
@@ -96,6 +100,7 @@ class Collector:
         self._watchdog = watchdog
         self._names = tuple(map(_checked, coins))
         self._known: dict[str, int | None] | None = None
+        self._unlisted: tuple[str, ...] = ()
         self._bad_rows = BadRows()
         self._clock = SteadyClock()
         self._size_decimals: dict[str, int] = {}
@@ -115,12 +120,18 @@ class Collector:
         Raises
         ------
         VenueError
-            If the venue does not know a coin; the message suggests the nearest one.
+            If the venue knows none of the coins, or not one that was never recorded here; the
+            message suggests the nearest one.
         InputError
-            If the disk cannot be written at the start, a name matches several coins, or a coin is
-            already being recorded there.
+            If the folder cannot be written at the start, a name matches several coins, or a coin
+            is already being recorded there. A disk that is full is waited for.
         """
-        self._store.check_writable()
+        try:
+            self._store.check_writable()
+        except InputError as error:
+            if not is_full(error.__cause__):
+                raise
+            logger.error("%s", error)
         await _first_end(
             [asyncio.create_task(self._find_coins()), asyncio.create_task(_wait(stop))]
         )
@@ -128,8 +139,11 @@ class Collector:
             return True
         coins = self._recorder.coins
         with contextlib.ExitStack() as held:
-            for coin in coins:
-                held.enter_context(self._store.recording(coin))
+            await _first_end(
+                [asyncio.create_task(self._hold(held)), asyncio.create_task(_wait(stop))]
+            )
+            if stop.is_set():
+                return True
             logger.info("writing below %s", self._store.data_dir)
             await _first_end(
                 [asyncio.create_task(self._resume()), asyncio.create_task(_wait(stop))]
@@ -137,24 +151,52 @@ class Collector:
             backfill = Backfill(self._url, self._recorder, self._clock, self._bad_rows)
             jobs = [
                 asyncio.create_task(self._feed.run()),
-                asyncio.create_task(backfill.run()),
                 asyncio.create_task(self._flush_regularly()),
                 asyncio.create_task(self._learn_decimals()),
-                asyncio.create_task(self._log_bad_rows()),
-                asyncio.create_task(self._log_status()),
-                asyncio.create_task(self._learn_rates()),
-                asyncio.create_task(
-                    tidy_regularly(
-                        self._store.data_dir, coins, self._retention, self._upkeep_seconds
+                asyncio.create_task(_wait(stop)),
+                *(
+                    asyncio.create_task(_dispensable(job))
+                    for job in (
+                        backfill.run,
+                        self._log_bad_rows,
+                        self._log_status,
+                        self._learn_rates,
+                        partial(
+                            tidy_regularly,
+                            self._store.data_dir,
+                            coins,
+                            self._retention,
+                            self._upkeep_seconds,
+                        ),
                     )
                 ),
-                asyncio.create_task(_wait(stop)),
             ]
             try:
                 await _first_end(jobs)
             finally:
                 complete = await self._finish()
         return complete
+
+    async def _hold(self, held: contextlib.ExitStack) -> None:
+        """Keep other recorders from the coins until ``held`` ends; wait for a disk that is full.
+
+        Coins that were recorded before need no space for that: their data then wait in memory.
+        """
+        said = False
+        while True:
+            try:
+                with contextlib.ExitStack() as attempt:
+                    for coin in self._recorder.coins:
+                        attempt.enter_context(self._store.recording(coin))
+                    held.push(attempt.pop_all())
+                return
+            except InputError as error:
+                if not is_full(error.__cause__):
+                    raise
+                if not said:
+                    logger.error("%s; nothing is recorded until there is space", error)
+                said = True
+            await asyncio.sleep(_FULL_SECONDS)
 
     async def _finish(self) -> bool:
         """Write what is in memory; return whether everything received is on disk."""
@@ -209,10 +251,38 @@ class Collector:
                 names = ", ".join(name for name in self._names if not is_coin_name(name))
                 logger.warning("%s: waiting for the venue to resolve the name: %s", names, error)
                 await asyncio.sleep(backoff.next_delay())
-        coins = coins_among(self._names, self._known, self._url)
+        self._note_unlisted(self._known)
+        listed = self._known | dict.fromkeys(self._unlisted)
+        coins = coins_among(self._names, listed, self._url)
         if coins != self._recorder.coins:
             self._open(coins)
             logger.info("%s: listed by the venue as %s", ", ".join(self._names), ", ".join(coins))
+
+    def _note_unlisted(self, known: Collection[str]) -> None:
+        """Note and name the coins that have a recording here but are not on the venue's list.
+
+        One of many that was delisted must not keep the others from being recorded: it is still
+        asked for, and left out where the venue refuses it. If the venue lists none of the coins,
+        it is rather the wrong venue.
+        """
+        absent = set(map(code_of, self._names)) - set(map(code_of, known))
+        found = [coin for coin in self._recorded() if code_of(coin) in absent] if absent else []
+        if len(found) == len(set(map(code_of, self._names))):
+            return
+        for coin in found:
+            logger.error(
+                "%s: the venue at %s does not list it any more; the other coins go on. It is still "
+                "asked for: take it out of --crypto if it was delisted",
+                coin,
+                self._url,
+            )
+        self._unlisted = tuple(found)
+
+    def _recorded(self) -> list[str]:
+        """Return the coins of which there is data."""
+        store = self._store
+        coins = store.coins() if store.data_dir.is_dir() else []
+        return [coin for coin in coins if store.newest_name_ms(coin) is not None]
 
     async def _resume(self) -> None:
         """Tell the recorder where its coins' recordings ended, before anything is heard."""
@@ -228,7 +298,7 @@ class Collector:
         try:
             newest_ms = self._store.newest_by_kind(coin)
             return newest_ms, self._store.last_trades(coin, TRADES_KNOWN)
-        except InputError as error:
+        except (InputError, OSError) as error:
             logger.warning("%s: trades told again will be recorded twice: %s", coin, error)
             return {}, {}
 
@@ -271,6 +341,7 @@ class Collector:
         while known is None:
             try:
                 known = await fetch_size_decimals(self._url, self._recorder.coins, self._bad_rows)
+                self._note_unlisted(known)
             except VenueError as error:
                 logger.log(level, "shards are written without a tick for now: %s", error)
                 level = logging.DEBUG  # once is enough: the connection's own errors are logged
@@ -279,6 +350,8 @@ class Collector:
             decimals = known.get(coin)
             if decimals is not None:
                 self._size_decimals[coin] = decimals
+            elif coin in self._unlisted:
+                pass  # named already
             elif coin in known:
                 logger.warning(
                     "%s: shards are written without a tick: szDecimals is invalid in the venue's "
@@ -312,7 +385,7 @@ class Collector:
             if newest_ms is None or newest_ms < 1000 * (time.time() - _OLDEST_PAST_SECONDS):
                 return None
             return self._store.read(coin, newest_ms - _PAST_MS)
-        except InputError as error:
+        except (InputError, OSError) as error:
             logger.warning("%s: message rates are learned from scratch: %s", coin, error)
             return None
 
@@ -326,6 +399,16 @@ def _checked(name: str) -> str:
 
 async def _wait(stop: asyncio.Event) -> None:
     await stop.wait()
+
+
+async def _dispensable(job: Callable[[], Awaitable[None]]) -> None:
+    """Run a job without which the recording can go on: an error is logged, and it starts anew."""
+    while True:
+        try:
+            await job()
+        except Exception:  # whatever it is, it must not cost market data
+            logger.exception("an error of the program; the recording goes on")
+        await asyncio.sleep(_ANEW_SECONDS)
 
 
 async def _first_end(jobs: list[asyncio.Task[None]]) -> None:

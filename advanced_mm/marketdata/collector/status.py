@@ -1,5 +1,6 @@
 """The collector's status: one line now and then of what was written and what waits."""
 
+import contextlib
 import threading
 from pathlib import Path
 from typing import Final
@@ -28,7 +29,9 @@ class Status:
 
     def written(self, _coin: str, kind: str, table: pa.Table, path: Path) -> None:
         """Count a shard."""
-        size = path.stat().st_size
+        size = 0
+        with contextlib.suppress(OSError):  # moved away or merged by someone meanwhile
+            size = path.stat().st_size
         with self._lock:
             self._bytes += size
             if kind in DATA_KINDS:

@@ -23,20 +23,30 @@ async def tidy_regularly(
     """Run the upkeep of some coins until cancelled; a run under way is then killed.
 
     It starts for the first time after a minute, or ``every_seconds`` if that is less. A run that
-    fails is logged, and the next one tries again.
+    fails or cannot be started, as on a machine without memory, is logged, and the next one tries
+    again.
     """
     await asyncio.sleep(min(_FIRST_SECONDS, every_seconds))
     while True:
-        # In a session of its own, Ctrl-C in a terminal reaches the collector alone.
-        process = await asyncio.create_subprocess_exec(
-            *upkeep_command(data_dir, coins, retention), start_new_session=True
-        )
         try:
-            code = await process.wait()
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()  # an interrupted merge is finished by the next run
-        if code != 0:
-            logger.warning("the upkeep of the recording ended with exit code %d", code)
+            code = await _tidy(data_dir, coins, retention)
+        except OSError as error:
+            logger.warning("the upkeep of the recording cannot be started: %s", error)
+        else:
+            if code != 0:
+                logger.warning("the upkeep of the recording ended with exit code %d", code)
         await asyncio.sleep(every_seconds)
+
+
+async def _tidy(data_dir: Path, coins: Sequence[str], retention: Retention) -> int:
+    """Run the upkeep once and return its exit code."""
+    # In a session of its own, Ctrl-C in a terminal reaches the collector alone.
+    process = await asyncio.create_subprocess_exec(
+        *upkeep_command(data_dir, coins, retention), start_new_session=True
+    )
+    try:
+        return await process.wait()
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()  # an interrupted merge is finished by the next run

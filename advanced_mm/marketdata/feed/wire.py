@@ -121,7 +121,7 @@ def read_frame(frame: bytes | str, bad_rows: BadRows) -> Frame:
     """Read one websocket frame; bad rows and frames of no use are counted in ``bad_rows``."""
     try:
         return _of_message(messages.parse(frame))
-    except (msgspec.DecodeError, RecursionError, _HashError):
+    except (msgspec.DecodeError, RecursionError, ValueError):
         pass  # something is unsound: look closer
     try:
         message = json.loads(frame)

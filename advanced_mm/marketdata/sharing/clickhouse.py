@@ -34,10 +34,18 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "trades": ("coin", "exchange_timestamp", "trade_id"),
     "prices": ("coin", "exchange_timestamp", "timestamp", "side"),
     "orderbooks": ("coin", "exchange_timestamp", "timestamp", "sequence"),
-    "connections": ("coin", "timestamp", "event", "detail"),
+    "contexts": ("coin", "timestamp"),
+    "connections": (
+        "coin",
+        "timestamp",
+        "event",
+        "detail",
+        "channel",
+        "from_exchange_timestamp",
+        "to_exchange_timestamp",
+    ),
 }
 """By kind, what rows of which only one is kept have in common."""
-_OTHER_KEY: Final = ("coin", "timestamp")
 _PORTS: Final = {"clickhouse": 8123, "clickhouses": 8443}
 _SECONDS: Final = 30.0
 _ROWS_AN_INSERT: Final = 20_000
@@ -137,7 +145,7 @@ class ClickHouse:
         table = f"{self._database}.{kind}"
         types = {"coin": "String", **{f.name: _TYPES[f.type] for f in SCHEMAS[kind]}}
         columns = ", ".join(f"{name} {type_}" for name, type_ in types.items())
-        key = ", ".join(_KEYS.get(kind, _OTHER_KEY))
+        key = ", ".join(_KEYS[kind])
         self.ask(f"CREATE DATABASE IF NOT EXISTS {self._database}")
         self.ask(
             f"CREATE TABLE IF NOT EXISTS {table} ({columns}) ENGINE = ReplacingMergeTree() "

@@ -6,11 +6,12 @@ view                      rows
 ``trades``                each trade once, by ``trade_id`` as it was first received
 ``trades_received``       also those that the venue replayed after a reconnection
 ``prices``, ``orderbooks``, as in the shards, see `advanced_mm.marketdata.schemas`
+``contexts``,
 ``connections``
 ========================= =====================================================================
 
-Each has ``coin`` and ``time`` (UTC; the exchange's, of connections the recorder's) before the
-shards' columns.
+Each has ``coin`` and ``time`` (UTC; the exchange's, of contexts and connections the recorder's)
+before the shards' columns.
 """
 
 import re

@@ -1,7 +1,10 @@
 """Deletion of old shards by age and by size, oldest first. The newest hour always stays."""
 
-from collections.abc import Iterable, Sequence
+import contextlib
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -9,9 +12,11 @@ from advanced_mm.errors import InputError
 from advanced_mm.marketdata.compaction import HOUR_MS, compaction_lock
 from advanced_mm.marketdata.journal import ShardJournal
 from advanced_mm.marketdata.listing import ShardFile, shard_files
-from advanced_mm.marketdata.schemas import KINDS
+from advanced_mm.marketdata.schemas import DATA_KINDS, KINDS
 
 __all__ = ["Deletion", "Retention", "delete_old"]
+
+logger = logging.getLogger(__name__)
 
 _DAY_MS: Final = 86_400_000
 
@@ -23,7 +28,8 @@ class Retention:
     Attributes
     ----------
     days : float or None
-        Older shards are deleted; at least an hour. None keeps any age.
+        Shards that are older than the newest by more than this are deleted; at least an hour. None
+        keeps any age.
     gigabytes : float or None
         Size of all shards together, 10^9 bytes; beyond it the oldest of any coin go first. None
         keeps any size.
@@ -55,7 +61,10 @@ class Deletion:
 
 
 def delete_old(coin_folders: Sequence[Path], retention: Retention, now_ms: int) -> list[Deletion]:
-    """Delete the shards that the retention does not allow; return what was deleted by coin.
+    """Delete the shards that the retention does not allow, and log it; return what was deleted.
+
+    The age of a shard is counted from the newest market data of any of the coins: a machine whose
+    clock was put forward must not delete what it has.
 
     Parameters
     ----------
@@ -64,17 +73,27 @@ def delete_old(coin_folders: Sequence[Path], retention: Retention, now_ms: int) 
     retention : Retention
         What is kept. Shards of a coin's newest hour are kept in any case.
     now_ms : int
-        Time from which the age is counted, ms since the epoch.
+        Local time, ms since the epoch. Ages are counted from it if market data are newer.
 
     Raises
     ------
     InputError
-        If a folder's shards are being merged or cannot be deleted.
+        If a folder's shards cannot be read or deleted, or are being merged. Those of the others
+        have been deleted then.
     """
-    shards = sorted(_Sized(file, size, coin) for coin in coin_folders for file, size in _all(coin))
+    faults: list[str] = []
+    shards: list[_Sized] = []
+    for coin in coin_folders:
+        try:
+            shards += _all(coin)
+        except OSError as error:
+            faults.append(_unusable(coin, error))
+    shards.sort()
     newest = {shard.coin_folder: shard.file.name_ms for shard in shards}  # the last one stays
     total = sum(shard.bytes for shard in shards)
-    oldest_ms = None if retention.days is None else now_ms - retention.days * _DAY_MS
+    market_ms = max((shard.file.name_ms for shard in shards if shard.is_data), default=now_ms)
+    since_ms = min(now_ms, market_ms)
+    oldest_ms = None if retention.days is None else since_ms - retention.days * _DAY_MS
     most = None if retention.gigabytes is None else retention.gigabytes * 1e9
     chosen: dict[Path, list[_Sized]] = {}
     for shard in shards:
@@ -84,7 +103,15 @@ def delete_old(coin_folders: Sequence[Path], retention: Retention, now_ms: int) 
         if too_old or (most is not None and total > most):
             chosen.setdefault(shard.coin_folder, []).append(shard)
             total -= shard.bytes
-    return [_delete(coin_folder, old) for coin_folder, old in chosen.items()]
+    gone = []
+    for coin_folder, old in chosen.items():
+        try:
+            gone.append(_delete(coin_folder, old))
+        except (InputError, OSError) as error:
+            faults.append(_unusable(coin_folder, error))
+    if faults:
+        raise InputError("; ".join(faults))
+    return gone
 
 
 @dataclass(frozen=True, order=True)
@@ -92,25 +119,41 @@ class _Sized:
     file: ShardFile
     bytes: int
     coin_folder: Path
+    is_data: bool
 
 
-def _all(coin_folder: Path) -> Iterable[tuple[ShardFile, int]]:
+def _all(coin_folder: Path) -> list[_Sized]:
+    found = []
     for kind in KINDS:
         for file in shard_files(coin_folder, kind):
-            yield file, Path(file.path).stat().st_size
+            with contextlib.suppress(FileNotFoundError):  # merged or deleted meanwhile
+                size = Path(file.path).stat().st_size
+                found.append(_Sized(file, size, coin_folder, kind in DATA_KINDS))
+    return found
 
 
 def _delete(coin_folder: Path, shards: Sequence[_Sized]) -> Deletion:
-    try:
-        with compaction_lock(coin_folder):
-            for shard in shards:
-                Path(shard.file.path).unlink(missing_ok=True)
-            ShardJournal(coin_folder).ask_to_list()
-    except OSError as error:
-        raise InputError(
-            f"old shards in {str(coin_folder)!r} cannot be deleted ({error.strerror or error}): "
-            "fix the permissions"
-        ) from error
-    return Deletion(
+    with compaction_lock(coin_folder):
+        for shard in shards:
+            Path(shard.file.path).unlink(missing_ok=True)
+        ShardJournal(coin_folder).ask_to_list()
+    done = Deletion(
         coin_folder, len(shards), sum(s.bytes for s in shards), max(s.file.name_ms for s in shards)
     )
+    logger.warning(
+        "%s: deleted %d shards up to %s, %.1f MB, as --keep-days and --keep-gigabytes ask",
+        coin_folder.name,
+        done.files,
+        datetime.fromtimestamp(done.newest_ms / 1000, UTC).isoformat(timespec="seconds"),
+        done.bytes / 1e6,
+    )
+    return done
+
+
+def _unusable(coin_folder: Path, error: Exception) -> str:
+    if isinstance(error, OSError):
+        return (
+            f"old shards in {str(coin_folder)!r} cannot be deleted ({error.strerror or error}): "
+            "fix the permissions"
+        )
+    return str(error)

@@ -10,12 +10,13 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from advanced_mm.cli import configure_logging, run
-from advanced_mm.marketdata.compaction import HOUR_MS, compact_coin
+from advanced_mm.coin_folders import coin_folder
+from advanced_mm.errors import InputError
+from advanced_mm.marketdata.compaction import DAY_MS, HOUR_MS, compact_coin
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.marketdata.upkeep.retention import Retention, delete_old
@@ -32,40 +33,50 @@ _NICENESS: Final = 10
 def upkeep(store: ShardStore, coins: Sequence[str], retention: Retention, now_ms: int) -> None:
     """Merge the shards of past hours and delete old ones; log what was done.
 
-    The hours are those of the coin's own newest shard, since a replayed market has another time.
+    The hours are those of the coin's own newest shard, since a replayed market has another time. A
+    coin whose shards cannot be merged or deleted does not keep those of the others from it.
 
     Raises
     ------
     InputError
-        If a coin is not recorded, or the disk cannot be written.
+        If a coin is not recorded, or the shards of one could not be merged or deleted.
     """
+    faults: list[str] = []
     for coin in coins:
-        newest_ms = store.newest_name_ms(coin)
-        if newest_ms is None:
-            continue
-        before_ms = (newest_ms - _LATE_MS) // HOUR_MS * HOUR_MS
-        done = compact_coin(store.folder(coin), before_ms, HOUR_MS)
-        if done.rows:
-            logger.info(
-                "%s: merged %d shards into %d, %.1f MB into %.1f MB",
-                coin,
-                done.merged,
-                done.merged + done.files_after - done.files_before,
-                done.bytes_before / 1e6,
-                done.bytes_after / 1e6,
-            )
-        for path in done.unreadable:
-            logger.debug("%s: cannot be read, left as it is", path)
-    if retention.days is None and retention.gigabytes is None:
+        try:
+            _merge(store, coin)
+        except (InputError, OSError) as error:
+            faults.append(f"{coin}: {error}")
+    if retention.days is not None or retention.gigabytes is not None:
+        folders = [coin_folder(store.data_dir, coin) for coin in coins]
+        try:
+            delete_old(folders, retention, now_ms)
+        except InputError as error:
+            faults.append(str(error))
+    if faults:
+        raise InputError("; ".join(faults))
+
+
+def _merge(store: ShardStore, coin: str) -> None:
+    newest_ms = store.newest_name_ms(coin)
+    if newest_ms is None:
         return
-    for gone in delete_old([store.folder(coin) for coin in coins], retention, now_ms):
-        logger.warning(
-            "%s: deleted %d shards up to %s, %.1f MB, as --keep-days and --keep-gigabytes ask",
-            gone.coin_folder.name,
-            gone.files,
-            datetime.fromtimestamp(gone.newest_ms / 1000, UTC).isoformat(timespec="seconds"),
-            gone.bytes / 1e6,
+    before_ms = (newest_ms - _LATE_MS) // HOUR_MS * HOUR_MS
+    folder = store.folder(coin)
+    done = compact_coin(folder, before_ms, HOUR_MS)
+    # Readers need the whole connection log, however long ago a silence began, so its files are few.
+    done += compact_coin(folder, before_ms // DAY_MS * DAY_MS, DAY_MS, ["connections"])
+    if done.rows:
+        logger.info(
+            "%s: merged %d shards into %d, %.1f MB into %.1f MB",
+            coin,
+            done.merged,
+            done.merged + done.files_after - done.files_before,
+            done.bytes_before / 1e6,
+            done.bytes_after / 1e6,
         )
+    for path in done.unreadable:
+        logger.debug("%s: cannot be read, left as it is", path)
 
 
 def upkeep_command(data_dir: Path, coins: Sequence[str], retention: Retention) -> list[str]:

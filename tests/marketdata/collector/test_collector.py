@@ -1,8 +1,10 @@
 """The collector against a venue that drops connections, falls silent, sends junk and replays."""
 
 import asyncio
+import json
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from aiohttp import web
@@ -22,6 +25,7 @@ from advanced_mm.marketdata.feed.feed import HyperliquidFeed
 from advanced_mm.marketdata.feed.policy import ConnectionSettings
 from advanced_mm.marketdata.feed.venue_meta import fetch_size_decimals, info_address
 from advanced_mm.marketdata.feed.watchdog import WatchdogSettings
+from advanced_mm.marketdata.journal import ShardJournal
 
 QUICK = ConnectionSettings(
     first_delay_seconds=0.02,
@@ -104,6 +108,30 @@ async def test_drop_and_replay_lose_and_double_nothing(
     events = [event.event for event in store.connections("ETH") if event.event != "gap"]
     assert events == 2 * ["connect", "subscribed", "disconnect"]
     assert {gap.channel for gap in store.gaps("ETH")} == {"bbo", "trades", "l2Book"}
+
+
+async def test_a_minute_of_a_thousand_messages_a_second_is_recorded_whole(
+    venue: Any, store: ShardStore, wire: SimpleNamespace
+) -> None:
+    """Sent faster than that: as fast as they are read."""
+    messages = 60_000
+    frames = [
+        json.dumps(wire.trades((1000 + ms, ms)) if ms % 4 == 3 else wire.bbo(1000 + ms))
+        for ms in range(messages)
+    ]
+    venue.behaviours = [says(*frames)]
+    stop = asyncio.Event()
+    running = asyncio.create_task(Collector(store, ["ETH"], venue.url, 0.5).run(stop))
+    async with asyncio.timeout(60):
+        while sum(rows(store, kind) for kind in ("prices", "trades")) < 1.75 * messages:
+            await asyncio.sleep(0.25)
+        stop.set()
+        assert await running
+    recording = store.read("ETH")
+    assert recording.trades.trade_id.tolist() == list(range(3, messages, 4))
+    assert len(recording.quotes) == messages * 3 // 4
+    assert (np.diff(recording.quotes.time_ms) > 0).all()
+    assert store.gaps("ETH") == ()
 
 
 async def test_silent_socket_is_left_for_a_new_one(
@@ -255,6 +283,43 @@ async def test_coin_unknown_to_meta_ends_with_a_sentence(
     venue.behaviours = [says(wire.bbo(1000))]
     with pytest.raises(VenueError, match=r"no coin 'NOPE'.*such as ETH"):
         await collect(store, venue.url, lambda: False, ("NOPE",))
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_coin_that_was_delisted_does_not_keep_the_others_from_being_recorded(
+    venue: Any,
+    store: ShardStore,
+    wire: SimpleNamespace,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    late: bool,
+) -> None:
+    """Whether the venue's list comes at the start or later; a name never recorded is a mistake."""
+    monkeypatch.setattr(
+        "advanced_mm.marketdata.collector.collector._META_RETRY_SECONDS", (0.05, 0.05)
+    )
+    earlier = Recorder(store, ["OLD"], None)
+    earlier.handle(wire.bbo(500, coin="OLD"), 0.5)
+    earlier.flush()
+    meta = venue.meta
+    if late:
+        venue.meta = None
+    refusal = {"channel": "error", "data": 'Invalid subscription {"type":"bbo","coin":"OLD"}'}
+    venue.behaviours = [says(refusal, *(wire.bbo(1000 + i) for i in range(100)), every=0.01)]
+
+    def heard_of_it() -> bool:
+        if venue.connections:
+            venue.meta = meta
+        return "OLD: the venue at" in caplog.text and "not list it" in caplog.text
+
+    names = ("ETH", "OLD/USDC:USDC") if not late else ("ETH", "OLD")
+    await collect(store, venue.url, lambda: heard_of_it() and rows(store, "prices") >= 4, names)
+    assert caplog.text.count("does not list it any more") == 1
+    assert [event.event for event in store.connections("OLD")].count("refused") == 1
+    with pytest.raises(VenueError, match="no coin 'OLE'"):
+        await collect(store, venue.url, lambda: False, ("ETH", "OLD", "OLE"))
+    with pytest.raises(VenueError, match="no coin 'OLD'"):
+        await collect(store, venue.url, lambda: False, ("OLD",))
 
 
 @pytest.fixture
@@ -472,6 +537,62 @@ async def test_a_full_disk_loses_nothing_once_there_is_space(
     assert not list(tmp_path.rglob(".*.tmp"))
 
 
+@pytest.mark.parametrize("recorded_before", [False, True])
+async def test_a_disk_that_is_full_at_the_start_is_waited_for(
+    venue: Any,
+    wire: SimpleNamespace,
+    store: ShardStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    recorded_before: bool,
+) -> None:
+    """What a coin that was recorded before has meanwhile is in memory; a new one has no folder."""
+    if recorded_before:
+        with store.recording("ETH"):
+            earlier = Recorder(store, ["ETH"], None)
+            earlier.handle(wire.bbo(500), 0.5)
+            earlier.flush()
+    full = True
+
+    def refuse_if_full(function: Any) -> Any:
+        def refuse(*arguments: Any, **rest: Any) -> Any:
+            if full and not (rest.get("exist_ok") and arguments[0].exists()):
+                raise OSError(28, "No space left on device")
+            return function(*arguments, **rest)
+
+        return refuse
+
+    package = "advanced_mm.marketdata"
+    monkeypatch.setattr(f"{package}.collector.collector._FULL_SECONDS", 0.05)
+    monkeypatch.setattr(Path, "mkdir", refuse_if_full(Path.mkdir))
+    for function in ("store.tempfile.TemporaryFile", "store.os.fsync", "recorder_lock.os.write"):
+        module, _, name = f"{package}.{function}".rpartition(".")
+        original = {"TemporaryFile": tempfile.TemporaryFile, "fsync": os.fsync, "write": os.write}
+        monkeypatch.setattr(f"{module}.{name}", refuse_if_full(original[name]))
+    monkeypatch.setattr(ShardJournal, "_append", refuse_if_full(ShardJournal._append))
+    venue.behaviours = [says(*(wire.bbo(1000 + i) for i in range(60)), every=0.005)]
+    store = ShardStore(store.data_dir)
+    tail = None
+    if recorded_before:
+        tail = store.tail("ETH")
+        list(tail.start(0))
+
+    def space_after_a_while() -> bool:
+        nonlocal full
+        waits = "kept in memory" if recorded_before else "nothing is recorded until there is space"
+        if full and waits in caplog.text:
+            full = False
+        return rows(store, "prices") >= 120
+
+    await collect(store, venue.url, space_after_a_while)
+    assert set(range(1000, 1060)) <= set(store.read("ETH").quotes.time_ms)
+    if tail is not None:
+        news = tail.newer()
+        assert news is not None
+        told = {ms for named in news.by_kind["prices"] for ms in named.shard.columns["time_ms"]}
+        assert told == set(range(1000, 1060))
+
+
 async def test_an_end_on_a_full_disk_is_no_success(
     venue: Any,
     wire: SimpleNamespace,
@@ -495,6 +616,38 @@ async def test_an_end_on_a_full_disk_is_no_success(
         assert await running is False
     assert "rows are not on disk" in caplog.text
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["recorder.lock"]
+
+
+async def test_what_goes_wrong_beside_the_recording_does_not_end_it(
+    venue: Any,
+    wire: SimpleNamespace,
+    store: ShardStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A machine without memory for another process, an unreadable folder, a bug in a side job."""
+
+    async def no_memory(*_: Any, **__: Any) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    def unreadable(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    async def bug(_: Any) -> None:
+        raise ZeroDivisionError
+
+    package = "advanced_mm.marketdata.collector"
+    monkeypatch.setattr(f"{package}.tidying._FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(f"{package}.tidying.asyncio.create_subprocess_exec", no_memory)
+    monkeypatch.setattr(f"{package}.collector._ANEW_SECONDS", 0.05)
+    monkeypatch.setattr(f"{package}.collector.Backfill.run", bug)
+    monkeypatch.setattr(store, "newest_by_kind", unreadable)
+    monkeypatch.setattr(store, "newest_ms", unreadable)
+    venue.behaviours = [says(*(wire.bbo(1000 + i) for i in range(30)), every=0.01)]
+    await collect(store, venue.url, lambda: rows(store, "prices") == 60)
+    assert caplog.text.count("the upkeep of the recording cannot be started") == 1
+    assert caplog.text.count("ZeroDivisionError") >= 2
+    assert "message rates are learned from scratch: [Errno 13]" in caplog.text
 
 
 async def test_one_coin_has_one_recorder_and_other_coins_their_own(

@@ -42,3 +42,9 @@ def test_a_line_counts_from_the_last_one(tmp_path):
 def test_a_line_names_what_was_lost_and_why():
     line = Status().line(15, 0, 0, WriterState(3, 900, 40, "the disk is full"))
     assert line.endswith("3 rows unwritten, 40 rows dropped since the start; the disk is full")
+
+
+def test_a_shard_that_is_gone_at_once_is_counted_without_its_bytes(tmp_path):
+    status = Status()
+    status.written("ETH", "trades", trades(10), tmp_path / "gone")
+    assert "1 rows" in status.line(15, 1, 0, IDLE)

@@ -114,9 +114,10 @@ def test_no_frame_crashes_and_what_is_of_no_use_is_counted(
     ["[1]", "7", "null", '"bbo"', "{}", '{"channel":["bbo"]}', '{"channel":"news","data":{}}',
      '{"channel":"bbo"}', '{"channel":"bbo","data":null}', '{"channel":"trades","data":[]',
      '{"channel":"bbo","data":' + "[" * 100_000, '{"channel":"activeAssetCtx","data":{"coin":7}}',
-     '{"channel":"l2Book","data":{"coin":"ETH","time":NaN,"levels":[[],[]]}}'],
+     '{"channel":"l2Book","data":{"coin":"ETH","time":NaN,"levels":[[],[]]}}',
+     b'{"channel":"bb\xff","data":{}}', b'{"channel":"trades","data":[{"coin":"\xed\xa0\x80"}]}'],
 )  # fmt: skip
-def test_frames_of_no_use_are_reported_in_words(frame: str) -> None:
+def test_frames_of_no_use_are_reported_in_words(frame: bytes | str) -> None:
     bad_rows = BadRows()
     found = read_frame(frame, bad_rows)
     assert isinstance(found, Unsound)

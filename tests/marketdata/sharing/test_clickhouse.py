@@ -4,18 +4,22 @@ Debian's package ``clickhouse-server`` is enough; ``CLICKHOUSE_SERVER`` names an
 """
 
 import os
+import re
 import shutil
 import socket
 import subprocess
 import time
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata import ShardStore
+from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.marketdata.compaction import compact_coin
 from advanced_mm.marketdata.sharing.background import place_of, publishing
+from advanced_mm.marketdata.sharing.clickhouse import ClickHouse
 from advanced_mm.marketdata.sharing.ledger import SharedLedger
 from advanced_mm.marketdata.sharing.locations import LocationError
 from advanced_mm.marketdata.sharing.publisher import Publisher
@@ -157,6 +161,29 @@ def test_refusals_are_one_sentence(server, monkeypatch):
         place_of(server.url.replace("secret", "wrong")).ask("SELECT 1")
     monkeypatch.setenv("CLICKHOUSE_PASSWORD", "secret")
     assert place_of(server.url.replace(":secret", "")).ask("SELECT 1") == "1\n"
+
+
+def test_rows_that_differ_are_not_taken_for_one(tmp_path, monkeypatch):
+    """Of rows with equal keys one is kept: the gaps of a disconnection come at one moment."""
+    recorder = Recorder(ShardStore(tmp_path), ["ETH"], None)
+    recorder.connected(1.0)
+    for second in range(1, 20):
+        level = [{"px": "100", "sz": "1"}, {"px": "101", "sz": "1"}]
+        touch = {"coin": "ETH", "time": 1000 * second, "bbo": level}
+        recorder.handle({"channel": "bbo", "data": touch}, float(second))
+    recorder.damaged(None, "unreadable")
+    recorder.disconnected(20.0, "closed")
+    recorder.flush()
+    asked = []
+    place = ClickHouse("clickhouse://localhost/market")
+    monkeypatch.setattr(place, "ask", lambda query, _=b"": asked.append(query) or "")
+    (shard,) = tmp_path.glob("ETH/connections/*.parquet")
+    place.put("ETH", "connections", shard.name, shard.read_bytes())
+    (keys,) = [re.search(r"ORDER BY \((.*)\)", query) for query in asked if "ORDER BY" in query]
+    table = pq.read_table(shard)
+    columns = [table[name].to_pylist() for name in keys[1].split(", ") if name != "coin"]
+    rows = list(zip(*columns, strict=True))
+    assert len(set(rows)) == len(rows) == 5
 
 
 def test_an_address_without_a_server_or_a_database_is_one_sentence():

@@ -44,6 +44,12 @@ def test_what_is_too_old_goes(folders):
     assert gone[0].newest_ms == START_MS + 5 * HOUR_MS // 2
 
 
+def test_a_clock_put_forward_by_years_deletes_no_more(folders):
+    """Age counts from the newest market data of any coin; BTC's end five hours before ETH's."""
+    delete_old(folders, Retention(days=6 / 24), START_MS + 10_000 * HOUR_MS)
+    assert hours(folders[0])[0] == hours(folders[1])[0] == 3.5
+
+
 def test_the_newest_hour_of_a_coin_stays_however_old(folders):
     delete_old(folders, Retention(days=1, gigabytes=1e-9), START_MS + 10_000 * HOUR_MS)
     assert (hours(folders[0]), hours(folders[1])) == ([9, 9.5], [4, 4.5])
@@ -62,13 +68,26 @@ def test_readers_that_follow_are_told_to_look_again(folders, store):
     list(tail.start(0))
     delete_old(folders, Retention(days=1 / 24), START_MS + 10 * HOUR_MS)
     assert tail.newer().every == []
-    assert len(store.read("ETH").quotes) == 2
+    assert len(store.read("ETH").quotes) == 3
 
 
 def test_shards_being_merged_are_left_alone(folders):
     with compaction_lock(folders[0]), pytest.raises(InputError, match="another compaction"):
-        delete_old(folders, Retention(days=1), START_MS + 1000 * HOUR_MS)
+        delete_old(folders, Retention(days=2 / 24), START_MS + 1000 * HOUR_MS)
     assert len(hours(folders[0])) == 20
+    assert len(hours(folders[1])) == 2, "the others go"
+
+
+def test_a_coin_that_cannot_be_merged_does_not_keep_the_others_from_it(folders, store):
+    """Its folder is being merged by another process, or one of its kinds is no folder."""
+    (folders[0] / "trades").write_bytes(b"in the way")
+    with pytest.raises(InputError, match=r"NOPE.*ETH: .*Not a directory"):
+        upkeep(store, ["NOPE", "ETH", "BTC"], Retention(days=1), START_MS)
+    assert hours(folders[1]) == [0.5, 1.5, 2.5, 3.5, 4, 4.5]
+    (folders[0] / "trades").unlink()
+    with compaction_lock(folders[0]), pytest.raises(InputError, match="another compaction"):
+        upkeep(store, ["ETH", "BTC"], Retention(days=2 / 24), START_MS + 10 * HOUR_MS)
+    assert hours(folders[1]) == [4, 4.5]
 
 
 @pytest.mark.parametrize("wrong", [{"days": 0.0}, {"days": float("nan")}, {"gigabytes": -1.0}])
@@ -80,7 +99,7 @@ def test_a_bad_value_is_named(wrong):
 def test_upkeep_merges_past_hours_deletes_and_says_so(folders, store, caplog):
     """By the coin's own clock: five minutes after an hour's end it becomes one file."""
     caplog.set_level("INFO")
-    upkeep(store, ["ETH", "BTC"], Retention(days=4 / 24), START_MS + 10 * HOUR_MS)
+    upkeep(store, ["ETH", "BTC"], Retention(days=3 / 24), START_MS + 10 * HOUR_MS)
     assert hours(folders[0]) == [6.5, 7.5, 8.5, 9, 9.5]
     assert hours(folders[1]) == [4, 4.5]
     assert "ETH: merged 18 shards into 9" in caplog.text
@@ -88,10 +107,24 @@ def test_upkeep_merges_past_hours_deletes_and_says_so(folders, store, caplog):
     assert len(ShardStore(store.data_dir).read("ETH").quotes) == 8
 
 
+def test_the_connection_log_of_a_past_day_is_one_file(store, wire):
+    """Its files are all read; those of market data are by the hour."""
+    recorder = Recorder(store, ["ETH"], None)
+    for hour in range(30):
+        recorder.handle(wire.bbo(START_MS + hour * HOUR_MS), 3600.0 * hour)
+        recorder.connected(3600.0 * hour)
+        recorder.flush()
+    upkeep(store, ["ETH"], Retention(), START_MS + 30 * HOUR_MS)
+    assert len(list(store.data_dir.glob("ETH/prices/*.parquet"))) == 30
+    assert len(list(store.data_dir.glob("ETH/connections/*.parquet"))) == 1 + 6
+    events = [event.local_s for event in store.connections("ETH") if event.event == "connect"]
+    assert events == [3600.0 * hour for hour in range(30)]
+
+
 def test_the_upkeep_runs_as_a_process_of_its_own(folders, store):
-    retention = Retention(days=365.25, gigabytes=1)
+    retention = Retention(days=1 / 24, gigabytes=1)
     command = upkeep_command(store.data_dir, ["ETH"], retention)
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "ETH: merged 18 shards into 9" in done.stderr
     assert "INFO advanced_mm.marketdata.upkeep.upkeep" in done.stderr
-    assert hours(folders[0]) == [9, 9.5], "and deletes what is a year old"
+    assert hours(folders[0]) == [8.5, 9, 9.5], "and deletes what is older than an hour"
