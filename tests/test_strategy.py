@@ -571,7 +571,8 @@ def test_live_the_mid_is_that_of_the_others(build):
     ]
     touch = strategy._touch(PAIR, datetime.now(UTC), strategy.own_trades)
     assert (touch.bid, touch.ask) == (2999.0, 3003.0)
-    strategy._touches.clear()
+    strategy = build(runmode=RunMode.LIVE)  # one that did not see the order when it was larger
+    strategy.dp.asks = [(3001.5, 1.0), (3003.0, 1.0)]
     strategy.own_trades = [SimpleNamespace(pair=PAIR, open_orders=[order(3001.5, remaining=0.4)])]
     assert strategy._touch(PAIR, datetime.now(UTC), strategy.own_trades).ask == 3001.5
 

@@ -32,6 +32,7 @@ from advanced_mm.errors import InputError
 __all__ = [
     "BOOK_LEVELS",
     "DATA_KINDS",
+    "EVENT_COLUMNS",
     "KINDS",
     "READ_COLUMNS",
     "SCHEMAS",
@@ -119,6 +120,8 @@ SCHEMAS: Final[Mapping[str, pa.Schema]] = {
 """Schema of the shards written, by kind."""
 
 KINDS: Final = tuple(SCHEMAS)
+EVENT_COLUMNS: Final = tuple(SCHEMAS["connections"].names)
+"""Those of `connection_log.ConnectionEvent`, in the order of its fields."""
 DATA_KINDS: Final = ("orderbooks", "prices", "trades")
 
 READ_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {

@@ -1,4 +1,7 @@
-"""Silences of single channels, read from the connection log as intervals of exchange time."""
+"""What single channels lack, read from the connection log as intervals of exchange time.
+
+Silences are in the logs of all recorders, gaps with times in those since schema version 2.
+"""
 
 import logging
 from collections.abc import Iterable
@@ -10,9 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from advanced_mm.errors import InputError
+from advanced_mm.marketdata.connection_log import FILLED, GAP, ConnectionEvent, gaps_of
 from advanced_mm.marketdata.listing import shard_files
 from advanced_mm.marketdata.records import Silence
-from advanced_mm.marketdata.schemas import NewerVersionError, check_version
+from advanced_mm.marketdata.schemas import EVENT_COLUMNS, NewerVersionError, check_version
 
 __all__ = ["SILENT", "SPEAKS", "SilenceLog", "silence_detail"]
 
@@ -31,7 +35,7 @@ def silence_detail(channel: str, seconds: float) -> str:
 
 
 class SilenceLog:
-    """One coin's silences, read from the connection log as it grows.
+    """One coin's silences and gaps, read from the connection log as it grows.
 
     Each file is read only once.
 
@@ -45,11 +49,12 @@ class SilenceLog:
         self._folder = coin_folder
         self._known: set[str] = set()
         self._events: set[tuple[float, str, str, int]] = set()
+        self._gaps: set[ConnectionEvent] = set()
 
     def between(
         self, start_ms: int | None, end_ms: int | None, known_by_s: float | None = None
     ) -> tuple[Silence, ...]:
-        """Return the silences that overlap an interval of exchange time, in order.
+        """Return the silences and gaps that overlap an interval of exchange time, in order.
 
         None leaves that end open. ``known_by_s`` ignores what was logged after that local time, in
         seconds. A log file that cannot be read is skipped with a warning.
@@ -63,18 +68,28 @@ class SilenceLog:
             if file.path not in self._known:
                 self._known.add(file.path)
                 self._read(file.path)
-        return tuple(
+        found = {
             silence
             for silence in self._silences(known_by_s)
             if (end_ms is None or silence.start_ms <= end_ms)
             and (start_ms is None or silence.end_ms is None or silence.end_ms >= start_ms)
-        )
+        }
+        told = [one for one in self._gaps if known_by_s is None or one.local_s <= known_by_s]
+        found |= {
+            Silence(gap.channel, gap.start_ms, gap.end_ms)
+            for gap in gaps_of(told, start_ms, end_ms)
+        }
+        return tuple(sorted(found, key=lambda silence: (silence.start_ms, silence.channel)))
 
     def _read(self, path: str) -> None:
         try:
-            table = pq.read_table(path, columns=list(_COLUMNS))
-            check_version(table.schema)
-            rows = list(zip(*table.to_pydict().values(), strict=True))
+            with pq.ParquetFile(path) as log:
+                check_version(log.schema_arrow)
+                names = [name for name in EVENT_COLUMNS if name in log.schema_arrow.names]
+                table = log.read(columns=names)
+            if names[: len(_COLUMNS)] != list(_COLUMNS):
+                raise ValueError(f"a column of {', '.join(_COLUMNS)} is missing")
+            rows = [ConnectionEvent(*row) for row in zip(*table.to_pydict().values(), strict=True)]
         except FileNotFoundError:  # merged into a later file, which is read or known already
             return
         except NewerVersionError as error:
@@ -82,14 +97,19 @@ class SilenceLog:
         except (pa.ArrowException, OSError, ValueError) as error:
             logger.warning("connection log %s cannot be read: %s", path, error)
             return
-        for local_s, event, detail, exchange_ms in rows:
-            if event not in (SILENT, SPEAKS) or exchange_ms is None:
+        for row in rows:
+            if row.event not in (SILENT, SPEAKS, GAP, FILLED) or row.exchange_ms is None:
                 continue
-            if local_s is None or not isfinite(local_s):
-                logger.warning("%s: dropped a bad connections row: %s %s", path, event, detail)
+            if row.local_s is None or not isfinite(row.local_s):
+                logger.warning(
+                    "%s: dropped a bad connections row: %s %s", path, row.event, row.detail
+                )
+            elif row.event in (GAP, FILLED):
+                self._gaps.add(row)
             else:
-                channel = str(detail).partition(":")[0]
-                self._events.add((float(local_s), event, channel, int(exchange_ms)))
+                channel = str(row.detail).partition(":")[0]
+                event = (float(row.local_s), row.event, channel, int(row.exchange_ms))
+                self._events.add(event)
 
     def _silences(self, known_by_s: float | None) -> Iterable[Silence]:
         found: list[Silence] = []

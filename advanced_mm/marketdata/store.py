@@ -31,7 +31,7 @@ from advanced_mm.marketdata.merging import merge_shards
 from advanced_mm.marketdata.records import Recording
 from advanced_mm.marketdata.schemas import (
     DATA_KINDS,
-    READ_COLUMNS,
+    EVENT_COLUMNS,
     NewerVersionError,
     check_columns,
     check_version,
@@ -52,12 +52,6 @@ _MOST_LISTINGS: Final = 5
 """A folder is listed again if shards were merged or deleted while they were read."""
 _FILES_TOGETHER: Final = 60
 """Files parsed at a time: enough to be fast, few enough to limit the memory for their tables."""
-_EVENT_COLUMNS: Final = (
-    *READ_COLUMNS["connections"],
-    "channel",
-    "from_exchange_timestamp",
-    "to_exchange_timestamp",
-)
 
 
 class ShardStore(ShardWriting):
@@ -286,7 +280,7 @@ class ShardStore(ShardWriting):
         for file in shard_files(self.folder(coin), "connections"):
             try:
                 with pq.ParquetFile(file.path) as log:
-                    columns = [n for n in _EVENT_COLUMNS if n in log.schema_arrow.names]
+                    columns = [n for n in EVENT_COLUMNS if n in log.schema_arrow.names]
                     check_version(log.schema_arrow)
                     check_columns("connections", log.schema_arrow)
                     table = log.read(columns=columns)

@@ -86,8 +86,14 @@ class ParameterSet:
 
     @property
     def entries(self) -> tuple[ParameterEntry, ...]:
-        """All entries that a quote requires, for checks that apply to each of them."""
-        return (self.kappa, self.epsilon, self.lambda_, *self.value_functions)
+        """All entries that a quote requires, for checks that apply to each of them.
+
+        That of the fair price is one where quotes are set around it.
+        """
+        entries = (self.kappa, self.epsilon, self.lambda_, *self.value_functions)
+        if self.anchor == "mid" or self.fair_price is None:
+            return entries
+        return (*entries, self.fair_price)
 
     @property
     def anchor(self) -> Anchor:
@@ -156,6 +162,11 @@ class ParameterSet:
             raise MixedParametersError(
                 f"{self.coin}: kappa, epsilon and lambda are measured from different prices "
                 f"({', '.join(sorted(anchors))}); restart the periodic runner."
+            )
+        if self.anchor == "fair price" and self.beta == 0:
+            raise MixedParametersError(
+                f"{self.coin}: kappa, epsilon and lambda are measured from the fair price, but "
+                "where that is was not published; restart the periodic runner."
             )
         return self
 

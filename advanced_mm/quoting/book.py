@@ -52,14 +52,14 @@ def own_sizes(pair: str, trades: Iterable[Any]) -> dict[float, float]:
 class OwnSizes:
     """Our orders as a book may show them: those that are open, and those that were just now.
 
-    A book that is older than a move or a cancel shows the order where it was. Taken for another
-    maker's, it would move the price that the next quote is computed from.
+    A book that is older than a move, a cancel or a fill shows the order where and as large as it
+    was. Taken for another maker's, it would move the price that the next quote is computed from.
     """
 
     def __init__(self) -> None:
         self._open: dict[str, dict[float, float]] = {}
         self._gone: dict[str, dict[float, tuple[float, float]]] = {}
-        """By pair and price: size, and when it was first seen to be gone."""
+        """By pair and price: size, and when it was first seen to be less."""
 
     def at(
         self, pair: str, trades: Iterable[Any], book_s: float, now_s: float
@@ -75,14 +75,15 @@ class OwnSizes:
         """
         own = own_sizes(pair, trades)
         gone = self._gone.setdefault(pair, {})
-        for price, size in self._open.get(pair, {}).items():
-            if price not in own:
-                gone[price] = (size, now_s)
-        self._open[pair] = own
         for price, (_, since_s) in list(gone.items()):
-            if price in own or book_s > since_s or not 0 <= now_s - since_s < GHOST_SECONDS:
+            if book_s > since_s or not 0 <= now_s - since_s < GHOST_SECONDS:
                 del gone[price]
-        return own | {price: size for price, (size, _) in gone.items()}
+        for price, size in self._open.get(pair, {}).items():
+            if size > own.get(price, 0.0) and book_s <= now_s:
+                shown = max(size, gone[price][0]) if price in gone else size
+                gone[price] = (shown, now_s)
+        self._open[pair] = own
+        return own | {price: max(size, own.get(price, 0.0)) for price, (size, _) in gone.items()}
 
 
 def queue_ahead(book: Mapping[str, Any] | None, side: Side, price: float) -> float | None:

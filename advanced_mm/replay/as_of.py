@@ -28,6 +28,7 @@ from advanced_mm.parameter_files.history import CalibrationHistory
 from advanced_mm.parameter_files.history_rows import parameter_set_of
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import Quote, Quoter, Refusal, Side, Touch, kind_of
+from advanced_mm.quoting.edge import depth_hardly_pays
 from advanced_mm.quoting.parameter_guards import CLOCK_TOLERANCE_SECONDS, adverse_imbalance_limit
 from advanced_mm.replay.decisions import BY_INVENTORY, DecisionTable, fixed_bp
 
@@ -186,7 +187,7 @@ def fixed_around_fair(
     time_ms = np.array([start_ms, *refits.published_ms[first + 1 : last].tolist()])
     found = [one if isinstance(one, ParameterSet) else None for one in sets]
     table = fixed_bp(distance_bp, settings.q_min, settings.q_max, start_ms)
-    limits = [_limits(None if one is None else one.around("imbalance"), settings) for one in found]
+    limits = [_limits_around_fair(one, settings) for one in found]
     rows: dict[str, Any] = {
         name: np.repeat(getattr(table, name), len(found), axis=0) for name in BY_INVENTORY
     }
@@ -237,7 +238,7 @@ def _changes(
     published_limit = timedelta(seconds=settings.max_published_age_seconds)
     data_limit = timedelta(seconds=settings.data_age_limit_seconds)
     found = set()
-    for entry in served.entries:
+    for entry in served.around(settings.fair_price).entries:
         found |= {_ms_up(entry.published_at + published_limit) + 1}
         if entry.fitted_at is not None:
             found |= {_ms_up(entry.fitted_at + data_limit) + 1, _ms_up(entry.fitted_at - tolerance)}
@@ -388,6 +389,15 @@ def _limits(parameters: ParameterSet | None, settings: Settings) -> tuple[float,
     if parameters is None:
         return 1.0, 1.0
     bid, ask = (adverse_imbalance_limit(parameters, settings, s) for s in ("bid", "ask"))
+    return bid, ask
+
+
+def _limits_around_fair(parameters: ParameterSet | None, settings: Settings) -> tuple[float, float]:
+    """Return the same of quotes around the fair price, whether or not more was fitted around it."""
+    if parameters is None or parameters.beta == 0:
+        return 1.0, 1.0
+    pays = (not depth_hardly_pays(parameters, side) for side in ("bid", "ask"))
+    bid, ask = (1.0 if one else settings.max_adverse_imbalance for one in pays)
     return bid, ask
 
 

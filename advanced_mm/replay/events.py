@@ -174,9 +174,8 @@ def _day(
     store: ShardStore, coin: str, folder: Path, cache: Path, day: int
 ) -> tuple[Converted, Stretches]:
     low, high = day * _DAY_MS, (day + 1) * _DAY_MS - 1
-    files = [
-        file for kind in DATA_KINDS for file in shard_files(folder, kind, low, high + _LATE_MS)
-    ]
+    kinds = (*DATA_KINDS, "connections")  # what the log calls a gap is no time with data
+    files = [file for kind in kinds for file in shard_files(folder, kind, low, high + _LATE_MS)]
     target = cache / datetime.fromtimestamp(low / 1000, UTC).strftime("%Y-%m-%d")
     key = _key(files)
     found = _cached(target, key)

@@ -5,8 +5,9 @@ import logging
 import os
 import signal
 import subprocess
+import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -40,7 +41,7 @@ class Part:
         self.peak_rss_bytes = 0
         self.patience_seconds = PATIENCE_SECONDS
         self._stopped = False
-        with log_path.open("wb") as log:
+        with log_path.open("wb") as log, _children_obey_interrupts():
             self._process = psutil.Popen(
                 list(command),
                 stdin=subprocess.DEVNULL,
@@ -92,6 +93,25 @@ class Part:
                     self.name,
                     self.log_path,
                 )
+
+
+@contextlib.contextmanager
+def _children_obey_interrupts() -> Iterator[None]:
+    """Start processes in which SIGINT has its usual effect, though it is ignored in this one.
+
+    A shell starts background jobs of a script so, and a program hands that on to those it starts:
+    its bots could then not be ended in order. What is handled, in place of ignored, is not handed
+    on.
+    """
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def end_group(process: psutil.Process, patience_seconds: float = PATIENCE_SECONDS) -> bool:

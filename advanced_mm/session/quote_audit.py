@@ -129,8 +129,17 @@ class QuoteAudit:
             return
         around = quote.mid if quote.fair_price is None else quote.fair_price
         away = quote.widened if quote.side == "ask" else -quote.widened
-        off = min(abs(quote.price - (around + away * depth)) for depth in found)
+        off = min(
+            abs(quote.price - _short_of_the_touch(quote, around + away * depth)) for depth in found
+        )
         self.max_distance_ticks = max(self.max_distance_ticks, off / quote.tick)
+
+
+def _short_of_the_touch(quote: QuoteSent, ideal: float) -> float:
+    """Return the ideal price or, where a fair price beyond the touch asks for more, the nearest."""
+    if quote.side == "bid":
+        return ideal if quote.ask is None else min(ideal, quote.ask - quote.tick)
+    return ideal if quote.bid is None else max(ideal, quote.bid + quote.tick)
 
 
 def _published(parameters: ParameterSet) -> Depths:

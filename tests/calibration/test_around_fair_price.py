@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from advanced_mm.calibration.calibrate import calibrate
+from advanced_mm.calibration.calibrate import CalibrationOptions, calibrate
 from advanced_mm.calibration.entries import fair_price_entry, kappa_entry
 from advanced_mm.calibration.publish import parameter_set
 from advanced_mm.calibration.windows import Window
@@ -185,3 +185,21 @@ def test_around_the_mid_is_quoted_where_one_of_them_cannot_be_fitted():
     assert made.around("imbalance").anchor == "mid"
     assert made.around("imbalance").quoted_beta == 0
     assert doubtful.around("imbalance") is doubtful
+
+
+def test_a_few_orders_that_outweigh_all_others_are_too_few():
+    """Sizes that hardly ever speak against orders: those that came then are the likely fills."""
+    recording = market(1, False)
+    n = len(recording.quotes.time_ms)
+    sizes = np.where(np.random.default_rng(3).random(n) < 1e-3, -0.95, 0.05)
+    quotes = replace(recording.quotes, bid_size=1 + sizes, ask_size=1 - sizes)
+    window = Window.of(replace(recording, quotes=quotes))
+    options = CalibrationOptions()
+    of_mid = options.fill_impact.fit(window)
+    for beta, enough in ((0.9, True), (3.0, False), (100.0, False)):
+        around = window.around(beta, Sides(KAPPA, KAPPA))
+        buys = options.fill_curve.fit(around).plus
+        assert (buys.n1 > 2000, buys.kappa.usable, buys.lambda0.usable) == (True, enough, enough)
+        assert enough or "of equal weight, 30 needed" in buys.kappa.reason
+        fill = options.fill_impact.fit_around(around, of_mid)
+        assert (fill.raw.plus.n > 30) == enough

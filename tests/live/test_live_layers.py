@@ -50,8 +50,8 @@ def test_units_are_added_up_to_the_limit_and_offered_one_by_one(live_session, be
     assert max(float(one["startPosition"]) for one in fills) <= 3.1 * unit
     # Each unit by an order of its own, within one trade of Freqtrade.
     sent = read_journal(session.options.journal).events(QuoteSent)
-    orders = {one["oid"] for one in fills}
-    filled = {(one.purpose, one.units) for one in sent if int(one.order) in orders}
+    orders = {str(one["oid"]) for one in fills}
+    filled = {(one.purpose, one.units) for one in sent if one.order in orders}
     assert filled >= {("entry", 0), ("entry", 1), ("entry", 2), ("exit", 3)}
     assert len(bench.query("SELECT id FROM trades")) == 1
 

@@ -246,3 +246,36 @@ def test_exactly_the_good_solutions_of_a_list_are_read(tmp_path_factory, make_se
     ]
     assert [one.method for one in read] == wanted
     assert files.bad_rows.count("value_function.json") == len(plan) - plan.count("good")
+
+
+def test_parameters_around_a_fair_price_that_nobody_knows_are_refused(tmp_path, make_set):
+    files = ParameterFiles(tmp_path)
+    files.publish({"ETH": make_set(beta=0.3)})
+    for name in ("kappa.json", "epsilon.json", "lambda.json"):
+        content = json.loads((tmp_path / name).read_text())
+        content["ETH"]["anchor"] = "fair price"
+        (tmp_path / name).write_text(json.dumps(content))
+    assert files.read("ETH").around("imbalance").quoted_beta == 0.3
+    (tmp_path / "fair_price.json").unlink()
+    with pytest.raises(MixedParametersError, match="where that is was not published"):
+        files.read("ETH")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("kappa+", -2.6), ("kappa+", math.nan), ("calibration_id", "r0"), ("anchor", "mid")],
+)
+def test_what_was_fitted_around_the_fair_price_must_be_sound_and_of_its_refit(
+    tmp_path, make_set, field, value
+):
+    files = ParameterFiles(tmp_path)
+    files.publish({"ETH": make_set(beta=0.3)})
+    content = json.loads((tmp_path / "fair_price.json").read_text())
+    content["ETH"]["kappa"][field] = value
+    (tmp_path / "fair_price.json").write_text(json.dumps(content))
+    with pytest.raises(UnusableParametersError, match=r"fair_price\.json: ETH: "):
+        files.read("ETH")
+    del content["ETH"]["kappa"]
+    (tmp_path / "fair_price.json").write_text(json.dumps(content))
+    with pytest.raises(UnusableParametersError, match="published together or not at all"):
+        files.read("ETH")

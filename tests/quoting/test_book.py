@@ -27,8 +27,8 @@ def test_our_own_orders_move_neither_the_price_nor_the_imbalance():
     assert (alone.ask, alone.ask_size) == (3000.2, 4.0)
 
 
-def trades(*prices, pair="ETH/USDC:USDC"):
-    orders = [SimpleNamespace(safe_placement_price=one, safe_remaining=2.0) for one in prices]
+def trades(*prices, pair="ETH/USDC:USDC", size=2.0):
+    orders = [SimpleNamespace(safe_placement_price=one, safe_remaining=size) for one in prices]
     return [SimpleNamespace(pair=pair, open_orders=orders)]
 
 
@@ -55,3 +55,22 @@ def test_an_order_that_is_gone_is_forgotten_even_if_no_newer_book_comes():
     assert own.at(pair, [], 9.0, 10.5) == {3000.0: 2.0}
     assert own.at(pair, trades(2999.0), 9.0, 11.4) == {3000.0: 2.0, 2999.0: 2.0}
     assert own.at(pair, trades(2999.0), 9.0, 11.6) == {2999.0: 2.0}
+
+
+def test_what_was_filled_of_our_order_is_not_another_maker_s():
+    """Until a book comes that is newer than the fill, it shows the order as large as it was."""
+    own, pair, price = OwnSizes(), "ETH/USDC:USDC", 3000.0
+    alone = {**BOOK, "bids": [[price, 2.0], *BOOK["bids"]]}
+
+    def bid(size, *, book_s=9.0, now_s):
+        held = trades(price, size=size) if size else []
+        return touch_of(pair, alone, own.at(pair, held, book_s, now_s)).bid
+
+    assert bid(2.0, now_s=10.0) == 2999.9
+    assert bid(0.5, now_s=10.1) == 2999.9
+    assert bid(0.2, now_s=10.2) == 2999.9  # filled on, before a newer book comes
+    assert bid(0.0, now_s=10.3) == 2999.9
+    assert bid(0.0, book_s=10.35, now_s=10.4) == price  # another maker's
+    assert bid(2.0, book_s=10.5, now_s=10.6) == 2999.9
+    assert bid(0.5, book_s=10.5, now_s=10.7) == 2999.9
+    assert bid(0.5, book_s=10.75, now_s=10.8) == price

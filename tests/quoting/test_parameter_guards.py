@@ -1,5 +1,6 @@
 """Guards: no quote from stale, future or insufficient parameters, no entry when toxic."""
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -98,3 +99,22 @@ def test_the_edge_of_a_fill(make_set):
     assert expected_edge(sloped, "ask", 1.6, 0.5, at_once) == pytest.approx(1.6 - 0.56 - 1.52 - 0.5)
     nothing = make_set(status="insufficient", epsilon_fill_minus=None)
     assert expected_edge(nothing, "bid", 1, 0, at_once) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"fitted_at": NOW - timedelta(hours=1)}, "stale: data"),
+        ({"published_at": NOW - timedelta(hours=1)}, "stale: parameters"),
+        ({"silent": "bbo"}, "data in doubt"),
+    ],
+)
+def test_an_old_or_doubtful_fair_price_is_not_quoted_around(make_set, change, reason):
+    """Whatever was fitted around it says of itself."""
+    parameters = make_set(beta=0.3)
+    fair = parameters.fair_price.model_copy(update=change)
+    doubtful = dataclasses.replace(parameters, fair_price=fair)
+    refusal = quote_refusal(doubtful.around("imbalance"), Settings(), NOW)
+    assert refusal is not None
+    assert refusal.startswith(reason)
+    assert quote_refusal(doubtful.around("mid"), Settings(), NOW) is None

@@ -108,10 +108,17 @@ def refits(sets) -> Refits:
     return Refits("ETH", np.array(published, dtype=np.int64), tuple(sets))
 
 
-def test_each_row_has_the_beta_published_by_then(make_set):
+def beta_alone(parameters):
+    """As a runner of before published it, or one that could not fit more around the fair price."""
+    bare = {name: None for name in ("kappa", "epsilon", "lambda_")}
+    return replace(parameters, fair_price=parameters.fair_price.model_copy(update=bare))
+
+
+@pytest.mark.parametrize("of", [lambda parameters: parameters, beta_alone])
+def test_each_row_has_the_beta_published_by_then(make_set, of):
     grows = {"epsilon_fill_slope_plus": 0.3, "epsilon_fill_slope_minus": 0.7}
     gone = MissingParametersError("gone")
-    sets = [make_set("r1", beta=0.2, **grows), gone, make_set("r3", beta=-0.1)]
+    sets = [of(make_set("r1", beta=0.2, **grows)), gone, of(make_set("r3", beta=-0.1))]
     begin, end = PUBLISHED_MS - 5000, PUBLISHED_MS + 60_000
     around = fixed_around_fair(refits(sets), Settings(), 1.0, begin, end)
     assert around.time_ms.tolist() == [begin, *refits(sets).published_ms.tolist()]

@@ -1,6 +1,7 @@
 """How a session's processes end."""
 
 import logging
+import signal
 import sys
 
 from advanced_mm.session.processes import Part
@@ -42,3 +43,17 @@ def test_one_that_does_not_end_is_killed_with_a_warning(tmp_path, caplog):
         part.stop()
     assert part.exit_code is not None
     assert "the bot did not end when interrupted and was killed" in caplog.text
+
+
+def test_a_process_of_a_session_in_the_background_of_a_script_ends_in_order(tmp_path, caplog):
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell starts what ends in "&"
+    try:
+        part = start(SLOW.format(done=str(tmp_path / "done")), tmp_path)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    part.patience_seconds = 5.0
+    with caplog.at_level(logging.WARNING):
+        part.stop()
+    assert (tmp_path / "done").exists()
+    assert caplog.text == ""

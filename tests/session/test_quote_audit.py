@@ -116,6 +116,27 @@ def test_a_widened_quote_around_a_fair_price_is_where_it_should_be(tmp_path: Pat
     assert audit.max_distance_ticks == pytest.approx(0.3)
 
 
+@pytest.mark.parametrize("away", [1, -1])
+def test_a_quote_held_back_by_the_touch_is_where_it_should_be(
+    tmp_path: Path, refit, away: int
+) -> None:
+    """A fair price farther beyond the touch than the depth: a maker does not take."""
+    audit = QuoteAudit(tmp_path)
+    audit.see_parameters(refit)
+    side, units = ("bid", 0) if away > 0 else ("ask", 1)
+    ask, bid = refit.value_functions[0].depths_at(units)
+    depth = bid if side == "bid" else ask
+    fair = 3000.0 + away * (depth + 1.0)
+    held_back = {"calibration_id": "r1", "fair_price": fair, "bid": 2999.95, "ask": 3000.05}
+    price = 3000.0 - away * 0.05
+    write(tmp_path, quote(**held_back, side=side, units=units, price=price))
+    audit.read_journal()
+    assert audit.max_distance_ticks < 0.1
+    write(tmp_path, quote(**held_back, side=side, units=units, price=price - away * 0.5))
+    audit.read_journal()
+    assert audit.max_distance_ticks == pytest.approx(5.0)
+
+
 def test_guards_are_told_until_they_are_over(tmp_path: Path) -> None:
     audit = QuoteAudit(tmp_path, "bot")
 

@@ -28,7 +28,7 @@ from advanced_mm.calibration.estimators.merging import (
 from advanced_mm.calibration.windows.blocks import TimeBlocks, clustered_estimate
 from advanced_mm.calibration.windows.bootstrap import BlockBootstrap
 from advanced_mm.calibration.windows.estimate import Estimate, Sides, Status, insufficient
-from advanced_mm.calibration.windows.window import MarketOrders, Window
+from advanced_mm.calibration.windows.window import MarketOrders, Window, effective_number
 from advanced_mm.marketdata.records import Float1D, Int1D
 
 __all__ = ["FillCurveEstimator", "FillCurveFit", "log_survival_r2", "reach_ks_distance"]
@@ -135,7 +135,8 @@ class FillCurveEstimator:
     pre-trade mid, in whole ticks, because the far tail has a different distribution. Orders without
     a valid pre-trade quote count in n/T but not in n1/n, since their reach is unknown.
 
-    ``min_walked`` is the gate on n1; ``kappa_per_bp`` the plausible range of kappa times 1 bp of
+    ``min_walked`` is the gate on n1, and on the number of equally weighted orders that would say as
+    much; ``kappa_per_bp`` the plausible range of kappa times 1 bp of
     mid. Errors are clustered by time block and intervals log-normal; with a ``bootstrap`` both come
     from its draws.
 
@@ -188,12 +189,12 @@ class FillCurveEstimator:
         kappa = float(sums.total.kappa(tick)[0])
         lambda0 = float(sums.total.lambda0(tick)[0])
         q = float(np.exp(-kappa * tick))
-        effective = None if weight is None else float(weight.sum() ** 2 / (weight @ weight))
+        effective = None if weight is None else effective_number(weight)
         trials = float(sums.go.sum() + sums.stop.sum())
         if effective is not None:
             trials *= effective / float(sums.n1.sum())
         formula_se = np.sqrt((1 - q) / (q * trials)) / tick if 0 < q < 1 else np.nan
-        reason = self._fault(kappa, lambda0, n1, mid)
+        reason = self._fault(kappa, lambda0, n1, mid, effective)
         if np.isfinite(formula_se):
             fitted = self._with_errors(
                 window, sums, n1 if effective is None else effective, (kappa, lambda0), formula_se
@@ -243,10 +244,17 @@ class FillCurveEstimator:
             clustered_estimate(lambda0, parts[1], n1, least_se=lambda0_se, positive=True),
         )
 
-    def _fault(self, kappa: float, lambda0: float, n1: int, mid: float) -> str:
+    def _fault(
+        self, kappa: float, lambda0: float, n1: int, mid: float, effective: float | None
+    ) -> str:
         """Return why the curve must not be published, or an empty string."""
         if n1 < self.min_walked:
             return f"{n1} orders beyond the touch, {self.min_walked} needed"
+        if effective is not None and not effective >= self.min_walked:
+            return (
+                f"{n1} orders beyond the touch say as much as {effective:.1f} of equal weight, "
+                f"{self.min_walked} needed"
+            )
         low, high = self.kappa_per_bp
         if not (np.isfinite(kappa) and kappa > 0):
             return f"kappa is {kappa:.4g}, must be positive and finite"

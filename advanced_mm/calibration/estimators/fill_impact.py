@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from advanced_mm.calibration.windows.blocks import clustered_estimate, derived_estimate
 from advanced_mm.calibration.windows.bootstrap import BlockBootstrap
 from advanced_mm.calibration.windows.estimate import Estimate, Sides, insufficient, settle_pair
-from advanced_mm.calibration.windows.window import MarketOrders, Window
+from advanced_mm.calibration.windows.window import MarketOrders, Window, effective_number
 from advanced_mm.marketdata.records import Float1D, Int1D
 
 __all__ = ["DepthProfile", "FillImpactEstimator", "FillImpactFit", "line_from_sums"]
@@ -169,11 +169,11 @@ class FillImpactEstimator:
     def _tilted(self, window: Window, moves: _Moves, line: DepthProfile) -> Estimate:
         """Return the weighted mean of move + b * ahead over the orders that walked."""
         walked = moves.reach >= 1
-        n = int(walked.sum())
-        if n == 0 or moves.weight is None or moves.ahead is None:
+        if not walked.any() or moves.weight is None or moves.ahead is None:
             return insufficient(0, "no order beyond the touch")
         b = line.slope.value if line.slope.usable else 0.0
         weight, ahead, time_ms = moves.weight[walked], moves.ahead[walked], moves.time_ms[walked]
+        n = round(effective_number(weight))  # a few may outweigh all others
         move = moves.move[walked] + b * ahead
         whole = float(weight.sum())
         value, mean_ahead = float(weight @ move) / whole, float(weight @ ahead) / whole

@@ -19,7 +19,7 @@ from advanced_mm.errors import InputError
 from advanced_mm.marketdata.records import Float1D, Int1D, Quotes, Recording, Trades
 from advanced_mm.marketdata.silence import FEWEST_GAPS, PROBABILITY
 
-__all__ = ["MarketOrders", "Window", "WindowOptions"]
+__all__ = ["MarketOrders", "Window", "WindowOptions", "effective_number"]
 
 _MOST_TICKS = 2.0**53  # a price of more ticks is invalid: a float cannot count them exactly
 
@@ -95,6 +95,15 @@ class MarketOrders:
         places = np.flatnonzero(rows)  # several times faster than the mask for nine columns
         columns = {name: one for name, one in vars(self).items() if one is not None}
         return MarketOrders(**{name: one.take(places) for name, one in columns.items()})
+
+
+def effective_number(weight: Float1D) -> float:
+    """Return how many equally weighted orders say as much; 0 where the weights are out of range."""
+    most = float(weight.max(initial=0.0))
+    if not 0 < most < np.inf:
+        return 0.0
+    share = weight / most
+    return float(share.sum() ** 2 / (share @ share))
 
 
 @dataclass(frozen=True)

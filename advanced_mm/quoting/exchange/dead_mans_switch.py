@@ -43,7 +43,7 @@ class DeadMansSwitch:
         self._seconds = seconds
         self._clock = clock
         self._due = float("-inf")
-        self._set = False
+        self._set = self._told = False
 
     def refresh(self, *, healthy: bool) -> None:
         """Set it anew if that is due; call it in every loop. An unhealthy bot lets it run down."""
@@ -54,10 +54,11 @@ class DeadMansSwitch:
             self._client.cancel_all_orders_after(round(self._seconds * 1000))
         except ccxt.OperationFailed as error:
             self._due = now + _AGAIN_SECONDS
+            self._set = True  # the venue may have got it: only the answer is missing for certain
             logger.warning("dead man's switch: not set, tried again: %s", str(error)[:200])
         except ccxt.BaseError as error:
             self._due = now + _REFUSED_SECONDS
-            self._set = False
+            self._set = self._told = False
             logger.info(
                 "dead man's switch: the venue refused it (asked again in %.0f hours): %s",
                 _REFUSED_SECONDS / 3600,
@@ -65,28 +66,34 @@ class DeadMansSwitch:
             )
         else:
             self._due = now + _RENEWED_AFTER * self._seconds
-            if not self._set:
+            if not self._told:
                 logger.info(
                     "dead man's switch: the venue cancels all orders of the account %g s after "
                     "the bot's last word",
                     self._seconds,
                 )
-            self._set = True
+            self._set = self._told = True
 
     @property
     def is_set(self) -> bool:
-        """Whether the venue is to act if nothing is heard of the bot."""
+        """Whether the venue may act if nothing is heard of the bot."""
         return self._set
 
     def lift(self) -> None:
-        """Take it back, so that it does not strike after the bot has ended in good order."""
+        """Take it back, so that it does not strike after the bot has ended in good order.
+
+        It stays set where the venue does not answer, and can be lifted again.
+        """
         if not self._set:
             return
-        self._set, self._due = False, float("-inf")  # if the bot goes on, it is set at once
+        self._due = float("-inf")  # if the bot goes on, it is set at once
         try:
             self._schedule_nothing()
         except ccxt.BaseError as error:
+            self._set = isinstance(error, ccxt.OperationFailed)
             logger.warning("dead man's switch: not lifted, it will strike: %s", str(error)[:200])
+        else:
+            self._set = self._told = False
 
     def _schedule_nothing(self) -> None:
         """Send ``scheduleCancel`` without a time; ccxt can only send one with it."""

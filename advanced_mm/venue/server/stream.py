@@ -68,6 +68,7 @@ class Client:
         self._gateway = gateway
         self._queue: deque[str] = deque()
         self._queued_bytes = 0
+        self._late: deque[str] = deque()
         self._waiting = asyncio.Event()
 
     def send(self, texts: Iterable[str]) -> None:
@@ -77,10 +78,15 @@ class Client:
             return
         for text in texts:
             for delay_s, out in self._gateway.outgoing(self.name, text):
-                if delay_s > 0:
-                    asyncio.get_running_loop().call_later(delay_s, self._enqueue, (out,))
+                if delay_s > 0 or self._late:
+                    self._late.append(out)
+                    asyncio.get_running_loop().call_later(delay_s, self._enqueue_late)
                 else:
                     self._enqueue((out,))
+
+    def _enqueue_late(self) -> None:
+        """Queue the first message that is late: whichever timer is first, none overtakes."""
+        self._enqueue((self._late.popleft(),))
 
     def _enqueue(self, texts: Iterable[str]) -> None:
         """Queue messages; disconnect a client that cannot keep up."""

@@ -107,3 +107,19 @@ def test_a_lifted_switch_is_set_at_once_when_the_bot_goes_on(venue):
     assert not switch.is_set
     run(venue, switch, 1)
     assert venue.asked == [(0, 60_000), (1, {"type": "scheduleCancel"}), (1, 60_000)]
+
+
+def test_a_switch_is_lifted_again_where_the_venue_did_not_answer(venue, caplog):
+    switch = DeadMansSwitch(venue, 60.0, lambda: venue.now)
+    venue.error = ccxt.RequestTimeout("hyperliquid POST")
+    run(venue, switch, 1)
+    assert switch.is_set  # it may be: only the answer did not come
+    switch.lift()
+    assert switch.is_set
+    venue.error = None
+    switch.lift()
+    assert not switch.is_set
+    assert [what for _, what in venue.asked] == [60_000, *[{"type": "scheduleCancel"}] * 2]
+    caplog.set_level("INFO")
+    run(venue, switch, 40)
+    assert caplog.text.count("the venue cancels all orders of the account") == 1
