@@ -265,10 +265,11 @@ class Collector:
         asked for, and left out where the venue refuses it. If the venue lists none of the coins,
         it is rather the wrong venue.
         """
-        absent = set(map(code_of, self._names)) - set(map(code_of, known))
-        found = [coin for coin in self._recorded() if code_of(coin) in absent] if absent else []
-        if len(found) == len(set(map(code_of, self._names))):
+        wanted = set(map(code_of, self._names))
+        listed = set(map(code_of, known)) | {code for code in wanted if is_spot(code)}
+        if not wanted & listed:
             return
+        found = self._recorded(wanted - listed)
         for coin in found:
             logger.error(
                 "%s: the venue at %s does not list it any more; the other coins go on. It is still "
@@ -278,11 +279,11 @@ class Collector:
             )
         self._unlisted = tuple(found)
 
-    def _recorded(self) -> list[str]:
-        """Return the coins of which there is data."""
+    def _recorded(self, codes: Collection[str]) -> list[str]:
+        """Return the coins with these codes of which there is data."""
         store = self._store
-        coins = store.coins() if store.data_dir.is_dir() else []
-        return [coin for coin in coins if store.newest_name_ms(coin) is not None]
+        coins = store.coins() if codes and store.data_dir.is_dir() else []
+        return [c for c in coins if code_of(c) in codes and store.newest_name_ms(c) is not None]
 
     async def _resume(self) -> None:
         """Tell the recorder where its coins' recordings ended, before anything is heard."""

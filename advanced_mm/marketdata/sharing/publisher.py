@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 HOURLY_SECONDS: Final = 5400.0
 """By then an hour's shards have been merged."""
 _LONGEST_WAIT_SECONDS: Final = 300.0
+_LONGEST_REST_SECONDS: Final = 60.0
+_SHARE_OF_A_CORE: Final = 0.05
+"""Months of many coins take a second to look through; the collector shares its core with that."""
 
 
 class Place(Protocol):
@@ -139,6 +142,8 @@ class Publisher:
     def run(self, stop: threading.Event, every_seconds: float = 5.0) -> None:
         """Publish until ``stop`` is set; log outages at their start and end, and try again.
 
+        Passes come further apart than ``every_seconds`` if there is so much to look through.
+
         Raises
         ------
         InputError
@@ -146,6 +151,7 @@ class Publisher:
         """
         rng, failed_in_row, wait = random.Random(), 0, every_seconds
         while not stop.is_set():
+            used = time.thread_time()
             try:
                 done = self.step(time.time())
             except (LocationError, OSError, sqlite3.Error) as error:  # also a full disk passes
@@ -162,6 +168,8 @@ class Publisher:
                         done.files,
                     )
                 failed_in_row, wait = 0, every_seconds
+            rest = (time.thread_time() - used) / _SHARE_OF_A_CORE
+            wait = max(wait, min(rest, _LONGEST_REST_SECONDS))
             stop.wait(wait * rng.uniform(0.8, 1.2))
 
     def _publish(self, coin: str, kind: str, before_ms: int) -> tuple[int, int, int]:

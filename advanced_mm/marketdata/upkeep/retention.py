@@ -88,18 +88,19 @@ def delete_old(coin_folders: Sequence[Path], retention: Retention, now_ms: int) 
             shards += _all(coin)
         except OSError as error:
             faults.append(_unusable(coin, error))
-    shards.sort()
-    newest = {shard.coin_folder: shard.file.name_ms for shard in shards}  # the last one stays
+    newest: dict[Path, int] = {}
+    for shard in shards:
+        newest[shard.coin_folder] = max(shard.file.name_ms, newest.get(shard.coin_folder, 0))
     total = sum(shard.bytes for shard in shards)
     market_ms = max((shard.file.name_ms for shard in shards if shard.is_data), default=now_ms)
     since_ms = min(now_ms, market_ms)
     oldest_ms = None if retention.days is None else since_ms - retention.days * _DAY_MS
     most = None if retention.gigabytes is None else retention.gigabytes * 1e9
     chosen: dict[Path, list[_Sized]] = {}
-    for shard in shards:
+    for shard in sorted(shards):
         if shard.file.name_ms > newest[shard.coin_folder] - HOUR_MS:
             continue
-        too_old = oldest_ms is not None and shard.file.name_ms < oldest_ms
+        too_old = oldest_ms is not None and shard.needed_ms < oldest_ms
         if too_old or (most is not None and total > most):
             chosen.setdefault(shard.coin_folder, []).append(shard)
             total -= shard.bytes
@@ -116,6 +117,13 @@ def delete_old(coin_folders: Sequence[Path], retention: Retention, now_ms: int) 
 
 @dataclass(frozen=True, order=True)
 class _Sized:
+    """A shard that is needed as long as rows of a time (ms) are kept; sorts by that.
+
+    A data file named after an event may hold rows from before it, of an hour or a day. So that
+    these keep their gaps, the connection log is kept for a day longer.
+    """
+
+    needed_ms: int
     file: ShardFile
     bytes: int
     coin_folder: Path
@@ -128,7 +136,8 @@ def _all(coin_folder: Path) -> list[_Sized]:
         for file in shard_files(coin_folder, kind):
             with contextlib.suppress(FileNotFoundError):  # merged or deleted meanwhile
                 size = Path(file.path).stat().st_size
-                found.append(_Sized(file, size, coin_folder, kind in DATA_KINDS))
+                needed_ms = file.name_ms + (_DAY_MS if kind == "connections" else 0)
+                found.append(_Sized(needed_ms, file, size, coin_folder, kind in DATA_KINDS))
     return found
 
 

@@ -301,8 +301,9 @@ async def test_a_coin_that_was_delisted_does_not_keep_the_others_from_being_reco
     monkeypatch.setattr(
         "advanced_mm.marketdata.collector.collector._META_RETRY_SECONDS", (0.05, 0.05)
     )
-    earlier = Recorder(store, ["OLD"], None)
-    earlier.handle(wire.bbo(500, coin="OLD"), 0.5)
+    earlier = Recorder(store, ["OLD", "@107"], None)
+    for coin in earlier.coins:  # no list names spot pairs
+        earlier.handle(wire.bbo(500, coin=coin), 0.5)
     earlier.flush()
     meta = venue.meta
     if late:
@@ -315,7 +316,7 @@ async def test_a_coin_that_was_delisted_does_not_keep_the_others_from_being_reco
             venue.meta = meta
         return "OLD: the venue at" in caplog.text and "not list it" in caplog.text
 
-    names = ("ETH", "OLD/USDC:USDC") if not late else ("ETH", "OLD")
+    names = ("ETH", "@107", "OLD" if late else "OLD/USDC:USDC")
     await collect(store, venue.url, lambda: heard_of_it() and rows(store, "prices") >= 4, names)
     assert caplog.text.count("does not list it any more") == 1
     assert [event.event for event in store.connections("OLD")].count("refused") == 1

@@ -17,7 +17,7 @@ from advanced_mm.marketdata.sharing.background import place_of, publishing
 from advanced_mm.marketdata.sharing.fetching import fetch
 from advanced_mm.marketdata.sharing.ledger import SharedLedger, SharedShard, merged_away
 from advanced_mm.marketdata.sharing.locations import Location, LocationError
-from advanced_mm.marketdata.sharing.publisher import HOURLY_SECONDS, Publisher
+from advanced_mm.marketdata.sharing.publisher import HOURLY_SECONDS, Published, Publisher
 
 ROOT = Path(__file__).parents[3]
 LATER = sys.maxsize // 10**6
@@ -252,6 +252,30 @@ def test_refusals_are_one_sentence(spool, made, tmp_path, s3, monkeypatch):
     monkeypatch.setattr(locations, "url_to_fs", missing)
     with pytest.raises(InputError, match="pip install s3fs"):
         place_of("s3://lake/three")
+
+
+def test_passes_that_cost_much_come_further_apart(spool, tmp_path, monkeypatch):
+    """As over months of many coins: the recorder needs the core."""
+    waits = []
+
+    class Stop(threading.Event):
+        def wait(self, timeout=None):
+            waits.append(timeout)
+            if len(waits) == 2:
+                self.set()
+
+    def costly(_, now_s):
+        if not waits:
+            end = time.thread_time() + 0.05
+            while time.thread_time() < end:
+                pass
+        return Published()
+
+    monkeypatch.setattr(Publisher, "step", costly)
+    with SharedLedger(spool.data_dir, "nowhere") as ledger:
+        Publisher(spool.data_dir, None, ledger).run(Stop(), every_seconds=0.01)
+    assert 0.8 <= waits[0] < 10
+    assert waits[1] < 0.1
 
 
 def test_the_scripts(spool, made, tmp_path, monkeypatch, capsys):

@@ -44,6 +44,24 @@ def test_what_is_too_old_goes(folders):
     assert gone[0].newest_ms == START_MS + 5 * HOUR_MS // 2
 
 
+@pytest.mark.parametrize("retention", [Retention(days=4.5 / 24), Retention(gigabytes=20e-6)])
+def test_data_that_stay_keep_their_log(store, wire, retention):
+    """Something is logged at the beginning of each hour, whose data are in a file named after its
+    end.
+    """
+    recorder = Recorder(store, ["ETH"], None)
+    for minute in range(0, 600, 5):
+        now_ms = START_MS + minute * 60_000
+        recorder.handle(wire.bbo(now_ms), 60.0 * minute)
+        if minute % 60 == 0:
+            recorder.refused("ETH", 60.0 * minute, "")
+        recorder.flush()
+    upkeep(store, ["ETH"], retention, START_MS + 10 * HOUR_MS)
+    first_ms = store.read("ETH").quotes.time_ms[0]
+    assert first_ms > START_MS + 2 * HOUR_MS, "some were deleted"
+    assert store.connections("ETH")[0].exchange_ms <= first_ms
+
+
 def test_a_clock_put_forward_by_years_deletes_no_more(folders):
     """Age counts from the newest market data of any coin; BTC's end five hours before ETH's."""
     delete_old(folders, Retention(days=6 / 24), START_MS + 10_000 * HOUR_MS)
