@@ -273,7 +273,8 @@ def test_passes_that_cost_much_come_further_apart(spool, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Publisher, "step", costly)
     with SharedLedger(spool.data_dir, "nowhere") as ledger:
-        Publisher(spool.data_dir, None, ledger).run(Stop(), every_seconds=0.01)
+        place = place_of(str(tmp_path / "remote"))
+        Publisher(spool.data_dir, place, ledger).run(Stop(), every_seconds=0.01)
     assert 0.8 <= waits[0] < 10
     assert waits[1] < 0.1
 
