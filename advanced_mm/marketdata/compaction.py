@@ -177,6 +177,7 @@ def _merge(
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    sync_folder(folder)  # after a power failure the list must not be there without the merged file
     _write_list(folder, [Path(file.path).name for file in members])
     _finish(folder)
     merged = Path(members[-1].path)

@@ -53,8 +53,8 @@ _PASSING_ERRORS: Final = (
     "cannot subscribe to more",
 )
 """Prefixes of the venue's error messages that do not mean that a subscription is wrong."""
-
-
+_CHANNELS_LOGGED: Final = 100
+"""Garbage may name a new channel in each message."""
 _UNSOUND: Final = "rows of a message made no sense"
 _UNREADABLE: Final = "a message could not be read"
 """Reasons of gaps; what the messages said is in the log."""
@@ -259,8 +259,10 @@ class HyperliquidFeed:
 
     def _log_bad(self, channel: str, sentence: str) -> None:
         """Log a bad message: as a warning the first time for a channel, then for debugging."""
-        level = logging.DEBUG if channel in self._channels_logged else logging.WARNING
-        self._channels_logged.add(channel)
+        known = channel in self._channels_logged or len(self._channels_logged) >= _CHANNELS_LOGGED
+        level = logging.DEBUG if known else logging.WARNING
+        if not known:
+            self._channels_logged.add(channel)
         logger.log(level, "%s", sentence)
 
 

@@ -164,6 +164,16 @@ async def test_garbage_is_named_once_and_the_rest_recorded(
     assert sum("'time'" in message for message in messages) == 1
 
 
+async def test_garbage_that_names_ever_new_channels_does_not_fill_log_and_memory(
+    venue: Any, store: ShardStore, wire: SimpleNamespace, caplog: pytest.LogCaptureFixture
+) -> None:
+    junk = [{"channel": f"news{number}"} for number in range(300)]
+    venue.behaviours = [says(wire.bbo(1000), *junk, wire.bbo(2000))]
+    await collect(store, venue.url, lambda: rows(store, "prices") >= 4)
+    warned = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert sum("unknown channel" in record.message for record in warned) == 100
+
+
 def speaks_without_trades(until_subscribed_anew: bool) -> Any:
     """Make a behaviour: all channels, then no trades, until they are subscribed a second time.
 
