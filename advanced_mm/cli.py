@@ -3,7 +3,7 @@
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from advanced_mm.errors import AdvancedMMError, InputError
 
-__all__ = ["configure_logging", "moment", "progress", "run", "writing_page"]
+__all__ = ["configure_logging", "moment", "names_in", "progress", "run", "writing_page"]
 
 T = TypeVar("T")
 
@@ -38,12 +38,19 @@ def run(main: Callable[[list[str] | None], int]) -> int:
         return 130
 
 
-def progress(steps: Sequence[T], title: str) -> Iterable[T]:
-    """Show a progress bar on standard error while iterating; it disappears at the end."""
+def progress(steps: Iterable[T], title: str, total: int | None = None) -> Iterable[T]:
+    """Show a progress bar on standard error while iterating; it disappears at the end.
+
+    ``total`` is the number of steps, by default their length. A standard error that is no terminal
+    gets nothing.
+    """
     from rich.console import Console
     from rich.progress import track
 
-    return track(steps, title, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    return track(
+        steps, title, total, console=console, transient=True, disable=not console.is_terminal
+    )
 
 
 @contextmanager
@@ -60,6 +67,11 @@ def writing_page(path: Path, *, quiet: bool) -> Iterator[None]:
     except OSError as error:
         raise InputError(f"--html {path} cannot be written: {error.strerror}") from None
     print(f"written to {path}", file=sys.stderr if quiet else sys.stdout)
+
+
+def names_in(text: str | None) -> list[str]:
+    """Return the names in a list such as ``ETH, WLFI``, none for None or an empty text."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
 def moment(text: str) -> int:

@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from advanced_mm.cli import configure_logging, run
+from advanced_mm.cli import configure_logging, names_in, run
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.compaction import Compaction, compact_coin
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
@@ -33,8 +33,10 @@ def main(argv: list[str] | None = None) -> int:
             "the newest shards are still in use"
         )
     store = ShardStore(options.data_dir)
-    named = [name.strip() for name in (options.crypto or "").split(",") if name.strip()]
+    named = names_in(options.crypto)
     coins = list(dict.fromkeys(map(store.resolve, named))) if named else store.coins()
+    if not coins:
+        raise InputError(f"'{options.data_dir}' has no recording to compact: pass --data-dir")
     before_ms = round((time.time() - options.older_than_hours * 3600) * 1000)
     for coin in coins:
         print(_summary(coin, compact_coin(store.folder(coin), before_ms)))

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from advanced_mm.cli import configure_logging, moment, progress, run
+from advanced_mm.cli import configure_logging, moment, names_in, progress, run
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
 from advanced_mm.marketdata.sharing.fetching import fetch
@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
             root,
             options.data_dir,
             ledger,
-            [name.strip() for name in (options.crypto or "").split(",") if name.strip()],
+            names_in(options.crypto),
             options.since,
             options.until,
             lambda names: progress(names, "files"),

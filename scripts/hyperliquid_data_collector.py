@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final
 
-from advanced_mm.cli import configure_logging, run
+from advanced_mm.cli import configure_logging, names_in, run
 from advanced_mm.marketdata.checking.command import check_recording
 from advanced_mm.marketdata.collector.collector import Collector
 from advanced_mm.marketdata.feed.feed import MAINNET_URL, TESTNET_URL
@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(argv)
     configure_logging(options.verbose)
-    coins = [coin.strip() for coin in (options.crypto or "").split(",") if coin.strip()]
+    coins = names_in(options.crypto)
     if options.check is not None:
         return check_recording(options.check, coins, as_json=options.json)
     if options.crypto is None:

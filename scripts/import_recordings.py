@@ -11,7 +11,7 @@ from rich.table import Table
 
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.calibration.windows.window import WindowOptions
-from advanced_mm.cli import configure_logging, moment, progress, run
+from advanced_mm.cli import configure_logging, moment, names_in, progress, run
 from advanced_mm.errors import InputError
 from advanced_mm.instruments import folder_of, nearest
 from advanced_mm.marketdata.importing.archive import (
@@ -94,7 +94,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 def import_archive(importer: Importer, options: argparse.Namespace) -> None:
     """Import each hour's snapshots and trades."""
-    coins = [name.strip() for name in options.crypto.split(",") if name.strip()]
+    coins = names_in(options.crypto)
     for coin in coins:
         folder_of(coin)  # raises the error
     if not coins:

@@ -7,7 +7,7 @@ import sys
 
 from advanced_mm.calibration.command import add_folder_options, output_files
 from advanced_mm.calibration.runner import PeriodicRunner, RunnerOptions
-from advanced_mm.cli import configure_logging, run
+from advanced_mm.cli import configure_logging, names_in, run
 from advanced_mm.journal import JOURNAL_FOLDER, FilledAges
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
 from advanced_mm.marketdata.store import ShardStore
@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     configure_logging(args.verbose)
     settings, configured = load_settings(args.config)
-    named = [coin.strip() for coin in (args.crypto or "").split(",") if coin.strip()]
+    named = names_in(args.crypto)
     options = RunnerOptions(
         coins=tuple(dict.fromkeys(named or configured)),
         window_minutes=settings.window_minutes if args.window is None else args.window,

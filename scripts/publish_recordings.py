@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from advanced_mm.cli import configure_logging, run
+from advanced_mm.cli import configure_logging, names_in, run
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
 from advanced_mm.marketdata.sharing.background import place_of
@@ -23,7 +23,9 @@ def main(argv: list[str] | None = None) -> int:
     if not options.every > 0:
         raise InputError(f"--every is {options.every:g}, must be positive; write for example 5.")
     store = ShardStore(options.data_dir)
-    named = [name.strip() for name in (options.crypto or "").split(",") if name.strip()]
+    if not options.follow and not store.coins():
+        raise InputError(f"'{options.data_dir}' has no recording to publish: pass --data-dir")
+    named = names_in(options.crypto)
     place = place_of(options.to)
     with SharedLedger(options.data_dir, place.url) as ledger:
         publisher = Publisher(
@@ -37,7 +39,6 @@ def main(argv: list[str] | None = None) -> int:
         if options.follow:
             publisher.run(stop_at_signals(), options.every)
             return 0
-        store.coins()  # raises the error if there is no recording
         done = publisher.step(time.time())
     print(f"{place.url}: sent {done.files} files, {done.size / 1e6:.1f} MB")
     if done.unreadable:

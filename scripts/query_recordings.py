@@ -9,21 +9,23 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from advanced_mm.cli import configure_logging, moment, run
+from advanced_mm.cli import configure_logging, moment, names_in, run
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
 from advanced_mm.marketdata.sharing.queries import query
 
 ROWS_SHOWN = 100
+LONG_ROWS_SHOWN = 10
 
 
 def main(argv: list[str] | None = None) -> int:
     """Print the answer, or write it to files."""
     options = parse(argv)
     configure_logging(options.verbose)
-    coins = [name.strip() for name in (options.crypto or "").split(",") if name.strip()]
+    coins = names_in(options.crypto)
     answer = query(options.data_dir, options.sql, coins, options.since, options.until)
     written = [
         write(answer, form, path)
@@ -73,16 +75,30 @@ def write(answer: pa.Table, form: str, path: Path) -> Path:
 
 
 def show(answer: pa.Table) -> None:
-    """Print the answer's first rows as a table."""
-    table = Table()
+    """Print the answer's first rows: as a table if it fits the terminal, else row by row."""
+    table, console = Table(), Console()
     for field in answer.schema:
         number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
         table.add_column(field.name, justify="right" if number else "left")
-    for row in answer.slice(0, ROWS_SHOWN).to_pylist():
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    Console().print(table)
-    if answer.num_rows > ROWS_SHOWN:
-        print(f"and {answer.num_rows - ROWS_SHOWN} more rows: --csv, --json and --parquet have all")
+    rows = answer.slice(0, ROWS_SHOWN).to_pylist()
+    for row in rows:
+        table.add_row(*(escape(_text(value)) for value in row.values()))
+    unlimited = console.options.update(max_width=sys.maxsize)
+    if not rows or console.measure(table, options=unlimited).maximum <= console.width:
+        console.print(table)
+    else:
+        del rows[LONG_ROWS_SHOWN:]
+        widest = max(map(len, answer.column_names))
+        for number, row in enumerate(rows, 1):
+            print(f"row {number}")
+            for name, value in row.items():
+                print(f"  {name:<{widest}}  {_text(value)}".rstrip())
+    if answer.num_rows > len(rows):
+        print(f"and {answer.num_rows - len(rows)} more rows: --csv, --json and --parquet have all")
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from freqtrade.data.history import get_datahandler
 from freqtrade.data.history.datahandlers.idatahandler import IDataHandler
 from freqtrade.enums import CandleType
 
-from advanced_mm.cli import configure_logging, progress, run
+from advanced_mm.cli import configure_logging, names_in, progress, run
 from advanced_mm.errors import InputError
 from advanced_mm.instruments import pair_of
 from advanced_mm.marketdata.records import Int1D
@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
             "most 0.04 at this venue"
         )
     store = ShardStore(options.data_dir)
-    named = [name.strip() for name in options.crypto.split(",") if name.strip()]
+    named = names_in(options.crypto)
     if not named:
         raise InputError("--crypto names no coin; write for example --crypto ETH.")
     kinds = KINDS if options.kind is None else (options.kind,)

@@ -59,6 +59,7 @@ SCRATCH = [
     "python scripts/hyperliquid_data_collector.py --check scripts/HL_data",
     "python scripts/query_recordings.py "
     '"select coin, count(*) as trades, sum(price * size) as usd from trades group by coin"',
+    'python scripts/query_recordings.py "describe trades"',
     "python scripts/query_recordings.py "
     '"select * from trades order by time desc limit 5" --crypto ETH',
     "python scripts/compact_recordings.py",
@@ -189,6 +190,14 @@ ELSEWHERE = {
     "test_a_run_is_shown_as_a_table_or_as_json",
     "python benchmarks/model.py": "tests/test_documented_commands.py::"
     "test_the_solver_s_benchmark_runs_on_a_few_problems",
+    **dict.fromkeys(
+        (
+            "python benchmarks/recording_truth.py",
+            "python benchmarks/recording_truth.py --minutes 3 --faults 4 --speed 20",
+        ),
+        "tests/marketdata/collector/test_recording_truth.py::"
+        "test_what_was_recorded_is_what_was_published",
+    ),
     "python benchmarks/request_budget.py": "tests/test_documented_commands.py::"
     "test_the_bot_without_sparing_is_the_strategy_less_one_call",
     "python docs/tools/pictures.py screen": "tests/test_documented_commands.py::"
@@ -277,7 +286,11 @@ NEEDS = {
         "make image-check",
         "make image-check IMAGE=NAME",
     ],
-    "live sessions of minutes, with both cores for themselves": ["python benchmarks/eyes.py"],
+    "live sessions of minutes, with both cores for themselves": [
+        "python benchmarks/collector.py",
+        "python benchmarks/eyes.py",
+        "python benchmarks/recording_truth.py --soak",
+    ],
     "a terminal": [
         "export FREQTRADE__MARKET_MAKING__TOXICITY_LIMIT=1.5",
         "source .venv/bin/activate",

@@ -99,7 +99,7 @@ def replay_notes(result: ReplayResult) -> list[str]:
     if hours < TOO_SHORT_HOURS:
         notes.insert(0, "Too short: less than an hour of data says little about what is earned.")
     if result.options.funding is None:
-        notes.append("Funding is not included: the recording has no funding rates.")
+        notes.append("Funding is not included: --funding-rate takes one rate for all hours.")
     over_gaps = _over_gaps(result, covered)
     if len(covered) > 1 and abs(over_gaps) > 0:
         notes.append(

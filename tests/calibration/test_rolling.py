@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from advanced_mm.calibration.rolling import RollingWindow
 from advanced_mm.errors import InputError
-from advanced_mm.marketdata import ShardStore
+from advanced_mm.marketdata import ShardStore, writing
 from advanced_mm.marketdata import store as store_module
 from advanced_mm.marketdata import tail as tail_module
 from advanced_mm.marketdata.schemas import SCHEMAS, shard_metadata
@@ -94,7 +94,7 @@ def full_read(data_dir, minutes):
 
 @pytest.fixture(autouse=True)
 def no_fsync(monkeypatch):
-    monkeypatch.setattr(store_module.os, "fsync", lambda _: None)
+    monkeypatch.setattr("os.fsync", lambda _: None)
 
 
 # A step of the market: what the recorder writes before the next look.
@@ -229,7 +229,7 @@ def test_only_new_shards_are_opened_and_no_folder_is_listed(scene, monkeypatch):
 @pytest.mark.parametrize("noted", [True, False])
 def test_order_books_are_the_same_told_by_the_journal_and_read(scene, noted, monkeypatch):
     if not noted:
-        monkeypatch.setattr(store_module, "book_note", lambda _: "")
+        monkeypatch.setattr(writing, "book_note", lambda _: "")
     scene.write(step())
     window = RollingWindow(ShardStore(scene.data_dir), COIN, 1.0)
     window.update()

@@ -20,7 +20,6 @@ import pytest
 
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata import ShardStore
-from advanced_mm.marketdata import store as store_module
 from advanced_mm.marketdata import tail as tail_module
 from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.marketdata.compaction import compact_coin
@@ -338,7 +337,7 @@ class TestWriting:
             raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as patch:
-            patch.setattr(store_module.os, "replace", refuse)
+            patch.setattr("os.replace", refuse)
             with pytest.raises(InputError, match=r"No space left.*--data-dir"):
                 recorder.flush()
         assert list((store.data_dir / "ETH/prices").iterdir()) == []

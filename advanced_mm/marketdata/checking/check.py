@@ -27,6 +27,7 @@ from advanced_mm.marketdata.checking.rows import (
     row_codes,
     sound,
     stretches,
+    timeless,
 )
 from advanced_mm.marketdata.compaction import DAY_MS
 from advanced_mm.marketdata.connection_log import ConnectionEvent, gaps_of
@@ -112,7 +113,7 @@ class Check:
             first_ms = min(int(starts[0]) for starts, _ in spans)
             last_ms = max(int(ends[-1]) for _, ends in spans)
             for kind in kinds:
-                if kind != "connections":
+                if kind in DATA_KINDS:
                     kinds[kind].coverage = covered_share(kind, first_ms, last_ms, found.holes)
         return found
 
@@ -128,7 +129,7 @@ class Check:
             self._check_events(found, table)
             return
         good = sound(table, found.kind)
-        found.bad_rows += int((~good).sum())
+        found.bad_rows += int((~good & ~timeless(table, found.kind)).sum())
         _note_times(found, table.filter(pa.array(good)))
         if found.kind in CHECKED_COLUMNS:
             self._check_rows(found, table, good, ends)

@@ -2,9 +2,10 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from advanced_mm.cli import progress
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.checking.check import Check
 from advanced_mm.marketdata.store import ShardStore
@@ -43,7 +44,8 @@ def check_recording(data_dir: Path, names: Sequence[str], *, as_json: bool) -> i
     checks = [Check(store, coin) for coin in coins]
     if not any(map(len, checks)):
         raise InputError(f"{str(data_dir)!r} has no recording to check: pass the data directory")
-    for _ in _with_progress(checks):
+    steps = (step for check in checks for step in check.steps())
+    for _ in progress(steps, "checking …", sum(map(len, checks))):
         pass
     found = [check.findings() for check in checks]
     faulty = [findings for findings in found if findings.faults()]
@@ -51,16 +53,5 @@ def check_recording(data_dir: Path, names: Sequence[str], *, as_json: bool) -> i
         document = {"sound": not faulty, "coins": [findings.as_json() for findings in found]}
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
     else:
-        wide = None if sys.stdout.isatty() else 160
-        print_findings(Console(width=wide), found)
+        print_findings(Console(), found)
     return 1 if faulty else 0
-
-
-def _with_progress(checks: Sequence[Check]) -> Iterator[None]:
-    """Take all steps and show a bar on standard error, if that is a terminal."""
-    from rich.console import Console
-    from rich.progress import track
-
-    steps = (step for check in checks for step in check.steps())
-    total = sum(map(len, checks))
-    yield from track(steps, "checking …", total, console=Console(stderr=True), transient=True)

@@ -21,6 +21,7 @@ __all__ = [
     "row_codes",
     "sound",
     "stretches",
+    "timeless",
 ]
 
 CHECKED_COLUMNS: Final = {
@@ -51,6 +52,17 @@ def sound(table: pa.Table, kind: str) -> _Bool1D:
             price = floats(table, f"{side}_price_0")
             good &= np.isnan(price) | sound_numbers(price, floats(table, f"{side}_size_0"))
     return good
+
+
+def timeless(table: pa.Table, kind: str) -> _Bool1D:
+    """Mark the contexts without an exchange time, as one before any other row of its coin.
+
+    They are no bad rows: readers take the local time in its place.
+    """
+    if kind != "contexts":
+        return np.zeros(table.num_rows, dtype=np.bool_)
+    mask: _Bool1D = np.asarray(table["exchange_timestamp"].is_null().to_numpy(), dtype=np.bool_)
+    return mask
 
 
 def crossed(table: pa.Table, kind: str) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -32,28 +33,31 @@ def print_findings(console: Console, coins: Iterable[CoinFindings]) -> None:
 
 
 def _kinds(found: CoinFindings) -> Table:
-    table = Table(title=f"Recording of {escape(found.coin)}", title_justify="left")
-    table.add_column("")
-    for name in ("rows", "files", "MB", "from (UTC)", "to (UTC)", "covered", "lag p50", "p99"):
-        table.add_column(name, justify="right")
-    table.add_column("versions")
-    table.add_column("told again", justify="right")
-    table.add_column("faults")
+    """Return a table that fits 80 columns; times of each kind are in the JSON only."""
+    first = min((kind.first_ms for kind in found.kinds.values() if kind.first_ms), default=None)
+    last = max((kind.last_ms for kind in found.kinds.values() if kind.last_ms), default=None)
+    table = Table(
+        title=f"Recording of {escape(found.coin)}, {_moment(first)} to {_moment(last)} UTC",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    table.add_column("", no_wrap=True)
+    for name in ("rows", "files", "MB", "covered", "lag p50", "p99", "told\nagain"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("version", justify="right")
     for kind, kinds in found.kinds.items():
-        faults = "\n".join(f"{count} {name}" for name, count in kinds.faults().items())
         table.add_row(
-            kind,
+            f"[red]{kind}[/]" if kinds.faults() else kind,
             f"{kinds.rows:,}",
             f"{kinds.files:,}",
             f"{kinds.bytes / 1e6:,.1f}",
-            _moment(kinds.first_ms),
-            _moment(kinds.last_ms),
             "" if kinds.coverage is None else f"{kinds.coverage:.2%}",
             _milliseconds(kinds.lag_p50_ms),
             _milliseconds(kinds.lag_p99_ms),
-            ", ".join(f"{version or 'none'}: {n}" for version, n in sorted(kinds.versions.items())),
             f"{kinds.told_again:,}" if kind == "trades" else "",
-            f"[red]{escape(faults)}[/]" if faults else "",
+            ", ".join(str(version or "none") for version in sorted(kinds.versions)),
         )
     return table
 
@@ -61,7 +65,13 @@ def _kinds(found: CoinFindings) -> Table:
 def _gaps(found: CoinFindings) -> Table:
     longest = sorted(found.holes, key=lambda hole: -hole.seconds)[:_MOST_SHOWN]
     shown = f", the longest {_MOST_SHOWN}" if len(found.holes) > _MOST_SHOWN else ""
-    table = Table(title=f"{len(found.holes)} gaps{shown}", title_justify="left")
+    table = Table(
+        title=f"{len(found.holes)} gaps{shown}",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
     table.add_column("from (UTC)")
     table.add_column("seconds", justify="right")
     table.add_column("channel")

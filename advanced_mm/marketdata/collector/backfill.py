@@ -83,5 +83,5 @@ class Backfill:
             now_s = self._clock()
             whole = self._bad_rows.count("trades") == bad_before
             added = sum(self._recorder.fill(gap, rows, now_s, whole) for gap in gaps)
-            logger.info("%s: backfilled %d trades of %d gaps", coin, added, len(gaps))
+            logger.info("%s: trades missed in the last gap: the venue still had %d", coin, added)
             return

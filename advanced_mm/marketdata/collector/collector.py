@@ -144,6 +144,7 @@ class Collector:
             )
             if stop.is_set():
                 return True
+            logger.info("writing below %s", self._store.data_dir)
             await _first_end(
                 [asyncio.create_task(self._resume()), asyncio.create_task(_wait(stop))]
             )
@@ -337,13 +338,14 @@ class Collector:
     async def _learn_decimals(self) -> None:
         """Ask for the coins' size decimals until the venue answers, then sleep forever."""
         backoff = Backoff(*_META_RETRY_SECONDS, random.Random())
-        known = self._known
+        known, level = self._known, logging.WARNING
         while known is None:
             try:
                 known = await fetch_size_decimals(self._url, self._recorder.coins, self._bad_rows)
                 self._note_unlisted(known)
             except VenueError as error:
-                logger.warning("shards are written without a tick for now: %s", error)
+                logger.log(level, "shards are written without a tick for now: %s", error)
+                level = logging.DEBUG  # once is enough: the connection's own errors are logged
                 await asyncio.sleep(backoff.next_delay())
         for coin in self._recorder.coins:
             decimals = known.get(coin)

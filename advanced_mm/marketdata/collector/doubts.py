@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from advanced_mm.marketdata.connection_log import CHANNELS, Gap
 
-__all__ = ["Doubts", "Retold", "covered"]
+__all__ = ["Doubts", "Retold", "TradesGap", "covered"]
 
 _Key = TypeVar("_Key")
 
@@ -23,6 +23,15 @@ _FIRST_WORDS: Final = {"bbo": 1, "trades": 1, "l2Book": 2}
 _LAST_SUBSCRIBED: Final = "bbo"
 _SURELY_SUBSCRIBED_MS: Final = 5000
 _OTHER_CLOCK_MS: Final = 60_000  # a time further back than this: the venue's clock was reset
+
+
+@dataclass(frozen=True)
+class TradesGap:
+    """Trades of a coin between two exchange times (ms, both included) that the venue may have."""
+
+    coin: str
+    start_ms: int
+    end_ms: int
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,17 @@
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
-
-import pyarrow as pa
 
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import InputError, VenueError
-from advanced_mm.marketdata.collector.doubts import Doubts, Retold, covered
+from advanced_mm.marketdata.collector.doubts import Doubts, Retold, TradesGap, covered
+from advanced_mm.marketdata.collector.waiting_rows import WaitingRows
 from advanced_mm.marketdata.collector.writer import ShardSink
 from advanced_mm.marketdata.connection_log import FILLED, GAP, Gap
 from advanced_mm.marketdata.feed.watchdog import Remedy, SilentChannel, Watchdog
 from advanced_mm.marketdata.feed.wire import DecodedRows, decode
 from advanced_mm.marketdata.records import Recording
-from advanced_mm.marketdata.schemas import SCHEMAS, shard_metadata
 from advanced_mm.marketdata.silence_log import SILENT, SPEAKS, silence_detail
 
 __all__ = ["GAP_SECONDS", "TRADES_KNOWN", "Recorder", "TradesGap"]
@@ -29,15 +26,6 @@ TRADES_KNOWN: Final = 3000
 _CHANNELS: Final = {"orderbooks": "l2Book", "prices": "bbo", "trades": "trades"}
 _TID, _TIME = 3, 4  # in a decoded row of trades
 _NO_EXTRAS: Final = (None, None, None)
-
-
-@dataclass(frozen=True)
-class TradesGap:
-    """Trades of a coin between two exchange times (ms, both included) that the venue may have."""
-
-    coin: str
-    start_ms: int
-    end_ms: int
 
 
 class Recorder:
@@ -84,15 +72,9 @@ class Recorder:
         self.coins = tuple(dict.fromkeys(coins))
         if not self.coins:
             raise InputError("no coin to record: name at least one, such as ETH")
-        if not flush_seconds > 0.0:
-            raise InputError(f"flush_seconds is {flush_seconds!r}, must be positive")
-        self._store = store
+        self._waiting = WaitingRows(store, ticks or {}, flush_seconds)
         self._watchdog = watchdog or Watchdog(self.coins)
-        self._flush_seconds = flush_seconds
-        self._ticks = dict(ticks or {})
         self._mids: dict[str, float] = {}
-        self._rows: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
-        self._oldest_s: float | None = None
         self._sequence = 0
         self._replay_expected: set[str] = set()
         self._retold: dict[str, Retold] = {}
@@ -111,7 +93,7 @@ class Recorder:
     @property
     def unwritten_rows(self) -> int:
         """Number of rows in memory."""
-        return sum(map(len, self._rows.values()))
+        return len(self._waiting)
 
     def handle(self, message: Mapping[str, Any], received_s: float) -> None:
         """Record one message; channels without market data are ignored.
@@ -151,7 +133,7 @@ class Recorder:
                 if decoded.kind == "contexts":
                     newest_ms = self._doubts.newest_ms.get(decoded.coin)
                     taken = [(received_s, *row, newest_ms) for row in decoded.rows]
-                    self._add(decoded.coin, "contexts", taken, received_s)
+                    self._waiting.add(decoded.coin, "contexts", taken, received_s)
                 else:
                     self._take(decoded, received_s)
 
@@ -243,15 +225,10 @@ class Recorder:
         int
             Number of trades that were new.
         """
-        told = sorted(
-            (
-                row
-                for one in rows
-                if one.coin == gap.coin and one.kind == "trades"
-                for row in one.rows
-            ),
-            key=lambda row: (row[_TIME], int(row[_TID])),
-        )
+        told = [
+            row for one in rows if (one.coin, one.kind) == (gap.coin, "trades") for row in one.rows
+        ]
+        told.sort(key=lambda row: (row[_TIME], int(row[_TID])))
         if not told:
             return 0
         known = self._known[gap.coin]
@@ -287,11 +264,11 @@ class Recorder:
 
     def set_tick(self, coin: str, tick: float) -> None:
         """Set the price step (quote currency) written to the coin's next shards."""
-        self._ticks[coin] = tick
+        self._waiting.set_tick(coin, tick)
 
     def flush_due(self, now_s: float) -> bool:
         """Return whether the oldest row has waited ``flush_seconds`` at ``now_s``."""
-        return self._oldest_s is not None and now_s - self._oldest_s >= self._flush_seconds
+        return self._waiting.due(now_s)
 
     def flush(self) -> None:
         """Write all rows in memory, one shard per coin and kind.
@@ -301,15 +278,7 @@ class Recorder:
         InputError
             If the disk cannot be written; unwritten rows stay in memory.
         """
-        for coin, kind in list(self._rows):
-            columns = zip(*self._rows[coin, kind], strict=True)
-            schema = SCHEMAS[kind].with_metadata(shard_metadata(coin, self._ticks.get(coin)))
-            arrays = [
-                pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)
-            ]
-            self._store.write(coin, kind, pa.Table.from_arrays(arrays, schema=schema))
-            del self._rows[coin, kind]
-        self._oldest_s = None
+        self._waiting.flush()
 
     def _take(self, decoded: DecodedRows, received_s: float) -> None:
         coin, kind, time_ms = decoded.coin, decoded.kind, decoded.time_ms
@@ -319,7 +288,7 @@ class Recorder:
             self._take_trades(coin, decoded.rows, received_s)
         else:
             before = (received_s, self._sequence) if kind == "orderbooks" else (received_s,)
-            self._add(coin, kind, [(*before, *row) for row in decoded.rows], received_s)
+            self._waiting.add(coin, kind, [(*before, *row) for row in decoded.rows], received_s)
         if coin in self._last_received_s:  # connected
             self._note_pause(coin, time_ms, received_s)
             self._last_received_s[coin] = received_s
@@ -364,7 +333,7 @@ class Recorder:
                 fresh.append((received_s, *figures, snapshot, position, backfilled))
         while len(known) > TRADES_KNOWN:
             del known[next(iter(known))]
-        self._add(coin, "trades", fresh, received_s)
+        self._waiting.add(coin, "trades", fresh, received_s)
 
     def _watch(self, coin: str, channel: str, time_ms: int, received_s: float) -> None:
         ended = self._watchdog.heard(coin, channel, time_ms, received_s)
@@ -426,11 +395,4 @@ class Recorder:
     ) -> None:
         newest_ms = self._doubts.newest_ms.get(coin) if exchange_ms is None else exchange_ms
         row = (received_s, event, detail, newest_ms, *extras)
-        self._add(coin, "connections", [row], received_s)
-
-    def _add(self, coin: str, kind: str, rows: list[tuple[Any, ...]], received_s: float) -> None:
-        if not rows:
-            return
-        self._rows.setdefault((coin, kind), []).extend(rows)
-        if self._oldest_s is None:
-            self._oldest_s = received_s
+        self._waiting.add(coin, "connections", [row], received_s)

@@ -61,10 +61,12 @@ class Status:
             self._rows = self._gaps = self._bytes = 0
             self._lags = []
         lag = np.concatenate([*lags, np.empty(0)])
-        middle, late = np.percentile(lag, [50, 99]) if len(lag) else (np.nan, np.nan)
-        text = (
-            f"{seconds:.0f} s: {new} messages, {rows} rows, "
-            f"lag p50 {middle:.0f} ms p99 {late:.0f} ms, {gaps} gaps, "
+        text = f"{seconds:.0f} s: {new} messages, {rows} rows, "
+        if len(lag):
+            middle, late = np.percentile(lag, [50, 99])
+            text += f"lag p50 {middle:.0f} ms p99 {late:.0f} ms, "
+        text += (
+            f"{gaps} gaps, "
             f"{size / 1e6:.2f} MB written, {unwritten_rows + state.rows} rows unwritten"
         )
         if state.dropped_rows:

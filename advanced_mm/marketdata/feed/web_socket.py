@@ -22,6 +22,11 @@ class WebSocket:
             # Bytes: whoever parses them checks their encoding, and a bad one costs one message.
             opened = await session.ws_connect(url, timeout=_CLOSE_TIMEOUT, decode_text=False)
             return cls(opened)
+        except aiohttp.WSServerHandshakeError as error:
+            raise ConnectionError(
+                f"{url}: the answer is HTTP {error.status}: {error.message}; is the path right? "
+                "Hyperliquid's ends with /ws"
+            ) from error
         except (aiohttp.ClientError, ValueError) as error:
             raise ConnectionError(f"{url}: {error}") from error
 

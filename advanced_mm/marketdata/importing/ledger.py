@@ -5,19 +5,17 @@ shards. A file that has grown is read on from there. While shards are being writ
 their lines is noted, so that an interrupted import finds the shards it had begun.
 """
 
-import sqlite3
 from contextlib import closing
 from pathlib import Path
-from types import TracebackType
 
-from advanced_mm.errors import InputError
+from advanced_mm.marketdata.sharing.exclusive_file import ExclusiveFile
 
 __all__ = ["Ledger", "Progress"]
 
 _NAME = ".imports.sqlite"
 _TABLE = """CREATE TABLE IF NOT EXISTS imports (
     source TEXT, coin TEXT, lines INTEGER NOT NULL, size INTEGER, writing INTEGER,
-    PRIMARY KEY (source, coin))"""
+    PRIMARY KEY (source, coin));"""
 
 
 class Progress:
@@ -31,7 +29,7 @@ class Progress:
         self.lines, self.size, self.writing = lines, size, writing
 
 
-class Ledger:
+class Ledger(ExclusiveFile):
     """The ledger of one data directory; one process at a time may have it open.
 
     Raises
@@ -41,34 +39,8 @@ class Ledger:
     """
 
     def __init__(self, data_dir: Path) -> None:
-        self._path = data_dir / _NAME
-        try:
-            data_dir.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self._path, timeout=0.0)
-            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            with self._db:
-                self._db.execute("BEGIN IMMEDIATE")
-                self._db.execute(_TABLE)
-        except (OSError, sqlite3.Error) as error:
-            if "locked" in str(error):
-                raise InputError(
-                    f"another import into {str(data_dir)!r} is running; wait until it has ended."
-                ) from None
-            raise InputError(
-                f"{str(self._path)!r} cannot be written ({error}): fix the permissions, or pass "
-                "another --data-dir."
-            ) from error
-
-    def __enter__(self) -> "Ledger":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._db.close()
+        in_use = f"another import into {str(data_dir)!r} is running; wait until it has ended."
+        super().__init__(data_dir / _NAME, _TABLE, in_use)
 
     def progress(self, source: str, coin: str) -> Progress:
         """Return how far a coin has been imported from a file."""

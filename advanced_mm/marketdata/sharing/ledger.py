@@ -5,15 +5,13 @@ the rows each had it is known which a larger one holds.
 """
 
 import hashlib
-import sqlite3
 import uuid
 from contextlib import closing
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 
-from advanced_mm.errors import InputError
 from advanced_mm.marketdata.listing import shard_time_ms
+from advanced_mm.marketdata.sharing.exclusive_file import ExclusiveFile
 
 __all__ = ["SharedLedger", "SharedShard", "merged_away"]
 
@@ -32,7 +30,7 @@ class SharedShard(NamedTuple):
     rows: int
 
 
-class SharedLedger:
+class SharedLedger(ExclusiveFile):
     """The ledger of one data directory and one place; one process at a time may have it open.
 
     Raises
@@ -43,39 +41,14 @@ class SharedLedger:
 
     def __init__(self, data_dir: Path, url: str) -> None:
         code = hashlib.blake2b(url.encode(), digest_size=6).hexdigest()
-        path = data_dir / ".shared" / f"{code}.sqlite"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=0.0, check_same_thread=False)
-            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._db.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")
-        except (OSError, sqlite3.Error) as error:
-            if "locked" in str(error):
-                raise InputError(
-                    f"another process shares {str(data_dir)!r} with {url}; stop it first."
-                ) from None
-            raise InputError(
-                f"{str(path)!r} cannot be written ({error}): free disk space or fix the "
-                "permissions."
-            ) from error
+        super().__init__(
+            data_dir / ".shared" / f"{code}.sqlite",
+            _TABLES,
+            f"another process shares {str(data_dir)!r} with {url}; stop it first.",
+        )
         if not self._db.execute("SELECT * FROM place").fetchall():
             with self._db:
                 self._db.execute("INSERT INTO place VALUES (?, ?)", (url, uuid.uuid4().hex))
-
-    def __enter__(self) -> "SharedLedger":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let other processes have it."""
-        self._db.close()
 
     @property
     def owner(self) -> str:

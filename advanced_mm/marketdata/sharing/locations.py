@@ -149,10 +149,15 @@ class Location:
                 self._fs.pipe_file(path, content)
                 return
             folder, _, last = path.rpartition("/")
-            self._fs.makedirs(folder, exist_ok=True)
             temporary = f"{folder}/.{last}.part"
-            self._fs.pipe_file(temporary, content)
-            self._fs.mv(temporary, path)
+            try:
+                self._fs.makedirs(folder, exist_ok=True)
+                self._fs.pipe_file(temporary, content)
+                self._fs.mv(temporary, path)
+            except FileNotFoundError as error:  # also of a folder that cannot be made there
+                raise LocationError(
+                    f"{self._shown(name)} cannot be written ({_reason(error)}): check the address."
+                ) from error
 
     def remove(self, name: str) -> None:
         """Delete a file if it is there.

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from advanced_mm.coin_folders import coin_folder, coins_below
+from advanced_mm.errors import InputError
 from advanced_mm.instruments import folder_of
 from advanced_mm.marketdata.compaction import is_merging
 from advanced_mm.marketdata.listing import shard_files
@@ -85,6 +86,11 @@ class Publisher:
         which those of a recorder that compacts by the hour go as one file.
     take_over : bool
         Also publish coins that another data directory has published.
+
+    Raises
+    ------
+    InputError
+        The place is the data directory itself.
     """
 
     def __init__(
@@ -97,6 +103,8 @@ class Publisher:
         *,
         take_over: bool = False,
     ) -> None:
+        if Path(place.url.removeprefix("file://")).resolve() == data_dir.resolve():
+            raise InputError(f"{place.url} is the recording itself: publish to another folder.")
         self._data_dir = data_dir
         self._place = place
         self._ledger = ledger

@@ -15,6 +15,7 @@ from advanced_mm.marketdata.checking import Check
 from advanced_mm.marketdata.checking.command import check_recording
 from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.marketdata.compaction import HOUR_MS, compact_coin
+from advanced_mm.marketdata.contexts import CONTEXT_COLUMNS
 from advanced_mm.marketdata.schemas import SCHEMA_VERSION, SCHEMAS
 
 START_MS = 480_000 * HOUR_MS
@@ -333,6 +334,8 @@ def test_the_command_prints_and_returns_what_it_found(recorded, capsys):
     assert check_recording(recorded.data_dir, [], as_json=False) == 0
     screen = capsys.readouterr().out
     assert "ETH: sound" in screen
+    assert "…" not in screen
+    assert max(map(len, screen.splitlines())) <= 80
     assert "100.00%" in screen
     shard(recorded, "prices").write_bytes(b"PAR1")
     shard(recorded, "trades", 6).unlink()
@@ -344,6 +347,19 @@ def test_the_command_prints_and_returns_what_it_found(recorded, capsys):
     document = json.loads(capsys.readouterr().out)
     assert document["sound"] is False
     assert document["coins"][0]["kinds"]["prices"]["faults"] == {"unreadable files": 1}
+
+
+def test_a_context_that_came_before_any_exchange_time_is_no_bad_row(recorded):
+    figures = {name: 1.0 for name in CONTEXT_COLUMNS}
+    rows = [
+        {"timestamp": START_MS / 1000 + i, "exchange_timestamp": time_ms, **figures}
+        for i, time_ms in enumerate([None, START_MS + 1000, START_MS + 2000])
+    ]
+    recorded.write("ETH", "contexts", pa.Table.from_pylist(rows, schema=SCHEMAS["contexts"]))
+    found = checked(recorded)
+    assert found.faults() == []
+    assert (found.kinds["contexts"].rows, found.kinds["contexts"].bad_rows) == (3, 0)
+    assert found.kinds["contexts"].coverage is None, "gaps are listed for the other kinds"
 
 
 def test_what_cannot_be_checked_is_a_sentence(tmp_path, recorded):

@@ -534,7 +534,7 @@ async def test_a_full_disk_loses_nothing_once_there_is_space(
             raise OSError(28, "No space left on device")
         sync(handle)
 
-    monkeypatch.setattr("advanced_mm.marketdata.store.os.fsync", refuse)
+    monkeypatch.setattr("os.fsync", refuse)
     venue.behaviours = [says(*(wire.bbo(1000 + i) for i in range(60)), every=0.005)]
     store = ShardStore(tmp_path)
 
@@ -579,7 +579,11 @@ async def test_a_disk_that_is_full_at_the_start_is_waited_for(
     package = "advanced_mm.marketdata"
     monkeypatch.setattr(f"{package}.collector.collector._FULL_SECONDS", 0.05)
     monkeypatch.setattr(Path, "mkdir", refuse_if_full(Path.mkdir))
-    for function in ("store.tempfile.TemporaryFile", "store.os.fsync", "recorder_lock.os.write"):
+    for function in (
+        "writing.tempfile.TemporaryFile",
+        "writing.os.fsync",
+        "recorder_lock.os.write",
+    ):
         module, _, name = f"{package}.{function}".rpartition(".")
         original = {"TemporaryFile": tempfile.TemporaryFile, "fsync": os.fsync, "write": os.write}
         monkeypatch.setattr(f"{module}.{name}", refuse_if_full(original[name]))
@@ -617,7 +621,7 @@ async def test_an_end_on_a_full_disk_is_no_success(
     def refuse(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("advanced_mm.marketdata.store.os.fsync", refuse)
+    monkeypatch.setattr("os.fsync", refuse)
     venue.behaviours = [says(wire.bbo(1000))]
     stop = asyncio.Event()
     collector = Collector(ShardStore(tmp_path), ["ETH"], venue.url, 0.1, status_seconds=0.05)

@@ -238,6 +238,12 @@ def test_refusals_are_one_sentence(spool, made, tmp_path, s3, monkeypatch):
     publish(spool, "s3://lake/one")
     with pytest.raises(InputError, match="has no coin 'ETHH'; did you mean ETH"):
         fetched("s3://lake/one", tmp_path / "copy", "ETHH")
+    with pytest.raises(InputError, match="is the recording itself"):
+        publish(spool, f"{spool.data_dir}/")
+    (tmp_path / "file").touch()
+    for folder in ("/proc/no/such", str(tmp_path / "file" / "below")):
+        with pytest.raises(LocationError, match=r"cannot be (written|reached)"):
+            publish(spool, folder)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     fsspec.get_filesystem_class("s3").clear_instance_cache()
@@ -267,7 +273,8 @@ def test_passes_that_cost_much_come_further_apart(spool, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Publisher, "step", costly)
     with SharedLedger(spool.data_dir, "nowhere") as ledger:
-        Publisher(spool.data_dir, None, ledger).run(Stop(), every_seconds=0.01)
+        place = place_of(str(tmp_path / "remote"))
+        Publisher(spool.data_dir, place, ledger).run(Stop(), every_seconds=0.01)
     assert 0.8 <= waits[0] < 10
     assert waits[1] < 0.1
 
@@ -298,6 +305,11 @@ def test_the_scripts(spool, made, tmp_path, monkeypatch, capsys):
     assert trade_ids(copy) == list(range(20))
     with pytest.raises(InputError, match="--every is 0"):
         publish_script.main(["--data-dir", str(spool.data_dir), "--to", remote, "--every", "0"])
+    with pytest.raises(InputError, match="cannot be read"):
+        publish_script.main(["--data-dir", str(tmp_path / "nowhere"), "--to", remote])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="has no recording to publish"):
+        publish_script.main(["--data-dir", str(tmp_path / "empty"), "--to", remote])
 
 
 def missing(*_, **__):

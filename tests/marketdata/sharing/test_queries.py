@@ -114,3 +114,15 @@ def test_the_script_prints_and_writes(data_dir, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(script.sys, "argv", ["x", "SELECT nothing", "--data-dir", str(data_dir)])
     assert script.run(script.main) == 2
     assert duckdb.__version__ >= "2"
+
+
+def test_rows_too_wide_for_the_terminal_are_printed_one_by_one(data_dir, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    monkeypatch.setenv("COLUMNS", "80")
+    script = importlib.import_module("query_recordings")
+    sql = "SELECT * FROM trades ORDER BY exchange_timestamp"
+    assert script.main([sql, "--data-dir", str(data_dir), "--crypto", "ETH"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("row 1\n  coin                ETH\n  time ")
+    assert shown.count("trade_id") == script.LONG_ROWS_SHOWN == 10
+    assert shown.endswith("and 2 more rows: --csv, --json and --parquet have all\n")
