@@ -68,7 +68,6 @@ FAULTS = {
     "silent sockets": [{"kind": "silence", "pongs": False, "seconds": 6}],
     "broken sockets": [{"kind": "cut", "refuse": True, "seconds": 3}],
     "maintenance": [{"kind": "maintenance", "seconds": 5}],
-    "halted coin": [{"kind": "halt", "coin": "ETH", "seconds": 6}],
 }
 
 
@@ -82,6 +81,8 @@ def test_it_trades_and_outlives_every_fault(live_session, bench_of, subtests):
                 bench.strike(*faults)
                 bench.goes_on()
                 bench.assert_in_order()
+        with subtests.test("the coin is halted"):
+            is_halted(bench)
         with subtests.test("paused, it cancels, and the replies are lost"):
             cancels_while_paused(bench)
         with subtests.test("an order in doubt is taken over when the venue speaks again"):
@@ -108,6 +109,22 @@ def test_it_trades_and_outlives_every_fault(live_session, bench_of, subtests):
     # Delayed, silent, broken and with the venue gone, the bot asked over REST and came back.
     assert sum("websocket is not up to date" in line for line in log) >= 4
     assert sum("websocket is up to date" in line for line in log) >= 4
+
+
+def is_halted(bench) -> None:
+    """Trading stops until an order of the bot was refused for it, and goes on later."""
+    bench.admin("POST", "faults", kind="halt", coin="ETH")
+    try:
+        bench.wait(lambda: "halt" in guards_that_paused(bench), 60, "the bot was told of the halt")
+    finally:
+        bench.admin("DELETE", "faults")
+    bench.goes_on()
+    bench.assert_in_order()
+
+
+def guards_that_paused(bench) -> set[str]:
+    journal = read_journal(bench.bot.audit.journal)
+    return {one["guard"] for one in journal.table(GuardChanged).to_pylist()}
 
 
 def trades_as_a_maker(bench) -> None:
@@ -346,8 +363,7 @@ def journal_agrees(bench) -> None:
     quotes = set(journal.table(QuoteSent)["order"].to_pylist())
     without = {one["order"] for one in fills if one["liquidity"] == "maker"} - quotes
     assert len(without) <= 2  # the person's, and one in doubt that Freqtrade found by itself
-    paused = {one["guard"] for one in journal.table(GuardChanged).to_pylist()}
-    assert paused >= {"halt", "price_band"}
+    assert guards_that_paused(bench) >= {"halt", "price_band"}
     ended = journal.table(QuoteEnded).to_pylist()
     assert {one["outcome"] for one in ended} >= {"filled", "cancelled", "refused"}
     assert len(ended) == len({one["order"] for one in ended})
