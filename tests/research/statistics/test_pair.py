@@ -91,6 +91,16 @@ def test_one_price_twice_is_cointegrated_and_has_no_deviation():
     assert found.deviation_bp < 1e-6
 
 
+def test_the_last_deviation_is_that_of_the_newest_price():
+    rng = np.random.default_rng(7)
+    base = walk(6000, rng, 5.0)
+    first = base + reverting(6000, 10, rng)
+    first[-1] = base[-1] + 0.01
+    found = compare(*markets(first, base))
+    assert found.step_seconds == 2
+    assert found.deviation_now == pytest.approx(100 / found.deviation_bp, rel=0.1)
+
+
 def test_what_cannot_be_compared():
     rng = np.random.default_rng(6)
     second, minute = candles_of(np.exp(walk(500, rng))), candles_of(np.exp(walk(500, rng)), 60)
