@@ -4,7 +4,6 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from advanced_mm.research.candles import Candles
 from advanced_mm.research.windows import FloatArray, Window
@@ -82,6 +81,12 @@ class Market:
         self._known.pop(name, None)
 
 
+def _fixed(
+    function: Callable[[Market, int], FloatArray], seconds: int
+) -> Callable[[Market], FloatArray]:
+    return lambda market: function(market, seconds)
+
+
 class Register(dict[str, Column]):
     """The columns of a module by name, their words from the docstrings of their functions.
 
@@ -108,7 +113,7 @@ class Register(dict[str, Column]):
         ) -> Callable[[Market, int], FloatArray]:
             for length in seconds:
                 name = f"{function.__name__.rstrip('_')}_{length}s"
-                self._enter(name, partial(function, seconds=length), length, function)
+                self._enter(name, _fixed(function, length), length, function)
             return function
 
         return register

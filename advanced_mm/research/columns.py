@@ -70,7 +70,9 @@ def columns(candles: Candles, names: Iterable[str] | None = None) -> pd.DataFram
     kind = np.float32 if market.rows > FLOAT32_ROWS else np.float64
     values = np.empty((len(wanted), market.rows), kind)
     with np.errstate(invalid="ignore", divide="ignore"):
-        for name in reversed(COLUMNS):  # what uses a column is below it: none is needed after it
+        for name in reversed(
+            tuple(COLUMNS)
+        ):  # what uses a column is below it: none is needed after it
             if name in place:
                 values[place[name]] = market.take(name)
             else:

@@ -119,7 +119,7 @@ def mm_opportunity_score(market: Market) -> FloatArray:
     """
     limits = THRESHOLDS
     memory = market.window(limits.memory_seconds)
-    least = limits.least_seconds // market.step_seconds
+    least = max(limits.least_seconds // market.step_seconds, 1)
     volatility, risk = market["volatility_300s"], market["inventory_risk_300s"]
     low, high = (memory.quantile(volatility, q, least) for q in (0.1, 0.9))
     light = memory.quantile(risk, limits.light, least)

@@ -54,7 +54,7 @@ def volatility(market: Market, seconds: int) -> FloatArray:
       uncorrelated returns; where the price bounces between bid and ask it overstates.
     """
     window = market.window(seconds)
-    return window.deviation(market["returns"]) * np.sqrt(window.rows)
+    return window.deviation(market["returns"]) * float(np.sqrt(window.rows))
 
 
 @TABLE.add

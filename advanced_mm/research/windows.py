@@ -69,4 +69,5 @@ class Window:
 def ratio(above: FloatArray, below: FloatArray) -> FloatArray:
     """Return ``above / below``, NaN where ``below`` is 0 or either is unknown."""
     result = np.full(len(above), np.nan)
-    return np.divide(above, below, out=result, where=below != 0)
+    np.divide(above, below, out=result, where=below != 0)
+    return result
