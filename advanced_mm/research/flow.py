@@ -55,7 +55,7 @@ def vwap_(market: Market, seconds: int) -> FloatArray:
       in the window.
     """
     window = market.window(seconds)
-    return ratio(window.total(turnover(market)), window.total(market.candle("volume")))
+    return ratio(window.mean(turnover(market)), window.mean(market.candle("volume")))
 
 
 @TABLE.over(60, 300, 3600)
