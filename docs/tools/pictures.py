@@ -22,9 +22,9 @@ from rich.console import Console
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
 from advanced_mm.performance import RunningPerformance
-from advanced_mm.report.charts import chart_to_png
 from advanced_mm.report.introduction_costs import mistakes
 from advanced_mm.report.live_screen import live_screen
+from advanced_mm.report.pictures import chart_to_png
 from advanced_mm.session.session import PaperSession, SessionOptions
 
 ROOT = Path(__file__).resolve().parents[2]
