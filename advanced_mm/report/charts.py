@@ -144,6 +144,7 @@ def chart_to_plotly(chart: Chart) -> go.Figure:
                 "automargin": True,
                 "overlaying": "y",
                 "side": "right",
+                "tickmode": "auto",
                 "showgrid": False,
                 "zeroline": False,
                 "exponentformat": "power",
@@ -152,7 +153,9 @@ def chart_to_plotly(chart: Chart) -> go.Figure:
     if chart.over_time:
         figure.update_xaxes(type="date", rangeslider_visible=False, nticks=6, tickangle=0)
     if chart.over_time or chart.right_label:  # above the picture, clear of the ticks below it
-        figure.update_layout(legend={"y": 1.02, "yanchor": "bottom"}, height=340)
+        figure.update_layout(legend={"y": 1.02, "yanchor": "bottom"})
+    if chart.over_time or any(series.kind == "levels" for series in chart.series):
+        figure.update_layout(height=340)
     return figure
 
 

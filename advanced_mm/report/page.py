@@ -69,6 +69,7 @@ _DRAW = """<script>
   script.textContent = await new Response(stream).text();
   document.head.append(script);
   const {dark, light, colours} = JSON.parse(document.getElementById('themes').textContent);
+  const tools = matchMedia('(hover: hover)').matches && 'hover';  // else they cover the legend
   const asked = matchMedia('(prefers-color-scheme: dark)');
   const divs = [...document.querySelectorAll('.plotly-graph-div')];
   const draw = () => divs.forEach((div) => {
@@ -76,7 +77,8 @@ _DRAW = """<script>
     if (asked.matches) for (const [from, to] of colours) text = text.replaceAll(from, to);
     const {data, layout} = JSON.parse(text);
     layout.template = asked.matches ? dark : light;
-    Plotly.react(div, data, layout, {responsive: true, displaylogo: false});
+    const config = {responsive: true, displaylogo: false, displayModeBar: tools};
+    Plotly.react(div, data, layout, config);
   });
   draw();
   asked.addEventListener('change', draw);

@@ -74,18 +74,21 @@ class Bins:
 
     def first(self, values: Float1D | pd.Series) -> Float1D:
         """Return the first known value of each bin."""
-        cells = self._cells(values)
-        known = np.isfinite(cells)
-        return cells[np.arange(len(cells)), known.argmax(axis=1)]
+        return _first_known(self._cells(values))
 
     def last(self, values: Float1D | pd.Series) -> Float1D:
         """Return the last known value of each bin."""
-        cells = self._cells(values)[:, ::-1]
-        known = np.isfinite(cells)
-        return cells[np.arange(len(cells)), known.argmax(axis=1)]
+        return _first_known(self._cells(values)[:, ::-1])
 
     def _cells(self, values: Float1D | pd.Series) -> NDArray[np.float64]:
         cells = np.full(self._rows, np.nan)
         known = np.asarray(values, dtype=np.float64)
-        cells[self._before : self._before + len(known)] = np.where(np.isfinite(known), known, np.nan)
+        cells[self._before : self._before + len(known)] = np.where(
+            np.isfinite(known), known, np.nan
+        )
         return cells.reshape(-1, self._width)
+
+
+def _first_known(cells: NDArray[np.float64]) -> Float1D:
+    rows = np.arange(len(cells))
+    return np.asarray(cells[rows, np.isfinite(cells).argmax(axis=1)], dtype=np.float64)

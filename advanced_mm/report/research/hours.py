@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from advanced_mm.marketdata.records import Float1D
 from advanced_mm.report.page import Table
 from advanced_mm.report.research.study import Study, mids, spreads_bp, volatility_bp
 
@@ -84,16 +85,17 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _heat(values: pd.Series, name: str) -> np.ndarray:
-    known = values.to_numpy(np.float64)
+def _heat(values: pd.Series, name: str) -> Float1D:
+    known = np.asarray(values, dtype=np.float64)
     if name in _DIVERGING:
         known = np.abs(known)
     if not np.isfinite(known).any():
         return known
     least, largest = np.nanmin(known), np.nanmax(known)
-    return (known - least) / (largest - least) if largest > least else np.zeros(len(known))
+    span = largest - least
+    return np.asarray((known - least) / span) if span > 0 else np.zeros(len(known))
 
 
-def _mean(values: np.ndarray) -> float:
+def _mean(values: Float1D) -> float:
     known = values[np.isfinite(values)]
     return float(known.mean()) if len(known) else float("nan")

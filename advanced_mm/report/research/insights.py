@@ -50,8 +50,7 @@ def _spread(study: Study, figures: Figures, hours: pd.DataFrame) -> Iterator[Ins
         where, amount = f"is above the fee of {fee:g} bp at every hour: it {paid}", 1.0
     else:
         where, amount = (
-            f"is above the fee of {fee:g} bp at {len(above)} of {len(each)} hours: "
-            f"{_hours(above)}",
+            f"is above the fee of {fee:g} bp at {len(above)} of {len(each)} hours: {_hours(above)}",
             0.0,
         )
     advice = ": quote deeper than the touch, or not at all" if amount < 0 else ""

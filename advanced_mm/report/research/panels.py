@@ -50,17 +50,13 @@ class Drawing:
     def band(self, name: str, values: pd.Series, colour: int, *, right: bool = False) -> Series:
         """Return the median of each bin, and a band from its 10th to its 90th percentile."""
         low, middle, high = self.bins.quantiles(values, 0.1, 0.5, 0.9)
-        return Series(
-            name, self.bins.times, middle, low=low, high=high, colour=colour, right=right
-        )
+        return Series(name, self.bins.times, middle, low=low, high=high, colour=colour, right=right)
 
     def last(self, name: str, values: pd.Series, colour: int, *, right: bool = False) -> Series:
         """Return the last value of each bin."""
         return Series(name, self.bins.times, self.bins.last(values), colour=colour, right=right)
 
-    def chart(
-        self, title: str, series: Sequence[Series], label: str, right: str = ""
-    ) -> Chart:
+    def chart(self, title: str, series: Sequence[Series], label: str, right: str = "") -> Chart:
         """Return a chart over time of those series that are known at all."""
         shown = [one for one in series if np.isfinite(np.asarray(one.y, np.float64)).any()]
         right = right if any(one.right for one in shown) else ""
@@ -139,7 +135,9 @@ def _profile(drawing: Drawing) -> Chart:
     frame = volume_profile(drawing.study.candles).frame
     middle = ((frame["low"] + frame["high"]) / 2).to_numpy()
     share = frame["volume_pct"].to_numpy()
-    levels = [Series("volume", share, middle, "levels", colour=5)] if np.isfinite(share).any() else []
+    levels = (
+        [Series("volume", share, middle, "levels", colour=5)] if np.isfinite(share).any() else []
+    )
     return Chart("Volume by price", "% of the volume", "price", levels)
 
 
@@ -207,7 +205,7 @@ PANELS: Final = (
     Panel("Volume by price", "Where the market traded, in fifty buckets of the price.", _profile),
     Panel(
         "Risk",
-        "How far the takers' net flow swung in 300 s, and how far the price stood from its average.",
+        "How far the takers' net flow swung in 300 s, and how far the price stood from its mean.",
         _risk,
     ),
     Panel(

@@ -59,8 +59,8 @@ class Figures:
 
     ``spread_bp`` is the mean spread and ``volatility_bp`` the standard deviation of the mid's (or,
     without quotes, the close's) one-second move, both basis points and as the screener has them;
-    volumes in the quote currency; ``quiet`` the share of known candles without a trade; ``taker_buy``
-    the buyers' share of the volume.
+    volumes in the quote currency; ``quiet`` the share of known candles without a trade;
+    ``taker_buy`` the buyers' share of the volume.
     """
 
     start: pd.Timestamp
@@ -80,8 +80,8 @@ def mids(candles: Candles) -> Float1D:
     """Return the mid at the end of each candle; the close where a source has no quotes."""
     frame = candles.frame
     if "bid" in frame and frame["bid"].notna().any():
-        return ((frame["bid"] + frame["ask"]) / 2).to_numpy(np.float64)
-    return frame["close"].to_numpy(np.float64)
+        return np.asarray((frame["bid"] + frame["ask"]) / 2, dtype=np.float64)
+    return np.asarray(frame["close"], dtype=np.float64)
 
 
 def spreads_bp(study: Study) -> Spread:
