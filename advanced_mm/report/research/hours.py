@@ -23,6 +23,7 @@ HOUR_COLUMNS: Final = {
 }
 """Names of `by_hour`'s columns as a reader sees them."""
 _DIVERGING: Final = ("imbalance",)
+_SHARES: Final = ("imbalance", "reversals")
 
 
 def by_hour(study: Study) -> pd.DataFrame:
@@ -75,14 +76,30 @@ def heat_map(study: Study) -> Table:
 
 
 def _row(hour: int, row: pd.Series, shown: Sequence[str]) -> list[str]:
-    return [f"{hour:02d}:00", *(number(float(row[name])) for name in shown)]
+    cells = (
+        share(float(row[name]), signed=name in _DIVERGING)
+        if name in _SHARES
+        else number(float(row[name]))
+        for name in shown
+    )
+    return [f"{hour:02d}:00", *cells]
 
 
 def number(value: float) -> str:
-    """Return a number in few digits, large ones with thousands, a dash if unknown."""
+    """Return a number in few digits, large ones in thousands or millions, a dash if unknown."""
     if not np.isfinite(value):
         return "–"
+    if abs(value) >= 1e6:
+        size, word = (1e9, "bn") if abs(value) >= 1e9 else (1e6, "M")
+        return f"{value / size:.4g} {word}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def share(value: float, *, signed: bool = False) -> str:
+    """Return a share in percent, a dash if unknown."""
+    if not np.isfinite(value):
+        return "–"
+    return f"{100 * value:+.1f}%" if signed else f"{100 * value:.1f}%"
 
 
 def _heat(values: pd.Series, name: str) -> Float1D:

@@ -50,7 +50,8 @@ def _spread(study: Study, figures: Figures, hours: pd.DataFrame) -> Iterator[Ins
         where, amount = f"is above the fee of {fee:g} bp at every hour: it {paid}", 1.0
     else:
         where, amount = (
-            f"is above the fee of {fee:g} bp at {len(above)} of {len(each)} hours: {_hours(above)}",
+            f"on average; it is above the fee of {fee:g} bp at {len(above)} of {len(each)} hours: "
+            f"{_hours(above)}",
             0.0,
         )
     advice = ": quote deeper than the touch, or not at all" if amount < 0 else ""
@@ -107,8 +108,8 @@ def _volatility(study: Study, figures: Figures, hours: pd.DataFrame) -> Iterator
         seconds = (figures.spread_bp / 2 / figures.volatility_bp) ** 2
         yield Insight(
             "volatility",
-            f"It takes {_seconds(seconds)} until one deviation is half the spread: a quote at the "
-            "touch that is older than that is likely to be on the wrong side.",
+            f"After {_seconds(seconds)} one deviation is half the spread: the mid has by then passed "
+            "one in six of the quotes at the touch.",
         )
 
 

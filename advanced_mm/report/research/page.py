@@ -9,7 +9,7 @@ import numpy as np
 from advanced_mm.report.charts import Chart, Series
 from advanced_mm.report.page import Card, Headline, Section, Table, write_page
 from advanced_mm.report.pictures import charts_to_png
-from advanced_mm.report.research.hours import by_hour, heat_map, number
+from advanced_mm.report.research.hours import by_hour, heat_map, number, share
 from advanced_mm.report.research.insights import Insight, insights_of
 from advanced_mm.report.research.panels import PANELS, Drawing
 from advanced_mm.report.research.study import Figures, Study, figures_of
@@ -71,9 +71,6 @@ def write_research_picture(path: Path, studies: Sequence[Study]) -> None:
 def research_sections(studies: Sequence[Study]) -> list[Section]:
     """Return the sections of the page."""
     several = len(studies) > 1
-    words = ["The pictures run over UTC; where a line stands for many candles, a band reaches from "
-             "their 10th to their 90th percentile."]  # fmt: skip
-    words += [f"{panel.title}: {panel.words}" for panel in PANELS]
     return [
         Section(
             "insights",
@@ -93,7 +90,15 @@ def research_sections(studies: Sequence[Study]) -> list[Section]:
             tables=[heat_map(study) for study in studies],
             side_by_side=True,
         ),
-        Section("pictures", "The market in pictures", words, _pictures(studies), side_by_side=True),
+        Section(
+            "pictures",
+            "The market in pictures",
+            ["Times are UTC. A line with a band stands for many candles: their median, from the "
+             "10th to the 90th percentile."],
+            _pictures(studies),
+            [Table("", ["picture", "what it shows"], [[p.title, p.words] for p in PANELS])],
+            side_by_side=True,
+        ),
         Section(
             "volatility",
             "How large the swings are",
@@ -142,7 +147,7 @@ def _headline(studies: Sequence[Study], figures: Sequence[Figures]) -> Headline:
             Card("tick", f"{number(found.tick_bp)} bp", "the least spread"),
             Card("volume a day", number(found.volume_per_day), "quote currency"),
             Card("trades a day", number(found.trades_per_day), f"{100 * found.quiet:.0f}% quiet"),
-            Card("bought by takers", _share(found.taker_buy), "of the volume"),
+            Card("bought by takers", share(found.taker_buy), "of the volume"),
         ],
         amount=insights[0].amount,
     )
@@ -187,7 +192,7 @@ def _insight_table(study: Study, insights: Sequence[Insight]) -> Table:
 def _comparison(studies: Sequence[Study]) -> Table:
     figures = [vars(figures_of(study)) for study in studies]
     rows = [
-        [label, *(_share(one[key]) if key in _SHARES else number(one[key]) for one in figures)]
+        [label, *(share(one[key]) if key in _SHARES else number(one[key]) for one in figures)]
         for key, label in _FIGURES.items()
     ]
     rows.insert(2, ["spread from", *(str(one["spread_source"]) for one in figures)])
@@ -240,7 +245,3 @@ def _columns_table() -> Table:
         for column in COLUMNS.values()
     ]
     return Table("", ["column", "meaning, formula and what to beware of", "unit"], rows)
-
-
-def _share(value: float) -> str:
-    return f"{100 * value:.1f}%" if np.isfinite(value) else "–"

@@ -44,13 +44,13 @@ class Drawing:
         return self.study.columns[name]
 
     def line(self, name: str, values: pd.Series, colour: int, *, right: bool = False) -> Series:
-        """Return the mean of each bin."""
-        return Series(name, self.bins.times, self.bins.mean(values), colour=colour, right=right)
+        """Return the mean of each wide bin."""
+        return Series(name, self.wide.times, self.wide.mean(values), colour=colour, right=right)
 
     def band(self, name: str, values: pd.Series, colour: int, *, right: bool = False) -> Series:
-        """Return the median of each bin, and a band from its 10th to its 90th percentile."""
-        low, middle, high = self.bins.quantiles(values, 0.1, 0.5, 0.9)
-        return Series(name, self.bins.times, middle, low=low, high=high, colour=colour, right=right)
+        """Return the median of each wide bin, and a band from its 10th to its 90th percentile."""
+        low, middle, high = self.wide.quantiles(values, 0.1, 0.5, 0.9)
+        return Series(name, self.wide.times, middle, low=low, high=high, colour=colour, right=right)
 
     def last(self, name: str, values: pd.Series, colour: int, *, right: bool = False) -> Series:
         """Return the last value of each bin."""
@@ -105,9 +105,7 @@ def _volume(drawing: Drawing) -> Chart:
     volume = Series("volume", bins.times, bins.total(drawing.frame["volume"]), "bars", colour=5)
     ratio = drawing.line("volume by its mean of 300 s", drawing.column("volume_ratio_300s"), 2,
                          right=True)  # fmt: skip
-    return drawing.chart(
-        "Volume", [volume, ratio], f"base units {_per(bins.words)}", "ratio, mean of the bin"
-    )
+    return drawing.chart("Volume", [volume, ratio], f"base units {_per(bins.words)}", "ratio")
 
 
 def _score(drawing: Drawing) -> Chart:
@@ -164,7 +162,7 @@ def _efficiency(drawing: Drawing) -> Chart:
     illiquidity = drawing.column("amihud_illiq_ma") / BASIS_POINT * 1e6
     series = [
         drawing.line("reversals", drawing.column("reversal_rate_300s"), 4),
-        drawing.line("Amihud's illiquidity", illiquidity, 1, right=True),
+        drawing.band("Amihud's illiquidity", illiquidity, 1, right=True),
     ]
     return drawing.chart("Efficiency", series, "share of candles", "bp a million of volume")
 
