@@ -50,6 +50,12 @@ DARK_COLOURS = (
 )
 """The same on a dark ground, in their order."""
 _WITH_ERROR_BARS = ("bars", "points")
+_TICKS_OF_TIME = [
+    {"dtickrange": [None, 60_000], "value": "%H:%M:%S\n%b %-d"},
+    {"dtickrange": [60_000, 86_400_000], "value": "%H:%M\n%b %-d"},
+    {"dtickrange": [86_400_000, "M1"], "value": "%b %-d\n%Y"},
+]
+"""Short enough to stand beside each other on a telephone."""
 _BARS_WITH_GAPS = 30
 ROSE, FELL = COLOURS[2], COLOURS[1]
 _SYMBOLS: dict[Symbol, str] = {
@@ -151,7 +157,13 @@ def chart_to_plotly(chart: Chart) -> go.Figure:
             }
         )
     if chart.over_time:
-        figure.update_xaxes(type="date", rangeslider_visible=False, nticks=6, tickangle=0)
+        figure.update_xaxes(
+            type="date",
+            rangeslider_visible=False,
+            nticks=5,
+            tickangle=0,
+            tickformatstops=_TICKS_OF_TIME,
+        )
     if chart.over_time or chart.right_label:  # above the picture, clear of the ticks below it
         figure.update_layout(legend={"y": 1.02, "yanchor": "bottom"})
     if chart.over_time or any(series.kind == "levels" for series in chart.series):

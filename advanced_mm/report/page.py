@@ -55,6 +55,7 @@ h3 { margin: 1.5rem 0 0; font-size: 1rem; } .wide { overflow-x: auto; }
   .card { padding: .2rem .5rem; } .card b { font-size: 1rem; } .card small { font-size: .75rem; }
   td:not(:first-child):not(.words) { white-space: normal; }
   td:first-child { overflow-wrap: anywhere; min-width: 4.5rem; }
+  .heat td:first-child { min-width: 0; overflow-wrap: normal; }
   .lead { font-size: .85rem; margin: .4rem 0; } th, td { padding: .2rem .25rem; font-size: .75rem; }
 }
 """

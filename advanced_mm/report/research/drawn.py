@@ -27,7 +27,7 @@ class Bins:
             for step in (step_seconds, *_STEPS_S)
             if step >= step_seconds and step % step_seconds == 0 and span / step <= most
         ]
-        longest = -(-span // most // step_seconds + 1) * step_seconds
+        longest = -(-len(index) // most) * step_seconds
         self.seconds = min(fitting, default=longest)
         start = int(index[0].timestamp())
         first = start // self.seconds * self.seconds

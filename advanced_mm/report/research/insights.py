@@ -30,9 +30,28 @@ def insights_of(study: Study) -> list[Insight]:
     """Return what there is to say; nothing about what the source does not know."""
     figures, hours = figures_of(study), by_hour(study)
     found: list[Insight] = []
-    for say in (_spread, _tick, _model, _volatility, _volume, _quiet, _flow, _score, _bounce):
+    for say in (
+        _span,
+        _spread,
+        _tick,
+        _model,
+        _volatility,
+        _volume,
+        _quiet,
+        _flow,
+        _score,
+        _bounce,
+    ):
         found += say(study, figures, hours)
     return found
+
+
+def _span(study: Study, _figures: Figures, hours: pd.DataFrame) -> Iterator[Insight]:
+    if len(hours) < 24:
+        known = _hours([int(hour) for hour in hours.index])
+        yield Insight(
+            "the data", f"They cover {known} UTC: of the other hours of the day they say nothing."
+        )
 
 
 def _spread(study: Study, figures: Figures, hours: pd.DataFrame) -> Iterator[Insight]:
@@ -41,13 +60,14 @@ def _spread(study: Study, figures: Figures, hours: pd.DataFrame) -> Iterator[Ins
         yield Insight("spread", "The source has no spread, and none could be estimated.")
         return
     each = hours["spread_bp"].dropna()
+    when = "at every hour" if len(each) > 1 else "throughout"
     size = f"{spread.words} {number(figures.spread_bp)} bp"
     above = each.index[each > fee]
     if not len(above):
-        where, amount = f"is below the fee of {fee:g} bp at every hour", -1.0
+        where, amount = f"is below the fee of {fee:g} bp {when}", -1.0
     elif len(above) == len(each):
         paid = "pays both sides' fees" if (each > 2 * fee).all() else "pays one side's fee"
-        where, amount = f"is above the fee of {fee:g} bp at every hour: it {paid}", 1.0
+        where, amount = f"is above the fee of {fee:g} bp {when}: it {paid}", 1.0
     else:
         where, amount = (
             f"on average; it is above the fee of {fee:g} bp at {len(above)} of {len(each)} hours: "
@@ -87,8 +107,8 @@ def _model(study: Study, _figures: Figures, _hours_: pd.DataFrame) -> Iterator[I
     yield Insight(
         "our model",
         f"Calibrated on the newest {row.window_minutes:g} min of trades, it expects "
-        f"{income.value:.3g} an hour on the stake ({income.low:.3g} to {income.high:.3g}), after "
-        f"fee and adverse moves: {row.verdict}.",
+        f"{income.value:.3g} an hour on a stake of {study.stake:g} "
+        f"({income.low:.3g} to {income.high:.3g}), after fee and adverse moves: {row.verdict}.",
         float(np.sign(income.low) if income.low > 0 or income.high < 0 else 0),
     )
 
@@ -108,8 +128,8 @@ def _volatility(study: Study, figures: Figures, hours: pd.DataFrame) -> Iterator
         seconds = (figures.spread_bp / 2 / figures.volatility_bp) ** 2
         yield Insight(
             "volatility",
-            f"After {_seconds(seconds)} one deviation is half the spread: the mid has by then passed "
-            "one in six of the quotes at the touch.",
+            f"After {_seconds(seconds)} one deviation is half the spread: by then the mid has "
+            "passed one quote at the touch in six.",
         )
 
 
@@ -135,7 +155,9 @@ def _quiet(study: Study, figures: Figures, _hours_: pd.DataFrame) -> Iterator[In
         return
     step = study.candles.step_seconds
     length = "seconds" if step == 1 else f"candles of {step} s"
-    trades = f"{figures.trades_per_day:,.0f} trades a day; " if figures.trades_per_day > 0 else ""
+    rate = "" if figures.end - figures.start >= pd.Timedelta(days=1) else "at a rate of "
+    count = f"{rate}{figures.trades_per_day:,.0f} trades a day; "
+    trades = count[0].upper() + count[1:] if figures.trades_per_day > 0 else ""
     yield Insight("trades", f"{trades}{100 * figures.quiet:.0f}% of the {length} had none.")
 
 

@@ -138,8 +138,9 @@ def _headline(studies: Sequence[Study], figures: Sequence[Figures]) -> Headline:
     study, found = studies[0], figures[0]
     insights = insights_of(study)
     others = [one.sentence for one in insights if one.topic == "volatility"][:1]
+    spread = next(one for one in insights if one.topic == "spread")
     return Headline(
-        insights[0].sentence,
+        spread.sentence,
         " ".join(others),
         [
             Card("spread", f"{number(found.spread_bp)} bp", _source(found)),
@@ -149,7 +150,7 @@ def _headline(studies: Sequence[Study], figures: Sequence[Figures]) -> Headline:
             Card("trades a day", number(found.trades_per_day), f"{100 * found.quiet:.0f}% quiet"),
             Card("bought by takers", share(found.taker_buy), "of the volume"),
         ],
-        amount=insights[0].amount,
+        amount=spread.amount,
     )
 
 

@@ -1,7 +1,7 @@
 """The pictures of a market: its candles and returns, and eight panels on what a maker asks."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -12,12 +12,11 @@ from advanced_mm.report.research.drawn import Bins
 from advanced_mm.report.research.study import BASIS_POINT, Study, spreads_bp
 from advanced_mm.research.volume_profile import volume_profile
 
-__all__ = ["PANELS", "Panel", "PictureTitles"]
+__all__ = ["PANELS", "Drawing", "Panel"]
 
 _MOST_CANDLES: Final = 300
 _MOST_POINTS: Final = 1440
 """A day of seconds is drawn in minutes: the page stays small and the picture the same."""
-PictureTitles = Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,10 @@ class Drawing:
     def chart(self, title: str, series: Sequence[Series], label: str, right: str = "") -> Chart:
         """Return a chart over time of those series that are known at all."""
         shown = [one for one in series if np.isfinite(np.asarray(one.y, np.float64)).any()]
-        right = right if any(one.right for one in shown) else ""
-        return Chart(title, "", label, shown, right_label=right)
+        sides = {one.right for one in shown}
+        if sides == {True}:  # nothing is left for the left axis
+            return Chart(title, "", right, [replace(one, right=False) for one in shown])
+        return Chart(title, "", label, shown, right_label=right if True in sides else "")
 
 
 def _candles(drawing: Drawing) -> Chart:

@@ -21,13 +21,14 @@ class Study:
     """Candles of one market, their columns (same index) and the fee they are judged by.
 
     ``fee_bp`` is the maker fee in basis points of the price; ``screened`` what the screener says of
-    the coin, if there is a recording that it can fit.
+    the coin on ``stake`` (quote currency), if there is a recording that it can fit.
     """
 
     candles: Candles
     columns: pd.DataFrame
     fee_bp: float
     screened: CoinScreen | None = None
+    stake: float = 1000.0
 
     @property
     def name(self) -> str:

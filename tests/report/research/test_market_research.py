@@ -1,0 +1,97 @@
+"""The script from a user's side, on a recording, a file, and against the screener."""
+
+import json
+import runpy
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from advanced_mm.errors import InputError
+from advanced_mm.marketdata import ShardStore
+from advanced_mm.report.screener import ScreenOptions, screen_coins
+from tests.report.research.markets import market
+
+SCRIPT = runpy.run_path(str(Path(__file__).parents[3] / "scripts" / "market_research.py"))
+MAIN = SCRIPT["main"]
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "pol.csv"
+    market(1200, quotes=False).frame.to_csv(path, index_label="time")
+    return path
+
+
+def refused(*words) -> str:
+    with pytest.raises(InputError) as caught:
+        MAIN([str(word) for word in words])
+    return str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def told(data_dir):
+    """Twenty minutes of two coins as JSON."""
+    import contextlib
+    import io
+
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        coins = ["--coin", "good", "DEEP", "--stake", "2000", "--fee-bp", "1.5"]
+        assert MAIN(["--recording", str(data_dir), *coins, "--json"]) == 0
+    return json.loads(said.getvalue())
+
+
+def test_the_report_and_the_screener_agree(told, data_dir):
+    """On one window: the spread within a percent, the volatility within three."""
+    screen = ScreenOptions(30.0, 30.0, 0.00015, stake=2000.0)
+    rows = {row.coin: row for row in screen_coins(ShardStore(data_dir), screen, track=iter)}
+    for one in told:
+        row = rows[one["market"].split()[0]]
+        assert one["spread_source"] == "quotes"
+        assert one["spread_bp"] == pytest.approx(row.spread_bp, rel=0.01)
+        assert one["volatility_bp"] == pytest.approx(row.volatility_bp, rel=0.03)
+        assert one["screener"]["income_per_hour"] == pytest.approx(row.income_per_hour.value)
+        assert one["screener"]["verdict"] == row.verdict
+        said = {found["about"]: found["sentence"] for found in one["insights"]}
+        assert said["our model"].endswith(f"{row.verdict}.")
+        assert "on a stake of 2000 " in said["our model"]
+
+
+def test_it_writes_each_file_and_says_where(data_dir, tmp_path, capsys):
+    paths = {flag: tmp_path / "out" / f"made.{flag}" for flag in ("html", "csv", "parquet", "png")}
+    words = [word for flag, path in paths.items() for word in (f"--{flag}", str(path))]
+    assert MAIN(["--recording", str(data_dir), "--coin", "GOOD", *words]) == 0
+    said = capsys.readouterr().out
+    for path in paths.values():
+        assert f"written to {path}" in said
+        assert path.stat().st_size > 10_000
+    assert "Market research: GOOD (Hyperliquid recording)" in paths["html"].read_text()
+    assert "market_screener.py" in paths["html"].read_text()
+    assert len(pd.read_csv(paths["csv"])) == len(pd.read_parquet(paths["parquet"])) > 1100
+    assert "python scripts/market_screener.py" in said
+    assert "What it expects" not in said
+
+
+def test_a_file_is_enough_and_the_csv_has_a_name_of_its_own(file, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "user_data").mkdir()
+    config = Path(__file__).parents[3] / "user_data" / "config.json"
+    assert MAIN(["--file", str(file), "--csv", "--config", str(config)]) == 0
+    assert len(pd.read_csv("pmm_strategy_metrics.csv")) == 1200
+    said = capsys.readouterr().out
+    assert "spread" in said
+    assert "market_screener" not in said
+
+
+def test_a_market_that_is_no_market(file, data_dir, tmp_path):
+    assert "no market: name a --recording" in refused("--json")
+    assert "--coin names a market of --recording" in refused("--file", file, "--coin", "ETH")
+    assert "--pair names a market of --exchange" in refused("--file", file, "--pair", "A/B")
+    assert "needs a --pair" in refused("--exchange", "binance")
+    assert "--days is 0" in refused("--recording", data_dir, "--days", "0")
+    assert "NONE" in refused("--recording", data_dir, "--coin", "NONE")
+    assert "has no coins" in refused("--recording", tmp_path / "empty")
+    blocked = tmp_path / "pol.csv" / "page.html"
+    for flag in ("--html", "--csv", "--parquet", "--png"):
+        assert f"{flag} {blocked} cannot be written" in refused("--file", file, flag, blocked)
