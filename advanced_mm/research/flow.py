@@ -51,10 +51,11 @@ def vwap_(market: Market, seconds: int) -> FloatArray:
     - formula: Σ quote volume over w / Σ volume over w
     - unit: quote currency
     - source: Berkowitz, Logue & Noser (1988)
-    - note: From the trades' own prices, as vwap. Unknown while nothing traded in the window.
+    - note: From the trades' own prices, not from the closes, as vwap. Unknown while nothing traded
+      in the window.
     """
     window = market.window(seconds)
-    return ratio(window.total(turnover(market)), window.total(market.candle("volume")))
+    return ratio(window.mean(turnover(market)), window.mean(market.candle("volume")))
 
 
 @TABLE.over(60, 300, 3600)

@@ -212,4 +212,4 @@ def sharpe_ratio(market: Market, seconds: int) -> FloatArray:
     """
     window = market.window(seconds)
     index = market["theoretical_pnl"]
-    return ratio(window.mean(index), window.deviation(index))
+    return ratio(*window.moments(index))

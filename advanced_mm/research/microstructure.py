@@ -188,9 +188,10 @@ def vol_cluster(market: Market) -> FloatArray:
 
 def _variance_ratio(market: Market, horizon: int) -> FloatArray:
     window = market.window(_HOUR)
-    change = market["log_returns"]
-    sums = pd.Series(change).rolling(horizon).sum().to_numpy()
-    of_one = window.deviation(change) ** 2
+    logs = np.log(market.candle("close"))
+    sums = np.full(market.rows, np.nan)
+    sums[horizon:] = logs[horizon:] - logs[:-horizon]
+    of_one = window.deviation(market["log_returns"]) ** 2
     return ratio(window.deviation(sums) ** 2, horizon * of_one)
 
 

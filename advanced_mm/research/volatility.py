@@ -85,14 +85,6 @@ def atr(market: Market, seconds: int) -> FloatArray:
     return market.window(seconds).mean(market["true_range"])
 
 
-def _close_mean(market: Market, seconds: int) -> FloatArray:
-    return market.window(seconds).mean(market.candle("close"))
-
-
-def _close_deviation(market: Market, seconds: int) -> FloatArray:
-    return market.window(seconds).deviation(market.candle("close"))
-
-
 @TABLE.over(300, 900)
 def bb_upper(market: Market, seconds: int) -> FloatArray:
     """Upper Bollinger band.
@@ -103,7 +95,8 @@ def bb_upper(market: Market, seconds: int) -> FloatArray:
     - note: With the sample's deviation (n − 1); Bollinger divides by n. That is 0.2 % at 300
       rows.
     """
-    return _close_mean(market, seconds) + _BAND * _close_deviation(market, seconds)
+    mean, deviation = market.window(seconds).moments(market.candle("close"))
+    return mean + _BAND * deviation
 
 
 @TABLE.over(300, 900)
@@ -115,7 +108,8 @@ def bb_lower(market: Market, seconds: int) -> FloatArray:
     - source: Bollinger (2001), Bollinger on Bollinger Bands
     - note: With the sample's deviation (n − 1), as the upper band.
     """
-    return _close_mean(market, seconds) - _BAND * _close_deviation(market, seconds)
+    mean, deviation = market.window(seconds).moments(market.candle("close"))
+    return mean - _BAND * deviation
 
 
 @TABLE.over(300, 900)
@@ -126,7 +120,8 @@ def bb_width(market: Market, seconds: int) -> FloatArray:
     - unit: fraction
     - source: Bollinger (2001), Bollinger on Bollinger Bands
     """
-    return ratio(2 * _BAND * _close_deviation(market, seconds), _close_mean(market, seconds))
+    mean, deviation = market.window(seconds).moments(market.candle("close"))
+    return ratio(2 * _BAND * deviation, mean)
 
 
 def volatility_percentiles(columns: pd.DataFrame) -> pd.DataFrame:

@@ -1,15 +1,14 @@
 """Figures over a moving window of rows that ends at each row, so that none sees a later one."""
 
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["ENOUGH", "FloatArray", "Window", "ratio"]
+from advanced_mm.research._types import FloatArray
 
-FloatArray: TypeAlias = npt.NDArray[np.float64]
+__all__ = ["ENOUGH", "FloatArray", "Window", "ratio"]
 
 ENOUGH: Final = 0.9
 """Share of a window's rows that must be known; with fewer its figure is unknown."""
@@ -23,8 +22,9 @@ class Window:
     which includes the first rows of all, unless a method says otherwise. With ``rows`` 0, for a
     window that is not a whole number of candles, all figures are NaN.
 
-    pandas computes them: its moving sums are compensated, and exact for windows of equal values.
-    TA-Lib's moving deviation, from the mean of the squares, is not: it loses a price's digits.
+    Means and deviations are computed here, not by the rolling functions of pandas or bottleneck,
+    which update a sum: after a lively hour a price at rest keeps a deviation above 0 there, and
+    what is divided by it is noise.
     """
 
     rows: int
@@ -36,19 +36,25 @@ class Window:
 
     def mean(self, values: FloatArray) -> FloatArray:
         """Return the mean."""
-        return self._of(values, "mean", self.least)
-
-    def total(self, values: FloatArray) -> FloatArray:
-        """Return the sum of the known rows."""
-        return self._of(values, "sum", self.least)
+        return self.moments(values)[0]
 
     def deviation(self, values: FloatArray) -> FloatArray:
         """Return the standard deviation of a sample (n − 1)."""
-        return self._of(values, "std", max(self.least, min(2, self.rows)))
+        return self.moments(values)[1]
 
-    def quantile(self, values: FloatArray, q: float, least: int) -> FloatArray:
-        """Return a quantile, interpolated linearly, from at least ``least`` known rows."""
-        return self._of(values, "quantile", min(least, self.rows), q=q)
+    def moments(
+        self, values: FloatArray, least: int | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return mean and standard deviation of a sample, with at least ``least`` known rows."""
+        if not self.rows:
+            return np.full(len(values), np.nan), np.full(len(values), np.nan)
+        from advanced_mm.research._kernels import moments  # numba: 60 MB that few processes need
+
+        return moments(
+            np.ascontiguousarray(values, np.float64),
+            self.rows,
+            self.least if least is None else min(least, self.rows),
+        )
 
     def mean_of(self, values: FloatArray, least: int) -> FloatArray:
         """Return the mean of what is known, however much of the window it is.
@@ -56,13 +62,14 @@ class Window:
         For figures that exist at some rows only, such as those with trades. NaN with fewer than
         ``least``.
         """
-        return self._of(values, "mean", min(least, self.rows))
+        return self.moments(values, least)[0]
 
-    def _of(self, values: FloatArray, figure: str, least: int, **options: Any) -> FloatArray:
+    def quantile(self, values: FloatArray, q: float, least: int) -> FloatArray:
+        """Return a quantile, interpolated linearly, from at least ``least`` known rows."""
         if not self.rows:
             return np.full(len(values), np.nan)
-        moving = pd.Series(values).rolling(self.rows, min_periods=least)
-        figures: FloatArray = getattr(moving, figure)(**options).to_numpy()
+        moving = pd.Series(values).rolling(self.rows, min_periods=min(least, self.rows))
+        figures: FloatArray = moving.quantile(q).to_numpy()
         return figures
 
 
