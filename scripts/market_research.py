@@ -20,6 +20,7 @@ from advanced_mm.report.research.export import paths_for, study_json, write_metr
 from advanced_mm.report.research.insights import insights_of
 from advanced_mm.report.research.page import write_research_page, write_research_picture
 from advanced_mm.report.research.study import Study
+from advanced_mm.report.research.tested import tested
 from advanced_mm.report.screener import CoinScreen, ScreenOptions, screen_coin
 from advanced_mm.research.candles import Candles
 from advanced_mm.research.columns import columns
@@ -40,9 +41,17 @@ def main(argv: list[str] | None = None) -> int:
     configure_logging()
     settings, _ = load_settings(options.config)
     fee_bp = settings.fee_rate * 1e4 if options.fee_bp is None else options.fee_bp
+    found, others = markets(options, settings)
     studies = [
-        Study(candles, columns(candles), fee_bp, screened, options.stake)
-        for candles, screened in markets(options, settings)
+        Study(
+            candles,
+            columns(candles),
+            fee_bp,
+            screened,
+            options.stake,
+            tested(candles, [other for other in others if other.name != candles.name]),
+        )
+        for candles, screened in found
     ]
     if options.html is not None:
         with writing_page(options.html, quiet=options.json):
@@ -89,6 +98,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     source.add_argument(
         "--file", type=Path, nargs="+", metavar="CSV|PARQUET", help="files of candles"
+    )
+    source.add_argument(
+        "--against",
+        nargs="+",
+        metavar="BTC",
+        help="other markets of the same source to compare each with",
     )
     parser.add_argument(
         "--cache",
@@ -150,9 +165,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 def markets(
     options: argparse.Namespace, settings: Settings
-) -> list[tuple[Candles, CoinScreen | None]]:
-    """Read all the markets, those of a recording with what the screener says of them."""
+) -> tuple[list[tuple[Candles, CoinScreen | None]], list[Candles]]:
+    """Read the markets, a recording's with what the screener says, and those of --against."""
     found: list[tuple[Candles, CoinScreen | None]] = []
+    others: list[Candles] = []
+    against = names_in(",".join(options.against or []))
     if options.recording is not None:
         store = ShardStore(options.recording)
         coins = names_in(",".join(options.coin or [])) or store.coins()
@@ -163,23 +180,19 @@ def markets(
             coin = store.resolve(name)
             candles = recorded_candles(store, coin, options.days, tracked)
             found.append((candles, screened(store, coin, screen)))
+        others += [recorded_candles(store, name, options.days, tracked) for name in against]
     if options.exchange is not None:
         exchange = exchange_named(options.exchange)
-        found += [
-            (
-                exchange_candles(
-                    exchange,
-                    pair,
-                    options.timeframe,
-                    options.days or 1.0,
-                    CandleCache(options.cache),
-                    tracked,
-                ),
-                None,
-            )
-            for pair in names_in(",".join(options.pair))
-        ]
-    return found + [(candles_from_file(path), None) for path in options.file or []]
+        days, cache = options.days or 1.0, CandleCache(options.cache)
+        read = partial(exchange_candles, exchange, timeframe=options.timeframe, days=days)
+        pairs = names_in(",".join(options.pair))
+        found += [(read(pair=pair, cache=cache, track=tracked), None) for pair in pairs]
+        others += [read(pair=pair, cache=cache, track=tracked) for pair in against]
+    if options.file:
+        found += [(candles_from_file(path), None) for path in options.file]
+        if not (options.recording or options.exchange):
+            others += [candles_from_file(Path(name)) for name in against]
+    return found, others
 
 
 def screen_options(options: argparse.Namespace, settings: Settings) -> ScreenOptions:

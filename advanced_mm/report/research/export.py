@@ -89,6 +89,7 @@ def study_json(study: Study) -> dict[str, Any]:
             name: {"mean": _plain(values.mean()), "std": _plain(values.std())}
             for name, values in study.columns[list(STRATEGY_METRICS[2:])].items()
         },
+        "tests": None if study.tested is None else study.tested.to_json(),
         "screener": None if study.screened is None else study.screened.to_json(),
         "notes": list(candles.notes),
     }

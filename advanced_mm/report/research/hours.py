@@ -9,6 +9,7 @@ import pandas as pd
 from advanced_mm.marketdata.records import Float1D
 from advanced_mm.report.page import Table
 from advanced_mm.report.research.study import Study, mids, spreads_bp, volatility_bp
+from advanced_mm.report.research.words import number, share
 
 __all__ = ["HOUR_COLUMNS", "by_hour", "heat_map"]
 
@@ -47,14 +48,14 @@ def by_hour(study: Study) -> pd.DataFrame:
             continue
         traded = frame["volume"].to_numpy()[inside]
         bought = frame["taker_buy_volume"].to_numpy()[inside]
-        share = np.nansum(bought) / np.nansum(traded) if np.nansum(traded) > 0 else np.nan
+        buying = np.nansum(bought) / np.nansum(traded) if np.nansum(traded) > 0 else np.nan
         apart = np.where(inside, price, np.nan)  # a day's last second is no neighbour of the next's
         rows[int(hour)] = {
             "spread_bp": _mean(spread[inside]),
             "volatility_bp": volatility_bp(apart, step),
             "volume": float(np.nansum(volume[inside]) / observed / step * 3600),
             "trades": _mean(frame["trades"].to_numpy()[inside]) / step * 60,
-            "imbalance": 2 * share - 1 if np.isfinite(bought).any() else np.nan,
+            "imbalance": 2 * buying - 1 if np.isfinite(bought).any() else np.nan,
             "reversals": _mean(np.abs(columns["price_reversal"].to_numpy(np.float64)[inside])),
             "score": _mean(columns["mm_opportunity_score"].to_numpy(np.float64)[inside]),
             "observed": observed,
@@ -83,23 +84,6 @@ def _row(hour: int, row: pd.Series, shown: Sequence[str]) -> list[str]:
         for name in shown
     )
     return [f"{hour:02d}:00", *cells]
-
-
-def number(value: float) -> str:
-    """Return a number in few digits, large ones in thousands or millions, a dash if unknown."""
-    if not np.isfinite(value):
-        return "–"
-    if abs(value) >= 1e6:
-        size, word = (1e9, "bn") if abs(value) >= 1e9 else (1e6, "M")
-        return f"{value / size:.4g} {word}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
-def share(value: float, *, signed: bool = False) -> str:
-    """Return a share in percent, a dash if unknown."""
-    if not np.isfinite(value):
-        return "–"
-    return f"{100 * value:+.1f}%" if signed else f"{100 * value:.1f}%"
 
 
 def _heat(values: pd.Series, name: str) -> Float1D:

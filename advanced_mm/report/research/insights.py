@@ -1,29 +1,25 @@
 """What the data say, in sentences: each with the number that it rests on."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from advanced_mm.report.research.hours import by_hour, number
+from advanced_mm.report.research.hours import by_hour
 from advanced_mm.report.research.study import Figures, Study, figures_of, mean, spreads_bp
+from advanced_mm.report.research.tested import tested_insights
+from advanced_mm.report.research.words import Insight, hours_text, number, seconds_text
 from advanced_mm.research.volume_profile import volume_profile
 
-__all__ = ["Insight", "insights_of"]
+__all__ = ["insights_of"]
 
 _GOOD_SCORE: Final = 70.0
 _BUSIEST: Final = 3
-
-
-@dataclass(frozen=True)
-class Insight:
-    """A topic and a sentence; ``amount`` above 0 speaks for quoting, below 0 against it."""
-
-    topic: str
-    sentence: str
-    amount: float = 0.0
+_TOPICS: Final = (
+    "the data", "spread", "tick", "our model", "volatility", "memory", "order flow", "volume",
+    "trades", "reversals", "score", "other market",
+)  # fmt: skip
 
 
 def insights_of(study: Study) -> list[Insight]:
@@ -43,12 +39,14 @@ def insights_of(study: Study) -> list[Insight]:
         _bounce,
     ):
         found += say(study, figures, hours)
-    return found
+    if study.tested is not None:
+        found += tested_insights(study.tested)
+    return sorted(found, key=lambda one: _TOPICS.index(one.topic))
 
 
 def _span(study: Study, _figures: Figures, hours: pd.DataFrame) -> Iterator[Insight]:
     if len(hours) < 24:
-        known = _hours([int(hour) for hour in hours.index])
+        known = hours_text(int(hour) for hour in hours.index)
         yield Insight(
             "the data", f"They cover {known} UTC: of the other hours of the day they say nothing."
         )
@@ -71,7 +69,7 @@ def _spread(study: Study, figures: Figures, hours: pd.DataFrame) -> Iterator[Ins
     else:
         where, amount = (
             f"on average; it is above the fee of {fee:g} bp at {len(above)} of {len(each)} hours: "
-            f"{_hours(above)}",
+            f"{hours_text(above)}",
             0.0,
         )
     advice = ": quote deeper than the touch, or not at all" if amount < 0 else ""
@@ -128,7 +126,7 @@ def _volatility(study: Study, figures: Figures, hours: pd.DataFrame) -> Iterator
         seconds = (figures.spread_bp / 2 / figures.volatility_bp) ** 2
         yield Insight(
             "volatility",
-            f"After {_seconds(seconds)} one deviation is half the spread: by then the mid has "
+            f"After {seconds_text(seconds)} one deviation is half the spread: by then the mid has "
             "passed one quote at the touch in six.",
         )
 
@@ -140,7 +138,7 @@ def _volume(study: Study, figures: Figures, hours: pd.DataFrame) -> Iterator[Ins
         yield Insight(
             "volume",
             f"{100 * busy.sum() / each.sum():.0f}% of an average day's volume comes in "
-            f"{_BUSIEST} of its {len(each)} hours: {_hours(sorted(busy.index))}.",
+            f"{_BUSIEST} of its {len(each)} hours: {hours_text(sorted(busy.index))}.",
         )
     concentration = volume_profile(study.candles).concentration_pct
     if np.isfinite(concentration):
@@ -201,18 +199,3 @@ def _bounce(study: Study, figures: Figures, _hours_: pd.DataFrame) -> Iterator[I
 
 def _hour(hour: object) -> str:
     return f"{hour:02d}:00"
-
-
-def _hours(hours: Sequence[int] | pd.Index) -> str:
-    """Name hours of the day, neighbours as one span: "13:00–15:59, 20:00–20:59"."""
-    spans: list[list[int]] = []
-    for hour in hours:
-        if spans and hour == spans[-1][1] + 1:
-            spans[-1][1] = int(hour)
-        else:
-            spans.append([int(hour), int(hour)])
-    return ", ".join(f"{first:02d}:00–{last:02d}:59" for first, last in spans)
-
-
-def _seconds(seconds: float) -> str:
-    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.2g} s"

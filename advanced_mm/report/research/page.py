@@ -9,10 +9,12 @@ import numpy as np
 from advanced_mm.report.charts import Chart, Series
 from advanced_mm.report.page import Card, Headline, Section, Table, write_page
 from advanced_mm.report.pictures import charts_to_png
-from advanced_mm.report.research.hours import by_hour, heat_map, number, share
-from advanced_mm.report.research.insights import Insight, insights_of
+from advanced_mm.report.research.hours import by_hour, heat_map
+from advanced_mm.report.research.insights import insights_of
 from advanced_mm.report.research.panels import PANELS, Drawing
 from advanced_mm.report.research.study import Figures, Study, figures_of
+from advanced_mm.report.research.tested import tested_tables
+from advanced_mm.report.research.words import Insight, number, share
 from advanced_mm.research.columns import COLUMNS
 from advanced_mm.research.volatility import volatility_percentiles
 
@@ -104,6 +106,19 @@ def research_sections(studies: Sequence[Study]) -> list[Section]:
             "How large the swings are",
             ["Deviation of the price's move in each window, basis points; not annualised."],
             tables=[_percentiles(study) for study in studies],
+        ),
+        Section(
+            "tests",
+            "What is more than chance",
+            ["Order flow is of takers, bought less sold by what was traded in a candle; the move "
+             "is the price's after it, less that after candles without such flow. A t beyond ±2 is "
+             "hardly chance, but of so many rows one in twenty is."],
+            tables=[
+                table
+                for study in studies
+                if study.tested is not None
+                for table in tested_tables(study.name, study.tested)
+            ],
         ),
         Section(
             "words",

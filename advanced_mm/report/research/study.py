@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from advanced_mm.marketdata.records import Float1D
+from advanced_mm.report.research.tested import Tested
 from advanced_mm.report.screener import CoinScreen
 from advanced_mm.research.candles import Candles
 
@@ -29,6 +30,7 @@ class Study:
     fee_bp: float
     screened: CoinScreen | None = None
     stake: float = 1000.0
+    tested: Tested | None = None
 
     @property
     def name(self) -> str:

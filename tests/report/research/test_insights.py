@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from advanced_mm.report.research.hours import by_hour, heat_map, number
+from advanced_mm.report.research.hours import by_hour, heat_map
 from advanced_mm.report.research.insights import insights_of
 from advanced_mm.report.research.study import figures_of, spreads_bp
+from advanced_mm.report.research.words import number
 from tests.report.research.markets import LIVELY, market, study
 
 

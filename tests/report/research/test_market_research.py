@@ -1,5 +1,7 @@
 """The script from a user's side, on a recording, a file, and against the screener."""
 
+import contextlib
+import io
 import json
 import runpy
 from pathlib import Path
@@ -8,12 +10,11 @@ import pandas as pd
 import pytest
 
 from advanced_mm.errors import InputError
-from advanced_mm.marketdata import ShardStore
-from advanced_mm.report.screener import ScreenOptions, screen_coins
 from tests.report.research.markets import market
 
-SCRIPT = runpy.run_path(str(Path(__file__).parents[3] / "scripts" / "market_research.py"))
-MAIN = SCRIPT["main"]
+SCRIPTS = Path(__file__).parents[3] / "scripts"
+MAIN = runpy.run_path(str(SCRIPTS / "market_research.py"))["main"]
+SCREENER = runpy.run_path(str(SCRIPTS / "market_screener.py"))["main"]
 
 
 @pytest.fixture
@@ -21,6 +22,13 @@ def file(tmp_path):
     path = tmp_path / "pol.csv"
     market(1200, quotes=False).frame.to_csv(path, index_label="time")
     return path
+
+
+def said_by(main, *words):
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        assert main([str(word) for word in words]) == 0
+    return json.loads(said.getvalue())
 
 
 def refused(*words) -> str:
@@ -31,31 +39,36 @@ def refused(*words) -> str:
 
 @pytest.fixture(scope="module")
 def told(data_dir):
-    """Twenty minutes of two coins as JSON."""
-    import contextlib
-    import io
-
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        coins = ["--coin", "good", "DEEP", "--stake", "2000", "--fee-bp", "1.5"]
-        assert MAIN(["--recording", str(data_dir), *coins, "--json"]) == 0
-    return json.loads(said.getvalue())
+    """Twenty minutes of two coins."""
+    coins = ("--coin", "good", "DEEP", "--against", "DEEP", "--stake", "2000")
+    return said_by(MAIN, "--recording", data_dir, *coins, "--json")
 
 
 def test_the_report_and_the_screener_agree(told, data_dir):
     """On one window: the spread within a percent, the volatility within three."""
-    screen = ScreenOptions(30.0, 30.0, 0.00015, stake=2000.0)
-    rows = {row.coin: row for row in screen_coins(ShardStore(data_dir), screen, track=iter)}
+    screened = said_by(SCREENER, "--data-dir", data_dir, "--stake", "2000", "--json")
+    rows = {row["coin"]: row for row in screened}
     for one in told:
         row = rows[one["market"].split()[0]]
         assert one["spread_source"] == "quotes"
-        assert one["spread_bp"] == pytest.approx(row.spread_bp, rel=0.01)
-        assert one["volatility_bp"] == pytest.approx(row.volatility_bp, rel=0.03)
-        assert one["screener"]["income_per_hour"] == pytest.approx(row.income_per_hour.value)
-        assert one["screener"]["verdict"] == row.verdict
+        assert one["spread_bp"] == pytest.approx(row["spread_bp"], rel=0.01)
+        assert one["volatility_bp"] == pytest.approx(row["volatility_bp"], rel=0.03)
+        assert one["screener"] == row
         said = {found["about"]: found["sentence"] for found in one["insights"]}
-        assert said["our model"].endswith(f"{row.verdict}.")
+        assert said["our model"].endswith(f"{row['verdict']}.")
         assert "on a stake of 2000 " in said["our model"]
+
+
+def test_each_market_is_tested_and_compared_with_the_other(told):
+    good, deep = told
+    assert good["tests"]["hurst"]["verdict"] in ("mean reverting", "random", "trending")
+    assert [one["steps"] for one in good["tests"]["ratios"]] == [2, 5, 10]
+    (pair,) = good["tests"]["pairs"]
+    assert pair["second"] == deep["market"]
+    assert deep["tests"]["pairs"] == []
+    topics = [one["about"] for one in good["insights"]]
+    assert topics.count("memory") == topics.count("other market") == 2
+    assert topics == sorted(topics, key=topics.index)  # a topic's sentences stand together
 
 
 def test_it_writes_each_file_and_says_where(data_dir, tmp_path, capsys):
@@ -91,6 +104,7 @@ def test_a_market_that_is_no_market(file, data_dir, tmp_path):
     assert "needs a --pair" in refused("--exchange", "binance")
     assert "--days is 0" in refused("--recording", data_dir, "--days", "0")
     assert "NONE" in refused("--recording", data_dir, "--coin", "NONE")
+    (tmp_path / "empty").mkdir()
     assert "has no coins" in refused("--recording", tmp_path / "empty")
     blocked = tmp_path / "pol.csv" / "page.html"
     for flag in ("--html", "--csv", "--parquet", "--png"):
