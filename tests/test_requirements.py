@@ -24,6 +24,8 @@ NOT_IMPORTED = {
     "check-jsonschema": "a command: the compose file against its specification",
     "lz4": "loaded by fsspec for the archive's files",
     "s3fs": "loaded by fsspec for s3://",
+    "nbclient": "asked for by the notebook's test",
+    "ipykernel": "the notebook's kernel",
     "types-pyyaml": "read by mypy",
     "mypy": "a command",
     "ruff": "a command",
