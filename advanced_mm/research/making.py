@@ -12,7 +12,7 @@ import numpy as np
 from advanced_mm.research.column import Market, Register
 from advanced_mm.research.windows import FloatArray, ratio
 
-__all__ = ["TABLE", "Thresholds"]
+__all__ = ["TABLE", "THRESHOLDS", "Thresholds"]
 
 TABLE: Final = Register()
 _WINDOW: Final = 300

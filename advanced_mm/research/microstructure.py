@@ -20,6 +20,11 @@ _HOUR: Final = 3600
 _LEAST_PAIRS: Final = 30
 
 
+def _of_traded(market: Market, values: FloatArray, least: int) -> FloatArray:
+    """Return the mean over the window of what only candles with trades have."""
+    return market.window(_WINDOW).mean_of(values, least, market.candle("close"))
+
+
 @TABLE.add
 def hl_spread(market: Market) -> FloatArray:
     """Range of the candle.
@@ -144,9 +149,9 @@ def amihud_illiq_ma(market: Market) -> FloatArray:
     - formula: mean(amihud_illiq over the candles with trades in 300 s)
     - unit: fraction per quote currency
     - source: Amihud (2002), eq. 2
-    - note: A mean over the candles with trades only, known as soon as there is one.
+    - note: A mean over the candles with trades only; one of them is enough.
     """
-    return market.window(_WINDOW).mean_of(market["amihud_illiq"], 1)
+    return _of_traded(market, market["amihud_illiq"], 1)
 
 
 @TABLE.add
@@ -168,9 +173,10 @@ def roll_spread(market: Market) -> FloatArray:
     before[rows] = previous(change[rows])
     before[np.isnan(change)] = np.nan
     change[np.isnan(before)] = np.nan
-    window = market.window(_WINDOW)
-    means = [window.mean_of(x, _LEAST_PAIRS) for x in (change * before, change, before)]
-    return 2.0 * np.sqrt(np.maximum(means[1] * means[2] - means[0], 0.0))
+    product, now, then = (
+        _of_traded(market, x, _LEAST_PAIRS) for x in (change * before, change, before)
+    )
+    return 2.0 * np.sqrt(np.maximum(now * then - product, 0.0))
 
 
 @TABLE.add
@@ -254,9 +260,9 @@ def ba_bounce_ma(market: Market) -> FloatArray:
     - formula: mean(ba_bounce over the candles with trades in 300 s)
     - unit: quote currency
     - source: after Roll (1984)
-    - note: A mean over the candles with trades only, known as soon as there is one.
+    - note: A mean over the candles with trades only; one of them is enough.
     """
-    return market.window(_WINDOW).mean_of(market["ba_bounce"], 1)
+    return _of_traded(market, market["ba_bounce"], 1)
 
 
 @dataclass(frozen=True)

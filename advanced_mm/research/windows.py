@@ -56,13 +56,13 @@ class Window:
             self.least if least is None else min(least, self.rows),
         )
 
-    def mean_of(self, values: FloatArray, least: int) -> FloatArray:
-        """Return the mean of what is known, however much of the window it is.
+    def mean_of(self, values: FloatArray, least: int, observed: FloatArray) -> FloatArray:
+        """Return the mean of values that exist at some rows only, such as those with trades.
 
-        For figures that exist at some rows only, such as those with trades. NaN with fewer than
-        ``least``.
+        NaN with fewer than ``least`` of them, or where less than `ENOUGH` of the window is known
+        of ``observed``.
         """
-        return self.moments(values, least)[0]
+        return self.moments(values, least)[0] + 0.0 * self.mean(observed)
 
     def quantile(self, values: FloatArray, q: float, least: int) -> FloatArray:
         """Return a quantile, interpolated linearly, from at least ``least`` known rows."""

@@ -91,8 +91,13 @@ WINDOWED = {  # by the definition: at a row, from the candles f and finished col
     ),
 }
 OF_300_S = {
-    "amihud_illiq_ma": lambda f, c, t: of_window(c["amihud_illiq"], t, 300, mean, least=1),
-    "ba_bounce_ma": lambda f, c, t: of_window(c["ba_bounce"], t, 300, mean, least=1),
+    "amihud_illiq_ma": lambda f, c, t: (
+        of_window(c["amihud_illiq"], t, 300, mean, least=1)
+        + 0 * of_window(f["close"], t, 300, mean)
+    ),
+    "ba_bounce_ma": lambda f, c, t: (
+        of_window(c["ba_bounce"], t, 300, mean, least=1) + 0 * of_window(f["close"], t, 300, mean)
+    ),
     "vol_cluster": lambda f, c, t: (
         of_window(c["returns"], t, 60, deviation) / of_window(c["returns"], t, 300, deviation)
     ),
@@ -166,7 +171,7 @@ def test_a_column_over_a_window_is_as_defined(arrays, name):
 def test_a_column_over_300_s_is_as_defined(arrays, name):
     frame, done = arrays
     expected = [OF_300_S[name](frame, done, row) for row in ROWS]
-    assert np.isfinite(expected).sum() > 5
+    assert 5 < np.isfinite(expected).sum() < len(ROWS)
     np.testing.assert_allclose(done[name][ROWS], expected, rtol=1e-9, atol=1e-13)
 
 
@@ -179,9 +184,7 @@ def test_no_row_depends_on_a_later_one(candles, report, rows):
 
 def test_a_second_that_nobody_observed_is_unknown(report):
     windowless = report.drop(columns=WITH_WINDOW).iloc[GAP]
-    across = ["amihud_illiq_ma", "roll_spread", "ba_bounce_ma"]  # means of what is known
-    across += ["variance_ratio_2", "variance_ratio_5", "variance_ratio_10"]
-    assert windowless.drop(columns=across).iloc[-1].isna().all()
+    assert windowless.iloc[-1].isna().all()
     assert report["volatility_3600s"].iloc[GAP].isna().all()  # not yet full
     assert report["volatility_3600s"].iloc[4_000:].notna().all()  # 40 of 3600 are missing
 

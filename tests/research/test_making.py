@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from advanced_mm.research.columns import COLUMNS, columns
-from advanced_mm.research.making import Thresholds
 from tests.research.random_candles import candles_of, random_candles
 
 
@@ -44,12 +43,6 @@ def test_the_score_is_the_sum_of_its_points():
     assert len({*expected}) > 8
     assert done["mm_opportunity_score"].min() >= 0
     assert done["mm_opportunity_score"].max() <= 100
-
-
-def test_the_score_can_reach_100():
-    assert sum((20, 25, 20, 15, 20)) == 100
-    limits = Thresholds()
-    assert limits.busy < limits.very_busy
 
 
 def test_seconds_without_trades_do_not_move_the_inventory():

@@ -48,7 +48,17 @@ def test_figures_need_nine_tenths_of_the_window():
     assert list(np.flatnonzero(np.isnan(mean))) == [*range(9)]
     values[7] = np.nan  # two unknown of ten while both are in the window
     assert list(np.flatnonzero(np.isnan(Window(10).mean(values)))) == [*range(15)]
-    assert Window(10).mean_of(values, 3)[2] == 1.0
+
+
+def test_means_of_some_rows_need_few_of_them_in_an_observed_window():
+    values = np.full(20, np.nan)
+    values[[3, 4, 12]] = [2.0, 4.0, 6.0]
+    observed = np.ones(20)
+    observed[15:17] = np.nan
+    mean = Window(10).mean_of(values, 2, observed)
+    expected = np.full(20, np.nan)
+    expected[8:12], expected[12:13], expected[13:14] = 3.0, 4.0, 5.0
+    np.testing.assert_array_equal(mean, expected)
 
 
 def test_a_window_of_no_whole_candles_has_no_figures():

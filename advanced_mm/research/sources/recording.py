@@ -65,18 +65,19 @@ def recorded_candles(
     if days is not None:
         start = max(start, end - round(days * 86_400))
     columns = {name: np.full(end - start, np.nan) for name in _NAMES}
-    tick, left_out, skipped = None, 0, set()
+    tick: float | None = None
+    left_out, skipped = 0, set[str]()
     for at in track(range(start, end, _CHUNK_S), f"candles of {coin}"):
         until = min(at + _CHUNK_S, end)
         recording = store.read(coin, at * 1000 - _BEFORE_MS, until * 1000 + _AFTER_MS)
         skipped |= set(recording.skipped_files)
-        if not len(recording.quotes):
-            continue
+        if not len(recording.quotes) or not recording.tick > 0:
+            continue  # nobody listened here
         gaps = store.gaps(coin, at * 1000, until * 1000)
         holes = np.array([(gap.start_ms, gap.end_ms) for gap in gaps], np.int64).reshape(-1, 2)
         part, unused = seconds_of(recording, at, until - at, holes)
         left_out += unused
-        tick = recording.tick
+        tick = recording.tick if tick is None else min(tick, recording.tick)
         for name, values in part.items():
             columns[name][at - start : until - start] = values
     known = np.isfinite(columns["volume"])

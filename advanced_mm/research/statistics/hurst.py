@@ -5,10 +5,13 @@ are uncorrelated; below, they tend to be taken back; above, to go on.
 
 Estimated by local Whittle (Robinson, 1995) from the changes of the log price: near frequency 0
 their spectrum goes as :math:`\lambda^{1 - 2H}`, and only frequencies below a limit are used. So the
-bounce between bid and ask, which lives at high frequencies, does not pass for mean reversion, and
-the estimate is normal with a known variance, :math:`1 / 4m` for :math:`m` frequencies, also when
-volatility comes in clusters. R/S analysis, the usual choice, is biased on short samples and has no
-such law.
+bounce between bid and ask, which lives at high frequencies, does not pass for mean reversion. R/S
+analysis, the usual choice, is biased on short samples and its errors are not known.
+
+With an even volatility the estimate from :math:`m` frequencies is normal with the variance
+:math:`1 / 4m`. Markets have quiet nights and loud hours, which count as fewer data: the variance is
+then that of a wild bootstrap, in which each change, made white, keeps its size and gets a random
+sign. It is computed in closed form from the spectrum of the squares, without drawing.
 """
 
 from dataclasses import dataclass
@@ -16,9 +19,10 @@ from typing import Final, Literal
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.signal import fftconvolve
 from scipy.stats import norm
 
-from advanced_mm.marketdata.records import Float1D
+from advanced_mm.marketdata.records import Float1D, Int1D
 from advanced_mm.research.statistics.series import PriceSeries, stretches
 
 __all__ = ["Hurst", "Verdict", "hurst_exponent"]
@@ -82,34 +86,70 @@ def hurst_exponent(
     steps = count ** (1 - _POWER)
     if shortest_seconds is not None:
         steps = max(shortest_seconds / series.step_seconds, 2.0)
-    parts = [_periodogram(change, 2 * np.pi / steps) for change in changes]
-    frequency = np.concatenate([part[0] for part in parts])
-    power = np.concatenate([part[1] for part in parts])
-    if len(frequency) < _FEWEST_FREQUENCIES:
+    used = [_places(len(change), steps) for change in changes]
+    logs = [np.log(2 * np.pi * k / len(change)) for k, change in zip(used, changes, strict=True)]
+    if sum(map(len, logs)) < _FEWEST_FREQUENCIES:
         return None
-    logs = np.log(frequency)
-    centred = logs - logs.mean()
+    mean = float(np.concatenate(logs).mean())
+    centred = np.concatenate(logs) - mean
+    power = np.concatenate([_power(change, k) for change, k in zip(changes, used, strict=True)])
 
     def objective(exponent: float) -> float:
         return float(np.log(np.mean(np.exp((2 * exponent - 1) * centred) * power)))
 
-    found = minimize_scalar(objective, bounds=(0.0, 1.0), method="bounded")
-    error = float(norm.ppf(0.5 + level / 2) / (2 * np.sqrt(centred @ centred)))
-    exponent = float(found.x)
+    exponent = float(minimize_scalar(objective, bounds=(0.0, 1.0), method="bounded").x)
+    plain = float(centred @ centred)
+    uneven = sum(
+        _score_variance(_white(change, exponent), k, log - mean)
+        for change, k, log in zip(changes, used, logs, strict=True)
+    )
+    error = float(norm.ppf(0.5 + level / 2)) * np.sqrt(max(plain, uneven)) / (2 * plain)
     return Hurst(
         exponent,
-        exponent - error,
-        exponent + error,
+        float(exponent - error),
+        float(exponent + error),
         level,
         count,
         float(steps * series.step_seconds),
     )
 
 
-def _periodogram(changes: Float1D, highest: float) -> tuple[Float1D, Float1D]:
-    """Return the frequencies up to ``highest`` (radians a step, without 0) and their power."""
-    count = len(changes)
+def _places(count: int, steps: float) -> Int1D:
+    """Return the numbers of the frequencies with periods of at least ``steps``, without 0."""
+    return np.arange(1, min(int(count / steps), (count - 1) // 2) + 1)
+
+
+def _power(changes: Float1D, places: Int1D) -> Float1D:
+    """Return the periodogram of changes, which are brought to variance 1, shape of ``places``."""
     scaled = (changes - changes.mean()) / changes.std()
-    used = slice(1, min(int(highest * count / (2 * np.pi)), (count - 1) // 2) + 1)
-    power = np.abs(np.fft.rfft(scaled)[used]) ** 2 / count
-    return 2 * np.pi * np.arange(count)[used] / count, power
+    return np.asarray(np.abs(np.fft.rfft(scaled)[places]) ** 2 / len(changes))
+
+
+def _white(changes: Float1D, exponent: float) -> Float1D:
+    """Return the changes without their long memory: differenced H - 1/2 times."""
+    count = len(changes)
+    root = 2 * np.sin(np.pi * np.arange(1, count // 2 + 1) / count)
+    phase = np.exp(1j * np.pi * (0.5 - np.arange(1, count // 2 + 1) / count))
+    spectrum = np.fft.rfft(changes)
+    spectrum[0] = 0.0
+    spectrum[1:] *= (root * phase) ** (exponent - 0.5)
+    return np.asarray(np.fft.irfft(spectrum, count))
+
+
+def _score_variance(white: Float1D, places: Int1D, weight: Float1D) -> float:
+    """Return the variance of the sum of weight times power if each value's sign is random.
+
+    The powers at places j and k have the covariance (S(j - k) + S(j + k) - 2 sum of w⁴) / S(0),
+    where S is the squared modulus of the transform of the squares w².
+    """
+    square = white**2
+    transform = np.abs(np.fft.fft(square)) ** 2
+    most = int(places[-1]) if len(places) else 0
+    full = np.zeros(most + 1)
+    full[places] = weight
+    apart = fftconvolve(full, full[::-1])  # by j - k from -most to most
+    together = fftconvolve(full, full)  # by j + k from 0 to 2 most
+    found = apart @ transform[np.abs(np.arange(-most, most + 1))]
+    found += together @ transform[np.arange(2 * most + 1)]
+    found -= 2 * float(square @ square) * full.sum() ** 2
+    return float(found / transform[0])

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
-from advanced_mm.research.statistics.hurst import hurst_exponent
+from advanced_mm.research.statistics.hurst import _score_variance, hurst_exponent
 from advanced_mm.research.statistics.series import PriceSeries
 from tests.research.statistics.simulated import fractional_noise
 
@@ -43,14 +44,39 @@ def test_the_bounce_between_bid_and_ask_is_not_taken_for_mean_reversion():
     assert found.shortest_seconds == pytest.approx(53.4, abs=0.1)
 
 
-def test_volatility_in_clusters_does_not_spoil_the_interval():
-    held = 0
-    for seed in range(50):
-        rng = np.random.default_rng(seed)
-        volatility = np.exp(np.cumsum(rng.normal(0, 0.05, 2048)))
-        found = hurst_exponent(series(rng.normal(size=2048) * volatility / volatility.mean()))
-        held += found.low <= 0.5 <= found.high
-    assert held >= 42
+def loud_hours(count, rng):
+    """Seven times as loud in the busy half of the day as in the quiet one."""
+    return rng.normal(size=count) * np.exp(np.sin(2 * np.pi * np.arange(count) / count))
+
+
+def clusters(count, rng):
+    """Stochastic volatility whose logarithm has a standard deviation of 0.7 and memory of 200."""
+    log = 0.7 * lfilter([np.sqrt(1 - 0.995**2)], [1, -0.995], rng.normal(size=count))
+    return rng.normal(size=count) * np.exp(log)
+
+
+@pytest.mark.parametrize("uneven", [loud_hours, clusters])
+def test_uneven_volatility_makes_the_interval_wider_not_wrong(uneven):
+    found = [
+        hurst_exponent(series(uneven(4096, np.random.default_rng(seed)))) for seed in range(60)
+    ]
+    even = hurst_exponent(series(np.random.default_rng(0).normal(size=4096)))
+    assert sum(one.low < 0.5 < one.high for one in found) >= 54
+    width = np.array([one.high - one.low for one in found])
+    estimates = np.array([one.exponent for one in found])
+    assert width.mean() > 1.2 * (even.high - even.low)
+    assert np.sqrt(np.mean(width**2)) / (2 * 1.96) == pytest.approx(estimates.std(), rel=0.35)
+
+
+def test_the_variance_of_the_score_is_that_of_random_signs():
+    rng = np.random.default_rng(7)
+    white = rng.standard_t(4, 400) * np.linspace(0.3, 2, 400)
+    places = np.arange(1, 41)
+    weight = np.log(places) - 2.0
+    signs = rng.choice([-1, 1], (4000, 400))
+    power = np.abs(np.fft.rfft(signs * white)[:, places]) ** 2 / (white @ white)
+    drawn = (power @ weight).var()
+    assert _score_variance(white, places, weight) == pytest.approx(drawn, rel=0.1)
 
 
 def test_stretches_between_holes_count_together():
