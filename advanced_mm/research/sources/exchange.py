@@ -9,6 +9,7 @@ ones, is written to the cache and never asked for again, so that an interrupted 
 where it stopped and the next day costs a day.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ class CandleCache:
             If the folder cannot be written to.
         """
         path = self._path(key, start_ms)
-        new = path.with_name(f".{path.name}.new")
+        new = path.with_name(f".{path.name}.{os.getpid()}.new")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             part.to_parquet(new, compression="zstd")

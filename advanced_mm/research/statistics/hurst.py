@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
+from scipy.fft import prev_fast_len
 from scipy.optimize import minimize_scalar
 from scipy.signal import fftconvolve
 from scipy.stats import norm
@@ -33,6 +34,7 @@ _POWER: Final = 0.65
 """Of n changes, about n ** 0.65 frequencies are used: the usual compromise of bias and noise."""
 _FEWEST: Final = 64
 """Changes that a stretch must have to be used."""
+_LONG: Final = 10_000
 _FEWEST_FREQUENCIES: Final = 8
 
 
@@ -79,7 +81,7 @@ def hurst_exponent(
         None if there are too few changes, or the price never moved.
     """
     changes = [np.diff(run) for run in stretches(series.log_price, _FEWEST + 1)]
-    changes = [change for change in changes if np.ptp(change) > 0]
+    changes = [_of_fast_length(change) for change in changes if np.ptp(change) > 0]
     count = sum(map(len, changes))
     if not count:
         return None
@@ -112,6 +114,13 @@ def hurst_exponent(
         count,
         float(steps * series.step_seconds),
     )
+
+
+def _of_fast_length(changes: Float1D) -> Float1D:
+    """Return the newest changes, less a few where the transform of all would take far longer."""
+    if len(changes) < _LONG:
+        return changes
+    return changes[-prev_fast_len(len(changes)) :]
 
 
 def _places(count: int, steps: float) -> Int1D:

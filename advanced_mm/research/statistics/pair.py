@@ -155,7 +155,10 @@ def _engle_granger(y: np.ndarray, x: np.ndarray) -> float:
     with warnings.catch_warnings():
         # Two prices on one line are as cointegrated as can be; the test then warns and gives -inf.
         warnings.simplefilter("ignore", CollinearityWarning)
-        return float(coint(y, x, trend="c", autolag="aic")[1])
+        # The cube root of the length: the bounce of closes needs a number of lags that grows (Said
+        # and Dickey), and a choice by criterion takes a regression for each.
+        lags = round(len(y) ** (1 / 3))
+        return float(coint(y, x, trend="c", maxlag=lags, autolag=None)[1])
 
 
 def _half_life(residual: np.ndarray, step_seconds: int) -> float | None:

@@ -112,6 +112,14 @@ def test_a_hole_is_unknown_and_nothing_is_carried_across_it(tmp_path):
     assert after[after.index < pd.Timestamp(first, unit="s", tz="UTC")].isna().all()
 
 
+def test_a_price_is_carried_as_far_as_the_market_was_observed():
+    columns = {name: np.array([1.0, np.nan, np.nan, np.nan, 2, np.nan]) for name in CANDLE_COLUMNS}
+    module._carry(columns, np.array([True, True, False, True, True, True]))
+    for name in ("open", "high", "low", "close"):
+        wanted = [1, 1, np.nan, np.nan, 2, 2]
+        np.testing.assert_array_equal(columns[name], wanted)
+
+
 def test_a_gap_that_the_recorder_listed_is_unknown_too():
     whole, _ = seconds_of(simulated(40), T0, 40)
     gap = np.array([[(T0 + 10) * 1000 + 500, (T0 + 12) * 1000 + 300]])

@@ -7,10 +7,11 @@ from advanced_mm.research.statistics.foretelling import foretelling, imbalance
 from tests.research.statistics.simulated import candles_of
 
 
-def market(count, push_bp, seed, step=1, **columns):
-    """One-sided flow in a third of the seconds; the next price change is pushed by `push_bp`."""
+def market(count, push_bp, seed, step=1, lasting=1, **columns):
+    """Flow that changes each `lasting` seconds, and pushes the next price change by `push_bp`."""
     rng = np.random.default_rng(seed)
-    flow = rng.choice([-1.0, -0.5, 0.0, 0.0, 0.5, 1.0], count)
+    flow = np.repeat(rng.choice([-1.0, -0.5, 0.0, 0.0, 0.5, 1.0], -(-count // lasting)), lasting)
+    flow = flow[:count]
     quiet = rng.random(count) < 0.3
     volume = np.where(quiet, 0.0, 2.0)
     change = rng.normal(size=count)
@@ -53,7 +54,7 @@ def test_flow_that_foretells_nothing_is_called_chance(horizon):
     called = [
         one.foretold is not None
         for seed in range(60)
-        for one in foretelling(market(2000, 0.0, seed), [0.3], [horizon])
+        for one in foretelling(market(2000, 0.0, seed, lasting=5), [0.3], [horizon])
     ]
     assert len(called) == 120
     assert np.mean(called) < 0.11
@@ -86,6 +87,16 @@ def test_horizons_count_whole_candles_and_unknown_rows_are_left_out():
     fewer = foretelling(type(holed)(frame, 1, "a"), [0.3], [1])[0]
     assert fewer.signals == pytest.approx(2000 * 0.7 / 3, rel=0.1)
     assert fewer.foretold is True
+
+
+def test_seconds_whose_flow_is_unknown_are_not_taken_for_balanced_ones():
+    candles = market(4000, 0.4, 5)
+    frame = candles.frame.copy()
+    frame.iloc[2000:, 4:] = np.nan
+    frame.iloc[2000:, :4] *= np.exp(1e-3 * np.arange(1, 2001))[:, None]  # a rise of 10 bp a second
+    found = foretelling(type(candles)(frame, 1, "a"), [0.3], [1])
+    for one, sign in zip(found, (1, -1), strict=True):
+        assert one.move_bp == pytest.approx(sign * 0.4, abs=0.2)
 
 
 def test_nothing_is_said_without_taker_volumes_or_with_few_signals():

@@ -30,6 +30,7 @@ def test_bursts_are_counted_and_what_follows_is_measured():
     assert found.t > 5
     assert found.wide_now
     assert found.last_bp == pytest.approx(4.0)
+    assert found.average_bp == pytest.approx(1.0)  # of the time before it
 
 
 def test_a_spread_that_foretells_nothing():
