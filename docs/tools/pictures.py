@@ -4,7 +4,7 @@ python docs/tools/pictures.py screen                    # a live screen: two min
 python docs/tools/pictures.py mistakes                  # what well-known mistakes cost
 python docs/tools/pictures.py report --crypto ETH       # the report on a recording; needs Chromium
 python docs/tools/pictures.py performance               # that on a session's journal; the same
-python docs/tools/pictures.py research                  # the research report on a recording; the same
+python docs/tools/pictures.py research                  # the research report on one; the same
 """
 
 import argparse

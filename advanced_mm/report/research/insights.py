@@ -88,7 +88,7 @@ def _tick(study: Study, figures: Figures, _hours_: pd.DataFrame) -> Iterator[Ins
     sentence = f"A tick is {number(figures.tick_bp)} bp: no spread can be less"
     if figures.spread_source == "quotes":
         ticks = figures.spread_bp / figures.tick_bp
-        sentence += f", and the mean spread is {number(ticks)} ticks"
+        sentence += f", and the mean spread is {number(ticks)} of it"
         if ticks < 1.2:
             sentence += "; makers compete by their place in the queue"
     yield Insight("tick", f"{sentence}.")
@@ -123,12 +123,18 @@ def _volatility(study: Study, figures: Figures, hours: pd.DataFrame) -> Iterator
         )
     yield Insight("volatility", f"{sentence}.")
     if figures.spread_bp > 0 and figures.volatility_bp > 0:
-        seconds = (figures.spread_bp / 2 / figures.volatility_bp) ** 2
-        yield Insight(
-            "volatility",
-            f"After {seconds_text(seconds)} one deviation is half the spread: by then the mid has "
-            "passed one quote at the touch in six.",
-        )
+        halves = 2 * figures.volatility_bp / figures.spread_bp
+        if halves >= 1:
+            sentence = (
+                f"In a second one deviation is {number(halves)} times half the spread: a quote at "
+                "the touch is soon passed by the mid."
+            )
+        else:
+            sentence = (
+                f"After {seconds_text(halves**-2)} one deviation is half the spread: by then the "
+                "mid has passed one quote at the touch in six."
+            )
+        yield Insight("volatility", sentence)
 
 
 def _volume(study: Study, figures: Figures, hours: pd.DataFrame) -> Iterator[Insight]:

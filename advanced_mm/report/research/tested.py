@@ -127,7 +127,7 @@ def _flow_insight(flow: Sequence[Foretelling]) -> Iterator[Insight]:
 
 
 def _burst_insight(bursts: SpreadBursts | None) -> Iterator[Insight]:
-    if bursts is None or not np.isfinite(bursts.share):
+    if bursts is None or not bursts.bursts:
         return
     often = f"{100 * bursts.share:.1f}% of the time"
     text = (

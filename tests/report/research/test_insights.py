@@ -78,10 +78,13 @@ def test_other_sentences_name_their_numbers(day):
     assert sentences(day, "volume")[0] == (
         "42% of an average day's volume comes in 3 of its 24 hours: 13:00–15:59."
     )
-    assert "the mean spread is 2.99 ticks" in sentences(day, "tick")[0]
+    assert "the mean spread is 2.99 of it" in sentences(day, "tick")[0]
     move = figures_of(day).volatility_bp
     assert f"moves {move:.3g} bp in a second" in sentences(day, "volatility")[0]
-    assert "After 498 ms one deviation is half the spread" in sentences(day, "volatility")[1]
+    assert "is 1.42 times half the spread" in sentences(day, "volatility")[1]
+    wide = study(market(7200, spread_bp=4.0))
+    after = (4 / 2 / figures_of(wide).volatility_bp) ** 2
+    assert f"After {after:.3g} s one deviation" in sentences(wide, "volatility")[1]
     assert "the data" not in [one.topic for one in insights_of(day)]
 
 

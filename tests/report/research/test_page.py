@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from advanced_mm.report.research.page import (
     write_research_picture,
 )
 from advanced_mm.report.research.panels import PANELS
+from advanced_mm.report.research.tested import tested
 from tests.report.research.markets import market, study
 
 DARK = "--blink-settings=preferredColorScheme=0"
@@ -23,7 +25,8 @@ MOST_BYTES = 5_000_000
 
 @pytest.fixture(scope="module")
 def day():
-    return study(market(86_400))
+    candles = market(86_400)
+    return replace(study(candles), tested=tested(candles))
 
 
 @pytest.fixture(scope="module")
