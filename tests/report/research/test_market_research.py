@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from advanced_mm.errors import InputError
+from advanced_mm.research.sources import exchange_named
 from tests.report.research.markets import market
+from tests.research.sources.binance import binance
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 MAIN = runpy.run_path(str(SCRIPTS / "market_research.py"))["main"]
@@ -84,6 +86,37 @@ def test_it_writes_each_file_and_says_where(data_dir, tmp_path, capsys):
     assert len(pd.read_csv(paths["csv"])) == len(pd.read_parquet(paths["parquet"])) > 1100
     assert "python scripts/market_screener.py" in said
     assert "What it expects" not in said
+
+
+def test_an_exchanges_candles_are_kept_and_need_no_second_visit(tmp_path, monkeypatch):
+    """Through ccxt's own client, from a stand-in of Binance."""
+
+    def named(name):
+        exchange = exchange_named(name, {"rateLimit": 1})
+        exchange.urls["api"]["public"] = binance_here.url
+        return exchange
+
+    monkeypatch.setitem(MAIN.__globals__, "exchange_named", named)
+    words = ["--exchange", "binance", "--pair", "POL/USDT", "--days", "0.1", "--json"]
+    with binance() as binance_here:
+        (first,) = said_by(MAIN, *words, "--cache", tmp_path)
+        asked = len(binance_here.asked)
+        (again,) = said_by(MAIN, *words, "--cache", tmp_path)
+    assert first["market"] == again["market"] == "POL/USDT (Binance)"
+    assert (first["candles"], first["tick"], first["screener"]) == (8640, 1e-4, None)
+    assert first["taker_buy"] == pytest.approx(0.4)
+    assert asked > 5
+    assert len(binance_here.asked) - asked < asked
+    assert list(tmp_path.rglob("*.parquet"))
+
+
+def test_two_files_are_compared(file, tmp_path):
+    other = tmp_path / "eth.csv"
+    market(1200, quotes=False, seed=2, name="x").frame.to_csv(other, index_label="time")
+    (one,) = said_by(MAIN, "--file", file, "--against", other, "--json")
+    (pair,) = one["tests"]["pairs"]
+    assert abs(pair["correlation"]["1"]) < 0.2
+    assert pair["second"].startswith("eth")
 
 
 def test_a_file_is_enough_and_the_csv_has_a_name_of_its_own(file, tmp_path, capsys, monkeypatch):
