@@ -9,7 +9,8 @@ from advanced_mm.calibration.windows.coverage import Stretches, covered_stretche
 from advanced_mm.calibration.windows.window import Window, WindowOptions
 from advanced_mm.errors import InputError
 
-HEARD = WindowOptions(silence_probability=0)  # no silence is judged by its chance
+# No silence is judged by its chance, and trades that go on alone do not prolong the last stretch.
+HEARD = WindowOptions(silence_probability=0, late_ms=10**9)
 law = settings(deadline=None, max_examples=60)
 time_ms = st.integers(0, 20_000)
 price = st.integers(95, 105)
