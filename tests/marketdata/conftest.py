@@ -11,6 +11,7 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from advanced_mm.marketdata import ShardStore
+from advanced_mm.marketdata.collector.recorder import Recorder
 
 Behaviour = Callable[["FakeVenue", web.WebSocketResponse], Awaitable[None]]
 
@@ -54,6 +55,20 @@ def book(time_ms: int, levels: int = 5, coin: str = "ETH") -> dict[str, Any]:
         for sign in (-1, 1)
     ]
     return {"channel": "l2Book", "data": {"coin": coin, "time": time_ms, "levels": sides}}
+
+
+def speak(recorder: Recorder, start_s: int, seconds: int) -> None:
+    """Let a recorder hear all channels for some seconds, then bbo and book alone for 20 more."""
+    for tenth in range(10 * (seconds + 20)):
+        now_s = start_s + tenth / 10
+        time_ms = round(1000 * now_s)
+        recorder.handle(bbo(time_ms), now_s)
+        if tenth < 10 * seconds and tenth % 4 == 0:
+            recorder.handle(trades((time_ms, time_ms)), now_s)
+        if tenth % 5 == 0:
+            recorder.handle(book(time_ms), now_s)
+        if tenth % 10 == 0:
+            recorder.look(now_s)
 
 
 class FakeVenue:
@@ -127,7 +142,7 @@ def store(tmp_path: Path) -> ShardStore:
 @pytest.fixture(scope="session")
 def wire() -> SimpleNamespace:
     """Builders of the venue's messages."""
-    return SimpleNamespace(bbo=bbo, trades=trades, book=book)
+    return SimpleNamespace(bbo=bbo, trades=trades, book=book, speak=speak)
 
 
 @pytest.fixture(scope="session")

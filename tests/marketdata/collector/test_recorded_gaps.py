@@ -27,20 +27,6 @@ def tables(store: ShardStore, kind: str) -> list[dict[str, Any]]:
     return [row for file in files for row in pq.ParquetFile(file).read().to_pylist()]
 
 
-def speak(recorder: Recorder, wire: SimpleNamespace, start_s: int, seconds: int) -> None:
-    """All channels for some seconds, then bbo and book alone for 20 more."""
-    for tenth in range(10 * (seconds + 20)):
-        now_s = start_s + tenth / 10
-        time_ms = round(1000 * now_s)
-        recorder.handle(wire.bbo(time_ms), now_s)
-        if tenth < 10 * seconds and tenth % 4 == 0:
-            recorder.handle(wire.trades((time_ms, time_ms)), now_s)
-        if tenth % 5 == 0:
-            recorder.handle(wire.book(time_ms), now_s)
-        if tenth % 10 == 0:
-            recorder.look(now_s)
-
-
 class TestGaps:
     """The connection log lists, channel by channel, what may be missing."""
 
@@ -173,7 +159,7 @@ class TestGaps:
     ) -> None:
         recorder = Recorder(store, ["ETH"], None)
         recorder.connected(1000.0)
-        speak(recorder, wire, 1000, 60)
+        wire.speak(recorder, 1000, 60)
         recorder.handle(wire.trades((1_080_900, 1_080_900)), 1081.2)
         recorder.flush()
         (gap,) = store.gaps("ETH")

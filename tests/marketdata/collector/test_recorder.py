@@ -159,24 +159,10 @@ class TestConnectionLog:
 class TestSilentChannels:
     """Silences found by the watchdog are in the connection log and in the recording read back."""
 
-    @staticmethod
-    def speak(recorder: Recorder, wire: SimpleNamespace, start_s: int, seconds: int) -> None:
-        """All channels for some seconds, then bbo and book alone for 20 more."""
-        for tenth in range(10 * (seconds + 20)):
-            now_s = start_s + tenth / 10
-            time_ms = round(1000 * now_s)
-            recorder.handle(wire.bbo(time_ms), now_s)
-            if tenth < 10 * seconds and tenth % 4 == 0:
-                recorder.handle(wire.trades((time_ms, time_ms)), now_s)
-            if tenth % 5 == 0:
-                recorder.handle(wire.book(time_ms), now_s)
-            if tenth % 10 == 0:
-                recorder.look(now_s)
-
     def test_silence_and_its_end(self, store: ShardStore, wire: SimpleNamespace) -> None:
         recorder = Recorder(store, ["ETH"], None)
         recorder.connected(1000.0)
-        self.speak(recorder, wire, 1000, 60)
+        wire.speak(recorder, 1000, 60)
         recorder.flush()
         assert store.read("ETH").silences == (Silence("trades", 1_059_600, None),)
         recorder.handle(wire.trades((1_059_600, 1_059_600)), 1081.0)  # the replay has no news
@@ -197,7 +183,7 @@ class TestSilentChannels:
     ) -> None:
         recorder = Recorder(store, ["ETH"], None)
         recorder.connected(1000.0)
-        self.speak(recorder, wire, 1000, 60)
+        wire.speak(recorder, 1000, 60)
         recorder.handle(wire.trades((1_080_000, 1_080_000)), 1081.0)
         recorder.handle(wire.trades((1_081_100, 1_081_100)), 1081.1)
         recorder.flush()
@@ -209,7 +195,7 @@ class TestSilentChannels:
     ) -> None:
         recorder = Recorder(store, ["ETH"], None)
         recorder.connected(1000.0)
-        self.speak(recorder, wire, 1000, 60)
+        wire.speak(recorder, 1000, 60)
         recorder.handle(wire.trades((1_080_900, 1_080_900)), 1081.2)
         recorder.flush()
         found = {
@@ -229,7 +215,7 @@ class TestSilentChannels:
         for start_s in (1000, 2000):
             recorder = Recorder(store, ["ETH"], None)
             recorder.connected(float(start_s))
-            self.speak(recorder, wire, start_s, 60)
+            wire.speak(recorder, start_s, 60)
             recorder.flush()
         assert store.read("ETH").silences == (
             Silence("trades", 1_059_600, 2_059_600),
@@ -257,7 +243,7 @@ class TestSilentChannels:
         recorder.flush()
         log = store.silence_log("ETH")
         assert log.between(None, None) == ()
-        self.speak(recorder, wire, 1000, 60)
+        wire.speak(recorder, 1000, 60)
         recorder.flush()
         assert log.between(None, None) == store.read("ETH").silences != ()
 
