@@ -37,9 +37,9 @@ from advanced_mm.cli import run
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.marketdata.collector.recorder import Recorder
-from advanced_mm.marketdata.connection_log import Gap
+from advanced_mm.marketdata.connection_log import CHANNEL_OF, Gap
 from advanced_mm.marketdata.feed.wire import decode
-from advanced_mm.marketdata.schemas import SCHEMAS, shard_metadata
+from advanced_mm.marketdata.schemas import DATA_KINDS, SCHEMAS, shard_metadata
 from advanced_mm.markets.clock import MarketClock
 from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters
 from advanced_mm.parameter_files import Settings
@@ -65,7 +65,6 @@ COIN = "ETH"
 LOCAL = ("timestamp", "sequence", "snapshot", "backfilled", "position")
 """Columns that say how a row was received, not what was published."""
 SHOWN = ["kind", "exchange_timestamp", "price", "size", "side", "trade_id", "fast", "bid_price_0"]
-CHANNEL = {"trades": "trades", "prices": "bbo", "orderbooks": "l2Book"}
 
 FAULTS: dict[str, tuple[float, list[dict[str, object]]]] = {
     "quotes lost": (
@@ -261,7 +260,7 @@ def judge(plan: Plan, folder: Path, true_folder: Path) -> Verdict:
     missing: dict[str, int] = {}
     heard: dict[str, pd.DataFrame] = {}
     unexplained, invented = [], []
-    for kind, channel in CHANNEL.items():
+    for kind in DATA_KINDS:
         published, found = rows_of(true_folder, kind), rows_of(folder, kind)
         if kind == "orderbooks":
             # A new subscription is answered with the book of that moment, between the regular ones.
@@ -273,7 +272,7 @@ def judge(plan: Plan, folder: Path, true_folder: Path) -> Verdict:
         time_ms = lost["exchange_timestamp"].to_numpy()
         explained = np.zeros(len(lost), dtype=bool)
         for gap in gaps:
-            if gap.channel == channel:
+            if gap.channel == CHANNEL_OF[kind]:
                 explained |= (time_ms >= gap.start_ms) & (time_ms <= gap.end_ms)
         rows[kind], missing[kind] = len(both), len(lost)
         unexplained.append(lost[~explained].assign(kind=kind))

@@ -1,12 +1,33 @@
 """Events of a recording's connections, and the gaps they tell: intervals of exchange time."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final
 
-__all__ = ["CHANNELS", "FILLED", "GAP", "ConnectionEvent", "Gap", "gaps_of"]
+import pyarrow.parquet as pq
+
+from advanced_mm.marketdata.schemas import EVENT_COLUMNS, check_columns, check_version
+
+__all__ = [
+    "CHANNELS",
+    "CHANNEL_OF",
+    "FILLED",
+    "GAP",
+    "ConnectionEvent",
+    "Gap",
+    "gaps_of",
+    "read_events",
+]
+
+CHANNEL_OF: Final[Mapping[str, str]] = {
+    "orderbooks": "l2Book",
+    "prices": "bbo",
+    "trades": "trades",
+    "contexts": "activeAssetCtx",
+}
+"""The channel from which the rows of a kind come."""
 
 CHANNELS: Final = ("bbo", "trades", "l2Book")
 """Channels that are watched and whose gaps are listed."""
@@ -49,6 +70,24 @@ class ConnectionEvent:
     channel: str | None = None
     from_ms: int | None = None
     to_ms: int | None = None
+
+
+def read_events(path: str) -> list[ConnectionEvent]:
+    """Return the rows of one log file as they are; any value may be missing.
+
+    Raises
+    ------
+    FileNotFoundError, OSError, pyarrow.ArrowException
+        The file is gone or cannot be read.
+    InputError
+        A column is missing, or the file was written by a later version of this program.
+    """
+    with pq.ParquetFile(path) as log:
+        schema = log.schema_arrow
+        check_version(schema)
+        check_columns("connections", schema)
+        table = log.read(columns=[name for name in EVENT_COLUMNS if name in schema.names])
+    return [ConnectionEvent(*row) for row in zip(*table.to_pydict().values(), strict=True)]
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from advanced_mm.errors import InputError
-from advanced_mm.marketdata.connection_log import FILLED, GAP, ConnectionEvent, gaps_of
+from advanced_mm.marketdata.connection_log import FILLED, GAP, ConnectionEvent, gaps_of, read_events
 from advanced_mm.marketdata.listing import shard_files
 from advanced_mm.marketdata.records import Silence
-from advanced_mm.marketdata.schemas import EVENT_COLUMNS, NewerVersionError, check_version
+from advanced_mm.marketdata.schemas import NewerVersionError
 
 __all__ = ["SILENT", "SPEAKS", "SilenceLog", "silence_detail"]
 
@@ -25,8 +24,6 @@ logger = logging.getLogger(__name__)
 SILENT: Final = "silent"
 SPEAKS: Final = "speaks"
 """Events of the connection log; their detail starts with the channel's name."""
-
-_COLUMNS: Final = ("timestamp", "event", "detail", "exchange_timestamp")
 
 
 def silence_detail(channel: str, seconds: float) -> str:
@@ -49,7 +46,7 @@ class SilenceLog:
         self._folder = coin_folder
         self._known: set[str] = set()
         self._events: set[tuple[float, str, str, int]] = set()
-        self._gaps: set[ConnectionEvent] = set()
+        self._gaps: set[tuple[int, int, ConnectionEvent]] = set()
 
     def between(
         self, start_ms: int | None, end_ms: int | None, known_by_s: float | None = None
@@ -74,7 +71,14 @@ class SilenceLog:
             if (end_ms is None or silence.start_ms <= end_ms)
             and (start_ms is None or silence.end_ms is None or silence.end_ms >= start_ms)
         }
-        told = [one for one in self._gaps if known_by_s is None or one.local_s <= known_by_s]
+        # Every refit asks for its window: the gaps of months before must not be sorted out for it.
+        told = [
+            event
+            for from_ms, to_ms, event in self._gaps
+            if (end_ms is None or from_ms <= end_ms)
+            and (start_ms is None or to_ms >= start_ms)
+            and (known_by_s is None or event.local_s <= known_by_s)
+        ]
         found |= {
             Silence(gap.channel, gap.start_ms, gap.end_ms)
             for gap in gaps_of(told, start_ms, end_ms)
@@ -83,18 +87,12 @@ class SilenceLog:
 
     def _read(self, path: str) -> None:
         try:
-            with pq.ParquetFile(path) as log:
-                check_version(log.schema_arrow)
-                names = [name for name in EVENT_COLUMNS if name in log.schema_arrow.names]
-                table = log.read(columns=names)
-            if names[: len(_COLUMNS)] != list(_COLUMNS):
-                raise ValueError(f"a column of {', '.join(_COLUMNS)} is missing")
-            rows = [ConnectionEvent(*row) for row in zip(*table.to_pydict().values(), strict=True)]
+            rows = read_events(path)
         except FileNotFoundError:  # merged into a later file, which is read or known already
             return
         except NewerVersionError as error:
             raise InputError(f"{path}: {error}") from error
-        except (pa.ArrowException, OSError, ValueError) as error:
+        except (pa.ArrowException, OSError, ValueError, InputError) as error:
             logger.warning("connection log %s cannot be read: %s", path, error)
             return
         for row in rows:
@@ -105,7 +103,8 @@ class SilenceLog:
                     "%s: dropped a bad connections row: %s %s", path, row.event, row.detail
                 )
             elif row.event in (GAP, FILLED):
-                self._gaps.add(row)
+                if row.from_ms is not None and row.to_ms is not None:
+                    self._gaps.add((row.from_ms, row.to_ms, row))
             else:
                 channel = str(row.detail).partition(":")[0]
                 event = (float(row.local_s), row.event, channel, int(row.exchange_ms))

@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.coin_folders import coin_folder, coins_below
 from advanced_mm.errors import InputError
 from advanced_mm.instruments import code_of, nearest, resolve_coin
-from advanced_mm.marketdata.connection_log import ConnectionEvent, Gap, gaps_of
+from advanced_mm.marketdata.connection_log import ConnectionEvent, Gap, gaps_of, read_events
 from advanced_mm.marketdata.contexts import CONTEXT_COLUMNS, Contexts, read_contexts
 from advanced_mm.marketdata.last_trades import last_trades
 from advanced_mm.marketdata.listing import ShardFile, shard_files
@@ -31,10 +30,7 @@ from advanced_mm.marketdata.merging import merge_shards
 from advanced_mm.marketdata.records import Recording
 from advanced_mm.marketdata.schemas import (
     DATA_KINDS,
-    EVENT_COLUMNS,
     NewerVersionError,
-    check_columns,
-    check_version,
 )
 from advanced_mm.marketdata.selection import selected_rows
 from advanced_mm.marketdata.shards import Shard, ShardGoneError, read_shards
@@ -279,16 +275,11 @@ class ShardStore(ShardWriting):
         events: list[ConnectionEvent] = []
         for file in shard_files(self.folder(coin), "connections"):
             try:
-                with pq.ParquetFile(file.path) as log:
-                    columns = [n for n in EVENT_COLUMNS if n in log.schema_arrow.names]
-                    check_version(log.schema_arrow)
-                    check_columns("connections", log.schema_arrow)
-                    table = log.read(columns=columns)
+                rows = read_events(file.path)
             except FileNotFoundError:
                 raise
             except (pa.ArrowException, OSError, InputError) as error:
                 raise InputError(f"connection log {file.path!r} cannot be read: {error}") from error
-            rows = [ConnectionEvent(*row) for row in zip(*table.to_pydict().values(), strict=True)]
             good = [row for row in rows if _is_event(row)]
             if len(good) < len(rows):
                 bad = len(rows) - len(good)

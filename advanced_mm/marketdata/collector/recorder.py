@@ -9,7 +9,7 @@ from advanced_mm.errors import InputError, VenueError
 from advanced_mm.marketdata.collector.doubts import Doubts, Retold, TradesGap, covered
 from advanced_mm.marketdata.collector.waiting_rows import WaitingRows
 from advanced_mm.marketdata.collector.writer import ShardSink
-from advanced_mm.marketdata.connection_log import FILLED, GAP, Gap
+from advanced_mm.marketdata.connection_log import CHANNEL_OF, FILLED, GAP, Gap
 from advanced_mm.marketdata.feed.watchdog import Remedy, SilentChannel, Watchdog
 from advanced_mm.marketdata.feed.wire import DecodedRows, decode
 from advanced_mm.marketdata.records import Recording
@@ -23,7 +23,6 @@ GAP_SECONDS: Final = 3.0
 TRADES_KNOWN: Final = 3000
 """Newest trades of a coin that are recognised when the venue tells them again."""
 
-_CHANNELS: Final = {"orderbooks": "l2Book", "prices": "bbo", "trades": "trades"}
 _TID, _TIME = 3, 4  # in a decoded row of trades
 _NO_EXTRAS: Final = (None, None, None)
 
@@ -150,7 +149,7 @@ class Recorder:
             Exchange times (ms) of its newest trades by trade id, oldest first.
         """
         self._known[coin].update(trades)
-        by_channel = {_CHANNELS[kind]: time_ms for kind, time_ms in newest_ms.items()}
+        by_channel = {CHANNEL_OF[kind]: time_ms for kind, time_ms in newest_ms.items()}
         self._doubts.resume(coin, by_channel, "the collector was not running")
 
     def learn(self, recording: Recording) -> None:
@@ -283,7 +282,7 @@ class Recorder:
     def _take(self, decoded: DecodedRows, received_s: float) -> None:
         coin, kind, time_ms = decoded.coin, decoded.kind, decoded.time_ms
         assert time_ms is not None  # only contexts have none
-        channel = _CHANNELS[kind]
+        channel = CHANNEL_OF[kind]
         if kind == "trades":
             self._take_trades(coin, decoded.rows, received_s)
         else:

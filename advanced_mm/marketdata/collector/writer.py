@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from advanced_mm.errors import InputError
+from advanced_mm.marketdata.connection_log import CHANNEL_OF
 from advanced_mm.marketdata.schemas import SCHEMAS, shard_metadata
 
 __all__ = ["ShardSink", "ShardWriter", "WriterState"]
@@ -25,12 +26,6 @@ logger = logging.getLogger(__name__)
 _MOST_BYTES: Final = 128_000_000
 _RETRY_SECONDS: Final = 1.0
 _ROWS_A_SHARD: Final = 20_000
-_CHANNELS: Final = {
-    "orderbooks": "l2Book",
-    "prices": "bbo",
-    "trades": "trades",
-    "contexts": "activeAssetCtx",
-}
 _OVERHEAD_BYTES: Final = 200  # of a column of a small table
 
 
@@ -301,7 +296,7 @@ def _gap(coin: str, kind: str, loss: _Loss) -> pa.Table:
         "event": "gap",
         "detail": f"{kind}: {loss.rows} rows of {seconds:.1f} s dropped, disk not writable",
         "exchange_timestamp": loss.end_ms,
-        "channel": _CHANNELS.get(kind),
+        "channel": CHANNEL_OF.get(kind),
         "from_exchange_timestamp": loss.start_ms,
         "to_exchange_timestamp": loss.end_ms,
     }
