@@ -1,0 +1,1 @@
+"""The asynchronous market maker beside Freqtrade."""
