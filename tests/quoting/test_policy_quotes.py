@@ -190,6 +190,7 @@ def test_quotes_of_a_policy_are_kept_while_they_lose_little(make_set):
         ({"bin_step": 1}, "market_making.policy.kind"),
         ("curve", "market_making.policy = 'curve'"),
         ({"kind": "glft"}, "policy.glft.gamma is missing: set it"),
+        ({"kind": "basis_points", "cooldown_seconds": 3}, "set large_order_multiple and flow"),
     ],
 )
 def test_a_policy_that_cannot_be_used_is_refused_with_the_settings(policy, words):

@@ -303,3 +303,11 @@ def test_a_refit_is_solved_once_for_each_problem(make_set, monkeypatch):
     module._solved.cache_clear()
     assert table() == table(toxicity_limit=1.0, min_edge_bp=None) == len(sets)
     assert table(risk_aversion=0.5) == 2 * len(sets)
+
+
+def test_a_policy_is_not_taken_for_the_optimal_depths(make_set):
+    sets, seconds = session(make_set)
+    mids = MidPath.of_quotes(*walk(seconds))
+    settings = Settings(policy={"kind": "curve"})
+    with pytest.raises(InputError, match=r"policy\.kind = 'curve' is no part of the tables"):
+        decision_table(as_refits(sets), settings, mids, START_MS, START_MS + 1000)
