@@ -39,6 +39,7 @@ from advanced_mm.parameter_files.settings import (
     FairPrice,
     InventoryMode,
     Leg,
+    PolicyChoice,
     Settings,
     load_settings,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "KappaEntry",
     "LambdaEntry",
     "Leg",
+    "PolicyChoice",
     "MissingParametersError",
     "MixedParametersError",
     "ParameterEntry",

@@ -197,3 +197,10 @@ def test_a_policy_that_cannot_be_used_is_refused_with_the_settings(policy, words
     with pytest.raises(InputError) as error:
         Settings.from_config({"market_making": {"policy": policy}})
     assert words in str(error.value)
+
+
+def test_settings_with_a_policy_are_keys_as_others_are():
+    one, same, other = (
+        Settings(policy={"kind": "curve", "bin_step": step}) for step in (10, 10, 20)
+    )
+    assert hash(one) == hash(same) and one == same != other

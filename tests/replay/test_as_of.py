@@ -10,6 +10,7 @@ from advanced_mm.errors import InputError
 from advanced_mm.parameter_files import (
     MissingParametersError,
     ParameterSet,
+    PolicyChoice,
     Settings,
     model_problem,
     with_value_function,
@@ -264,7 +265,7 @@ OTHERWISE = {
     "inventory_mode": "two_legs", "leg": "long", "size": 0.5, "volatile_from": 3.0,
     "volatile_size": 0.5, "toxic_size": 0.5, "inventory_size": 0.5,
     "max_adverse_imbalance": 0.2, "max_stops_a_day": 3, "protection_pause_minutes": 9,
-    "notify_after_seconds": 9.0,
+    "notify_after_seconds": 9.0, "policy": PolicyChoice(kind="curve"),
 }  # fmt: skip
 
 
