@@ -1,0 +1,102 @@
+"""Free space, and how long it lasts at the rate at which the recordings grow."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from advanced_mm.coin_folders import coins_below
+from advanced_mm.doctor.lines import Line, fault, ok, warning
+from advanced_mm.doctor.patient import Patient
+from advanced_mm.marketdata.listing import shard_files
+from advanced_mm.marketdata.schemas import KINDS
+
+__all__ = ["Growth", "examine_disk", "growth_of"]
+
+_DAY_MS: Final = 86_400_000
+_FULL_BYTES: Final = 500e6
+_MONTH_DAYS: Final = 30.0
+_LEAST_HOURS: Final = 0.25
+_SHARE_KEPT: Final = 0.8
+"""Of the free space and the recordings together, to be kept by them; the rest is for the others."""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Size of the recordings, bytes, and their growth in bytes a day; None if too short to tell."""
+
+    size: int
+    a_day: float | None
+
+
+def growth_of(data_dir: Path) -> Growth:
+    """Return how large the recordings are and how fast they grew over their newest day."""
+    shards: list[tuple[int, int]] = []
+    try:
+        folders = [data_dir / name for name in sorted(path.name for path in data_dir.iterdir())]
+        coins_below(data_dir)
+    except OSError:
+        return Growth(0, None)
+    for folder in folders:
+        for kind in KINDS if folder.is_dir() else ():
+            for file in shard_files(folder, kind):
+                try:
+                    shards.append((file.name_ms, Path(file.path).stat().st_size))
+                except FileNotFoundError:  # merged meanwhile
+                    continue
+    size = sum(bytes_ for _, bytes_ in shards)
+    newest = max((time_ms for time_ms, _ in shards), default=0)
+    recent = [shard for shard in shards if shard[0] > newest - _DAY_MS]
+    hours = (newest - min((time_ms for time_ms, _ in recent), default=newest)) / 3_600_000
+    if hours < _LEAST_HOURS:
+        return Growth(size, None)
+    return Growth(size, sum(bytes_ for _, bytes_ in recent) / hours * 24)
+
+
+def examine_disk(patient: Patient) -> Iterator[Line]:
+    """Check that the disk is not full, and that a month of recording fits by the retention."""
+    free = patient.machine.free_bytes(patient.data_dir)
+    if free < _FULL_BYTES:
+        yield fault(
+            "disk",
+            f"{free / 1e9:.2f} GB free for {patient.data_dir}: nothing can be written soon",
+            "delete what is not needed, or record with --keep-gigabytes",
+        )
+        return
+    other = patient.machine.free_bytes(patient.user_data)
+    if other < _FULL_BYTES:
+        yield fault(
+            "disk",
+            f"{other / 1e9:.2f} GB free for {patient.user_data}: database, journal and parameters "
+            "cannot be written soon",
+            "delete what is not needed there",
+        )
+    growth = growth_of(patient.data_dir)
+    yield _filling(patient, free, growth)
+
+
+def _filling(patient: Patient, free: int, growth: Growth) -> Line:
+    text = f"{free / 1e9:.1f} GB free, recordings {growth.size / 1e9:.2f} GB"
+    kept = patient.retention
+    most = max((free + growth.size) * _SHARE_KEPT / 1e9, 0.1)
+    least = f"record with --keep-gigabytes {most:.1f} or less"
+    if kept.gigabytes is not None and kept.gigabytes * 1e9 > free + growth.size - _FULL_BYTES:
+        return warning(
+            "disk", f"{text}; --keep-gigabytes {kept.gigabytes:g} is more than fits", least
+        )
+    if growth.a_day is None:
+        return ok("disk", f"{text}; too little recorded to tell how fast it fills")
+    text += f", {growth.a_day / 1e9:.2f} GB more a day"
+    if kept.gigabytes is not None:
+        return ok("disk", f"{text}; --keep-gigabytes {kept.gigabytes:g} keeps it from filling")
+    if kept.days is not None:
+        needed = kept.days * growth.a_day
+        if needed <= free + growth.size - _FULL_BYTES:
+            return ok("disk", f"{text}; --keep-days {kept.days:g} needs {needed / 1e9:.1f} GB")
+        return warning(
+            "disk", f"{text}; --keep-days {kept.days:g} would need {needed / 1e9:.1f} GB", least
+        )
+    days = free / growth.a_day if growth.a_day > 0 else float("inf")
+    if days < _MONTH_DAYS:
+        return warning("disk", f"{text}: full in {days:.1f} days", least)
+    return ok("disk", f"{text}: full in more than {min(days, 3650):.0f} days")
