@@ -14,8 +14,7 @@ from freqtrade.config_schema.config_schema import CONF_SCHEMA, SCHEMA_TRADE_REQU
 from rich.console import Console
 
 from advanced_mm.cli import run
-from advanced_mm.doctor.examine import Asked, examine
-from advanced_mm.doctor.lines import exit_code
+from advanced_mm.doctor import Asked, examine, exit_code
 from advanced_mm.doctor.screen import as_json, print_lines
 from advanced_mm.marketdata.upkeep.retention import Retention
 

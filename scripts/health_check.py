@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from advanced_mm.cli import run
-from advanced_mm.doctor.parameters import why_not_fresh
 from advanced_mm.parameter_files import ParameterFileError, ParameterFiles, load_settings
+from advanced_mm.parameter_files.freshness import why_not_fresh
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,6 +1,7 @@
-"""What is missing or wrong in a set-up, each with what to do; a module for each check.
+"""What is missing or wrong in a set-up, each with what to do; a module for each check."""
 
-The modules are imported by their names: `health_check.py` needs one of them every 30 s.
-"""
+from advanced_mm.doctor.examine import Asked, examine
+from advanced_mm.doctor.lines import Line, exit_code
+from advanced_mm.doctor.patient import Machine
 
-__all__: list[str] = []
+__all__ = ["Asked", "Line", "Machine", "examine", "exit_code"]

@@ -9,6 +9,8 @@ from jsonschema import Draft4Validator
 from advanced_mm.doctor.lines import Line, fault, ok, warning
 from advanced_mm.doctor.patient import Patient
 from advanced_mm.parameter_files import ParameterFileError, ParameterSet
+from advanced_mm.quoting.exchange.builder_markets import unnamed_exchanges
+from advanced_mm.quoting.inventory import mode_refusal
 from advanced_mm.quoting.settings_check.settings_values import USUAL_UNIT, VENUE_MINIMUM, unit_of
 from advanced_mm.quoting.settings_check.start_check import check_settings, configured_bot
 
@@ -53,13 +55,17 @@ def examine_configuration(patient: Patient, capital: float | None) -> Iterator[L
     ``capital`` is what the account of a live bot has for trading (stake currency); None if it is
     not known, or is configured.
     """
+    faults = (mode_refusal(patient.settings, patient.mode), unnamed_exchanges(patient.config))
+    for refusal in filter(None, faults):
+        text, _, remedy = refusal.rstrip(".").partition("; ")
+        yield fault("settings", text, remedy)
     published = _published(patient)
     findings = check_settings(patient.config, patient.settings, patient.mode, published, capital)
     for finding in findings:
         rule = finding.rule
         text = f"{rule.setting} = {finding.value}: {rule.happens}"
         yield (fault if finding.refused else warning)("settings", text, rule.remedy)
-    if not findings:
+    if not findings and not any(faults):
         yield ok("settings", "nothing hinders quoting")
     unit = unit_of(configured_bot(patient.config, patient.settings, patient.mode, (), capital))
     if unit is None:

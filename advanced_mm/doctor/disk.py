@@ -1,17 +1,19 @@
 """Free space, and how long it lasts at the rate at which the recordings grow."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from advanced_mm.coin_folders import coins_below
 from advanced_mm.doctor.lines import Line, fault, ok, warning
 from advanced_mm.doctor.patient import Patient
+from advanced_mm.journal import JOURNAL_FOLDER
 from advanced_mm.marketdata.listing import shard_files
 from advanced_mm.marketdata.schemas import KINDS
+from advanced_mm.parameter_files.history import HISTORY_FOLDER
 
-__all__ = ["Growth", "examine_disk", "growth_of"]
+__all__ = ["Growth", "examine_disk", "growth_of", "growth_of_days"]
 
 _DAY_MS: Final = 86_400_000
 _FULL_BYTES: Final = 500e6
@@ -23,7 +25,7 @@ _SHARE_KEPT: Final = 0.8
 
 @dataclass(frozen=True)
 class Growth:
-    """Size of the recordings, bytes, and their growth in bytes a day; None if too short to tell."""
+    """Size, bytes, and growth in bytes a day; None if what there is is too short to tell."""
 
     size: int
     a_day: float | None
@@ -33,12 +35,11 @@ def growth_of(data_dir: Path) -> Growth:
     """Return how large the recordings are and how fast they grew over their newest day."""
     shards: list[tuple[int, int]] = []
     try:
-        folders = [data_dir / name for name in sorted(path.name for path in data_dir.iterdir())]
-        coins_below(data_dir)
-    except OSError:
+        folders = [path for path in data_dir.iterdir() if path.is_dir()]
+    except OSError:  # named by the check of recordings
         return Growth(0, None)
     for folder in folders:
-        for kind in KINDS if folder.is_dir() else ():
+        for kind in KINDS:
             for file in shard_files(folder, kind):
                 try:
                     shards.append((file.name_ms, Path(file.path).stat().st_size))
@@ -51,6 +52,16 @@ def growth_of(data_dir: Path) -> Growth:
     if hours < _LEAST_HOURS:
         return Growth(size, None)
     return Growth(size, sum(bytes_ for _, bytes_ in recent) / hours * 24)
+
+
+def growth_of_days(folders: Iterable[Path]) -> Growth:
+    """Return the size of all day files below some folders, and the mean size of a day."""
+    sizes: dict[str, int] = {}
+    for path in (path for folder in folders for path in folder.rglob("????-??-??.*")):
+        with contextlib.suppress(OSError):  # compacted meanwhile
+            sizes[path.stem] = sizes.get(path.stem, 0) + path.stat().st_size
+    size = sum(sizes.values())
+    return Growth(size, size / len(sizes) if sizes else None)
 
 
 def examine_disk(patient: Patient) -> Iterator[Line]:
@@ -71,32 +82,37 @@ def examine_disk(patient: Patient) -> Iterator[Line]:
             "cannot be written soon",
             "delete what is not needed there",
         )
-    growth = growth_of(patient.data_dir)
-    yield _filling(patient, free, growth)
+    folders = (patient.parameter_folder / name for name in (JOURNAL_FOLDER, HISTORY_FOLDER))
+    written = growth_of_days(folders)
+    yield _filling(patient, free, growth_of(patient.data_dir), written.a_day or 0.0)
 
 
-def _filling(patient: Patient, free: int, growth: Growth) -> Line:
+def _filling(patient: Patient, free: int, growth: Growth, written_a_day: float) -> Line:
+    """Tell how long the disk lasts; ``written_a_day`` is what journal and history take, bytes."""
+    month = _MONTH_DAYS * written_a_day
+    room = free + growth.size - month - _FULL_BYTES
     text = f"{free / 1e9:.1f} GB free, recordings {growth.size / 1e9:.2f} GB"
     kept = patient.retention
-    most = max((free + growth.size) * _SHARE_KEPT / 1e9, 0.1)
+    most = max((free + growth.size - month) * _SHARE_KEPT / 1e9, 0.1)
     least = f"record with --keep-gigabytes {most:.1f} or less"
-    if kept.gigabytes is not None and kept.gigabytes * 1e9 > free + growth.size - _FULL_BYTES:
+    if kept.gigabytes is not None and kept.gigabytes * 1e9 > room:
         return warning(
             "disk", f"{text}; --keep-gigabytes {kept.gigabytes:g} is more than fits", least
         )
     if growth.a_day is None:
         return ok("disk", f"{text}; too little recorded to tell how fast it fills")
-    text += f", {growth.a_day / 1e9:.2f} GB more a day"
+    a_day = growth.a_day + written_a_day
+    text += f", {a_day / 1e9:.2f} GB more a day"
     if kept.gigabytes is not None:
         return ok("disk", f"{text}; --keep-gigabytes {kept.gigabytes:g} keeps it from filling")
     if kept.days is not None:
         needed = kept.days * growth.a_day
-        if needed <= free + growth.size - _FULL_BYTES:
+        if needed <= room:
             return ok("disk", f"{text}; --keep-days {kept.days:g} needs {needed / 1e9:.1f} GB")
         return warning(
             "disk", f"{text}; --keep-days {kept.days:g} would need {needed / 1e9:.1f} GB", least
         )
-    days = free / growth.a_day if growth.a_day > 0 else float("inf")
+    days = free / a_day if a_day > 0 else float("inf")
     if days < _MONTH_DAYS:
         return warning("disk", f"{text}: full in {days:.1f} days", least)
     return ok("disk", f"{text}: full in more than {min(days, 3650):.0f} days")

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from freqtrade.config_schema import CONF_SCHEMA
 
-from advanced_mm.doctor.examine import Asked, examine
-from advanced_mm.doctor.lines import Line
-from advanced_mm.doctor.patient import Machine, installed_version
+from advanced_mm.doctor import Asked, Line, Machine, examine
+from advanced_mm.doctor.patient import installed_version
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.parameter_files import ParameterFiles

@@ -1,4 +1,4 @@
-"""Each way in which a set-up is broken is named once, with what to do; a sound one is left alone."""
+"""Each way in which a set-up is broken is named, with what to do; a sound one is left alone."""
 
 import json
 import shutil
@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 import pyarrow.parquet as pq
 import pytest
 
-from advanced_mm.doctor.lines import exit_code
+from advanced_mm.doctor import exit_code
 from advanced_mm.doctor.strategy import attributes_of
 from advanced_mm.journal import JOURNAL_FOLDER
 from advanced_mm.marketdata.upkeep.retention import Retention
 from advanced_mm.parameter_files import ParameterFiles
+from advanced_mm.parameter_files.history import HISTORY_FOLDER
 from tests.doctor.conftest import NOW_S, ROOT
 from tests.performance.journals import freqtrade_database, session
 
@@ -168,6 +169,19 @@ def test_a_month_on_a_small_disk_takes_retention(setup, retention, said):
         assert "--keep-gigabytes 16.8 or less" in disk.remedy
 
 
+def test_what_the_bot_writes_counts_as_well(setup):
+    for day in ("2026-11-17", "2026-11-18"):
+        path = setup.user_data / HISTORY_FOLDER / "ETH" / f"{day}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            file.truncate(1_000_000_000)
+    setup.on(free_bytes=lambda _: 38_000_000_000)
+    lines = setup.lines(retention=Retention(gigabytes=12))
+    (disk,) = [line for line in lines if line.check == "disk"]
+    assert disk.level == "warning"
+    assert "--keep-gigabytes 6.4 or less" in disk.remedy
+
+
 def test_the_retention_of_the_container_is_known(setup):
     setup.on(
         environment={"MM_COLLECTOR_OPTIONS": "--keep-days 90 --keep-gigabytes=500"},
@@ -237,6 +251,17 @@ def test_freqtrades_own_settings_are_judged_with_what_the_strategy_adds(setup):
     setup.overlay(stoploss=-0.001)
     line = next(line for line in setup.found() if line.level == "fault")
     assert line.text.startswith("stoploss = ")
+
+
+def test_what_the_strategy_refuses_is_named_before_it_does(setup):
+    setup.overlay(market_making={"inventory_mode": "two_legs"})
+    assert 'set leg to "long" for one' in setup.one().remedy
+    pair = "XYZ-XYZ100/USDC:USDC"
+    setup.overlay(
+        market_making={"leg": "long"}, exchange={"pair_whitelist": [pair, "ETH/USDC:USDC"]}
+    )
+    told = [line for line in setup.found() if line.check == "settings"]
+    assert '"hip3_dexes": ["xyz"]' in told[0].remedy
 
 
 def test_a_missing_configuration_is_named_and_the_rest_left(setup):
