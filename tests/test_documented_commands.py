@@ -50,6 +50,10 @@ SCRATCH = [
     "python scripts/calibration_report.py --crypto ETH",
     "python scripts/market_screener.py",
     "python scripts/market_screener.py --json",
+    "python scripts/market_research.py --recording scripts/HL_data "
+    "--html user_data/plot/research.html",
+    "python scripts/market_research.py --recording scripts/HL_data --coin ETH --csv --json",
+    "python docs/tools/pictures.py research",
     "python scripts/performance_report.py",
     "python scripts/performance_report.py --html user_data/plot/performance.html",
     "python scripts/performance_report.py --coin ETH --since 2025-11-01 --json",
@@ -239,6 +243,8 @@ ELSEWHERE = {
 NEEDS = {
     "a network": [
         "freqtrade install-ui",
+        "python scripts/market_research.py --exchange binance --pair POL/USDT --timeframe 1s "
+        "--days 1 --html user_data/plot/research.html",
         "python scripts/hyperliquid_data_collector.py --crypto ETH",
         "python scripts/hyperliquid_data_collector.py --crypto ETH --keep-days 90 "
         "--keep-gigabytes 50",

@@ -16,7 +16,14 @@ from advanced_mm.errors import AdvancedMMError, InputError
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.parameter_files.settings import FairPrice
 
-__all__ = ["CoinScreen", "ScreenOptions", "age_warnings", "screen_coins", "screen_table"]
+__all__ = [
+    "CoinScreen",
+    "ScreenOptions",
+    "age_warnings",
+    "screen_coin",
+    "screen_coins",
+    "screen_table",
+]
 
 _BASIS_POINT = 1e-4
 
@@ -118,7 +125,7 @@ def screen_coins(
     rows = []
     for coin in track(store.coins()):
         try:
-            rows.append(_screened(store, coin, screen, options or CalibrationOptions()))
+            rows.append(screen_coin(store, coin, screen, options))
         except AdvancedMMError as error:
             rows.append(_unreadable(coin, str(error)))
     return sorted(rows, key=_rank)
@@ -178,9 +185,20 @@ def screen_table(rows: Sequence[CoinScreen], screen: ScreenOptions) -> Table:
     return table
 
 
-def _screened(
-    store: ShardStore, coin: str, screen: ScreenOptions, options: CalibrationOptions
+def screen_coin(
+    store: ShardStore,
+    coin: str,
+    screen: ScreenOptions,
+    options: CalibrationOptions | None = None,
 ) -> CoinScreen:
+    """Fit one coin on its newest window.
+
+    Raises
+    ------
+    AdvancedMMError
+        If it cannot be fitted.
+    """
+    options = options or CalibrationOptions()
     rolling = RollingWindow(store, coin, screen.window_minutes)
     adaptive = AdaptiveWindow(rolling, screen.window_minutes, screen.max_window_minutes, options)
     fitted = adaptive.fit()
