@@ -20,7 +20,7 @@ from advanced_mm.report.research.export import paths_for, study_json, write_metr
 from advanced_mm.report.research.insights import insights_of
 from advanced_mm.report.research.page import write_research_page, write_research_picture
 from advanced_mm.report.research.study import Study
-from advanced_mm.report.research.tested import tested
+from advanced_mm.report.research.tested import put_to_test
 from advanced_mm.report.screener import CoinScreen, ScreenOptions, screen_coin
 from advanced_mm.research.candles import Candles
 from advanced_mm.research.columns import columns
@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
             fee_bp,
             screened,
             options.stake,
-            tested(candles, [other for other in others if other.name != candles.name]),
+            put_to_test(candles, [other for other in others if other.name != candles.name]),
         )
         for candles, screened in found
     ]

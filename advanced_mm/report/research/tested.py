@@ -26,7 +26,7 @@ from advanced_mm.research.statistics import (
     variance_ratios,
 )
 
-__all__ = ["Tested", "tested", "tested_insights", "tested_tables"]
+__all__ = ["Tested", "put_to_test", "tested_insights", "tested_tables"]
 
 _CHANCE = 0.05
 
@@ -55,7 +55,7 @@ class Tested:
         return plain
 
 
-def tested(candles: Candles, against: Sequence[Candles] = ()) -> Tested:
+def put_to_test(candles: Candles, against: Sequence[Candles] = ()) -> Tested:
     """Test a market, and compare it with others.
 
     Raises

@@ -16,7 +16,7 @@ from advanced_mm.report.research.page import (
     write_research_picture,
 )
 from advanced_mm.report.research.panels import PANELS
-from advanced_mm.report.research.tested import tested
+from advanced_mm.report.research.tested import put_to_test
 from tests.report.research.markets import market, study
 
 DARK = "--blink-settings=preferredColorScheme=0"
@@ -26,7 +26,7 @@ MOST_BYTES = 5_000_000
 @pytest.fixture(scope="module")
 def day():
     candles = market(86_400)
-    return replace(study(candles), tested=tested(candles))
+    return replace(study(candles), tested=put_to_test(candles))
 
 
 @pytest.fixture(scope="module")
