@@ -1,10 +1,9 @@
 """The price that the statistics look at, and where it was observed."""
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
-import statsmodels.api as sm
 from numpy.typing import NDArray
 
 from advanced_mm.marketdata.records import Float1D
@@ -58,6 +57,10 @@ def newey_west(
 ) -> tuple[Float1D, Float1D] | None:
     """Regress outcomes that overlap on causes and a constant.
 
+    Newey and West weigh the covariance of scores k rows apart with 1 - k / (lags + 1). That is the
+    mean over all windows of lags + 1 rows of the square of the window's sum, which takes the same
+    time for any number of lags; `statsmodels` forms a product for each lag.
+
     Parameters
     ----------
     outcome
@@ -74,12 +77,27 @@ def newey_west(
         The k coefficients and their t-statistics; None if the causes do not vary enough.
     """
     known = np.isfinite(outcome) & np.isfinite(causes).all(axis=1)
-    y, x = outcome[known], causes[known]
+    y = outcome[known]
     lags = max(2 * steps, _LEAST_LAGS)
-    design = np.column_stack((np.ones(len(x)), x))
-    if len(y) <= 2 * lags or np.linalg.matrix_rank(design.T @ design) < design.shape[1]:
+    if len(y) <= 2 * lags or np.ptp(y) == 0:
         return None
-    if np.ptp(y) == 0:
+    design = np.vstack((np.ones(len(y)), causes[known].T))
+    square = design @ design.T
+    if np.linalg.matrix_rank(square) < len(square):
         return None
-    fit: Any = sm.OLS(y, design).fit(cov_type="HAC", cov_kwds={"maxlags": lags})
-    return np.asarray(fit.params[1:]), np.asarray(fit.tvalues[1:])
+    coefficients = np.linalg.solve(square, design @ y)
+    scores = design * (y - coefficients @ design)
+    inverse = np.linalg.inv(square)
+    errors = np.sqrt(np.diag(inverse @ _long_run(scores, lags) @ inverse))
+    return coefficients[1:], coefficients[1:] / errors[1:]
+
+
+def _long_run(scores: NDArray[np.float64], lags: int) -> NDArray[np.float64]:
+    """Return the sum of the scores' covariances up to ``lags`` rows apart, with Bartlett's weights.
+
+    ``scores`` has shape (k, n), the result (k, k).
+    """
+    zeros = np.zeros((len(scores), lags + 1))
+    sums = np.cumsum(np.hstack((zeros, scores, zeros[:, 1:])), axis=1)
+    windows = sums[:, lags + 1 :] - sums[:, : -lags - 1]
+    return np.asarray(windows @ windows.T / (lags + 1))
