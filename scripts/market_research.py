@@ -13,7 +13,7 @@ from rich.table import Table
 
 from advanced_mm.calibration.command import DEFAULT_CONFIG
 from advanced_mm.cli import configure_logging, names_in, progress, run, writing_page
-from advanced_mm.errors import AdvancedMMError, InputError
+from advanced_mm.errors import InputError
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.parameter_files import ParameterFiles, Settings, counted_age, load_settings
 from advanced_mm.report.research.export import paths_for, study_json, write_metrics, write_parquet
@@ -21,7 +21,7 @@ from advanced_mm.report.research.insights import insights_of
 from advanced_mm.report.research.page import write_research_page, write_research_picture
 from advanced_mm.report.research.study import Study
 from advanced_mm.report.research.tested import put_to_test
-from advanced_mm.report.screener import CoinScreen, ScreenOptions, screen_coin
+from advanced_mm.report.screener import CoinScreen, ScreenOptions, screen_or_reason
 from advanced_mm.research.candles import Candles
 from advanced_mm.research.columns import columns
 from advanced_mm.research.sources import (
@@ -179,7 +179,7 @@ def markets(
         for name in coins:
             coin = store.resolve(name)
             candles = recorded_candles(store, coin, options.days, tracked)
-            found.append((candles, screened(store, coin, screen)))
+            found.append((candles, screen_or_reason(store, coin, screen)))
         others += [recorded_candles(store, name, options.days, tracked) for name in against]
     if options.exchange is not None:
         exchange = exchange_named(options.exchange)
@@ -207,14 +207,6 @@ def screen_options(options: argparse.Namespace, settings: Settings) -> ScreenOpt
         fair_price=settings.fair_price,
     )
     return screen if options.fee_bp is None else replace(screen, fee_rate=options.fee_bp / 1e4)
-
-
-def screened(store: ShardStore, coin: str, screen: ScreenOptions) -> CoinScreen | None:
-    """Ask the model what it expects of a coin; nothing where it cannot be fitted."""
-    try:
-        return screen_coin(store, coin, screen)
-    except AdvancedMMError:
-        return None
 
 
 def tracked(steps: Sequence[int], title: str) -> Iterable[int]:

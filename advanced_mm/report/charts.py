@@ -295,15 +295,14 @@ def _small(values: object) -> NDArray[np.float32]:
 
 def _plotly_band(series: Series, colour: str) -> go.Scatter:
     x: Any = series.x
+    y: Any
     low, high = (np.asarray(values, dtype=np.float64) for values in (series.low, series.high))
     if is_times(x):
-        known = np.isfinite(low) & np.isfinite(high)
-        x = _plotly_times(np.asarray(x)[known])
-        y: Any = _small(np.concatenate((high[known], low[known][::-1])))
+        x, y = _outlines(np.asarray(x), low, high)
     else:
-        y = [*high, *low[::-1]]
+        x, y = [*x, *reversed(x)], [*high, *low[::-1]]
     return go.Scatter(
-        x=[*x, *reversed(x)],
+        x=x,
         y=y,
         yaxis="y2" if series.right else "y",
         mode="lines",
@@ -315,3 +314,18 @@ def _plotly_band(series: Series, colour: str) -> go.Scatter:
         showlegend=False,
         name=f"{series.name} (95%)",
     )
+
+
+def _outlines(
+    times: Times, low: NDArray[np.float64], high: NDArray[np.float64]
+) -> tuple[list[str | None], NDArray[np.float32]]:
+    """Return the outline of each stretch of a band that is known, with a gap between them."""
+    known = np.isfinite(low) & np.isfinite(high)
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], known, [False])).astype(np.int8)))
+    x: list[str | None] = []
+    y: list[NDArray[np.float64]] = []
+    for begin, end in edges.reshape(-1, 2):
+        along = _plotly_times(times[begin:end])
+        x += [*along, *reversed(along), None]
+        y += [high[begin:end], low[begin:end][::-1], np.array([np.nan])]
+    return x[:-1], _small(np.concatenate([np.empty(0), *y])[:-1])

@@ -35,7 +35,7 @@ table { border-collapse: collapse; margin: 1rem 0; font-size: .9rem; }
 caption { text-align: left; color: var(--soft); }
 th, td { padding: .25rem .5rem; border-bottom: 1px solid var(--line); text-align: right; }
 th:first-child, td:first-child, .words { text-align: left; }
-td:not(:first-child):not(.words) { white-space: nowrap; }
+td:not(.words) { white-space: nowrap; }
 pre { background: var(--field); padding: .8rem 1rem; overflow-x: auto; }
 h3 { margin: 1.5rem 0 0; font-size: 1rem; } .wide { overflow-x: auto; }
 .verdict { font-size: 1.5rem; line-height: 1.25; font-weight: 600; margin: .5rem 0; }
@@ -53,7 +53,7 @@ h3 { margin: 1.5rem 0 0; font-size: 1rem; } .wide { overflow-x: auto; }
   h2 { margin-top: 2rem; font-size: 1.2rem; } .verdict { font-size: 1.2rem; }
   .cards { grid-template-columns: 1fr 1fr; gap: .3rem; margin: .6rem 0; }
   .card { padding: .2rem .5rem; } .card b { font-size: 1rem; } .card small { font-size: .75rem; }
-  td:not(:first-child):not(.words) { white-space: normal; }
+  td:not(.words) { white-space: normal; }
   td:first-child { overflow-wrap: anywhere; min-width: 4.5rem; }
   .heat td:first-child { min-width: 0; overflow-wrap: normal; }
   .lead { font-size: .85rem; margin: .4rem 0; } th, td { padding: .2rem .25rem; font-size: .75rem; }
@@ -251,8 +251,8 @@ def _table(table: Table) -> str:
     rows = "".join(
         "<tr>"
         + "".join(
-            f"<td{_kind(cell)}{_heat(heat)}>{html.escape(cell)}</td>"
-            for cell, heat in zip(row, row_heats, strict=True)
+            f"<td{_kind(longest)}{_heat(heat)}>{html.escape(cell)}</td>"
+            for cell, longest, heat in zip(row, columns, row_heats, strict=True)
         )
         + "</tr>"
         for row, row_heats in zip(table.rows, heats, strict=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from advanced_mm.report.research.expected import expected_json
 from advanced_mm.report.research.hours import by_hour
 from advanced_mm.report.research.insights import insights_of
 from advanced_mm.report.research.study import Study, figures_of
@@ -90,6 +91,7 @@ def study_json(study: Study) -> dict[str, Any]:
             for name, values in study.columns[list(STRATEGY_METRICS[2:])].items()
         },
         "tests": None if study.tested is None else study.tested.to_json(),
+        "expected": expected_json(study),
         "screener": None if study.screened is None else study.screened.to_json(),
         "notes": list(candles.notes),
     }

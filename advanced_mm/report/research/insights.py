@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from advanced_mm.report.research.expected import expected_insights
 from advanced_mm.report.research.hours import by_hour
 from advanced_mm.report.research.study import Figures, Study, figures_of, mean, spreads_bp
 from advanced_mm.report.research.tested import tested_insights
@@ -30,7 +31,6 @@ def insights_of(study: Study) -> list[Insight]:
         _span,
         _spread,
         _tick,
-        _model,
         _volatility,
         _volume,
         _quiet,
@@ -39,16 +39,19 @@ def insights_of(study: Study) -> list[Insight]:
         _bounce,
     ):
         found += say(study, figures, hours)
+    found += expected_insights(study)
     if study.tested is not None:
         found += tested_insights(study.tested)
     return sorted(found, key=lambda one: _TOPICS.index(one.topic))
 
 
-def _span(study: Study, _figures: Figures, hours: pd.DataFrame) -> Iterator[Insight]:
+def _span(study: Study, figures: Figures, hours: pd.DataFrame) -> Iterator[Insight]:
     if len(hours) < 24:
-        known = hours_text(int(hour) for hour in hours.index)
+        known = study.candles.step_seconds * float(hours["observed"].sum())
         yield Insight(
-            "the data", f"They cover {known} UTC: of the other hours of the day they say nothing."
+            "the data",
+            f"From {figures.start:%Y-%m-%d %H:%M} to {figures.end:%Y-%m-%d %H:%M} UTC, "
+            f"{seconds_text(known)} of it observed: they say nothing about other hours of the day.",
         )
 
 
@@ -59,13 +62,22 @@ def _spread(study: Study, figures: Figures, hours: pd.DataFrame) -> Iterator[Ins
         return
     each = hours["spread_bp"].dropna()
     when = "at every hour" if len(each) > 1 else "throughout"
+    if spread.source == "tick":
+        side = "below" if figures.spread_bp <= fee else "above"
+        yield Insight(
+            "spread",
+            f"The spread is unknown; the least possible, one tick, is {number(figures.spread_bp)} "
+            f"bp, {side} the fee of {fee:g} bp.",
+        )
+        return
     size = f"{spread.words} {number(figures.spread_bp)} bp"
     above = each.index[each > fee]
     if not len(above):
         where, amount = f"is below the fee of {fee:g} bp {when}", -1.0
     elif len(above) == len(each):
-        paid = "pays both sides' fees" if (each > 2 * fee).all() else "pays one side's fee"
-        where, amount = f"is above the fee of {fee:g} bp {when}: it {paid}", 1.0
+        both = (each > 2 * fee).all()
+        paid = "covers the fees of both fills" if both else "covers the fee of one fill, not of two"
+        where, amount = f"is above the fee of {fee:g} bp {when}: it {paid}", float(both)
     else:
         where, amount = (
             f"on average; it is above the fee of {fee:g} bp at {len(above)} of {len(each)} hours: "
@@ -88,34 +100,18 @@ def _tick(study: Study, figures: Figures, _hours_: pd.DataFrame) -> Iterator[Ins
     sentence = f"A tick is {number(figures.tick_bp)} bp: no spread can be less"
     if figures.spread_source == "quotes":
         ticks = figures.spread_bp / figures.tick_bp
-        sentence += f", and the mean spread is {number(ticks)} of it"
+        sentence += f", and the mean spread is {number(ticks)} ticks"
         if ticks < 1.2:
             sentence += "; makers compete by their place in the queue"
     yield Insight("tick", f"{sentence}.")
-
-
-def _model(study: Study, _figures: Figures, _hours_: pd.DataFrame) -> Iterator[Insight]:
-    row = study.screened
-    if row is None:
-        return
-    income = row.income_per_hour
-    if not np.isfinite(income.value):
-        yield Insight("our model", f"On its newest window: {row.verdict}.")
-        return
-    yield Insight(
-        "our model",
-        f"Calibrated on the newest {row.window_minutes:g} min of trades, it expects "
-        f"{income.value:.3g} an hour on a stake of {study.stake:g} "
-        f"({income.low:.3g} to {income.high:.3g}), after fee and adverse moves: {row.verdict}.",
-        float(np.sign(income.low) if income.low > 0 or income.high < 0 else 0),
-    )
 
 
 def _volatility(study: Study, figures: Figures, hours: pd.DataFrame) -> Iterator[Insight]:
     each = hours["volatility_bp"].dropna()
     if not np.isfinite(figures.volatility_bp):
         return
-    sentence = f"The price moves {number(figures.volatility_bp)} bp in a second (one deviation)"
+    size = f"{number(figures.volatility_bp)} bp in a second"
+    sentence = f"The price moves {size} (one standard deviation)"
     if len(each) > 1:
         sentence += (
             f", most at {_hour(each.idxmax())} ({number(each.max())} bp), least at "
@@ -126,13 +122,13 @@ def _volatility(study: Study, figures: Figures, hours: pd.DataFrame) -> Iterator
         halves = 2 * figures.volatility_bp / figures.spread_bp
         if halves >= 1:
             sentence = (
-                f"In a second one deviation is {number(halves)} times half the spread: a quote at "
-                "the touch is soon passed by the mid."
+                f"A second's move is {number(halves)} times half the spread: the mid soon passes a "
+                "quote at the touch."
             )
         else:
             sentence = (
-                f"After {seconds_text(halves**-2)} one deviation is half the spread: by then the "
-                "mid has passed one quote at the touch in six."
+                f"After {seconds_text(halves**-2)} the move is as large as half the spread: the "
+                "mid then lies beyond a quote at the touch in one case of six."
             )
         yield Insight("volatility", sentence)
 
@@ -150,7 +146,7 @@ def _volume(study: Study, figures: Figures, hours: pd.DataFrame) -> Iterator[Ins
     if np.isfinite(concentration):
         yield Insight(
             "volume",
-            f"{concentration:.0f}% of the volume was traded in a fifth of the price range.",
+            f"{concentration:.0f}% of the volume was traded in the busiest fifth of the prices.",
         )
 
 
@@ -174,7 +170,8 @@ def _flow(study: Study, figures: Figures, hours: pd.DataFrame) -> Iterator[Insig
     if len(each) > 1:
         hour = each.abs().idxmax()
         side = "buying" if each[hour] > 0 else "selling"
-        sentence += f"; most one-sided at {_hour(hour)}, {side} by {100 * abs(each[hour]):.0f}%"
+        net = f"net {side} of {100 * abs(each[hour]):.0f}%"
+        sentence += f"; most one-sided at {_hour(hour)}: {net}"
     yield Insight("order flow", f"{sentence}.")
 
 
@@ -184,7 +181,7 @@ def _score(study: Study, _figures: Figures, hours: pd.DataFrame) -> Iterator[Ins
     if not len(known):
         return
     sentence = (
-        f"The opportunity score is {known.mean():.0f} on average and above {_GOOD_SCORE:g} in "
+        f"The opportunity score is {known.mean():.0f} on average and above {_GOOD_SCORE:g} for "
         f"{100 * (known > _GOOD_SCORE).mean():.1f}% of the time"
     )
     each = hours["score"].dropna()
@@ -194,12 +191,12 @@ def _score(study: Study, _figures: Figures, hours: pd.DataFrame) -> Iterator[Ins
 
 
 def _bounce(study: Study, figures: Figures, _hours_: pd.DataFrame) -> Iterator[Insight]:
-    rate = mean(study.columns["reversal_rate_300s"].to_numpy(np.float64))
+    rate = mean(np.abs(study.columns["price_reversal"].to_numpy(np.float64)))
     if np.isfinite(rate):
         yield Insight(
             "reversals",
-            f"{100 * rate:.1f}% of the candles take the last one's move back: "
-            "the bounce between bid and ask, if there are many.",
+            f"{100 * rate:.1f}% of the candles reverse the move of the one before: many such "
+            "reversals are the bounce between bid and ask.",
         )
 
 

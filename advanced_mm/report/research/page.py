@@ -9,12 +9,13 @@ import numpy as np
 from advanced_mm.report.charts import Chart, Series
 from advanced_mm.report.page import Card, Headline, Section, Table, write_page
 from advanced_mm.report.pictures import charts_to_png
+from advanced_mm.report.research.expected import expected_table
 from advanced_mm.report.research.hours import by_hour, heat_map
 from advanced_mm.report.research.insights import insights_of
 from advanced_mm.report.research.panels import PANELS, Drawing
-from advanced_mm.report.research.study import Figures, Study, figures_of
+from advanced_mm.report.research.study import Figures, Study, figures_of, labelled
 from advanced_mm.report.research.tested import tested_tables
-from advanced_mm.report.research.words import Insight, number, share
+from advanced_mm.report.research.words import Insight, number, seconds_text, share
 from advanced_mm.research.columns import COLUMNS
 from advanced_mm.research.volatility import volatility_percentiles
 
@@ -42,6 +43,7 @@ def write_research_page(path: Path, studies: Sequence[Study]) -> None:
     OSError
         The file cannot be written.
     """
+    studies = labelled(studies)
     figures = [figures_of(study) for study in studies]
     start, end = min(one.start for one in figures), max(one.end for one in figures)
     names = ", ".join(study.name for study in studies)
@@ -66,13 +68,13 @@ def write_research_picture(path: Path, studies: Sequence[Study]) -> None:
         The file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    charts = [chart for chart in _pictures(studies) if chart.series]
+    charts = [chart for chart in _pictures(labelled(studies)) if chart.series]
     charts_to_png(charts, path, columns=max(2, min(len(studies), _MOST_PICTURED)))
 
 
 def research_sections(studies: Sequence[Study]) -> list[Section]:
     """Return the sections of the page."""
-    several = len(studies) > 1
+    studies, several = labelled(studies), len(studies) > 1
     return [
         Section(
             "insights",
@@ -100,6 +102,15 @@ def research_sections(studies: Sequence[Study]) -> list[Section]:
             _pictures(studies),
             [Table("", ["picture", "what it shows"], [[p.title, p.words] for p in PANELS])],
             side_by_side=True,
+        ),
+        Section(
+            "pnl",
+            "Theoretical P&L, and what our model expects",
+            ["The theoretical P&L is half of each candle's range at every trade: nobody earns it. "
+             "The model is calibrated on the trades of the same time; what it expects is after the "
+             "fee and the price's move against each fill. It needs a recording of trades: for "
+             "other sources only the theoretical P&L stands here."],
+            tables=[table for study in studies if (table := expected_table(study)) is not None],
         ),
         Section(
             "volatility",
@@ -190,7 +201,7 @@ def _notes(studies: Sequence[Study]) -> list[str]:
     several = len(studies) > 1
     found = []
     for study in studies:
-        name = f"{study.name}: " if several else ""
+        name = f"{study.candles.name}: " if several else ""
         rows, filled = len(study.candles.frame), study.candles.missing
         step = study.candles.step_seconds
         text = f"{name}{rows:,} candles of {step} s"
@@ -217,16 +228,18 @@ def _comparison(studies: Sequence[Study]) -> Table:
 
 def _hour_charts(studies: Sequence[Study]) -> list[Chart]:
     found = []
+    whole = [by_hour(study) for study in studies]
+    every = sorted({int(hour) for hours in whole for hour in hours.index})
     for key, title, label in (
         ("spread_bp", "Spread by the hour", "bp"),
         ("volatility_bp", "Volatility by the hour", "bp/√s"),
     ):
         series = []
-        for study in studies:
-            hours = by_hour(study)[key].dropna()
-            if len(hours):
-                labels = [f"{hour:02d}" for hour in hours.index]
-                series.append(Series(study.name, labels, hours.tolist(), "bars"))
+        for study, hours in zip(studies, whole, strict=True):
+            if hours[key].notna().any():
+                labels = [f"{hour:02d}" for hour in every]
+                values = hours[key].reindex(every).tolist()
+                series.append(Series(study.name, labels, values, "bars"))
         found.append(Chart(title, "hour, UTC", label, series))
     return found
 
@@ -251,7 +264,10 @@ def _pictures(studies: Sequence[Study]) -> list[Chart]:
 def _percentiles(study: Study) -> Table:
     found = volatility_percentiles(study.columns) * 1e4
     header = [study.name, *map(str, found.columns)]
-    rows = [[str(window), *(number(float(v)) for v in row)] for window, row in found.iterrows()]
+    rows = [
+        [seconds_text(seconds), *map(number, row)]
+        for seconds, row in zip(found.index, found.to_numpy().tolist(), strict=True)
+    ]
     return Table("", header, rows)
 
 

@@ -125,8 +125,7 @@ def _flow(drawing: Drawing) -> Chart:
         drawing.line("high–low range", drawing.column("hl_spread_bps"), 3, right=True),
     ]
     if spread.source != "none":
-        name = spread.words.rstrip(",")
-        series.append(drawing.line(name, pd.Series(spread.values), 7, right=True))
+        series.append(drawing.line(spread.words, pd.Series(spread.values), 7, right=True))
     return drawing.chart("Order flow and spread", series, "taker buys' share less ½", "bp")
 
 
@@ -192,7 +191,8 @@ PANELS: Final = (
     Panel(
         "Opportunity score",
         "A heuristic of 0 to 100 points for conditions that suit a maker, judged only by what was "
-        "known at the time; the spread beside it is a rule of thumb, too.",
+        "known at the time; the spread beside it is a rule of thumb, too: look at its course, "
+        "not at its level.",
         _score,
     ),
     Panel(

@@ -1,6 +1,7 @@
 """A market under study: its candles and columns, and the few figures that everything quotes."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -11,7 +12,16 @@ from advanced_mm.report.research.tested import Tested
 from advanced_mm.report.screener import CoinScreen
 from advanced_mm.research.candles import Candles
 
-__all__ = ["BASIS_POINT", "Figures", "Spread", "Study", "figures_of", "mids", "spreads_bp"]
+__all__ = [
+    "BASIS_POINT",
+    "Figures",
+    "Spread",
+    "Study",
+    "figures_of",
+    "labelled",
+    "mids",
+    "spreads_bp",
+]
 
 BASIS_POINT: Final = 1e-4
 SpreadSource = Literal["quotes", "Roll", "tick", "none"]
@@ -22,7 +32,8 @@ class Study:
     """Candles of one market, their columns (same index) and the fee they are judged by.
 
     ``fee_bp`` is the maker fee in basis points of the price; ``screened`` what the screener says of
-    the coin on ``stake`` (quote currency), if there is a recording that it can fit.
+    the coin on ``stake`` (quote currency), if there is a recording. ``label`` stands for the
+    market's name where that is long.
     """
 
     candles: Candles
@@ -31,11 +42,12 @@ class Study:
     screened: CoinScreen | None = None
     stake: float = 1000.0
     tested: Tested | None = None
+    label: str = ""
 
     @property
     def name(self) -> str:
         """The market's name, as a heading shows it."""
-        return self.candles.name
+        return self.label or self.candles.name
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,7 @@ class Spread:
         return {
             "quotes": "spread",
             "Roll": "spread by Roll's estimate",
-            "tick": "least spread, one tick,",
+            "tick": "least possible spread",
             "none": "spread",
         }[self.source]
 
@@ -77,6 +89,16 @@ class Figures:
     trades_per_day: float
     quiet: float
     taker_buy: float
+
+
+def labelled(studies: Sequence[Study]) -> list[Study]:
+    """Leave out the sources, as in ``ETH (Hyperliquid recording)``, where names differ without."""
+    if len(studies) == 1:
+        return list(studies)
+    short = [study.candles.name.split(" (")[0] for study in studies]
+    if len(set(short)) < len(short):
+        return list(studies)
+    return [replace(study, label=name) for study, name in zip(studies, short, strict=True)]
 
 
 def mids(candles: Candles) -> Float1D:

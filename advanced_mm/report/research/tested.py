@@ -29,6 +29,11 @@ from advanced_mm.research.statistics import (
 __all__ = ["Tested", "put_to_test", "tested_insights", "tested_tables"]
 
 _CHANCE = 0.05
+_VERDICTS = {
+    "mean reverting": "reverts to its mean",
+    "trending": "trends",
+    "random": "cannot be told from a random walk",
+}
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,8 @@ def tested_insights(found: Tested) -> Iterator[Insight]:
         one = found.hurst
         yield Insight(
             "memory",
-            f"Hurst exponent {one.exponent:.2f} ({one.low:.2f} to {one.high:.2f}): the price is "
-            f"{one.verdict} over {seconds_text(one.shortest_seconds)} and more.",
+            f"Hurst exponent {one.exponent:.2f} ({one.low:.2f} to {one.high:.2f}): over "
+            f"{seconds_text(one.shortest_seconds)} and more the price {_VERDICTS[one.verdict]}.",
             {"mean reverting": 1.0, "trending": -1.0}.get(one.verdict, 0.0),
         )
     yield from _ratio_insight(found.ratios)
@@ -101,19 +106,21 @@ def _ratio_insight(ratios: Sequence[VarianceRatio]) -> Iterator[Insight]:
         return
     low = all(one.ratio < 1 for one in odd)
     high = all(one.ratio > 1 for one in odd)
-    word = "moves are partly taken back" if low else "moves go on" if high else "no random walk"
+    word = "moves are partly reversed" if low else "moves continue" if high else "no random walk"
     yield Insight("memory", f"Variance ratios {each}: {word}.", 1.0 if low else -1.0 if high else 0)
 
 
 def _flow_insight(flow: Sequence[Foretelling]) -> Iterator[Insight]:
     """Say the strongest of each horizon, if it would be rare as the strongest of so many."""
-    for horizon in sorted({one.horizon_seconds for one in flow}):
+    horizons = sorted({one.horizon_seconds for one in flow})
+    nothing = []
+    for horizon in horizons:
         those = [one for one in flow if one.horizon_seconds == horizon]
         limit = norm.ppf(1 - _CHANCE / 2 / len(those))  # Bonferroni
         sure = [one for one in those if abs(one.t) > limit]
         ahead = f"the next {seconds_text(horizon)}"
         if not sure:
-            yield Insight("order flow", f"One-sided flow foretold nothing of {ahead}.")
+            nothing.append(seconds_text(horizon))
             continue
         best = max(sure, key=lambda one: abs(one.t))
         went = "further" if best.foretold else "back"
@@ -124,21 +131,23 @@ def _flow_insight(flow: Sequence[Foretelling]) -> Iterator[Insight]:
             f"{best.signals:,} times).",
             -1.0 if best.foretold else 0.0,
         )
+    if nothing:
+        spans = " or ".join([", ".join(nothing[:-1]), nothing[-1]] if nothing[1:] else nothing)
+        yield Insight("order flow", f"One-sided flow foretold nothing about the next {spans}.")
 
 
 def _burst_insight(bursts: SpreadBursts | None) -> Iterator[Insight]:
     if bursts is None or not bursts.bursts:
         return
-    often = f"{100 * bursts.share:.1f}% of the time"
     text = (
-        f"It was more than {bursts.factor:g} times its average of "
-        f"{seconds_text(bursts.window_seconds)} in {often}"
+        f"It was more than {bursts.factor:g} times its average of the last "
+        f"{seconds_text(bursts.window_seconds)} for {100 * bursts.share:.1f}% of the time"
     )
     if np.isfinite(bursts.volatility_after_bp):
         sure = "" if abs(bursts.t) > 1.96 else ", which may be chance"
         text += (
             f"; the volatility in the next {seconds_text(bursts.ahead_seconds)} was "
-            f"{number(bursts.volatility_after_bp)} bp/√s, else "
+            f"{number(bursts.volatility_after_bp)} bp/√s, at other times "
             f"{number(bursts.volatility_otherwise_bp)}{sure}"
         )
     yield Insight("spread", f"{text}.")
@@ -150,15 +159,16 @@ def _pair_insight(pair: Pair) -> Iterator[Insight]:
     )
     yield Insight(
         "other market",
-        f"Correlation with {pair.second}: {each}. One unit is hedged by "
-        f"{number(pair.hedge_ratio)} of it.",
+        f"Correlation with {pair.second}: {each}. {number(pair.hedge_ratio)} units of it hedge "
+        "one unit.",
     )
-    verdict = "come back to each other" if pair.cointegrated else "need not come back to each other"
+    verdict = "are cointegrated" if pair.cointegrated else "cannot be shown to be cointegrated"
     text = f"The two {verdict} (Engle–Granger, p = {pair.p_value:.2g})"
     if pair.cointegrated and pair.half_life_seconds is not None:
         text += (
-            f": half of a deviation is gone in {seconds_text(pair.half_life_seconds)}; now it is "
-            f"{pair.deviation_now:+.1f} deviations of {number(pair.deviation_bp)} bp"
+            f": half of a deviation is gone after {seconds_text(pair.half_life_seconds)}; the last "
+            f"one was {pair.deviation_now:+.1f} standard deviations of "
+            f"{number(pair.deviation_bp)} bp"
         )
     yield Insight("other market", f"{text}.")
 

@@ -89,7 +89,7 @@ def newey_west(
     scores = design * (y - coefficients @ design)
     inverse = np.linalg.inv(square)
     errors = np.sqrt(np.diag(inverse @ _long_run(scores, lags) @ inverse))
-    return coefficients[1:], coefficients[1:] / errors[1:]
+    return np.asarray(coefficients[1:]), np.asarray(coefficients[1:] / errors[1:])
 
 
 def _long_run(scores: NDArray[np.float64], lags: int) -> NDArray[np.float64]:

@@ -63,8 +63,8 @@ def test_the_heat_map_is_hottest_when_the_market_is_liveliest(day):
     [
         (2.5, "is below the fee of 2.5 bp at every hour: quote deeper than the touch", -1),
         (1.5, "it is above the fee of 1.5 bp at 3 of 24 hours: 13:00–15:59.", 0),
-        (0.6, "is above the fee of 0.6 bp at every hour: it pays one side's fee.", 1),
-        (0.4, "is above the fee of 0.4 bp at every hour: it pays both sides' fees.", 1),
+        (0.6, "is above the fee of 0.6 bp at every hour: it covers the fee of one fill, not of two.", 0),
+        (0.4, "is above the fee of 0.4 bp at every hour: it covers the fees of both fills.", 1),
     ],
 )
 def test_the_spread_is_judged_by_the_fee_hour_by_hour(day, fee, said, amount):
@@ -78,13 +78,13 @@ def test_other_sentences_name_their_numbers(day):
     assert sentences(day, "volume")[0] == (
         "42% of an average day's volume comes in 3 of its 24 hours: 13:00–15:59."
     )
-    assert "the mean spread is 2.99 of it" in sentences(day, "tick")[0]
+    assert "the mean spread is 2.99 ticks" in sentences(day, "tick")[0]
     move = figures_of(day).volatility_bp
     assert f"moves {move:.3g} bp in a second" in sentences(day, "volatility")[0]
-    assert "is 1.42 times half the spread" in sentences(day, "volatility")[1]
+    assert "move is 1.42 times half the spread" in sentences(day, "volatility")[1]
     wide = study(market(7200, spread_bp=4.0))
     after = (4 / 2 / figures_of(wide).volatility_bp) ** 2
-    assert f"After {after:.3g} s one deviation" in sentences(wide, "volatility")[1]
+    assert f"After {after:.3g} s the move is as large as half" in sentences(wide, "volatility")[1]
     assert "the data" not in [one.topic for one in insights_of(day)]
 
 
@@ -97,7 +97,8 @@ def test_what_the_source_does_not_know_is_not_said():
     topics = [one.topic for one in insights_of(short)]
     assert not {"order flow", "tick", "our model"} & set(topics)
     assert sentences(short, "the data") == [
-        "They cover 16:00–19:59 UTC: of the other hours of the day they say nothing."
+        "From 2026-11-27 16:08 to 2026-11-27 19:08 UTC, 3 h of it observed: they say nothing about "
+        "other hours of the day."
     ]
     assert not any("nan" in one.sentence for one in insights_of(short))
     assert spreads_bp(short).source == "Roll"
@@ -109,8 +110,7 @@ def test_a_price_that_never_moves_still_has_a_tick():
     prices = dict.fromkeys(("open", "high", "low", "close"), 100.0)
     still = study(replace(candles, frame=candles.frame.assign(**prices), tick=0.01))
     assert sentences(still, "spread") == [
-        "Least spread, one tick, 1 bp is below the fee of 1.5 bp throughout: quote deeper than "
-        "the touch, or not at all."
+        "The spread is unknown; the least possible, one tick, is 1 bp, below the fee of 1.5 bp."
     ]
 
 

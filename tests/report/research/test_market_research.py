@@ -56,9 +56,10 @@ def test_the_report_and_the_screener_agree(told, data_dir):
         assert one["spread_bp"] == pytest.approx(row["spread_bp"], rel=0.01)
         assert one["volatility_bp"] == pytest.approx(row["volatility_bp"], rel=0.03)
         assert one["screener"] == row
-        said = {found["about"]: found["sentence"] for found in one["insights"]}
-        assert said["our model"].endswith(f"{row['verdict']}.")
-        assert "on a stake of 2000 " in said["our model"]
+        model, pnl = (x["sentence"] for x in one["insights"] if x["about"] == "our model")
+        assert model.endswith(f"{row['verdict']}.")
+        assert "on a stake of 2000 " in model
+        assert "nobody could have earned" in pnl
 
 
 def test_each_market_is_tested_and_compared_with_the_other(told):

@@ -52,7 +52,7 @@ def test_every_panel_is_drawn_for_every_market(day, other):
     charts = sections["pictures"].charts
     assert len(PANELS) == 10
     assert [chart.title for chart in charts[:2]] == [
-        "ETH (recording): Candles of 5 minutes",
+        "ETH: Candles of 5 minutes",
         "WLFI/USDC: Candles of 5 minutes",
     ]
     for chart in charts:
@@ -62,7 +62,7 @@ def test_every_panel_is_drawn_for_every_market(day, other):
             assert np.isfinite(drawn).mean() > 0.8, (chart.title, series.name)
             assert len(drawn) <= 1441
     compared = sections["insights"].tables[0]
-    assert list(compared.header) == ["", "ETH (recording)", "WLFI/USDC"]
+    assert list(compared.header) == ["", "ETH", "WLFI/USDC"]
     rows = {row[0]: row[1:] for row in compared.rows}
     assert rows["spread, bp"][0] == "1.01"
     assert rows["spread from"] == ["quotes", "Roll"]
