@@ -57,6 +57,7 @@ _TICKS_OF_TIME = [
 ]
 """Short enough to stand beside each other on a telephone."""
 _BARS_WITH_GAPS = 30
+_FEW_DECADES = 2
 ROSE, FELL = COLOURS[2], COLOURS[1]
 _SYMBOLS: dict[Symbol, str] = {
     "circle": "circle",
@@ -143,6 +144,8 @@ def chart_to_plotly(chart: Chart) -> go.Figure:
         legend={"orientation": "h", "y": -0.2},
         height=460,
     )
+    if chart.log_y:
+        figure.update_yaxes(dtick=_log_ticks(chart))
     if chart.right_label:
         figure.update_layout(
             yaxis2={
@@ -169,6 +172,16 @@ def chart_to_plotly(chart: Chart) -> go.Figure:
     if chart.over_time or any(series.kind == "levels" for series in chart.series):
         figure.update_layout(height=340)
     return figure
+
+
+def _log_ticks(chart: Chart) -> str | int:
+    """Return Plotly's distance of ticks: powers of 10, with 2 and 5 between them if few."""
+    values = np.concatenate(
+        [np.empty(0), *(np.asarray(series.y, np.float64) for series in chart.series)]
+    )
+    above = values[values > 0]
+    decades = np.log10(above.max() / above.min()) if len(above) else 0.0
+    return "D2" if decades < _FEW_DECADES else 1
 
 
 def _plotly_trace(series: Series, colour: str) -> Any:

@@ -272,8 +272,11 @@ def _percentiles(study: Study) -> Table:
 
 
 def _columns_table() -> Table:
-    rows = [
-        [column.name, f"{column.meaning} {column.formula}. {column.note}".strip(), column.unit]
-        for column in COLUMNS.values()
-    ]
+    names: dict[tuple[str, str], list[str]] = {}
+    for column in COLUMNS.values():
+        words = f"{column.meaning} {column.formula}. {column.note}".strip()
+        alike = names.setdefault((words, column.unit), [])
+        window = f"_{column.window_seconds}s"  # of those that differ only in it: once in full
+        alike.append(window if alike and column.name.endswith(window) else column.name)
+    rows = [[", ".join(alike), *words] for words, alike in names.items()]
     return Table("", ["column", "meaning, formula and what to beware of", "unit"], rows)

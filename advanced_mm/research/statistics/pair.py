@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
+from statsmodels.regression.linear_model import OLS
 from statsmodels.tools.sm_exceptions import CollinearityWarning
 from statsmodels.tsa.stattools import coint
 
@@ -117,7 +117,7 @@ def compare(first: Candles, second: Candles, horizons: tuple[int, ...] = (1, 10,
     beta, hedge_t = (float(hedge[0][0]), float(hedge[1][0])) if hedge else (np.nan, np.nan)
     used = coarse.dropna()
     y, x = used["first"].to_numpy(), used["second"].to_numpy()
-    line = sm.OLS(y, sm.add_constant(x)).fit()
+    line = OLS(y, np.column_stack((np.ones(len(x)), x))).fit()
     residual = coarse["first"] - line.params[0] - line.params[1] * coarse["second"]
     deviation = float(np.std(line.resid))
     last = np.exp(both.iloc[-1])

@@ -63,7 +63,11 @@ def test_the_heat_map_is_hottest_when_the_market_is_liveliest(day):
     [
         (2.5, "is below the fee of 2.5 bp at every hour: quote deeper than the touch", -1),
         (1.5, "it is above the fee of 1.5 bp at 3 of 24 hours: 13:00–15:59.", 0),
-        (0.6, "is above the fee of 0.6 bp at every hour: it covers the fee of one fill, not of two.", 0),
+        (
+            0.6,
+            "is above the fee of 0.6 bp at every hour: it covers the fee of one fill, not of two.",
+            0,
+        ),
         (0.4, "is above the fee of 0.4 bp at every hour: it covers the fees of both fills.", 1),
     ],
 )

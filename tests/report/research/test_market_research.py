@@ -4,10 +4,12 @@ import contextlib
 import io
 import json
 import runpy
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.image import imread
 
 from advanced_mm.errors import InputError
 from advanced_mm.research.sources import exchange_named
@@ -86,7 +88,11 @@ def test_it_writes_each_file_and_says_where(data_dir, tmp_path, capsys):
     assert "market_screener.py" in paths["html"].read_text()
     assert len(pd.read_csv(paths["csv"])) == len(pd.read_parquet(paths["parquet"])) > 1100
     assert "python scripts/market_screener.py" in said
-    assert "What it expects" not in said
+    picture = imread(paths["png"])[:, :, :3]
+    height, width = picture.shape[0] // 5, picture.shape[1] // 2
+    for row, column in product(range(5), range(2)):  # of ten panels
+        cell = picture[row * height : (row + 1) * height, column * width : (column + 1) * width]
+        assert (cell.min(axis=2) < 0.6).mean() > 0.01, (row, column)
 
 
 def test_an_exchanges_candles_are_kept_and_need_no_second_visit(tmp_path, monkeypatch):
