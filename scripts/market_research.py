@@ -171,6 +171,11 @@ def markets(
     others: list[Candles] = []
     against = names_in(",".join(options.against or []))
     if options.recording is not None:
+        if not options.recording.is_dir():
+            raise InputError(
+                f"--recording {options.recording} is no folder; record first with "
+                "scripts/hyperliquid_data_collector.py."
+            )
         store = ShardStore(options.recording)
         coins = names_in(",".join(options.coin or [])) or store.coins()
         if not coins:

@@ -106,9 +106,10 @@ def _draw_bars(axes: Axes, chart: Chart) -> None:
             below = below + np.minimum(heights, 0.0)
             above = above + np.maximum(heights, 0.0)
         elif series.kind == "bars" and is_times(series.x):
-            steps = np.diff(np.asarray(series.x))
-            width: Any = steps.min() if len(steps) else np.timedelta64(1, "m")
-            axes.bar(series.x, series.y, width, label=series.name, color=colour)
+            x: Any = series.x  # one shape: a thousand bars of their own take a second
+            axes.fill_between(
+                x, 0, series.y, step="mid", label=series.name, color=colour, linewidth=0
+            )
         elif series.kind == "bars":
             width = 0.8 / len(bars)
             shift = (bars.index(series) - (len(bars) - 1) / 2) * width

@@ -100,7 +100,8 @@ def _tick(study: Study, figures: Figures, _hours_: pd.DataFrame) -> Iterator[Ins
     sentence = f"A tick is {number(figures.tick_bp)} bp: no spread can be less"
     if figures.spread_source == "quotes":
         ticks = figures.spread_bp / figures.tick_bp
-        sentence += f", and the mean spread is {number(ticks)} ticks"
+        unit = "tick" if number(ticks) == "1" else "ticks"
+        sentence += f", and the mean spread is {number(ticks)} {unit}"
         if ticks < 1.2:
             sentence += "; makers compete by their place in the queue"
     yield Insight("tick", f"{sentence}.")

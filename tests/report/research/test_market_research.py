@@ -144,6 +144,7 @@ def test_a_market_that_is_no_market(file, data_dir, tmp_path):
     assert "needs a --pair" in refused("--exchange", "binance")
     assert "--days is 0" in refused("--recording", data_dir, "--days", "0")
     assert "NONE" in refused("--recording", data_dir, "--coin", "NONE")
+    assert "nowhere is no folder" in refused("--recording", tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     assert "has no coins" in refused("--recording", tmp_path / "empty")
     blocked = tmp_path / "pol.csv" / "page.html"
