@@ -92,24 +92,22 @@ def expected_table(study: Study) -> Table | None:
     if found is not None:
         rows.append(
             [
-                "theoretical P&L",
+                "theoretical P&L (no income)",
                 number(found.depth_bp),
                 number(found.depth_bp),
                 number(found.fills_per_hour),
                 number(found.per_hour),
-                "No income: half of each candle's range at every trade, without fees.",
             ]
         )
     for one in () if row is None else row.expected:
         low, high = one.per_hour.low, one.per_hour.high
         rows.append(
             [
-                f"model: {one.quotes}",
+                f"expected, {one.quotes}",
                 " / ".join(map(number, one.depths_bp)),
                 number(one.edge_bp),
                 number(one.fills_per_hour),
                 f"{number(one.per_hour.value)} ({number(low)} to {number(high)})",
-                _MEANINGS[one.quotes],
             ]
         )
     if not rows:
@@ -117,16 +115,9 @@ def expected_table(study: Study) -> Table | None:
     when = "" if found is None else f", {seconds_text(found.seconds)} of candles"
     header = [
         "", "depth, bp", "edge of a fill, bp", "fills an hour",
-        f"an hour on {study.stake:g}", "what it is",
+        f"an hour on {study.stake:g}",
     ]  # fmt: skip
     return Table(f"{study.name}{when}", header, rows)
-
-
-_MEANINGS = {
-    "ask alone": "Expected of sells alone, after fee and adverse move.",
-    "bid alone": "Expected of buys alone, after fee and adverse move.",
-    "both in turn": "Expected of a bot that buys and sells one stake in turn.",
-}
 
 
 def expected_json(study: Study) -> dict[str, Any]:

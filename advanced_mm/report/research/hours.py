@@ -23,6 +23,8 @@ HOUR_COLUMNS: Final = {
     "score": "score",
 }
 """Names of `by_hour`'s columns as a reader sees them."""
+_LEAST_SPAN: Final = 0.1
+"""Share of the largest value: hours that differ by less than that are not coloured as far apart."""
 _DIVERGING: Final = ("imbalance",)
 _SHARES: Final = ("imbalance", "reversals")
 
@@ -93,7 +95,7 @@ def _heat(values: pd.Series, name: str) -> Float1D:
     if not np.isfinite(known).any():
         return known
     least, largest = np.nanmin(known), np.nanmax(known)
-    span = largest - least
+    span = max(largest - least, _LEAST_SPAN * abs(largest))
     return np.asarray((known - least) / span) if span > 0 else np.zeros(len(known))
 
 

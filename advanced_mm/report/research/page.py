@@ -88,8 +88,8 @@ def research_sections(studies: Sequence[Study]) -> list[Section]:
         Section(
             "hours",
             "When: the hours of the day",
-            ["Each column is coloured from its least value to its largest. Volume and trades are "
-             "averages of the days there are."],
+            ["Each column is coloured from its least value to its largest, palely if these hardly "
+             "differ. Volume and trades are averages of the days there are."],
             charts=_hour_charts(studies) if several else [],
             tables=[heat_map(study) for study in studies],
             side_by_side=True,
@@ -106,10 +106,11 @@ def research_sections(studies: Sequence[Study]) -> list[Section]:
         Section(
             "pnl",
             "Theoretical P&L, and what our model expects",
-            ["The theoretical P&L is half of each candle's range at every trade: nobody earns it. "
-             "The model is calibrated on the trades of the same time; what it expects is after the "
-             "fee and the price's move against each fill. It needs a recording of trades: for "
-             "other sources only the theoretical P&L stands here."],
+            ["The theoretical P&L is half of each candle's range at every trade, without fees: "
+             "nobody earns it. What is expected comes from the model, calibrated on the trades of "
+             "the same time, after the fee and the price's move against each fill; both in turn "
+             "is a bot that buys and sells one stake in turn. The model needs recorded trades: "
+             "for other sources only the theoretical P&L stands here."],
             tables=[table for study in studies if (table := expected_table(study)) is not None],
         ),
         Section(

@@ -19,6 +19,7 @@ from advanced_mm.report.research.expected import (
 )
 from advanced_mm.report.research.page import research_sections
 from advanced_mm.report.research.study import Study
+from advanced_mm.report.research.words import number
 from advanced_mm.report.screener import ScreenOptions, screen_or_reason
 from advanced_mm.research.columns import columns
 from advanced_mm.research.sources import recorded_candles
@@ -76,17 +77,18 @@ def test_the_theoretical_pnl_is_of_the_same_minutes(good):
 def test_each_row_says_what_it_is(good):
     table = expected_table(good)
     assert [row[0] for row in table.rows] == [
-        "theoretical P&L", "model: ask alone", "model: bid alone", "model: both in turn",
+        "theoretical P&L (no income)", "expected, ask alone", "expected, bid alone",
+        "expected, both in turn",
     ]  # fmt: skip
-    assert table.rows[0][-1].startswith("No income")
-    assert all(row[-1].startswith("Expected of") for row in table.rows[1:])
+    assert table.rows[0][3] == number(theoretical(good).fills_per_hour)
+    assert " / " in table.rows[3][1]
 
 
 def test_a_market_without_a_model_has_the_theoretical_pnl_of_all_its_candles(good):
     made_up = study(market(1200, quotes=False))
     assert theoretical(made_up).seconds == 1200
     (row,) = expected_table(made_up).rows
-    assert row[0] == "theoretical P&L"
+    assert row[0].startswith("theoretical P&L")
     assert expected_json(made_up)["model"] == []
     silent = made_up.columns.assign(theoretical_pnl=np.nan)  # a source that counts no trades
     assert expected_table(replace(made_up, columns=silent)) is None

@@ -142,3 +142,12 @@ def _half_unknown(frame: pd.DataFrame) -> pd.DataFrame:
 )  # fmt: skip
 def test_numbers_are_short(value, text):
     assert number(value) == text
+
+
+def test_hours_that_hardly_differ_are_not_coloured_as_if_they_did():
+    candles = market(86_400)
+    frame = candles.frame.assign(trades=100.0)
+    frame.iloc[:3600, frame.columns.get_loc("trades")] = 101.0
+    table = heat_map(study(replace(candles, frame=frame)))
+    column = table.header.index("trades a minute")
+    assert 0.05 < max(heat[column] for heat in table.heat) < 0.15
