@@ -159,9 +159,12 @@ def _headline(studies: Sequence[Study], figures: Sequence[Figures]) -> Headline:
             key=lambda pair: -np.nan_to_num(pair[1].spread_bp - 2 * pair[0].fee_bp, nan=-1e9),
         )
         best, its = ranked[0]
-        verdict = f"{best.name} leaves most between spread and fees: {_left(best, its)}."
+        left = its.spread_bp - 2 * best.fee_bp
+        verdict = f"{best.name} leaves the most after two fees: {_left(best, its)}."
+        if left < 0:
+            verdict = f"No spread covers two fees; {best.name} comes closest: {_left(best, its)}."
         why = " ".join(f"{study.name}: {_left(study, found)}." for study, found in ranked[1:])
-        return Headline(verdict, why, [_card(s, f) for s, f in ranked])
+        return Headline(verdict, why, [_card(s, f) for s, f in ranked], float(min(left, 0)))
     study, found = studies[0], figures[0]
     insights = insights_of(study)
     others = [one.sentence for one in insights if one.topic == "volatility"][:1]

@@ -41,6 +41,9 @@ def test_a_day_of_seconds_is_a_small_page_that_stands_alone(day, other, tmp_path
     assert body.index("it is above the fee of 1.5 bp at 3 of 24 hours") < body.index("graph-div")
     write_research_page(page, [day, other])
     assert len(page.read_bytes()) < MOST_BYTES / 2
+    assert "WLFI/USDC leaves the most after two fees: spread" in page.read_text()
+    write_research_page(page, [replace(one, fee_bp=20.0) for one in (day, other)])
+    assert "No spread covers two fees; WLFI/USDC comes closest" in page.read_text()
 
 
 def test_every_panel_is_drawn_for_every_market(day, other):
