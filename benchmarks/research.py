@@ -3,6 +3,9 @@
 Beside them the cells of the notebook that the columns come from, as they are, in the same process
 and on the same day, by processor time. The notebook's score is timed on some rows and scaled to
 the day: in full it takes minutes.
+
+    python benchmarks/research.py                             # ten seconds
+    python benchmarks/research.py --rows 2592000 --scored 0   # a month of seconds, and its memory
 """
 
 import argparse

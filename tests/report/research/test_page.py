@@ -41,9 +41,21 @@ def test_a_day_of_seconds_is_a_small_page_that_stands_alone(day, other, tmp_path
     assert body.index("it is above the fee of 1.5 bp at 3 of 24 hours") < body.index("graph-div")
     write_research_page(page, [day, other])
     assert len(page.read_bytes()) < MOST_BYTES / 2
-    assert "WLFI/USDC leaves the most after two fees: spread" in page.read_text()
-    write_research_page(page, [replace(one, fee_bp=20.0) for one in (day, other)])
-    assert "No spread covers two fees; WLFI/USDC comes closest" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("fee_bp", "said"),
+    [
+        (1.5, "WIDE leaves the most after two fees: spread 4 bp, less two fees +1.00 bp."),
+        (2.5, "No spread covers two fees; WIDE comes closest: spread 4 bp, less two fees -1.00"),
+    ],
+)
+def test_the_headline_ranks_markets_by_what_fees_leave(fee_bp, said, tmp_path):
+    page = tmp_path / "page.html"
+    both = [("NARROW", 2.0), ("WIDE", 4.0)]
+    studies = [study(market(100, name=name, spread_bp=bp), fee_bp) for name, bp in both]
+    write_research_page(page, studies)
+    assert said in page.read_text()
 
 
 def test_every_panel_is_drawn_for_every_market(day, other):
