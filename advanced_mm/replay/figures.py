@@ -138,10 +138,10 @@ def covered_between(data: ReplayData, start_ms: int, end_ms: int) -> Stretches:
 
 
 def equity_at(result: ReplayResult, time_ms: Int1D) -> Float1D:
-    """Return cash plus the position's value at the mid at each time; 0 before the first fill."""
+    """Return cash plus the position's value at the mid at each time."""
     done = np.searchsorted(result.time_ms, time_ms, side="right")
-    cash = np.concatenate([[0.0], result.cash_after()])[done]
-    position = np.concatenate([[0.0], result.position_after])[done]
+    cash = np.concatenate([[result.opening.cash], result.cash_after()])[done]
+    position = np.concatenate([[result.opening.inventory], result.position_after])[done]
     mid, _ = result.mids.at(time_ms)
     paid_ms, amount, _ = result.funding_paid
     paid = np.concatenate([[0.0], np.cumsum(amount)])
