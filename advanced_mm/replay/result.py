@@ -1,6 +1,6 @@
 """What a replay brought: quotes and fills as arrays, and as the record that reports judge."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -84,7 +84,7 @@ class ReplayResult:
     looks: Rows
     refusals: Rows
     bot: str = "replay"
-    opening: Opening = Opening()
+    opening: Opening = field(default_factory=Opening)
     account: Account | None = None
 
     @property

@@ -1,4 +1,4 @@
-"""The maker of a ladder: at each look it asks the policy and changes what rests, many orders a side.
+"""The maker of a ladder: at each look it asks the policy and changes what rests.
 
 A look first withdraws what is no longer wanted and awaits the replies, then sends what is missing,
 for the market and the account as they are by then, and awaits the replies. What rests at the right
@@ -168,9 +168,7 @@ class LadderMaker:
         bid, ask = (round(price / self._rules.grid.tick) for price in (state.bid, state.ask))
         return wanted_orders(ladder, bid, ask, self._rules.grid), bid, ask
 
-    def _withdraw(
-        self, now: int, state: MarketState | None, ladder: Ladder, refusal: int
-    ) -> bool:
+    def _withdraw(self, now: int, state: MarketState | None, ladder: Ladder, refusal: int) -> bool:
         """Cancel what is no longer wanted; return whether anything was."""
         if not self._resting:
             return False
@@ -232,8 +230,10 @@ class LadderMaker:
         depth = state.anchor - money if side == 0 else money - state.anchor
         step = rules.grid.step(0.5 * (touch[0] + touch[1]))
         self._quotes.append(
-            [now, 0, price, step, *touch, float(size), 0.0, depth, state.anchor, self._position]
-            + [0, 0, 0, side, 0, int(Ended.RESTING)]
+            [
+                *(now, 0, price, step, *touch, float(size), 0.0, depth, state.anchor),
+                *(self._position, 0, 0, 0, side, 0, int(Ended.RESTING)),
+            ]
         )
         return True
 

@@ -1,7 +1,7 @@
 """Replay a policy's ladder on recorded ticks."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from advanced_mm.errors import InputError
 from advanced_mm.policies import Policy
+from advanced_mm.policies.volatility import VolatilitySettings
 from advanced_mm.replay.account import Account, Opening
 from advanced_mm.replay.backtest import Backtest
 from advanced_mm.replay.binding import END_OF_DATA
@@ -19,7 +20,7 @@ from advanced_mm.replay.figures import replay_figures
 from advanced_mm.replay.hft_venue import in_base, prepared, seen_touches, venue
 from advanced_mm.replay.ladders.maker import LadderMaker, Rules
 from advanced_mm.replay.ladders.orders import Grid, Tolerances
-from advanced_mm.replay.ladders.sight import FairPrices, MarketSight, Volatility
+from advanced_mm.replay.ladders.sight import FairPrices, MarketSight
 from advanced_mm.replay.options import QUEUES, Queue, ReplayOptions
 from advanced_mm.replay.policies import PolicyRun
 from advanced_mm.replay.result import ReplayResult
@@ -45,7 +46,7 @@ class LadderOptions:
     large_order_multiple
         As in `Settings`: what the policy hears of as a large trade. None: of none.
     volatility
-        Makes a fresh estimate for each replay; None: policies know no volatility.
+        Windows and weights of the volatility that the policy knows.
 
     Raises
     ------
@@ -53,12 +54,12 @@ class LadderOptions:
         A value is out of range.
     """
 
-    account: Account = Account()
+    account: Account = field(default_factory=Account)
     min_value: float = 10.0
     size_tolerance: float = 0.25
     book_levels: int = 20
     large_order_multiple: float | None = 20.0
-    volatility: Callable[[], Volatility] | None = None
+    volatility: VolatilitySettings = field(default_factory=VolatilitySettings)
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_value < np.inf:
@@ -110,7 +111,7 @@ def replay_ladder(
         levels=ladder.book_levels,
         large_order_multiple=ladder.large_order_multiple,
         fair=fair,
-        volatility=None if ladder.volatility is None else ladder.volatility(),
+        volatility=ladder.volatility,
     )
     with venue(data, options, queue) as backtest:
         rules = _rules(data, options, ladder, opening)

@@ -4,7 +4,6 @@ The book is that of the newest touch the maker has received: all changes of leve
 had published by then, no later ones.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,23 +13,21 @@ from numpy.typing import NDArray
 
 from advanced_mm.compiled import compiled
 from advanced_mm.policies import MarketState
+from advanced_mm.policies.volatility import VolatilityEstimator, VolatilitySettings
 from advanced_mm.replay.conversion import NS_PER_MS, SIZE_UNITS
 from advanced_mm.replay.events import ReplayData
 from advanced_mm.replay.layout import Refused
 from advanced_mm.replay.options import ReplayOptions
 
-__all__ = ["FairPrices", "MarketSight", "Volatility"]
+__all__ = ["FairPrices", "MarketSight"]
 
 _KINDS: Final = 0xFF
 _DEPTH, _CLEAR, _TRADE = int(DEPTH_EVENT), int(DEPTH_CLEAR_EVENT), int(TRADE_EVENT)
 _BUY: Final = np.uint64(BUY_EVENT)
 _ORDERS_BEFORE: Final = 20
 """Market orders seen before one of them can be large."""
-_SECOND: Final = 1_000_000_000
 
 Rows = NDArray[Any]
-Volatility = Callable[[float, float], tuple[float, float]]
-"""(time in seconds, mid): the volatility now and the usual one, per square root of a second."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ class MarketSight:
     fair
         None: nobody estimates the fair price.
     volatility
-        Given the mid once a second; None: volatility stays unknown.
+        Of the estimator that is given the mid at each look; None: its defaults.
     """
 
     def __init__(
@@ -78,9 +75,10 @@ class MarketSight:
         levels: int = 20,
         large_order_multiple: float | None = None,
         fair: FairPrices | None = None,
-        volatility: Volatility | None = None,
+        volatility: VolatilitySettings | None = None,
     ) -> None:
-        self._touch, self._fair, self._volatility = touch, fair, volatility
+        self._touch, self._fair = touch, fair
+        self._volatility = VolatilityEstimator(volatility)
         self._local = np.ascontiguousarray(touch["local_ns"])
         self._oldest_ns = round(options.max_book_age_seconds * 1e9)
         self._starts = data.covered.start_ms * NS_PER_MS
@@ -92,7 +90,6 @@ class MarketSight:
         self._orders = np.zeros(7)
         self._orders[6] = np.inf if large_order_multiple is None else large_order_multiple
         self._levels = np.zeros((2, levels, 2))
-        self._sampled_ns, self._known = -(2**62), (np.nan, np.nan)
 
     def refusal(self, now_ns: int) -> int:
         """Return why there is no book to quote from (`layout.Refused`), 0 if there is one."""
@@ -115,8 +112,8 @@ class MarketSight:
         seen = self.seen(now_ns)
         if seen < 0:
             return 0, 0
-        bid, ask = (float(self._touch[name][seen]) for name in ("bid", "ask"))
-        return tuple(round(p / tick) if np.isfinite(p) else 0 for p in (bid, ask))  # type: ignore[return-value]
+        bid, ask = (np.nan_to_num(self._touch[name][seen]) for name in ("bid", "ask"))
+        return round(bid / tick), round(ask / tick)
 
     def next_start(self, now_ns: int) -> int | None:
         """Return when the next stretch with data begins; None if there is none."""
@@ -134,9 +131,11 @@ class MarketSight:
         """Return what the policy sees; only where `refusal` is 0."""
         row = self._touch[self.seen(now_ns)]
         self._walk(int(row["exchange_ns"]))
-        bids, asks = (self._side(side, float(row[name])) for side, name in enumerate(("bid", "ask")))
+        bids, asks = (
+            self._side(side, float(row[name])) for side, name in enumerate(("bid", "ask"))
+        )
         mid = 0.5 * (float(row["bid"]) + float(row["ask"]))
-        short, long = self._volatilities(now_ns, mid)
+        volatility = self._volatility.update(now_ns // NS_PER_MS, mid)
         beta = np.nan if self._fair is None else self._fair.beta_at(now_ns // NS_PER_MS)
         large = int(self._orders[5])
         return MarketState(
@@ -145,8 +144,8 @@ class MarketSight:
             asks=asks,
             inventory=inventory,
             quote_balance=quote_balance,
-            volatility=short,
-            usual_volatility=long,
+            volatility=volatility.effective,
+            usual_volatility=volatility.long,
             fair_price=mid + beta * float(row["imbalance"]),
             large_trade_ms=large if large else None,
         )
@@ -169,15 +168,6 @@ class MarketSight:
         return tuple(
             (round((low + place) * tick, decimals), size / SIZE_UNITS) for place, size in rows
         )
-
-    def _volatilities(self, now_ns: int, mid: float) -> tuple[float, float]:
-        found = self._volatility
-        if found is None:
-            return np.nan, np.nan
-        if now_ns - self._sampled_ns >= _SECOND:
-            self._sampled_ns = now_ns
-            self._known = found(now_ns / 1e9, mid)
-        return self._known
 
 
 def _empty_book(events: list[Rows], tick: float) -> tuple[int, NDArray[np.float64]]:
