@@ -191,5 +191,4 @@ def _bins(covered: Stretches, width_ms: int) -> tuple[Int1D, Int1D]:
 
 
 def _over_gaps(result: ReplayResult, covered: Stretches) -> float:
-    before = equity_at(result, covered.end_ms[:-1])
-    return float((equity_at(result, covered.start_ms[1:]) - before).sum())
+    return float(_earned(result, covered.end_ms[:-1], covered.start_ms[1:]).sum())

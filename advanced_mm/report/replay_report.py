@@ -139,9 +139,9 @@ def notes_of(report: ReplayReport) -> list[str]:
     if options.latencies_ms is None:
         delay = f"{options.latency_ms:g} ms"
     told = [
-        f"{coin} from {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC. {_trading(result)}, "
-        f"a look every {options.look_ms / 1000:g} s, {delay} to place and to cancel, a maker fee "
-        f"of {1e4 * options.fee_rate:g} bp.",
+        f"{coin} from {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC. "
+        f"{_trading(result)}, a look every {options.look_ms / 1000:g} s, {delay} to place and to "
+        f"cancel, a maker fee of {1e4 * options.fee_rate:g} bp.",
     ]
     if backtest.warm_up_s >= 1:
         told.append(
