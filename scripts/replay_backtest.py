@@ -136,8 +136,8 @@ def _parser() -> argparse.ArgumentParser:
         "--compare",
         action="store_true",
         help="also replay the optimal depths without the limits on edge and toxicity, fixed "
-        "spreads of 1, 2, 3 and 5 bp, and of the same mean depth; with a ladder: those of the other "
-        "policies, with their own settings and the same capital",
+        "spreads of 1, 2, 3 and 5 bp, and of the same mean depth; with a ladder: the other "
+        "policies' with their own settings and the same capital",
     )
     parser.add_argument(
         "--queue",

@@ -38,6 +38,9 @@ _LONGEST_REPLY: Final = 60_000 * NS_PER_MS
 _FIELDS: Final = {"sent_ns": 0, "ended_ns": 1, "filled": 7, "refusal": 13, "ended": 16}
 
 
+Sides = tuple[list[tuple[int, int]], list[tuple[int, int]]]
+
+
 class _Order(Structure):
     """hftbacktest's ``order_dtype``."""
 
@@ -162,11 +165,31 @@ class LadderMaker:
         empty = not ladder.bids and not ladder.asks
         return state, ladder, self._code(ladder.reason or "an empty ladder") if empty else 0
 
-    def _orders(
-        self, state: MarketState, ladder: Ladder
-    ) -> tuple[tuple[list[tuple[int, int]], list[tuple[int, int]]], int, int]:
-        bid, ask = (round(price / self._rules.grid.tick) for price in (state.bid, state.ask))
-        return wanted_orders(ladder, bid, ask, self._rules.grid), bid, ask
+    def _orders(self, state: MarketState, ladder: Ladder) -> Sides:
+        """Return the ladder on the grid, as far as the account covers it (bids, asks)."""
+        grid = self._rules.grid
+        wanted = wanted_orders(ladder, *self._touch(state), grid)
+        bids, asks = (
+            budget(wanted[side], self._funds(side, state.mid), grid, self._per_unit(side))
+            for side in range(2)
+        )
+        return bids, asks
+
+    def _touch(self, state: MarketState) -> tuple[int, int]:
+        tick = self._rules.grid.tick
+        return round(state.bid / tick), round(state.ask / tick)
+
+    def _per_unit(self, side: int) -> bool:
+        """Whether a side is covered by a size: asks, and all of a perpetual account."""
+        return side == 1 or self._rules.largest_value is not None
+
+    def _funds(self, side: int, mid: float) -> float:
+        """Return what covers a side's orders, with those at rest: units, or quote currency."""
+        rules = self._rules
+        if rules.largest_value is not None:
+            most = rules.largest_value / mid * SIZE_UNITS
+            return most - (self._position if side == 0 else -self._position)
+        return self._position if side == 1 else self._cash / (1 + max(rules.fee_rate, 0.0))
 
     def _withdraw(self, now: int, state: MarketState | None, ladder: Ladder, refusal: int) -> bool:
         """Cancel what is no longer wanted; return whether anything was."""
@@ -176,7 +199,7 @@ class LadderMaker:
         if state is None or refusal:
             gone = [(order, Ended.REFUSED) for order in self._resting.values()]
         else:
-            wanted, _, _ = self._orders(state, ladder)
+            wanted = self._orders(state, ladder)
             for side in range(2):
                 gone += self._match(side, wanted[side], now)[1]
         for order, why in gone:
@@ -193,30 +216,18 @@ class LadderMaker:
 
     def _place(self, now: int, state: MarketState, ladder: Ladder) -> bool:
         """Send what is wanted and neither rests nor lacks cover; return whether anything was."""
-        wanted, bid, ask = self._orders(state, ladder)
+        wanted, touch, grid = self._orders(state, ladder), self._touch(state), self._rules.grid
         sent = False
         for side in range(2):
             missing, _ = self._match(side, wanted[side], now)
-            for price, size in self._covered(side, missing, state.mid):
-                sent = self._send(side, price, size, now, state, (bid, ask)) or sent
+            mine = [order for order in self._resting.values() if order.side == side]
+            per_unit = self._per_unit(side)
+            price_of_one = grid.tick / SIZE_UNITS
+            bound = sum(o.left * (1.0 if per_unit else o.price * price_of_one) for o in mine)
+            free = self._funds(side, state.mid) - bound  # what is kept may be larger than wanted
+            for price, size in budget(missing, free, grid, per_unit):
+                sent = self._send(side, price, size, now, state, touch) or sent
         return sent
-
-    def _covered(
-        self, side: int, missing: list[tuple[int, int]], mid: float
-    ) -> list[tuple[int, int]]:
-        """Return what the account covers beside what rests."""
-        rules = self._rules
-        mine = [order for order in self._resting.values() if order.side == side]
-        left = sum(order.left for order in mine)
-        if rules.largest_value is not None:
-            most = rules.largest_value / mid * SIZE_UNITS
-            held = self._position if side == 0 else -self._position
-            return budget(side, missing, most - held - left, rules.grid, per_unit=True)
-        if side == 1:
-            return budget(side, missing, self._position - left, rules.grid, per_unit=True)
-        bound = sum(order.left * order.price for order in mine) * rules.grid.tick / SIZE_UNITS
-        free = self._cash / (1 + max(rules.fee_rate, 0.0)) - bound
-        return budget(side, missing, free, rules.grid, per_unit=False)
 
     def _send(
         self, side: int, price: int, size: int, now: int, state: MarketState, touch: tuple[int, int]

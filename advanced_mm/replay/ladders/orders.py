@@ -131,7 +131,7 @@ def _nearest(price: int, levels: Sequence[tuple[int, int]]) -> tuple[float, int]
 
 
 def budget(
-    side: int, wanted: Iterable[tuple[int, int]], free: float, grid: Grid, per_unit: bool
+    wanted: Iterable[tuple[int, int]], free: float, grid: Grid, per_unit: bool
 ) -> list[tuple[int, int]]:
     """Shrink a side's orders, best first, to what is free; leave out those that become too small.
 
