@@ -20,7 +20,8 @@ from advanced_mm.replay import QUEUES, FundingRates, Queue, ReplayOptions
 from advanced_mm.replay.backtest import OPTIMAL, Backtest, Policy
 from advanced_mm.replay.journal import write_journal
 from advanced_mm.replay.ladders import FairPrices, LadderOptions, run_ladder
-from advanced_mm.replay.ladders.setup import account_for, ladder_setup
+from advanced_mm.replay.ladders.setup import LadderSetup, account_for, ladder_setup
+from advanced_mm.replay.ladders.suited import needs_figures, suited_to
 from advanced_mm.replay.policies import PolicyRun, compare_policies, run_policy
 from advanced_mm.report.performance_table import performance_table
 from advanced_mm.report.replay_report import (
@@ -51,20 +52,15 @@ def main(argv: list[str] | None = None) -> int:
         raise InputError("--since lies after --until: no time is left between them")
     settings, configured = load_settings(options.config)
     settings = _changed(settings, options)
-    quoted = options.policy if _is_ladder(options.policy) else Policy.parse(options.policy)
-    ladder = isinstance(quoted, str)
-    _check_ladder_options(options, ladder)
-    if not isinstance(quoted, str) and options.fair_price and quoted.fixed_bp is not None:
-        quoted = quoted.from_fair() if options.fair_price == "imbalance" else quoted
-    history = None
-    needs = isinstance(quoted, Policy) and (quoted.fixed_bp is None or options.compare)
-    if needs or options.fair_price == "imbalance" or (options.fair_price and not ladder):
-        history = CalibrationHistory(recalibrated_history(options, settings))
     coin = asked_coin(options, configured)
+    quoted = _asked(options, coin)
+    history = None
+    if _needs_refits(quoted, options):
+        history = CalibrationHistory(recalibrated_history(options, settings))
     backtest = Backtest.load(
         options.data_dir, coin, history, options.since, options.until, progress
     )
-    if isinstance(quoted, str):
+    if isinstance(quoted, LadderSetup):
         runs = _ladders(backtest, quoted, settings, options)
     else:
         runs = _runs(backtest, quoted, settings, options)
@@ -209,9 +205,24 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _is_ladder(policy: str) -> bool:
-    """Whether the policy is one of ladders; what is neither that nor ours is refused as such."""
-    return policy != OPTIMAL and not policy.startswith("fixed")
+def _asked(options: argparse.Namespace, coin: str) -> Policy | LadderSetup:
+    """Return the policy asked for."""
+    kind = options.policy.lower().replace("-", "_")
+    _check_ladder_options(options, kind in KINDS)
+    if kind in KINDS:
+        return ladder_setup(kind, options.policy_settings, coin)
+    policy = Policy.parse(options.policy)
+    if options.fair_price == "imbalance" and policy.fixed_bp is not None:
+        return policy.from_fair()
+    return policy
+
+
+def _needs_refits(asked: Policy | LadderSetup, options: argparse.Namespace) -> bool:
+    """Whether the replay reads what was calibrated."""
+    if isinstance(asked, LadderSetup):
+        needs = options.compare or needs_figures(asked.kind, asked.settings)
+        return bool(needs or options.fair_price == "imbalance")
+    return asked.fixed_bp is None or options.compare or options.fair_price is not None
 
 
 def _check_ladder_options(options: argparse.Namespace, ladder: bool) -> None:
@@ -264,28 +275,24 @@ def _runs(
 
 
 def _ladders(
-    backtest: Backtest, kind: str, settings: Settings, options: argparse.Namespace
+    backtest: Backtest, first: LadderSetup, settings: Settings, options: argparse.Namespace
 ) -> list[PolicyRun]:
     """Replay a policy's ladder, then with --compare those of the other kinds."""
     market = _market(backtest, settings, options, backtest.data.lot)
-    first = ladder_setup(kind, options.policy_settings, backtest.data.coin)
     asked = [first]
     if options.compare:
-        asked += [
-            ladder_setup(other, None, backtest.data.coin)
-            for other in KINDS
-            if other != first.policy.name
-        ]
+        asked += [LadderSetup(kind, {}, first.volatility) for kind in KINDS if kind != first.kind]
     fair = None
     if options.fair_price == "imbalance":
         table = backtest.decisions(Policy.fixed(0.0).from_fair(), settings, market.grid)
         assert table.beta is not None
         fair = FairPrices(table.time_ms, table.beta)
+    capital = CAPITAL if options.capital is None else options.capital
     runs = []
-    for setup in progress(asked, "replaying"):
+    for one in progress(asked, "replaying"):
         account = account_for(
-            setup.policy,
-            CAPITAL if options.capital is None else options.capital,
+            one,
+            capital,
             spot=None if options.account is None else options.account == "spot",
             init_ratio=options.init_ratio,
             leverage=1.0 if options.leverage is None else options.leverage,
@@ -293,9 +300,10 @@ def _ladders(
         ladder = LadderOptions(
             account=account,
             large_order_multiple=settings.large_order_multiple,
-            volatility=setup.volatility,
+            volatility=one.volatility,
         )
-        runs.append(run_ladder(backtest, setup.policy, market, ladder, _queues(options), fair))
+        suited = suited_to(backtest, one, account, market.fee_rate)
+        runs.append(run_ladder(backtest, suited.policy, market, ladder, _queues(options), fair))
     return runs
 
 

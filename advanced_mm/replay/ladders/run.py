@@ -1,6 +1,6 @@
 """Replay a policy's ladder on recorded ticks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -135,13 +135,13 @@ def replay_ladder(
 
 def run_ladder(
     backtest: Backtest,
-    policy: Policy,
+    policy: Callable[[], Policy],
     options: ReplayOptions,
     ladder: LadderOptions | None = None,
     queues: Sequence[Queue] = QUEUES,
     fair: FairPrices | None = None,
 ) -> PolicyRun:
-    """Replay a policy's ladder once for each queue assumption.
+    """Replay a policy's ladder once for each queue assumption, each time with a new policy.
 
     Raises
     ------
@@ -150,11 +150,11 @@ def run_ladder(
     """
     bounded = backtest.bounded(options)
     results = {
-        queue: replay_ladder(backtest.data, policy, bounded, ladder, queue, fair)
+        queue: replay_ladder(backtest.data, policy(), bounded, ladder, queue, fair)
         for queue in queues
     }
     figures = {queue: replay_figures(result) for queue, result in results.items()}
-    return PolicyRun(policy.name, results, figures)
+    return PolicyRun(policy().name, results, figures)
 
 
 def _opening(

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from advanced_mm.errors import InputError
-from advanced_mm.policies import Policy, build
+from advanced_mm.policies import Policy, build, settings_of
 from advanced_mm.policies.volatility import VolatilitySettings
 from advanced_mm.replay.account import Account
 
@@ -18,14 +18,25 @@ __all__ = ["LadderSetup", "account_for", "ladder_setup"]
 
 @dataclass(frozen=True)
 class LadderSetup:
-    """A policy, and how the volatility that it knows is estimated."""
+    """A kind of policy, its settings, and how the volatility that it knows is estimated."""
 
-    policy: Policy
-    volatility: VolatilitySettings
+    kind: str
+    settings: Mapping[str, Any]
+    volatility: VolatilitySettings = field(default_factory=VolatilitySettings)
+
+    def policy(self) -> Policy:
+        """Return a new policy: some remember what they quoted, so each replay has its own.
+
+        Raises
+        ------
+        InputError
+            A setting is missing, unknown or out of range.
+        """
+        return build(self.kind, self.settings)
 
 
 def ladder_setup(kind: str, settings: str | None, coin: str) -> LadderSetup:
-    """Return the policy of a kind.
+    """Return what to build a policy from.
 
     Parameters
     ----------
@@ -41,8 +52,9 @@ def ladder_setup(kind: str, settings: str | None, coin: str) -> LadderSetup:
     Raises
     ------
     InputError
-        The kind or a setting is unknown or out of range, or the file cannot be read.
+        The kind or a setting of the volatility is unknown, or the file cannot be read.
     """
+    settings_of(kind)
     found = {} if settings is None else _mapping(settings)
     volatility: Any = found.pop("volatility", {}) if "volatility" in found else {}
     if "markets" in found:
@@ -51,11 +63,11 @@ def ladder_setup(kind: str, settings: str | None, coin: str) -> LadderSetup:
     named = found.pop("kind", kind)
     if named != kind:
         raise InputError(f"{settings}: the settings are of {named!r}, not of {kind!r} as asked for")
-    return LadderSetup(build(kind, found), VolatilitySettings.read(volatility, "volatility"))
+    return LadderSetup(kind, found, VolatilitySettings.read(volatility, "volatility"))
 
 
 def account_for(
-    policy: Policy,
+    setup: LadderSetup,
     capital: float,
     *,
     spot: bool | None = None,
@@ -72,7 +84,10 @@ def account_for(
     InputError
         A value is out of range.
     """
-    target = getattr(getattr(policy, "settings", None), "init_iqv_ratio", None)
+    target = None
+    field_of_target = settings_of(setup.kind).model_fields.get("init_iqv_ratio")
+    if field_of_target is not None:
+        target = setup.settings.get("init_iqv_ratio", field_of_target.default)
     if spot is None:
         spot = target is not None
     if init_ratio is None:
