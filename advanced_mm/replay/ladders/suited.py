@@ -15,7 +15,7 @@ from advanced_mm.replay.account import Account
 from advanced_mm.replay.backtest import Backtest
 from advanced_mm.replay.ladders.setup import LadderSetup
 
-__all__ = ["MarketFigures", "needs_figures", "suited_settings", "suited_to"]
+__all__ = ["MarketFigures", "figures_known", "needs_figures", "suited_settings", "suited_to"]
 
 _ORDER: Final = 0.05  # of the capital
 _HELD: Final = 10  # orders, at most
@@ -127,20 +127,21 @@ def suited_settings(
     return {name: value for name, value in suited.items() if name in known} | dict(given)
 
 
+def figures_known(backtest: Backtest) -> MarketFigures | None:
+    """Return the figures of the newest complete refit known at the start; None without one."""
+    figures = None
+    if backtest.refits is not None:
+        refits = zip(backtest.refits.published_ms.tolist(), backtest.refits.sets, strict=True)
+        for published_ms, fit in refits:
+            if published_ms <= backtest.start_ms and isinstance(fit, ParameterSet):
+                figures = MarketFigures.of_fit(fit) or figures
+    return figures
+
+
 def suited_to(
     backtest: Backtest, setup: LadderSetup, account: Account, fee_rate: float
 ) -> LadderSetup:
-    """Return a setup with the settings that suit a recording, see `suited_settings`.
-
-    The market's figures are those of the newest complete refit known at the start.
-    """
-    figures = None
-    if backtest.refits is not None:
-        for published_ms, fit in zip(
-            backtest.refits.published_ms.tolist(), backtest.refits.sets, strict=True
-        ):
-            if published_ms <= backtest.start_ms and isinstance(fit, ParameterSet):
-                figures = MarketFigures.of_fit(fit) or figures
+    """Return a setup with the settings that suit a recording, see `suited_settings`."""
     mid = backtest.mids.at(backtest.start_ms)
     settings = suited_settings(
         setup.kind,
@@ -149,6 +150,6 @@ def suited_to(
         mid=float(backtest.mids.mid[0]) if mid is None else mid,
         size_step=float(f"1e-{backtest.data.grid.size_decimals}"),
         fee_rate=fee_rate,
-        figures=figures,
+        figures=figures_known(backtest),
     )
     return replace(setup, settings=settings)
