@@ -1,8 +1,16 @@
 """A ladder on the venue's grid, and which orders may stay."""
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from advanced_mm.maker.diff import Tolerance, plan
+from advanced_mm.maker.exchange import MarketRules, RestingOrder
+from advanced_mm.maker.grid import Grid as ExchangeGrid
+from advanced_mm.maker.wanted import wanted
 from advanced_mm.policies import Ladder, Level
 from advanced_mm.replay.ladders.orders import (
     Grid,
@@ -72,3 +80,35 @@ def test_the_best_prices_are_covered_first(per_unit: bool, free: float, second: 
     expected = second or 50 / 99.0
     assert found[1][1] == pytest.approx(expected * UNIT, abs=GRID.size_step)
     assert budget([(2000, UNIT)], -1.0, GRID, per_unit) == []
+
+
+SPOT = MarketRules(
+    "ETH/USDC", True, Decimal("0.1"), Decimal("0.001"), Decimal("0.001"), Decimal(10), 200
+)
+
+
+@given(
+    st.lists(st.tuples(st.integers(990, 999), st.integers(50, 900)), min_size=1, max_size=8),
+    st.lists(st.tuples(st.integers(990, 999), st.integers(50, 900)), max_size=8),
+)
+def test_it_keeps_what_the_maker_of_real_exchanges_keeps(
+    levels: list[tuple[int, int]], rest: list[tuple[int, int]]
+) -> None:
+    """The same orders reach the grid, and the same of those at rest stay (prices in 0.1)."""
+    asked = Ladder(
+        tuple(Level(price / 10, size / 1000) for price, size in sorted(dict(levels).items())[::-1])
+    )
+    ours = wanted_orders(asked, 1998, 2002, GRID)
+    theirs = wanted(asked, SPOT, ExchangeGrid(SPOT), (99.9, 100.1), 100)
+    as_ours = [(round(one.price * 20), int(one.size * UNIT)) for one in theirs.bids]
+    assert ours[0] == as_ours
+    there = [(price * 2, size * UNIT // 1000) for price, size in dict(rest).items()]
+    mine = [resting(price, size, number=n) for n, (price, size) in enumerate(there)]
+    _, gone = matched(mine, ours[0], 10, EXACT, GRID)
+    stays = {order.price for order in mine} - {order.price for order, _ in gone}
+    at_rest = [
+        RestingOrder(str(n), "", "ETH/USDC", "buy", Decimal(p) / 20, Decimal(s) / UNIT)
+        for n, (p, s) in enumerate(there)
+    ]
+    kept = plan(theirs, at_rest, Tolerance(size=Decimal("0.25"))).kept
+    assert {round(one.price * 20) for one in kept} == stays
