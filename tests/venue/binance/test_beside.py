@@ -1,6 +1,9 @@
 """Both venues in one process: one clock, one price path, and their faults."""
 
 import asyncio
+import re
+import shlex
+from pathlib import Path
 
 import aiohttp
 import ccxt.pro
@@ -10,11 +13,12 @@ from eth_account import Account
 from advanced_mm.errors import InputError
 from advanced_mm.markets.recipes import MarketRecipe
 from advanced_mm.markets.synthetic_parameters import SyntheticParameters
-from advanced_mm.venue.binance.local import both_venues
+from advanced_mm.venue.binance.local import both_venues, spot_venue
 from advanced_mm.venue.binance.opening import open_spot, spot_recipes
 from advanced_mm.venue.conditions.opening import VenueOptions, market_recipes, open_venue
 
 NOW_MS = 1_800_000_000_000
+PAGE = Path(__file__).parents[3] / "docs" / "binance_venue.md"
 
 
 def test_spot_follows_the_perpetual_at_its_basis():
@@ -98,3 +102,17 @@ async def test_a_price_gap_strikes_both_and_the_admin_interface_tells():
         async with session.delete(f"{spot.rest_url}/admin/faults") as response:
             assert await response.json() == {"cleared": 1}
         assert not (await state())["markets"]["SUIUSDC"]["halted"]
+
+
+async def test_the_documented_commands_are_understood():
+    commands = re.findall(r"^curl (?:.*\\\n)*.*", PAGE.read_text(), re.M)
+    assert len(commands) == 4
+    async with spot_venue("SUI") as local:
+        port = local.server.rest_url.rpartition(":")[2]
+        for command in commands:
+            words = shlex.split(command.replace("\\\n", " ").replace("8793", port))
+            process = await asyncio.create_subprocess_exec(
+                *words, "--fail", "--silent", stdout=asyncio.subprocess.PIPE
+            )
+            out, _ = await process.communicate()
+            assert process.returncode == 0 and out, command
