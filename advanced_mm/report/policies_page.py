@@ -59,7 +59,7 @@ class Outcome:
         spread, adverse, fees = (
             part / hours for part in (parts.spread_captured, parts.adverse_selection, parts.fees)
         )
-        capital = result.opening.cash + result.opening.inventory * float(result.mids.mid[0])
+        capital = np.nan if result.account is None else result.account.capital
         times = np.concatenate([[result.start_ms], result.time_ms, [result.end_ms]])
         moved = np.concatenate([[result.opening.inventory], result.position_after])
         away = np.abs(moved - result.opening.inventory) * result.mids.at(times[:-1])[0]
@@ -184,11 +184,9 @@ def _charts(drawn: DrawnLadder) -> list[Chart]:
                 continue
             away = [1e4 * (level.price / drawn.mid - 1) for level in levels]
             value = np.cumsum([level.price * level.size for level in levels])
-            series.append(
-                Series(f"{name}, {side}", away, value, kind="points", colour=colour)
-                if len(levels) == 1
-                else Series(f"{name}, {side}", away, value, kind="step", colour=colour)
-            )
+            # A step up at each price, from nothing before the best one.
+            up = np.repeat(np.concatenate([[0.0], value]), 2)[1:-1]
+            series.append(Series(f"{name}, {side}", np.repeat(away, 2), up, colour=colour))
     return [Chart(drawn.policy, "distance from the mid, bp", "USDC at rest", series)]
 
 

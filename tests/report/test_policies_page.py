@@ -13,6 +13,7 @@ from advanced_mm.replay.ladders import LadderOptions, run_ladder
 from advanced_mm.report.policies_page import (
     DrawnLadder,
     Outcome,
+    _charts,
     outcome_rows,
     verdict_on_market,
     write_policies_page,
@@ -81,6 +82,10 @@ def test_the_page_has_each_market_with_its_verdict_and_each_ladder(tmp_path) -> 
     text = page.read_text()
     for words in ("Do not quote here", "kappa is missing", "USDC at rest", "at the start, bids"):
         assert words in text
+    bids, asks = _charts(DrawnLadder("curve", 100.0, [("at the start", ladder)]))[0].series
+    assert list(bids.x) == pytest.approx([-100, -100, -200, -200])
+    assert list(bids.y) == pytest.approx([0, 99, 99, 295])  # a step up at each price
+    assert list(asks.y) == pytest.approx([0, 101])
     assert "http://" not in text.split("<h1>")[1].split("<script")[0]
     assert outcome_rows([outcome(-2, -3, -1)])[0] == (
         *("curve", "5.00", "−2.00 [−3.00, −1.00]", "4.00", "−2.00", "−3.00", "−1.00", "12.5"),
