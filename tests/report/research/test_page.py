@@ -125,7 +125,14 @@ const ratio = (one, two) => {
   const [low, high] = [light(one), light(two)].sort((a, b) => a - b);
   return (high + 0.05) / (low + 0.05);
 };
-setTimeout(() => {
+let drawn = 0;
+const timer = setInterval(() => {  // measured once, when all is drawn and had time to settle
+  const pages = [...document.querySelectorAll('iframe')].map((frame) => frame.contentDocument);
+  const count = (page, name) => page.querySelectorAll(name).length;
+  drawn += pages.every((page) => count(page, '.plotly-graph-div') &&
+    count(page, '.plotly-graph-div') === count(page, '.js-plotly-plot'));
+  if (drawn < 4) return;
+  clearInterval(timer);
   told.textContent = JSON.stringify([...document.querySelectorAll('iframe')].map((frame) => {
     const page = frame.contentDocument, width = frame.clientWidth, view = frame.contentWindow;
     const box = (one) => one.getBoundingClientRect();
@@ -159,7 +166,7 @@ setTimeout(() => {
     return {width, labels, charts: page.querySelectorAll('.js-plotly-plot').length,
             page: page.documentElement.scrollWidth, overlaps, clipped, faint, ground: below};
   }));
-}, 5000);
+}, 500);
 </script>"""
 
 
@@ -175,7 +182,7 @@ def test_no_label_overlaps_and_all_are_readable(day, other, tmp_path, open_page)
     ]
     wrapper = tmp_path / "wrapper.html"
     wrapper.write_text(f"<!doctype html><body>{''.join(frames)}{MEASURE}</body>")
-    dom = open_page(wrapper).dom
+    dom = open_page(wrapper, "--virtual-time-budget=60000").dom
     found = json.loads(html.unescape(re.search(r'<pre id="found">(.*?)</pre>', dom, re.S)[1]))
     assert [one["width"] for one in found] == [400, 1280]
     for one, ground in zip(found, ([15, 23, 42], [255, 255, 255]), strict=True):
