@@ -1,7 +1,25 @@
 """Quoting policies: pure functions from a state of the market to a ladder of orders."""
 
+from advanced_mm.policies.bins import BinSettings, BinsPolicy
+from advanced_mm.policies.build import KINDS, build, settings_of
+from advanced_mm.policies.iqv import iqv_move_ratio, iqv_ratio
 from advanced_mm.policies.ladder import EMPTY, Ladder, Level
 from advanced_mm.policies.policy import Policy
+from advanced_mm.policies.settings import PolicySettings
 from advanced_mm.policies.state import MarketState
 
-__all__ = ["EMPTY", "Ladder", "Level", "MarketState", "Policy"]
+__all__ = [
+    "EMPTY",
+    "KINDS",
+    "BinSettings",
+    "BinsPolicy",
+    "Ladder",
+    "Level",
+    "MarketState",
+    "Policy",
+    "PolicySettings",
+    "build",
+    "iqv_move_ratio",
+    "iqv_ratio",
+    "settings_of",
+]
