@@ -237,7 +237,7 @@ async def test_a_position_that_no_fill_explains_is_believed_after_a_while():
         pair.perp.positions[PERP] = D(0)  # liquidated
         pair.perp.tell(await pair.perp.account())
         await until(lambda: maker._accounts["perp"].holdings.position(PERP) == 0)
-        for _ in range(7):
+        for _ in range(8):
             await pair.after(3)
         assert [(one.side, one.size) for one in pair.orders()] == [("sell", D(100))]
 
