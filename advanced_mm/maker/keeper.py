@@ -378,7 +378,7 @@ class Keeper:
 
     def _accepted(self, order: RestingOrder) -> None:
         self.guards.errors.worked("order")
-        if self.state is not None:
+        if self.state is not None and not self.records.knows(order):
             position = self.state.inventory - self.setup.limits.target_inventory
             tick = self._grid.tick(float(order.price))
             self.records.sent(order, self.state, tick, position, float(order.size))
