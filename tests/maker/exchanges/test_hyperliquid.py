@@ -14,7 +14,7 @@ from advanced_mm.maker.exchange import (
     Change,
     Fill,
     OrderDoubtError,
-    OrderRefusedError,
+    OrderGoneError,
     OrderRequest,
     OrderStatus,
     OrderUpdate,
@@ -58,7 +58,7 @@ async def test_a_ladder_is_placed_moved_and_cancelled_in_one_action_each(scripte
         assert await x.cancel([*moved, moved[0]]) == [None, None, None]  # one was gone already
         assert await x.open_orders(ETH) == []
         (late,) = await x.edit(changes[:1])
-        assert isinstance(late, OrderRefusedError)
+        assert isinstance(late, OrderGoneError)
         await scripted.until(lambda: len(heard.of(OrderUpdate)) >= 6)
         ends = [one.status for one in heard.of(OrderUpdate) if one.status is not OrderStatus.OPEN]
         assert set(ends) <= {OrderStatus.CANCELLED, OrderStatus.REFUSED}
