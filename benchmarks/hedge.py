@@ -39,7 +39,8 @@ ROOT: Final = Path(__file__).parents[1]
 SCENARIO: Final = ROOT / "tests" / "scenarios" / "flash_crash.yaml"
 SYMBOL: Final = "ETH/USDC:USDC"
 NOW_MS: Final = 1_700_000_000_000
-CRASH_SECONDS, BOTTOM_SECONDS, LOOK_SECONDS = 40, 70, 74
+STILL_SECONDS, START_SECONDS, CRASH_SECONDS = 34, 37, 40
+BOTTOM_SECONDS, END_SECONDS = 70, 74
 _CORRECTIONS: Final = 3
 _PRICE: Final = 3000.0
 PROPORTION: Final = 0.5
@@ -73,8 +74,8 @@ class Still:
 def crash_file(percent: float, gap: float, seed: int, folder: Path) -> Path:
     """Write the scenario with a fall of ``percent`` from 40 s to 70 s, ``gap`` of it at once.
 
-    Market orders move the price too, so the drift that leads there is corrected a few times. At
-    the bottom the market stands still for 10 s, in which it is looked at.
+    Market orders move the price too, so the drift that leads there is corrected a few times.
+    Before it and at the bottom the market stands still for seconds, in which it is looked at.
     """
     path = folder / "crash.yaml"
     drift = 0.0
@@ -92,10 +93,10 @@ def _write(path: Path, drift: float, gap: float, seed: int) -> None:
     (market,) = scenario["markets"]
     crash, back, end = market["regimes"]
     crash["drift"] = drift
-    still = {"at_seconds": BOTTOM_SECONDS, "drift": 0.0, "sigma": 1e-3, "lambda_plus": 1e-3,
-             "lambda_minus": 1e-3}  # fmt: skip
+    still = {"drift": 0.0, "sigma": 1e-3, "lambda_plus": 1e-3, "lambda_minus": 1e-3}
+    before, after = ({"at_seconds": one, **still} for one in (STILL_SECONDS, BOTTOM_SECONDS))
     back["at_seconds"] = BOTTOM_SECONDS + 10
-    market["regimes"] = [crash, still, back, end]
+    market["regimes"] = [before, crash, after, back, end]
     market["gaps"] = [{"at_seconds": 55, "percent": -gap}] if gap else []
     path.write_text(yaml.safe_dump(scenario))
 
@@ -104,7 +105,7 @@ def fall(path: Path) -> float:
     """Return how far the scenario's price falls in the crash, a share."""
     (recipe,) = load_scenario(path).recipes(NOW_MS)
     market = recipe.make()
-    market.advance(NOW_MS + 1000 * CRASH_SECONDS)
+    market.advance(NOW_MS + 1000 * START_SECONDS)
     start = _mid(market.book(1))
     market.advance(NOW_MS + 1000 * BOTTOM_SECONDS)
     return 1 - _mid(market.book(1)) / start
@@ -197,12 +198,12 @@ async def through(
         maker = Maker({"hl": exchange}, [setup], None, lambda: clock.now_ms)
         task = asyncio.create_task(maker.run())
         try:
-            await until(CRASH_SECONDS)
+            await until(START_SECONDS)
             before = await exchange.account()
             (view,) = maker.views()
             start = view.mid or 0.0
             trigger = _trigger(desk)
-            await until(LOOK_SECONDS)
+            await until(END_SECONDS)
             after = await exchange.account()
             (view,) = maker.views()
             fills = await exchange.fills_since(SYMBOL, begun)

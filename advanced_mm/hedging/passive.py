@@ -59,6 +59,9 @@ class Slot(StrEnum):
 
 
 _TRIGGERS: Final = (Slot.SHORT, Slot.LONG)
+_NEAR: Final = Decimal("0.5")
+"""A price that has come closer by more than this share of the distance is what triggers wait for:
+they stay. A ladder that buys all the way down keeps the IQV ratio neutral meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +255,10 @@ def _planned(
     if not due or move is None or abs(move) > settings.passive_hedge_refresh_iqv_ratio:
         return plan
     distance = plan.reference * settings.passive_hedge_ratio
-    moved = abs(fresh.reference - plan.reference) > distance * tolerance
+    risen = fresh.reference - plan.reference
+    if (plan.short and -risen > distance * _NEAR) or (plan.long and risen > distance * _NEAR):
+        return plan
+    moved = abs(risen) > distance * tolerance
     resized = abs(fresh.size - plan.size) > plan.size * tolerance
     return fresh if moved or resized else replace(plan, made_ms=seen.time_ms)
 

@@ -101,6 +101,13 @@ def test_triggers_stay_where_they_are_while_the_share_is_not_neutral():
     assert play(CRASH, bought, state=state)[1] == []
 
 
+def test_triggers_do_not_run_from_the_price_they_wait_for():
+    state, _ = resting()
+    for mid in ("98.4", "97.2"):  # neutral by the share, but more than half way to 97
+        assert play(CRASH, at(60_000, mid), state=state)[1] == []
+    assert len(play(CRASH, at(60_000, "98.6"), state=state)[1]) == 1
+
+
 def test_a_small_move_is_not_worth_an_unprotected_moment():
     state, _ = resting()
     assert play(CRASH, at(60_000, "100.2"), state=state)[1] == []
