@@ -160,6 +160,7 @@ class Comb:
     """Ten orders a side, three ticks apart."""
 
     name = "comb"
+    update_seconds = 0.0
 
     def ladder(self, state: MarketState) -> Ladder:
         """Return the ladder."""

@@ -532,6 +532,7 @@ def run_as_written(command: str, scratch: SimpleNamespace) -> None:
     ("name", "command"),
     [
         ("settings.md", "python docs/tools/settings_table.py"),
+        ("policies.md", "python docs/tools/settings_table.py"),
         ("assets/mistakes.png", "python docs/tools/pictures.py mistakes"),
     ],
 )
