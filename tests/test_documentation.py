@@ -175,12 +175,6 @@ def test_what_is_named_beside_a_place_is_there():
             assert re.search(rf"^(class {name}\b|{name}(: .+)? = )", source, re.M), name
 
 
-def test_rooms_to_come_are_not_built_yet():
-    """A room that has been built belongs into the table of packages."""
-    for row in table_after(DOCS / "architecture.md", "## Rooms to come"):
-        assert not (ROOT / "advanced_mm" / row[0].strip("`")).exists(), row[0]
-
-
 # ---- the site's hooks
 
 

@@ -243,6 +243,8 @@ ELSEWHERE = {
     ),
     "python benchmarks/request_budget.py": "tests/test_documented_commands.py::"
     "test_the_bot_without_sparing_is_the_strategy_less_one_call",
+    "python benchmarks/hedge.py": "tests/hedging/test_crash.py::"
+    "test_the_benchmarks_table_counts_what_is_allowed",
     "python docs/tools/pictures.py screen": "tests/test_documented_commands.py::"
     "test_sessions_run_as_make_starts_them",
     "python scripts/recalibrate_recording.py --crypto ETH": ""

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 __all__ = [
     "Account",
@@ -12,9 +12,11 @@ __all__ = [
     "Change",
     "Event",
     "Fill",
+    "FundingPayment",
     "MakerExchange",
     "MarketRules",
     "OrderDoubtError",
+    "OrderGoneError",
     "OrderRefusedError",
     "OrderRequest",
     "OrderStatus",
@@ -22,6 +24,7 @@ __all__ = [
     "Reconnected",
     "RestingOrder",
     "Side",
+    "TellsFunding",
     "Trade",
     "WouldTakeError",
 ]
@@ -35,6 +38,10 @@ class OrderRefusedError(Exception):
 
 class WouldTakeError(OrderRefusedError):
     """A post-only order came too late: the market has reached its price. No fault of anybody's."""
+
+
+class OrderGoneError(OrderRefusedError):
+    """The order that was to be changed had ended before: filled, most likely."""
 
 
 class OrderDoubtError(Exception):
@@ -190,6 +197,15 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
+class FundingPayment:
+    """Funding of a position: `amount` positive where we received it, quote currency."""
+
+    symbol: str
+    time_ms: int
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """Balances by currency (total: free and locked) and positions by symbol, signed, base.
 
@@ -267,3 +283,11 @@ class MakerExchange(Protocol):
 
     async def close(self) -> None:
         """End the streams and close the sockets; cancels nothing."""
+
+
+@runtime_checkable
+class TellsFunding(Protocol):
+    """What an exchange of perpetuals offers beside a `MakerExchange`."""
+
+    async def funding_since(self, symbol: str, time_ms: int) -> list[FundingPayment]:
+        """Fetch funding payments from the exchange's time on, oldest first."""

@@ -1,8 +1,10 @@
 """Keeps one market's ladder at rest."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
@@ -18,6 +20,7 @@ from advanced_mm.maker.exchange import (
     MakerExchange,
     MarketRules,
     OrderDoubtError,
+    OrderGoneError,
     OrderRefusedError,
     OrderRequest,
     OrderStatus,
@@ -48,6 +51,13 @@ _LONGEST_PAUSE_SECONDS: Final = 2.0
 """Between tries to learn what became of orders in doubt."""
 _REFUSED_SECONDS: Final = 1.0
 """Nothing new is sent for so long after a refusal that was not the market's doing."""
+
+_ROUNDS: Final = 5
+"""With less allowance than for so many whole ladders, orders are moved less often."""
+_LEAST_LEVELS: Final = 2
+_TELL_MS: Final = 60_000
+
+_CANCEL_SECONDS: Final = 0.5
 
 _NOTHING: Final = Wanted()
 
@@ -114,6 +124,7 @@ class Keeper:
         self._reason = ""
         self._fills = self._requests = 0
         self._told_of_fee = False
+        self._told_of_limit_ms = 0
         self._profit_before = 0.0
         self._capital: float | None = None
 
@@ -201,7 +212,20 @@ class Keeper:
 
     def next_plan(self, now: int) -> Plan:
         """Return what should be sent at a time, epoch ms."""
-        return plan(self.wanted(now), self._orders.resting(), self._tolerance)
+        found = self.wanted(now)
+        return plan(found, self._orders.resting(), self._sparing(found))
+
+    def _sparing(self, found: Wanted) -> Tolerance:
+        """Return the tolerance; it grows to half a step of the ladder as the allowance runs out."""
+        orders = len(found.bids) + len(found.asks)
+        left = self.exchange.allowance() / max(_ROUNDS * orders, 1)
+        side = found.bids if len(found.bids) >= len(found.asks) else found.asks
+        if left >= 1 or len(side) < _LEAST_LEVELS:
+            return self._tolerance
+        steps = len(side) - 1
+        step = abs(side[-1].price - side[0].price) / steps / side[0].price
+        grown = step * Decimal(repr((1 - left) / 2))
+        return replace(self._tolerance, price=max(self._tolerance.price, grown))
 
     def wanted(self, now: int) -> Wanted:
         """Return what should rest at a time, epoch ms; nothing, and a reason, if it is unsafe."""
@@ -244,6 +268,7 @@ class Keeper:
         state = self.state = self.see(now)
         if state is None:
             return EMPTY, "empty book: nobody else quotes both sides"
+        state = self._without_hedge(state)
         try:
             ladder = self.setup.policy.ladder(state)
         except (AdvancedMMError, ArithmeticError, ValueError) as error:
@@ -281,6 +306,17 @@ class Keeper:
             large_trade_ms=self.guards.last_large_ms(symbol),
         )
 
+    def _without_hedge(self, state: MarketState) -> MarketState:
+        """Return what the policy sees: it must not trade a hedge away that will be closed again."""
+        held = float(self.setup.desk.set_aside) if self.setup.desk is not None else 0.0
+        if not held:
+            return state
+        return replace(
+            state,
+            inventory=state.inventory - held,
+            quote_balance=state.quote_balance + held * state.mid,
+        )
+
     def _funds(self) -> tuple[Decimal, Decimal] | None:
         if not self.rules.spot:
             return None
@@ -314,7 +350,13 @@ class Keeper:
             return todo.cancels, todo.changes, places
         changes = todo.changes[:allowed]
         retreats = [one.order for one in todo.changes[allowed:] if _retreats(one)]
-        logger.info("%s: the exchange allows %d orders now", self.rules.symbol, allowed)
+        if self._clock_ms() - self._told_of_limit_ms >= _TELL_MS:
+            self._told_of_limit_ms = self._clock_ms()
+            logger.warning(
+                "%s: the exchange allows %d more orders now; prices are followed less closely",
+                self.rules.symbol,
+                allowed,
+            )
         return (*todo.cancels, *retreats), changes, places[: allowed - len(changes)]
 
     async def _place(self, orders: Sequence[WantedOrder]) -> None:
@@ -387,7 +429,7 @@ class Keeper:
             self.records.ended(order, filled, "ended at once")
 
     def _refused(self, error: OrderRefusedError) -> None:
-        if isinstance(error, WouldTakeError):
+        if isinstance(error, WouldTakeError | OrderGoneError):
             self.guards.errors.worked("order")
             return
         now = self._clock_ms()
@@ -497,7 +539,10 @@ class Keeper:
     async def withdraw(self) -> bool:
         """Take all quotes off the book, in doubt or not; True once the exchange confirms it."""
         self.end()
-        await self._cancel(self._orders.resting(), "the maker ends")
+        with contextlib.suppress(TimeoutError):
+            # What a silent socket does not answer is asked for, and cancelled again, below.
+            async with asyncio.timeout(_CANCEL_SECONDS):
+                await self._cancel(self._orders.resting(), "the maker ends")
         try:
             there = await self.exchange.open_orders(self.rules.symbol)
             own = [one for one in there if self.ids.owns(one.client_id)]
@@ -517,7 +562,7 @@ class Keeper:
         if book is None or self.state is None:
             return None
         hedged = self.setup.desk.profit(book.time_ms) if self.setup.desk is not None else 0.0
-        return self.profit.at(self.state.mid, self.state.inventory) + hedged
+        return self.profit.at(self.state.mid) + hedged
 
     def view(self) -> MarketView:
         """Return what there is to see."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import signal
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +25,7 @@ from advanced_mm.maker.exchange import (
     Reconnected,
 )
 from advanced_mm.maker.keeper import Keeper
-from advanced_mm.maker.records import Records
+from advanced_mm.maker.records import Records, coin_name
 from advanced_mm.maker.setup import MarketSetup
 from advanced_mm.maker.start_check import check_start
 from advanced_mm.maker.views import MarketView
@@ -43,6 +44,8 @@ _SETTLE_MS: Final = 30_000
 """How often the accounts are compared with what the fills say."""
 _ROUND_SECONDS: Final = 0.7
 """How long a round of requests that is under way may delay the withdrawal."""
+_ARM_AGAIN_SECONDS: Final = 6 * 3600.0
+"""An account that may not use the switch asks again: it may have traded enough by then."""
 _WITHDRAW_SECONDS: Final = 60.0
 """How long an exchange that does not answer is asked again to withdraw the quotes."""
 
@@ -94,8 +97,9 @@ class Maker:
         self._desk_wakes: dict[int, asyncio.Event] = {}
         self._ending = asyncio.Event()
         self._ended = asyncio.Event()
-        self._running = False
-        self._armed_s: dict[str, float] = {}
+        self._running = self._quoting = False
+        self._arm_at_s: dict[str, float] = {}
+        self._armed: set[str] = set()
         self._check_setups()
 
     def _check_setups(self) -> None:
@@ -114,6 +118,16 @@ class Maker:
                     f"{one.symbol} on {one.exchange} is set up twice: leave one of the markets out."
                 )
             seen.add(place)
+        hedged: set[Place] = set()
+        for one in self._markets:
+            for place in one.desk.needs if one.desk is not None else ():
+                if place != (one.exchange, one.symbol) and place in seen | hedged:
+                    raise InputError(
+                        f"{one.symbol} is hedged on {place[1]} of {place[0]}, where another market "
+                        "is quoted or hedged: their positions could not be told apart. Choose "
+                        "another market for the hedge."
+                    )
+                hedged.add(place)
         if not self._markets:
             raise InputError("The maker has no markets: add one to its configuration.")
 
@@ -146,6 +160,7 @@ class Maker:
                 for one in self._markets
                 if one.desk is not None
             ]
+            self._quoting = True
             minute = asyncio.create_task(self._housekeeping(), name="housekeeping")
             tasks += [*quoting, *desks, minute]
             await self._or_ended(self._watch(), tasks)
@@ -178,19 +193,38 @@ class Maker:
         return [one.view() for one in self.keepers]
 
     async def _or_ended(self, work: Awaitable[None], tasks: Iterable[asyncio.Task[None]]) -> None:
-        """Do some work; if a task fails meanwhile, the maker ends as if it had been told to."""
+        """Do some work; a task that fails meanwhile ends the maker as a signal does.
+
+        Before anything is quoted there is nothing to withdraw: the work is broken off.
+        """
         mine = asyncio.ensure_future(work)
         waiting: set[asyncio.Future[None]] = {mine, *tasks}
         while not mine.done():
             done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             for one in done - {mine}:
                 error = one.exception() if not one.cancelled() else None
-                if error is not None:
-                    logger.error("%s: a task failed", self.name, exc_info=error)
-                    self.end(f"an error of its own: {error!r}")
-                    if not self.keepers or not self._by_place:
-                        mine.cancel()
+                if error is None:
+                    continue
+                logger.error("%s: a task failed", self.name, exc_info=error)
+                self.end(f"an error of its own: {error!r}")
+                if not self._quoting and not mine.done():
+                    mine.cancel()
+                    await asyncio.gather(mine, return_exceptions=True)
+                    raise error
         await mine
+
+    def heed_signals(self) -> None:
+        """Have SIGINT, SIGTERM and SIGUSR1 end `run`, with all quotes withdrawn.
+
+        Call it in the running loop. Windows has no such handlers: there Ctrl-C breaks off `run`,
+        which withdraws nothing; use the kill file.
+        """
+        loop = asyncio.get_running_loop()
+        for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+            number = getattr(signal, name, None)
+            if number is not None:
+                with contextlib.suppress(NotImplementedError):
+                    loop.add_signal_handler(number, self.end, f"{name} received")
 
     # ---- the start
 
@@ -210,8 +244,7 @@ class Maker:
             self._accounts[name].holdings.add_rules(found.values())
         for one in self._markets:
             place = (one.exchange, one.symbol)
-            bot = f"{self.name}.{one.exchange}"
-            records = Records(self._journal, bot, self._rules[place], self._clock_ms)
+            records = self._records(place)
             keeper = Keeper(
                 one,
                 self._exchanges[one.exchange],
@@ -302,7 +335,18 @@ class Maker:
             holdings=holdings,
             ids=self.ids,
             inventory=lambda: mine.inventory(setup.symbol),
+            records=self._records,
+            state_file=self._hedge_file(setup),
         )
+
+    def _hedge_file(self, setup: MarketSetup) -> Path | None:
+        if self._journal is None:
+            return None
+        coin = coin_name(self._rules[setup.exchange, setup.symbol])
+        return self._journal.folder / f"hedge.{self.name}.{setup.exchange}.{coin}.json"
+
+    def _records(self, place: Place) -> Records:
+        return Records(self._journal, f"{self.name}.{place[0]}", self._rules[place], self._clock_ms)
 
     # ---- events
 
@@ -396,19 +440,20 @@ class Maker:
                 for one in self._markets
                 if one.exchange == name and one.limits.dead_mans_switch_seconds is not None
             ]
-            if not seconds or clock < self._armed_s.get(name, 0.0):
+            if not seconds or clock < self._arm_at_s.get(name, 0.0):
                 continue
             try:
                 armed = await exchange.arm(min(seconds))
             except (ConnectionError, OrderDoubtError) as error:
                 logger.warning("%s: dead man's switch not set: %s", name, str(error)[:200])
-                self._armed_s[name] = clock + 1.0
+                self._arm_at_s[name] = clock + 1.0
                 continue
             if armed:
-                self._armed_s[name] = clock + min(seconds) / 2
+                self._armed.add(name)
+                self._arm_at_s[name] = clock + min(seconds) / 2
             else:
                 logger.info("%s has no dead man's switch for this account", name)
-                self._armed_s[name] = clock + 6 * 3600
+                self._arm_at_s[name] = clock + _ARM_AGAIN_SECONDS
 
     # ---- the end
 
@@ -427,8 +472,10 @@ class Maker:
         await asyncio.gather(*(one.withdraw() for one in hedging), return_exceptions=True)
         pause = 0.05
         while left:
+            # What a round that is still under way places is only seen once it is over.
+            over = all(task.done() for task in quoting)
             done = await asyncio.gather(*(one.withdraw() for one in left))
-            left = [one for one, gone in zip(left, done, strict=True) if not gone]
+            left = [one for one, gone in zip(left, done, strict=True) if not (gone and over)]
             if left and asyncio.get_running_loop().time() > deadline:
                 symbols = ", ".join(one.rules.symbol for one in left)
                 logger.error("%s: orders may still rest in %s: look there", self.name, symbols)
@@ -437,7 +484,6 @@ class Maker:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 1.0)
         self._look("end")
-        for name, exchange in self._exchanges.items():
-            if self._armed_s.get(name):
-                with contextlib.suppress(ConnectionError, OrderDoubtError):
-                    await exchange.arm(None)
+        for name in self._armed:
+            with contextlib.suppress(ConnectionError, OrderDoubtError):
+                await self._exchanges[name].arm(None)

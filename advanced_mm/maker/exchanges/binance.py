@@ -18,6 +18,7 @@ from advanced_mm.maker.exchange import (
     Fill,
     MarketRules,
     OrderDoubtError,
+    OrderGoneError,
     OrderRequest,
     OrderStatus,
     OrderUpdate,
@@ -429,6 +430,9 @@ def _refused(error: Any) -> Exception:
         return _GoneError(text)
     # A replacement tells what became of its two halves.
     parts = error.get("data") or {}
+    cancelled = parts.get("cancelResponse")
+    if isinstance(cancelled, dict) and cancelled.get("code") in _GONE:
+        return OrderGoneError(f"{code}: {text} {cancelled.get('msg')}")
     for half in ("cancelResponse", "newOrderResponse"):
         told = parts.get(half)
         if isinstance(told, dict) and "msg" in told:

@@ -14,6 +14,7 @@ from advanced_mm.maker.exchange import (
     Change,
     Fill,
     OrderDoubtError,
+    OrderGoneError,
     OrderRefusedError,
     OrderRequest,
     OrderStatus,
@@ -60,7 +61,7 @@ async def test_a_ladder_is_placed_moved_amended_and_cancelled():
         assert there == {smaller.order_id: smaller, moved[1].order_id: moved[1]}
         assert await x.cancel([*moved, moved[0]]) == [None, None, None]  # one was gone already
         (late,) = await x.edit(changes[:1])
-        assert isinstance(late, OrderRefusedError)
+        assert isinstance(late, OrderGoneError)
         assert await x.open_orders(ETH) == []
         await until(lambda: told.of(OrderUpdate)[-1].status is OrderStatus.CANCELLED)
         own = {one.client_id for one in placed[:2]}

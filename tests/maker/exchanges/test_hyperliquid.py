@@ -14,7 +14,7 @@ from advanced_mm.maker.exchange import (
     Change,
     Fill,
     OrderDoubtError,
-    OrderRefusedError,
+    OrderGoneError,
     OrderRequest,
     OrderStatus,
     OrderUpdate,
@@ -58,7 +58,7 @@ async def test_a_ladder_is_placed_moved_and_cancelled_in_one_action_each(scripte
         assert await x.cancel([*moved, moved[0]]) == [None, None, None]  # one was gone already
         assert await x.open_orders(ETH) == []
         (late,) = await x.edit(changes[:1])
-        assert isinstance(late, OrderRefusedError)
+        assert isinstance(late, OrderGoneError)
         await scripted.until(lambda: len(heard.of(OrderUpdate)) >= 6)
         ends = [one.status for one in heard.of(OrderUpdate) if one.status is not OrderStatus.OPEN]
         assert set(ends) <= {OrderStatus.CANCELLED, OrderStatus.REFUSED}
@@ -139,6 +139,17 @@ async def test_a_lost_connection_comes_back_and_says_so(scripted, wallet):
         market.quote(3001.0, 3001.1)
         await scripted.until(lambda: heard.of(Book)[-1].bids[0][0] == 3001.0)
         assert await x.open_orders(ETH) == [order]
+
+
+async def test_a_message_that_cannot_be_read_is_a_lost_connection(scripted, wallet):
+    market = scripted.Market()
+    async with scripted.serving(market) as server, opened(scripted, wallet, server) as (_, heard):
+        (socket,) = server._hub._clients.values()
+        await socket.send_str('{"channel": "l2Book", "data": {"coin": "ETH"')
+        await scripted.until(lambda: heard.of(Reconnected))
+        assert "cannot be read" in heard.of(Reconnected)[0].why
+        market.quote(3001.0, 3001.1)
+        await scripted.until(lambda: heard.of(Book)[-1].bids[0][0] == 3001.0)
 
 
 async def test_missing_keys_and_markets_are_one_sentence(scripted, wallet):
