@@ -58,6 +58,8 @@ _LEAST_LEVELS: Final = 2
 _TELL_MS: Final = 60_000
 
 _CANCEL_SECONDS: Final = 0.5
+_OVERDUE_MS: Final = 1_000
+"""A fill and the order's new state are told at once, in any order."""
 
 _NOTHING: Final = Wanted()
 
@@ -116,6 +118,8 @@ class Keeper:
         self._book_at_ms = 0
         self._doubts: dict[str, str] = {}
         """Client ids of orders in doubt, and why."""
+        self._owed: dict[str, tuple[Decimal, int]] = {}
+        """By order id: what is filled of orders, and since when fills of it lack, epoch ms."""
         self._unsure = "the maker has just started"
         self._quoting = False
         self._pause_s = _FIRST_PAUSE_SECONDS
@@ -142,6 +146,7 @@ class Keeper:
         elif isinstance(event, OrderUpdate):
             if not self.ids.owns(event.order.client_id):
                 return
+            self._look_for_fills(event.order, now)
             ended = self._orders.updated(event, now)
             if ended is not None:
                 self._ended(ended, f"{event.status} by the exchange")
@@ -150,6 +155,21 @@ class Keeper:
         elif isinstance(event, Reconnected):
             self.doubt(event.why)
         self.wake()
+
+    def _look_for_fills(self, order: RestingOrder, now: int) -> None:
+        """Note an order of which more is filled than fills were told: one may have been lost."""
+        if order.filled > self._orders.filled_size(order.order_id):
+            self._owed.setdefault(order.order_id, (order.filled, now))
+
+    def _lacks_fills(self, now: int) -> bool:
+        """Return whether fills are overdue."""
+        for order_id, (filled, since) in list(self._owed.items()):
+            if self._orders.filled_size(order_id) >= filled:
+                del self._owed[order_id]
+            elif now - since > _OVERDUE_MS:
+                self._owed.clear()
+                return True
+        return False
 
     def _saw_book(self, book: Book, now: int) -> None:
         if not (book.bids and book.asks) or (
@@ -203,6 +223,9 @@ class Keeper:
             if not await self._is_sure():
                 continue
             now = self._clock_ms()
+            if self._lacks_fills(now):
+                self.doubt("a fill was not told")
+                continue
             if now - self._sent_at_ms < 1000 * self.setup.limits.min_quote_age_seconds:
                 continue
             todo = self.next_plan(now)

@@ -9,6 +9,7 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -17,7 +18,12 @@ from advanced_mm.errors import InputError
 from advanced_mm.journal import JournalWriter, Look, QuoteEnded, QuoteSent, read_journal
 from advanced_mm.maker import Limits, Maker, MarketSetup
 from advanced_mm.maker.client_ids import ClientIds
-from advanced_mm.maker.exchange import OrderRefusedError, WouldTakeError
+from advanced_mm.maker.exchange import (
+    OrderRefusedError,
+    OrderStatus,
+    OrderUpdate,
+    WouldTakeError,
+)
 from advanced_mm.performance.from_journal import journal_records
 from advanced_mm.policies import Ladder, Level
 from tests.maker.scripted import PERP, SPOT, Clock, ScriptedExchange
@@ -194,6 +200,20 @@ async def test_an_exchange_that_is_down_is_withdrawn_from_as_soon_as_it_answers(
         await asyncio.sleep(0.1)
         x.down = False
         await until(lambda: x.resting(ETH, "buy")[0][0] == Decimal("2999.8") and len(x.orders) == 6)
+        await until(lambda: maker.views()[0].fills == 1)
+        assert Decimal(str(maker.views()[0].inventory)) == x.positions[ETH]
+
+
+async def test_a_fill_that_was_never_told_is_missed_and_asked_for():
+    x = ScriptedExchange()
+    async with running(x) as (maker, _):
+        await quoting(x)
+        order = next(iter(x.orders.values()))
+        x.fill(order.order_id, told=0)
+        x.tell(OrderUpdate(replace(order, filled=order.size), OrderStatus.FILLED, x.clock()))
+        await quoting(x)  # the level is placed anew
+        x.clock.ms += 1_500
+        x.tell_book(ETH)
         await until(lambda: maker.views()[0].fills == 1)
         assert Decimal(str(maker.views()[0].inventory)) == x.positions[ETH]
 

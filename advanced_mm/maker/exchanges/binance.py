@@ -38,6 +38,8 @@ _WINDOW_MS: Final = 3_000
 """A request that arrives later than so long after it was signed is void."""
 _VOID_SECONDS: Final = 3.5
 _SILENCE_SECONDS: Final = 6.0
+_BOOK_SECONDS: Final = 60.0
+"""A market may be quiet, but hardly for longer."""
 _ALIVE_MS: Final = 4_500
 """A socket that was heard within two pings lives."""
 _QUIET_SECONDS: Final = 0.5
@@ -79,7 +81,9 @@ class BinanceSpotExchange:
             {"enableRateLimit": False, **config, "options": options}, self._heard, self._told
         )
         self._name, self._clock_ms = name, clock_ms
-        self._streams = Streams(name, self._client, self._subscribe, clock_ms, _SILENCE_SECONDS)
+        self._streams = Streams(
+            name, self._client, self._subscribe, clock_ms, _SILENCE_SECONDS, _BOOK_SECONDS
+        )
         self._symbols: dict[str, str] = {}
         self._ids: dict[str, str] = {}
         self._types: dict[str, list[str]] = {}
@@ -123,7 +127,7 @@ class BinanceSpotExchange:
             self._symbols[market_id], self._ids[symbol] = symbol, market_id
         told = await self._asked(self._client.publicGetTime())
         self._offset_ms = int(told["serverTime"]) - self._clock_ms()
-        self._streams.start()
+        self._streams.start(symbols)
         self._breathing = asyncio.create_task(self._breathe())
         return rules
 
@@ -150,6 +154,8 @@ class BinanceSpotExchange:
         symbol = self._symbols.get(coin.upper())
         if symbol is None:
             return
+        if kind != "trade":
+            self._streams.heard_book(symbol)
         if kind.startswith("depth"):
             number = int(data["lastUpdateId"])
             book = Book(

@@ -12,6 +12,7 @@ from advanced_mm.maker.exchanges.streams import HTTP_TIMEOUT_MS, guard_socket
 __all__ = ["BinanceClient"]
 
 _REPLY_SECONDS: Final = 2.0
+_OPEN_SECONDS: Final = 5.0
 _KEEP_ALIVE_MS: Final = 2_000
 """A quiet market says nothing: whether the socket lives, a ping tells."""
 
@@ -99,10 +100,11 @@ class BinanceClient(ccxt.pro.binance):  # type: ignore[misc]
         ccxt.BaseError
             A connection was lost, or a subscription refused.
         """
-        await self.ensure_user_data_stream_ws_subscribe_signature("spot")
-        number = self.request_id(self.stream_url)
-        request = {"method": "SUBSCRIBE", "params": list(streams), "id": number}
-        reply = await self.watch(self.stream_url, str(number), request, str(number))
+        async with asyncio.timeout(_OPEN_SECONDS):
+            await self.ensure_user_data_stream_ws_subscribe_signature("spot")
+            number = self.request_id(self.stream_url)
+            request = {"method": "SUBSCRIBE", "params": list(streams), "id": number}
+            reply = await self.watch(self.stream_url, str(number), request, str(number))
         if reply.get("error"):
             raise ccxt.BadRequest(f"binance {reply['error']}")
         lost = [self.clients[url].future("lost") for url in (self.stream_url, self.api_url)]

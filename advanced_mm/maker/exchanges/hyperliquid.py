@@ -38,6 +38,8 @@ _MAX_ORDERS: Final = 1000
 _SLIPPAGE: Final = 0.05
 """A market order is one that takes up to so far from the mid."""
 _SILENCE_SECONDS: Final = 5.0
+_BOOK_SECONDS: Final = 6.0
+"""Each book comes twice a second, changed or not."""
 _MESSAGES: Final = ((2000, 60.0),)
 """Messages to the exchange from one address of the internet, over all sockets."""
 _SHARE: Final = 0.9
@@ -73,7 +75,9 @@ class HyperliquidExchange:
             {"enableRateLimit": False, **config, "options": options}, self._heard
         )
         self._name, self._clock_ms = name, clock_ms
-        self._streams = Streams(name, self._client, self._subscribe, clock_ms, _SILENCE_SECONDS)
+        self._streams = Streams(
+            name, self._client, self._subscribe, clock_ms, _SILENCE_SECONDS, _BOOK_SECONDS
+        )
         self._symbols: dict[str, str] = {}
         self._coins: dict[str, str] = {}
         self._assets: dict[str, int] = {}
@@ -122,7 +126,7 @@ class HyperliquidExchange:
             self._symbols[coin], self._coins[symbol] = symbol, coin
             self._assets[symbol] = int(market["baseId"])
             self._grids[symbol] = Grid(rules[symbol])
-        self._streams.start()
+        self._streams.start(symbols)
         self._asking = asyncio.create_task(self._ask_actions())
         return rules
 
@@ -159,6 +163,7 @@ class HyperliquidExchange:
         symbol = self._symbols.get(data["coin"])
         if symbol is None:
             return
+        self._streams.heard_book(symbol)
         last = self._books.get(symbol)
         book: Book | None = None
         if channel == "l2Book":

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Final
 
 import ccxt
@@ -26,6 +26,7 @@ def guard_socket(socket: Any) -> Any:
     """Have a socket of ccxt's closed by a message that cannot be read, and return it.
 
     ccxt stops to listen there, without a word. What the message told is lost, as with a connection.
+    Promises that nobody waits for any more fail in silence when the socket is lost.
     """
     if getattr(socket, "is_guarded", False):
         return socket
@@ -38,9 +39,22 @@ def guard_socket(socket: Any) -> Any:
             logger.warning("%s: a message cannot be read: %r", socket.url, error)
             socket.on_error(ccxt.NetworkError(f"a message cannot be read: {error!r}"[:200]))
 
+    promise = socket.future
+
+    def watched_promise(name: str) -> Any:
+        found = promise(name)
+        found.add_done_callback(_retrieve)
+        return found
+
     socket.handle_message = handle_or_close
+    socket.future = watched_promise
     socket.is_guarded = True
     return socket
+
+
+def _retrieve(promise: Any) -> None:
+    if not promise.cancelled():
+        promise.exception()
 
 
 class Streams:
@@ -58,6 +72,8 @@ class Streams:
         Epoch milliseconds.
     silence_seconds
         A socket that says nothing for longer is closed and opened anew.
+    book_seconds
+        The same for a market of which no book came: its subscription was lost.
     """
 
     def __init__(
@@ -67,18 +83,21 @@ class Streams:
         subscribe: Callable[[], Any],
         clock_ms: Callable[[], int],
         silence_seconds: float,
+        book_seconds: float,
     ) -> None:
         self._name, self._client = name, client
         self._subscribe, self._clock_ms = subscribe, clock_ms
-        self._silence_s = silence_seconds
+        self._silence_s, self._book_s = silence_seconds, book_seconds
+        self._books: dict[str, float] = {}
         self._told: asyncio.Queue[Event | None] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._lost = ""
         self._heard: dict[str, float] = {}
         self._pause_s = _FIRST_PAUSE_SECONDS
 
-    def start(self) -> None:
-        """Begin to stream."""
+    def start(self, symbols: Iterable[str]) -> None:
+        """Begin to stream, with books of these markets."""
+        self._books = dict.fromkeys(symbols, 0.0)
         self._task = asyncio.create_task(self._run(), name=f"streams of {self._name}")
 
     def tell(self, event: Event) -> None:
@@ -93,6 +112,10 @@ class Streams:
             self._pause_s = _FIRST_PAUSE_SECONDS
             logger.info("%s: the streams are back", self._name)
             self.tell(Reconnected(self._clock_ms(), lost))
+
+    def heard_book(self, symbol: str) -> None:
+        """Note that a market's book came from the exchange."""
+        self._books[symbol] = time.monotonic()
 
     def _sockets(self) -> int:
         return max(1, len(self._client.clients))
@@ -144,3 +167,7 @@ class Streams:
                 silent = now - max(self._heard.get(url, 0.0), begun)
                 if silent > self._silence_s:
                     socket.on_error(ccxt.RequestTimeout(f"silent for {silent:.1f} s"))
+            for symbol, at in self._books.items():
+                if now - max(at, begun) > self._book_s:
+                    self._drop(ccxt.RequestTimeout(f"no book of {symbol} for {self._book_s:g} s"))
+                    break
