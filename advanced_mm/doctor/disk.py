@@ -18,7 +18,10 @@ __all__ = ["Growth", "examine_disk", "growth_of", "growth_of_days"]
 _DAY_MS: Final = 86_400_000
 _FULL_BYTES: Final = 500e6
 _MONTH_DAYS: Final = 30.0
-_LEAST_HOURS: Final = 0.25
+_UNMERGED_MS: Final = 2 * 3_600_000
+"""Newer files may not be merged yet, which makes them several times smaller."""
+_MINUTE_MS: Final = 60_000
+_LEAST_MS: Final = 3_600_000 - 2 * _MINUTE_MS
 _SHARE_KEPT: Final = 0.8
 """Of the free space and the recordings together, to be kept by them; the rest is for the others."""
 
@@ -32,7 +35,10 @@ class Growth:
 
 
 def growth_of(data_dir: Path) -> Growth:
-    """Return how large the recordings are and how fast they grew over their newest day."""
+    """Return how large the recordings are and how fast they grew over their newest merged day.
+
+    It takes three hours of recording to tell.
+    """
     shards: list[tuple[int, int]] = []
     try:
         folders = [path for path in data_dir.iterdir() if path.is_dir()]
@@ -46,12 +52,15 @@ def growth_of(data_dir: Path) -> Growth:
                 except FileNotFoundError:  # merged meanwhile
                     continue
     size = sum(bytes_ for _, bytes_ in shards)
-    newest = max((time_ms for time_ms, _ in shards), default=0)
-    recent = [shard for shard in shards if shard[0] > newest - _DAY_MS]
-    hours = (newest - min((time_ms for time_ms, _ in recent), default=newest)) / 3_600_000
-    if hours < _LEAST_HOURS:
+    end = max((time_ms for time_ms, _ in shards), default=0) - _UNMERGED_MS
+    recent = [shard for shard in shards if end - _DAY_MS <= shard[0] <= end]
+    times = [time_ms for time_ms, _ in recent] or [0]
+    oldest, newest = min(times) + _MINUTE_MS, max(times)
+    if newest - oldest < _LEAST_MS:
         return Growth(size, None)
-    return Growth(size, sum(bytes_ for _, bytes_ in recent) / hours * 24)
+    # A file is named after its end, so what the first ones hold came before.
+    grown = sum(bytes_ for time_ms, bytes_ in recent if time_ms > oldest)
+    return Growth(size, grown / (newest - oldest) * _DAY_MS)
 
 
 def growth_of_days(folders: Iterable[Path]) -> Growth:

@@ -155,18 +155,21 @@ def test_a_full_disk(setup):
     ],
 )
 def test_a_month_on_a_small_disk_takes_retention(setup, retention, said):
-    """2 GB a day on a disk with 20 GB free."""
-    shard = setup.data_dir / "BTC" / "trades" / f"trades_{1000 * (NOW_S - 86_000)}.parquet"
-    shard.parent.mkdir(parents=True)
-    with shard.open("wb") as file:
-        file.truncate(2_000_000_000)
-    setup.on(free_bytes=lambda _: 19_000_000_000)
+    """2 GB a day, in files of an hour, on a disk with 18 GB free; the newest hour is not merged."""
+    folder = setup.data_dir / "BTC" / "trades"
+    folder.mkdir(parents=True)
+    hourly = {NOW_S - 3600 * hour: 2_000_000_000 // 24 for hour in range(2, 25)}
+    fresh = dict.fromkeys(range(NOW_S - 3600, NOW_S, 60), 8_000_000)
+    for at_s, size in (hourly | fresh).items():
+        with (folder / f"trades_{1000 * at_s}.parquet").open("wb") as file:
+            file.truncate(size)
+    setup.on(free_bytes=lambda _: 18_000_000_000)
     lines = setup.lines(retention=retention)
     (disk,) = [line for line in lines if line.check == "disk"]
     assert disk.level == ("ok" if said is None else "warning")
     if said is not None:
         assert said in disk.text
-        assert "--keep-gigabytes 16.8 or less" in disk.remedy
+        assert "--keep-gigabytes 16.3 or less" in disk.remedy
 
 
 def test_what_the_bot_writes_counts_as_well(setup):
