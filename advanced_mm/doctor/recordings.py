@@ -90,10 +90,9 @@ def _findings(found: CoinFindings, since_ms: int) -> Iterator[Line]:
         for version, count in kind.versions.items()
         if version < int(SCHEMA_VERSION)
     )
-    if older:
-        text += f"; {older} files of an older version, which are read as well"
+    told = f"; {older} files of an older version, which are read as well" if older else ""
     if min(observed) >= _USUAL_COVERAGE:
-        yield ok("recordings", text)
+        yield ok("recordings", text + told)
         return
     worst = max(holes, key=lambda hole: hole.seconds, default=None)
     if worst is not None:
@@ -104,7 +103,7 @@ def _findings(found: CoinFindings, since_ms: int) -> Iterator[Line]:
         )
     yield warning(
         "recordings",
-        text,
+        text + told,
         "see the collector's log of that time; the windows of calibration leave gaps out",
     )
 
