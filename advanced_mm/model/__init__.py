@@ -16,8 +16,11 @@ from advanced_mm.model.quote_age import (
 from advanced_mm.model.risk_aversion import risk_aversion_to_phi
 from advanced_mm.model.simple_models import (
     avellaneda_stoikov,
+    avellaneda_stoikov_terms,
     fixed_spread,
     gueant_lehalle_fernandez_tapia,
+    gueant_lehalle_fernandez_tapia_terms,
+    risk_adjusted_half_spread,
 )
 from advanced_mm.model.simulate import Simulation, simulate
 from advanced_mm.model.solve import solve
@@ -32,11 +35,13 @@ __all__ = [
     "Simulation",
     "ValueFunction",
     "avellaneda_stoikov",
+    "avellaneda_stoikov_terms",
     "averaged_kappa",
     "fee_outside",
     "fixed_spread",
     "from_best",
     "gueant_lehalle_fernandez_tapia",
+    "gueant_lehalle_fernandez_tapia_terms",
     "kept",
     "lost_depth",
     "mean_age",
@@ -47,6 +52,7 @@ __all__ = [
     "policy_income",
     "policy_value",
     "problem_of",
+    "risk_adjusted_half_spread",
     "risk_aversion_to_phi",
     "simulate",
     "solve",

@@ -14,7 +14,14 @@ from advanced_mm.errors import InputError
 from advanced_mm.model.parameters import ModelParameters
 from advanced_mm.model.policy import DepthPolicy, keep_one_side, tabulate
 
-__all__ = ["avellaneda_stoikov", "fixed_spread", "gueant_lehalle_fernandez_tapia"]
+__all__ = [
+    "avellaneda_stoikov",
+    "avellaneda_stoikov_terms",
+    "fixed_spread",
+    "gueant_lehalle_fernandez_tapia",
+    "gueant_lehalle_fernandez_tapia_terms",
+    "risk_adjusted_half_spread",
+]
 
 Float1D = NDArray[np.float64]
 
@@ -76,13 +83,12 @@ def avellaneda_stoikov(
     steps
         Rows over a finite horizon.
     """
-    xi = _risk_adjusted_spread(parameters, gamma)
-    _require_not_negative("sigma", sigma)
+    k = _mean_kappa(parameters)
 
     def half_and_skew(tau: float) -> tuple[float, float]:
-        skew = gamma * sigma**2 * tau
-        return skew / 2.0 + xi, skew
+        return avellaneda_stoikov_terms(gamma=gamma, sigma=sigma, kappa=k, seconds_left=tau)
 
+    half_and_skew(0.0)  # refuses numbers out of range whatever the horizon
     name = "Avellaneda–Stoikov"
     if seconds_left is not None:
         _require_not_negative("seconds_left", seconds_left)
@@ -113,20 +119,54 @@ def gueant_lehalle_fernandez_tapia(
     sigma
         Volatility of the mid, quote currency per √second, ≥ 0.
     """
-    xi = _risk_adjusted_spread(parameters, gamma)
+    half, skew = gueant_lehalle_fernandez_tapia_terms(
+        gamma=gamma,
+        sigma=sigma,
+        kappa=_mean_kappa(parameters),
+        intensity=(parameters.lambda_plus + parameters.lambda_minus) / 2.0,
+    )
+    return _constant(parameters, "Guéant–Lehalle–Fernandez-Tapia", half, skew)
+
+
+def avellaneda_stoikov_terms(
+    *, gamma: float, sigma: float, kappa: float, seconds_left: float
+) -> tuple[float, float]:
+    """Return half and skew of Avellaneda & Stoikov (2008), equations 3.17 and 3.18.
+
+    half = γσ²τ/2 + ln(1 + γ/κ)/γ and skew = γσ²τ a unit, both quote currency. The rate at which
+    market orders arrive is not in it, and the spread does not depend on the inventory.
+    """
+    xi = risk_adjusted_half_spread(gamma, kappa)
     _require_not_negative("sigma", sigma)
-    k = (parameters.kappa_plus + parameters.kappa_minus) / 2.0
-    intensity = (parameters.lambda_plus + parameters.lambda_minus) / 2.0
-    growth = math.exp((1.0 + k / gamma) * math.log1p(gamma / k))
-    skew = math.sqrt(sigma**2 * gamma / (2.0 * k * intensity) * growth)
-    return _constant(parameters, "Guéant–Lehalle–Fernandez-Tapia", xi + skew / 2.0, skew)
+    _require_not_negative("seconds_left", seconds_left)
+    skew = gamma * sigma**2 * seconds_left
+    return skew / 2.0 + xi, skew
 
 
-def _risk_adjusted_spread(parameters: ModelParameters, gamma: float) -> float:
-    """Return the half-spread of a market maker without inventory risk, ln(1 + γ/k)/γ."""
+def gueant_lehalle_fernandez_tapia_terms(
+    *, gamma: float, sigma: float, kappa: float, intensity: float
+) -> tuple[float, float]:
+    """Return half and skew a unit of Guéant, Lehalle & Fernandez-Tapia (2013), quote currency.
+
+    Their closed form for a long horizon, see `gueant_lehalle_fernandez_tapia`.
+    """
+    xi = risk_adjusted_half_spread(gamma, kappa)
+    _require_not_negative("sigma", sigma)
+    _require_positive("intensity", intensity)
+    growth = math.exp((1.0 + kappa / gamma) * math.log1p(gamma / kappa))
+    skew = math.sqrt(sigma**2 * gamma / (2.0 * kappa * intensity) * growth)
+    return xi + skew / 2.0, skew
+
+
+def risk_adjusted_half_spread(gamma: float, kappa: float) -> float:
+    """Return the half-spread of a market maker without inventory risk, ln(1 + γ/κ)/γ."""
     _require_positive("gamma", gamma)
-    k = (parameters.kappa_plus + parameters.kappa_minus) / 2.0
-    return math.log1p(gamma / k) / gamma
+    _require_positive("kappa", kappa)
+    return math.log1p(gamma / kappa) / gamma
+
+
+def _mean_kappa(parameters: ModelParameters) -> float:
+    return (parameters.kappa_plus + parameters.kappa_minus) / 2.0
 
 
 def _constant(parameters: ModelParameters, name: str, half: float, skew: float) -> DepthPolicy:

@@ -1,0 +1,21 @@
+"""Hedges as pure state machines: from what is seen to what is to be done. No I/O, no clock."""
+
+from advanced_mm.hedging.hedge import HedgeState, new_state, restore_state, save_state, step
+from advanced_mm.hedging.market import HedgeMarket
+from advanced_mm.hedging.messages import News, Observation, Wish
+from advanced_mm.hedging.orders import is_hedge_id
+from advanced_mm.hedging.settings import HedgeSettings
+
+__all__ = [
+    "HedgeMarket",
+    "HedgeSettings",
+    "HedgeState",
+    "News",
+    "Observation",
+    "Wish",
+    "is_hedge_id",
+    "new_state",
+    "restore_state",
+    "save_state",
+    "step",
+]

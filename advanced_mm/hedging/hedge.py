@@ -1,0 +1,167 @@
+"""A market's hedge as one state machine: the machines in use, and who hears which news."""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from advanced_mm.errors import InputError
+from advanced_mm.hedging import execution, passive
+from advanced_mm.hedging.execution import Execution
+from advanced_mm.hedging.market import HedgeMarket
+from advanced_mm.hedging.messages import News, Observation, OrderNews, Reconnected, Wish
+from advanced_mm.hedging.orders import ClientIds
+from advanced_mm.hedging.passive import Passive
+from advanced_mm.hedging.settings import ExecutionSettings, HedgeSettings
+from advanced_mm.hedging.sizes import inventory_share
+from advanced_mm.hedging.wanted import NOTHING, Exposure, Wanted, active_wanted, delta_wanted
+
+__all__ = ["HedgeState", "new_state", "restore_state", "save_state", "step"]
+
+_TARGETED: Final = "a"
+_PASSIVE: Final = "b"
+
+
+@dataclass(frozen=True, slots=True)
+class HedgeState:
+    """All that a hedge must know after a restart.
+
+    Parameters
+    ----------
+    targeted
+        The active or delta hedge; unused where neither is set.
+    passive
+        The passive hedge; unused where it is not set.
+    init_iqv_ratio
+        The IQV ratio that moves are measured from; None before the first observation.
+    """
+
+    targeted: Execution
+    passive: Passive
+    init_iqv_ratio: Decimal | None = None
+
+    @property
+    def position(self) -> Decimal:
+        """What all machines hold together, signed, base units of the hedge."""
+        return self.targeted.ledger.position + self.passive.ledger.position
+
+    @property
+    def orders(self) -> dict[str, str]:
+        """Purpose of each order in flight, at rest or in doubt, by client id."""
+        found = {order.client_id: f"passive {slot}" for slot, order in self.passive.orders.items()}
+        if self.targeted.order is not None:
+            found[self.targeted.order.client_id] = f"hedge {self.targeted.step}"
+        return found
+
+    def owns(self, client_id: str) -> bool:
+        """Return whether an order is of this state or of one it was restored from."""
+        return self.targeted.ids.owns(client_id) or self.passive.ids.owns(client_id)
+
+
+_STATES: Final = TypeAdapter(HedgeState)
+
+
+def new_state(run: str, position: Decimal = Decimal(0), entry: Decimal = Decimal(0)) -> HedgeState:
+    """Return the state of a hedge that has sent nothing yet.
+
+    Parameters
+    ----------
+    run
+        Twelve hexadecimal digits, drawn at random, for the client ids.
+    position, entry
+        A position found on the hedge's market, to be taken over by the active or delta hedge.
+    """
+    state = HedgeState(Execution(ClientIds(_TARGETED, run)), Passive(ClientIds(_PASSIVE, run)))
+    ledger = replace(state.targeted.ledger, position=position, entry=entry)
+    return replace(state, targeted=replace(state.targeted, ledger=ledger))
+
+
+def save_state(state: HedgeState) -> bytes:
+    """Return the state as JSON."""
+    return _STATES.dump_json(state, indent=1)
+
+
+def restore_state(text: bytes, where: str) -> HedgeState:
+    """Return a state that was saved; the news it needs next is `Reconnected`.
+
+    Raises
+    ------
+    InputError
+        The text is not a saved state; ``where`` names its file.
+    """
+    try:
+        return _STATES.validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "the file"
+        raise InputError(
+            f"{where}: {field} is not what a hedge saves ({first['msg'].lower()}); move the file "
+            "away, and close what the hedge holds by hand or let it be taken over"
+        ) from None
+
+
+def step(
+    settings: HedgeSettings, market: HedgeMarket, state: HedgeState, news: News
+) -> tuple[HedgeState, list[Wish]]:
+    """Return the state after the news, and what is to be done now.
+
+    Wishes are carried out in their order; what became of them is told as news. Pure: without
+    clock, I/O or randomness.
+    """
+    match news:
+        case Observation():
+            return _observe(settings, market, state, news)
+        case Reconnected():
+            targeted, wishes = execution.hear(_execution(settings), state.targeted, news)
+            state = replace(state, targeted=targeted)
+            if settings.passive is None:
+                return state, wishes
+            guarding, more = passive.hear(settings.passive, state.passive, news)
+            return replace(state, passive=guarding), wishes + more
+        case OrderNews() if state.targeted.ids.owns(news.client_id):
+            targeted, wishes = execution.hear(_execution(settings), state.targeted, news)
+            return replace(state, targeted=targeted), wishes
+        case OrderNews() if settings.passive and state.passive.ids.owns(news.client_id):
+            guarding, wishes = passive.hear(settings.passive, state.passive, news)
+            return replace(state, passive=guarding), wishes
+    return state, []
+
+
+def _execution(settings: HedgeSettings) -> ExecutionSettings:
+    return settings.active or settings.delta or ExecutionSettings()
+
+
+def _observe(
+    settings: HedgeSettings, market: HedgeMarket, state: HedgeState, seen: Observation
+) -> tuple[HedgeState, list[Wish]]:
+    initial = settings.init_iqv_ratio or state.init_iqv_ratio
+    if initial is None and seen.inventory > 0 and seen.inventory * seen.mid + seen.quote > 0:
+        initial = inventory_share(seen.inventory, seen.quote, seen.mid)
+    state = replace(state, init_iqv_ratio=initial)
+    position = state.targeted.ledger.position
+    exposure = Exposure.of(seen, position, settings.ratio, initial)
+    wishes: list[Wish] = []
+    if settings.active is not None or settings.delta is not None or state.targeted.order:
+        wanted = _wanted(settings, seen, exposure, position)
+        targeted, wishes = execution.pursue(
+            _execution(settings), market, state.targeted, seen, wanted
+        )
+        state = replace(state, targeted=targeted)
+    if settings.passive is not None:
+        guarding, more = passive.guard(
+            settings.passive, market, state.passive, seen, exposure, settings.ratio
+        )
+        state = replace(state, passive=guarding)
+        wishes += more
+    return state, wishes
+
+
+def _wanted(
+    settings: HedgeSettings, seen: Observation, exposure: Exposure, position: Decimal
+) -> Wanted:
+    if settings.active is not None:
+        return active_wanted(settings.active, exposure, position, settings.ratio)
+    if settings.delta is not None:
+        return delta_wanted(settings.delta, seen.inventory, position, settings.ratio)
+    return NOTHING
