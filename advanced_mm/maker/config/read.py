@@ -1,17 +1,17 @@
 """Read a maker's file, or say in one sentence each what is wrong with it."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from advanced_mm.errors import InputError
 from advanced_mm.maker.config.keys import KEY_VARIABLES, secrets_in
-from advanced_mm.maker.config.settings import MakerSettings, MarketSettings
+from advanced_mm.maker.config.settings import MakerSettings
 from advanced_mm.maker.config.yaml_file import FieldPath, YamlFile, read_yaml, spelled
 from advanced_mm.policies import Policy, build, settings_of
 
@@ -41,16 +41,13 @@ def read_config(path: Path) -> MakerConfig:
         settings = MakerSettings.model_validate(file.contents)
     except ValidationError as error:
         faults = [_fault(file, MakerSettings, one) for one in error.errors()]
-        _refuse(file, [*faults, *_policy_faults(file)])
-        raise
+        raise _refusal(file, [*faults, *_policy_faults(file)]) from None
     _refuse(file, _policy_faults(file))
-    _refuse(
-        file,
-        [
-            (at, f"{spelled(at)} = {_value(file.contents, at)} {what}")
-            for at, what in settings.problems()
-        ],
+    contradictions = (
+        (at, f"{spelled(at)} = {_value(file.contents, at)} {what}")
+        for at, what in settings.problems()
     )
+    _refuse(file, list(contradictions))
     policies = []
     for number, market in enumerate(settings.markets):
         try:
@@ -62,12 +59,24 @@ def read_config(path: Path) -> MakerConfig:
 
 
 _Found = tuple[FieldPath, str]
+_A_BLOCK: Final = "a block of settings, one a line and indented below it"
+_BLOCKS: Final = {
+    "dict_type": _A_BLOCK,
+    "model_type": _A_BLOCK,
+    "dataclass_type": _A_BLOCK,
+    "list_type": "a list, each entry indented below it and begun with a hyphen",
+}
+"""What a fault of this kind lacks."""
+
+
+def _refusal(file: YamlFile, faults: list[_Found]) -> InputError:
+    sentences = dict.fromkeys(f"{file.where(at)}: {sentence}." for at, sentence in faults)
+    return InputError("\n".join(sentences))
 
 
 def _refuse(file: YamlFile, faults: list[_Found]) -> None:
     if faults:
-        unique = dict.fromkeys(f"{file.where(at)}: {sentence}." for at, sentence in faults)
-        raise InputError("\n".join(unique))
+        raise _refusal(file, faults)
 
 
 def _secrets(file: YamlFile) -> list[_Found]:
@@ -109,50 +118,41 @@ def _fault(
 ) -> _Found:
     """Return where a fault of pydantic lies, and a sentence on it."""
     inner: FieldPath = tuple(fault["loc"])
-    at = (*base, *inner)
+    at = (*base, *(part for part in inner if part != "[key]"))
     name, kind = spelled(at), fault["type"]
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        known = sorted(_known(form, inner[:-1]))
+        known = _known(form, inner[:-1])
         close = get_close_matches(str(at[-1]), known, n=1)
-        meant = f"did you mean {close[0]}?" if close else f"the settings here are {', '.join(known)}"
-        return at, f"{name} = {fault['input']!r} is not a setting: {meant.removesuffix('?')}" + (
-            "?" if close else ""
-        )
+        meant = f"you may mean {close[0]}" if close else f"the settings are {', '.join(known)}"
+        return at, f"{name} is not a setting: {meant}"
     if kind in ("missing", "missing_argument"):
         return at, f"{name} is missing: set it"
+    if kind in _BLOCKS:
+        return at, f"{name} = {fault['input']!r}: it should be {_BLOCKS[kind]}"
     said = fault["msg"].removeprefix("Value error, ").rstrip(".")
     said = said.replace("Input should", "it should", 1)
     if isinstance(fault["input"], Mapping | list):
-        return at, f"{name or 'the file'}: {said}"
+        return at, f"{name or 'the file'}: {said.removeprefix(f'{at[-1]}: ' if at else '')}"
     return at, f"{name} = {fault['input']!r}: {said}"
 
 
-def _known(form: Any, path: FieldPath) -> Iterator[str]:
-    """Yield the fields of the block at a path below a form."""
+def _known(form: Any, path: FieldPath) -> list[str]:
+    """Return the fields of the block at a path below a form."""
     for part in path:
-        form = _below(form, part)
-    yield from _fields(form)
+        if get_origin(form) in (list, dict):
+            form = get_args(form)[-1]
+        else:
+            block = _block(form)
+            form = block.model_fields[part].annotation if issubclass(block, BaseModel) else None
+    block = _block(form)
+    if dataclasses.is_dataclass(block):
+        return [field.name for field in dataclasses.fields(block)]
+    return list(block.model_fields)
 
 
-def _fields(form: Any) -> list[str]:
-    if isinstance(form, type) and issubclass(form, BaseModel):
-        return list(form.model_fields)
-    if dataclasses.is_dataclass(form):
-        return [field.name for field in dataclasses.fields(form)]
-    return []
-
-
-def _below(form: Any, part: str | int) -> Any:
-    """Return the type of a field, or of the values of a list or mapping."""
-    if isinstance(form, type) and issubclass(form, BaseModel) and isinstance(part, str):
-        form = form.model_fields[part].annotation if part in form.model_fields else None
-        inner = [one for one in get_args(form) if _fields(one)]
-        return inner[0] if inner and form is not None and not _is_container(form) else form
-    return get_args(form)[-1] if get_args(form) else None
-
-
-def _is_container(form: Any) -> bool:
-    return getattr(form, "__origin__", None) in (list, dict)
+def _block(form: Any) -> Any:
+    """Return the form of a block that may be null."""
+    return next(one for one in get_args(form) or (form,) if one is not type(None))
 
 
 def _value(contents: Any, path: FieldPath) -> str:

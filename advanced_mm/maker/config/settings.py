@@ -6,23 +6,19 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from advanced_mm.hedging import HedgeSettings
 from advanced_mm.maker.config.keys import ExchangeKind
+from advanced_mm.maker.config.yaml_file import FieldPath
 from advanced_mm.maker.dry import Fees
 from advanced_mm.maker.limits import Limits
-from advanced_mm.policies import VolatilitySettings
+from advanced_mm.policies.volatility import VolatilitySettings
 
 __all__ = ["DrySettings", "ExchangeSettings", "MakerSettings", "MarketSettings", "PolicyBlock"]
+
+Problem = tuple[FieldPath, str]
+"""Where something is wrong, and what, with the remedy; it follows on the field's value."""
 
 _BASIS_POINT: Final = Decimal("0.0001")
 _USUAL_FEES_BP: Final[Mapping[ExchangeKind, tuple[Decimal, Decimal]]] = {
@@ -33,8 +29,21 @@ _USUAL_FEES_BP: Final[Mapping[ExchangeKind, tuple[Decimal, Decimal]]] = {
 _SPOT_SYMBOL: Final = re.compile(r"[A-Z0-9]+/[A-Z0-9]+")
 _PERPETUAL_SYMBOL: Final = re.compile(r"[A-Za-z0-9-]+/[A-Z0-9]+:[A-Z0-9]+")
 
-Url = Annotated[str, StringConstraints(pattern=r"^(http|ws)s?://[^/\s]+\S*$")]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+
+def _address(value: str) -> str:
+    if not re.fullmatch(r"(http|ws)s?://[^/\s]+\S*", value):
+        raise ValueError("it should be an address such as http://127.0.0.1:8792")
+    return value
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", value):
+        raise ValueError("it should be letters, digits, _ and -, at most 64, and no space")
+    return value
+
+
+Url = Annotated[str, AfterValidator(_address)]
+Name = Annotated[str, AfterValidator(_name)]
 
 
 class _Form(BaseModel):
@@ -58,9 +67,7 @@ class DrySettings(_Form):
     taker_fee_bp: Decimal | None = Field(
         None, ge=-100, le=100, description="bp of the value; null: the exchange's lowest tier"
     )
-    latency_ms: float = Field(
-        50.0, ge=0, le=10_000, description="from a request to its effect, ms"
-    )
+    latency_ms: float = Field(50.0, ge=0, le=10_000, description="from a request to its effect, ms")
 
     def fees(self, kind: ExchangeKind) -> Fees:
         """Return the fees at an exchange of this kind, as fractions."""
@@ -78,9 +85,7 @@ class ExchangeSettings(_Form):
     url: Url | None = Field(
         None, description="address of a loopback venue; null: the exchange's own"
     )
-    ws_url: Url | None = Field(
-        None, description="its websocket's address; null: follows from url"
-    )
+    ws_url: Url | None = Field(None, description="its websocket's address; null: follows from url")
     dry: DrySettings = Field(DrySettings(), description="the account without --live")
 
     @model_validator(mode="after")
@@ -147,9 +152,9 @@ class MakerSettings(_Form):
         """The file whose presence withdraws all orders."""
         return self.kill_file or Path("user_data") / "makers" / f"{self.name}.stop"
 
-    def problems(self) -> "list[tuple[tuple[str | int, ...], str]]":
+    def problems(self) -> list[Problem]:
         """Return where parts contradict each other, as (path, what is wrong and the remedy)."""
-        found: list[tuple[tuple[str | int, ...], str]] = []
+        found: list[Problem] = []
         seen: dict[tuple[str, str], int] = {}
         for number, market in enumerate(self.markets):
             at = ("markets", number)
@@ -161,9 +166,7 @@ class MakerSettings(_Form):
                 found += self._place((*at, "hedge"), market.hedge.exchange, market.hedge.symbol)
         return found + self._shared_accounts()
 
-    def _place(
-        self, at: tuple[str | int, ...], exchange: str, symbol: str
-    ) -> list[tuple[tuple[str | int, ...], str]]:
+    def _place(self, at: FieldPath, exchange: str, symbol: str) -> list[Problem]:
         settings = self.exchanges.get(exchange)
         if settings is None:
             known = ", ".join(self.exchanges)
@@ -177,9 +180,9 @@ class MakerSettings(_Form):
             return []
         return [((*at, "symbol"), f"is no market of {settings.kind}: write it like {example}")]
 
-    def _shared_accounts(self) -> list[tuple[tuple[str | int, ...], str]]:
+    def _shared_accounts(self) -> list[Problem]:
         seen: dict[tuple[str, str | None], str] = {}
-        found: list[tuple[tuple[str | int, ...], str]] = []
+        found: list[Problem] = []
         for name, one in self.exchanges.items():
             first = seen.setdefault((one.kind, one.url), name)
             if first != name:

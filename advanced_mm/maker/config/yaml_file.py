@@ -61,7 +61,9 @@ def read_yaml(path: Path) -> YamlFile:
     except yaml.YAMLError as error:
         raise InputError(f"{path} is no YAML: {error}; correct it.") from None
     if not isinstance(contents, dict) or node is None:
-        raise InputError(f"{path} holds no settings: it should begin with a line like name: my_maker.")
+        raise InputError(
+            f"{path} holds no settings: it should begin with a line like name: my_maker."
+        )
     lines: dict[FieldPath, int] = {}
     for field, line in _fields(node, ()):
         if field in lines:
