@@ -24,6 +24,7 @@ from advanced_mm.maker.exchange import (
     RestingOrder,
     Side,
     Trade,
+    WouldTakeError,
 )
 
 __all__ = ["DryDesk"]
@@ -56,13 +57,16 @@ class DryDesk:
         self._queues = {symbol: DryQueue(spot=one.spot) for symbol, one in rules.items()}
         self._time_ms = 0
         self._told: list[Event] = []
+        self._changed: dict[str, None] = {}
         self._last: OrderedDict[str, OrderUpdate] = OrderedDict()
         self.fills: deque[Fill] = deque(maxlen=_REMEMBERED)
 
     def told(self) -> list[Event]:
-        """Return what happened since it was last asked."""
+        """Return what happened since it was last asked: books that changed first."""
         told, self._told = self._told, []
-        return told
+        books = [self._queues[symbol].shown() for symbol in self._changed]
+        self._changed = {}
+        return [*(book for book in books if book is not None), *told]
 
     def orders(self, symbol: str) -> list[RestingOrder]:
         """Return the orders at rest, triggers included."""
@@ -82,6 +86,7 @@ class DryDesk:
     def on_book(self, book: Book) -> None:
         """Take in a book and what it does to own orders."""
         self._time_ms = max(self._time_ms, book.time_ms)
+        self._changed[book.symbol] = None
         queue = self._queues[book.symbol]
         self._settle(queue.on_book(book))
         if queue.mid is not None and self._account.open(book.symbol, queue.mid):
@@ -197,7 +202,7 @@ class DryDesk:
         in_book = request.trigger_price is None
         limit = request.price if in_book and request.post_only else None
         if limit is not None and queue.crosses(request.side, limit):
-            raise OrderRefusedError(f"post-only order at {limit} would take")
+            raise WouldTakeError(f"post-only order at {limit} would take")
         if request.reduce_only:
             if in_book and self._closing(request) < request.size:
                 raise OrderRefusedError(f"reduce-only order of {request.size} is no reduction")
@@ -291,6 +296,7 @@ class DryDesk:
             self._told.append(self.account())
 
     def _tell(self, order: RestingOrder, status: OrderStatus) -> None:
+        self._changed[order.symbol] = None
         update = OrderUpdate(order, status, self._time_ms)
         self._told.append(update)
         self._last[order.client_id] = update

@@ -152,11 +152,12 @@ class DryExchange:
             self._told.put_nowait(None)
 
     def _hear(self, event: Book | Trade | Reconnected) -> None:
-        """Hand on a public event, then what it did to own orders."""
-        self._told.put_nowait(event)
+        """Hand on a public event, books with own orders in them, then what it did to orders."""
         if isinstance(event, Book):
             self._desk.on_book(event)
-        elif isinstance(event, Trade):
+        else:
+            self._told.put_nowait(event)
+        if isinstance(event, Trade):
             self._desk.on_trade(event)
         self._hand_on()
 

@@ -73,6 +73,25 @@ class DryQueue:
             return None
         return (self.book.bids[0][0] + self.book.asks[0][0]) / 2
 
+    def shown(self) -> Book | None:
+        """Return the book as an exchange would show it, with own orders in it."""
+        book = self.book
+        if book is None:
+            return None
+        return replace(
+            book,
+            bids=_with_own(book.bids, self._own_sizes("buy"), best_is_highest=True),
+            asks=_with_own(book.asks, self._own_sizes("sell"), best_is_highest=False),
+        )
+
+    def _own_sizes(self, side: Side) -> dict[float, float]:
+        sizes: dict[float, float] = {}
+        for own in self._in_book(self.orders.values()):
+            if own.order.side == side:
+                price = float(own.order.price)
+                sizes[price] = sizes.get(price, 0.0) + float(own.order.left)
+        return sizes
+
     def opposite_touch(self, side: Side) -> Decimal | None:
         """Return the best price that an order of this side would meet, None if there is none."""
         there = self._shown(_other(side))
@@ -233,6 +252,17 @@ def _other(side: Side) -> Side:
 def _reaches(side: Side, limit: float, price: float) -> bool:
     """Return whether an order of this side and limit trades at a price."""
     return price <= limit if side == "buy" else price >= limit
+
+
+def _with_own(
+    levels: tuple[tuple[float, float], ...], own: dict[float, float], *, best_is_highest: bool
+) -> tuple[tuple[float, float], ...]:
+    if not own:
+        return levels
+    sizes = dict(levels)
+    for price, size in own.items():
+        sizes[price] = sizes.get(price, 0.0) + size
+    return tuple(sorted(sizes.items(), reverse=best_is_highest))
 
 
 def _has_come(own: DryOrder, now: float) -> bool:

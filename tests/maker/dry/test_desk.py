@@ -55,9 +55,9 @@ def test_a_filled_bid_is_told_and_paid_for_with_the_fee_off_what_was_bought():
     desk = desk_of()
     placed = desk.place(request("buy", 2, 99.5))
     desk.on_trade(Trade(SPOT, 2000, "sell", 99.0, 1.5))
-    told = desk.told()
-    assert told[0] == OrderUpdate(placed, OrderStatus.OPEN, 1000)
-    fill, update, account = told[1:]
+    book, opened, fill, update, account = desk.told()
+    assert opened == OrderUpdate(placed, OrderStatus.OPEN, 1000)
+    assert book.bids == ((99.5, 0.5), (99.0, 5.0), (98.0, 7.0))
     assert isinstance(fill, Fill)
     assert (fill.price, fill.size, fill.fee, fill.fee_currency) == (
         D("99.5"), D("1.5"), D("0.0015"), "SUI",
@@ -70,6 +70,19 @@ def test_a_filled_bid_is_told_and_paid_for_with_the_fee_off_what_was_bought():
     statuses = [one.status for one in desk.told() if isinstance(one, OrderUpdate)]
     assert statuses == [OrderStatus.FILLED]
     assert [one.size for one in desk.fills] == [D("1.5"), D("0.5")]
+
+
+def test_books_are_shown_with_own_orders_in_them():
+    desk = desk_of()
+    desk.place(request("buy", 1, 99))
+    desk.place(request("sell", 2, 103, number=2))
+    desk.place(request("sell", 1, 97, number=3, trigger_price=D(97)))
+    (book,) = (one for one in desk.told() if isinstance(one, Book))
+    assert book.bids == ((99.0, 6.0), (98.0, 7.0))
+    assert book.asks == ((101.0, 4.0), (102.0, 6.0), (103.0, 2.0))
+    for order in desk.orders(SPOT):
+        desk.cancel(order)
+    assert desk.told()[0].bids == ((99.0, 5.0), (98.0, 7.0))
 
 
 def test_a_perpetual_s_round_trip_costs_its_loss_and_its_fees():

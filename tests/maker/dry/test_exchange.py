@@ -75,11 +75,12 @@ async def test_public_events_come_first_then_what_they_did():
     )
     assert isinstance(refused, OrderRefusedError)
     assert waits == [0.1]
+    assert (await anext(events)).bids == ((100.0, 1.0), (99.0, 5.0))
     assert (await anext(events)).order == placed
     assert await dry.open_orders(SYMBOL) == [placed]
     inner.heard.put_nowait(Trade(SYMBOL, 1001, "sell", 99.0, 3.0))
-    kinds = [type(await anext(events)) for _ in range(4)]
-    assert kinds == [Trade, Fill, OrderUpdate, Account]
+    kinds = [type(await anext(events)) for _ in range(5)]
+    assert kinds == [Trade, Book, Fill, OrderUpdate, Account]
     assert [one.client_id for one in await dry.fills_since(SYMBOL, 1001)] == ["b"]
     assert await dry.fills_since(SYMBOL, 1002) == []
     assert [one and one.status for one in await dry.look_up(SYMBOL, ["a", "b"])] == [None, "filled"]
