@@ -23,6 +23,7 @@ __all__ = [
     "RestingOrder",
     "Side",
     "Trade",
+    "WouldTakeError",
 ]
 
 Side = Literal["buy", "sell"]
@@ -30,6 +31,10 @@ Side = Literal["buy", "sell"]
 
 class OrderRefusedError(Exception):
     """The exchange refused the order: nothing of it rests, nothing was traded."""
+
+
+class WouldTakeError(OrderRefusedError):
+    """A post-only order came too late: the market has reached its price. No fault of anybody's."""
 
 
 class OrderDoubtError(Exception):
@@ -235,6 +240,13 @@ class MakerExchange(Protocol):
     async def cancel(self, orders: Sequence[RestingOrder]) -> list[Exception | None]:
         """Cancel orders; None for each that is off the book (also if it was gone already)."""
 
+    async def look_up(self, symbol: str, client_ids: Sequence[str]) -> list[OrderUpdate | None]:
+        """Say what became of orders whose requests are in doubt.
+
+        None for an order that does not rest and never will: a request that is still on its way is
+        made void first, or waited for. `OrderDoubtError` if that cannot be said yet.
+        """
+
     async def open_orders(self, symbol: str) -> list[RestingOrder]:
         """Fetch the orders at rest (triggers included)."""
 
@@ -243,6 +255,15 @@ class MakerExchange(Protocol):
 
     async def account(self) -> Account:
         """Fetch balances and positions."""
+
+    def allowance(self) -> int:
+        """How many orders may be placed or changed now; cancels are always allowed."""
+
+    async def arm(self, seconds: float | None) -> bool:
+        """Have the exchange cancel all orders of the account in ``seconds`` unless armed anew.
+
+        None takes it back. False where the exchange has no such switch, or not for this account.
+        """
 
     async def close(self) -> None:
         """End the streams and close the sockets; cancels nothing."""
