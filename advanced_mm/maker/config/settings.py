@@ -135,17 +135,20 @@ class MakerSettings(_Form):
     )
     markets: list[MarketSettings] = Field(min_length=1, description="the markets it quotes")
     journal: Path | None = Field(
-        None, description="folder of its journal; null: user_data/journal/NAME"
+        None,
+        description="folder of its journal, with _dry behind its name without --live; null: "
+        "user_data/journal/NAME",
     )
     kill_file: Path | None = Field(
         None,
-        description="while this file exists nothing rests; null: user_data/makers/NAME.stop",
+        description="when this file appears, all orders are withdrawn and the maker ends; null: "
+        "user_data/makers/NAME.stop",
     )
 
-    @property
-    def journal_folder(self) -> Path:
-        """Where events are written."""
-        return self.journal or Path("user_data") / "journal" / self.name
+    def journal_in(self, *, live: bool) -> Path:
+        """Return where events are written; those of dry runs lie beside the real ones."""
+        folder = self.journal or Path("user_data") / "journal" / self.name
+        return folder if live else folder.with_name(f"{folder.name}_dry")
 
     @property
     def kill_path(self) -> Path:

@@ -76,6 +76,11 @@ class DryAccount:
         """Whether its markets are spot markets."""
         return next(iter(self.rules.values())).spot
 
+    @property
+    def unopened(self) -> list[str]:
+        """Spot markets that have not been opened yet."""
+        return [symbol for symbol in self.rules if self.spot and symbol not in self._opened]
+
     def open(self, symbol: str, mid: float) -> bool:
         """Turn half of a spot market's part into base currency at its first mid, once.
 

@@ -68,6 +68,10 @@ class DryDesk:
         self._changed = {}
         return [*(book for book in books if book is not None), *told]
 
+    def unfunded(self) -> list[str]:
+        """Return the spot markets that wait for a price to be funded at."""
+        return self._account.unopened
+
     def orders(self, symbol: str) -> list[RestingOrder]:
         """Return the orders at rest, triggers included."""
         return [own.order for own in self._queues[symbol].orders.values()]

@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from advanced_mm.maker.dry.account import DryFunds, Fees
 from advanced_mm.maker.dry.desk import DryDesk
@@ -26,6 +26,7 @@ from advanced_mm.maker.exchange import (
 __all__ = ["DryExchange"]
 
 Asked = TypeVar("Asked")
+_FIRST_BOOKS_SECONDS: Final = 15.0
 
 
 class DryExchange:
@@ -65,6 +66,7 @@ class DryExchange:
         self._run_id = run_id or uuid.uuid4().hex[:8]
         self._told: asyncio.Queue[Event | Exception | None] = asyncio.Queue()
         self._listener: asyncio.Task[None] | None = None
+        self._funded = asyncio.Event()
         self._desk: DryDesk
 
     @property
@@ -76,6 +78,8 @@ class DryExchange:
         """Load the markets and begin to stream; return their rules by symbol."""
         rules = await self._inner.open(symbols)
         self._desk = DryDesk(rules, self._funds, self._fees, self._run_id)
+        if not self._desk.unfunded():
+            self._funded.set()
         self._listener = asyncio.create_task(self._listen())
         return rules
 
@@ -121,7 +125,20 @@ class DryExchange:
         return [one for one in fills if one.symbol == symbol and one.time_ms >= time_ms]
 
     async def account(self) -> Account:
-        """Return balances and positions."""
+        """Return balances and positions, once the first books say what spot funds are worth.
+
+        Raises
+        ------
+        ConnectionError
+            They do not come.
+        """
+        try:
+            await asyncio.wait_for(self._funded.wait(), _FIRST_BOOKS_SECONDS)
+        except TimeoutError:
+            raise ConnectionError(
+                f"{self.name} has sent no book of {', '.join(self._desk.unfunded())} within "
+                f"{_FIRST_BOOKS_SECONDS:g} s"
+            ) from None
         await self._sleep(self._latency_s)
         return self._desk.account()
 
@@ -155,6 +172,8 @@ class DryExchange:
         """Hand on a public event, books with own orders in them, then what it did to orders."""
         if isinstance(event, Book):
             self._desk.on_book(event)
+            if not self._desk.unfunded():
+                self._funded.set()
         else:
             self._told.put_nowait(event)
         if isinstance(event, Trade):

@@ -45,7 +45,8 @@ def test_a_file_becomes_settings_and_policies(tmp_path):
     assert config.policies[0].settings.vol_lower_threshold == 6e-5  # YAML 1.1 reads a text
     assert market.limits.max_daily_loss == 0.05
     assert market.hedge.active.active_hedge_iqv_ratio == Decimal("0.3")
-    assert config.settings.journal_folder == Path("user_data/journal/sui_spot")
+    assert config.settings.journal_in(live=True) == Path("user_data/journal/sui_spot")
+    assert config.settings.journal_in(live=False) == Path("user_data/journal/sui_spot_dry")
     assert config.settings.kill_path == Path("user_data/makers/sui_spot.stop")
 
 
