@@ -21,6 +21,7 @@ NOT_IMPORTED = {
     "pytest-asyncio": "a plugin of pytest",
     "pytest-timeout": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
+    "pytest-rerunfailures": "a plugin of pytest",
     "check-jsonschema": "a command: the compose file against its specification",
     "lz4": "loaded by fsspec for the archive's files",
     "s3fs": "loaded by fsspec for s3://",

@@ -3,7 +3,6 @@
 from advanced_mm.hedging.hedge import HedgeState, new_state, restore_state, save_state, step
 from advanced_mm.hedging.market import HedgeMarket
 from advanced_mm.hedging.messages import News, Observation, Wish
-from advanced_mm.hedging.orders import is_hedge_id
 from advanced_mm.hedging.settings import HedgeSettings
 
 __all__ = [
@@ -13,7 +12,6 @@ __all__ = [
     "News",
     "Observation",
     "Wish",
-    "is_hedge_id",
     "new_state",
     "restore_state",
     "save_state",

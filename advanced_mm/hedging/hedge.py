@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from advanced_mm.errors import InputError
 from advanced_mm.hedging import execution, passive
 from advanced_mm.hedging.execution import Execution
+from advanced_mm.hedging.ledger import Ledger
 from advanced_mm.hedging.market import HedgeMarket
 from advanced_mm.hedging.messages import News, Observation, OrderNews, Reconnected, Wish
 from advanced_mm.hedging.orders import ClientIds
@@ -19,8 +20,7 @@ from advanced_mm.hedging.wanted import NOTHING, Exposure, Wanted, active_wanted,
 
 __all__ = ["HedgeState", "new_state", "restore_state", "save_state", "step"]
 
-_TARGETED: Final = "a"
-_PASSIVE: Final = "b"
+_PREFIX_DIGITS: Final = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +62,28 @@ class HedgeState:
 _STATES: Final = TypeAdapter(HedgeState)
 
 
-def new_state(run: str, position: Decimal = Decimal(0), entry: Decimal = Decimal(0)) -> HedgeState:
+def new_state(
+    prefix: str, position: Decimal = Decimal(0), entry: Decimal = Decimal(0)
+) -> HedgeState:
     """Return the state of a hedge that has sent nothing yet.
 
     Parameters
     ----------
-    run
-        Twelve hexadecimal digits, drawn at random, for the client ids.
+    prefix
+        ``0x`` and 24 hexadecimal digits, unique to this state: what its client ids begin with.
     position, entry
         A position found on the hedge's market, to be taken over by the active or delta hedge.
+
+    Raises
+    ------
+    ValueError
+        The prefix has another length.
     """
-    state = HedgeState(Execution(ClientIds(_TARGETED, run)), Passive(ClientIds(_PASSIVE, run)))
-    ledger = replace(state.targeted.ledger, position=position, entry=entry)
-    return replace(state, targeted=replace(state.targeted, ledger=ledger))
+    if len(prefix) != _PREFIX_DIGITS:
+        raise ValueError(f"client ids must begin with {_PREFIX_DIGITS} characters, not {prefix!r}")
+    taken = Ledger(position, entry)
+    targeted = Execution(ClientIds(f"{prefix}a"), ledger=taken)
+    return HedgeState(targeted, Passive(ClientIds(f"{prefix}b")))
 
 
 def save_state(state: HedgeState) -> bytes:

@@ -33,9 +33,8 @@ from advanced_mm.hedging.messages import (
     Wish,
 )
 
-__all__ = ["ClientIds", "HedgeOrder", "Kind", "Phase", "is_hedge_id"]
+__all__ = ["ClientIds", "HedgeOrder", "Kind", "Phase"]
 
-_TAG: Final = "0x4ed6e"
 _GRACE_MS: Final = 10_000
 """A request whose reply was lost may still arrive this much later."""
 _LOOK_AGAIN_MS: Final = 2_000
@@ -61,37 +60,29 @@ class Phase(StrEnum):
     ENDED = "ended"
 
 
-def is_hedge_id(client_id: str) -> bool:
-    """Return whether an order with this client id was placed by a hedge."""
-    return client_id.lower().startswith(_TAG)
-
-
 @dataclass(frozen=True, slots=True)
 class ClientIds:
-    """Unique client ids: 128 bits in hexadecimal, as Hyperliquid demands and Binance accepts.
+    """Unique client ids of one machine: a beginning of its own, and a number.
 
     Parameters
     ----------
-    machine
-        One hexadecimal digit, so that news finds the machine whose order it is.
-    run
-        Twelve hexadecimal digits, drawn at random when the state is made.
+    prefix
+        27 characters: ``0x`` and hexadecimal digits, which no other machine's ids begin with.
     following
-        Number of the next order.
+        Number of the next order; ids have 128 bits, as Hyperliquid demands and Binance accepts.
     """
 
-    machine: str
-    run: str
+    prefix: str
     following: int = 0
 
     def take(self) -> tuple[str, "ClientIds"]:
         """Return a new client id, and the numbering that goes on from it."""
-        client_id = f"{_TAG}{self.machine}{self.run}{self.following:014x}"
+        client_id = f"{self.prefix}{self.following:07x}"
         return client_id, replace(self, following=self.following + 1)
 
     def owns(self, client_id: str) -> bool:
         """Return whether this machine, in this run or one it was restored from, made the id."""
-        return client_id.lower().startswith(f"{_TAG}{self.machine}{self.run}")
+        return client_id.lower().startswith(self.prefix)
 
 
 @dataclass(frozen=True, slots=True)

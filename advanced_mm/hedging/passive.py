@@ -297,7 +297,8 @@ def _stop(
     settings: PassiveSettings, market: HedgeMarket, state: Passive, seen: Observation
 ) -> _Order | None:
     position = state.ledger.position
-    working = any(slot in state.orders for slot in (*_TRIGGERS, Slot.REST))
+    opening = [state.orders[slot] for slot in (*_TRIGGERS, Slot.REST) if slot in state.orders]
+    working = any(one.filled > 0 or one.kind is Kind.MARKET for one in opening)
     if state.round is Round.GUARDING or position == 0:
         return None
     if working or market.tradeable(state.rest, seen.hedge_mid):

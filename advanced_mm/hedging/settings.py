@@ -1,24 +1,25 @@
 """Settings of hedges: frozen, validated, with the names of the configuration file."""
 
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from advanced_mm.errors import InputError
+from advanced_mm.policies.settings import PolicySettings
 
-__all__ = ["ActiveSettings", "DeltaSettings", "HedgeSettings", "PassiveSettings"]
+__all__ = [
+    "ActiveSettings",
+    "DeltaSettings",
+    "ExecutionSettings",
+    "HedgeSettings",
+    "PassiveSettings",
+]
 
 Share = Annotated[Decimal, Field(gt=0, lt=1)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ExecutionSettings(_Settings):
+class ExecutionSettings(PolicySettings):
     """How a hedge is traded: first post-only at the touch, then the rest at market.
 
     Attributes
@@ -66,7 +67,7 @@ class ActiveSettings(ExecutionSettings):
         return self.active_hedge_iqv_ratio if target is None else target
 
 
-class PassiveSettings(_Settings):
+class PassiveSettings(PolicySettings):
     """Trigger orders that hedge part of the inventory in a crash (or a rally).
 
     Attributes
@@ -115,8 +116,8 @@ class DeltaSettings(ExecutionSettings):
     delta_band: Annotated[Decimal, Field(gt=0)]
 
 
-class HedgeSettings(_Settings):
-    """A market's hedge.
+class HedgeSettings(PolicySettings):
+    """A market's hedge; `read` validates it as a configuration file holds it.
 
     Attributes
     ----------
@@ -146,34 +147,3 @@ class HedgeSettings(_Settings):
         if self.active is None and self.passive is None and self.delta is None:
             raise ValueError("it hedges nothing: give active, passive or delta")
         return self
-
-    @classmethod
-    def read(cls, settings: Mapping[str, Any], where: str = "hedge") -> Self:
-        """Validate a mapping, as a configuration file holds it.
-
-        Raises
-        ------
-        InputError
-            A setting is unknown, missing or out of range; the message names each with its value.
-        """
-        try:
-            return cls.model_validate(dict(settings))
-        except ValidationError as error:
-            raise InputError(
-                f"{'; '.join(_faults(error, where))}. Correct the hedge's settings."
-            ) from None
-
-
-def _faults(error: ValidationError, where: str) -> list[str]:
-    faults = []
-    for fault in error.errors():
-        name = ".".join([where, *map(str, fault["loc"])])
-        if fault["type"] == "extra_forbidden":
-            faults.append(f"{name} is not a setting: remove or rename it")
-        elif fault["type"] == "missing":
-            faults.append(f"{name} is missing: set it")
-        else:
-            said = fault["msg"].removeprefix("Value error, ")
-            value = f" = {fault['input']!r}" if not isinstance(fault["input"], Mapping) else ""
-            faults.append(f"{name}{value}: {said[0].lower()}{said[1:]}")
-    return faults

@@ -137,6 +137,7 @@ class BinsPolicy(ABC, Generic[S]):
 
     kind: ClassVar[str] = "bins"
     Settings: ClassVar[type[BinSettings]] = BinSettings
+    update_seconds: ClassVar[float] = 0.0
 
     def __init__(self, settings: S) -> None:
         self.settings = settings

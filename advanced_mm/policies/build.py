@@ -6,22 +6,38 @@ from typing import Any, Final
 
 from advanced_mm.errors import InputError
 from advanced_mm.policies.auto import AutoPolicy
+from advanced_mm.policies.avellaneda_stoikov import AvellanedaStoikovPolicy
+from advanced_mm.policies.basis_points import BasisPointsPolicy
 from advanced_mm.policies.bid_ask import BidAskPolicy
+from advanced_mm.policies.cartea_jaimungal import CarteaJaimungalPolicy
 from advanced_mm.policies.curve import CurvePolicy
+from advanced_mm.policies.gueant_lehalle_fernandez_tapia import GueantLehalleFernandezTapiaPolicy
+from advanced_mm.policies.paced import PacedPolicy
 from advanced_mm.policies.policy import Policy
 from advanced_mm.policies.settings import PolicySettings
+from advanced_mm.policies.simple import SimplePolicy
 from advanced_mm.policies.spot import SpotPolicy
 
 __all__ = ["KINDS", "build", "settings_of"]
 
-_POLICIES: Final = (SpotPolicy, CurvePolicy, BidAskPolicy, AutoPolicy)
+_POLICIES: Final = (
+    SpotPolicy,
+    CurvePolicy,
+    BidAskPolicy,
+    AutoPolicy,
+    CarteaJaimungalPolicy,
+    AvellanedaStoikovPolicy,
+    GueantLehalleFernandezTapiaPolicy,
+    SimplePolicy,
+    BasisPointsPolicy,
+)
 
 KINDS: Final[Mapping[str, Any]] = {policy.kind: policy for policy in _POLICIES}
 """Each kind's class, by the name in configurations."""
 
 
 def build(kind: str, settings: Mapping[str, Any] | None = None) -> Policy:
-    """Return the policy of a kind.
+    """Return the policy of a kind, one for each market.
 
     Parameters
     ----------
@@ -38,7 +54,7 @@ def build(kind: str, settings: Mapping[str, Any] | None = None) -> Policy:
     policy = KINDS[_known(kind)]
     read: PolicySettings = policy.Settings.read(settings or {}, f"policy.{policy.kind}")
     built: Policy = policy(read)
-    return built
+    return PacedPolicy(built, built.update_seconds) if built.update_seconds > 0.0 else built
 
 
 def settings_of(kind: str) -> type[PolicySettings]:

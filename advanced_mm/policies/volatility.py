@@ -239,9 +239,10 @@ def volatility_path(
 
 
 def _spread_out(figures: Float1D, at: NDArray[np.int64], warm_up: int) -> Float1D:
-    figures[: warm_up - 1] = math.nan
-    known = np.append(figures, math.nan)  # at -1, the last, nothing is known
-    return np.asarray(known[at], np.float64)
+    spread = np.full(at.shape, math.nan)
+    known = at >= warm_up - 1
+    spread[known] = figures[at[known]]
+    return spread
 
 
 def _windowed(moves: Float1D, seconds: Float1D, length: int) -> Float1D:
