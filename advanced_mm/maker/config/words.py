@@ -43,8 +43,8 @@ def _account(name: str, exchange: ExchangeSettings, settings: MakerSettings, *, 
     fees = exchange.dry.fees(exchange.kind)
     return (
         f"It follows {name} ({where}) and makes up orders and fills there, with "
-        f"{exchange.dry.capital} {quote} and fees of {fees.maker * 10_000:g} bp (maker) and "
-        f"{fees.taker * 10_000:g} bp (taker)."
+        f"{exchange.dry.capital:f} {quote} and fees of {float(fees.maker) * 10_000:g} bp (maker) "
+        f"and {float(fees.taker) * 10_000:g} bp (taker)."
     )
 
 
@@ -56,15 +56,13 @@ def _target(market: MarketSettings) -> str:
 def _limits(limits: Limits) -> Iterator[str]:
     parts = []
     if limits.max_position_value is not None:
-        parts.append(f"holds at most {limits.max_position_value:g} beyond its target")
+        parts.append(f"beyond a value of {limits.max_position_value:g}")
     if limits.max_daily_loss is not None:
-        parts.append(f"opens nothing after a loss of {limits.max_daily_loss:.1%} in a day")
+        parts.append(f"after a loss of {limits.max_daily_loss:.1%} in a day")
     if limits.max_drawdown is not None:
-        parts.append(f"or of {limits.max_drawdown:.1%} from its peak")
+        parts.append(f"after a loss of {limits.max_drawdown:.1%} from its peak")
     if parts:
-        yield f"There it {' '.join([parts[0], *(f'and {part}' for part in parts[1:])])}.".replace(
-            "and or", "or"
-        )
+        yield f"It opens nothing there {' or '.join(parts)}."
 
 
 def _hedge(hedge: HedgeSettings) -> Iterator[str]:
@@ -82,7 +80,7 @@ def _hedge(hedge: HedgeSettings) -> Iterator[str]:
     if (passive := hedge.passive) is not None:
         sides = "on both sides" if passive.dual_sided_hedge else "on the side of its loss"
         yield (
-            f"Trigger orders rest on {where} {passive.passive_hedge_ratio:.1%} from the mid {sides}, "
-            f"for {passive.passive_hedge_proportion:.0%} of the inventory, with a stop "
+            f"Trigger orders rest on {where}, {passive.passive_hedge_ratio:.1%} from the mid "
+            f"{sides}, for {passive.passive_hedge_proportion:.0%} of the inventory, with a stop "
             f"{passive.passive_hedge_sp_ratio:.1%} from their fill."
         )
