@@ -36,7 +36,7 @@ from advanced_mm.maker.records import Records
 from advanced_mm.maker.setup import MarketSetup
 from advanced_mm.maker.views import MarketView
 from advanced_mm.maker.wanted import Wanted, WantedOrder, wanted
-from advanced_mm.policies import EMPTY, Ladder, MarketState
+from advanced_mm.policies import EMPTY, Ladder, MarketState, VolatilityEstimator
 from advanced_mm.quoting.guards import AccountMark, MarketOrder, RiskGuards
 
 __all__ = ["Keeper"]
@@ -96,7 +96,7 @@ class Keeper:
         self._holdings, self._settle, self._clock_ms = holdings, settle, clock_ms
         self._grid = Grid(rules)
         self._orders = OwnOrders()
-        self._volatility = setup.volatility() if setup.volatility is not None else None
+        self._volatility = VolatilityEstimator(setup.volatility)
         limits = setup.limits
         self._tolerance = Tolerance(
             Decimal(repr(limits.price_tolerance_bp)) / 10_000, Decimal(repr(limits.size_tolerance))
@@ -149,8 +149,7 @@ class Keeper:
         bid, ask = book.bids[0][0], book.asks[0][0]
         at = datetime.fromtimestamp(book.time_ms / 1000, UTC)
         self.guards.saw(self.rules.symbol, bid, ask, at)
-        if self._volatility is not None:
-            self._volatility.saw(book.time_ms, (bid + ask) / 2)
+        self._volatility.update(book.time_ms, (bid + ask) / 2)
 
     def _saw_fill(self, fill: Fill, now: int) -> None:
         self._fills += 1
@@ -270,16 +269,15 @@ class Keeper:
         if not (bids and asks) or bids[0][0] >= asks[0][0]:
             return None
         mid = (bids[0][0] + asks[0][0]) / 2
-        symbol, learnt = self.rules.symbol, self._volatility
-        nan = float("nan")
+        symbol, learnt = self.rules.symbol, self._volatility.current
         return MarketState(
             time_ms=book.time_ms,
             bids=bids,
             asks=asks,
             inventory=float(self._holdings.inventory(symbol)),
             quote_balance=self._holdings.quote_balance(symbol, mid),
-            volatility=learnt.effective if learnt is not None else nan,
-            usual_volatility=learnt.usual if learnt is not None else nan,
+            volatility=learnt.effective,
+            usual_volatility=learnt.long,
             large_trade_ms=self.guards.last_large_ms(symbol),
         )
 

@@ -1,29 +1,12 @@
 """One market of a maker, as it is set up."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from advanced_mm.maker.desk import HedgeDesk
 from advanced_mm.maker.limits import Limits
-from advanced_mm.policies import Policy
+from advanced_mm.policies import Policy, VolatilitySettings
 
-__all__ = ["MarketSetup", "StreamingVolatility"]
-
-
-class StreamingVolatility(Protocol):
-    """What a market's volatility is learnt with; per square root of a second, NaN while unknown."""
-
-    def saw(self, time_ms: int, mid: float) -> None:
-        """Take in a mid, quote currency, and the exchange's time, ms."""
-
-    @property
-    def effective(self) -> float:
-        """What the policy goes by."""
-
-    @property
-    def usual(self) -> float:
-        """Over the long window, to compare with."""
+__all__ = ["MarketSetup"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +22,7 @@ class MarketSetup:
     limits
         What is allowed.
     volatility
-        Makes the estimator that the policy's state is filled from; None: unknown volatility.
+        How the volatility that the policy sees is estimated.
     desk
         Hedges this market; None: nobody does.
     """
@@ -48,5 +31,5 @@ class MarketSetup:
     symbol: str
     policy: Policy
     limits: Limits = field(default_factory=Limits)
-    volatility: Callable[[], StreamingVolatility] | None = None
+    volatility: VolatilitySettings = field(default_factory=VolatilitySettings)
     desk: HedgeDesk | None = None

@@ -23,7 +23,7 @@ from advanced_mm.venue.protocol.subscriptions.time_step import Message, Step
 from advanced_mm.venue.protocol.subscriptions.user_channels import USER_CHANNELS
 from advanced_mm.venue.server.answers import Answers
 
-__all__ = ["StreamHub", "StreamLimits"]
+__all__ = ["Client", "StreamHub", "StreamLimits"]
 
 logger = logging.getLogger(__name__)
 
