@@ -1,6 +1,14 @@
 """Hedges as pure state machines: from what is seen to what is to be done. No I/O, no clock."""
 
-from advanced_mm.hedging.hedge import HedgeState, new_state, restore_state, save_state, step
+from advanced_mm.hedging.hedge import (
+    HedgeState,
+    fit,
+    new_state,
+    restore_state,
+    save_state,
+    step,
+    take_over,
+)
 from advanced_mm.hedging.market import HedgeMarket
 from advanced_mm.hedging.messages import News, Observation, Wish
 from advanced_mm.hedging.settings import HedgeSettings
@@ -12,8 +20,10 @@ __all__ = [
     "News",
     "Observation",
     "Wish",
+    "fit",
     "new_state",
     "restore_state",
     "save_state",
     "step",
+    "take_over",
 ]

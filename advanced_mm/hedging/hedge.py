@@ -9,16 +9,15 @@ from pydantic import TypeAdapter, ValidationError
 from advanced_mm.errors import InputError
 from advanced_mm.hedging import execution, passive
 from advanced_mm.hedging.execution import Execution
-from advanced_mm.hedging.ledger import Ledger
 from advanced_mm.hedging.market import HedgeMarket
 from advanced_mm.hedging.messages import News, Observation, OrderNews, Reconnected, Wish
 from advanced_mm.hedging.orders import ClientIds
-from advanced_mm.hedging.passive import Passive
+from advanced_mm.hedging.passive import Passive, Round
 from advanced_mm.hedging.settings import ExecutionSettings, HedgeSettings
 from advanced_mm.hedging.sizes import inventory_share
 from advanced_mm.hedging.wanted import NOTHING, Exposure, Wanted, active_wanted, delta_wanted
 
-__all__ = ["HedgeState", "new_state", "restore_state", "save_state", "step"]
+__all__ = ["HedgeState", "fit", "new_state", "restore_state", "save_state", "step", "take_over"]
 
 _PREFIX_DIGITS: Final = 26
 
@@ -62,17 +61,13 @@ class HedgeState:
 _STATES: Final = TypeAdapter(HedgeState)
 
 
-def new_state(
-    prefix: str, position: Decimal = Decimal(0), entry: Decimal = Decimal(0)
-) -> HedgeState:
+def new_state(prefix: str) -> HedgeState:
     """Return the state of a hedge that has sent nothing yet.
 
     Parameters
     ----------
     prefix
         ``0x`` and 24 hexadecimal digits, unique to this state: what its client ids begin with.
-    position, entry
-        A position found on the hedge's market, to be taken over by the active or delta hedge.
 
     Raises
     ------
@@ -81,9 +76,51 @@ def new_state(
     """
     if len(prefix) != _PREFIX_DIGITS:
         raise ValueError(f"client ids must begin with {_PREFIX_DIGITS} characters, not {prefix!r}")
-    taken = Ledger(position, entry)
-    targeted = Execution(ClientIds(f"{prefix}a"), ledger=taken)
-    return HedgeState(targeted, Passive(ClientIds(f"{prefix}b")))
+    return HedgeState(Execution(ClientIds(f"{prefix}a")), Passive(ClientIds(f"{prefix}b")))
+
+
+def take_over(
+    settings: HedgeSettings, state: HedgeState, position: Decimal, price: Decimal
+) -> HedgeState:
+    """Return the state with a position that was found on the hedge's market.
+
+    What the fills do not explain goes to the active or delta hedge, which brings it where it should
+    be; where there is none, to the passive hedge, which gives it a stop.
+
+    Parameters
+    ----------
+    position
+        All that is held, signed, base units of the hedge.
+    price
+        Stands for the entry price where that is not known, quote currency.
+    """
+    more = position - state.position
+    if more == 0:
+        return state
+    if _has_target(settings):
+        ledger = state.targeted.ledger
+        ledger = ledger.holding(ledger.position + more, price)
+        return replace(state, targeted=replace(state.targeted, ledger=ledger))
+    ledger = state.passive.ledger
+    ledger = ledger.holding(ledger.position + more, price)
+    return replace(state, passive=replace(state.passive, ledger=ledger, round=Round.HEDGED))
+
+
+def fit(settings: HedgeSettings, state: HedgeState, price: Decimal) -> HedgeState:
+    """Return a restored state without machines that the settings no longer use.
+
+    Their positions go to the machine that is used; their orders must be cancelled by the caller.
+    """
+    held = state.position
+    if settings.passive is None:
+        state = replace(state, passive=Passive(state.passive.ids))
+    if not _has_target(settings):
+        state = replace(state, targeted=Execution(state.targeted.ids))
+    return take_over(settings, state, held, price)
+
+
+def _has_target(settings: HedgeSettings) -> bool:
+    return settings.active is not None or settings.delta is not None
 
 
 def save_state(state: HedgeState) -> bytes:
@@ -151,7 +188,7 @@ def _observe(
     position = state.targeted.ledger.position
     exposure = Exposure.of(seen, position, settings.ratio, initial)
     wishes: list[Wish] = []
-    if settings.active is not None or settings.delta is not None or state.targeted.order:
+    if _has_target(settings):
         wanted = _wanted(settings, seen, exposure, position)
         targeted, wishes = execution.pursue(
             _execution(settings), market, state.targeted, seen, wanted

@@ -1,6 +1,6 @@
 """What a hedge has traded: position, average entry price, and which fills are counted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, Self
 
@@ -48,6 +48,11 @@ class Ledger:
             max(self.last_fill_ms, fill.time_ms),
             (*self.counted, fill.fill_id)[-_REMEMBERED:],
         )
+
+    def holding(self, position: Decimal, price: Decimal) -> Self:
+        """Return the ledger with another position, found rather than traded, at a price."""
+        entry = self.entry if self.position * position > 0 else price
+        return replace(self, position=position, entry=entry if position else Decimal(0))
 
     def _entry_after(self, fill: Filled, position: Decimal) -> Decimal:
         if position == 0:

@@ -91,7 +91,7 @@ class Ended(OrderNews):
 
 @dataclass(frozen=True, slots=True)
 class NotFound(OrderNews):
-    """A look-up found the order neither at rest nor among the fills."""
+    """The order does not rest and never will; fills that a look-up found were told before this."""
 
 
 @dataclass(frozen=True, slots=True)

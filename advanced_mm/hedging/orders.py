@@ -35,8 +35,6 @@ from advanced_mm.hedging.messages import (
 
 __all__ = ["ClientIds", "HedgeOrder", "Kind", "Phase"]
 
-_GRACE_MS: Final = 10_000
-"""A request whose reply was lost may still arrive this much later."""
 _LOOK_AGAIN_MS: Final = 2_000
 _LOOK_AT_RESTING_MS: Final = 60_000
 """In case the stream lost an update without saying so."""
@@ -130,9 +128,7 @@ class HedgeOrder:
                 sent = order.phase is Phase.SENT
                 return replace(order, phase=Phase.DOUBT) if sent else order
             case NotFound():
-                unsure = order.phase in (Phase.SENT, Phase.DOUBT) and order.filled == 0
-                early = unsure and news.time_ms < order.sent_ms + _GRACE_MS
-                return replace(order, phase=Phase.DOUBT) if early else None
+                return None
             case Filled():
                 unsure = order.phase in (Phase.SENT, Phase.DOUBT)
                 phase = Phase.RESTING if unsure else order.phase

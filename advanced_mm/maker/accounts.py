@@ -31,14 +31,17 @@ class AccountBook:
 
     Parameters
     ----------
-    exchange
-        Whose account it is.
+    name, exchange
+        Whose account it is, and the exchange's name in the configuration.
     on_fill
-        Gets the exchange's name and each fill that is new.
+        Gets that name and each fill that is new.
     """
 
-    def __init__(self, exchange: MakerExchange, on_fill: Callable[[str, Fill], None]) -> None:
+    def __init__(
+        self, name: str, exchange: MakerExchange, on_fill: Callable[[str, Fill], None]
+    ) -> None:
         self.holdings = Holdings()
+        self._name = name
         self._exchange = exchange
         self._on_fill = on_fill
         self._lock = asyncio.Lock()
@@ -88,14 +91,14 @@ class AccountBook:
 
     def _missed(self, fill: Fill) -> None:
         if self._from_ms:
-            self._on_fill(self._exchange.name, fill)
+            self._on_fill(self._name, fill)
 
     def filled(self, fill: Fill) -> None:
         """Count a fill, unless it was counted before."""
         if not self._begun:
             self._early.append(fill)
         elif self.holdings.filled(fill):
-            self._on_fill(self._exchange.name, fill)
+            self._on_fill(self._name, fill)
 
     def told(self, account: Account) -> None:
         """Take in what the exchange tells of its own accord."""
@@ -133,7 +136,7 @@ class AccountBook:
                 await asyncio.sleep(_TRY_SECONDS)
             logger.warning(
                 "%s: the account differs from our fills and is believed: %s",
-                self._exchange.name,
+                self._name,
                 "; ".join(differences),
             )
             self.holdings.adopt(account)

@@ -9,6 +9,8 @@ from advanced_mm.price_grid import PriceGrid
 __all__ = ["Grid"]
 
 _ROUNDING: Final = {"buy": ROUND_FLOOR, "sell": ROUND_CEILING}
+_ROUNDED: Final = Decimal("1.000000001")
+"""A difference of two floats may lie a hair below the step that is meant."""
 
 
 class Grid:
@@ -48,6 +50,6 @@ class Grid:
         return self._figures.tick(price) if self._figures is not None else float(self._step or 0)
 
     def size(self, size: float | Decimal) -> Decimal:
-        """Return the largest size on the grid that is no larger."""
-        exact = size if isinstance(size, Decimal) else Decimal(repr(size))
+        """Return the largest size on the grid that is no larger, but for a float's rounding."""
+        exact = size if isinstance(size, Decimal) else Decimal(repr(size)) * _ROUNDED
         return (exact / self._size_step).to_integral_value(ROUND_FLOOR) * self._size_step

@@ -86,7 +86,7 @@ class Maker:
         self._exchanges, self._markets = dict(exchanges), list(markets)
         self._journal, self._clock_ms, self._kill_file = journal, clock_ms, kill_file
         self._accounts = {
-            one: AccountBook(exchange, self._filled) for one, exchange in exchanges.items()
+            one: AccountBook(one, exchange, self._route) for one, exchange in exchanges.items()
         }
         self._rules: dict[Place, MarketRules] = {}
         self._by_place: dict[Place, Keeper] = {}
@@ -317,10 +317,6 @@ class Maker:
                 self._route(name, event)
         if not self._ending.is_set():
             raise ConnectionError(f"{name}: its streams have ended")
-
-    def _filled(self, exchange: str, fill: Fill) -> None:
-        """Take in a fill that was not counted before."""
-        self._route(exchange, fill)
 
     def _route(self, name: str, event: Event) -> None:
         symbol = event.order.symbol if isinstance(event, OrderUpdate) else None

@@ -81,7 +81,7 @@ def _side(
 ) -> tuple[list[WantedOrder], int]:
     # A price on the other side of the touch is moved to the last one that rests.
     limit = grid.away(side, grid.price(side, other_touch))
-    sizes: dict[Decimal, Decimal] = {}
+    sizes: dict[Decimal, float] = {}
     for level in levels:
         try:
             price = grid.price(side, level.price)
@@ -90,7 +90,7 @@ def _side(
         if (price > limit) if side == "buy" else (price < limit):
             price = limit
         if price > 0:
-            sizes[price] = sizes.get(price, Decimal(0)) + Decimal(repr(level.size))
+            sizes[price] = sizes.get(price, 0.0) + level.size
     found: list[WantedOrder] = []
     small = 0
     for price, size in sizes.items():

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from advanced_mm.errors import InputError
 from advanced_mm.instruments import code_of_pair
 from advanced_mm.parameter_files.config import load_config
+from advanced_mm.policies import Policy, build, settings_of
 
 __all__ = [
     "BacktestParameters",
@@ -17,6 +18,7 @@ __all__ = [
     "FairPrice",
     "InventoryMode",
     "Leg",
+    "PolicyChoice",
     "Settings",
     "load_settings",
 ]
@@ -36,6 +38,14 @@ LOOK_SECONDS: Final = 1.0
 WAY_SECONDS: Final = 0.2
 """From a book to the order that rests on it: asking, deciding and sending."""
 EpsilonSource = Literal["fill", "fill_slope", "least_squares", "pareto"]
+
+
+class PolicyChoice(BaseModel):
+    """A policy's kind; its settings stand beside it and are checked by the policy itself."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    kind: str
 
 
 class Settings(BaseModel):
@@ -105,6 +115,11 @@ class Settings(BaseModel):
     )
     horizon_seconds: float | None = Field(
         None, gt=0, description="rolling horizon; null solves the ergodic problem"
+    )
+    policy: PolicyChoice | None = Field(
+        None,
+        description="kind and settings of a policy (see [policies](policies.md)) whose best level "
+        "is quoted in place of the optimal depths; amounts in units. null: the optimal depths",
     )
     min_depth: float = Field(
         0.0, ge=0, description="minimum distance of a quote from the fair price, quote currency"
@@ -387,6 +402,35 @@ class Settings(BaseModel):
                 f"{self.max_spread_bp:g}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _policy_can_be_built(self) -> Self:
+        self.quoting_policy()  # a ValueError names what is wrong
+        return self
+
+    def quoting_policy(self) -> Policy | None:
+        """Build the policy whose best level is quoted; None for the optimal depths.
+
+        It is asked in units. Unless they are set, an order is one unit, the most that is held are
+        the units of the bot, and nothing is sold short where the bot sells nothing short.
+
+        Raises
+        ------
+        InputError
+            The kind or a setting of it is unknown or out of range.
+        """
+        if self.policy is None:
+            return None
+        in_units = {
+            "order_size": 1.0,
+            "base_size": 1.0,
+            "max_inventory": float(max(self.q_max, -self.q_min)),
+            "perpetual_inventory": float(max(-self.q_min, 0)),
+            "long_only": self.q_min >= 0,
+        }
+        known = settings_of(self.policy.kind).model_fields
+        implied = {name: value for name, value in in_units.items() if name in known}
+        return build(self.policy.kind, implied | (self.policy.model_extra or {}))
 
     def least_depth(self, mid: float) -> float:
         """Return the least distance of a quote at a mid: ``min_depth`` or half of the spread."""

@@ -247,8 +247,10 @@ def _spread_out(figures: Float1D, at: NDArray[np.int64], warm_up: int) -> Float1
 
 def _windowed(moves: Float1D, seconds: Float1D, length: int) -> Float1D:
     def rolling(values: Float1D) -> Float1D:
-        sums = np.concatenate([[0.0], np.cumsum(values)])
-        return sums[1:] - sums[np.maximum(np.arange(values.size) + 1 - length, 0)]
+        sums = np.cumsum(values)
+        window = sums.copy()
+        window[length:] -= sums[:-length]
+        return window
 
     count = np.minimum(np.arange(moves.size) + 1, length)
     spread = rolling(moves * moves) - rolling(moves) ** 2 / count

@@ -30,6 +30,7 @@ from advanced_mm.quoting.parameter_guards import (
     imbalance_refusal,
     quote_refusal,
 )
+from advanced_mm.quoting.policy_quotes import PolicyQuotes
 
 __all__ = ["Quote", "Quoter", "Refusal", "Touch", "kind_of"]
 
@@ -51,6 +52,9 @@ each message, which must not take an order away and back at each look."""
 
 _DEEPEST = 0.1
 """A depth above this share of the mid indicates a bad estimate and is not quoted."""
+
+_SIDES: tuple[Side, Side] = ("ask", "bid")
+_SAME = 1e-12  # share of the mid; depths nearer to each other are the same
 
 
 @dataclass(frozen=True)
@@ -165,6 +169,8 @@ class Quoter:
         self.settings = settings
         self._feed = feed
         self._grid = grid
+        policy = settings.quoting_policy()
+        self._policy = None if policy is None else PolicyQuotes(policy, settings)
         self._solved: ValueFunction | None = None
         self._depths: dict[str, _Depths] = {}
         self._touch_reason = ""  # logged once
@@ -213,10 +219,10 @@ class Quoter:
             parameters = self._parameters(touch)
             refusal = quote_refusal(parameters, self.settings, now)
             if refusal is not None:
-                return self._at_touch(side, inventory, touch, refusal)
+                return self._without_parameters(side, inventory, touch, refusal)
             quote = self._at_optimal_depth(parameters, side, inventory, touch, opens=False)
         except AdvancedMMError as error:
-            return self._at_touch(side, inventory, touch, str(error))
+            return self._without_parameters(side, inventory, touch, str(error))
         if isinstance(quote, Refusal):
             return self._at_touch(side, inventory, touch, quote.reason)
         self._touch_reason = ""
@@ -262,15 +268,33 @@ class Quoter:
         return self.exit(closing, inventory, touch, now)
 
     def _better_side(self, inventory: int, touch: Touch) -> Side | None:
-        """Return the side that the problem rests; None if there is none, or no parameters."""
+        """Return the side that the problem rests; None if there is none, or no parameters.
+
+        Of a policy, the side that is nearer to the price; in doubt the one that closes.
+        """
         try:
-            depths = self._depths_for(self._parameters(touch), touch.mid)
+            parameters = self._parameters(touch)
+            if self._policy is not None:
+                return self._nearer_side(parameters, inventory, touch)
+            depths = self._depths_for(parameters, touch.mid)
         except AdvancedMMError:
             return None
         ask, bid = depths.by_inventory.get(inventory, (None, None))
         if (ask is None) == (bid is None):
             return None
         return "bid" if ask is None else "ask"
+
+    def _nearer_side(self, parameters: ParameterSet, inventory: int, touch: Touch) -> Side | None:
+        fair = self._fair_price(parameters, touch)
+        ask, bid = (
+            self._policy_depth(parameters, side, inventory, touch, fair, assumed=True)
+            for side in _SIDES
+        )
+        if ask is None or bid is None:
+            return None if ask is bid else "ask" if bid is None else "bid"
+        if abs(ask - bid) <= _SAME * touch.mid:
+            return "ask" if inventory > 0 else "bid"
+        return "ask" if ask < bid else "bid"
 
     def is_outdated(
         self,
@@ -333,10 +357,16 @@ class Quoter:
                 f"inventory {inventory} is outside market_making.q_min = {self.settings.q_min} to "
                 f"q_max = {self.settings.q_max}"
             )
-        depth = self._depth(parameters, side, inventory, touch.mid, closes=not opens)
+        fair = self._fair_price(parameters, touch)
+        if self._policy is None:
+            depth = self._depth(parameters, side, inventory, touch.mid, closes=not opens)
+        else:
+            depth = self._policy_depth(parameters, side, inventory, touch, fair)
         if depth is None:
-            return Refusal(f"no {side} is quoted at inventory {inventory}")
-        depth *= widen
+            why = "" if self._policy is None else f": {self._policy.reason}"
+            return Refusal(f"no {side} is quoted at inventory {inventory}{why}")
+        if depth > 0:
+            depth *= widen
         if depth > _DEEPEST * touch.mid:
             return Refusal(f"a depth of {depth:g} is more than {_DEEPEST:.0%} of the mid")
         most = self.settings.greatest_depth(touch.mid)
@@ -348,7 +378,6 @@ class Quoter:
                 )
             depth = most
         age = quote_age(parameters, self.settings)
-        fair = self._fair_price(parameters, touch)
         if abs(fair - touch.mid) > _FARTHEST * touch.mid:
             return Refusal(f"a fair price of {fair:g} is more than {_FARTHEST:.0%} from the mid")
         price = self._price(side, fair, depth, touch)
@@ -361,7 +390,7 @@ class Quoter:
             depth=depth,
             tick=self._grid.tick(touch.mid),
             calibration_id=parameters.calibration_id,
-            edge=expected_edge(parameters, side, abs(price - fair), fee, age),
+            edge=expected_edge(parameters, side, self._distance(side, price, fair), fee, age),
             fair_price=None if fair == touch.mid else fair,
             opens=opens,
             widened=widen,
@@ -376,7 +405,14 @@ class Quoter:
     def _worth(
         self, parameters: ParameterSet, side: Side, inventory: int, depth: float
     ) -> dict[str, float]:
-        """Return what tells the worth of other depths, as fields of `Quote`."""
+        """Return what tells the worth of other depths, as fields of `Quote`.
+
+        A policy's own depth counts as the best.
+        """
+        if self._policy is not None:
+            fitted = parameters.kappa
+            kappa = fitted.kappa_plus if side == "ask" else fitted.kappa_minus
+            return {"kappa": kappa or 0.0}
         depths = self._depths.get(parameters.anchor)
         if depths is None or not depths.h:
             return {}
@@ -399,12 +435,13 @@ class Quoter:
 
         Around the mid it lies on our side of it anyway; a fair price may lie beyond the touch.
         """
+        beyond = max(-depth, 0.0)  # a policy's skew may lead past the fair price
         if side == "bid":
-            price = self._grid.bid(fair, depth)
+            price = self._grid.bid(fair + beyond, depth + beyond)
             if price >= touch.ask:
                 price = self._grid.bid(touch.ask, self._grid.tick(touch.ask))
         else:
-            price = self._grid.ask(fair, depth)
+            price = self._grid.ask(fair - beyond, depth + beyond)
             if price <= touch.bid:
                 price = self._grid.ask(touch.bid, self._grid.tick(touch.bid))
         return price
@@ -440,7 +477,11 @@ class Quoter:
         buys = entry.side == "bid"
         closing: Side = "ask" if buys else "bid"
         held = entry.inventory + (1 if buys else -1)
-        depth = self._depth(parameters, closing, held, mid, closes=True)
+        fair = mid if entry.fair_price is None else entry.fair_price
+        if self._policy is None:
+            depth = self._depth(parameters, closing, held, mid, closes=True)
+        else:
+            depth = self._policy_depth(parameters, closing, held, touch, fair, assumed=True)
         fee = self.settings.fee_rate * mid
         narrow = narrow_round_trip(entry.depth, depth or 0.0, fee, mid)
         if narrow is not None or least_bp is None:
@@ -451,8 +492,7 @@ class Quoter:
             closed = expected_edge(parameters, closing, 0.0, fee, QuoteAge())
         else:
             age = quote_age(parameters, self.settings)
-            fair = entry.mid if entry.fair_price is None else entry.fair_price
-            distance = abs(self._price(closing, fair, depth, touch) - fair)
+            distance = self._distance(closing, self._price(closing, fair, depth, touch), fair)
             closed = expected_edge(parameters, closing, distance, fee, age)
         if entry.edge is None or closed is None:
             return "no edge: the cost of a fill (epsilon_fill) was not fitted"
@@ -464,6 +504,59 @@ class Quoter:
             f"no edge: a round trip at the optimal depths is expected to earn {earned_bp:.2f} bp, "
             f"less than min_edge_bp = {least_bp:g}"
         )
+
+    def _without_parameters(self, side: Side, inventory: int, touch: Touch, why: str) -> Quote:
+        """Return an exit that needs no parameters: the policy's, or one at the touch."""
+        if self._policy is None:
+            return self._at_touch(side, inventory, touch, why)
+        try:
+            depth = self._policy_depth(None, side, inventory, touch, touch.mid)
+            if depth is None:
+                return self._at_touch(side, inventory, touch, f"{why}; {self._policy.reason}")
+            price = self._price(side, touch.mid, depth, touch)
+        except AdvancedMMError as error:
+            return self._at_touch(side, inventory, touch, str(error))
+        return Quote(
+            side=side,
+            inventory=inventory,
+            price=price,
+            mid=touch.mid,
+            depth=depth,
+            tick=self._grid.tick(touch.mid),
+            calibration_id=None,
+            opens=False,
+        )
+
+    def _policy_depth(
+        self,
+        parameters: ParameterSet | None,
+        side: Side,
+        inventory: int,
+        touch: Touch,
+        fair: float,
+        *,
+        assumed: bool = False,
+    ) -> float | None:
+        """Return the policy's distance from the fair price, at least the least one that is set."""
+        assert self._policy is not None
+        sizes = (touch.bid_size, touch.ask_size)
+        bid_size, ask_size = (math.nan if size is None else size for size in sizes)
+        depth = self._policy.depth(
+            side,
+            inventory,
+            ((touch.bid, bid_size), (touch.ask, ask_size)),
+            fair,
+            None if parameters is None else parameters.epsilon.sigma,
+            touch.at.timestamp(),
+            assumed=assumed,
+        )
+        least = self.settings.least_depth(touch.mid)
+        return max(depth, least) if depth is not None and least > 0 else depth
+
+    @staticmethod
+    def _distance(side: Side, price: float, fair: float) -> float:
+        """Return how far a price is from the fair one, negative beyond it."""
+        return fair - price if side == "bid" else price - fair
 
     def _at_touch(self, side: Side, inventory: int, touch: Touch, why: str) -> Quote:
         price = touch.bid if side == "bid" else touch.ask

@@ -150,10 +150,16 @@ def decision_table(
     Raises
     ------
     InputError
-        The bounds are out of order, or the inventories do not include 0.
+        The bounds are out of order, the inventories do not include 0, or the settings name a
+        policy, whose quotes follow the book rather than the refits.
     """
     if end_ms < start_ms:
         raise InputError("the end of the time to decide on lies before its start")
+    if settings.policy is not None:
+        raise InputError(
+            f"market_making.policy.kind = {settings.policy.kind!r} is no part of the tables that "
+            "the optimal depths are replayed from: replay it with --policy, or set policy to null."
+        )
     rows = _Rows(settings, grid)
     for begin_ms, until_ms, served in _in_force(refits, settings, start_ms, end_ms):
         rows.serve(served)

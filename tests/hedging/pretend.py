@@ -21,10 +21,12 @@ from advanced_mm.hedging.messages import (
 )
 
 D = Decimal
+ALL = D(1)
+HALF_SPREAD = D("0.1")
 MARKET = HedgeMarket(D("0.01"), D("0.01"), D(10), price_step=D("0.1"))
 
 
-def seen(time_ms=0, mid=100, inventory=10, quote=1000, inventory_ms=None, half=D("0.1")):
+def seen(time_ms=0, mid=100, inventory=10, quote=1000, inventory_ms=None, half=HALF_SPREAD):
     mid = D(mid)
     at = time_ms if inventory_ms is None else inventory_ms
     return Observation(time_ms, mid, mid - half, mid + half, D(inventory), D(quote), at)
@@ -37,21 +39,21 @@ class Order:
     side: str
     size: Decimal
     price: Decimal
-    filled: Decimal = D(0)
+    filled: Decimal = Decimal(0)
     live: bool = True
     fills: list = field(default_factory=list)
 
 
 @dataclass
 class Venue:
-    """``outcomes`` says what becomes of requests: done, refused, lost, unheard (done all the same)."""
+    """``outcome`` is that of requests: done, refused, lost, or unheard: done, but nobody is told."""
 
-    mid: Decimal = D(100)
+    mid: Decimal = Decimal(100)
     now: int = 0
     outcome: str = "done"
     rng: random.Random = field(default_factory=lambda: random.Random(1))
     shuffled: bool = False
-    least_share: Decimal = D(1)
+    least_share: Decimal = Decimal(1)
     orders: dict = field(default_factory=dict)
     news: list = field(default_factory=list)
     placed: list = field(default_factory=list)
@@ -59,9 +61,7 @@ class Venue:
 
     @property
     def position(self):
-        return sum(
-            (f.signed for one in self.orders.values() for f in one.fills), start=D(0)
-        )
+        return sum((f.signed for one in self.orders.values() for f in one.fills), start=D(0))
 
     def live(self, kind=None):
         return [o for o in self.orders.values() if o.live and kind in (None, o.kind)]
@@ -144,7 +144,7 @@ class Venue:
                 self.fill(order, self._some(order))
                 self.end(order)
 
-    def trade_with(self, share=D(1)):
+    def trade_with(self, share=ALL):
         """Somebody trades with what rests at a limit."""
         for order in self.live("limit"):
             self.fill(order, max(MARKET.size((order.size - order.filled) * share), D("0.01")))

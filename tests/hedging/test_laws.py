@@ -163,7 +163,9 @@ class Passive(Hedging):
         assert all(count <= 2 for count in sides.values())
         opening = [p for p in self.venue.placed if not getattr(p, "closing", False)]
         alive = {one.client_id for one in self.venue.live()}
-        assert max(Counter(p.side for p in opening if p.client_id in alive).values(), default=0) <= 1
+        assert (
+            max(Counter(p.side for p in opening if p.client_id in alive).values(), default=0) <= 1
+        )
 
     @invariant()
     def no_more_is_held_than_was_ever_wanted(self):

@@ -4,7 +4,7 @@ from decimal import Decimal as D
 
 import pytest
 
-from advanced_mm.hedging import HedgeSettings, new_state, step
+from advanced_mm.hedging import HedgeSettings, new_state, step, take_over
 from advanced_mm.hedging.messages import (
     Accepted,
     Cancel,
@@ -152,9 +152,7 @@ def test_a_trigger_in_doubt_is_not_sent_twice():
     one = wish.client_id
     state, wishes = play(CRASH, Doubted(one, 10), at(1000), at(2100), state=state)
     assert wishes == [LookUp(one)]
-    state, wishes = play(CRASH, NotFound(one, 3000), at(3100), state=state)
-    assert wishes == []
-    _, (again,) = play(CRASH, NotFound(one, 10_000), at(10_001), state=state)
+    _, (again,) = play(CRASH, NotFound(one, 3000), at(3100), state=state)
     assert type(again) is PlaceTrigger
 
 
@@ -189,7 +187,10 @@ def test_what_a_trigger_could_not_fill_goes_at_market_once():
     news = [Filled(one, 1000, "f1", "sell", D(2), D(97)), Ended(one, 1000, D(2))]
     state, (rest,) = play(CRASH, *news, at(1100, 96), at(1200, 96), state=state)
     assert rest == PlaceMarket(rest.client_id, "sell", D(3))
-    ended = [Filled(rest.client_id, 1300, "f2", "sell", D(2), D(95)), Ended(rest.client_id, 1300, D(2))]
+    ended = [
+        Filled(rest.client_id, 1300, "f2", "sell", D(2), D(95)),
+        Ended(rest.client_id, 1300, D(2)),
+    ]
     _, (stop,) = play(CRASH, *ended, at(1400, 96), at(1500, 96), state=state)
     assert (type(stop), stop.size) == (PlaceTrigger, D(4))
 
@@ -260,7 +261,7 @@ def test_an_active_hedge_leaves_less_for_the_passive_one():
     both = HedgeSettings.read({"exchange": "x", "symbol": "E", "init_iqv_ratio": 0.5,
                                "active": {"active_hedge_iqv_ratio": 0.2},
                                "passive": PASSIVE})  # fmt: skip
-    held = new_state(PREFIX, position=D(-4), entry=D(100))
+    held = take_over(both, new_state(PREFIX), D(-4), D(100))
     _, (wish,) = play(both, seen(inventory=14, quote=600), state=held)
     assert (wish.side, wish.size) == ("sell", D(5))
 

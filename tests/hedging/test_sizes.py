@@ -51,7 +51,9 @@ def test_triggers_and_stops_by_hand():
 
 
 def test_part_of_the_inventory_is_hedged_on_either_side():
-    assert passive_hedge_size(D(8), D("0.5"), D(1)) == passive_hedge_size(D(-8), D("0.5"), D(1)) == 4
+    assert (
+        passive_hedge_size(D(8), D("0.5"), D(1)) == passive_hedge_size(D(-8), D("0.5"), D(1)) == 4
+    )
     assert passive_hedge_size(D(8), D("0.5"), D("1.5")) == 6
 
 

@@ -5,7 +5,15 @@ from decimal import Decimal as D
 import pytest
 
 from advanced_mm.errors import InputError
-from advanced_mm.hedging import HedgeSettings, new_state, restore_state, save_state, step
+from advanced_mm.hedging import (
+    HedgeSettings,
+    fit,
+    new_state,
+    restore_state,
+    save_state,
+    step,
+    take_over,
+)
 from advanced_mm.hedging.messages import (
     Accepted,
     Cancel,
@@ -32,6 +40,10 @@ def settings(**hedges):
 ACTIVE = settings(active={"active_hedge_iqv_ratio": 0.2})
 DUAL = settings(active={"active_hedge_iqv_ratio": 0.2, "dual_sided_hedge": True})
 DELTA = settings(delta={"delta_band": 0.5})
+
+
+def holding(position, chosen=DUAL):
+    return take_over(chosen, new_state(PREFIX), D(position), D(100))
 
 
 def play(chosen, *news, state=None):
@@ -67,13 +79,13 @@ def test_below_the_lower_threshold_only_a_dual_sided_hedge_buys():
 
 
 def test_a_one_sided_hedge_still_closes_its_short():
-    state = new_state(PREFIX, position=D(-2), entry=D(100))
+    state = holding(-2)
     (wish,) = play(ACTIVE, seen(inventory=6, quote=1400), state=state)[1]
     assert (wish.side, wish.size) == ("buy", D(2))  # 4 would reach the threshold
 
 
 def test_the_hedge_it_holds_counts_as_inventory():
-    state = new_state(PREFIX, position=D(-2), entry=D(100))
+    state = holding(-2)
     assert play(ACTIVE, seen(inventory=14, quote=600), state=state)[1] == []
 
 
@@ -155,9 +167,7 @@ def test_a_post_only_order_that_would_take_is_sent_again_and_then_goes_at_market
 
 def test_a_market_order_that_is_refused_is_tried_again_after_a_pause():
     state, one = posted()
-    state, (_, market) = play(
-        ACTIVE, high(5000), Ended(one, 5100, D(0)), high(5200), state=state
-    )
+    state, (_, market) = play(ACTIVE, high(5000), Ended(one, 5100, D(0)), high(5200), state=state)
     state, wishes = play(ACTIVE, Refused(market.client_id, 5300), high(9000), state=state)
     assert wishes == []
     _, (again,) = play(ACTIVE, high(10300), state=state)
@@ -169,10 +179,8 @@ def test_an_order_in_doubt_is_looked_up_and_nothing_is_sent_meanwhile():
     one = wish.client_id
     state, wishes = play(ACTIVE, Doubted(one, 100), high(1000), high(2100), state=state)
     assert wishes == [LookUp(one)]
-    state, wishes = play(ACTIVE, NotFound(one, 2200), high(2300), state=state)
-    assert wishes == []  # it may still arrive
-    _, (again,) = play(ACTIVE, NotFound(one, 10000), high(10001), state=state)
-    assert type(again) is PlaceMarket
+    _, (again,) = play(ACTIVE, NotFound(one, 2200), high(2300), state=state)
+    assert (type(again), again.client_id != one) == (PlaceLimit, True)
 
 
 def test_an_order_given_up_as_lost_that_turns_up_is_cancelled_and_its_fills_count():
@@ -236,7 +244,7 @@ def test_a_file_that_is_no_state_is_refused_by_name():
 def test_the_delta_hedge_offsets_all_inventory_beyond_its_target():
     _, (wish,) = play(DELTA, seen(inventory=10))
     assert (wish.side, wish.size) == ("sell", D(10))
-    held = new_state(PREFIX, position=D("-9.6"), entry=D(100))
+    held = holding("-9.6")
     assert play(DELTA, seen(inventory=10), state=held)[1] == []  # within the band
     (wish,) = play(DELTA, seen(inventory=4), state=held)[1]
     assert (wish.side, wish.size) == ("buy", D("5.6"))
@@ -253,7 +261,7 @@ def test_the_active_hedge_counts_in_units_of_the_hedge_too():
     double = HedgeSettings.read({**HALF, "ratio": 2, "active": {"active_hedge_iqv_ratio": 0.2}})
     (wish,) = play(double, high(0))[1]
     assert wish.size == 4
-    held = new_state(PREFIX, position=D(-4), entry=D(100))
+    held = holding(-4)
     assert play(double, high(0), state=held)[1] == []
 
 
@@ -278,3 +286,15 @@ def test_the_active_hedge_counts_in_units_of_the_hedge_too():
 def test_bad_settings_are_refused_with_one_sentence(changed, fault):
     with pytest.raises(InputError, match=fault):
         HedgeSettings.read({**HALF, **changed}, "hedge")
+
+
+def test_a_machine_that_is_used_no_longer_hands_its_position_on():
+    state = holding(-3)
+    passive = settings(passive={"passive_hedge_ratio": 0.03, "passive_hedge_sp_ratio": 0.02,
+                                "passive_hedge_proportion": 0.5,
+                                "passive_hedge_refresh_iqv_ratio": 0.1})  # fmt: skip
+    state = fit(passive, state, D(95))
+    assert (state.targeted.ledger.position, state.passive.ledger.position) == (0, -3)
+    (stop,) = play(passive, seen(mid=96), state=state)[1]
+    assert (stop.side, stop.size, stop.trigger_price) == ("buy", D(3), D("96.9"))
+    assert fit(DUAL, state, D(96)).targeted.ledger.position == -3

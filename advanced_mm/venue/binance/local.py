@@ -6,27 +6,26 @@ async with spot_venue("SUI") as venue:
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 
-from advanced_mm.errors import InputError
 from advanced_mm.markets.clock import MarketClock
 from advanced_mm.markets.market import MarketSource
-from advanced_mm.markets.price_gaps import Gap
 from advanced_mm.markets.recipes import MarketRecipe
 from advanced_mm.markets.synthetic_parameters import SyntheticParameters
+from advanced_mm.venue.binance.opening import PAPER_KEY, PAPER_SECRET, open_spot
 from advanced_mm.venue.binance.server import BinanceServer
+from advanced_mm.venue.conditions.gateway import Gateway
+from advanced_mm.venue.conditions.limits import LimitSwitches
+from advanced_mm.venue.conditions.opening import OpenVenue, VenueOptions, market_recipes, open_venue
 from advanced_mm.venue.engine.rules import Rules
+from advanced_mm.venue.server.admin import Admin
+from advanced_mm.venue.server.server import PaperServer
 from advanced_mm.venue.spot.exchange import SpotExchange
 from advanced_mm.venue.spot.rules import SpotRules
 
-__all__ = ["PAPER_KEY", "PAPER_SECRET", "LocalVenue", "is_listed", "spot_recipes", "spot_venue"]
-
-PAPER_KEY, PAPER_SECRET = "paper-key", "paper-secret"
-"""Keys of the account that every loopback exchange opens with."""
-
-MOST_BASIS = 10
+__all__ = ["BothVenues", "LocalVenue", "both_venues", "spot_venue"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,38 +73,6 @@ class LocalVenue:
         }
 
 
-def is_listed(coin: str) -> bool:
-    """Return whether a coin can be an asset here: no builder-deployed one, no thousands of one."""
-    return coin.isalnum() and coin.isupper()
-
-
-def spot_recipes(
-    recipes: Iterable[MarketRecipe], basis_percent: float = 0.0
-) -> tuple[MarketRecipe, ...]:
-    """Return the spot markets beside perpetuals: the same path, ``basis_percent`` above it.
-
-    Both are moved by the same orders of others; the bot's own orders in one do not move the other.
-    Coins that cannot be assets here are left out.
-
-    Raises
-    ------
-    InputError
-        If the basis is out of range, or no coin is left.
-    """
-    if not abs(basis_percent) <= MOST_BASIS:
-        raise InputError(
-            f"spot basis is {basis_percent:g}%, must be between -{MOST_BASIS} and {MOST_BASIS}"
-        )
-    listed = [one for one in recipes if is_listed(one.coin)]
-    if not listed:
-        raise InputError(
-            "none of the coins can be traded on spot: give at least one like ETH or SUI"
-        )
-    if basis_percent == 0:
-        return tuple(listed)
-    return tuple(replace(one, gaps=(Gap(one.start_ms, basis_percent), *one.gaps)) for one in listed)
-
-
 @contextlib.asynccontextmanager
 async def spot_venue(
     *markets: MarketSource | str,
@@ -149,5 +116,97 @@ async def spot_venue(
     await server.start()
     try:
         yield LocalVenue(server)
+    finally:
+        await server.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class BothVenues:
+    """A loopback Hyperliquid and a loopback Binance on one clock and one price path.
+
+    Attributes
+    ----------
+    venue, server, gateway
+        The Hyperliquid: its markets, its addresses and its faults.
+    spot
+        The Binance.
+    clock
+        The market time of both.
+    """
+
+    venue: OpenVenue
+    server: PaperServer
+    gateway: Gateway
+    spot: LocalVenue
+    clock: MarketClock
+
+    def perpetual_options(self, address: str, key: str, **options: object) -> dict[str, object]:
+        """Return what makes an unmodified ccxt client trade the perpetuals here.
+
+        Parameters
+        ----------
+        address, key
+            The wallet's, in hexadecimal.
+        options
+            Added to ccxt's ``options``.
+        """
+        rest = self.server.rest_url
+        return {
+            "walletAddress": address,
+            "privateKey": key,
+            "enableRateLimit": False,
+            "options": {"builderFee": False, **options},
+            "urls": {
+                "api": {"public": rest, "private": rest, "ws": {"public": self.server.ws_url}}
+            },
+        }
+
+
+@contextlib.asynccontextmanager
+async def both_venues(
+    *coins: str,
+    basis_percent: float = 0.05,
+    rules: SpotRules | None = None,
+    volatility: float = 1.0,
+    history_minutes: float = 0.0,
+    speed: float = 1.0,
+    seed: int = 1,
+    limited: bool = False,
+) -> AsyncIterator[BothVenues]:
+    """Serve both venues on free ports of 127.0.0.1 while the block runs.
+
+    Parameters
+    ----------
+    coins
+        Coins with perpetuals and spot markets.
+    basis_percent
+        How far spot is above the perpetual, percent.
+    rules
+        Those of the spot exchange.
+    volatility, history_minutes, seed
+        Of the synthetic markets, see `VenueOptions`.
+    speed
+        Market seconds per real second.
+    limited
+        Whether the venues' limits on requests apply.
+    """
+    options = VenueOptions(
+        coins=coins, seed=seed, volatility=volatility, history_minutes=history_minutes
+    )
+    now_ms = int(time.time() * 1000)
+    venue = open_venue(market_recipes(options, now_ms), now_ms)
+    opened = open_spot(venue, basis_percent, rules)
+    clock = MarketClock(venue.opened_ms, speed)
+    switches = LimitSwitches(rest=limited, websocket=limited, address=limited)
+    gateway = Gateway(venue.exchange, switches, seed=seed, add_admin=Admin(venue).add)
+    server = PaperServer(venue.exchange, clock, gateway=gateway)
+    spot = BinanceServer(opened.exchange, clock, limited=limited, seed=seed, gaps=opened.gaps)
+    await server.start()
+    try:
+        await spot.start()
+        try:
+            yield BothVenues(venue, server, gateway, LocalVenue(spot), clock)
+        finally:
+            await spot.stop()
     finally:
         await server.stop()

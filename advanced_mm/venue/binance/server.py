@@ -10,23 +10,27 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from advanced_mm.errors import InputError
 from advanced_mm.markets.clock import MarketClock
+from advanced_mm.markets.price_gaps import GapMarket
 from advanced_mm.venue.binance.account_requests import AccountRequests, ReplaceFailedError
+from advanced_mm.venue.binance.admin import BinanceAdmin
 from advanced_mm.venue.binance.calls import Call, Calls
 from advanced_mm.venue.binance.hub import Hub, Listener
+from advanced_mm.venue.binance.line import BinanceLine, request_names
 from advanced_mm.venue.binance.market_requests import MarketRequests
 from advanced_mm.venue.binance.order_views import Json
 from advanced_mm.venue.binance.params import Params
-from advanced_mm.venue.binance.routing import Guard, OwnRoute
+from advanced_mm.venue.binance.routing import Guard, OwnRoute, Route
 from advanced_mm.venue.binance.signing import Signers, json_text, signed_text
 from advanced_mm.venue.binance.streams import STEP_GRID_MS, MarketStreams
 from advanced_mm.venue.binance.weights import BannedError, LimitedError
+from advanced_mm.venue.conditions.faults import DroppedReply, HttpError
+from advanced_mm.venue.conditions.faulty_line import drop_reply, pause
 from advanced_mm.venue.protocol.client_json import LARGEST_BYTES, decode_json
 from advanced_mm.venue.protocol.subscriptions.time_step import Step
 from advanced_mm.venue.server.loopback import loopback_only
 from advanced_mm.venue.server.stream import Client, StreamLimits
 from advanced_mm.venue.spot.exchange import SpotExchange
 from advanced_mm.venue.spot.orders import SpotRefusedError
-from advanced_mm.venue.spot.wallets import SpotAccount
 
 __all__ = ["API_PATH", "STREAM_PATHS", "BinanceServer"]
 
@@ -54,6 +58,10 @@ class BinanceServer:
         Port on 127.0.0.1, 0 for any free one.
     limited
         Whether requests beyond the exchange's limits are refused.
+    seed
+        Seed of the faults' random draws.
+    gaps
+        The markets by coin whose price the admin interface may make jump.
 
     Raises
     ------
@@ -68,6 +76,8 @@ class BinanceServer:
         port: int = 0,
         *,
         limited: bool = False,
+        seed: int = 1,
+        gaps: Mapping[str, GapMarket] | None = None,
     ) -> None:
         if not 0 <= port <= MAX_PORT:
             raise InputError(f"port is {port}, must be between 0 and {MAX_PORT}")
@@ -81,6 +91,8 @@ class BinanceServer:
         self.hub = Hub(exchange, self._streams, account.views)
         signers = Signers(exchange.accounts, _wall_ms)
         self.calls = Calls(market, account, signers, time.monotonic, limited=limited)
+        self.line = BinanceLine(exchange, seed=seed)
+        self._admin = BinanceAdmin(exchange, self.line, self.calls, gaps or {})
         self._sockets: set[web.WebSocketResponse] = set()
         self._runner: web.AppRunner | None = None
         self._pump: asyncio.Task[None] | None = None
@@ -115,10 +127,11 @@ class BinanceServer:
             handler = self._serve_api if path == API_PATH else self._serve_streams
             app.router.add_get(path, handler)
         app.router.add_get("/health", self._answer_health)
-        for path in ("/api/v3/userDataStream",):
-            app.router.add_route("*", path, self._answer_listen_key)
+        app.router.add_route("*", "/api/v3/userDataStream", self._answer_listen_key)
         for prefix in ("/api", "/sapi", "/fapi", "/dapi"):
             app.router.add_route("*", prefix + "/{rest:.*}", self._answer_rest)
+        self._admin.add(app)
+        app.cleanup_ctx.append(self.line.run)
         app.on_shutdown.append(self._close_sockets)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
@@ -178,11 +191,22 @@ class BinanceServer:
         route = self.calls.by_rest.get(f"{request.method} {request.path}")
         if route is None:
             return web.json_response({"code": -1, "msg": "no such endpoint"}, status=404)
-        call = await self._call(request)
+        call, names = await self._call(request), request_names(route)
+        delays = self.line.delays(*names)
+        await pause(delays["request"])
+        for failure, _ in self.line.faults.strike(HttpError, *names):
+            return web.json_response(_FAILED, status=failure.status)
+        response = self._rest_response(route, call)
+        for dropped, _ in self.line.faults.strike(DroppedReply, *names):
+            return await drop_reply(request, dropped)
+        await pause(delays["reply"])
+        return response
+
+    def _rest_response(self, route: Route | OwnRoute, call: Call) -> web.Response:
         try:
             answer = self.calls.answer(route, call)
         except SpotRefusedError as error:
-            return self._refused(error, call, route if isinstance(route, OwnRoute) else None)
+            return self._refused(error, call, route)
         self.hub.publish_events()
         return web.json_response(answer, headers=self.calls.headers(call, route))
 
@@ -192,7 +216,9 @@ class BinanceServer:
         key = request.headers.get("X-MBX-APIKEY")
         return Call(str(request.remote), key, Params(values), text)
 
-    def _refused(self, error: SpotRefusedError, call: Call, route: OwnRoute | None) -> web.Response:
+    def _refused(
+        self, error: SpotRefusedError, call: Call, route: Route | OwnRoute | None = None
+    ) -> web.Response:
         self.hub.publish_events()  # half of a cancel-replace may have been done
         headers = {} if route is None else self.calls.headers(call, route)
         if isinstance(error, LimitedError):
@@ -206,13 +232,13 @@ class BinanceServer:
             self.calls.charge(call.address, 2)
             account = self.calls.account(call, Guard.KEY)
         except SpotRefusedError as error:
-            return self._refused(error, call, None)
+            return self._refused(error, call)
         if request.method == "POST":
             return web.json_response({"listenKey": self.hub.listen_key(account)})
         text = call.params.text("listenKey") or ""
         if self.hub.listen_keys.get(text) != account.key:
             unknown = SpotRefusedError(-1125, "This listenKey does not exist.")
-            return self._refused(unknown, call, None)
+            return self._refused(unknown, call)
         if request.method == "DELETE":
             del self.hub.listen_keys[text]
         return web.json_response({})
@@ -234,11 +260,14 @@ class BinanceServer:
         self, request: web.Request
     ) -> AsyncIterator[tuple[web.WebSocketResponse, Listener]]:
         """Prepare a websocket and write to it what is queued, until the block ends."""
+        if self.line.refuses():
+            raise web.HTTPServiceUnavailable
         socket = web.WebSocketResponse(
             compress=False, timeout=CLOSING_S, max_msg_size=LARGEST_BYTES, heartbeat=PING_S
         )
         await socket.prepare(request)
-        client = Client(socket, request, self._limits, None)
+        client = Client(socket, request, self._limits, self.line)
+        self.line.connect(client.name, request.transport)
         listener = Listener(client, combined=request.path == "/stream")
         self._sockets.add(socket)
         self.hub.join(listener)
@@ -247,6 +276,7 @@ class BinanceServer:
             yield socket, listener
         finally:
             writer.cancel()
+            self.line.disconnect(client.name)
             self.hub.leave(listener)
             self._sockets.discard(socket)
 
@@ -291,16 +321,51 @@ class BinanceServer:
         return _invalid(number, "unknown method")
 
     async def _serve_api(self, request: web.Request) -> web.WebSocketResponse:
-        """Serve a connection of the websocket API."""
+        """Serve a connection of the websocket API; a request that is delayed delays no other."""
         address = str(request.remote)
-        async with self._connection(request) as (socket, listener):
+        async with self._connection(request) as (socket, listener), asyncio.TaskGroup() as late:
             async for message in socket:
                 if message.type is not WSMsgType.TEXT:
                     continue
-                listener.send(self._reply(listener, address, _decoded(message.data)))
-                self.hub.publish_events()
+                sent = _decoded(message.data)
+                names = self._names(sent)
+                delays = self.line.delays(*names)
+                if any(delays.values()):
+                    late.create_task(self._execute(request, listener, address, sent, names, delays))
+                else:
+                    await self._execute(request, listener, address, sent, names, delays)
                 await asyncio.sleep(0)  # let other clients have a turn
         return socket
+
+    def _names(self, sent: Mapping[str, object]) -> tuple[str, ...]:
+        method = str(sent.get("method", ""))
+        try:
+            return request_names(self.calls.method(method))
+        except SpotRefusedError:
+            return (method,)
+
+    async def _execute(
+        self,
+        request: web.Request,
+        listener: Listener,
+        address: str,
+        sent: Mapping[str, object],
+        names: tuple[str, ...],
+        delays: Mapping[str, float],
+    ) -> None:
+        """Carry out a request of the websocket API and reply, through the faults on the line."""
+        await pause(delays["request"])
+        for failure, _ in self.line.faults.strike(HttpError, *names):
+            listener.send({"id": sent.get("id"), "status": failure.status, "error": _FAILED})
+            return
+        reply = self._reply(listener, address, sent)
+        self.hub.publish_events()
+        for dropped, _ in self.line.faults.strike(DroppedReply, *names):
+            if dropped.how == "close" and request.transport is not None:
+                request.transport.close()
+            return
+        await pause(delays["reply"])
+        listener.send(reply)
 
     def _reply(self, listener: Listener, address: str, request: Mapping[str, object]) -> Json:
         """Answer a request of the websocket API."""
@@ -329,8 +394,7 @@ class BinanceServer:
                 listener.users.pop(number, None)
             return {}
         if method == "userDataStream.start":
-            account: SpotAccount = self.calls.account(call, Guard.KEY)
-            return {"listenKey": self.hub.listen_key(account)}
+            return {"listenKey": self.hub.listen_key(self.calls.account(call, Guard.KEY))}
         return self.calls.answer(self.calls.method(method), call)
 
     async def _close_sockets(self, _: web.Application) -> None:
@@ -340,6 +404,12 @@ class BinanceServer:
                 for socket in self._sockets
             )
         )
+
+
+_FAILED: Json = {
+    "code": -1001,
+    "msg": "Internal error; unable to process your request. Please try again.",
+}
 
 
 def _wall_ms() -> int:
