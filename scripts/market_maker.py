@@ -123,7 +123,7 @@ async def make(config: MakerConfig, console: Console, options: argparse.Namespac
         journal.close()
     console.print(maker_line(maker.views(), 0.0))
     console.print(f"{settings.name} has ended: {maker.why_ended}")
-    return 1 if maker.failed else 0
+    return 1 if maker.why_ended.startswith("an error") else 0
 
 
 async def watch(maker: Maker, console: Console, stop: str, *, live: bool) -> None:
