@@ -24,7 +24,7 @@ from advanced_mm.maker.exchange import (
     Reconnected,
 )
 from advanced_mm.maker.keeper import Keeper
-from advanced_mm.maker.records import Records
+from advanced_mm.maker.records import Records, coin_name
 from advanced_mm.maker.setup import MarketSetup
 from advanced_mm.maker.start_check import check_start
 from advanced_mm.maker.views import MarketView
@@ -210,8 +210,7 @@ class Maker:
             self._accounts[name].holdings.add_rules(found.values())
         for one in self._markets:
             place = (one.exchange, one.symbol)
-            bot = f"{self.name}.{one.exchange}"
-            records = Records(self._journal, bot, self._rules[place], self._clock_ms)
+            records = self._records(place)
             keeper = Keeper(
                 one,
                 self._exchanges[one.exchange],
@@ -302,7 +301,18 @@ class Maker:
             holdings=holdings,
             ids=self.ids,
             inventory=lambda: mine.inventory(setup.symbol),
+            records=self._records,
+            state_file=self._hedge_file(setup),
         )
+
+    def _hedge_file(self, setup: MarketSetup) -> Path | None:
+        if self._journal is None:
+            return None
+        coin = coin_name(self._rules[setup.exchange, setup.symbol])
+        return self._journal.folder / f"hedge.{self.name}.{setup.exchange}.{coin}.json"
+
+    def _records(self, place: Place) -> Records:
+        return Records(self._journal, f"{self.name}.{place[0]}", self._rules[place], self._clock_ms)
 
     # ---- events
 

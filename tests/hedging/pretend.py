@@ -46,7 +46,7 @@ class Order:
 
 @dataclass
 class Venue:
-    """``outcome`` is that of requests: done, refused, lost, or unheard: done, but nobody is told."""
+    """``outcome`` is that of requests: done, refused, lost, or unheard: done, not told."""
 
     mid: Decimal = Decimal(100)
     now: int = 0
