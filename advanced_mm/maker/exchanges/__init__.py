@@ -1,0 +1,5 @@
+"""The maker's exchanges, over ccxt.pro."""
+
+from advanced_mm.maker.exchanges.hyperliquid import HyperliquidExchange
+
+__all__ = ["HyperliquidExchange"]
