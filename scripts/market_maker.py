@@ -111,6 +111,7 @@ async def make(config: MakerConfig, console: Console, options: argparse.Namespac
         loop.add_signal_handler(number, maker.end, f"{signal.Signals(number).name} was received")
     if options.minutes is not None:
         loop.call_later(60 * options.minutes, maker.end, "its time is up")
+    begin = time.monotonic()
     stop = f"Ctrl-C stops it, or touch {settings.kill_path}"
     screen = asyncio.create_task(watch(maker, console, stop, live=options.live))
     try:
@@ -121,7 +122,7 @@ async def make(config: MakerConfig, console: Console, options: argparse.Namespac
         screen.cancel()
         await asyncio.gather(screen, return_exceptions=True)
         journal.close()
-    console.print(maker_line(maker.views(), 0.0))
+    console.print(maker_line(maker.views(), time.monotonic() - begin))
     console.print(f"{settings.name} has ended: {maker.why_ended}")
     return 1 if maker.why_ended.startswith("an error") else 0
 

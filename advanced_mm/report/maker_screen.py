@@ -55,7 +55,7 @@ def maker_line(views: Sequence[MarketView], elapsed_seconds: float) -> str:
 
 def _markets(views: Sequence[MarketView]) -> Table:
     table = Table(expand=True, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column("market", no_wrap=True)
+    table.add_column("market", overflow="fold")  # the one to be narrowed on a narrow screen
     for title in ("mid", "inventory", "quote", "fills", "requests", "P&L"):
         table.add_column(title, justify="right", no_wrap=True, min_width=len(title))
     for view in views:

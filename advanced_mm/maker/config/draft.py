@@ -94,6 +94,8 @@ def file_text(answers: Answers) -> str:
             "max_daily_loss": answers.max_daily_loss,
             "target_inventory": answers.neutral,
             "max_position_value": rounded(answers.most * answers.price),
+            # Orders that are off by less keep their place in the queue, and save requests.
+            "price_tolerance_bp": rounded(answers.spread_bp / 10),
         },
     }
     exchanges = {answers.kind: _exchange(answers.kind, answers.url, answers.capital)}
