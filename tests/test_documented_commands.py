@@ -586,7 +586,12 @@ def test_a_new_user_s_maker_runs_dry(scratch, monkeypatch, capsys):
     run_as_written(check, scratch)
     assert re.search(r"10 bids and 10 asks at first", capsys.readouterr().out)
     run_as_written(f"{make} --minutes 0.05", scratch)
-    assert "has ended: its time is up" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "has ended: its time is up" in shown
+    if re.search(r"fills 0 ", shown):
+        with pytest.raises(InputError, match="There are no fills in the journal"):
+            run_as_written(report, scratch)
+        return
     run_as_written(report, scratch)
     assert "quotes sent" in capsys.readouterr().out
 
@@ -631,6 +636,7 @@ FIRST_SESSION = """
 import argparse
 from pathlib import Path
 
+from advanced_mm.errors import InputError
 from advanced_mm.journal import Fill, JournalWriter, Look, QuoteSent
 
 parser = argparse.ArgumentParser()
