@@ -636,7 +636,6 @@ FIRST_SESSION = """
 import argparse
 from pathlib import Path
 
-from advanced_mm.errors import InputError
 from advanced_mm.journal import Fill, JournalWriter, Look, QuoteSent
 
 parser = argparse.ArgumentParser()

@@ -16,6 +16,7 @@ __all__ = [
     "MakerExchange",
     "MarketRules",
     "OrderDoubtError",
+    "OrderGoneError",
     "OrderRefusedError",
     "OrderRequest",
     "OrderStatus",
@@ -37,6 +38,10 @@ class OrderRefusedError(Exception):
 
 class WouldTakeError(OrderRefusedError):
     """A post-only order came too late: the market has reached its price. No fault of anybody's."""
+
+
+class OrderGoneError(OrderRefusedError):
+    """The order that was to be changed had ended before: filled, most likely."""
 
 
 class OrderDoubtError(Exception):

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
@@ -18,6 +19,7 @@ from advanced_mm.maker.exchange import (
     MakerExchange,
     MarketRules,
     OrderDoubtError,
+    OrderGoneError,
     OrderRefusedError,
     OrderRequest,
     OrderStatus,
@@ -48,6 +50,11 @@ _LONGEST_PAUSE_SECONDS: Final = 2.0
 """Between tries to learn what became of orders in doubt."""
 _REFUSED_SECONDS: Final = 1.0
 """Nothing new is sent for so long after a refusal that was not the market's doing."""
+
+_ROUNDS: Final = 5
+"""With less allowance than for so many whole ladders, orders are moved less often."""
+_LEAST_LEVELS: Final = 2
+_TELL_MS: Final = 60_000
 
 _NOTHING: Final = Wanted()
 
@@ -114,6 +121,7 @@ class Keeper:
         self._reason = ""
         self._fills = self._requests = 0
         self._told_of_fee = False
+        self._told_of_limit_ms = 0
         self._profit_before = 0.0
         self._capital: float | None = None
 
@@ -201,7 +209,20 @@ class Keeper:
 
     def next_plan(self, now: int) -> Plan:
         """Return what should be sent at a time, epoch ms."""
-        return plan(self.wanted(now), self._orders.resting(), self._tolerance)
+        found = self.wanted(now)
+        return plan(found, self._orders.resting(), self._sparing(found))
+
+    def _sparing(self, found: Wanted) -> Tolerance:
+        """Return the tolerance; it grows to half a step of the ladder as the allowance runs out."""
+        orders = len(found.bids) + len(found.asks)
+        left = self.exchange.allowance() / max(_ROUNDS * orders, 1)
+        side = found.bids if len(found.bids) >= len(found.asks) else found.asks
+        if left >= 1 or len(side) < _LEAST_LEVELS:
+            return self._tolerance
+        steps = len(side) - 1
+        step = abs(side[-1].price - side[0].price) / steps / side[0].price
+        grown = step * Decimal(repr((1 - left) / 2))
+        return replace(self._tolerance, price=max(self._tolerance.price, grown))
 
     def wanted(self, now: int) -> Wanted:
         """Return what should rest at a time, epoch ms; nothing, and a reason, if it is unsafe."""
@@ -314,7 +335,13 @@ class Keeper:
             return todo.cancels, todo.changes, places
         changes = todo.changes[:allowed]
         retreats = [one.order for one in todo.changes[allowed:] if _retreats(one)]
-        logger.info("%s: the exchange allows %d orders now", self.rules.symbol, allowed)
+        if self._clock_ms() - self._told_of_limit_ms >= _TELL_MS:
+            self._told_of_limit_ms = self._clock_ms()
+            logger.warning(
+                "%s: the exchange allows %d more orders now; prices are followed less closely",
+                self.rules.symbol,
+                allowed,
+            )
         return (*todo.cancels, *retreats), changes, places[: allowed - len(changes)]
 
     async def _place(self, orders: Sequence[WantedOrder]) -> None:
@@ -378,7 +405,7 @@ class Keeper:
 
     def _accepted(self, order: RestingOrder) -> None:
         self.guards.errors.worked("order")
-        if self.state is not None:
+        if self.state is not None and not self.records.knows(order):
             position = self.state.inventory - self.setup.limits.target_inventory
             tick = self._grid.tick(float(order.price))
             self.records.sent(order, self.state, tick, position, float(order.size))
@@ -387,7 +414,7 @@ class Keeper:
             self.records.ended(order, filled, "ended at once")
 
     def _refused(self, error: OrderRefusedError) -> None:
-        if isinstance(error, WouldTakeError):
+        if isinstance(error, WouldTakeError | OrderGoneError):
             self.guards.errors.worked("order")
             return
         now = self._clock_ms()

@@ -43,6 +43,8 @@ _SETTLE_MS: Final = 30_000
 """How often the accounts are compared with what the fills say."""
 _ROUND_SECONDS: Final = 0.7
 """How long a round of requests that is under way may delay the withdrawal."""
+_ARM_AGAIN_SECONDS: Final = 6 * 3600.0
+"""An account that may not use the switch asks again: it may have traded enough by then."""
 _WITHDRAW_SECONDS: Final = 60.0
 """How long an exchange that does not answer is asked again to withdraw the quotes."""
 
@@ -95,7 +97,8 @@ class Maker:
         self._ending = asyncio.Event()
         self._ended = asyncio.Event()
         self._running = False
-        self._armed_s: dict[str, float] = {}
+        self._arm_at_s: dict[str, float] = {}
+        self._armed: set[str] = set()
         self._check_setups()
 
     def _check_setups(self) -> None:
@@ -406,19 +409,20 @@ class Maker:
                 for one in self._markets
                 if one.exchange == name and one.limits.dead_mans_switch_seconds is not None
             ]
-            if not seconds or clock < self._armed_s.get(name, 0.0):
+            if not seconds or clock < self._arm_at_s.get(name, 0.0):
                 continue
             try:
                 armed = await exchange.arm(min(seconds))
             except (ConnectionError, OrderDoubtError) as error:
                 logger.warning("%s: dead man's switch not set: %s", name, str(error)[:200])
-                self._armed_s[name] = clock + 1.0
+                self._arm_at_s[name] = clock + 1.0
                 continue
             if armed:
-                self._armed_s[name] = clock + min(seconds) / 2
+                self._armed.add(name)
+                self._arm_at_s[name] = clock + min(seconds) / 2
             else:
                 logger.info("%s has no dead man's switch for this account", name)
-                self._armed_s[name] = clock + 6 * 3600
+                self._arm_at_s[name] = clock + _ARM_AGAIN_SECONDS
 
     # ---- the end
 
@@ -447,7 +451,6 @@ class Maker:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 1.0)
         self._look("end")
-        for name, exchange in self._exchanges.items():
-            if self._armed_s.get(name):
-                with contextlib.suppress(ConnectionError, OrderDoubtError):
-                    await exchange.arm(None)
+        for name in self._armed:
+            with contextlib.suppress(ConnectionError, OrderDoubtError):
+                await self._exchanges[name].arm(None)

@@ -78,6 +78,10 @@ class Records:
             )
         )
 
+    def knows(self, order: RestingOrder) -> bool:
+        """Return whether an order was recorded as sent and not as ended."""
+        return order.order_id in self._sent_ms
+
     def ended(self, order: RestingOrder, filled: Decimal, why: str) -> None:
         """An order is off the book; those that nobody knows were recorded as ended before."""
         sent = self._sent_ms.pop(order.order_id, None)

@@ -3,19 +3,27 @@
 import ccxt
 
 from advanced_mm.errors import InputError
-from advanced_mm.maker.exchange import OrderDoubtError, OrderRefusedError, WouldTakeError
+from advanced_mm.maker.exchange import (
+    OrderDoubtError,
+    OrderGoneError,
+    OrderRefusedError,
+    WouldTakeError,
+)
 
 __all__ = ["as_read_error", "as_request_error", "refusal"]
 
 _TOO_LATE = ("post only", "immediately match", "would immediately")
+_GONE = ("cannot modify canceled or filled",)
 _NEVER_DONE = (ccxt.RateLimitExceeded, ccxt.DDoSProtection, ccxt.InvalidNonce)
 """Answers of the exchange that say that nothing was done, though ccxt counts them as failures."""
 
 
 def refusal(text: str) -> OrderRefusedError:
     """Return the refusal that an exchange's sentence means."""
-    late = any(one in text.lower() for one in _TOO_LATE)
-    return WouldTakeError(text) if late else OrderRefusedError(text)
+    lower = text.lower()
+    if any(one in lower for one in _TOO_LATE):
+        return WouldTakeError(text)
+    return OrderGoneError(text) if any(one in lower for one in _GONE) else OrderRefusedError(text)
 
 
 def as_request_error(error: BaseException) -> Exception:

@@ -1,8 +1,6 @@
 """The maker's Hyperliquid on the loopback venue, over real sockets."""
 
-import asyncio
 import contextlib
-import time
 from decimal import Decimal
 
 import ccxt.pro
@@ -16,7 +14,7 @@ from advanced_mm.maker.exchange import (
     Change,
     Fill,
     OrderDoubtError,
-    OrderRefusedError,
+    OrderGoneError,
     OrderRequest,
     OrderStatus,
     OrderUpdate,
@@ -26,41 +24,17 @@ from advanced_mm.maker.exchange import (
 from advanced_mm.maker.exchanges import HyperliquidExchange
 from advanced_mm.maker.exchanges.errors import refusal
 from advanced_mm.maker.exchanges.hyperliquid_client import HyperliquidClient
+from tests.maker.exchanges import told
+from tests.maker.exchanges.told import now_ms
 
 ETH = "ETH/USDC:USDC"
-
-
-def now_ms():
-    return time.time_ns() // 1_000_000
-
-
-class Told:
-    """What an exchange's streams have told so far."""
-
-    def __init__(self, exchange):
-        self.events = []
-        self.exchange = exchange
-
-    async def listen(self):
-        async for one in self.exchange.events():
-            self.events.append(one)
-
-    def of(self, kind):
-        return [one for one in self.events if isinstance(one, kind)]
 
 
 @contextlib.asynccontextmanager
 async def opened(scripted, wallet, server):
     x = HyperliquidExchange("hl", scripted.ccxt_options(server, wallet), now_ms)
-    told = Told(x)
-    listening = asyncio.create_task(told.listen())
-    try:
-        await x.open([ETH])
-        await scripted.until(lambda: told.of(Book))
-        yield x, told
-    finally:
-        await x.close()
-        listening.cancel()
+    async with told.opened(x, ETH) as both:
+        yield both
 
 
 ids = ClientIds("test", "hl", ETH)
@@ -72,7 +46,7 @@ def bid(price, size="0.1", **options):
 
 async def test_a_ladder_is_placed_moved_and_cancelled_in_one_action_each(scripted, wallet):
     market = scripted.Market()
-    async with scripted.serving(market) as server, opened(scripted, wallet, server) as (x, told):
+    async with scripted.serving(market) as server, opened(scripted, wallet, server) as (x, heard):
         placed = await x.place([bid("2990"), bid("2991"), bid("3000.1"), bid("3000", "0.001")])
         assert [type(one).__name__ for one in placed[2:]] == ["WouldTakeError", "OrderRefusedError"]
         assert sorted(one.price for one in await x.open_orders(ETH)) == [2990, 2991]
@@ -84,25 +58,25 @@ async def test_a_ladder_is_placed_moved_and_cancelled_in_one_action_each(scripte
         assert await x.cancel([*moved, moved[0]]) == [None, None, None]  # one was gone already
         assert await x.open_orders(ETH) == []
         (late,) = await x.edit(changes[:1])
-        assert isinstance(late, OrderRefusedError)
-        await scripted.until(lambda: len(told.of(OrderUpdate)) >= 6)
-        ends = [one.status for one in told.of(OrderUpdate) if one.status is not OrderStatus.OPEN]
+        assert isinstance(late, OrderGoneError)
+        await scripted.until(lambda: len(heard.of(OrderUpdate)) >= 6)
+        ends = [one.status for one in heard.of(OrderUpdate) if one.status is not OrderStatus.OPEN]
         assert set(ends) <= {OrderStatus.CANCELLED, OrderStatus.REFUSED}
 
 
 async def test_fills_positions_and_touches_are_streamed(scripted, wallet):
     market = scripted.Market()
-    async with scripted.serving(market) as server, opened(scripted, wallet, server) as (x, told):
+    async with scripted.serving(market) as server, opened(scripted, wallet, server) as (x, heard):
         (order,) = await x.place([bid("3000", "0.4")])
         market.trade(3000.0, 1.3, -1)
-        await scripted.until(lambda: told.of(Fill))
-        (fill,) = told.of(Fill)
+        await scripted.until(lambda: heard.of(Fill))
+        (fill,) = heard.of(Fill)
         assert (fill.client_id, fill.size, fill.maker) == (order.client_id, Decimal("0.3"), True)
         assert await x.fills_since(ETH, fill.time_ms) == [fill]
         assert (await x.account()).positions == {ETH: Decimal("0.3")}
-        await scripted.until(lambda: told.of(Account)[-1:] and told.of(Account)[-1].positions)
+        await scripted.until(lambda: heard.of(Account)[-1:] and heard.of(Account)[-1].positions)
         market.quote(3001.0, 3001.1)
-        await scripted.until(lambda: told.of(Book)[-1].bids[0][0] == 3001.0)
+        await scripted.until(lambda: heard.of(Book)[-1].bids[0][0] == 3001.0)
 
 
 async def test_market_and_trigger_orders(scripted, wallet):
@@ -156,14 +130,14 @@ async def test_a_lost_reply_is_in_doubt_until_it_is_looked_up(scripted, wallet, 
 
 async def test_a_lost_connection_comes_back_and_says_so(scripted, wallet):
     market = scripted.Market()
-    async with scripted.serving(market) as server, opened(scripted, wallet, server) as (x, told):
+    async with scripted.serving(market) as server, opened(scripted, wallet, server) as (x, heard):
         (socket,) = server._hub._clients.values()
         await socket.close()
         # Meanwhile orders go by HTTP.
-        await scripted.until(lambda: told.of(Reconnected))
+        await scripted.until(lambda: heard.of(Reconnected))
         (order,) = await x.place([bid("2990")])
         market.quote(3001.0, 3001.1)
-        await scripted.until(lambda: told.of(Book)[-1].bids[0][0] == 3001.0)
+        await scripted.until(lambda: heard.of(Book)[-1].bids[0][0] == 3001.0)
         assert await x.open_orders(ETH) == [order]
 
 
