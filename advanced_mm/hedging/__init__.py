@@ -3,6 +3,7 @@
 from advanced_mm.hedging.hedge import (
     HedgeState,
     fit,
+    freshen,
     new_state,
     restore_state,
     save_state,
@@ -10,10 +11,11 @@ from advanced_mm.hedging.hedge import (
     take_over,
 )
 from advanced_mm.hedging.market import HedgeMarket
-from advanced_mm.hedging.messages import News, Observation, Wish
+from advanced_mm.hedging.messages import Filled, News, Observation, Wish
 from advanced_mm.hedging.settings import HedgeSettings
 
 __all__ = [
+    "Filled",
     "HedgeMarket",
     "HedgeSettings",
     "HedgeState",
@@ -21,6 +23,7 @@ __all__ = [
     "Observation",
     "Wish",
     "fit",
+    "freshen",
     "new_state",
     "restore_state",
     "save_state",

@@ -10,14 +10,23 @@ from advanced_mm.errors import InputError
 from advanced_mm.hedging import execution, passive
 from advanced_mm.hedging.execution import Execution
 from advanced_mm.hedging.market import HedgeMarket
-from advanced_mm.hedging.messages import News, Observation, OrderNews, Reconnected, Wish
+from advanced_mm.hedging.messages import Filled, News, Observation, OrderNews, Reconnected, Wish
 from advanced_mm.hedging.orders import ClientIds
 from advanced_mm.hedging.passive import Passive, Round
 from advanced_mm.hedging.settings import ExecutionSettings, HedgeSettings
 from advanced_mm.hedging.sizes import inventory_share
 from advanced_mm.hedging.wanted import NOTHING, Exposure, Wanted, active_wanted, delta_wanted
 
-__all__ = ["HedgeState", "fit", "new_state", "restore_state", "save_state", "step", "take_over"]
+__all__ = [
+    "HedgeState",
+    "fit",
+    "freshen",
+    "new_state",
+    "restore_state",
+    "save_state",
+    "step",
+    "take_over",
+]
 
 _PREFIX_DIGITS: Final = 26
 
@@ -52,6 +61,21 @@ class HedgeState:
         if self.targeted.order is not None:
             found[self.targeted.order.client_id] = f"hedge {self.targeted.step}"
         return found
+
+    @property
+    def sent_ms(self) -> dict[str, int]:
+        """When each of these orders was sent, by client id, ms."""
+        found = [*self.passive.orders.values(), *filter(None, [self.targeted.order])]
+        return {order.client_id: order.sent_ms for order in found}
+
+    @property
+    def last_fill_ms(self) -> int:
+        """Exchange time of the newest fill, ms; 0 before the first."""
+        return max(self.targeted.ledger.last_fill_ms, self.passive.ledger.last_fill_ms)
+
+    def counted(self, fill: Filled) -> bool:
+        """Return whether a fill was counted already."""
+        return self.targeted.ledger.knows(fill) or self.passive.ledger.knows(fill)
 
     def owns(self, client_id: str) -> bool:
         """Return whether an order is of this state or of one it was restored from."""
@@ -106,17 +130,27 @@ def take_over(
     return replace(state, passive=replace(state.passive, ledger=ledger, round=Round.HEDGED))
 
 
-def fit(settings: HedgeSettings, state: HedgeState, price: Decimal) -> HedgeState:
+def fit(settings: HedgeSettings, state: HedgeState) -> HedgeState:
     """Return a restored state without machines that the settings no longer use.
 
     Their positions go to the machine that is used; their orders must be cancelled by the caller.
     """
-    held = state.position
+    held, entry = state.position, Decimal(0)
     if settings.passive is None:
+        entry = state.passive.ledger.entry
         state = replace(state, passive=Passive(state.passive.ids))
     if not _has_target(settings):
+        entry = state.targeted.ledger.entry
         state = replace(state, targeted=Execution(state.targeted.ids))
-    return take_over(settings, state, held, price)
+    return take_over(settings, state, held, entry)
+
+
+def freshen(state: HedgeState) -> HedgeState:
+    """Return the state after a break in which its triggers went: new ones go by the price now."""
+    guarding = state.passive.round is Round.GUARDING
+    if not guarding or state.passive.orders:
+        return state
+    return replace(state, passive=replace(state.passive, plan=None))
 
 
 def _has_target(settings: HedgeSettings) -> bool:

@@ -117,6 +117,16 @@ class Maker:
                     f"{one.symbol} on {one.exchange} is set up twice: leave one of the markets out."
                 )
             seen.add(place)
+        hedged: set[Place] = set()
+        for one in self._markets:
+            for place in one.desk.needs if one.desk is not None else ():
+                if place != (one.exchange, one.symbol) and place in seen | hedged:
+                    raise InputError(
+                        f"{one.symbol} is hedged on {place[1]} of {place[0]}, where another market "
+                        "is quoted or hedged: their positions could not be told apart. Choose "
+                        "another market for the hedge."
+                    )
+                hedged.add(place)
         if not self._markets:
             raise InputError("The maker has no markets: add one to its configuration.")
 

@@ -4,7 +4,7 @@ from decimal import Decimal as D
 
 import pytest
 
-from advanced_mm.hedging import HedgeSettings, new_state, step, take_over
+from advanced_mm.hedging import HedgeSettings, freshen, new_state, step, take_over
 from advanced_mm.hedging.messages import (
     Accepted,
     Cancel,
@@ -269,3 +269,11 @@ def test_an_active_hedge_leaves_less_for_the_passive_one():
 @pytest.mark.parametrize("inventory", [0, "0.15"])
 def test_too_little_inventory_is_not_hedged(inventory):
     assert play(DUAL, at(0, inventory=inventory))[1] == []
+
+
+def test_after_a_break_new_triggers_go_by_the_price_now():
+    state, (one,) = resting()
+    assert freshen(state) == state  # it still rests
+    state, _ = play(CRASH, Ended(one, 5000, D(0)), state=state)
+    _, (wish,) = play(CRASH, at(90_000, 90), state=freshen(state))
+    assert (type(wish), wish.trigger_price) == (PlaceTrigger, D("87.3"))

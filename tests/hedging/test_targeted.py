@@ -293,8 +293,8 @@ def test_a_machine_that_is_used_no_longer_hands_its_position_on():
     passive = settings(passive={"passive_hedge_ratio": 0.03, "passive_hedge_sp_ratio": 0.02,
                                 "passive_hedge_proportion": 0.5,
                                 "passive_hedge_refresh_iqv_ratio": 0.1})  # fmt: skip
-    state = fit(passive, state, D(95))
+    state = fit(passive, state)
     assert (state.targeted.ledger.position, state.passive.ledger.position) == (0, -3)
     (stop,) = play(passive, seen(mid=96), state=state)[1]
-    assert (stop.side, stop.size, stop.trigger_price) == ("buy", D(3), D("96.9"))
-    assert fit(DUAL, state, D(96)).targeted.ledger.position == -3
+    assert (stop.side, stop.size, stop.trigger_price) == ("buy", D(3), D(102))
+    assert fit(DUAL, state).targeted.ledger.position == -3
