@@ -26,6 +26,7 @@ from types import SimpleNamespace
 import pytest
 import requests
 
+from advanced_mm.errors import InputError
 from tests.performance.journals import a_round_trip_of_freqtrade, session
 
 ROOT = Path(__file__).parents[1]
@@ -161,6 +162,7 @@ FIRST_MAKER = [
 SWEEP_TESTS = "tests/replay/sweeps"
 REPLAY_TESTS = "tests/replay/test_backtest.py"
 VENUE_TESTS = "tests/venue/server/test_paper_exchange.py"
+SPOT_CURLS = "tests/venue/binance/test_beside.py::test_the_documented_commands_are_understood"
 ELSEWHERE = {
     "python scripts/import_recordings.py csv HL_data --data-dir scripts/HL_data": "tests/"
     "marketdata/importing/test_csv.py::test_a_folder_becomes_shards_of_an_hour_each_once",
@@ -197,6 +199,15 @@ ELSEWHERE = {
     "test_it_announces_where_it_listens_and_stops_cleanly_on_a_signal",
     "python scripts/paper_exchange.py --coins ETH,BTC,SOL": f"{VENUE_TESTS}::"
     "test_several_coins_trade_side_by_side",
+    "python scripts/paper_exchange.py --coins ETH,SUI --binance-port 8793": f"{VENUE_TESTS}::"
+    "test_several_coins_trade_side_by_side",
+    "curl http://127.0.0.1:8793/admin/state": SPOT_CURLS,
+    "curl -X POST http://127.0.0.1:8793/admin/faults "
+    """-d '{"kind":"dropped_reply","requests":["order.place"],"count":1}'""": SPOT_CURLS,
+    "curl -X POST http://127.0.0.1:8793/admin/faults "
+    """-d '{"kind":"duplicated_messages","channels":["executionReport"]}'""": SPOT_CURLS,
+    "curl -X POST http://127.0.0.1:8793/admin/accounts "
+    """-d '{"key":"me","secret":"mine","amounts":{"USDC":5000,"SUI":2000}}'""": SPOT_CURLS,
     "python scripts/paper_exchange.py --replay scripts/HL_data --coin ETH": f"{VENUE_TESTS}::"
     "test_a_replay_lays_at_most_half_the_recording_and_plays_on",
     "python scripts/paper_exchange.py --scenario tests/scenarios/flash_crash.yaml": f"{VENUE_TESTS}"
@@ -557,6 +568,7 @@ def run_as_written(command: str, scratch: SimpleNamespace) -> None:
     [
         ("settings.md", "python docs/tools/settings_table.py"),
         ("maker_file.md", "python docs/tools/maker_file.py"),
+        ("policies.md", "python docs/tools/settings_table.py"),
         ("assets/mistakes.png", "python docs/tools/pictures.py mistakes"),
     ],
 )

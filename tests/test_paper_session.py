@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import psutil
 import pytest
 from scipy.optimize import brentq
 
+from advanced_mm.errors import InputError
 from advanced_mm.journal import JOURNAL_FOLDER, QuoteSent, read_journal
 from advanced_mm.session.quote_audit import QuoteAudit
 
@@ -174,20 +176,26 @@ def test_a_session_that_is_killed_outright_takes_its_parts_with_it(tmp_path):
     assert processes_of(folder) == []
 
 
+def test_a_mistake_in_the_options_is_one_sentence(tmp_path):
+    session = start(tmp_path / "session", "--minutes", "0")
+    output, _ = session.communicate(timeout=60)
+    assert session.returncode == 2
+    assert "--minutes 0" in output
+    assert "Traceback" not in output
+    assert processes_of(tmp_path) == []
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--minutes", "0"], "--minutes 0"),
         (["--coin", "PEPE"], "kPEPE"),
         (["--scenario", str(SEVERAL_COINS), "--coin", "BTCC"], "did you mean BTC"),
         (["--replay", "/nowhere"], "/nowhere"),
         (["--summary", "/nowhere/summary.json"], "/nowhere"),
     ],
 )
-def test_a_mistake_in_the_options_is_one_sentence(tmp_path, options, complaint):
-    session = start(tmp_path / "session", *options)
-    output, _ = session.communicate(timeout=60)
-    assert session.returncode == 2
-    assert complaint in output
-    assert "Traceback" not in output
+def test_what_cannot_be_traded_is_refused_before_anything_is_started(tmp_path, options, complaint):
+    main = runpy.run_path(str(SCRIPT))["main"]
+    with pytest.raises(InputError, match=complaint):
+        main(["--folder", str(tmp_path / "session"), *options])
     assert processes_of(tmp_path) == []

@@ -268,6 +268,17 @@ def test_no_position_is_said_to_be_offered_while_only_an_entry_rests(build, tmp_
     assert "offered at the touch" not in caplog.text
 
 
+def test_a_policy_takes_the_place_of_the_optimal_depth(build):
+    strategy = build(policy={"kind": "spot", "bin_step": 20})
+    price, stake, agreed = enter(strategy)
+    assert (price, agreed) == (2994.0, True) and stake > 0  # 20 bp below a mid of 3000
+    held = trade()
+    strategy.own_trades = [held]
+    now = datetime.now(UTC)
+    ask = strategy.custom_exit_price(PAIR, held, now, 3000.1, 0.0, "optimal_depth")
+    assert ask == 3006.0
+
+
 def test_a_loop_waits_only_where_freqtrade_does_not(build):
     for throttle, waits in ((0, True), (1, False)):
         strategy = build()

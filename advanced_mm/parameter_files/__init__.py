@@ -39,6 +39,7 @@ from advanced_mm.parameter_files.settings import (
     FairPrice,
     InventoryMode,
     Leg,
+    PolicyChoice,
     Settings,
     load_settings,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "ParameterFileError",
     "ParameterFiles",
     "ParameterSet",
+    "PolicyChoice",
     "Settings",
     "Status",
     "UnusableParametersError",

@@ -406,6 +406,11 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _policy_can_be_built(self) -> Self:
         self.quoting_policy()  # a ValueError names what is wrong
+        if self.policy is not None and "cooldown_seconds" in (self.policy.model_extra or {}):
+            raise ValueError(
+                "policy.cooldown_seconds cannot be used here, as the guard flow sees the large "
+                "trades: set large_order_multiple and flow_cooldown_seconds instead"
+            )
         return self
 
     def quoting_policy(self) -> Policy | None:

@@ -1,9 +1,9 @@
 """A spread in basis points of the mid with a skew: several levels, widened by what is seen."""
 
 import math
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from advanced_mm.policies.ladder import Ladder, Level
 from advanced_mm.policies.settings import PolicySettings
@@ -74,6 +74,15 @@ class BasisPointsSettings(PolicySettings):
     bar_seconds: float = Field(
         0.0, ge=0, le=86400, description="length of a bar; 0: quotes follow each look at the book"
     )
+
+    @model_validator(mode="after")
+    def _bars_have_a_length(self) -> Self:
+        if self.update_freq > 1 and self.bar_seconds == 0.0:
+            raise ValueError(
+                f"update_freq = {self.update_freq} counts bars, but bar_seconds is 0: set it, or "
+                "leave update_freq at 1"
+            )
+        return self
 
 
 class BasisPointsPolicy:

@@ -115,7 +115,7 @@ def is_halted(bench) -> None:
     """Trading stops until an order of the bot was refused for it, and goes on later."""
     bench.admin("POST", "faults", kind="halt", coin="ETH")
     try:
-        bench.wait(lambda: "halt" in guards_that_paused(bench), 60, "the bot was told of the halt")
+        bench.wait(lambda: "halt" in guards_that_paused(bench), 120, "the bot was told of the halt")
     finally:
         bench.admin("DELETE", "faults")
     bench.goes_on()

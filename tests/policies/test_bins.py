@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -247,3 +248,29 @@ def test_the_mirrored_account_has_the_mirrored_ladder(kind, share):
     assert [x.size for x in here.bids] == pytest.approx([x.size for x in there.asks], abs=1e-12)
     distances = [[abs(x.price - 100) for x in side] for side in (here.bids, there.asks)]
     assert distances[0] == pytest.approx(distances[1])
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("drift", [-0.15, 0.0, 0.15])
+@pytest.mark.parametrize("share", [0.02, 0.98])
+def test_the_inventory_returns_into_its_band_over_a_drift_of_the_market(kind, drift, share):
+    """Each level that the next mid passes is filled; the account begins far off its target."""
+    policy = build(kind, {"bin_step": 10, "price_up_pct_limit": 0.05, "price_down_pct_limit": 0.05})
+    steps, mid, equity = 1200, 100.0, 1000.0
+    inventory, quote = share * equity / mid, (1 - share) * equity
+    moves = []
+    for step in np.random.default_rng(4).normal(drift / steps, 0.0015, steps):
+        ladder = policy.compute_current_bins(mid, inventory, quote)
+        mid *= math.exp(step)
+        for level in ladder.bids:
+            if level.price >= mid:
+                inventory, quote = inventory + level.size, quote - level.size * level.price
+        for level in ladder.asks:
+            if level.price <= mid:
+                inventory, quote = inventory - level.size, quote + level.size * level.price
+        assert inventory >= 0 and quote >= 0
+        moves.append(policy.compute_iqv_move_ratio(mid, inventory, quote))
+    first = next(i for i, move in enumerate(moves) if abs(move) <= 0.3)
+    assert first < 500
+    assert max(abs(move) for move in moves[first:]) < 0.6
+    assert np.mean(np.abs(moves[first:]) <= 0.3) > 0.7

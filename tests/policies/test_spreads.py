@@ -156,6 +156,11 @@ def test_prices_are_renewed_with_the_bar_and_withdrawn_at_once(market):
     assert not policy.ladder(market(time_ms=240_100, large_trade_ms=240_050)).asks
 
 
+def test_bars_without_a_length_are_refused():
+    with pytest.raises(InputError, match="update_freq = 2 counts bars, but bar_seconds is 0"):
+        build("basis_points", {"update_freq": 2})
+
+
 # --- both -------------------------------------------------------------------------------------
 
 

@@ -190,9 +190,17 @@ def test_quotes_of_a_policy_are_kept_while_they_lose_little(make_set):
         ({"bin_step": 1}, "market_making.policy.kind"),
         ("curve", "market_making.policy = 'curve'"),
         ({"kind": "glft"}, "policy.glft.gamma is missing: set it"),
+        ({"kind": "basis_points", "cooldown_seconds": 3}, "set large_order_multiple and flow"),
     ],
 )
 def test_a_policy_that_cannot_be_used_is_refused_with_the_settings(policy, words):
     with pytest.raises(InputError) as error:
         Settings.from_config({"market_making": {"policy": policy}})
     assert words in str(error.value)
+
+
+def test_settings_with_a_policy_are_keys_as_others_are():
+    one, same, other = (
+        Settings(policy={"kind": "curve", "bin_step": step}) for step in (10, 10, 20)
+    )
+    assert hash(one) == hash(same) and one == same != other

@@ -10,6 +10,7 @@ from advanced_mm.errors import InputError
 from advanced_mm.parameter_files import (
     MissingParametersError,
     ParameterSet,
+    PolicyChoice,
     Settings,
     model_problem,
     with_value_function,
@@ -264,7 +265,7 @@ OTHERWISE = {
     "inventory_mode": "two_legs", "leg": "long", "size": 0.5, "volatile_from": 3.0,
     "volatile_size": 0.5, "toxic_size": 0.5, "inventory_size": 0.5,
     "max_adverse_imbalance": 0.2, "max_stops_a_day": 3, "protection_pause_minutes": 9,
-    "notify_after_seconds": 9.0,
+    "notify_after_seconds": 9.0, "policy": PolicyChoice(kind="curve"),
 }  # fmt: skip
 
 
@@ -303,3 +304,11 @@ def test_a_refit_is_solved_once_for_each_problem(make_set, monkeypatch):
     module._solved.cache_clear()
     assert table() == table(toxicity_limit=1.0, min_edge_bp=None) == len(sets)
     assert table(risk_aversion=0.5) == 2 * len(sets)
+
+
+def test_a_policy_is_not_taken_for_the_optimal_depths(make_set):
+    sets, seconds = session(make_set)
+    mids = MidPath.of_quotes(*walk(seconds))
+    settings = Settings(policy={"kind": "curve"})
+    with pytest.raises(InputError, match=r"policy\.kind = 'curve' is no part of the tables"):
+        decision_table(as_refits(sets), settings, mids, START_MS, START_MS + 1000)

@@ -111,7 +111,7 @@ class Market_Making(IStrategy):
 
     # For hyperopt: ``buy`` is how much is risked and whether an entry is made, ``quoting`` where a
     # quote rests and when it is replaced. `_searched` has those named like settings.
-    risk_aversion_scale = DecimalParameter(0.1, 10.0, default=1.0, decimals=1, space="buy")
+    risk_aversion_scale = DecimalParameter(0.1, 3.0, default=1.0, decimals=1, space="buy")
     """Factor on the configured risk aversion; 1 leaves it unchanged."""
     min_depth_bp = DecimalParameter(0.0, 10.0, default=0.0, decimals=1, space="quoting")
     """Minimum distance of a quote from the mid, bp of it, if that is more than ``min_depth``."""
