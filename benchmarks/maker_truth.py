@@ -23,7 +23,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -411,8 +411,7 @@ def main(argv: list[str] | None = None) -> int:
     if slowest > WITHDRAWN_S:
         found.wrong.append(f"{slowest:.2f} s after a stop orders still rested")
     if options.json:
-        print(json.dumps({"wrong": found.wrong, "faults": found.faults,
-                          "restarts": found.restarts, "slowest_withdrawal_s": slowest}))  # fmt: skip
+        print(json.dumps(asdict(found)))
         return 1 if found.wrong else 0
     console.print(table)
     console.print(

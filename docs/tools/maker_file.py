@@ -31,7 +31,7 @@ from advanced_mm.maker.config import (
     MarketSettings,
 )
 from advanced_mm.maker.limits import Limits
-from advanced_mm.policies import KINDS, VolatilitySettings, settings_of
+from advanced_mm.policies import VolatilitySettings
 
 PAGE = Path(__file__).resolve().parents[1] / "maker_file.md"
 BEGIN, END = "<!-- tables: written by docs/tools/maker_file.py -->", "<!-- end -->"
@@ -46,7 +46,6 @@ BLOCKS: tuple[tuple[str, Any], ...] = (
     ("`hedge.active`", ActiveSettings),
     ("`hedge.passive`", PassiveSettings),
     ("`hedge.delta`", DeltaSettings),
-    *((f"`policy: {{kind: {kind}}}`", settings_of(kind)) for kind in KINDS),
 )
 
 

@@ -8,7 +8,8 @@ from advanced_mm.maker.config.keys import ExchangeKind, keys_of
 from advanced_mm.maker.config.read import MakerConfig
 from advanced_mm.maker.dry import DryExchange, DryFunds
 from advanced_mm.maker.exchange import MakerExchange
-from advanced_mm.maker.exchanges import HyperliquidExchange
+from advanced_mm.maker.exchanges import BinanceSpotExchange, HyperliquidExchange
+from advanced_mm.maker.hedge_desk import HedgeDesk
 from advanced_mm.maker.setup import MarketSetup
 
 __all__ = ["exchanges_of", "setups_of"]
@@ -55,7 +56,8 @@ def _exchange(
     options: dict[str, Any] = dict(keys)
     if url is not None:
         options["urls"] = {"api": _addresses(kind, url.rstrip("/"))}
-    return HyperliquidExchange(name, options, clock_ms, public=not keys)
+    made = HyperliquidExchange if kind == "hyperliquid" else BinanceSpotExchange
+    return made(name, options, clock_ms, public=not keys)
 
 
 def _addresses(kind: ExchangeKind, url: str) -> dict[str, Any]:
@@ -82,6 +84,7 @@ def setups_of(config: MakerConfig) -> list[MarketSetup]:
             policy=policy,
             limits=market.limits,
             volatility=market.volatility,
+            desk=None if market.hedge is None else HedgeDesk(market.hedge),
         )
         for market, policy in zip(config.settings.markets, config.policies, strict=True)
     ]

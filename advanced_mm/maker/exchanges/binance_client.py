@@ -84,19 +84,24 @@ class BinanceClient(ccxt.pro.binance):  # type: ignore[misc]
         socket = self.clients.get(self.api_url)
         return socket is not None and socket.isConnected and not socket.closed()
 
-    async def stream_until_lost(self, streams: Sequence[str]) -> None:
-        """Subscribe to market streams and the account's events; ends by the error that ends them.
+    async def stream_until_lost(self, streams: Sequence[str], *, account: bool) -> None:
+        """Subscribe to market streams and, with ``account``, to its events.
+
+        It ends by the error that ends them.
 
         Raises
         ------
         ccxt.BaseError
             A connection was lost, or a subscription refused.
         """
-        await self.ensure_user_data_stream_ws_subscribe_signature("spot")
+        urls = [self.stream_url]
+        if account:
+            await self.ensure_user_data_stream_ws_subscribe_signature("spot")
+            urls.append(self.api_url)
         number = self.request_id(self.stream_url)
         request = {"method": "SUBSCRIBE", "params": list(streams), "id": number}
         reply = await self.watch(self.stream_url, str(number), request, str(number))
         if reply.get("error"):
             raise ccxt.BadRequest(f"binance {reply['error']}")
-        lost = [self.clients[url].future("lost") for url in (self.stream_url, self.api_url)]
+        lost = [self.clients[url].future("lost") for url in urls]
         await asyncio.gather(*lost)
