@@ -120,12 +120,13 @@ class Venues:
     def resting(self) -> list[tuple[str, bool, int]]:
         """Return market, side and price of each order at rest; triggers have no price there."""
         perpetuals = [
-            (one.coin, one.is_buy, one.limit)
+            (one.coin, one.request.is_buy, one.request.price)
             for one in self.own.orders.values()
-            if one.trigger is None
+            if one.resting
         ]
         return perpetuals + [
-            (one.symbol, one.core.is_buy, one.core.price) for one in self.spot_own.orders.values()
+            (one.symbol, one.core.request.is_buy, one.core.request.price)
+            for one in self.spot_own.orders.values()
         ]
 
     def fills(self) -> Counter[tuple[str, str]]:
@@ -136,13 +137,14 @@ class Venues:
     def position(self, coin: str) -> Decimal:
         """Return a perpetual's position, base currency."""
         position = self.own.positions.get(coin)
-        decimals = self.perpetuals.exchange.markets[coin].units.size_decimals
-        return Decimal(0 if position is None else position.lots).scaleb(-decimals)
+        decimals = self.perpetuals.exchange.books[coin].units.size_decimals
+        return Decimal(0 if position is None else int(position.lots)).scaleb(-decimals)
 
     def balance(self, asset: str) -> Decimal:
         """Return a spot balance, free and locked."""
         amount = self.spot_own.amount(asset)
-        return Decimal(amount.free + amount.locked) / ATOMS
+        atoms: int = amount.free + amount.locked
+        return Decimal(atoms) / ATOMS
 
 
 @asynccontextmanager
@@ -352,9 +354,12 @@ async def judged(minutes: float, seed: int, folder: Path, speed: float,
 def compared(venue: Venues, journal: Path, found: Findings) -> Table:
     """Compare fills, positions and balances; what differs joins the findings."""
     told = read_journal(journal)
-    fills = Counter(
-        ("binance" if row["bot"].endswith("binance") else "hyperliquid", row["fill"])
-        for row in told.table(Fill).to_pylist()
+    rows = told.table(Fill).to_pylist()
+    fills = Counter((row["bot"].removeprefix("truth."), row["fill"]) for row in rows)
+    hedged = sum(
+        (1 if row["side"] == "bid" else -1) * Decimal(repr(row["size"]))
+        for row in rows
+        if (row["bot"], row["coin"]) == ("truth.hyperliquid", "SUI")
     )
     truth = venue.fills()
     missing, extra = truth - fills, fills - truth
@@ -368,9 +373,10 @@ def compared(venue: Venues, journal: Path, found: Findings) -> Table:
         for row in told.table(Look).to_pylist()
         if row["what"] == "end"
     }
-    spot, perpetual = looks["truth.binance", "SUI"], looks["truth.hyperliquid", "ETH"]
+    spot, perpetual = looks["truth.binance", "SUI_USDC"], looks["truth.hyperliquid", "ETH"]
     for what, theirs, ours in (
         ("ETH perpetual, position", venue.position("ETH"), perpetual["position"]),
+        ("SUI perpetual, the hedge", venue.position("SUI"), float(hedged)),
         ("SUI spot, balance", venue.balance("SUI"), spot["position"]),
         ("USDC spot, balance", venue.balance("USDC"), spot["cash"]),
     ):
