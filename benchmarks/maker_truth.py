@@ -97,6 +97,7 @@ class Venues:
     gateway: Gateway
     spot: BinanceServer
     wallet: Any
+    begun_ms: int
 
     def strike(self, where: str, faults: Iterable[dict[str, object]]) -> None:
         """Set faults at one venue, or at both."""
@@ -129,10 +130,17 @@ class Venues:
             for one in self.spot_own.orders.values()
         ]
 
-    def fills(self) -> Counter[tuple[str, str]]:
-        """Return how often each fill was made: once, by venue and number."""
-        told = [("hyperliquid", str(one.tid)) for one in self.own.fills]
-        return Counter([*told, *(("binance", str(one.tid)) for one in self.spot_own.fills)])
+    def fills(self) -> dict[tuple[str, str], str]:
+        """Return each fill, by venue and number, in words."""
+        begun = self.begun_ms
+        told = {
+            ("hyperliquid", str(one.tid)): f"{one.coin} at {(one.time_ms - begun) / 1000:.1f} s"
+            for one in self.own.fills
+        }
+        return told | {
+            ("binance", str(one.tid)): f"{one.symbol} at {(one.time_ms - begun) / 1000:.1f} s"
+            for one in self.spot_own.fills
+        }
 
     def position(self, coin: str) -> Decimal:
         """Return a perpetual's position, base currency."""
@@ -143,8 +151,7 @@ class Venues:
     def balance(self, asset: str) -> Decimal:
         """Return a spot balance, free and locked."""
         amount = self.spot_own.amount(asset)
-        atoms: int = amount.free + amount.locked
-        return Decimal(atoms) / ATOMS
+        return Decimal(int(amount.free) + int(amount.locked)) / Decimal(ATOMS)
 
 
 @asynccontextmanager
@@ -162,7 +169,7 @@ async def venues(speed: float, seed: int) -> AsyncIterator[Venues]:
     await perpetuals.start()
     await spot.start()
     try:
-        yield Venues(perpetuals, gateway, spot, Wallet.create())
+        yield Venues(perpetuals, gateway, spot, Wallet.create(), clock.now_ms)
     finally:
         await asyncio.gather(perpetuals.stop(), spot.stop())
 
@@ -361,11 +368,14 @@ def compared(venue: Venues, journal: Path, found: Findings) -> Table:
         for row in rows
         if (row["bot"], row["coin"]) == ("truth.hyperliquid", "SUI")
     )
-    truth = venue.fills()
+    made = venue.fills()
+    truth = Counter(list(made))
     missing, extra = truth - fills, fills - truth
-    for what, some in (("not in the journal", missing), ("that no venue made", extra)):
-        if some:
-            found.wrong.append(f"{some.total()} fills {what}: {sorted(some)[:3]}")
+    if missing:
+        words = ", ".join(f"{one[1]} {made[one]}" for one in missing)
+        found.wrong.append(f"{missing.total()} fills are not in the journal: {words}")
+    if extra:
+        found.wrong.append(f"{extra.total()} fills too many in the journal: {sorted(extra)}")
     table = Table("what", "the venues", "the maker", "the same")
     table.add_row("fills", f"{truth.total():,}", f"{fills.total():,}", _yes(truth == fills))
     looks = {
