@@ -234,6 +234,17 @@ ELSEWHERE = {
         "tests/marketdata/collector/test_recording_truth.py::"
         "test_what_was_recorded_is_what_was_published",
     ),
+    "python benchmarks/policies.py": "tests/replay/ladders/test_policies_benchmark.py::"
+    "test_every_policy_is_replayed_and_the_page_is_written",
+    **dict.fromkeys(
+        (
+            "python scripts/replay_backtest.py --crypto ETH --policy curve",
+            "python scripts/replay_backtest.py --crypto ETH --policy curve --compare --fee-bp 0",
+            "python scripts/replay_backtest.py --crypto ETH --policy spot --policy-settings "
+            """'{"bin_step": 2, "price_up_pct_limit": 0.002, "price_down_pct_limit": 0.002}'""",
+        ),
+        f"{REPLAY_TESTS}::test_a_policy_s_ladder_is_replayed_with_its_own_account",
+    ),
     "python benchmarks/request_budget.py": "tests/test_documented_commands.py::"
     "test_the_bot_without_sparing_is_the_strategy_less_one_call",
     "python docs/tools/pictures.py screen": "tests/test_documented_commands.py::"

@@ -1,6 +1,7 @@
 """Keeps one market's ladder at rest."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -55,6 +56,8 @@ _ROUNDS: Final = 5
 """With less allowance than for so many whole ladders, orders are moved less often."""
 _LEAST_LEVELS: Final = 2
 _TELL_MS: Final = 60_000
+
+_CANCEL_SECONDS: Final = 0.5
 
 _NOTHING: Final = Wanted()
 
@@ -524,7 +527,10 @@ class Keeper:
     async def withdraw(self) -> bool:
         """Take all quotes off the book, in doubt or not; True once the exchange confirms it."""
         self.end()
-        await self._cancel(self._orders.resting(), "the maker ends")
+        with contextlib.suppress(TimeoutError):
+            # What a silent socket does not answer is asked for, and cancelled again, below.
+            async with asyncio.timeout(_CANCEL_SECONDS):
+                await self._cancel(self._orders.resting(), "the maker ends")
         try:
             there = await self.exchange.open_orders(self.rules.symbol)
             own = [one for one in there if self.ids.owns(one.client_id)]
@@ -544,7 +550,7 @@ class Keeper:
         if book is None or self.state is None:
             return None
         hedged = self.setup.desk.profit(book.time_ms) if self.setup.desk is not None else 0.0
-        return self.profit.at(self.state.mid, self.state.inventory) + hedged
+        return self.profit.at(self.state.mid) + hedged
 
     def view(self) -> MarketView:
         """Return what there is to see."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import signal
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -96,7 +97,7 @@ class Maker:
         self._desk_wakes: dict[int, asyncio.Event] = {}
         self._ending = asyncio.Event()
         self._ended = asyncio.Event()
-        self._running = False
+        self._running = self._quoting = False
         self._arm_at_s: dict[str, float] = {}
         self._armed: set[str] = set()
         self._check_setups()
@@ -159,6 +160,7 @@ class Maker:
                 for one in self._markets
                 if one.desk is not None
             ]
+            self._quoting = True
             minute = asyncio.create_task(self._housekeeping(), name="housekeeping")
             tasks += [*quoting, *desks, minute]
             await self._or_ended(self._watch(), tasks)
@@ -191,19 +193,38 @@ class Maker:
         return [one.view() for one in self.keepers]
 
     async def _or_ended(self, work: Awaitable[None], tasks: Iterable[asyncio.Task[None]]) -> None:
-        """Do some work; if a task fails meanwhile, the maker ends as if it had been told to."""
+        """Do some work; a task that fails meanwhile ends the maker as a signal does.
+
+        Before anything is quoted there is nothing to withdraw: the work is broken off.
+        """
         mine = asyncio.ensure_future(work)
         waiting: set[asyncio.Future[None]] = {mine, *tasks}
         while not mine.done():
             done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             for one in done - {mine}:
                 error = one.exception() if not one.cancelled() else None
-                if error is not None:
-                    logger.error("%s: a task failed", self.name, exc_info=error)
-                    self.end(f"an error of its own: {error!r}")
-                    if not self.keepers or not self._by_place:
-                        mine.cancel()
+                if error is None:
+                    continue
+                logger.error("%s: a task failed", self.name, exc_info=error)
+                self.end(f"an error of its own: {error!r}")
+                if not self._quoting and not mine.done():
+                    mine.cancel()
+                    await asyncio.gather(mine, return_exceptions=True)
+                    raise error
         await mine
+
+    def heed_signals(self) -> None:
+        """Have SIGINT, SIGTERM and SIGUSR1 end `run`, with all quotes withdrawn.
+
+        Call it in the running loop. Windows has no such handlers: there Ctrl-C breaks off `run`,
+        which withdraws nothing; use the kill file.
+        """
+        loop = asyncio.get_running_loop()
+        for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+            number = getattr(signal, name, None)
+            if number is not None:
+                with contextlib.suppress(NotImplementedError):
+                    loop.add_signal_handler(number, self.end, f"{name} received")
 
     # ---- the start
 
@@ -451,8 +472,10 @@ class Maker:
         await asyncio.gather(*(one.withdraw() for one in hedging), return_exceptions=True)
         pause = 0.05
         while left:
+            # What a round that is still under way places is only seen once it is over.
+            over = all(task.done() for task in quoting)
             done = await asyncio.gather(*(one.withdraw() for one in left))
-            left = [one for one, gone in zip(left, done, strict=True) if not gone]
+            left = [one for one, gone in zip(left, done, strict=True) if not (gone and over)]
             if left and asyncio.get_running_loop().time() > deadline:
                 symbols = ", ".join(one.rules.symbol for one in left)
                 logger.error("%s: orders may still rest in %s: look there", self.name, symbols)

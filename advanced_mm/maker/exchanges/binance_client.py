@@ -9,7 +9,7 @@ import ccxt.pro
 
 __all__ = ["BinanceClient"]
 
-_REPLY_SECONDS: Final = 5.0
+_REPLY_SECONDS: Final = 2.0
 _KEEP_ALIVE_MS: Final = 2_000
 """A quiet market says nothing: whether the socket lives, a ping tells."""
 

@@ -14,7 +14,7 @@ __all__ = ["CHANNELS", "HyperliquidClient"]
 CHANNELS: Final = frozenset(
     {"l2Book", "bbo", "trades", "orderUpdates", "userFills", "clearinghouseState"}
 )
-_REPLY_SECONDS: Final = 5.0
+_REPLY_SECONDS: Final = 2.0
 
 
 class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
