@@ -59,6 +59,9 @@ class Slot(StrEnum):
 
 
 _TRIGGERS: Final = (Slot.SHORT, Slot.LONG)
+_NEAR: Final = Decimal("0.5")
+"""A price that has come closer by more than this share of the distance is what triggers wait for:
+they stay. A ladder that buys all the way down keeps the IQV ratio neutral meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +237,7 @@ def _planned(
     exposure: Exposure,
     ratio: Decimal,
 ) -> Plan:
-    """Return the plan, renewed in the neutral zone, cut where it exceeds what is held."""
+    """Return the plan: renewed in the neutral zone, outside it only cut to what is held."""
     size = market.size(
         passive_hedge_size(exposure.inventory, settings.passive_hedge_proportion, ratio)
     )
@@ -243,17 +246,19 @@ def _planned(
     fresh = Plan(seen.hedge_mid, size, short, long, seen.time_ms)
     if plan is None or plan.size == 0:
         return fresh
-    held = abs(exposure.inventory) * ratio
+    tolerance = settings.passive_hedge_refresh_tolerance
     turned = (plan.short, plan.long) != (short, long)
-    if plan.size > held or turned:
+    if plan.size > fresh.size * (1 + tolerance) or turned:
         return replace(fresh, reference=plan.reference, made_ms=plan.made_ms)
     due = seen.time_ms >= plan.made_ms + int(settings.passive_hedge_refresh_interval * 1000)
     move = exposure.move
     if not due or move is None or abs(move) > settings.passive_hedge_refresh_iqv_ratio:
         return plan
-    tolerance = settings.passive_hedge_refresh_tolerance
     distance = plan.reference * settings.passive_hedge_ratio
-    moved = abs(fresh.reference - plan.reference) > distance * tolerance
+    risen = fresh.reference - plan.reference
+    if (plan.short and -risen > distance * _NEAR) or (plan.long and risen > distance * _NEAR):
+        return plan
+    moved = abs(risen) > distance * tolerance
     resized = abs(fresh.size - plan.size) > plan.size * tolerance
     return fresh if moved or resized else replace(plan, made_ms=seen.time_ms)
 

@@ -60,6 +60,10 @@ class HedgeDesk(Protocol):
     def needs(self) -> Sequence[Place]:
         """Places to be streamed beside the hedged market."""
 
+    @property
+    def set_aside(self) -> Decimal:
+        """What a hedge holds on the hedged market itself and will close again, signed, base."""
+
     async def open(self, room: DeskRoom) -> None:
         """Look at what rests and is held, adopt or cancel it; called once, before any quote.
 

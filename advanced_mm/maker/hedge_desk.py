@@ -82,6 +82,13 @@ class HedgeDesk:
         """The place where the hedge trades."""
         return [self.place]
 
+    @property
+    def set_aside(self) -> Decimal:
+        """What the passive hedge holds on the hedged market itself, signed, base currency."""
+        if self._apart or not self._is_open:
+            return Decimal(0)
+        return self.state.passive.ledger.position
+
     # ---- the start
 
     async def open(self, room: DeskRoom) -> None:

@@ -101,6 +101,13 @@ def test_triggers_stay_where_they_are_while_the_share_is_not_neutral():
     assert play(CRASH, bought, state=state)[1] == []
 
 
+def test_triggers_do_not_run_from_the_price_they_wait_for():
+    state, _ = resting()
+    for mid in ("98.4", "97.2"):  # neutral by the share, but more than half way to 97
+        assert play(CRASH, at(60_000, mid), state=state)[1] == []
+    assert len(play(CRASH, at(60_000, "98.6"), state=state)[1]) == 1
+
+
 def test_a_small_move_is_not_worth_an_unprotected_moment():
     state, _ = resting()
     assert play(CRASH, at(60_000, "100.2"), state=state)[1] == []
@@ -117,11 +124,11 @@ def test_more_inventory_enlarges_the_trigger_at_the_next_refresh():
     assert new.size == D("5.5")
 
 
-def test_a_trigger_never_sells_more_than_is_held():
+def test_a_trigger_is_cut_when_less_is_held_though_the_share_is_not_neutral():
     state, (one,) = resting()
-    state, wishes = play(CRASH, at(1000, inventory=6, quote=1400), state=state)
-    assert wishes == []
-    few = at(2000, inventory=4, quote=1600)  # far from neutral, but the trigger is for 5
+    state, wishes = play(CRASH, at(1000, inventory="9.5", quote=1050), state=state)
+    assert wishes == []  # 5 is within a tenth of 4.75
+    few = at(2000, inventory=4, quote=1600)
     state, wishes = play(CRASH, few, Ended(one, 2100, D(0)), few, state=state)
     assert wishes[0] == Cancel(one)
     assert (wishes[1].size, wishes[1].trigger_price) == (2, 97)
