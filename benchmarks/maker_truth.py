@@ -155,10 +155,12 @@ class Venues:
 
 
 @asynccontextmanager
-async def venues(speed: float, seed: int) -> AsyncIterator[Venues]:
+async def venues(
+    speed: float, seed: int, coins: tuple[str, ...] = ("SUI", "ETH")
+) -> AsyncIterator[Venues]:
     """Serve both on free ports, on one clock and one path of prices."""
     now_ms = time.time_ns() // 1_000_000
-    options = VenueOptions(coins=("SUI", "ETH"), seed=seed, history_minutes=1.0)
+    options = VenueOptions(coins=coins, seed=seed, history_minutes=1.0)
     opened = open_venue(market_recipes(options, now_ms), now_ms)
     spot_opened = open_spot(opened)
     switches = LimitSwitches(rest=False, websocket=False, address=False)
@@ -216,6 +218,16 @@ def maker_file(venue: Venues, folder: Path) -> Path:
     return path
 
 
+def keys_of(wallet: Any) -> dict[str, str]:
+    """Return the environment variables of both accounts' keys."""
+    return {
+        "BINANCE_API_KEY": PAPER_KEY,
+        "BINANCE_API_SECRET": PAPER_SECRET,
+        "HYPERLIQUID_WALLET_ADDRESS": wallet.address,
+        "HYPERLIQUID_PRIVATE_KEY": f"0x{wallet.key.hex().removeprefix('0x')}",
+    }
+
+
 @dataclass
 class MakerProcess:
     """The script as a process."""
@@ -229,17 +241,11 @@ class MakerProcess:
         return self.file.parent
 
     async def start(self) -> None:
-        keys = {
-            "BINANCE_API_KEY": PAPER_KEY,
-            "BINANCE_API_SECRET": PAPER_SECRET,
-            "HYPERLIQUID_WALLET_ADDRESS": self.wallet.address,
-            "HYPERLIQUID_PRIVATE_KEY": f"0x{self.wallet.key.hex().removeprefix('0x')}",
-            "PYTHONPATH": str(ROOT),
-        }
         with (self.folder / "maker.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, str(SCRIPT), "--config", str(self.file), "--live",
-                stdout=log, stderr=log, env={**os.environ, **keys},
+                stdout=log, stderr=log,
+                env={**os.environ, **keys_of(self.wallet), "PYTHONPATH": str(ROOT)},
             )  # fmt: skip
 
     async def end(self, number: int) -> int:
@@ -310,11 +316,11 @@ async def trouble(
         venue.strike(where, faults[name])
         await asyncio.sleep(4.0)
     await asyncio.sleep(SETTLED_S)
-    if (left := surplus(venue)) and (left := await _still(venue)):
+    if (left := surplus(venue)) and (left := await still_too_much(venue)):
         found.wrong.append(f"after {name} ({where}): {left}")
 
 
-async def _still(venue: Venues) -> str:
+async def still_too_much(venue: Venues) -> str:
     """Look again: an order that is being replaced may be counted twice for a moment."""
     for _ in range(10):
         await asyncio.sleep(0.2)

@@ -1,6 +1,7 @@
 """ccxt.pro's Binance, with its messages passed on as they come."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -10,6 +11,8 @@ import ccxt.pro
 __all__ = ["BinanceClient"]
 
 _REPLY_SECONDS: Final = 2.0
+_REMEMBERED: Final = 500
+"""Numbers of the latest requests, whose replies may still come."""
 _KEEP_ALIVE_MS: Final = 2_000
 """A quiet market says nothing: whether the socket lives, a ping tells."""
 
@@ -35,6 +38,7 @@ class BinanceClient(ccxt.pro.binance):  # type: ignore[misc]
     ) -> None:
         super().__init__({"streaming": {"keepAlive": _KEEP_ALIVE_MS}, **config})
         self._on_stream, self._on_account = on_stream, on_account
+        self._asked: deque[str] = deque(maxlen=_REMEMBERED)
 
     @property
     def api_url(self) -> str:
@@ -59,15 +63,16 @@ class BinanceClient(ccxt.pro.binance):  # type: ignore[misc]
                 self._on_account(event)
             return
         number = str(message.get("id"))
-        if number in client.futures and client.subscriptions.get(number) is True:
-            client.resolve(message, number)
-        else:
+        if number not in self._asked:
             super().handle_message(client, message)
+        elif number in client.futures:  # a reply told twice, or too late, answers nobody
+            client.resolve(message, number)
 
     async def ask(self, method: str, params: dict[str, Any]) -> Any:
         """Send a signed request over the websocket API and return its reply, good or bad."""
         url = self.api_url
         number = str(self.request_id(url))
+        self._asked.append(number)
         message = {"id": number, "method": method, "params": self.sign_params(params)}
         try:
             async with asyncio.timeout(_REPLY_SECONDS):
@@ -99,6 +104,7 @@ class BinanceClient(ccxt.pro.binance):  # type: ignore[misc]
             await self.ensure_user_data_stream_ws_subscribe_signature("spot")
             urls.append(self.api_url)
         number = self.request_id(self.stream_url)
+        self._asked.append(str(number))
         request = {"method": "SUBSCRIBE", "params": list(streams), "id": number}
         reply = await self.watch(self.stream_url, str(number), request, str(number))
         if reply.get("error"):
