@@ -8,6 +8,8 @@ from typing import Any, Final
 import ccxt
 import ccxt.pro
 
+from advanced_mm.maker.exchanges.streams import HTTP_TIMEOUT_MS, guard_socket
+
 __all__ = ["BinanceClient"]
 
 _REPLY_SECONDS: Final = 2.0
@@ -36,7 +38,8 @@ class BinanceClient(ccxt.pro.binance):  # type: ignore[misc]
         on_stream: Callable[[str, Any], None],
         on_account: Callable[[Any], None],
     ) -> None:
-        super().__init__({"streaming": {"keepAlive": _KEEP_ALIVE_MS}, **config})
+        streaming = {"keepAlive": _KEEP_ALIVE_MS}
+        super().__init__({"streaming": streaming, "timeout": HTTP_TIMEOUT_MS, **config})
         self._on_stream, self._on_account = on_stream, on_account
         self._asked: deque[str] = deque(maxlen=_REMEMBERED)
 
@@ -49,6 +52,10 @@ class BinanceClient(ccxt.pro.binance):  # type: ignore[misc]
     def stream_url(self) -> str:
         """The market streams', each message with its stream's name."""
         return str(self.urls["api"]["ws"]["spot"]).removesuffix("/ws") + "/stream"
+
+    def client(self, url: str) -> Any:
+        """Return the socket of an address."""
+        return guard_socket(super().client(url))
 
     def handle_message(self, client: Any, message: Any) -> None:
         """Pass a message on: to a listener, to the request it answers, or to ccxt."""

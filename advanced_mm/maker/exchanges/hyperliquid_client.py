@@ -8,6 +8,7 @@ import ccxt
 import ccxt.pro
 
 from advanced_mm.maker.exchanges.signing import action_digest
+from advanced_mm.maker.exchanges.streams import HTTP_TIMEOUT_MS, guard_socket
 
 __all__ = ["CHANNELS", "HyperliquidClient"]
 
@@ -28,8 +29,12 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
     """
 
     def __init__(self, config: dict[str, Any], listener: Callable[[str, str, Any], None]) -> None:
-        super().__init__(config)
+        super().__init__({"timeout": HTTP_TIMEOUT_MS, **config})
         self._listener = listener
+
+    def client(self, url: str) -> Any:
+        """Return the socket of an address."""
+        return guard_socket(super().client(url))
 
     def handle_message(self, client: Any, message: Any) -> None:
         """Pass a message on: to the listener, to the request it answers, or to ccxt."""

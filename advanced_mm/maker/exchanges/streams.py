@@ -10,13 +10,37 @@ import ccxt
 
 from advanced_mm.maker.exchange import Event, Reconnected
 
-__all__ = ["Streams"]
+__all__ = ["HTTP_TIMEOUT_MS", "Streams", "guard_socket"]
 
 logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _WATCH_SECONDS: Final = 0.25
+
+HTTP_TIMEOUT_MS: Final = 4_000
+"""ccxt waits ten seconds for an answer: too long for a maker whose orders rest meanwhile."""
+
+
+def guard_socket(socket: Any) -> Any:
+    """Have a socket of ccxt's closed by a message that cannot be read, and return it.
+
+    ccxt stops to listen there, without a word. What the message told is lost, as with a connection.
+    """
+    if getattr(socket, "is_guarded", False):
+        return socket
+    handle = socket.handle_message
+
+    def handle_or_close(message: Any) -> None:
+        try:
+            handle(message)
+        except Exception as error:  # whatever it is, the rest of the stream must come
+            logger.warning("%s: a message cannot be read: %r", socket.url, error)
+            socket.on_error(ccxt.NetworkError(f"a message cannot be read: {error!r}"[:200]))
+
+    socket.handle_message = handle_or_close
+    socket.is_guarded = True
+    return socket
 
 
 class Streams:

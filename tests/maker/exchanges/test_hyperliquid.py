@@ -141,6 +141,17 @@ async def test_a_lost_connection_comes_back_and_says_so(scripted, wallet):
         assert await x.open_orders(ETH) == [order]
 
 
+async def test_a_message_that_cannot_be_read_is_a_lost_connection(scripted, wallet):
+    market = scripted.Market()
+    async with scripted.serving(market) as server, opened(scripted, wallet, server) as (_, heard):
+        (socket,) = server._hub._clients.values()
+        await socket.send_str('{"channel": "l2Book", "data": {"coin": "ETH"')
+        await scripted.until(lambda: heard.of(Reconnected))
+        assert "cannot be read" in heard.of(Reconnected)[0].why
+        market.quote(3001.0, 3001.1)
+        await scripted.until(lambda: heard.of(Book)[-1].bids[0][0] == 3001.0)
+
+
 async def test_missing_keys_and_markets_are_one_sentence(scripted, wallet):
     async with scripted.serving(scripted.Market()) as server:
         options = scripted.ccxt_options(server, wallet)
