@@ -83,10 +83,13 @@ async def test_each_example_starts_on_the_loopback_venues(truth):
             here = config.settings.model_copy(update={"exchanges": exchanges})
             config = type(config)(config.path, here, config.policies)
             dry = exchanges_of(config, live=False, environment={})
-            return await first_looks(dry, setups_of(config), 5.0)
+            return await first_looks(dry, setups_of(config), 15.0)
 
-        for path in EXAMPLES:
-            (first,) = await look(path)
+        looks = await asyncio.gather(*map(look, EXAMPLES))
+        for path, (first,) in zip(EXAMPLES, looks, strict=True):
+            if path.stem == "btc_basis_points":  # its distances grow with the volatility
+                assert first.reason == "the volatility is not known yet"
+                continue
             assert first.orders.bids, path
             assert first.orders.asks, path
             assert first.orders.dropped == 0, path
