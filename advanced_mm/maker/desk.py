@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Protocol
 
 from advanced_mm.maker.client_ids import ClientIds
 from advanced_mm.maker.exchange import Event, MakerExchange, MarketRules
 from advanced_mm.maker.holdings import Holdings
+from advanced_mm.maker.records import Records
 
 __all__ = ["DeskRoom", "HedgeDesk", "Place"]
 
@@ -34,6 +36,11 @@ class DeskRoom:
         Makes client ids for a place; the maker leaves orders with them alone.
     inventory
         What the hedged market holds now, base currency.
+    records
+        Tells the journal of a place. The maker itself tells of the hedged market's place, the fills
+        of hedges there included; of other places the desk does.
+    state_file
+        Where the desk may keep what it must know after a restart; None: nowhere.
     """
 
     market: Place
@@ -42,6 +49,8 @@ class DeskRoom:
     holdings: Mapping[str, Holdings]
     ids: Callable[[Place], ClientIds]
     inventory: Callable[[], Decimal]
+    records: Callable[[Place], Records]
+    state_file: Path | None = None
 
 
 class HedgeDesk(Protocol):
@@ -50,6 +59,10 @@ class HedgeDesk(Protocol):
     @property
     def needs(self) -> Sequence[Place]:
         """Places to be streamed beside the hedged market."""
+
+    @property
+    def set_aside(self) -> Decimal:
+        """What a hedge holds on the hedged market itself and will close again, signed, base."""
 
     async def open(self, room: DeskRoom) -> None:
         """Look at what rests and is held, adopt or cancel it; called once, before any quote.

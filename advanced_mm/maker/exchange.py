@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 __all__ = [
     "Account",
@@ -12,6 +12,7 @@ __all__ = [
     "Change",
     "Event",
     "Fill",
+    "FundingPayment",
     "MakerExchange",
     "MarketRules",
     "OrderDoubtError",
@@ -23,6 +24,7 @@ __all__ = [
     "Reconnected",
     "RestingOrder",
     "Side",
+    "TellsFunding",
     "Trade",
     "WouldTakeError",
 ]
@@ -195,6 +197,15 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
+class FundingPayment:
+    """Funding of a position: `amount` positive where we received it, quote currency."""
+
+    symbol: str
+    time_ms: int
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """Balances by currency (total: free and locked) and positions by symbol, signed, base.
 
@@ -272,3 +283,11 @@ class MakerExchange(Protocol):
 
     async def close(self) -> None:
         """End the streams and close the sockets; cancels nothing."""
+
+
+@runtime_checkable
+class TellsFunding(Protocol):
+    """What an exchange of perpetuals offers beside a `MakerExchange`."""
+
+    async def funding_since(self, symbol: str, time_ms: int) -> list[FundingPayment]:
+        """Fetch funding payments from the exchange's time on, oldest first."""

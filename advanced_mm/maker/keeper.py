@@ -291,6 +291,7 @@ class Keeper:
         state = self.state = self.see(now)
         if state is None:
             return EMPTY, "empty book: nobody else quotes both sides"
+        state = self._without_hedge(state)
         try:
             ladder = self.setup.policy.ladder(state)
         except (AdvancedMMError, ArithmeticError, ValueError) as error:
@@ -326,6 +327,17 @@ class Keeper:
             volatility=learnt.effective,
             usual_volatility=learnt.long,
             large_trade_ms=self.guards.last_large_ms(symbol),
+        )
+
+    def _without_hedge(self, state: MarketState) -> MarketState:
+        """Return what the policy sees: it must not trade a hedge away that will be closed again."""
+        held = float(self.setup.desk.set_aside) if self.setup.desk is not None else 0.0
+        if not held:
+            return state
+        return replace(
+            state,
+            inventory=state.inventory - held,
+            quote_balance=state.quote_balance + held * state.mid,
         )
 
     def _funds(self) -> tuple[Decimal, Decimal] | None:

@@ -25,7 +25,7 @@ from advanced_mm.maker.exchange import (
     Reconnected,
 )
 from advanced_mm.maker.keeper import Keeper
-from advanced_mm.maker.records import Records
+from advanced_mm.maker.records import Records, coin_name
 from advanced_mm.maker.setup import MarketSetup
 from advanced_mm.maker.start_check import check_start
 from advanced_mm.maker.views import MarketView
@@ -46,6 +46,8 @@ _ROUND_SECONDS: Final = 0.7
 """How long a round of requests that is under way may delay the withdrawal."""
 _ARM_AGAIN_SECONDS: Final = 6 * 3600.0
 """An account that may not use the switch asks again: it may have traded enough by then."""
+_LAST_SETTLE_SECONDS: Final = 10.0
+"""How long the accounts are compared for a last time, after all quotes are gone."""
 _WITHDRAW_SECONDS: Final = 60.0
 """How long an exchange that does not answer is asked again to withdraw the quotes."""
 
@@ -118,6 +120,16 @@ class Maker:
                     f"{one.symbol} on {one.exchange} is set up twice: leave one of the markets out."
                 )
             seen.add(place)
+        hedged: set[Place] = set()
+        for one in self._markets:
+            for place in one.desk.needs if one.desk is not None else ():
+                if place != (one.exchange, one.symbol) and place in seen | hedged:
+                    raise InputError(
+                        f"{one.symbol} is hedged on {place[1]} of {place[0]}, where another market "
+                        "is quoted or hedged: their positions could not be told apart. Choose "
+                        "another market for the hedge."
+                    )
+                hedged.add(place)
         if not self._markets:
             raise InputError("The maker has no markets: add one to its configuration.")
 
@@ -234,8 +246,7 @@ class Maker:
             self._accounts[name].holdings.add_rules(found.values())
         for one in self._markets:
             place = (one.exchange, one.symbol)
-            bot = f"{self.name}.{one.exchange}"
-            records = Records(self._journal, bot, self._rules[place], self._clock_ms)
+            records = self._records(place)
             keeper = Keeper(
                 one,
                 self._exchanges[one.exchange],
@@ -326,7 +337,18 @@ class Maker:
             holdings=holdings,
             ids=self.ids,
             inventory=lambda: mine.inventory(setup.symbol),
+            records=self._records,
+            state_file=self._hedge_file(setup),
         )
+
+    def _hedge_file(self, setup: MarketSetup) -> Path | None:
+        if self._journal is None:
+            return None
+        coin = coin_name(self._rules[setup.exchange, setup.symbol])
+        return self._journal.folder / f"hedge.{self.name}.{setup.exchange}.{coin}.json"
+
+    def _records(self, place: Place) -> Records:
+        return Records(self._journal, f"{self.name}.{place[0]}", self._rules[place], self._clock_ms)
 
     # ---- events
 
@@ -463,6 +485,8 @@ class Maker:
             if left:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 1.0)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._settle_all(), _LAST_SETTLE_SECONDS)
         self._look("end")
         for name in self._armed:
             with contextlib.suppress(ConnectionError, OrderDoubtError):

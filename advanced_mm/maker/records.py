@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Literal
 
 from advanced_mm import journal as j
-from advanced_mm.maker.exchange import Fill, MarketRules, RestingOrder
+from advanced_mm.maker.exchange import Fill, FundingPayment, MarketRules, RestingOrder
 from advanced_mm.maker.holdings import currencies
 from advanced_mm.policies import MarketState
 from advanced_mm.quoting.guards import AccountMark, GuardChange
@@ -137,6 +137,19 @@ class Records:
                 position_after=inventory,
             )
         )
+
+    def funded(self, paid: FundingPayment, position: float) -> None:
+        """Funding was paid on a position."""
+        if self._writer is not None:
+            self._writer.record(
+                j.Funding(
+                    time_ms=paid.time_ms,
+                    coin=self.coin,
+                    bot=self.bot,
+                    amount=float(paid.amount),
+                    position=position,
+                )
+            )
 
     def refused(self, reason: str) -> None:
         """Why nothing is quoted from now on; an empty reason ends it."""
