@@ -119,6 +119,8 @@ def main(argv: list[str] | None = None) -> int:
                 console.print("the second bot starts half a minute after the first …")
             earnings = RunningPerformance(session.options.journal, session.options.data_dir, coin)
             session.start(ended)
+            if session.page_address is not None:
+                console.print(f"the live page is at {session.page_address}")
             last = _watch(session, earnings, console, options.minutes, ended)
             summary = session.summary(last)
             console.print("stopping the bot, the runner, the collector and the venue …")

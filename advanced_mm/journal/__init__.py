@@ -16,7 +16,7 @@ from advanced_mm.journal.events import (
     RequestsUsed,
 )
 from advanced_mm.journal.filled_ages import FilledAge, FilledAges
-from advanced_mm.journal.folders import JOURNAL_FOLDER, journal_coins
+from advanced_mm.journal.folders import JOURNAL_FOLDER, journal_coins, last_written_s
 from advanced_mm.journal.follower import JournalFollower
 from advanced_mm.journal.growing import GrowingJournal
 from advanced_mm.journal.reader import Journal, JournalNotes, read_journal
@@ -45,5 +45,6 @@ __all__ = [
     "RefusalChanged",
     "RequestsUsed",
     "journal_coins",
+    "last_written_s",
     "read_journal",
 ]

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Final
 
+from advanced_mm.day_files import DAY, LINES
 from advanced_mm.instruments import coin_of_folder, folder_of, is_coin_name
 
-__all__ = ["JOURNAL_FOLDER", "event_folder", "event_folders", "journal_coins"]
+__all__ = ["JOURNAL_FOLDER", "event_folder", "event_folders", "journal_coins", "last_written_s"]
 
 JOURNAL_FOLDER: Final = "journal"
 """Name of the journal's folder beside the parameter files."""
@@ -34,6 +35,20 @@ def journal_coins(journal: Path) -> list[str]:
     """Return the coins that have a folder, sorted."""
     found = (coin_of_folder(path.name) for path in event_folders(journal))
     return sorted(coin for coin in found if coin is not None)
+
+
+def last_written_s(journal: Path) -> float | None:
+    """Return when something was last written to a journal (seconds since the epoch), None if never.
+
+    So it is also None for a folder that is no journal.
+    """
+    times = [
+        path.stat().st_mtime
+        for folder in event_folders(journal)
+        for path in folder.iterdir()
+        if path.suffix in (DAY, LINES) and path.is_file()
+    ]
+    return max(times, default=None)
 
 
 def _is_ours(name: str) -> bool:

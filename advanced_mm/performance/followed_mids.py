@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advanced_mm.errors import InputError
-from advanced_mm.marketdata import Recording, ShardStore
+from advanced_mm.marketdata import Quotes, Recording, ShardStore
 from advanced_mm.marketdata.merging import merge_shards
 from advanced_mm.marketdata.records import Float1D, Int1D
 from advanced_mm.marketdata.tail import CLOCK_MARGIN_MS, Shards, ShardTail
@@ -36,6 +36,8 @@ class FollowedMids:
     def __init__(self, store: ShardStore, coin: str, since_ms: int) -> None:
         self._store, self._coin = store, coin
         self._low_ms = since_ms - _BEFORE_MS
+        self.newest: Quotes | None = None
+        """The newest row that was recorded; None if nothing is."""
         self._tail: ShardTail | None = None
         self._forget()
 
@@ -67,6 +69,8 @@ class FollowedMids:
         for part in parts:
             recording = self._merged(part)
             quotes = recording.quotes
+            if len(quotes):
+                self.newest = quotes.rows(slice(-1, None))
             self._quotes.add(quotes.time_ms, (quotes.bid + quotes.ask) / 2)
             self._heard.add(np.sort(np.concatenate([quotes.time_ms, recording.book_time_ms])))
         (heard_ms,) = self._heard.columns

@@ -46,7 +46,9 @@ def live_screen(
     title = f"Advanced Market Making · {kind} · {view.coin}"
     wide = width >= _WIDE
     clock = f"{int(elapsed_seconds // 60)}:{int(elapsed_seconds % 60):02d}"
+    page = session.page_address
     addresses = Text(
+        f"{'' if page is None else f'live page {page}  '}"
         f"venue {session.rest_address}  "
         f"{'  '.join(f'{bot.plan.name} {bot.address}' for bot in session.bots)} "
         "(login: config.session.json)\n"

@@ -142,6 +142,8 @@ class PaperSession:
         self.options = options
         self.parts: list[Part] = []
         self.bots: list[SessionBot] = []
+        self.page: Part | None = None
+        """The live page's server; the session goes on without it."""
         self.rest_address = ""
         self.started_ms: int | None = None
         self.budget = BudgetLog()
@@ -169,6 +171,7 @@ class PaperSession:
         """
         self.started_ms = time.time_ns() // 1_000_000
         (self.options.folder / "logs").mkdir(parents=True, exist_ok=True)
+        self.page = self._started("dashboard", self._page_command())
         venue = self._launch("venue", self._venue_command())
         addresses = self._wait_for_venue(venue, ended)
         if addresses is None:
@@ -188,6 +191,14 @@ class PaperSession:
         for bot in self.bots:
             self._wait_for_bot(bot, ended)
 
+    @property
+    def page_address(self) -> str | None:
+        """Where the live page is; None if its server does not run, or does not listen yet."""
+        if self.page is None or self.page.exit_code is not None:
+            return None
+        lines = (line.partition("the live page is at ") for line in self.page.last_lines())
+        return next((address for _, told, address in lines if told), None)
+
     def end_bots(self) -> None:
         """Stop the bots, last started first, and look at their accounts: nothing moves any more."""
         names = {bot.plan.name for bot in self.bots}
@@ -198,7 +209,7 @@ class PaperSession:
 
     def stop(self) -> None:
         """Stop all parts, last started first."""
-        for part in reversed(self.parts):
+        for part in reversed([*self.parts, *([] if self.page is None else [self.page])]):
             part.stop()
         self._reaper.close()
         if self._admin is not None:
@@ -265,15 +276,29 @@ class PaperSession:
     def _launch(
         self, name: str, command: list[str], environment: Mapping[str, str] | None = None
     ) -> Part:
+        part = self._started(name, command, environment)
+        self.parts.append(part)
+        return part
+
+    def _started(
+        self, name: str, command: list[str], environment: Mapping[str, str] | None = None
+    ) -> Part:
         log = self.options.folder / "logs" / f"{name}.log"
         part = Part(name, command, log, self.options.root, environment)
-        self.parts.append(part)
         self._reaper.watch(part.pid)
         return part
 
     def _script(self, name: str, *arguments: object) -> list[str]:
         script = self.options.root / "scripts" / name
         return [sys.executable, str(script), *map(str, arguments)]
+
+    def _page_command(self) -> list[str]:
+        options = self.options
+        return self._script(
+            "dashboard.py",
+            "--port", 0, "--user-data", options.folder, "--journal", options.journal,
+            "--data-dir", options.data_dir,
+        )  # fmt: skip
 
     def _venue_command(self) -> list[str]:
         options = self.options
