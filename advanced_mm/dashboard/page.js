@@ -1,7 +1,7 @@
 // What the server streams is kept here by desk (a coin of a journal) and drawn.
 import { drawLine, drawPrice, short } from './pictures.js';
 
-const DRAW_EVERY_MS = 250, SILENT_MS = 6000, AGAIN_MS = 2000, SHOWN_FILLS = 8, FILLS_KEPT = 2000;
+const DRAW_EVERY_MS = 250, SILENT_MS = 6000, AGAIN_MS = 2000, SHOWN_FILLS = 5, FILLS_KEPT = 2000;
 const LATE_BOT_S = 90, LATE_RECORDING_S = 20, LATE_REFIT_S = 60;
 const model = { desks: new Map(), offset: 0, shown: 900000, heard: 0, version: null, minutes: 5, looked: false };
 const place = document.getElementById('desks');
@@ -13,10 +13,12 @@ function make(tag, name, ...content) {
   return made;
 }
 const now = () => Date.now() + model.offset;
-const bp = value => value === null || value === undefined ? '–' : `${value.toFixed(2)} bp`;
+const fixed = value => value === null || value === undefined ? '–' : value.toFixed(2).replace('-', '−');
+const bp = value => value === null || value === undefined ? '–' : `${fixed(value)} bp`;
 const money = value => value === null || value === undefined ? '–'
   : (value >= 0 ? '+' : '−') + Math.abs(value).toFixed(Math.abs(value) < 1 ? 4 : 2);
 const tone = value => value > 0 ? 'gain' : value < 0 ? 'loss' : '';
+const day = time => new Date(time).toLocaleString('sv').slice(0, 16);  // 2026-11-29 13:05
 const clock = time => new Date(time).toLocaleTimeString([], { hour12: false });
 function age(time) {
   if (time === null || time === undefined) return '–';
@@ -141,9 +143,9 @@ function quotesPanel(desk, mid) {
       if (!own.length && !last) continue;
       const best = own.length ? own.reduce((a, b) => (side === 'bid') === (b.price > a.price) ? b : a) : null;
       rows.push([make('td', side, `${bots.length > 1 ? bot.name + ' ' : ''}${side}`),
-        best ? short(best.price, 8) : 'none', best && mid ? ((best.price / mid - 1) * 1e4).toFixed(2) : '–',
+        best ? short(best.price, 8) : 'none', best && mid ? fixed((best.price / mid - 1) * 1e4) : '–',
         own.length ? short(own.reduce((sum, one) => sum + one.size, 0), 5) + (own.length > 1 ? ` (${own.length})` : '') : '–',
-        last ? last.depth_bp.toFixed(2) : '–', last?.expected_bp?.toFixed(2) ?? '–']);
+        fixed(last?.depth_bp), fixed(last?.expected_bp)]);
     }
   }
   const regimes = [...new Set(bots.flatMap(bot => Object.values(bot.quotes).map(one => one.regime)).filter(Boolean))];
@@ -159,7 +161,7 @@ function earnedPanel(earned) {
     ['inventory', cell(earned.inventory)], ['fees and funding', cell(earned.fees)],
     [make('td', '', make('b', '', 'together')), cell(earned.total)],
     ['edge expected', bp(earned.expected_bp)], ['edge realised', bp(earned.realised_bp)],
-  ], `${earned.fills} fills, ${earned.judged} judged, since ${new Date(earned.since_ms).toLocaleString([], { hour12: false })}`);
+  ], `${earned.fills} fills, ${earned.judged} judged, since ${day(earned.since_ms)}`);
 }
 
 function parametersPanel(parameters) {
@@ -191,12 +193,12 @@ function fillsPanel(desk) {
   const rows = desk.fills.slice(-SHOWN_FILLS).reverse().map(([time, side, price, size, , fill]) => {
     const known = judged.get(`${time} ${side} ${price}`);
     const row = [clock(time), make('td', side, side === 'bid' ? '▲ bought' : '▼ sold'), short(size, 5), short(price, 8),
-      known ? bp(known[4]) : '–', known ? make('td', tone(known[5]), bp(known[5])) : '–'];
+      fixed(known?.[4]), make('td', tone(known?.[5] ?? 0), fixed(known?.[5]))];
     row[0] = make('td', '', row[0]);
     row[0].dataset.fill = fill;
     return row;
   });
-  return table('Fills', ['', '', 'size', 'price', 'expected', 'after 10 s'], rows, rows.length ? '' : 'none yet');
+  return table('Fills', ['', '', 'size', 'price', 'expected, bp', 'after 10 s, bp'], rows, rows.length ? '' : 'none yet');
 }
 
 function show(desk) {
@@ -204,7 +206,7 @@ function show(desk) {
   const mids = midsOf(desk), mid = mids.at(-1)?.[1] ?? null, total = state.earned?.total ?? null;
   const position = positionOf(desk);
   desk.head.replaceChildren(make('h2', '', state.coin ?? ''), make('span', 'price', short(mid, 8)),
-    make('span', 'soft', `inventory ${short(position, 6)}`),
+    make('span', 'soft', `inventory ${short(position, 6).replace('-', '−')}`),
     make('span', 'soft', state.journal ?? ''), make('span', `earned ${tone(total)}`, money(total)));
   desk.notices.replaceChildren(...noticesOf(state).map(one => make('li', '', one)));
   desk.panels.replaceChildren(quotesPanel(desk, mid), earnedPanel(state.earned), fillsPanel(desk),

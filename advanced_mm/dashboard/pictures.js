@@ -113,14 +113,15 @@ export function drawPrice(canvas, mids, quotes, fills, [start, end]) {
     triangle(pen, x(time), y(price), side === 'bid');
   }
   pen.restore();
-  const mid = shown.at(-1)?.[1];
   for (const side of ['bid', 'ask']) {
     const resting = recent.filter(one => one.side === side && one.end === null).map(one => one.price);
-    if (!resting.length || !mid) continue;
+    if (!resting.length) continue;
     const best = side === 'bid' ? Math.max(...resting) : Math.min(...resting);
-    const told = `${short(best, 8)}  ${((best / mid - 1) * 1e4).toFixed(1)} bp`;
+    const told = short(best, 8);
+    pen.fillStyle = colour('ground');
+    pen.fillRect(right + 3, y(best) - 7, RIGHT, 14);
     pen.fillStyle = colour(side);
-    pen.fillText(told, Math.max(2, right - pen.measureText(told).width - 4), y(best) + (side === 'bid' ? 13 : -5));
+    pen.fillText(told, right + 5, y(best) + 4);
   }
 }
 
@@ -128,7 +129,7 @@ export function drawLine(canvas, points, range, name, stepped) {
   const values = points.map(point => point[1]).filter(value => value !== null);
   if (!values.length) { begin(canvas); return; }
   const low = Math.min(0, ...values), high = Math.max(0, ...values), pad = (high - low) * 0.1;
-  const { pen, x, y } = frame(canvas, range, [low - pad, high + pad], 3);
+  const { pen, x, y } = frame(canvas, range, [low - pad, high + pad], 4);
   pen.strokeStyle = colour('soft'); pen.lineWidth = 1;
   pen.beginPath(); pen.moveTo(0, y(0)); pen.lineTo(x(range[1]), y(0)); pen.stroke();
   pen.strokeStyle = colour(name); pen.lineWidth = 1.75;

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs
 
 import uvicorn
@@ -30,6 +30,8 @@ __all__ = ["Hub", "application", "serve"]
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+_Queue = asyncio.Queue[tuple[int, bytes] | None]
+"""Messages for one browser with their numbers; None ends the stream."""
 
 _FILES: Final[Mapping[str, tuple[str, str]]] = {
     "/": ("page.html", "text/html; charset=utf-8"),
@@ -44,6 +46,8 @@ _IDLE_EVERY_S: Final = 5.0
 """While nobody looks, what is new is read now and then, so that the page opens at once."""
 _MOST_SHARE: Final = 0.015
 """Of a core, that looking may take."""
+_LONGEST_PAUSE_S: Final = 1.0
+"""After a look that took long, as the first does, and one after a journal's day was merged."""
 _BEAT_EVERY_S: Final = 2.0
 _MOST_WAITING: Final = 50
 """Messages that wait for a slow browser before it has to begin anew."""
@@ -61,30 +65,32 @@ class Hub:
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
         self._reader = ThreadPoolExecutor(1, "reader")
-        self._viewers: set[asyncio.Queue[bytes | None]] = set()
+        self._viewers: set[_Queue] = set()
+        self._looks = 0  # counted by the reader
         self._wake = asyncio.Event()
         self._ended = False
         self._version = _version()
 
     async def everything(self) -> bytes:
         """Return the message that a page begins with."""
-        return await self._read(
-            lambda: _encoded(self._watcher.everything() | {"version": self._version})
-        )
+        return (await self._read(self._everything))[1]
 
     async def messages(self) -> AsyncIterator[bytes]:
         """Yield everything, then what is new, until the browser leaves or the server ends."""
-        queue: asyncio.Queue[bytes | None] = asyncio.Queue(_MOST_WAITING)
+        queue: _Queue = asyncio.Queue(_MOST_WAITING)
         self._viewers.add(queue)
         self._wake.set()
         try:
             yield f"retry: {_RETRY_MS}\n\n".encode()
-            yield _event(await self.everything())
+            known, whole = await self._read(self._everything)
+            yield _event(whole)
             while not self._ended:
-                message = await queue.get()
-                if message is None:
+                told = await queue.get()
+                if told is None:
                     return
-                yield _event(message)
+                number, message = told
+                if number > known:  # else it is in the whole already
+                    yield _event(message)
         finally:
             self._viewers.discard(queue)
 
@@ -92,19 +98,18 @@ class Hub:
         """Look until `close`; an error is logged and the next look is made."""
         told_s = 0.0
         while not self._ended:
-            begun_s = time.monotonic()
+            begun_s, took_s = time.monotonic(), 0.0
             try:
-                message, took_s = await self._read(self._look)
+                number, news, took_s = await self._read(self._look)
             except Exception:
                 logger.exception("the page could not read what is new")
-                message, took_s = None, 1.0
-            if message is None and time.monotonic() - told_s >= _BEAT_EVERY_S:
-                message = _encoded({"now_ms": time.time_ns() // 1_000_000, "desks": {}})
-            if message is not None:
-                told_s = time.monotonic()
-                self._tell(message)
+            else:
+                if news["desks"] or time.monotonic() - told_s >= _BEAT_EVERY_S:
+                    told_s = time.monotonic()
+                    self._tell((number, _encoded(news)))
             pause_s = _LOOK_EVERY_S if self._viewers else _IDLE_EVERY_S
-            pause_s = max(pause_s, took_s / _MOST_SHARE) - (time.monotonic() - begun_s)
+            pause_s = max(pause_s, min(took_s / _MOST_SHARE, _LONGEST_PAUSE_S))
+            pause_s -= time.monotonic() - begun_s
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), max(pause_s, 0.02))
@@ -126,16 +131,20 @@ class Hub:
         for queue in self._viewers:
             _put_last(queue)
 
-    def _look(self) -> tuple[bytes | None, float]:
+    def _look(self) -> tuple[int, Mapping[str, Any], float]:
         begun_s = time.thread_time()
         news = self._watcher.look()
-        message = _encoded(news) if news["desks"] else None
-        return message, time.thread_time() - begun_s
+        self._looks += 1
+        return self._looks, news, time.thread_time() - begun_s
+
+    def _everything(self) -> tuple[int, bytes]:
+        """Return it, and the number of the look that it is from."""
+        return self._looks, _encoded(self._watcher.everything() | {"version": self._version})
 
     async def _read(self, what: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._reader, what)
 
-    def _tell(self, message: bytes) -> None:
+    def _tell(self, message: tuple[int, bytes]) -> None:
         for queue in tuple(self._viewers):
             try:
                 queue.put_nowait(message)
@@ -263,7 +272,7 @@ async def _body(request: Request) -> bytes:
     return body[:_MOST_OF_A_LOGIN]
 
 
-def _put_last(queue: asyncio.Queue[bytes | None]) -> None:
+def _put_last(queue: _Queue) -> None:
     """End a stream, whatever waits in it."""
     while not queue.empty():
         queue.get_nowait()

@@ -190,7 +190,8 @@ class _Traded:
             self._line, self._new_line = [*self._line, *new], []
             rows |= {"market": new}
         state = self._state()
-        changed = {name: one for name, one in state.items() if self._told.get(name) != one}
+        told = self._told
+        changed = {k: one for k, one in state.items() if k not in told or told[k] != one}
         self._told = state
         return rows | ({"state": changed} if changed else {})
 

@@ -1,0 +1,123 @@
+"""The page in a real browser, served by the script in a process of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from advanced_mm.journal import RefusalChanged
+from tests.dashboard.conftest import now_ms
+from tests.performance.journals import fill
+
+ROOT = Path(__file__).parents[2]
+LOADED = "performance.getEntriesByType('navigation')[0]?.loadEventEnd"
+
+
+class Server:
+    """The script, until it is ended."""
+
+    def __init__(self, folder: Path, port: int = 0) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, ROOT / "scripts" / "dashboard.py", "--user-data", folder / "user_data",
+             "--data-dir", folder / "HL_data", "--port", str(port)],
+            stdout=subprocess.PIPE, text=True, cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        said = re.search(r"http://\S+", self.process.stdout.readline())
+        assert said is not None
+        self.address = said[0]
+
+    @property
+    def port(self) -> int:
+        return int(self.address.strip("/").rpartition(":")[2])
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        self.process.communicate(timeout=10)
+        return self.process.returncode
+
+
+@pytest.fixture
+def server_of(tmp_path):
+    servers = []
+
+    def server(port: int = 0) -> Server:
+        servers.append(Server(tmp_path, port))
+        return servers[-1]
+
+    yield server
+    for one in servers:
+        if one.process.poll() is None:
+            one.end(signal.SIGKILL)
+
+
+def test_it_shows_a_fill_at_once_and_goes_on_after_a_restart(browser, told, server_of):
+    server = server_of()
+    browser.call(
+        "Emulation.setDeviceMetricsOverride",
+        width=400,
+        height=800,
+        deviceScaleFactor=1,
+        mobile=True,
+    )
+    browser.call("Page.navigate", url=server.address)
+    browser.wait_for("document.querySelectorAll('[data-fill]').length == 1", 5)
+    assert 0 < browser.run(LOADED) < 1000
+    assert browser.run("performance.now()") < 3000
+    assert "ETH" in browser.run("document.querySelector('h2').textContent")
+
+    told.record(fill(now_ms(), "a1", "ask", fill="now", position_after=0.0))
+    told.flush()
+    browser.wait_for("document.querySelector('[data-fill=now]') !== null", 1.0)
+
+    told.record(
+        RefusalChanged(time_ms=now_ms(), coin="ETH", bot="bot", kind="x", reason="<b>no edge</b>")
+    )
+    browser.wait_for(
+        "document.querySelector('.notices').textContent.includes('not quoting: <b>no edge</b>')", 3
+    )
+
+    # At the width of a phone nothing is wider than the page, and the pictures are drawn.
+    assert browser.run("document.documentElement.scrollWidth") <= 400
+    assert browser.run(
+        "[...document.querySelectorAll('canvas')].every(one => one.width > 150 && new Set("
+        "one.getContext('2d').getImageData(0, 0, one.width, one.height).data).size > 3)"
+    )
+    assert browser.complaints == []
+
+    assert server.end() == 0
+    browser.run("window.stays = true")
+    told.record(fill(now_ms(), "a2", "ask", fill="meanwhile", position_after=-1.0))
+    told.flush()
+    again = server_of(server.port)
+    browser.wait_for("document.querySelector('[data-fill=meanwhile]') !== null", 10)
+    assert browser.run("window.stays")
+    assert browser.run("document.querySelectorAll('section.desk').length") == 1
+    refused = [one for one in browser.complaints if "ERR_CONNECTION_REFUSED" not in one]
+    assert [one for one in refused if "ERR_INCOMPLETE_CHUNKED" not in one] == []
+
+    # A page of another origin reads nothing, though this one demands no token.
+    browser.call("Page.navigate", url="data:text/html,<title>other</title>")
+    browser.wait_for("document.title == 'other'", 5)
+    read = f"fetch('{server.address}state').then(one => one.text()).catch(() => 'refused')"
+    assert browser.run(read) == "refused"
+    assert again.end() == 0
+
+
+def test_it_says_what_is_wrong_with_the_options(tmp_path):
+    def said(*options: object) -> str:
+        done = subprocess.run(
+            [sys.executable, ROOT / "scripts" / "dashboard.py", *map(str, options)],
+            capture_output=True, text=True, cwd=tmp_path, timeout=20,
+            env={name: one for name, one in os.environ.items() if name != "MM_DASHBOARD_TOKEN"}
+            | {"PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        assert done.returncode == 2
+        return done.stderr
+
+    assert "set MM_DASHBOARD_TOKEN" in said("--host", "0.0.0.0")
