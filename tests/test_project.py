@@ -43,7 +43,7 @@ def test_the_compose_file_follows_the_specification():
 
 def test_containers_open_no_port_and_run_without_root():
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    assert set(services) == {"freqtrade", "sidecar", "venue"}
+    assert set(services) == {"freqtrade", "sidecar", "venue", "dashboard"}
     assert services["freqtrade"]["container_name"] == "MM_ADV"
     for service in services.values():
         for port in service.get("ports", []):
