@@ -42,7 +42,10 @@ class BinSettings(PolicySettings):
         0.02, gt=0, le=0.5, description="farthest bid, share of the mid below it (0.02 is 2%)"
     )
     bin_step: float = Field(
-        20.0, gt=0, le=5000, description="distance between orders and of the first from the mid, bp"
+        20.0,
+        ge=0.001,
+        le=5000,
+        description="distance between orders and of the first from the mid, bp",
     )
     init_iqv_ratio: float = Field(
         0.5, gt=0, lt=1, description="target share of the inventory's value in the account's"

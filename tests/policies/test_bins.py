@@ -182,7 +182,10 @@ def test_ones_own_policy_needs_only_its_bins(market):
     [
         ({"bin_stp": 20}, "policy.curve.bin_stp = 20 is not a setting here: did you mean bin_step"),
         ({"colour": 1}, "colour = 1 is not a setting here: remove it, or use one of bin_step"),
-        ({"bin_step": -1}, "policy.curve.bin_step = -1: Input should be greater than 0"),
+        (
+            {"bin_step": -1},
+            "policy.curve.bin_step = -1: Input should be greater than or equal to 0.001",
+        ),
         ({"bin_step": math.nan}, "bin_step = nan"),
         ({"decay_rate": 1.0}, "decay_rate = 1.0"),
         ({"iqv_up_limit": 0.2}, "inventory_rb_iqv_ratio = 0.3 must be below iqv_up_limit = 0.2"),
@@ -274,3 +277,18 @@ def test_the_inventory_returns_into_its_band_over_a_drift_of_the_market(kind, dr
     assert first < 500
     assert max(abs(move) for move in moves[first:]) < 0.6
     assert np.mean(np.abs(moves[first:]) <= 0.3) > 0.7
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"bids": ()}, "bids are empty: a policy needs a book with both sides"),
+        ({"asks": ()}, "asks are empty"),
+        ({"asks": ((math.nan, 1.0),)}, "asks begin at nan, which is not a price above 0"),
+        ({"bids": ((0.0, 1.0),)}, "bids begin at 0.0"),
+        ({"inventory": math.nan}, "inventory = nan must be a number"),
+    ],
+)
+def test_a_state_that_nothing_can_be_quoted_from_is_refused(market, fields, words):
+    with pytest.raises(InputError, match=words):
+        market(**fields)
