@@ -29,6 +29,8 @@ class PolicyQuotes:
         self._estimator = VolatilityEstimator()
         self.reason = ""
         """Why the last answer was None."""
+        self.holds = False
+        """Whether the last answer was None because the policy quotes the other side alone."""
 
     def depth(
         self,
@@ -79,6 +81,7 @@ class PolicyQuotes:
         ladder = policy.ladder(state)
         levels: tuple[Level, ...] = ladder.bids if side == "bid" else ladder.asks
         self.reason = "" if levels else ladder.reason
+        self.holds = not levels and bool(ladder.bids or ladder.asks)
         if not levels:
             return None
         return fair_price - levels[0].price if side == "bid" else levels[0].price - fair_price

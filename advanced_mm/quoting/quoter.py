@@ -210,7 +210,8 @@ class Quoter:
         """Quote to close a position at the optimal depth; without usable parameters, at the touch.
 
         With a stale or crossed book nothing new is quoted and the position is held; what rests
-        stays while its parameters may be used.
+        stays while its parameters may be used. The position is held, too, where a policy quotes
+        only the side that adds to it.
         """
         stale_book = self._book_fault(touch, now)
         if stale_book is not None:
@@ -224,6 +225,8 @@ class Quoter:
         except AdvancedMMError as error:
             return self._without_parameters(side, inventory, touch, str(error))
         if isinstance(quote, Refusal):
+            if self._policy is not None and self._policy.holds:
+                return quote
             return self._at_touch(side, inventory, touch, quote.reason)
         self._touch_reason = ""
         return quote
@@ -505,12 +508,18 @@ class Quoter:
             f"less than min_edge_bp = {least_bp:g}"
         )
 
-    def _without_parameters(self, side: Side, inventory: int, touch: Touch, why: str) -> Quote:
+    def _without_parameters(
+        self, side: Side, inventory: int, touch: Touch, why: str
+    ) -> Quote | Refusal:
         """Return an exit that needs no parameters: the policy's, or one at the touch."""
         if self._policy is None:
             return self._at_touch(side, inventory, touch, why)
         try:
             depth = self._policy_depth(None, side, inventory, touch, touch.mid)
+            if depth is None and self._policy.holds:
+                return Refusal(
+                    f"no {side} is quoted at inventory {inventory}: {self._policy.reason}"
+                )
             if depth is None:
                 return self._at_touch(side, inventory, touch, f"{why}; {self._policy.reason}")
             price = self._price(side, touch.mid, depth, touch)

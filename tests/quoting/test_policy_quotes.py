@@ -116,6 +116,22 @@ def test_a_side_that_the_policy_leaves_empty_is_not_quoted_and_says_why(make_set
     assert refusal.reason.startswith("no bid is quoted at inventory 1: no bids: the inventory's")
 
 
+@pytest.mark.parametrize("served", ["fresh", "none"])
+def test_a_policy_that_wants_to_hold_more_is_not_made_to_sell(make_set, served):
+    """Spot aims at half of eight units: one is below its band, three are in it, none is known."""
+    parameters = make_set() if served == "fresh" else ParameterFileError("there are none")
+    layered = {"inventory_mode": "layered", "q_max": 8}
+    maker = quoter(parameters, WIDE, **layered)
+    held = maker.exit("ask", 1, TOUCH, NOW)
+    assert isinstance(held, Refusal) and not held.keeps_resting
+    assert held.reason.startswith("no ask is quoted at inventory 1: no asks: the inventory's share")
+    assert maker.exit("ask", 3, TOUCH, NOW).price == pytest.approx(3006.0)
+    # Outside of its bounds the bot comes back whatever the policy says.
+    assert maker.exit("ask", 9, TOUCH, NOW).price == pytest.approx(
+        3000.1 if served == "fresh" else 3006.0
+    )
+
+
 def test_a_price_beyond_the_other_side_of_the_touch_is_moved_back(make_set):
     steep = {"kind": "simple", "base_spread": 1.0, "risk_aversion": 50.0}
     offer = quoter(make_set(), steep).exit("ask", 1, TOUCH, NOW)
