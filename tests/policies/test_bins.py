@@ -1,6 +1,8 @@
 """Spot, Curve, Bid-Ask and Auto: ladders computed by hand, and what holds of all of them."""
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -175,6 +177,20 @@ class OneBin(BinsPolicy[BinSettings]):
 def test_ones_own_policy_needs_only_its_bins(market):
     ladder = OneBin(BinSettings()).ladder(market(inventory=5, quote_balance=500))
     assert ladder == Ladder((Level(99.0, 1.0),), (Level(101.0, 1.0),))
+    full = OneBin(BinSettings()).ladder(market(inventory=5, quote_balance=0))
+    assert full == Ladder((), (Level(101.0, 1.0),), "no bids: no bin has a size")
+    broke = OneBin(BinSettings()).ladder(market())
+    assert broke == Ladder(reason="the account is worth 0: nothing can be divided")
+
+
+def test_the_pages_examples_run():
+    page = (Path(__file__).parents[2] / "docs/policies.md").read_text(encoding="utf-8")
+    names: dict = {}
+    for example in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(example, names)
+    assert len(names["policy"].ladder(names["state"]).bids) == 10
+    (bid,) = names["OneBin"](BinSettings()).ladder(names["state"]).bids
+    assert (bid.price, bid.size) == pytest.approx((99.0, 1.0))
 
 
 @pytest.mark.parametrize(
