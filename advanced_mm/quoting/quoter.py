@@ -503,8 +503,9 @@ class Quoter:
         spare_bp = min(_SPARE_TICKS * entry.tick / mid * 1e4, _SPARE_BP)
         if earned_bp >= least_bp - (spare_bp if entry.side in self._paid else 0.0):
             return None
+        depths = "the optimal depths" if self._policy is None else "the policy's quotes"
         return (
-            f"no edge: a round trip at the optimal depths is expected to earn {earned_bp:.2f} bp, "
+            f"no edge: a round trip at {depths} is expected to earn {earned_bp:.2f} bp, "
             f"less than min_edge_bp = {least_bp:g}"
         )
 

@@ -79,7 +79,7 @@ def test_every_guard_of_entries_acts_as_ever(make_set):
     refusals = {
         "published 61 s ago": (old, {}),
         "toxic": (make_set(epsilon_fill_minus=9.0), {}),
-        "no edge": (make_set(), {"min_edge_bp": 99.0}),
+        "no edge: a round trip at the policy's quotes": (make_set(), {"min_edge_bp": 99.0}),
         "spread too wide": (make_set(), {"max_spread_bp": 30.0}),
     }
     for words, (parameters, settings) in refusals.items():
@@ -147,6 +147,18 @@ def test_with_one_order_at_a_time_the_nearer_side_rests(make_set, skew, side):
     assert quote.side == side
     flat = quoter(make_set(), policy, **layered).one_order(0, TOUCH, NOW)
     assert (flat.side, flat.inventory) == ("bid", 0)
+
+
+def test_the_bots_bounds_hold_whatever_the_policys_are(make_set):
+    """Basis points know no long-only, and a fair price above the mid makes the ask the nearer."""
+    policy = {"kind": "basis_points", "spread_bps": 40, "max_inventory": 9, "skew_factor": 0}
+    bounds = {"inventory_mode": "layered", "q_max": 3, "min_edge_bp": None}
+    maker = quoter(make_set(beta=2.0), policy, **bounds)
+    book = Touch(2999.9, 3000.1, NOW, 3.0, 1.0)
+    assert maker.one_order(0, book, NOW).side == "bid"
+    assert "at its least" in maker.entry("ask", 0, book, NOW).reason
+    assert maker.one_order(3, book, NOW).side == "ask"
+    assert "at its most" in maker.entry("bid", 3, book, NOW).reason
 
 
 def test_the_bots_units_are_the_policys():
