@@ -1,5 +1,8 @@
 """Run a loopback Hyperliquid on 127.0.0.1 with synthetic markets or replayed recordings.
 
+With --binance-port a loopback Binance spot exchange stands beside it: the same coins on the same
+price path, on the same clock, with an account for the keys that it prints.
+
 Prints one JSON line with its addresses once it listens, and runs until Ctrl-C or SIGTERM.
 
 IP rate limits count all requests of this machine as one client. A dry-run session of bot, collector
@@ -22,6 +25,8 @@ from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
 from advanced_mm.markets.clock import MarketClock
+from advanced_mm.venue.binance.opening import PAPER_KEY, PAPER_SECRET, open_spot
+from advanced_mm.venue.binance.server import BinanceServer
 from advanced_mm.venue.conditions.gateway import Gateway
 from advanced_mm.venue.conditions.limits import LimitSwitches
 from advanced_mm.venue.conditions.opening import (
@@ -38,6 +43,7 @@ from advanced_mm.venue.server.server import PaperServer
 
 DEFAULT_COINS = "ETH"
 DEFAULT_PORT = 8792  # as in user_data/config.paper.json
+DEFAULT_BASIS = 0.05
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -97,12 +103,28 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--duration-minutes", type=float, metavar="M", help="stop after M minutes of market time"
     )
+    spot = parser.add_argument_group("the spot exchange beside it")
+    spot.add_argument(
+        "--binance-port", type=int, metavar="PORT", help="serve a Binance there; 0: any free port"
+    )
+    spot.add_argument(
+        "--basis",
+        type=float,
+        default=DEFAULT_BASIS,
+        metavar="PERCENT",
+        help="how far spot is above the perpetual (default: %(default)g)",
+    )
     parser.add_argument("--verbose", action="store_true", help="log details")
     return parser.parse_args(argv)
 
 
-async def serve(server: PaperServer, duration_s: float | None, at_end: Callable[[], None]) -> None:
-    """Serve until a signal or for ``duration_s`` real seconds.
+async def serve(
+    server: PaperServer,
+    spot: BinanceServer | None,
+    duration_s: float | None,
+    at_end: Callable[[], None],
+) -> None:
+    """Serve both venues, or one, until a signal or for ``duration_s`` real seconds.
 
     ``at_end`` is called on every exit after the venue has listened, including a market's error. A
     venue that never listened has nothing to save and must not overwrite an earlier state.
@@ -112,17 +134,27 @@ async def serve(server: PaperServer, duration_s: float | None, at_end: Callable[
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     await server.start()
-    addresses = {
+    addresses: dict[str, object] = {
         "event": "listening",
         "rest": server.rest_url,
         "ws": server.ws_url,
         "admin": f"{server.rest_url}/admin",
     }
+    if spot is not None:
+        await spot.start()
+        addresses["binance"] = {
+            "rest": spot.rest_url,
+            "ws": spot.ws_url,
+            "ws_api": spot.ws_api_url,
+            "admin": f"{spot.rest_url}/admin",
+            "key": PAPER_KEY,
+            "secret": PAPER_SECRET,
+        }
     print(json.dumps(addresses), flush=True)
     if duration_s is not None:
         loop.call_later(duration_s, stop.set)
     try:
-        await server.serve_until(stop)
+        await asyncio.gather(*(one.serve_until(stop) for one in (server, spot) if one is not None))
     finally:
         at_end()
 
@@ -175,18 +207,38 @@ def main(argv: list[str] | None = None) -> int:
         raise InputError(f"--duration-minutes is {minutes:g}, must be positive")
     if args.save is not None and not args.save.absolute().parent.is_dir():
         raise InputError(f"--save {args.save}: the folder does not exist; create it first")
+    if args.binance_port is not None and (args.save or args.restore) is not None:
+        raise InputError(
+            "--binance-port goes with neither --save nor --restore: the spot exchange is not saved"
+        )
     scenario = None if args.scenario is None else load_scenario(args.scenario)
     venue, keys = open_markets(args, scenario)
+    switches = limit_switches(args, scenario)
+    seed = args.seed if scenario is None else scenario.seed
+    opened = None
+    if args.binance_port is not None:
+        queues = None if scenario is None else scenario.rules
+        opened = open_spot(venue, args.basis, queues=queues)
     gateway = Gateway(
         venue.exchange,
-        limit_switches(args, scenario),
-        seed=args.seed if scenario is None else scenario.seed,
+        switches,
+        seed=seed,
         schedule=() if scenario is None else scenario.schedule,
         add_admin=Admin(venue, args.save).add,
     )
     # The clock starts after opening; the market catches up in its first step.
     clock = MarketClock(max(_now_ms(), venue.exchange.now_ms), args.speed)
     server = PaperServer(venue.exchange, clock, args.port, gateway=gateway)
+    spot = None
+    if opened is not None:
+        spot = BinanceServer(
+            opened.exchange,
+            clock,
+            args.binance_port,
+            limited=switches.rest,
+            seed=seed,
+            gaps=opened.gaps,
+        )
     signers = server.answers.requests.signers
     if keys is not None:
         keys.into(signers)
@@ -197,7 +249,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.save is not None:
             save_state(args.save, venue, signers)
 
-    asyncio.run(serve(server, None if minutes is None else minutes * 60 / args.speed, save))
+    asyncio.run(serve(server, spot, None if minutes is None else minutes * 60 / args.speed, save))
     return 0
 
 

@@ -15,9 +15,13 @@ from advanced_mm.errors import InputError
 from advanced_mm.parameter_files import FairPrice, Settings, load_settings
 from advanced_mm.parameter_files.history import CalibrationHistory
 from advanced_mm.performance import HORIZON_S
+from advanced_mm.policies import KINDS
 from advanced_mm.replay import QUEUES, FundingRates, Queue, ReplayOptions
 from advanced_mm.replay.backtest import OPTIMAL, Backtest, Policy
 from advanced_mm.replay.journal import write_journal
+from advanced_mm.replay.ladders import FairPrices, LadderOptions, run_ladder
+from advanced_mm.replay.ladders.setup import LadderSetup, account_for, ladder_setup
+from advanced_mm.replay.ladders.suited import needs_figures, suited_to
 from advanced_mm.replay.policies import PolicyRun, compare_policies, run_policy
 from advanced_mm.report.performance_table import performance_table
 from advanced_mm.report.replay_report import (
@@ -34,6 +38,8 @@ T = TypeVar("T")
 
 TABLE_WIDTH = 120
 HOUR_MS = 3_600_000
+STAKE = 100.0
+CAPITAL = 10_000.0
 RECORDED = "recorded"
 LARGEST_FUNDING = 0.04
 
@@ -46,17 +52,18 @@ def main(argv: list[str] | None = None) -> int:
         raise InputError("--since lies after --until: no time is left between them")
     settings, configured = load_settings(options.config)
     settings = _changed(settings, options)
-    policy = Policy.parse(options.policy)
-    if options.fair_price == "imbalance" and policy.fixed_bp is not None:
-        policy = policy.from_fair()
-    history = None
-    if policy.fixed_bp is None or options.compare or options.fair_price is not None:
-        history = CalibrationHistory(recalibrated_history(options, settings))
     coin = asked_coin(options, configured)
+    quoted = _asked(options, coin)
+    history = None
+    if _needs_refits(quoted, options):
+        history = CalibrationHistory(recalibrated_history(options, settings))
     backtest = Backtest.load(
         options.data_dir, coin, history, options.since, options.until, progress
     )
-    runs = _runs(backtest, policy, settings, options)
+    if isinstance(quoted, LadderSetup):
+        runs = _ladders(backtest, quoted, settings, options)
+    else:
+        runs = _runs(backtest, quoted, settings, options)
     judged = {
         queue: runs[0].performance(backtest, queue, options.horizon) for queue in runs[0].results
     }
@@ -80,8 +87,39 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--policy",
         default=OPTIMAL,
-        metavar="optimal|fixed:BP",
-        help="the model's depths, or always the same distance from the mid (default: optimal)",
+        metavar="optimal|fixed:BP|KIND",
+        help="the model's depths, always the same distance from the mid, or a policy's ladder: "
+        f"{', '.join(KINDS)} (default: optimal)",
+    )
+    parser.add_argument(
+        "--policy-settings",
+        metavar="FILE|JSON",
+        help="settings of a ladder's policy: JSON, a file of JSON or YAML, or a maker's file "
+        "(default: the policy's own)",
+    )
+    parser.add_argument(
+        "--capital",
+        type=float,
+        metavar="USDC",
+        help=f"of a ladder's account (default: {CAPITAL:g})",
+    )
+    parser.add_argument(
+        "--account",
+        choices=("spot", "perpetual"),
+        help="of a ladder: spot sells only what it holds (default: spot for policies with a target "
+        "share of inventory, else perpetual)",
+    )
+    parser.add_argument(
+        "--init-ratio",
+        type=float,
+        metavar="SHARE",
+        help="of the capital that is inventory at the start (default: the policy's target)",
+    )
+    parser.add_argument(
+        "--leverage",
+        type=float,
+        metavar="TIMES",
+        help="bound of a perpetual position, in multiples of the capital (default: 1)",
     )
     parser.add_argument(
         "--fair-price",
@@ -94,7 +132,8 @@ def _parser() -> argparse.ArgumentParser:
         "--compare",
         action="store_true",
         help="also replay the optimal depths without the limits on edge and toxicity, fixed "
-        "spreads of 1, 2, 3 and 5 bp, and of the same mean depth",
+        "spreads of 1, 2, 3 and 5 bp, and of the same mean depth; with a ladder: the other "
+        "policies' with their own settings and the same capital",
     )
     parser.add_argument(
         "--queue",
@@ -127,7 +166,7 @@ def _parser() -> argparse.ArgumentParser:
         "long as an order takes)",
     )
     parser.add_argument(
-        "--stake", type=float, default=100.0, metavar="USDC", help="of an order (default: 100)"
+        "--stake", type=float, metavar="USDC", help=f"of an order (default: {STAKE:g})"
     )
     parser.add_argument(
         "--inventory",
@@ -166,6 +205,40 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _asked(options: argparse.Namespace, coin: str) -> Policy | LadderSetup:
+    """Return the policy asked for."""
+    kind = options.policy.lower().replace("-", "_")
+    _check_ladder_options(options, kind in KINDS)
+    if kind in KINDS:
+        return ladder_setup(kind, options.policy_settings, coin)
+    policy = Policy.parse(options.policy)
+    if options.fair_price == "imbalance" and policy.fixed_bp is not None:
+        return policy.from_fair()
+    return policy
+
+
+def _needs_refits(asked: Policy | LadderSetup, options: argparse.Namespace) -> bool:
+    """Whether the replay reads what was calibrated."""
+    if isinstance(asked, LadderSetup):
+        needs = options.compare or needs_figures(asked.kind, asked.settings)
+        return bool(needs or options.fair_price == "imbalance")
+    return asked.fixed_bp is None or options.compare or options.fair_price is not None
+
+
+def _check_ladder_options(options: argparse.Namespace, ladder: bool) -> None:
+    """Refuse options that would play no part."""
+    own = ("policy_settings", "capital", "account", "init_ratio", "leverage")
+    others = ("stake", "inventory")
+    for name in others if ladder else own:
+        if getattr(options, name) is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(
+                f"{option} plays no part with --policy {options.policy}: "
+                + ("the policy's settings and --capital bound its orders" if ladder else "")
+                + ("" if ladder else f"it is for ladders, --policy {'|'.join(KINDS)}")
+            )
+
+
 def _changed(settings: Settings, options: argparse.Namespace) -> Settings:
     """Return the settings with what the command line says otherwise."""
     changes: dict[str, float | int | str | None] = {}
@@ -191,30 +264,73 @@ def _changed(settings: Settings, options: argparse.Namespace) -> Settings:
 def _runs(
     backtest: Backtest, policy: Policy, settings: Settings, options: argparse.Namespace
 ) -> list[PolicyRun]:
+    size = backtest.order_size(STAKE if options.stake is None else options.stake)
+    market = _market(backtest, settings, options, size)
+    compared: list[PolicyRun] = []
+    if options.compare:
+        compared = compare_policies(backtest, settings, market, _queues(options), progress)
+        if compared[0].name == policy.name:
+            return compared
+    return [run_policy(backtest, policy, settings, market, _queues(options)), *compared]
+
+
+def _ladders(
+    backtest: Backtest, first: LadderSetup, settings: Settings, options: argparse.Namespace
+) -> list[PolicyRun]:
+    """Replay a policy's ladder, then with --compare those of the other kinds."""
+    market = _market(backtest, settings, options, backtest.data.lot)
+    asked = [first]
+    if options.compare:
+        asked += [LadderSetup(kind, {}, first.volatility) for kind in KINDS if kind != first.kind]
+    fair = None
+    if options.fair_price == "imbalance":
+        table = backtest.decisions(Policy.fixed(0.0).from_fair(), settings, market.grid)
+        assert table.beta is not None
+        fair = FairPrices(table.time_ms, table.beta)
+    capital = CAPITAL if options.capital is None else options.capital
+    runs = []
+    for one in progress(asked, "replaying"):
+        account = account_for(
+            one,
+            capital,
+            spot=None if options.account is None else options.account == "spot",
+            init_ratio=options.init_ratio,
+            leverage=1.0 if options.leverage is None else options.leverage,
+        )
+        ladder = LadderOptions(
+            account=account,
+            large_order_multiple=settings.large_order_multiple,
+            volatility=one.volatility,
+        )
+        suited = suited_to(backtest, one, account, market.fee_rate)
+        runs.append(run_ladder(backtest, suited.policy, market, ladder, _queues(options), fair))
+    return runs
+
+
+def _queues(options: argparse.Namespace) -> tuple[Queue, ...]:
+    return QUEUES if options.queue == "all" else (options.queue,)
+
+
+def _market(
+    backtest: Backtest, settings: Settings, options: argparse.Namespace, size: float
+) -> ReplayOptions:
     if not 0.001 <= options.look < 86_400:
         raise InputError(f"--look {options.look:g} must be 0.001 to 86400 seconds")
-    queues: tuple[Queue, ...] = QUEUES if options.queue == "all" else (options.queue,)
     drawn = _latencies(options.latencies)
     feed = options.feed_latency_ms
     if feed is None:
         feed = options.latency_ms if drawn is None else float(np.median(drawn))
     elif feed == RECORDED:
         feed = None
-    market = ReplayOptions.of_settings(
+    return ReplayOptions.of_settings(
         settings,
-        size=backtest.order_size(options.stake),
+        size=size,
         look_ms=round(options.look * 1000),
         latency_ms=options.latency_ms,
         feed_latency_ms=feed,
         latencies_ms=drawn,
         funding=_funding(backtest, options.funding_rate),
     )
-    compared: list[PolicyRun] = []
-    if options.compare:
-        compared = compare_policies(backtest, settings, market, queues, progress)
-        if compared[0].name == policy.name:
-            return compared
-    return [run_policy(backtest, policy, settings, market, queues), *compared]
 
 
 def _feed_latency(text: str) -> float | str:

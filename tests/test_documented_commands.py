@@ -50,6 +50,10 @@ SCRATCH = [
     "python scripts/calibration_report.py --crypto ETH",
     "python scripts/market_screener.py",
     "python scripts/market_screener.py --json",
+    "python scripts/market_research.py --recording scripts/HL_data "
+    "--html user_data/plot/research.html",
+    "python scripts/market_research.py --recording scripts/HL_data --coin ETH --csv --json",
+    "python docs/tools/pictures.py research",
     "python scripts/performance_report.py",
     "python scripts/performance_report.py --html user_data/plot/performance.html",
     "python scripts/performance_report.py --coin ETH --since 2025-11-01 --json",
@@ -152,6 +156,7 @@ SESSIONS = {
 SWEEP_TESTS = "tests/replay/sweeps"
 REPLAY_TESTS = "tests/replay/test_backtest.py"
 VENUE_TESTS = "tests/venue/server/test_paper_exchange.py"
+SPOT_CURLS = "tests/venue/binance/test_beside.py::test_the_documented_commands_are_understood"
 ELSEWHERE = {
     "python scripts/import_recordings.py csv HL_data --data-dir scripts/HL_data": "tests/"
     "marketdata/importing/test_csv.py::test_a_folder_becomes_shards_of_an_hour_each_once",
@@ -188,6 +193,15 @@ ELSEWHERE = {
     "test_it_announces_where_it_listens_and_stops_cleanly_on_a_signal",
     "python scripts/paper_exchange.py --coins ETH,BTC,SOL": f"{VENUE_TESTS}::"
     "test_several_coins_trade_side_by_side",
+    "python scripts/paper_exchange.py --coins ETH,SUI --binance-port 8793": f"{VENUE_TESTS}::"
+    "test_several_coins_trade_side_by_side",
+    "curl http://127.0.0.1:8793/admin/state": SPOT_CURLS,
+    "curl -X POST http://127.0.0.1:8793/admin/faults "
+    """-d '{"kind":"dropped_reply","requests":["order.place"],"count":1}'""": SPOT_CURLS,
+    "curl -X POST http://127.0.0.1:8793/admin/faults "
+    """-d '{"kind":"duplicated_messages","channels":["executionReport"]}'""": SPOT_CURLS,
+    "curl -X POST http://127.0.0.1:8793/admin/accounts "
+    """-d '{"key":"me","secret":"mine","amounts":{"USDC":5000,"SUI":2000}}'""": SPOT_CURLS,
     "python scripts/paper_exchange.py --replay scripts/HL_data --coin ETH": f"{VENUE_TESTS}::"
     "test_a_replay_lays_at_most_half_the_recording_and_plays_on",
     "python scripts/paper_exchange.py --scenario tests/scenarios/flash_crash.yaml": f"{VENUE_TESTS}"
@@ -196,6 +210,8 @@ ELSEWHERE = {
     "test_a_saved_venue_goes_on_where_it_was",
     "python scripts/paper_exchange.py --restore venue.json": f"{VENUE_TESTS}::"
     "test_a_saved_venue_goes_on_where_it_was",
+    "python benchmarks/research.py": "tests/research/test_benchmark.py::"
+    "test_the_benchmark_runs_for_a_moment",
     "python benchmarks/quote_age.py": "tests/test_documented_commands.py::"
     "test_the_benchmark_of_a_quotes_age_runs_on_one_market",
     "python benchmarks/requotes.py": "tests/test_documented_commands.py::"
@@ -214,8 +230,21 @@ ELSEWHERE = {
         "tests/marketdata/collector/test_recording_truth.py::"
         "test_what_was_recorded_is_what_was_published",
     ),
+    "python benchmarks/policies.py": "tests/replay/ladders/test_policies_benchmark.py::"
+    "test_every_policy_is_replayed_and_the_page_is_written",
+    **dict.fromkeys(
+        (
+            "python scripts/replay_backtest.py --crypto ETH --policy curve",
+            "python scripts/replay_backtest.py --crypto ETH --policy curve --compare --fee-bp 0",
+            "python scripts/replay_backtest.py --crypto ETH --policy spot --policy-settings "
+            """'{"bin_step": 2, "price_up_pct_limit": 0.002, "price_down_pct_limit": 0.002}'""",
+        ),
+        f"{REPLAY_TESTS}::test_a_policy_s_ladder_is_replayed_with_its_own_account",
+    ),
     "python benchmarks/request_budget.py": "tests/test_documented_commands.py::"
     "test_the_bot_without_sparing_is_the_strategy_less_one_call",
+    "python benchmarks/hedge.py": "tests/hedging/test_crash.py::"
+    "test_the_benchmarks_table_counts_what_is_allowed",
     "python docs/tools/pictures.py screen": "tests/test_documented_commands.py::"
     "test_sessions_run_as_make_starts_them",
     "python scripts/recalibrate_recording.py --crypto ETH": ""
@@ -255,6 +284,8 @@ ELSEWHERE = {
 NEEDS = {
     "a network": [
         "freqtrade install-ui",
+        "python scripts/market_research.py --exchange binance --pair POL/USDT --timeframe 1s "
+        "--days 1 --html user_data/plot/research.html",
         "python scripts/hyperliquid_data_collector.py --crypto ETH",
         "python scripts/hyperliquid_data_collector.py --crypto ETH --keep-days 90 "
         "--keep-gigabytes 50",

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 __all__ = [
     "Account",
@@ -12,9 +12,11 @@ __all__ = [
     "Change",
     "Event",
     "Fill",
+    "FundingPayment",
     "MakerExchange",
     "MarketRules",
     "OrderDoubtError",
+    "OrderGoneError",
     "OrderRefusedError",
     "OrderRequest",
     "OrderStatus",
@@ -22,7 +24,9 @@ __all__ = [
     "Reconnected",
     "RestingOrder",
     "Side",
+    "TellsFunding",
     "Trade",
+    "WouldTakeError",
 ]
 
 Side = Literal["buy", "sell"]
@@ -30,6 +34,14 @@ Side = Literal["buy", "sell"]
 
 class OrderRefusedError(Exception):
     """The exchange refused the order: nothing of it rests, nothing was traded."""
+
+
+class WouldTakeError(OrderRefusedError):
+    """A post-only order came too late: the market has reached its price. No fault of anybody's."""
+
+
+class OrderGoneError(OrderRefusedError):
+    """The order that was to be changed had ended before: filled, most likely."""
 
 
 class OrderDoubtError(Exception):
@@ -185,6 +197,15 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
+class FundingPayment:
+    """Funding of a position: `amount` positive where we received it, quote currency."""
+
+    symbol: str
+    time_ms: int
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """Balances by currency (total: free and locked) and positions by symbol, signed, base.
 
@@ -235,6 +256,13 @@ class MakerExchange(Protocol):
     async def cancel(self, orders: Sequence[RestingOrder]) -> list[Exception | None]:
         """Cancel orders; None for each that is off the book (also if it was gone already)."""
 
+    async def look_up(self, symbol: str, client_ids: Sequence[str]) -> list[OrderUpdate | None]:
+        """Say what became of orders whose requests are in doubt.
+
+        None for an order that does not rest and never will: a request that is still on its way is
+        made void first, or waited for. `OrderDoubtError` if that cannot be said yet.
+        """
+
     async def open_orders(self, symbol: str) -> list[RestingOrder]:
         """Fetch the orders at rest (triggers included)."""
 
@@ -244,5 +272,22 @@ class MakerExchange(Protocol):
     async def account(self) -> Account:
         """Fetch balances and positions."""
 
+    def allowance(self) -> int:
+        """How many orders may be placed or changed now; cancels are always allowed."""
+
+    async def arm(self, seconds: float | None) -> bool:
+        """Have the exchange cancel all orders of the account in ``seconds`` unless armed anew.
+
+        None takes it back. False where the exchange has no such switch, or not for this account.
+        """
+
     async def close(self) -> None:
         """End the streams and close the sockets; cancels nothing."""
+
+
+@runtime_checkable
+class TellsFunding(Protocol):
+    """What an exchange of perpetuals offers beside a `MakerExchange`."""
+
+    async def funding_since(self, symbol: str, time_ms: int) -> list[FundingPayment]:
+        """Fetch funding payments from the exchange's time on, oldest first."""

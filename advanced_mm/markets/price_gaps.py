@@ -63,6 +63,8 @@ class GapMarket:
         self._held = False
         self._done: list[Gap] = []
         self._ahead = sorted(gaps)
+        self.followers: list[GapMarket] = []
+        """Markets of the same coin elsewhere, whose prices jump with this one's from now on."""
 
     @property
     def source(self) -> MarketSource:
@@ -102,7 +104,14 @@ class GapMarket:
                 f"price gap of {self.spec.coin}: {gap.time_ms} ms is in the past: give a later time"
             )
         after_gap(self.spec, self.mid, gap.percent)
+        for follower in self.followers:
+            follower.add(gap)
         insort(self._ahead, gap)
+
+    @property
+    def latest_ms(self) -> int:
+        """The latest time that this market or a follower has reached, exchange ms."""
+        return max([self.now_ms, *(one.latest_ms for one in self.followers)])
 
     def advance(self, until_ms: int) -> list[MarketUpdate]:
         """Return all blocks up to ``until_ms`` not returned yet, in time order."""

@@ -12,7 +12,7 @@ __all__ = ["PolicySettings"]
 
 
 class PolicySettings(BaseModel):
-    """Base of every policy's settings; the units stand in the fields' descriptions."""
+    """Base of the settings of policies and hedges; the units stand in the fields' descriptions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -55,4 +55,4 @@ class PolicySettings(BaseModel):
             else:
                 value = f" = {fault['input']!r}" if path else ""
                 faults.append(f"{name}{value}: {fault['msg'].removeprefix('Value error, ')}")
-        return "; ".join(faults) + ". Correct this in the policy's settings."
+        return "; ".join(faults) + ". Correct the settings."

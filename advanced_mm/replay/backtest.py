@@ -12,6 +12,7 @@ from advanced_mm.calibration.windows import Stretches
 from advanced_mm.errors import InputError
 from advanced_mm.parameter_files import ParameterSet, Settings
 from advanced_mm.parameter_files.history import CalibrationHistory
+from advanced_mm.policies import KINDS
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.replay.as_of import MidPath, Refits, decision_table, fixed_around_fair
 from advanced_mm.replay.conversion import NS_PER_MS
@@ -68,7 +69,10 @@ class Policy:
         except ValueError:
             distance = np.nan
         if kind != "fixed" or not 0 <= distance < 1000:
-            raise InputError(f"policy {text!r} must be optimal or fixed:BP, such as fixed:2")
+            raise InputError(
+                f"policy {text!r} must be optimal or fixed:BP, such as fixed:2, or a ladder's: "
+                f"{', '.join(KINDS)}"
+            )
         return cls.fixed(distance)
 
     @classmethod

@@ -1,5 +1,6 @@
 """What a replay earned per hour and per fill, how sure that is, and what it does not know."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -38,7 +39,7 @@ def replay_figures(result: ReplayResult) -> dict[str, Figure]:
 
     ``net_per_hour``
         Change of cash and of the position's value at the mid, after fees and funding, in the quote
-        currency per hour.
+        currency per hour; without what the inventory held at the start gained by itself.
     ``fills_per_hour``
         Fills per hour; a part of an order that was filled counts as a fill.
     ``net_bp_per_fill``
@@ -48,7 +49,7 @@ def replay_figures(result: ReplayResult) -> dict[str, Figure]:
     """
     covered = covered_part(result)
     start, end = _bins(covered, _BIN_MS)
-    earned = equity_at(result, end) - equity_at(result, start)
+    earned = _earned(result, start, end)
     hours = (end - start) / _MS_PER_HOUR
     value = result.price * result.size
     draws = TimeDraws(start, _HORIZON_S)
@@ -98,6 +99,7 @@ def replay_notes(result: ReplayResult) -> list[str]:
     )
     if hours < TOO_SHORT_HOURS:
         notes.insert(0, "Too short: less than an hour of data says little about what is earned.")
+    notes += _account_notes(result)
     if result.options.funding is None:
         notes.append("Funding is not included: --funding-rate takes one rate for all hours.")
     over_gaps = _over_gaps(result, covered)
@@ -109,10 +111,38 @@ def replay_notes(result: ReplayResult) -> list[str]:
     return notes
 
 
+def _account_notes(result: ReplayResult) -> Iterator[str]:
+    """Say what holds for ladders: their account, and that fills do not share a trade's size."""
+    if result.account is None:
+        return
+    held = result.opening.inventory
+    if held:
+        (first, last), _ = result.mids.at(np.array([result.start_ms, result.end_ms]))
+        yield (
+            f"The {held:g} {result.data.coin} held at the start changed their value by "
+            f"{held * (last - first):.2f} USDC by themselves. That is within the part inventory, "
+            "and left out of the figures per hour and per fill."
+        )
+    yield (
+        "A trade that goes through several orders of the ladder fills each of them: its size is "
+        "not shared out among them."
+    )
+
+
 def _recorded_latency_ms(result: ReplayResult) -> float:
     parts = [part.touch for part in result.data.parts]
     late = np.concatenate([touch["local_ns"] - touch["exchange_ns"] for touch in parts])
     return float(np.median(late)) / 1e6
+
+
+def _earned(result: ReplayResult, start_ms: Int1D, end_ms: Int1D) -> Float1D:
+    """Return the changes of equity beyond those of the inventory that was held at the start."""
+    earned = equity_at(result, end_ms) - equity_at(result, start_ms)
+    if result.opening.inventory:
+        earned -= result.opening.inventory * (
+            result.mids.at(end_ms)[0] - result.mids.at(start_ms)[0]
+        )
+    return np.asarray(earned)
 
 
 def profit_by_piece(result: ReplayResult, piece_ms: int = 60_000) -> tuple[Int1D, Float1D, Float1D]:
@@ -121,7 +151,7 @@ def profit_by_piece(result: ReplayResult, piece_ms: int = 60_000) -> tuple[Int1D
     Each stretch with data is cut into pieces of ``piece_ms``, the last one maybe shorter.
     """
     start, end = _bins(covered_part(result), piece_ms)
-    earned = equity_at(result, end) - equity_at(result, start)
+    earned = _earned(result, start, end)
     return start, (end - start) / _MS_PER_HOUR, earned
 
 
@@ -138,10 +168,10 @@ def covered_between(data: ReplayData, start_ms: int, end_ms: int) -> Stretches:
 
 
 def equity_at(result: ReplayResult, time_ms: Int1D) -> Float1D:
-    """Return cash plus the position's value at the mid at each time; 0 before the first fill."""
+    """Return cash plus the position's value at the mid at each time."""
     done = np.searchsorted(result.time_ms, time_ms, side="right")
-    cash = np.concatenate([[0.0], result.cash_after()])[done]
-    position = np.concatenate([[0.0], result.position_after])[done]
+    cash = np.concatenate([[result.opening.cash], result.cash_after()])[done]
+    position = np.concatenate([[result.opening.inventory], result.position_after])[done]
     mid, _ = result.mids.at(time_ms)
     paid_ms, amount, _ = result.funding_paid
     paid = np.concatenate([[0.0], np.cumsum(amount)])
@@ -161,5 +191,4 @@ def _bins(covered: Stretches, width_ms: int) -> tuple[Int1D, Int1D]:
 
 
 def _over_gaps(result: ReplayResult, covered: Stretches) -> float:
-    before = equity_at(result, covered.end_ms[:-1])
-    return float((equity_at(result, covered.start_ms[1:]) - before).sum())
+    return float(_earned(result, covered.end_ms[:-1], covered.start_ms[1:]).sum())

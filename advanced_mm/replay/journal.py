@@ -196,7 +196,7 @@ def _looks(result: ReplayResult) -> Iterator[Look]:
     mid, _ = result.mids.at(times)
     equity = equity_at(result, times)
     done = np.searchsorted(result.time_ms, times, side="right")
-    position = np.concatenate([[0.0], result.position_after])[done]
+    position = np.concatenate([[result.opening.inventory], result.position_after])[done]
     for place, time_ms in enumerate(times.tolist()):
         known = bool(np.isfinite(mid[place]))
         held = float(position[place])

@@ -1,6 +1,6 @@
 """What a replay brought: quotes and fills as arrays, and as the record that reports judge."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +21,7 @@ from advanced_mm.performance import (
 from advanced_mm.performance import Refusals as KindsOfRefusal
 from advanced_mm.performance.records import Words, depth_from_mid
 from advanced_mm.quoting.quoter import kind_of
+from advanced_mm.replay.account import Account, Opening
 from advanced_mm.replay.conversion import NS_PER_MS
 from advanced_mm.replay.decisions import DecisionTable
 from advanced_mm.replay.events import ReplayData
@@ -64,6 +65,10 @@ class ReplayResult:
         Rows of `layout.QUOTE`, `layout.LOOK`, `layout.REFUSAL`, in the order of their times.
     fills
         Rows of `layout.FILL` in the order of the exchange's time.
+    opening
+        Inventory and cash at the start.
+    account
+        What a ladder's maker had to trade with; None for the maker of one order a side.
 
     The properties below have the same lengths as ``fills`` or ``quotes``; prices and money in the
     quote currency, sizes in the base currency, times in exchange ms.
@@ -79,6 +84,8 @@ class ReplayResult:
     looks: Rows
     refusals: Rows
     bot: str = "replay"
+    opening: Opening = field(default_factory=Opening)
+    account: Account | None = None
 
     @property
     def start_ms(self) -> int:
@@ -148,7 +155,7 @@ class ReplayResult:
     @property
     def position_after(self) -> Float1D:
         """Signed position after each fill."""
-        position = np.cumsum(self.sign * self.size)
+        position = self.opening.inventory + np.cumsum(self.sign * self.size)
         return np.where(np.abs(position) < 0.5 * self.data.lot, 0.0, position)
 
     # ---- quotes
@@ -172,7 +179,7 @@ class ReplayResult:
         due = (rates.time_ms > self.start_ms) & (rates.time_ms <= self.end_ms)
         times = rates.time_ms[due]
         done = np.searchsorted(self.time_ms, times, side="left")
-        position = np.concatenate([[0.0], self.position_after])[done]
+        position = np.concatenate([[self.opening.inventory], self.position_after])[done]
         held = position != 0
         mid, _ = self.mids.at(times)
         amount = -position * np.nan_to_num(mid) * rates.rate[due]
@@ -185,8 +192,8 @@ class ReplayResult:
         return np.where(steps == 0, np.nan, np.round(steps * tick, decimals))
 
     def cash_after(self) -> Float1D:
-        """Cash after each fill, without funding; 0 at the start."""
-        return np.cumsum(-self.sign * self.size * self.price - self.fee)
+        """Cash after each fill, without funding."""
+        return self.opening.cash + np.cumsum(-self.sign * self.size * self.price - self.fee)
 
     def reason(self, code: int) -> str:
         """Return the words for a code of `layout.REFUSAL`; empty for 0."""
@@ -293,16 +300,19 @@ class ReplayResult:
 
     def _span(self) -> BotSpan:
         (first, last), _ = self.mids.at(np.array([self.start_ms, self.end_ms]))
-        cash = float(self.cash_after()[-1]) if len(self.fills) else 0.0
-        position = float(self.position_after[-1]) if len(self.fills) else 0.0
+        held, opening = len(self.fills) > 0, self.opening
+        cash = float(self.cash_after()[-1]) if held else opening.cash
+        position = float(self.position_after[-1]) if held else opening.inventory
         worth = position * last if position else 0.0
+        before = opening.inventory * first if opening.inventory else 0.0
         paid = float(self.funding_paid[1].sum())
         return BotSpan(
             self.bot,
             self.start_ms,
             self.end_ms,
+            opening=opening.inventory,
             start_mark=float(first),
             end_mark=float(last),
-            start_equity=0.0,
+            start_equity=opening.cash + before,
             end_equity=cash + worth + paid,
         )

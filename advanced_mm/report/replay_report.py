@@ -15,6 +15,7 @@ from advanced_mm.replay import Queue
 from advanced_mm.replay.backtest import Backtest
 from advanced_mm.replay.figures import TOO_SHORT_HOURS, covered_part, replay_notes
 from advanced_mm.replay.policies import PolicyRun
+from advanced_mm.replay.result import ReplayResult
 from advanced_mm.report.page import Card, Headline, Section, Table, write_page
 from advanced_mm.report.performance_page import PageInput, basis_of, performance_sections
 from advanced_mm.report.performance_table import Column, span_text
@@ -138,9 +139,9 @@ def notes_of(report: ReplayReport) -> list[str]:
     if options.latencies_ms is None:
         delay = f"{options.latency_ms:g} ms"
     told = [
-        f"{coin} from {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC. Orders of "
-        f"{options.size:g} {coin}, a look every {options.look_ms / 1000:g} s, {delay} to place "
-        f"and to cancel, a maker fee of {1e4 * options.fee_rate:g} bp.",
+        f"{coin} from {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S} UTC. "
+        f"{_trading(result)}, a look every {options.look_ms / 1000:g} s, {delay} to place and to "
+        f"cancel, a maker fee of {1e4 * options.fee_rate:g} bp.",
     ]
     if backtest.warm_up_s >= 1:
         told.append(
@@ -152,6 +153,17 @@ def notes_of(report: ReplayReport) -> list[str]:
         general = general[1:]  # the verdict says so
     told += [*general, *_holes(backtest.holes), *_queue_notes(run)]
     return told
+
+
+def _trading(result: ReplayResult) -> str:
+    """Say how large the orders are, or what a ladder's account has at the start."""
+    account, opening, coin = result.account, result.opening, result.data.coin
+    if account is None:
+        return f"Orders of {result.options.size:g} {coin}"
+    if account.spot:
+        return f"A spot account of {opening.cash:.2f} USDC and {opening.inventory:g} {coin}"
+    bound = f"a position of at most {account.leverage * account.capital:g} USDC"
+    return f"A perpetual account of {account.capital:g} USDC with {bound}"
 
 
 def _holes(holes: Sequence[tuple[int, int]]) -> Iterator[str]:

@@ -270,3 +270,42 @@ def test_quotes_are_priced_for_the_age_they_reach_in_the_replay(backtest):
     ]
     near, far = (table.bid_depth[np.isfinite(table.bid_depth)].mean() for table in tables)
     assert far > near
+
+
+def test_a_policy_s_ladder_is_replayed_with_its_own_account(folder, capsys):
+    settings = json.dumps(
+        {"bin_step": 2, "price_up_pct_limit": 0.001, "price_down_pct_limit": 0.001}
+    )
+    asked = ["--policy", "curve", "--policy-settings", settings, "--queue", "back", "--json"]
+    assert script(folder, *asked, "--capital", 2000, "--journal", folder / "ladder") == 0
+    found = told(capsys)
+    assert found["policy"] == "curve"
+    assert "A spot account of" in found["notes"][0]
+    assert found["queues"]["back"]["fills"] > 0
+    judged = judge_journal(folder / "ladder", Wanted())
+    assert judged[0].parts.fills == found["queues"]["back"]["fills"]
+    assert judged[0].parts.equity_change == pytest.approx(
+        found["queues"]["back"]["equity_change"], abs=1e-6
+    )
+
+
+def test_the_papers_policies_take_their_parameters_from_the_refits(folder, capsys):
+    asked = ["--policy", "glft", "--queue", "back", "--fair-price", "imbalance", "--json"]
+    assert script(folder, *asked) == 0
+    found = told(capsys)
+    assert found["warm_up_seconds"] > 0  # until the first refit
+    assert found["queues"]["back"]["fills"] > 0
+    assert "A perpetual account of 10000 USDC" in found["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        (["--policy", "curve", "--inventory=-1:1"], "--inventory plays no part"),
+        (["--policy", "curve", "--stake", "50"], "--stake plays no part"),
+        (["--policy", "fixed:2", "--capital", "50"], "--capital plays no part"),
+    ],
+)
+def test_options_of_the_other_kind_of_policy_are_refused(folder, asked, sentence):
+    with pytest.raises(InputError, match=sentence):
+        script(folder, *asked)

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import advanced_mm.replay.hft_venue as hft_venue
 import advanced_mm.replay.run as replaying
 from advanced_mm.errors import InputError
 from advanced_mm.parameter_files import Settings
@@ -165,7 +166,7 @@ def test_latencies_are_drawn_from_those_measured() -> None:
 
 def test_drawn_latencies_live_as_long_as_the_replay(monkeypatch: pytest.MonkeyPatch) -> None:
     """hftbacktest reads them at an address that it was given once, and holds nothing."""
-    draw, trade, drawn, alive = replaying._drawn_latencies, replaying.run_maker, [], []
+    draw, trade, drawn, alive = hft_venue._drawn_latencies, replaying.run_maker, [], []
 
     def drawing(options: ReplayOptions) -> object:
         rows = draw(options)
@@ -176,7 +177,7 @@ def test_drawn_latencies_live_as_long_as_the_replay(monkeypatch: pytest.MonkeyPa
         alive.append(drawn[-1]() is not None)
         return trade(*arguments)
 
-    monkeypatch.setattr(replaying, "_drawn_latencies", drawing)
+    monkeypatch.setattr(hft_venue, "_drawn_latencies", drawing)
     monkeypatch.setattr(replaying, "run_maker", trading)
     run(calm(), latencies_ms=np.array([30.0, 90.0]))
     assert alive == [True]

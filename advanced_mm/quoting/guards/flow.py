@@ -48,6 +48,11 @@ class FlowGuard:
         An order of this many times the mean size is large; None: none is.
     cooldown_seconds
         Shortest pause, and the time over which flow is judged.
+
+    Attributes
+    ----------
+    last_large_ms
+        Exchange time of the last large one, ms; None before the first.
     """
 
     def __init__(self, multiple: float | None, cooldown_seconds: float) -> None:
@@ -57,6 +62,7 @@ class FlowGuard:
         self._mean = 0.0
         self._count = 0
         self._pauses: dict[Side, _Pause] = {}
+        self.last_large_ms: int | None = None
 
     def saw(self, orders: Iterable[MarketOrder]) -> None:
         """Take in market orders, in order of time; parts of one follow each other."""
@@ -83,6 +89,7 @@ class FlowGuard:
             return
         multiple = order.size / self._mean
         if multiple >= self._multiple:
+            self.last_large_ms = order.time_ms
             self._pauses["ask" if order.buys else "bid"] = _Pause(order.time_ms / 1000, multiple)
 
     def verdict(self, now: datetime) -> Verdict | None:

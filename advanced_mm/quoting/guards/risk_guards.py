@@ -4,9 +4,8 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
-from advanced_mm.parameter_files import Settings
 from advanced_mm.quoting.guards.account import AccountGuard
 from advanced_mm.quoting.guards.errors import ErrorGuard
 from advanced_mm.quoting.guards.flow import FlowGuard, MarketOrder
@@ -17,7 +16,7 @@ from advanced_mm.quoting.guards.spread import narrow_market
 from advanced_mm.quoting.guards.verdict import Ruling, Side, Verdict
 from advanced_mm.quoting.guards.volatility import VolatilityGuard
 
-__all__ = ["GuardChange", "RiskGuards"]
+__all__ = ["GuardChange", "GuardLimits", "RiskGuards"]
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +47,70 @@ class _Market:
     active: dict[str, Verdict] = field(default_factory=dict)
 
 
+class GuardLimits(Protocol):
+    """What the guards go by: a bot's settings, or a maker's limits; see ``docs/settings.md``."""
+
+    @property
+    def max_daily_loss(self) -> float | None:
+        """Share of the capital that a day may lose; None: any."""
+
+    @property
+    def max_drawdown(self) -> float | None:
+        """Share of the capital below its peak; None: any."""
+
+    @property
+    def max_errors_in_a_row(self) -> int | None:
+        """Errors that begin a pause; None: none do."""
+
+    @property
+    def error_pause_seconds(self) -> float:
+        """Pause after the last error, and after a halt."""
+
+    @property
+    def volatility_limit(self) -> float | None:
+        """Multiple of the usual volatility; None: any."""
+
+    @property
+    def volatility_seconds(self) -> float:
+        """Time over which volatility is judged."""
+
+    @property
+    def price_band(self) -> float | None:
+        """Move of the price, a share; None: any."""
+
+    @property
+    def price_band_seconds(self) -> float:
+        """Time in which the move may not happen."""
+
+    @property
+    def large_order_multiple(self) -> float | None:
+        """Multiple of the mean order that is large; None: none is."""
+
+    @property
+    def flow_cooldown_seconds(self) -> float:
+        """Shortest pause after a large order."""
+
+    @property
+    def max_funding_bp(self) -> float | None:
+        """Funding that may be paid; None: any."""
+
+    @property
+    def funding_pause_seconds(self) -> float:
+        """Time before a payment in which it counts."""
+
+    @property
+    def max_position_value(self) -> float | None:
+        """Quote currency; None: any."""
+
+    @property
+    def min_market_spread_bp(self) -> float:
+        """Narrowest spread of the market."""
+
+    @property
+    def min_quote_age_seconds(self) -> float:
+        """How long a narrow spread must last."""
+
+
 class RiskGuards:
     """Rules on entries. Times are given, so that a replay or a test has its own.
 
@@ -60,7 +123,7 @@ class RiskGuards:
     """
 
     def __init__(
-        self, settings: Settings, on_change: Callable[[GuardChange], None] = lambda change: None
+        self, settings: GuardLimits, on_change: Callable[[GuardChange], None] = lambda change: None
     ) -> None:
         self._settings = settings
         self._markets: dict[str, _Market] = {}
@@ -96,6 +159,10 @@ class RiskGuards:
     def traded(self, coin: str, orders: Iterable[MarketOrder]) -> None:
         """Take in the market orders since the last call."""
         self._market(coin).flow.saw(orders)
+
+    def last_large_ms(self, coin: str) -> int | None:
+        """Return the time of the last market order that was large, ms; None before the first."""
+        return self._market(coin).flow.last_large_ms
 
     def funding(self, coin: str, rate: float | None) -> None:
         """Take in the hour's funding rate, positive where longs pay."""

@@ -90,6 +90,11 @@ class Exchange(MoneyCommands):
     def post_only(self, post_only: bool) -> None:
         self.order_manager.post_only = post_only
 
+    @property
+    def halted(self) -> set[str]:
+        """The coins whose trading is halted."""
+        return self.order_manager.halted
+
     # Time
 
     def advance(self, until_ms: int) -> dict[str, list[MarketUpdate]]:

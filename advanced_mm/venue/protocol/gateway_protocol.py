@@ -10,7 +10,7 @@ from typing import Protocol
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-__all__ = ["GatewayProtocol", "client_name"]
+__all__ = ["GatewayProtocol", "OutgoingLine", "client_name"]
 
 
 def client_name(request: web.Request) -> str:
@@ -20,7 +20,22 @@ def client_name(request: web.Request) -> str:
     return f"{request.remote}:0" if peer is None else f"{peer[0]}:{peer[1]}"
 
 
-class GatewayProtocol(Protocol):
+class OutgoingLine(Protocol):
+    """What messages to a client pass on their way."""
+
+    def sent(self, client: str, text: str) -> None:
+        """Record that a message has been written to a client."""
+        ...
+
+    def outgoing(self, client: str, text: str) -> Iterable[tuple[float, str]]:
+        """Return the deliveries of a message: (delay in real seconds, text), none if dropped.
+
+        Delivery times never decrease from message to message, so ``loop.call_later`` keeps order.
+        """
+        ...
+
+
+class GatewayProtocol(OutgoingLine, Protocol):
     """Rate limits and faults; without a gateway (None) there are neither."""
 
     @property
@@ -60,17 +75,6 @@ class GatewayProtocol(Protocol):
         """Count a posted request; return an error message if too many are in flight.
 
         If None is returned, it counts until its reply is `sent`, or dropped by `outgoing`.
-        """
-        ...
-
-    def sent(self, client: str, text: str) -> None:
-        """Record that a message has been written to a client."""
-        ...
-
-    def outgoing(self, client: str, text: str) -> Iterable[tuple[float, str]]:
-        """Return the deliveries of a message: (delay in real seconds, text), none if dropped.
-
-        Delivery times never decrease from message to message, so ``loop.call_later`` keeps order.
         """
         ...
 

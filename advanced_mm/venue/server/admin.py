@@ -14,18 +14,15 @@ Faults are those of `faults` and of scenario files. An invalid body is answered 
 ``{"error": message}``.
 """
 
-from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from advanced_mm.errors import InputError
 from advanced_mm.markets.price_gaps import Gap
 from advanced_mm.markets.units import micros_text
-from advanced_mm.venue.conditions.faults import ActiveFault, Fault
 from advanced_mm.venue.conditions.gateway import Gateway
 from advanced_mm.venue.conditions.limits import REST_WEIGHT_A_MINUTE
 from advanced_mm.venue.conditions.opening import OpenVenue
@@ -34,14 +31,18 @@ from advanced_mm.venue.conditions.scenario import AccountPlan, check_dexs, open_
 from advanced_mm.venue.engine.accounts import Account
 from advanced_mm.venue.engine.orders import Order
 from advanced_mm.venue.engine.trading_record import trading_record
-from advanced_mm.venue.protocol.client_json import shortened
 from advanced_mm.venue.protocol.messages.wire_views import Json
+from advanced_mm.venue.server.admin_forms import (
+    Handler,
+    clear_faults,
+    explained,
+    fault_view,
+    read_body,
+    set_fault,
+)
 from advanced_mm.venue.server.server import PaperServer
 
 __all__ = ["Admin"]
-
-M = TypeVar("M")
-Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class GapRequest(BaseModel):
@@ -61,7 +62,6 @@ class SaveRequest(BaseModel):
     file: Path | None = None
 
 
-_FAULT: TypeAdapter[Fault] = TypeAdapter(Fault)
 _ACCOUNT = TypeAdapter(AccountPlan)
 _GAP = TypeAdapter(GapRequest)
 _SAVE = TypeAdapter(SaveRequest)
@@ -88,19 +88,19 @@ class Admin:
         routes: list[tuple[str, str, Handler]] = [
             ("GET", "/admin/state", lambda _: self._state(gateway)),
             ("GET", "/admin/accounts/{address}", self._record),
-            ("POST", "/admin/faults", lambda request: self._set_fault(gateway, request)),
-            ("DELETE", "/admin/faults", lambda request: self._clear(gateway, request)),
-            ("DELETE", "/admin/faults/{id}", lambda request: self._clear(gateway, request)),
+            ("POST", "/admin/faults", lambda request: set_fault(gateway, request)),
+            ("DELETE", "/admin/faults", lambda request: clear_faults(gateway, request)),
+            ("DELETE", "/admin/faults/{id}", lambda request: clear_faults(gateway, request)),
             ("POST", "/admin/accounts", self._open_account),
             ("POST", "/admin/price_gap", self._price_gap),
             ("POST", "/admin/save", lambda request: self._save(server, request)),
         ]
         for method, path, handler in routes:
-            app.router.add_route(method, path, _explained(handler))
+            app.router.add_route(method, path, explained(handler))
 
     async def _state(self, gateway: Gateway) -> web.Response:
         exchange = self._exchange
-        faults: list[Json] = [_fault_view(one, gateway.clock()) for one in gateway.faults.active]
+        faults: list[Json] = [fault_view(one, gateway.clock()) for one in gateway.faults.active]
         return web.json_response(
             {
                 "market_time_ms": exchange.now_ms,
@@ -172,19 +172,8 @@ class Admin:
             "ahead": round(order.ahead * lot, 9),
         }
 
-    async def _set_fault(self, gateway: Gateway, request: web.Request) -> web.Response:
-        return web.json_response({"id": gateway.set_fault(await _body(request, _FAULT)).number})
-
-    async def _clear(self, gateway: Gateway, request: web.Request) -> web.Response:
-        text = request.match_info.get("id")
-        if text is not None and not text.isdecimal():
-            raise InputError(
-                f"fault id {text!r} is not a number: give the id returned by POST, or none for all"
-            )
-        return web.json_response({"cleared": gateway.faults.clear(int(text) if text else None)})
-
     async def _open_account(self, request: web.Request) -> web.Response:
-        plan = await _body(request, _ACCOUNT)
+        plan = await read_body(request, _ACCOUNT)
         accounts = self._exchange.accounts
         if accounts.get(plan.address) is not None and (
             plan.play_money is not None or plan.dex_money or plan.dex_abstraction is not None
@@ -201,17 +190,18 @@ class Admin:
         )
 
     async def _price_gap(self, request: web.Request) -> web.Response:
-        gap = await _body(request, _GAP)
+        gap = await read_body(request, _GAP)
         if gap.coin not in self._venue.gaps:
             raise InputError(f"coin is {gap.coin!r}, must be one of {', '.join(self._venue.gaps)}")
-        time_ms = self._exchange.now_ms + 1
-        self._venue.gaps[gap.coin].add(Gap(time_ms, gap.percent))
+        market = self._venue.gaps[gap.coin]
+        time_ms = market.latest_ms + 1
+        market.add(Gap(time_ms, gap.percent))
         return web.json_response({"time": time_ms})
 
     async def _save(self, server: object, request: web.Request) -> web.Response:
         if not isinstance(server, PaperServer):
             raise TypeError("the admin interface needs a PaperServer")
-        path = (await _body(request, _SAVE)).file or self._save_to
+        path = (await read_body(request, _SAVE)).file or self._save_to
         if path is None:
             raise InputError(
                 "file is missing, and the venue was started without --save FILE: give a file"
@@ -222,17 +212,6 @@ class Admin:
 
 def _usdc(account: Account) -> Decimal:
     return Decimal(micros_text(account.usdc))
-
-
-def _fault_view(entry: ActiveFault, now_s: float) -> dict[str, Json]:
-    fault = entry.fault.model_dump(mode="json", exclude_defaults=True)
-    return {
-        "id": entry.number,
-        "kind": entry.fault.kind,
-        **fault,
-        "struck": entry.struck,
-        "seconds_left": None if entry.ends_s is None else round(entry.ends_s - now_s, 3),
-    }
 
 
 def _limits_view(gateway: Gateway) -> dict[str, Json]:
@@ -266,28 +245,3 @@ def _limits_view(gateway: Gateway) -> dict[str, Json]:
         },
         "address_refused": gateway.addresses.refused,
     }
-
-
-async def _body(request: web.Request, form: TypeAdapter[M]) -> M:
-    """Parse the posted body; an empty one counts as an empty object."""
-    try:
-        return form.validate_json(await request.read() or b"{}")
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "body"
-        if first["type"] == "missing":
-            raise InputError(f"{field} is missing") from None
-        value = shortened(repr(first["input"]))
-        raise InputError(f"{field} = {value}: {first['msg']}") from None
-
-
-def _explained(handler: Handler) -> Handler:
-    """Wrap a handler so that it answers an InputError with status 400."""
-
-    async def explained(request: web.Request) -> web.Response:
-        try:
-            return await handler(request)
-        except InputError as error:
-            return web.json_response({"error": str(error)}, status=400)
-
-    return explained

@@ -1,15 +1,10 @@
 """The venue on a socket: REST, websocket and the pump that drives the markets."""
 
-import asyncio
-import contextlib
-import logging
-import os
 import time
 from collections.abc import Callable
 
 from aiohttp import web
 
-from advanced_mm.errors import InputError
 from advanced_mm.markets.clock import MarketClock
 from advanced_mm.venue.engine.exchange import Exchange
 from advanced_mm.venue.protocol.client_json import LARGEST_BYTES, decode_json, shortened
@@ -19,19 +14,13 @@ from advanced_mm.venue.protocol.messages.wire_views import Json
 from advanced_mm.venue.protocol.subscriptions.time_step import CADENCE_GRID_MS, Step
 from advanced_mm.venue.server.answers import Answers
 from advanced_mm.venue.server.loopback import loopback_only
+from advanced_mm.venue.server.loopback_server import LoopbackServer
 from advanced_mm.venue.server.stream import StreamHub, StreamLimits
 
 __all__ = ["PaperServer"]
 
-logger = logging.getLogger(__name__)
 
-HOST = "127.0.0.1"
-MAX_PORT = 65_535
-PUMP_S = 0.05
-LAG_WARNING_S = 5.0
-
-
-class PaperServer:
+class PaperServer(LoopbackServer):
     """A loopback Hyperliquid: POST /info and /exchange, GET /ws, and GET /health for monitoring.
 
     It answers only this machine, see `loopback`.
@@ -63,37 +52,14 @@ class PaperServer:
         limits: StreamLimits | None = None,
         gateway: GatewayProtocol | None = None,
     ) -> None:
-        if not 0 <= port <= MAX_PORT:
-            raise InputError(f"port is {port}, must be between 0 and {MAX_PORT}")
+        super().__init__(clock, port, CADENCE_GRID_MS)
         self.exchange = exchange
-        self._clock = clock
-        self._port = port
         self._gateway = gateway
         # Clients take nonces from their own clock, whatever the market time.
         self.answers = Answers(exchange, lambda: time.time_ns() // 1_000_000, gateway)
         self._hub = StreamHub(self.answers, limits, gateway)
-        self._runner: web.AppRunner | None = None
-        self._pump: asyncio.Task[None] | None = None
-        self._next_lag_warning_s = LAG_WARNING_S
 
-    @property
-    def rest_url(self) -> str:
-        """Address of the REST interface, without a path."""
-        return f"http://{HOST}:{self._port}"
-
-    @property
-    def ws_url(self) -> str:
-        """Address of the websocket."""
-        return f"ws://{HOST}:{self._port}/ws"
-
-    async def start(self) -> None:
-        """Listen and run the markets.
-
-        Raises
-        ------
-        InputError
-            If the port cannot be used.
-        """
+    def _application(self) -> web.Application:
         app = web.Application(
             middlewares=[loopback_only, *([self._gateway.middleware] if self._gateway else [])],
             client_max_size=LARGEST_BYTES,
@@ -105,64 +71,15 @@ class PaperServer:
         app.on_shutdown.append(self._close_streams)
         if self._gateway is not None:
             self._gateway.add_routes(app, self)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, HOST, self._port).start()
-        except OSError as error:
-            await runner.cleanup()
-            raise InputError(
-                f"port {self._port} on {HOST} cannot be used ({os.strerror(error.errno or 0)}): "
-                "choose another with --port, or 0 for a free one"
-            ) from error
-        self._runner = runner
-        self._port = runner.addresses[0][1]
-        self._pump = asyncio.create_task(self._run_markets())
+        return app
 
-    async def stop(self) -> None:
-        """Stop the markets, close all connections and the port; raise any error of the markets."""
-        try:
-            if self._pump is not None:
-                self._pump.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await self._pump
-        finally:
-            if self._runner is not None:
-                await self._runner.cleanup()
+    @property
+    def _now_ms(self) -> int:
+        return self.exchange.now_ms
 
-    async def serve_until(self, stop: asyncio.Event) -> None:
-        """Serve until ``stop`` is set, after `start`; raise the error of a market that fails."""
-        if self._pump is None:
-            raise RuntimeError("the server was not started")
-        stopped = asyncio.create_task(stop.wait())
-        try:
-            await asyncio.wait({stopped, self._pump}, return_when=asyncio.FIRST_COMPLETED)
-            if self._pump.done():
-                self._pump.result()
-        finally:
-            stopped.cancel()
-            await self.stop()
-
-    async def _run_markets(self) -> None:
-        """Advance the markets to the clock in a loop, publishing at every cadence."""
-        previous_ms = self.exchange.now_ms
-        while True:
-            until_ms = self._clock.now_ms
-            while previous_ms < until_ms:
-                grid_ms = (previous_ms // CADENCE_GRID_MS + 1) * CADENCE_GRID_MS
-                now_ms = min(grid_ms, until_ms)
-                updates = self.exchange.advance(now_ms)
-                await self._hub.publish(Step(previous_ms, now_ms, updates))
-                previous_ms = now_ms
-                await asyncio.sleep(0)
-            self._warn_if_late(until_ms)
-            await asyncio.sleep(PUMP_S)
-
-    def _warn_if_late(self, market_ms: int) -> None:
-        late_s = (self._clock.now_ms - market_ms) / 1000 / self._clock.speed
-        if late_s > 1.0 and self._clock.uptime_s > self._next_lag_warning_s:
-            self._next_lag_warning_s = self._clock.uptime_s + LAG_WARNING_S
-            logger.warning("market time is %.1f s behind its clock: lower --speed", late_s)
+    async def _step(self, previous_ms: int, now_ms: int) -> None:
+        updates = self.exchange.advance(now_ms)
+        await self._hub.publish(Step(previous_ms, now_ms, updates))
 
     async def _answer_info(self, request: web.Request) -> web.Response:
         return await self._answer(request, self.answers.info)

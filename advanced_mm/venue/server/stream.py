@@ -11,7 +11,7 @@ from aiohttp import ClientConnectionResetError, WSCloseCode, WSMsgType, web
 
 from advanced_mm.venue.engine.orders import AccountEvent, OrderEvent
 from advanced_mm.venue.protocol.client_json import LARGEST_BYTES, decode_json, shortened
-from advanced_mm.venue.protocol.gateway_protocol import GatewayProtocol, client_name
+from advanced_mm.venue.protocol.gateway_protocol import GatewayProtocol, OutgoingLine, client_name
 from advanced_mm.venue.protocol.info_routing import RejectedRequest, UnknownCoinError
 from advanced_mm.venue.protocol.subscriptions.channels import (
     CHANNELS,
@@ -23,7 +23,7 @@ from advanced_mm.venue.protocol.subscriptions.time_step import Message, Step
 from advanced_mm.venue.protocol.subscriptions.user_channels import USER_CHANNELS
 from advanced_mm.venue.server.answers import Answers
 
-__all__ = ["StreamHub", "StreamLimits"]
+__all__ = ["Client", "StreamHub", "StreamLimits"]
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Client:
         socket: web.WebSocketResponse,
         request: web.Request,
         limits: StreamLimits,
-        gateway: GatewayProtocol | None,
+        gateway: OutgoingLine | None,
     ) -> None:
         self.name = client_name(request)
         self._socket = socket

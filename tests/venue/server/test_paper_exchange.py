@@ -209,7 +209,8 @@ def ask(addresses, path, body=None):
 
 
 def test_several_coins_trade_side_by_side():
-    with venue_process("--coins", "ETH,BTC,SOL", "--history-minutes", 1) as (_, addresses):
+    spot = ("--binance-port", 0, "--basis", 1)
+    with venue_process("--coins", "ETH,BTC,SOL", "--history-minutes", 1, *spot) as (_, addresses):
         universe = ask(addresses, "/info", {"type": "meta"})["universe"]
         assert [entry["name"] for entry in universe] == ["ETH", "BTC", "SOL"]
         mids = ask(addresses, "/info", {"type": "allMids"})
@@ -218,6 +219,16 @@ def test_several_coins_trade_side_by_side():
         )
         limits = ask(addresses, "/admin/state")["limits"]["on"]
         assert limits == {"rest": False, "websocket": True, "address": True}
+        prices = ask(addresses["binance"], "/api/v3/ticker/bookTicker")
+        assert [one["symbol"] for one in prices] == ["ETHUSDC", "BTCUSDC", "SOLUSDC"]
+        ratio = float(prices[1]["bidPrice"]) / float(mids["BTC"])
+        assert ratio == pytest.approx(1.01, abs=0.005)
+        state = ask(addresses["binance"], "/admin/state")
+        assert addresses["binance"]["key"] in state["accounts"]
+
+
+def test_a_spot_exchange_beside_it_is_not_saved(tmp_path):
+    assert "not saved" in refused("--binance-port", 0, "--save", tmp_path / "venue.json")
 
 
 def test_a_scenario_file_opens_its_markets_accounts_and_limits(tmp_path):

@@ -1,0 +1,146 @@
+"""An account as the maker counts it, compared now and then with what the exchange says."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from advanced_mm.errors import InputError
+from advanced_mm.journal import Fill as FillEvent
+from advanced_mm.journal import read_journal
+from advanced_mm.maker.exchange import Account, Fill, MakerExchange
+from advanced_mm.maker.holdings import Holdings
+
+__all__ = ["AccountBook"]
+
+logger = logging.getLogger(__name__)
+
+_OVERLAP_MS: Final = 30_000
+"""Fills are asked for from so long before the newest that is known."""
+_MISSED_MS: Final = 86_400_000
+"""Fills that were missed while no maker ran are looked for so far back."""
+_TRIES: Final = 4
+_TRY_SECONDS: Final = 0.25
+"""A fill may be in the account before it is told: it is waited for."""
+_QUIET_MS: Final = 2_000
+
+
+class AccountBook:
+    """One account's holdings, with each fill counted once, and the comparison with the exchange.
+
+    Parameters
+    ----------
+    name, exchange
+        Whose account it is, and the exchange's name in the configuration.
+    on_fill
+        Gets that name and each fill that is new.
+    """
+
+    def __init__(
+        self, name: str, exchange: MakerExchange, on_fill: Callable[[str, Fill], None]
+    ) -> None:
+        self.holdings = Holdings()
+        self._name = name
+        self._exchange = exchange
+        self._on_fill = on_fill
+        self._lock = asyncio.Lock()
+        self._told: Account | None = None
+        self._recorded: set[str] = set()
+        self._symbols: tuple[str, ...] = ()
+        self._from_ms = 0
+        self._begun = False
+        self._early: list[Fill] = []
+
+    def begin(self, journal: Path | None) -> None:
+        """Learn from an earlier run's journal which fills are known."""
+        if journal is None:
+            return
+        try:
+            found = read_journal(journal, columns={FillEvent: ("fill",)})
+        except InputError:  # the first run
+            return
+        for row in found.table(FillEvent).to_pylist():
+            self._recorded.add(row["fill"])
+            self._from_ms = max(self._from_ms, row["time_ms"])
+
+    async def first(self) -> None:
+        """Learn what is held; fills from before are no longer counted, but those missed are told.
+
+        Raises
+        ------
+        ConnectionError
+            The exchange does not answer.
+        """
+        account = await self._exchange.account()
+        self.holdings.adopt(account)
+        self._symbols = self.holdings.symbols()
+        since = account.time_ms - _OVERLAP_MS
+        if self._from_ms:
+            since = max(min(self._from_ms, since), account.time_ms - _MISSED_MS)
+        for symbol in self._symbols:
+            for fill in await self._exchange.fills_since(symbol, since):
+                if fill.time_ms <= account.time_ms:
+                    self.holdings.remember([fill.fill_id])
+                    if self._from_ms <= fill.time_ms and fill.fill_id not in self._recorded:
+                        self._missed(fill)
+        self._begun = True
+        for fill in self._early:
+            self.filled(fill)
+        self._early.clear()
+
+    def _missed(self, fill: Fill) -> None:
+        if self._from_ms:
+            self._on_fill(self._name, fill)
+
+    def filled(self, fill: Fill) -> None:
+        """Count a fill, unless it was counted before."""
+        if not self._begun:
+            self._early.append(fill)
+        elif self.holdings.filled(fill):
+            self._on_fill(self._name, fill)
+
+    def told(self, account: Account) -> None:
+        """Take in what the exchange tells of its own accord."""
+        self._told = account
+        self.holdings.told(account)
+
+    def is_off(self, now_ms: int) -> bool:
+        """Return whether a told account differs from ours though nothing was filled lately."""
+        told = self._told
+        if not self._begun or told is None or now_ms - self.holdings.last_fill_ms < _QUIET_MS:
+            return False
+        return bool(self.holdings.differences(told))
+
+    async def settle(self) -> None:
+        """Compare with the exchange: fetch fills that were not told; if that is not it, believe it.
+
+        Raises
+        ------
+        ConnectionError, OrderDoubtError
+            The exchange does not answer.
+        """
+        async with self._lock:
+            since = (self.holdings.last_fill_ms or self._since_account()) - _OVERLAP_MS
+            for symbol in self._symbols:
+                for fill in await self._exchange.fills_since(symbol, since):
+                    self.filled(fill)
+            differences: list[str] = []
+            for _ in range(_TRIES):
+                account = await self._exchange.account()
+                differences = self.holdings.differences(account)
+                if not differences:
+                    self.holdings.adopt(account)
+                    self._told = None
+                    return
+                await asyncio.sleep(_TRY_SECONDS)
+            logger.warning(
+                "%s: the account differs from our fills and is believed: %s",
+                self._name,
+                "; ".join(differences),
+            )
+            self.holdings.adopt(account)
+            self._told = None
+
+    def _since_account(self) -> int:
+        return self.holdings.account.time_ms if self.holdings.account is not None else 0

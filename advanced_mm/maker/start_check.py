@@ -1,0 +1,59 @@
+"""What would forbid quoting, told before the first order."""
+
+import math
+
+from advanced_mm.errors import AdvancedMMError, InputError
+from advanced_mm.maker.exchange import MarketRules
+from advanced_mm.maker.grid import Grid
+from advanced_mm.maker.setup import MarketSetup
+from advanced_mm.maker.wanted import wanted
+from advanced_mm.policies import MarketState
+
+__all__ = ["check_start"]
+
+
+def check_start(setup: MarketSetup, rules: MarketRules, state: MarketState | None) -> None:
+    """Compare a market's filters and the account with the ladder that its policy wants now.
+
+    Raises
+    ------
+    InputError
+        The ladder cannot be placed there; the message says why and what to change.
+    """
+    where = f"{rules.symbol} on {setup.exchange}"
+    if state is None:
+        return
+    try:
+        ladder = setup.policy.ladder(state)
+    except (AdvancedMMError, ArithmeticError, ValueError) as error:
+        raise InputError(f"{where}: the policy {setup.policy.name} fails: {error}") from error
+    levels = [*ladder.bids, *ladder.asks]
+    if not levels:
+        return
+    if len(levels) > rules.max_orders:
+        raise InputError(
+            f"{where}: the ladder has {len(levels)} orders, at most {rules.max_orders} may rest "
+            "there: use fewer levels."
+        )
+    if state.equity <= 0 or not math.isfinite(state.equity):
+        raise InputError(f"{where}: the account holds nothing to quote with.")
+    grid = Grid(rules)
+    found = wanted(ladder, rules, grid, (state.bid, state.ask), rules.max_orders)
+    if not (found.bids or found.asks):
+        largest = max(levels, key=lambda one: one.size * one.price)
+        raise InputError(
+            f"{where}: the largest order of the ladder is {largest.size:g} at {largest.price:g}, "
+            f"the exchange takes none below {rules.min_value:f} in value or {rules.min_size:f} in "
+            "size: raise the sizes or use fewer levels."
+        )
+    if rules.spot:
+        _check_balances(where, state, rules)
+
+
+def _check_balances(where: str, state: MarketState, rules: MarketRules) -> None:
+    least = float(rules.min_value)
+    if max(state.quote_balance, state.inventory * state.mid) < least:
+        raise InputError(
+            f"{where}: the balances ({state.inventory:g} and {state.quote_balance:g}) are below "
+            f"the smallest order's value of {least:g}: deposit more."
+        )
