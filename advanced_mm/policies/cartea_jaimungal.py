@@ -44,14 +44,18 @@ class CarteaJaimungalSettings(UnitSettings):
     phi: float | None = Field(
         None,
         ge=0,
-        description="running penalty itself, quote currency per order^2 per second; null: from "
+        description="running penalty itself, quote currency per order^2 per second for each base "
+        "currency in an order (gamma * order_size * sigma^2 / 2 of the other models); null: from "
         "risk_aversion",
     )
     horizon_seconds: float | None = Field(
         None, gt=0, description="time always left, seconds; null: a market without a close"
     )
     alpha: float = Field(
-        0.0, ge=0, description="penalty at the horizon, quote currency per order^2"
+        0.0,
+        ge=0,
+        description="penalty at the horizon, quote currency per order^2 for each base currency in "
+        "an order",
     )
     min_depth: float = Field(0.0, ge=0, description="least depth, quote currency")
 

@@ -22,8 +22,8 @@ class SimpleSettings(PolicySettings):
     risk_multiplier: float = Field(
         0.0,
         ge=0,
-        description="spread added for each quote currency of volatility, square roots of a second: "
-        "2 adds twice the mid's usual move of a second",
+        description="spread added for each quote currency that the mid moves in a second by the "
+        "measured volatility: 2 adds twice that move",
     )
     risk_aversion: float = Field(
         0.0001,
