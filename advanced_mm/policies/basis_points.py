@@ -139,8 +139,8 @@ class BasisPointsPolicy:
         now, usual = state.volatility, state.usual_volatility
         if math.isnan(now) or math.isnan(usual):
             return math.nan
-        if usual == 0.0:  # a standstill over the long window
-            return 1.0 if now == 0.0 else wanted.most_multiplier
+        if usual == 0.0:  # no move in the long window: what the weighted figure still has is old
+            return 1.0
         return min(max(now / usual, wanted.least_multiplier), wanted.most_multiplier)
 
     def _shift(self, state: MarketState) -> float:

@@ -43,7 +43,9 @@ class Room(NamedTuple):
 
 
 def _why(left: float, bound: str) -> str:
-    return f"the inventory is at its {bound}" if left <= 0.0 else "no price pays there"
+    return (
+        f"the inventory is at its {bound}" if left <= 0.0 else "no finite price above 0 is wanted"
+    )
 
 
 def side_of(orders: Iterable[tuple[float, float]], sign: int, room: float) -> tuple[Level, ...]:

@@ -123,8 +123,8 @@ class SimplePolicy:
         return abs(held) > self.settings.inventory_threshold * self.settings.max_inventory
 
     def _volatile(self, state: MarketState) -> bool:
-        usual = state.usual_volatility  # 0 at a standstill, when nothing is volatile
-        return state.volatility > 0.0 and state.volatility >= self.settings.volatile_from * usual
+        usual = state.usual_volatility  # 0: no move in the long window, the rest is old
+        return usual > 0.0 and state.volatility >= self.settings.volatile_from * usual
 
     @staticmethod
     def _depth(state: MarketState) -> float:

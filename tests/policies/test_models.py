@@ -312,3 +312,12 @@ def test_ladders_hold_their_bounds_and_the_mirrored_inventory_its_mirrored_ladde
 def test_settings_that_cannot_be_used_are_named(kind, wanted, words):
     with pytest.raises(InputError, match=words):
         build(kind, wanted)
+
+
+def test_a_skew_beyond_the_price_itself_quotes_nothing_and_says_so(market):
+    steep = build("avellaneda_stoikov", AS | {"gamma": 10.0, "horizon_seconds": 60})
+    ladder = steep.ladder(market(inventory=5))
+    assert ladder == Ladder(
+        reason="no bids: no finite price above 0 is wanted; no asks: no finite price above 0 is "
+        "wanted"
+    )
