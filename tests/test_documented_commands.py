@@ -26,6 +26,7 @@ from types import SimpleNamespace
 import pytest
 import requests
 
+from advanced_mm.errors import InputError
 from tests.performance.journals import a_round_trip_of_freqtrade, session
 
 ROOT = Path(__file__).parents[1]
@@ -70,6 +71,7 @@ SCRATCH = [
     "python scripts/compact_recordings.py --data-dir scripts/HL_data --older-than-hours 24",
     "python benchmarks/fill_slope.py",
     "python docs/tools/settings_table.py",
+    "python docs/tools/maker_file.py",
     "python docs/tools/pictures.py mistakes",
     "python docs/tools/pictures.py report --crypto ETH",
     "python docs/tools/pictures.py performance",
@@ -153,6 +155,14 @@ SESSIONS = {
     "SCENARIO=tests/scenarios/toxic_flow.yaml",
 }
 
+MAKER = "python scripts/market_maker.py --config user_data/makers/eth_hyperliquid.yaml"
+NEW_MAKER = "python scripts/init_maker.py --loopback --defaults"
+FIRST_MAKER = [
+    NEW_MAKER,
+    f"{MAKER} --check",
+    MAKER,
+    "python scripts/performance_report.py --journal user_data/journal/eth_hyperliquid_dry",
+]
 SWEEP_TESTS = "tests/replay/sweeps"
 REPLAY_TESTS = "tests/replay/test_backtest.py"
 VENUE_TESTS = "tests/venue/server/test_paper_exchange.py"
@@ -277,6 +287,13 @@ ELSEWHERE = {
     "--timeframe 1m --hyperopt-loss TickReplayHyperOptLoss --spaces buy quoting -e 100 -j 2 "
     "--fee 0.00015": f"{SWEEP_TESTS}/test_hyperopt_loss.py::"
     "test_freqtrade_s_own_hyperopt_evaluates_an_epoch_with_it",
+    **dict.fromkeys(
+        FIRST_MAKER, "tests/test_documented_commands.py::test_a_new_user_s_maker_runs_dry"
+    ),
+    "python scripts/init_maker.py": "tests/maker/config/test_draft.py::"
+    "test_answers_may_be_piped_and_empty_ones_take_the_default",
+    "touch user_data/makers/eth_hyperliquid.stop": "tests/maker/dry/test_with_the_maker.py::"
+    "test_ladders_rest_fill_and_are_withdrawn_at_the_kill_file",
     TRADE_WITH_CCXT: "tests/test_documented_commands.py::test_the_example_trades_on_a_venue",
     VENUE: "tests/test_documented_commands.py::scratch",
 }
@@ -315,6 +332,7 @@ NEEDS = {
         "--since 2026-11-28T12:00 --until 2026-11-28T18:00",
     ],
     "an account": [
+        "python scripts/market_maker.py --config user_data/makers/eth_cartea_jaimungal.yaml --live",
         f"freqtrade trade --strategy Market_Making {LIVE}",
         f"freqtrade trade --strategy Market_Making {LIVE} --config user_data/config.testnet.json",
         f"freqtrade trade --strategy Market_Making {LIVE} --config user_data/config.long.json",
@@ -509,6 +527,7 @@ def scratch(tmp_path_factory):
             "*.sqlite*",
             "calibration_history",
             "journal",
+            "*.stop",
         )
         shutil.copytree(ROOT / name, folder / name, ignore=written)
     for name in ("Makefile", "pyproject.toml"):
@@ -545,7 +564,13 @@ def test_a_command_runs_as_it_is_written(command, scratch, monkeypatch, capfd):
     run_as_written(command, scratch)
     shown = capfd.readouterr().out
     requests.delete(f"{scratch.rest}/admin/faults", timeout=5).raise_for_status()
-    if not command.startswith(("mkdir", "python docs/tools/settings", "python scripts/periodic")):
+    silent = (
+        "mkdir",
+        "python docs/tools/settings",
+        "python docs/tools/maker",
+        "python scripts/per",
+    )
+    if not command.startswith(silent):
         assert shown.strip()
     assert "Traceback" not in shown
 
@@ -563,6 +588,7 @@ def run_as_written(command: str, scratch: SimpleNamespace) -> None:
     ("name", "command"),
     [
         ("settings.md", "python docs/tools/settings_table.py"),
+        ("maker_file.md", "python docs/tools/maker_file.py"),
         ("policies.md", "python docs/tools/settings_table.py"),
         ("assets/mistakes.png", "python docs/tools/pictures.py mistakes"),
     ],
@@ -581,6 +607,26 @@ def test_the_example_trades_on_a_venue(scratch):
     assert done.returncode == 0, done.stderr
     assert re.search(r"resting: buy 0\.1 at \d+", done.stdout)
     assert re.search(r"closed: 9999\.\d+ USDC left, 0\.\d+ paid in fees, 0 orders", done.stdout)
+
+
+def test_a_new_user_s_maker_runs_dry(scratch, monkeypatch, capsys):
+    monkeypatch.chdir(scratch.folder)
+    run_as_written(NEW_MAKER, scratch)
+    file = Path("user_data/makers/eth_hyperliquid.yaml")
+    file.write_text(file.read_text().replace(PORT, scratch.port))
+    _, check, make, report = FIRST_MAKER
+    capsys.readouterr()
+    run_as_written(check, scratch)
+    assert re.search(r"10 bids and 10 asks at first", capsys.readouterr().out)
+    run_as_written(f"{make} --minutes 0.05", scratch)
+    shown = capsys.readouterr().out
+    assert "has ended: its time is up" in shown
+    if re.search(r"fills 0 ", shown):
+        with pytest.raises(InputError, match="There are no fills in the journal"):
+            run_as_written(report, scratch)
+        return
+    run_as_written(report, scratch)
+    assert "quotes sent" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", SHORTER)

@@ -50,6 +50,7 @@ class AccountBook:
         self._symbols: tuple[str, ...] = ()
         self._from_ms = 0
         self._begun = False
+        self._sure_ms = 0
         self._early: list[Fill] = []
 
     def begin(self, journal: Path | None) -> None:
@@ -84,6 +85,7 @@ class AccountBook:
                     self.holdings.remember([fill.fill_id])
                     if self._from_ms <= fill.time_ms and fill.fill_id not in self._recorded:
                         self._missed(fill)
+        self._sure_ms = account.time_ms
         self._begun = True
         for fill in self._early:
             self.filled(fill)
@@ -121,7 +123,8 @@ class AccountBook:
             The exchange does not answer.
         """
         async with self._lock:
-            since = (self.holdings.last_fill_ms or self._since_account()) - _OVERLAP_MS
+            since = self._sure_ms - _OVERLAP_MS
+            newest = self.holdings.last_fill_ms
             for symbol in self._symbols:
                 for fill in await self._exchange.fills_since(symbol, since):
                     self.filled(fill)
@@ -130,8 +133,7 @@ class AccountBook:
                 account = await self._exchange.account()
                 differences = self.holdings.differences(account)
                 if not differences:
-                    self.holdings.adopt(account)
-                    self._told = None
+                    self._believe(account, newest)
                     return
                 await asyncio.sleep(_TRY_SECONDS)
             logger.warning(
@@ -139,8 +141,10 @@ class AccountBook:
                 self._name,
                 "; ".join(differences),
             )
-            self.holdings.adopt(account)
-            self._told = None
+            self._believe(account, newest)
 
-    def _since_account(self) -> int:
-        return self.holdings.account.time_ms if self.holdings.account is not None else 0
+    def _believe(self, account: Account, newest_ms: int) -> None:
+        """Start from an account; fills up to the newest that was known before are all counted."""
+        self.holdings.adopt(account)
+        self._told = None
+        self._sure_ms = max(self._sure_ms, newest_ms)

@@ -46,6 +46,8 @@ _ROUND_SECONDS: Final = 0.7
 """How long a round of requests that is under way may delay the withdrawal."""
 _ARM_AGAIN_SECONDS: Final = 6 * 3600.0
 """An account that may not use the switch asks again: it may have traded enough by then."""
+_LAST_SETTLE_SECONDS: Final = 10.0
+"""How long the accounts are compared for a last time, after all quotes are gone."""
 _WITHDRAW_SECONDS: Final = 60.0
 """How long an exchange that does not answer is asked again to withdraw the quotes."""
 
@@ -483,6 +485,8 @@ class Maker:
             if left:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 1.0)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._settle_all(), _LAST_SETTLE_SECONDS)
         self._look("end")
         for name in self._armed:
             with contextlib.suppress(ConnectionError, OrderDoubtError):
