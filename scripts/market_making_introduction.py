@@ -9,10 +9,10 @@ from rich.progress import track
 
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
-from advanced_mm.report.charts import chart_to_png
 from advanced_mm.report.introduction import Chapter, model_chapters
 from advanced_mm.report.introduction_costs import cost_chapters
 from advanced_mm.report.page import write_page
+from advanced_mm.report.pictures import chart_to_png
 
 ROOT = Path(__file__).resolve().parents[1]
 TITLE = "Market making, explained with computed figures"

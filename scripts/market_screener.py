@@ -71,6 +71,8 @@ def main(argv: list[str] | None = None) -> int:
     console = Console()
     console.width = max(console.width, TABLE_WIDTH)
     console.print(screen_table(rows, screen))
+    research = f"python scripts/market_research.py --recording {options.data_dir}"
+    console.print(Text(f"when each of them is wide and lively: {research}"))
     for warning in warnings:
         console.print(Text(warning, style="yellow"))
     return 0

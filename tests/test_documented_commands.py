@@ -51,6 +51,10 @@ SCRATCH = [
     "python scripts/calibration_report.py --crypto ETH",
     "python scripts/market_screener.py",
     "python scripts/market_screener.py --json",
+    "python scripts/market_research.py --recording scripts/HL_data "
+    "--html user_data/plot/research.html",
+    "python scripts/market_research.py --recording scripts/HL_data --coin ETH --csv --json",
+    "python docs/tools/pictures.py research",
     "python scripts/performance_report.py",
     "python scripts/performance_report.py --html user_data/plot/performance.html",
     "python scripts/performance_report.py --coin ETH --since 2025-11-01 --json",
@@ -216,6 +220,8 @@ ELSEWHERE = {
     "test_a_saved_venue_goes_on_where_it_was",
     "python scripts/paper_exchange.py --restore venue.json": f"{VENUE_TESTS}::"
     "test_a_saved_venue_goes_on_where_it_was",
+    "python benchmarks/research.py": "tests/research/test_benchmark.py::"
+    "test_the_benchmark_runs_for_a_moment",
     "python benchmarks/quote_age.py": "tests/test_documented_commands.py::"
     "test_the_benchmark_of_a_quotes_age_runs_on_one_market",
     "python benchmarks/requotes.py": "tests/test_documented_commands.py::"
@@ -247,6 +253,8 @@ ELSEWHERE = {
     ),
     "python benchmarks/request_budget.py": "tests/test_documented_commands.py::"
     "test_the_bot_without_sparing_is_the_strategy_less_one_call",
+    "python benchmarks/hedge.py": "tests/hedging/test_crash.py::"
+    "test_the_benchmarks_table_counts_what_is_allowed",
     "python docs/tools/pictures.py screen": "tests/test_documented_commands.py::"
     "test_sessions_run_as_make_starts_them",
     "python scripts/recalibrate_recording.py --crypto ETH": ""
@@ -301,6 +309,8 @@ ELSEWHERE = {
 NEEDS = {
     "a network": [
         "freqtrade install-ui",
+        "python scripts/market_research.py --exchange binance --pair POL/USDT --timeframe 1s "
+        "--days 1 --html user_data/plot/research.html",
         "python scripts/hyperliquid_data_collector.py --crypto ETH",
         "python scripts/hyperliquid_data_collector.py --crypto ETH --keep-days 90 "
         "--keep-gigabytes 50",

@@ -25,6 +25,8 @@ NOT_IMPORTED = {
     "check-jsonschema": "a command: the compose file against its specification",
     "lz4": "loaded by fsspec for the archive's files",
     "s3fs": "loaded by fsspec for s3://",
+    "nbclient": "asked for by the notebook's test",
+    "ipykernel": "the notebook's kernel",
     "flask": "imported by moto's server",
     "flask-cors": "imported by moto's server",
     "types-pyyaml": "read by mypy",

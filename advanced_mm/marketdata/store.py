@@ -220,6 +220,22 @@ class ShardStore(ShardWriting):
                     newest = max(newest or 0, shard.newest_ms)
         return newest
 
+    def oldest_ms(self, coin: str) -> int | None:
+        """Return the exchange time (ms) of the coin's oldest row, None if there is none.
+
+        Rows of its first files are read: files are named by their newest row.
+
+        Raises
+        ------
+        InputError
+            If the data directory or the coin's folder does not exist.
+        """
+        folder = self.folder(coin)
+        named = [file.name_ms for kind in DATA_KINDS for file in shard_files(folder, kind)[:1]]
+        first = self.read(coin, None, min(named, default=0))
+        columns = (first.quotes.time_ms, first.trades.time_ms, first.book_time_ms)
+        return min((int(times[0]) for times in columns if len(times)), default=None)
+
     def newest_by_kind(self, coin: str) -> dict[str, int]:
         """Return the exchange time (ms) of the newest row of each kind of data that has rows.
 

@@ -15,9 +15,7 @@ import numpy as np
 
 from advanced_mm.calibration.windows import Window
 from advanced_mm.errors import InputError
-from advanced_mm.marketdata.listing import shard_files
 from advanced_mm.marketdata.records import Float1D, Int1D, Recording
-from advanced_mm.marketdata.schemas import DATA_KINDS
 from advanced_mm.marketdata.store import ShardStore
 
 __all__ = ["KINDS", "Bars", "CandleArrays", "Kind", "bars_of", "left_out", "read_bars"]
@@ -180,7 +178,9 @@ def read_bars(
             f"{coin}: the recording in {str(store.data_dir)!r} has no rows; record first with "
             "scripts/hyperliquid_data_collector.py."
         )
-    oldest = _oldest_ms(store, coin) if since_ms is None else since_ms
+    oldest = since_ms if since_ms is not None else store.oldest_ms(coin)
+    if oldest is None:
+        oldest = newest
     first = oldest - oldest % _CHUNK_MS
     starts = list(range(first, max(newest, first) + 1, _CHUNK_MS))
     found: list[list[Bars]] = [[] for _ in widths_ms]
@@ -196,12 +196,3 @@ def left_out(open_ms: Int1D, width_ms: int) -> list[tuple[int, int]]:
     """Return the spans ``[start, end)`` in ms between the first and the last bar that have none."""
     holes = np.flatnonzero(np.diff(open_ms) > width_ms)
     return [(int(open_ms[k]) + width_ms, int(open_ms[k + 1])) for k in holes]
-
-
-def _oldest_ms(store: ShardStore, coin: str) -> int:
-    """Return the exchange time of the oldest row; files are named by their newest."""
-    folder = store.folder(coin)
-    named = [file.name_ms for kind in DATA_KINDS for file in shard_files(folder, kind)[:1]]
-    first = store.read(coin, None, min(named))
-    columns = (first.quotes.time_ms, first.trades.time_ms, first.book_time_ms)
-    return min(int(times[0]) for times in columns if len(times))

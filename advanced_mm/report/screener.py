@@ -16,7 +16,16 @@ from advanced_mm.errors import AdvancedMMError, InputError
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.parameter_files.settings import FairPrice
 
-__all__ = ["CoinScreen", "ScreenOptions", "age_warnings", "screen_coins", "screen_table"]
+__all__ = [
+    "CoinScreen",
+    "Expectation",
+    "ScreenOptions",
+    "age_warnings",
+    "screen_coin",
+    "screen_coins",
+    "screen_or_reason",
+    "screen_table",
+]
 
 _BASIS_POINT = 1e-4
 
@@ -55,6 +64,23 @@ class ScreenOptions:
 
 
 @dataclass(frozen=True)
+class Expectation:
+    """What quoting at the best measured depths is expected to bring.
+
+    ``quotes`` says which: the ask alone, the bid alone, or both in turn, as a bot that holds 0 or 1
+    unit quotes them. ``depths_bp`` are their distances from the mid (ask, then bid), ``edge_bp``
+    the profit of a fill after fee and adverse move (of both in turn: the mean of the two fills),
+    basis points; ``per_hour`` the profit an hour on ``ScreenOptions.stake``, quote currency.
+    """
+
+    quotes: str
+    depths_bp: tuple[float, ...]
+    edge_bp: float
+    fills_per_hour: float
+    per_hour: Estimate
+
+
+@dataclass(frozen=True)
 class CoinScreen:
     """One coin's row.
 
@@ -64,7 +90,7 @@ class CoinScreen:
     spread of the valid quotes and ``volatility_bp`` the standard deviation of the mid's one-second
     move, basis points; ``coverage`` the observed share of the window, which is ``window_minutes``
     long and ends with the newest row, at ``fitted_at`` (None if there is no row). ``verdict``
-    states in words whether to quote.
+    states in words whether to quote. ``expected`` is what the income consists of, empty if unknown.
     """
 
     coin: str
@@ -78,6 +104,7 @@ class CoinScreen:
     fitted_at: datetime | None
     status: str
     silent: tuple[str, ...] = ()
+    expected: tuple[Expectation, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Return the row as plain values; unknown ones are null."""
@@ -117,11 +144,21 @@ def screen_coins(
     """
     rows = []
     for coin in track(store.coins()):
-        try:
-            rows.append(_screened(store, coin, screen, options or CalibrationOptions()))
-        except AdvancedMMError as error:
-            rows.append(_unreadable(coin, str(error)))
+        rows.append(screen_or_reason(store, coin, screen, options))
     return sorted(rows, key=_rank)
+
+
+def screen_or_reason(
+    store: ShardStore,
+    coin: str,
+    screen: ScreenOptions,
+    options: CalibrationOptions | None = None,
+) -> CoinScreen:
+    """Fit one coin on its newest window; if it cannot be fitted, the reason is its verdict."""
+    try:
+        return screen_coin(store, coin, screen, options)
+    except AdvancedMMError as error:
+        return _unreadable(coin, str(error))
 
 
 def age_warnings(rows: Sequence[CoinScreen], now: datetime, limit_seconds: float) -> Iterator[str]:
@@ -178,9 +215,20 @@ def screen_table(rows: Sequence[CoinScreen], screen: ScreenOptions) -> Table:
     return table
 
 
-def _screened(
-    store: ShardStore, coin: str, screen: ScreenOptions, options: CalibrationOptions
+def screen_coin(
+    store: ShardStore,
+    coin: str,
+    screen: ScreenOptions,
+    options: CalibrationOptions | None = None,
 ) -> CoinScreen:
+    """Fit one coin on its newest window.
+
+    Raises
+    ------
+    AdvancedMMError
+        If it cannot be fitted.
+    """
+    options = options or CalibrationOptions()
     rolling = RollingWindow(store, coin, screen.window_minutes)
     adaptive = AdaptiveWindow(rolling, screen.window_minutes, screen.max_window_minutes, options)
     fitted = adaptive.fit()
@@ -203,7 +251,30 @@ def _screened(
         fitted_at=datetime.fromtimestamp(fitted.end_ms / 1000, UTC),
         status=str(used.status),
         silent=fitted.silent,
+        expected=tuple(_expected(found, fitted.mid, screen.stake)),
     )
+
+
+def _expected(found: Economics, mid: float, stake: float) -> Iterator[Expectation]:
+    if not mid > 0:
+        return
+    to_bp, units = 1 / mid / _BASIS_POINT, stake / mid
+    for side in found.sides:
+        edge, hourly = side.expected_edge.value, side.income_per_hour
+        if np.isfinite(side.depth) and np.isfinite(edge):
+            fills = hourly.value / edge if edge else float("nan")
+            depths, name = (side.depth * to_bp,), f"{side.side} alone"
+            yield Expectation(name, depths, edge * to_bp, fills, hourly.scaled(units))
+    bot = found.bot
+    if np.isfinite(bot.income_per_hour.value) and bot.round_trips_per_hour > 0:
+        fills = 2 * bot.round_trips_per_hour
+        yield Expectation(
+            "both in turn",
+            (bot.ask_depth * to_bp, bot.bid_depth * to_bp),
+            bot.income_per_hour.value / fills * to_bp,
+            fills,
+            bot.income_per_hour.scaled(units),
+        )
 
 
 def _mean_spread(window: Window) -> float:

@@ -4,6 +4,7 @@ python docs/tools/pictures.py screen                    # a live screen: two min
 python docs/tools/pictures.py mistakes                  # what well-known mistakes cost
 python docs/tools/pictures.py report --crypto ETH       # the report on a recording; needs Chromium
 python docs/tools/pictures.py performance               # that on a session's journal; the same
+python docs/tools/pictures.py research                  # the research report on one; the same
 """
 
 import argparse
@@ -22,9 +23,9 @@ from rich.console import Console
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError
 from advanced_mm.performance import RunningPerformance
-from advanced_mm.report.charts import chart_to_png
 from advanced_mm.report.introduction_costs import mistakes
 from advanced_mm.report.live_screen import live_screen
+from advanced_mm.report.pictures import chart_to_png
 from advanced_mm.session.session import PaperSession, SessionOptions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,6 +111,18 @@ def performance(journal: Path) -> Path:
     return path
 
 
+def research(data_dir: Path) -> Path:
+    """Photograph the top of the research report on a recording."""
+    path = ASSETS / "market_research.png"
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "report.html"
+        script = [sys.executable, str(ROOT / "scripts" / "market_research.py")]
+        options = ["--recording", str(data_dir), "--html", str(page)]
+        subprocess.run(script + options, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+        photograph(page, path, "1000,1500")
+    return path
+
+
 def photograph(page: Path, path: Path, size: str) -> None:
     """Take a picture of a page's top in a window of that size."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -126,7 +139,9 @@ def photograph(page: Path, path: Path, size: str) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Make the picture that is asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("picture", choices=["screen", "mistakes", "report", "performance"])
+    parser.add_argument(
+        "picture", choices=["screen", "mistakes", "report", "performance", "research"]
+    )
     parser.add_argument("--seconds", type=float, default=120.0, help="of trading (default 120)")
     parser.add_argument("--crypto", default="ETH", help="coin of the report (default ETH)")
     parser.add_argument(
@@ -150,6 +165,8 @@ def main(argv: list[str] | None = None) -> int:
         path = picture_of_mistakes()
     elif options.picture == "performance":
         path = performance(options.journal)
+    elif options.picture == "research":
+        path = research(options.data_dir)
     else:
         path = report(options.data_dir, options.crypto)
     print(f"written to {path}")

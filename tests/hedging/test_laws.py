@@ -27,7 +27,7 @@ PASSIVE = {
 }
 QUIET_ROUNDS = 60
 FEW = options(
-    max_examples=25,
+    max_examples=40,
     stateful_step_count=25,
     deadline=None,
     derandomize=True,

@@ -284,3 +284,8 @@ def test_after_a_break_new_triggers_go_by_the_price_now():
     state, _ = play(CRASH, Ended(one, 5000, D(0)), state=state)
     _, (wish,) = play(CRASH, at(90_000, 90), state=freshen(state))
     assert (type(wish), wish.trigger_price) == (PlaceTrigger, D("87.3"))
+
+
+def test_without_inventory_the_triggers_go():
+    state, (one,) = resting()
+    assert play(CRASH, at(1000, inventory=0, quote=2000), state=state)[1] == [Cancel(one)]

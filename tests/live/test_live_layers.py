@@ -36,9 +36,8 @@ def test_units_are_added_up_to_the_limit_and_offered_one_by_one(live_session, be
     scenario.write_text(BUYERS)
     with live_session(scenario=scenario, overrides=LAYERED) as session:
         bench = bench_of(session)
-        resting: list[dict] = []
-        bench.wait(lambda: resting.extend(bench.info("openOrders")) or resting, 60, "a quote rests")
-        unit = float(resting[0]["origSz"])
+        bench.wait(lambda: bench.info("openOrders"), 60, "a quote rests")
+        unit = float(bench.info("openOrders")[0]["origSz"])
         pushed(bench, -0.15, lambda: bench.position > 2.7 * unit, "three units are held")
         pushed(bench, 0.15, lambda: bench.position < 2.3 * unit, "one is sold")
         bench.assert_in_order()

@@ -46,19 +46,19 @@ class OpenedPage:
 
 
 @pytest.fixture(scope="session")
-def open_page(tmp_path_factory) -> Callable[[Path], OpenedPage]:
-    """Open a file in headless Chromium."""
+def open_page(tmp_path_factory) -> Callable[..., OpenedPage]:
+    """Open a file in headless Chromium, with more of its flags if need be."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     if browser is None:
         pytest.skip("Chromium is not installed (Debian's package chromium)")
     profile = tmp_path_factory.mktemp("chromium")
 
-    def opened(path: Path) -> OpenedPage:
+    def opened(path: Path, *flags: str) -> OpenedPage:
         result = subprocess.run(
             [browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
              "--no-first-run", "--disable-background-networking", "--disable-component-update",
              "--disable-sync", f"--user-data-dir={profile}", "--enable-logging=stderr",
-             "--virtual-time-budget=10000", "--dump-dom", path.as_uri()],
+             "--virtual-time-budget=10000", *flags, "--dump-dom", path.as_uri()],
             capture_output=True, text=True, timeout=120, check=True,
         )  # fmt: skip
         console = [line for line in result.stderr.splitlines() if "CONSOLE" in line]

@@ -12,8 +12,9 @@ import pytest
 from advanced_mm.cli import run
 from advanced_mm.performance import Figure
 from advanced_mm.performance.from_journal import journal_records
-from advanced_mm.report.charts import Chart, Series, chart_to_plotly, chart_to_png
+from advanced_mm.report.charts import Chart, Series, chart_to_plotly
 from advanced_mm.report.performance_table import figure_text, money, span_text
+from advanced_mm.report.pictures import chart_to_png
 from tests.performance.journals import a_round_trip_of_freqtrade, session
 
 ROOT = Path(__file__).parents[2]

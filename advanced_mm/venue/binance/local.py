@@ -164,7 +164,7 @@ class BothVenues:
 
 @contextlib.asynccontextmanager
 async def both_venues(
-    *coins: str,
+    *coins: str | MarketRecipe,
     basis_percent: float = 0.05,
     rules: SpotRules | None = None,
     volatility: float = 1.0,
@@ -178,23 +178,26 @@ async def both_venues(
     Parameters
     ----------
     coins
-        Coins with perpetuals and spot markets.
+        Coins with perpetuals and spot markets: names, or markets that have started already.
     basis_percent
         How far spot is above the perpetual, percent.
     rules
         Those of the spot exchange.
     volatility, history_minutes, seed
-        Of the synthetic markets, see `VenueOptions`.
+        Of the markets given by name, see `VenueOptions`.
     speed
         Market seconds per real second.
     limited
         Whether the venues' limits on requests apply.
     """
-    options = VenueOptions(
-        coins=coins, seed=seed, volatility=volatility, history_minutes=history_minutes
-    )
     now_ms = int(time.time() * 1000)
-    venue = open_venue(market_recipes(options, now_ms), now_ms)
+    recipes = [one for one in coins if isinstance(one, MarketRecipe)]
+    if names := tuple(one for one in coins if isinstance(one, str)):
+        options = VenueOptions(
+            coins=names, seed=seed, volatility=volatility, history_minutes=history_minutes
+        )
+        recipes += market_recipes(options, now_ms)
+    venue = open_venue(tuple(recipes), now_ms)
     opened = open_spot(venue, basis_percent, rules)
     clock = MarketClock(venue.opened_ms, speed)
     switches = LimitSwitches(rest=limited, websocket=limited, address=limited)

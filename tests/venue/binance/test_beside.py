@@ -3,6 +3,8 @@
 import asyncio
 import re
 import shlex
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -50,7 +52,10 @@ def test_coins_that_are_no_assets_are_left_out():
 
 async def test_a_hedge_of_spot_on_the_perpetual():
     wallet = Account.create()
-    async with both_venues("SUI") as venues:
+    calm = replace(SyntheticParameters.for_coin("SUI"), sigma=0.0)
+    now_ms = int(time.time() * 1000)
+    recipe = MarketRecipe(coin="SUI", seed=1, start_ms=now_ms, synthetic=calm)
+    async with both_venues(recipe) as venues:
         spot = ccxt.pro.binance(venues.spot.ccxt_options())
         perpetual = ccxt.pro.hyperliquid(venues.perpetual_options(wallet.address, wallet.key.hex()))
         try:

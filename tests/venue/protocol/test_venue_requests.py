@@ -137,9 +137,7 @@ async def test_requests_for_information(client):
 
 
 async def test_actions(client):
-    # The leverage first: with a position, which a TWAP has after its first half minute, it stays.
-    leverage_first = sorted(TABLE["actions"].items(), key=lambda one: one[0] != "updateLeverage")
-    for name, line in leverage_first:
+    for name, line in TABLE["actions"].items():
         action = {"type": name, **line.get("ask", {})}
         if "left_out" in line:
             status, answer = await client.act(action)

@@ -1,0 +1,1 @@
+"""The research report: which market, and when, as a page, in words and in files."""
