@@ -126,10 +126,6 @@ KEY = "ab" * 32
         ([("sui_spot", "../sui")], "line 1: name = '../sui': it should be letters, digits"),
         ([("sui_spot", "a\nname: b")], "line 2: name is set a second time (first in line 1)"),
         (
-            [("{kind: binance_spot}", "{kind: binance_spot, ws_url: ws://127.0.0.1:1}")],
-            "line 3: exchanges.binance: ws_url is set without url: set both, or remove it.",
-        ),
-        (
             [("{kind: binance_spot}", "{kind: binance_spot, url: 127.0.0.1:8793}")],
             "exchanges.binance.url = '127.0.0.1:8793': it should be an address such as",
         ),
