@@ -78,6 +78,7 @@ SCRATCH = [
     "python examples/solve_and_print.py",
     "python examples/fit_and_plot.py",
     "mkdir -p user_data/short",
+    'python -c "import secrets; print(secrets.token_urlsafe())" > user_data/dashboard.token',
     f"curl http://127.0.0.1:{PORT}/admin/state",
     f"curl -X POST http://127.0.0.1:{PORT}/admin/faults "
     """-d '{"kind":"dropped_reply","requests":["order"],"count":1}'""",
@@ -165,6 +166,7 @@ FIRST_MAKER = [
 ]
 SWEEP_TESTS = "tests/replay/sweeps"
 DOCTOR_TESTS = "tests/doctor"
+PAGE_TESTS = "tests/dashboard"
 REPLAY_TESTS = "tests/replay/test_backtest.py"
 VENUE_TESTS = "tests/venue/server/test_paper_exchange.py"
 SPOT_CURLS = "tests/venue/binance/test_beside.py::test_the_documented_commands_are_understood"
@@ -182,6 +184,10 @@ ELSEWHERE = {
     "test_it_passes_the_doctor",
     "python scripts/init_config.py --coin kPEPE --capital 2000 --mode live --sides both "
     "--name pepe": f"{DOCTOR_TESTS}/test_init_config.py::test_options_answer_in_advance",
+    "python scripts/dashboard.py": f"{PAGE_TESTS}/test_page.py::"
+    "test_it_shows_a_fill_at_once_and_goes_on_after_a_restart",
+    "python scripts/dashboard.py --host 0.0.0.0 --token-file user_data/dashboard.token "
+    "--name bots.lan": f"{PAGE_TESTS}/test_script.py::test_a_token_in_a_file_is_demanded",
     "make paper": "tests/test_paper_session.py::test_a_minute_of_trading_on_the_loopback_venue",
     "make paper COIN=kPEPE": "tests/test_coins_by_other_names.py::"
     "test_a_bot_quotes_coins_whose_names_freqtrade_does_not_know",
@@ -306,6 +312,14 @@ ELSEWHERE = {
     "test_answers_may_be_piped_and_empty_ones_take_the_default",
     "touch user_data/makers/eth_hyperliquid.stop": "tests/maker/dry/test_with_the_maker.py::"
     "test_ladders_rest_fill_and_are_withdrawn_at_the_kill_file",
+    **dict.fromkeys(
+        (
+            "python benchmarks/maker_truth.py",
+            "python benchmarks/maker_truth.py --minutes 3",
+        ),
+        "tests/maker/test_truth.py::"
+        "test_nothing_is_lost_or_doubled_and_nothing_rests_after_the_kill_file",
+    ),
     TRADE_WITH_CCXT: "tests/test_documented_commands.py::test_the_example_trades_on_a_venue",
     VENUE: "tests/test_documented_commands.py::scratch",
 }
@@ -356,6 +370,7 @@ NEEDS = {
     ],
     "Docker": [
         "docker compose --env-file docker/paper.env --profile paper up -d",
+        "docker compose --profile dashboard up -d",
         "docker compose down",
         "docker compose up -d",
         "docker logs MM_ADV -f",
@@ -367,6 +382,9 @@ NEEDS = {
         "python benchmarks/collector.py",
         "python benchmarks/eyes.py",
         "python benchmarks/recording_truth.py --soak",
+    ],
+    "another machine": [
+        "ssh -L 8790:127.0.0.1:8790 me@my-server",
     ],
     "a terminal": [
         "export FREQTRADE__MARKET_MAKING__TOXICITY_LIMIT=1.5",

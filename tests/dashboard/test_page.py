@@ -108,16 +108,3 @@ def test_it_shows_a_fill_at_once_and_goes_on_after_a_restart(browser, told, serv
     assert browser.run(read) == "refused"
     assert again.end() == 0
 
-
-def test_it_says_what_is_wrong_with_the_options(tmp_path):
-    def said(*options: object) -> str:
-        done = subprocess.run(
-            [sys.executable, ROOT / "scripts" / "dashboard.py", *map(str, options)],
-            capture_output=True, text=True, cwd=tmp_path, timeout=20,
-            env={name: one for name, one in os.environ.items() if name != "MM_DASHBOARD_TOKEN"}
-            | {"PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
-        assert done.returncode == 2
-        return done.stderr
-
-    assert "set MM_DASHBOARD_TOKEN" in said("--host", "0.0.0.0")
