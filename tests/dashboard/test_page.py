@@ -107,4 +107,3 @@ def test_it_shows_a_fill_at_once_and_goes_on_after_a_restart(browser, told, serv
     read = f"fetch('{server.address}state').then(one => one.text()).catch(() => 'refused')"
     assert browser.run(read) == "refused"
     assert again.end() == 0
-

@@ -28,6 +28,7 @@ from tests.report.test_earnings_panel import earned_of
 PART = SimpleNamespace(name="venue", pid=4711)
 SESSION = SimpleNamespace(
     rest_address="http://127.0.0.1:1",
+    page_address="http://127.0.0.1:3/",
     bots=[SimpleNamespace(plan=BotPlan("bot"), address="http://127.0.0.1:2")],
     budget=BudgetLog(),
     options=SimpleNamespace(folder=Path("/tmp/session")),
@@ -66,6 +67,7 @@ def test_it_shows_market_bot_parameters_and_parts(make_set):
         "128 MB",
         "1:15",
         "/tmp/session/logs",
+        "live page http://127.0.0.1:3/",
     ):
         assert shown in screen
 
