@@ -17,7 +17,7 @@ __all__ = ["Earnings"]
 
 _LEAST_BETWEEN_S: Final = 2.0
 _MOST_SHARE: Final = 0.005
-"""Of a core, that judging one coin may take: a long day is judged less often."""
+"""Of a core, that judging all coins may take: long days are judged less often."""
 _POINTS: Final = 200
 
 
@@ -53,15 +53,15 @@ class Earnings:
         self.told: dict[str, Any] | None = None
         """What was judged last; None if nothing was traded."""
 
-    def look(self, now_ms: int) -> None:
-        """Judge again, if that is due."""
+    def look(self, now_ms: int, coins: int = 1) -> None:
+        """Judge again, if that is due; so many ``coins`` share what judging may take."""
         if self._monotonic_s() < self._next_s:
             return
         begun_s = self._worked_s()
         earned = earned_until(self._journal.read(), self._coin, now_ms, [self._market])
         self.told = None if earned is None else _told(earned, self.since_ms)
         took_s = self._worked_s() - begun_s
-        self._next_s = self._monotonic_s() + max(_LEAST_BETWEEN_S, took_s / _MOST_SHARE)
+        self._next_s = self._monotonic_s() + max(_LEAST_BETWEEN_S, coins * took_s / _MOST_SHARE)
 
 
 def _told(earned: EarnedSoFar, since_ms: int) -> dict[str, Any]:

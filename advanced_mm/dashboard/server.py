@@ -47,7 +47,7 @@ _IDLE_EVERY_S: Final = 5.0
 _MOST_SHARE: Final = 0.015
 """Of a core, that looking may take."""
 _LONGEST_PAUSE_S: Final = 1.0
-"""After a look that took long, as the first does, and one after a journal's day was merged."""
+"""After a look that took long, as the first does, and the one after a journal's day was merged."""
 _BEAT_EVERY_S: Final = 2.0
 _MOST_WAITING: Final = 50
 """Messages that wait for a slow browser before it has to begin anew."""

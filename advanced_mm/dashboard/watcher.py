@@ -81,7 +81,7 @@ class Watcher:
         with self._lock:
             traded = [one for watched in self._watched.values() for one in watched.traded.values()]
         for one in traded:
-            one.judge(self._clock_ms())
+            one.judge(self._clock_ms(), len(traded))
 
 
 class _Watched:
@@ -166,8 +166,8 @@ class _Traded:
         self._market = Market(self._place.data_dir, self.desk.coin, since_ms)
         self._earnings = Earnings(self._place.journal, self.desk.coin, self._market, since_ms)
 
-    def judge(self, now_ms: int) -> None:
-        self._earnings.look(now_ms)
+    def judge(self, now_ms: int, coins: int) -> None:
+        self._earnings.look(now_ms, coins)
 
     def look(self, now_ms: int) -> None:
         if now_ms - self._earnings.since_ms > _TO_FORGET * self._judged_ms:

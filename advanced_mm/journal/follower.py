@@ -19,6 +19,9 @@ __all__ = ["JournalFollower"]
 _NEWEST_DAYS: Final = 2
 """Of each coin, looked at: today and, just after midnight, yesterday."""
 
+_NONE: Final = ROWS.schema.empty_table()
+"""Made once: with so many columns that takes longer than a look that finds nothing."""
+
 
 @dataclass
 class _Place:
@@ -58,12 +61,13 @@ class JournalFollower:
 
     def new_rows(self) -> pa.Table:
         """Return the same as rows in the columns of `ROWS`, those that are not events included."""
-        found = [ROWS.schema.empty_table()]
+        found = [_NONE]
         for folder in event_folders(self.journal, self.coin):
             files = DayFiles(folder, ROWS)
             for day in files.days()[-_NEWEST_DAYS:]:
                 found.append(self._of_day(files, day))
-        return pa.concat_tables(found)
+        new = [table for table in found if table.num_rows]
+        return pa.concat_tables(new) if new else _NONE
 
     def _of_day(self, files: DayFiles, day: date) -> pa.Table:
         place = self._places.setdefault(files.path(day, LINES), _Place())
@@ -75,6 +79,8 @@ class JournalFollower:
             head, text = _rest(files.path(day, LINES), 0)
             table = files.read([day], skipped)
             place.merged, place.head, place.offset = merged, head, 0
+        elif not text:  # as most looks find it
+            return _NONE
         else:
             table, skipped.lines = files.decoded(text.splitlines())
         place.offset += len(text)
