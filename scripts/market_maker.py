@@ -103,7 +103,11 @@ def show_first(look: FirstLook, console: Console) -> None:
 async def make(config: MakerConfig, console: Console, options: argparse.Namespace) -> int:
     """Make markets until a signal, the kill file or the time is up."""
     settings = config.settings
-    journal = JournalWriter(settings.journal_in(live=options.live), settings.name)
+    folder = settings.journal_in(live=options.live)
+    if not options.live:
+        for kept in folder.glob("hedge.*.json"):
+            kept.unlink()  # of an earlier dry run, whose account is no more
+    journal = JournalWriter(folder, settings.name)
     maker = Maker(
         exchanges_of(config, live=options.live, environment=os.environ),
         setups_of(config),

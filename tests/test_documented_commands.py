@@ -314,6 +314,14 @@ ELSEWHERE = {
     "test_answers_may_be_piped_and_empty_ones_take_the_default",
     "touch user_data/makers/eth_hyperliquid.stop": "tests/maker/dry/test_with_the_maker.py::"
     "test_ladders_rest_fill_and_are_withdrawn_at_the_kill_file",
+    **dict.fromkeys(
+        (
+            "python benchmarks/maker_truth.py",
+            "python benchmarks/maker_truth.py --minutes 3",
+        ),
+        "tests/maker/test_truth.py::"
+        "test_nothing_is_lost_or_doubled_and_nothing_rests_after_the_kill_file",
+    ),
     TRADE_WITH_CCXT: "tests/test_documented_commands.py::test_the_example_trades_on_a_venue",
     VENUE: "tests/test_documented_commands.py::scratch",
 }

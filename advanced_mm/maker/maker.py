@@ -143,14 +143,16 @@ class Maker:
         InputError
             Something that the user can mend forbids the first order.
         """
-        if self._kill_file is not None and self._kill_file.exists():
-            raise InputError(
-                f"The kill file {str(self._kill_file)!r} exists: delete it to let the maker quote."
-            )
         self._running = True
         tasks: list[asyncio.Task[None]] = []
         try:
             await self._open()
+            if self._kill_file is not None and self._kill_file.exists():
+                await self._clear()
+                raise InputError(
+                    f"The kill file {str(self._kill_file)!r} exists: delete it to let the maker "
+                    "quote."
+                )
             tasks += [
                 asyncio.create_task(self._listen(name), name=f"events of {name}")
                 for name in self._exchanges
@@ -176,6 +178,15 @@ class Maker:
                 *(one.close() for one in self._exchanges.values()), return_exceptions=True
             )
             self._ended.set()
+
+    async def _clear(self) -> None:
+        """Take off the books what a maker that died has left there."""
+        deadline = asyncio.get_running_loop().time() + _WITHDRAW_SECONDS
+        while not all(await asyncio.gather(*(one.withdraw() for one in self.keepers))):
+            if asyncio.get_running_loop().time() > deadline:
+                logger.error("%s: orders may still rest: look there", self.name)
+                return
+            await asyncio.sleep(_TICK_SECONDS)
 
     async def stop(self, why: str = "asked to stop") -> None:
         """Withdraw all quotes and end `run`; returns when that has ended."""

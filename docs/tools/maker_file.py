@@ -15,7 +15,6 @@ from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from advanced_mm.cli import run
 from advanced_mm.hedging.settings import (
@@ -95,11 +94,11 @@ def default(form: Any, name: str) -> str:
     """Return a default as YAML writes it; none where the setting must be given."""
     if issubclass(form, BaseModel):
         field = form.model_fields[name]
+        if field.is_required():
+            return "must be given"
         value = field.get_default(call_default_factory=True)
     else:
         value = next(one.default for one in dataclasses.fields(form) if one.name == name)
-    if value is PydanticUndefined:
-        return "must be given"
     if value is None:
         return "null"
     if isinstance(value, BaseModel) or dataclasses.is_dataclass(value):

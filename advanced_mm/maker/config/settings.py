@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from advanced_mm.hedging import HedgeSettings
 from advanced_mm.maker.config.keys import ExchangeKind
@@ -85,14 +85,7 @@ class ExchangeSettings(_Form):
     url: Url | None = Field(
         None, description="address of a loopback venue; null: the exchange's own"
     )
-    ws_url: Url | None = Field(None, description="its websocket's address; null: follows from url")
     dry: DrySettings = Field(DrySettings(), description="the account without --live")
-
-    @model_validator(mode="after")
-    def _addresses_together(self) -> Self:
-        if self.ws_url is not None and self.url is None:
-            raise ValueError("ws_url is set without url: set both, or remove it")
-        return self
 
 
 class PolicyBlock(BaseModel):

@@ -17,6 +17,7 @@ from advanced_mm.maker.exchange import (
     Event,
     Fill,
     MarketRules,
+    OrderGoneError,
     OrderRefusedError,
     OrderRequest,
     OrderStatus,
@@ -171,7 +172,7 @@ class DryDesk:
         queue = self._queues[change.order.symbol]
         own = queue.orders.get(change.order.order_id)
         if own is None:
-            raise OrderRefusedError(f"order {change.order.order_id} is not at rest")
+            raise OrderGoneError(f"order {change.order.order_id} is not at rest")
         old = own.order
         if change.price == old.price and old.filled < change.size <= old.size:
             smaller = queue.shrink(old.order_id, change.size)

@@ -85,7 +85,10 @@ KEY = "ab" * 32
             [("capital", "capitol")],
             "line 4: exchanges.hyperliquid.dry.capitol is not a setting: you may mean capital.",
         ),
-        ([("25", "-3")], "line 8: markets[0].policy.bin_step = -3: it should be greater than 0."),
+        (
+            [("25", "-3")],
+            "line 8: markets[0].policy.bin_step = -3: it should be greater than or equal to 0.001.",
+        ),
         (
             [("0.05", "1.5")],
             "line 10: markets[0].limits: max_daily_loss = 1.5 is a share: it must be below 1.",
@@ -122,10 +125,6 @@ KEY = "ab" * 32
         ([("name: sui_spot\n", "")], "maker.yaml: name is missing: set it."),
         ([("sui_spot", "../sui")], "line 1: name = '../sui': it should be letters, digits"),
         ([("sui_spot", "a\nname: b")], "line 2: name is set a second time (first in line 1)"),
-        (
-            [("{kind: binance_spot}", "{kind: binance_spot, ws_url: ws://127.0.0.1:1}")],
-            "line 3: exchanges.binance: ws_url is set without url: set both, or remove it.",
-        ),
         (
             [("{kind: binance_spot}", "{kind: binance_spot, url: 127.0.0.1:8793}")],
             "exchanges.binance.url = '127.0.0.1:8793': it should be an address such as",

@@ -12,6 +12,7 @@ from advanced_mm.maker.exchange import (
     Change,
     Fill,
     MarketRules,
+    OrderGoneError,
     OrderRefusedError,
     OrderRequest,
     OrderStatus,
@@ -155,7 +156,7 @@ def test_an_order_made_smaller_keeps_its_place_and_one_moved_loses_it():
         desk.edit(Change(moved, D(101), D(1)))
     assert desk.orders(SPOT) == []
     assert desk.look_up(SPOT, "c1").status is OrderStatus.CANCELLED
-    with pytest.raises(OrderRefusedError, match="not at rest"):
+    with pytest.raises(OrderGoneError, match="not at rest"):
         desk.edit(Change(moved, D(97), D(1)))
 
 

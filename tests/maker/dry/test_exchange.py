@@ -111,3 +111,20 @@ async def test_cancelled_orders_are_gone_and_those_gone_count_as_cancelled():
     assert await dry.cancel([placed, placed]) == [None, None]
     assert await dry.open_orders(SYMBOL) == []
     await dry.close()
+
+
+async def test_a_spot_account_is_told_once_its_first_book_says_what_it_holds():
+    inner = Streams()
+
+    async def open_spot(symbols):
+        return {one: MarketRules(one, True, D(1), D("0.1"), D(0), D(0), 9) for one in symbols}
+
+    inner.open = open_spot
+    dry = DryExchange(inner, DryFunds(D(1000)), Fees(D(0), D(0)), latency_s=0.0, run_id="run")
+    await dry.open(["SUI/USDC"])
+    asked = asyncio.create_task(dry.account())
+    await asyncio.sleep(0.01)
+    assert not asked.done()
+    inner.heard.put_nowait(Book("SUI/USDC", 1000, ((99.0, 5.0),), ((101.0, 4.0),)))
+    assert (await asyncio.wait_for(asked, 1)).balances == {"USDC": D(500), "SUI": D(5)}
+    await dry.close()
