@@ -37,7 +37,7 @@ SHOWN_LEVELS = 5
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Check the file, then make markets; exit code 1 if the maker ended by an error of its own."""
+    """Check the file, then make markets; exit code 1 if it ended by an error or left orders."""
     options = parse(argv)
     configure_logging(options.verbose)
     console = Console(highlight=False, soft_wrap=True)
@@ -128,7 +128,12 @@ async def make(config: MakerConfig, console: Console, options: argparse.Namespac
         journal.close()
     console.print(maker_line(maker.views(), time.monotonic() - begin))
     console.print(f"{settings.name} has ended: {maker.why_ended}")
-    return 1 if maker.why_ended.startswith("an error") else 0
+    if maker.left_behind:
+        console.print(
+            f"Orders may still rest in {', '.join(maker.left_behind)}: the exchange did not "
+            "confirm that they are gone. Look there, or start the maker again: it adopts them."
+        )
+    return 1 if maker.left_behind or maker.why_ended.startswith("an error") else 0
 
 
 async def watch(maker: Maker, console: Console, stop: str, *, live: bool) -> None:

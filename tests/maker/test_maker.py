@@ -199,6 +199,7 @@ async def test_an_exchange_that_is_down_is_withdrawn_from_as_soon_as_it_answers(
         x.reconnect()
         await asyncio.sleep(0.1)
         x.down = False
+        x.tell_book(ETH)
         await until(lambda: x.resting(ETH, "buy")[0][0] == Decimal("2999.8") and len(x.orders) == 6)
         await until(lambda: maker.views()[0].fills == 1)
         assert Decimal(str(maker.views()[0].inventory)) == x.positions[ETH]
