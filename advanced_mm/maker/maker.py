@@ -27,7 +27,7 @@ from advanced_mm.maker.exchange import (
 from advanced_mm.maker.keeper import Keeper
 from advanced_mm.maker.records import Records, coin_name
 from advanced_mm.maker.setup import MarketSetup
-from advanced_mm.maker.start_check import check_start
+from advanced_mm.maker.start_check import check_start, moves_allowed
 from advanced_mm.maker.views import MarketView
 from advanced_mm.quoting.journaling.last_mark import last_mark
 
@@ -298,6 +298,10 @@ class Maker:
         for keeper in self.keepers:
             keeper.state = keeper.see(now)
             check_start(keeper.setup, keeper.rules, keeper.state)
+            allowed = self._exchanges[keeper.setup.exchange].allowance()
+            warning = moves_allowed(keeper.setup, keeper.state, allowed)
+            if warning:
+                logger.warning("%s", warning)
             if keeper.state is not None:
                 keeper.profit.begin(keeper.state.mid, keeper.state.inventory)
                 keeper.records.look("start", keeper.state, venue=True)
