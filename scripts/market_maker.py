@@ -23,6 +23,7 @@ from rich.logging import RichHandler
 
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError, VenueError
+from advanced_mm.file_lock import only_holder
 from advanced_mm.journal import JournalWriter
 from advanced_mm.maker.config import MakerConfig, read_config
 from advanced_mm.maker.config.assemble import exchanges_of, setups_of
@@ -95,9 +96,24 @@ def show_first(look: FirstLook, console: Console) -> None:
 
 
 async def make(config: MakerConfig, console: Console, options: argparse.Namespace) -> int:
-    """Make markets until a signal, the kill file or the time is up."""
+    """Make markets, unless another maker does so with this file already."""
     settings = config.settings
     folder = settings.journal_in(live=options.live)
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_holder(
+        folder / f"{settings.name}.lock",
+        f"The maker {settings.name} is already being run",
+        "stop that one first, as two with the same orders would undo each other's",
+        "keep the journal on a local disk",
+    ):
+        return await make_markets(config, folder, console, options)
+
+
+async def make_markets(
+    config: MakerConfig, folder: Path, console: Console, options: argparse.Namespace
+) -> int:
+    """Make markets until a signal, the kill file or the time is up."""
+    settings = config.settings
     if not options.live:
         for kept in folder.glob("hedge.*.json"):
             kept.unlink()  # of an earlier dry run, whose account is no more

@@ -351,3 +351,12 @@ async def test_a_fill_before_the_orders_reply_is_counted_and_nothing_is_left():
         await quoting(x, 2)
         assert order is not None
         assert Decimal(str(maker.views()[0].inventory)) == x.positions[ETH]
+
+
+async def test_an_allowance_that_lasts_for_few_moves_is_told_before_the_first_order(caplog):
+    x = ScriptedExchange()
+    x.allowed = 1200
+    async with running(x):
+        await quoting(x)
+    (told,) = [one.message for one in caplog.records if "lets this account" in one.message]
+    assert "1200 orders now, enough to move a ladder of 6 200 times" in told
