@@ -53,6 +53,8 @@ LEVELS = 5
 SPOT, HEDGE, PERPETUAL = "SUI/USDC", "SUI/USDC:USDC", "ETH/USDC:USDC"
 WITHDRAWN_S = 2.0
 """After this long nothing may rest once the kill file is there."""
+STARTED_S = 60.0
+"""How long a maker may take to start, on a busy machine."""
 SETTLED_S = 6.0
 """How long a maker may take after a start or a fault until its ladder is at rest again."""
 
@@ -248,6 +250,19 @@ class MakerProcess:
                 env={**os.environ, **keys_of(self.wallet), "PYTHONPATH": str(ROOT)},
             )  # fmt: skip
 
+    def began(self) -> int:
+        """Count how often a market was reconciled at a start."""
+        return (self.folder / "maker.log").read_text().count("the maker has just started")
+
+    async def quotes(self, begun: int) -> bool:
+        """Wait until markets have been reconciled so often."""
+        deadline = time.monotonic() + STARTED_S
+        while self.began() < begun:
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(0.2)
+        return True
+
     async def end(self, number: int) -> int:
         assert self.process is not None
         self.process.send_signal(number)
@@ -308,9 +323,11 @@ async def trouble(
     found.faults += 1
     if name in OF_THE_MAKER:
         await stop(venue, maker, name, found)
+        begun = maker.began()
         await maker.start()
         found.restarts += 1
-        if not await rests(venue, 4 * LEVELS // 2, 15.0):
+        # What a killed maker has left rests already: only the log says when the next one quotes.
+        if not (await maker.quotes(begun + 2) and await rests(venue, 4 * LEVELS // 2, 15.0)):
             found.wrong.append(f"after it was {name} the ladder did not come back")
     else:
         venue.strike(where, faults[name])

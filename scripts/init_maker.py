@@ -8,20 +8,17 @@ Piped answers, one a line, will do in place of a terminal; an empty line takes t
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import requests
 from rich.console import Console
-from rich.prompt import FloatPrompt, Prompt
 
 from advanced_mm.cli import run
-from advanced_mm.errors import InputError
 from advanced_mm.maker.config import KEY_VARIABLES, ExchangeKind, read_config
 from advanced_mm.maker.config.draft import HEDGES, Answers, file_text, policy_words
 from advanced_mm.maker.config.words import sentences
 from advanced_mm.markets.coin_figures import KNOWN_COINS
+from advanced_mm.questions import Ask, write_new
 
 FOLDER = Path("user_data/makers")
 LOOPBACK = {"hyperliquid": "http://127.0.0.1:8792", "binance_spot": "http://127.0.0.1:8793"}
@@ -30,45 +27,6 @@ USUAL_SPREAD_BP = {"hyperliquid": 6.0, "binance_spot": 25.0}
 """Above twice the maker's fee of the lowest tier."""
 PRICE_SECONDS = 3.0
 
-Given = TypeVar("Given")
-
-
-class Ask:
-    """Asks on the console, or takes each default without asking."""
-
-    def __init__(self, console: Console, *, defaults: bool) -> None:
-        self._console, self._defaults = console, defaults
-
-    def text(self, question: str, default: str, choices: Sequence[str] = ()) -> str:
-        """Return a text, one of the choices if there are any."""
-        if self._defaults:
-            return default
-        words = list(choices) or None
-        return self._answer(
-            question,
-            lambda: Prompt.ask(question, default=default, choices=words, console=self._console),
-        ).strip()
-
-    def number(self, question: str, default: float, most: float) -> float:
-        """Return a positive number of at most ``most``."""
-        while not self._defaults:
-            given = self._answer(
-                question, lambda: FloatPrompt.ask(question, default=default, console=self._console)
-            )
-            if 0 < given <= most:
-                return given
-            self._console.print(f"It must be above 0 and at most {most:g}.")
-        return default
-
-    @staticmethod
-    def _answer(question: str, ask: Callable[[], Given]) -> Given:
-        try:
-            return ask()
-        except EOFError:
-            raise InputError(
-                f"The answers end at {question!r}: give one line for each question, or --defaults."
-            ) from None
-
 
 def main(argv: list[str] | None = None) -> int:
     """Ask, write, and say what it will do; exit code 0."""
@@ -76,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     console = Console(highlight=False, soft_wrap=True)
     answers = asked(Ask(console, defaults=options.defaults), console, options)
     path = options.file or FOLDER / f"{answers.name}.yaml"
-    write(path, file_text(answers), overwrite=options.force)
+    write_new(path, file_text(answers), overwrite=options.force)
     console.print(f"\nwritten to {path}")
     config = read_config(path)
     for sentence in sentences(config, live=False):
@@ -167,23 +125,6 @@ def price_of(kind: ExchangeKind, url: str | None, coin: str) -> float | None:
         return (float(reply.json()["bidPrice"]) + float(reply.json()["askPrice"])) / 2
     except (requests.RequestException, KeyError, TypeError, ValueError):
         return None
-
-
-def write(path: Path, text: str, *, overwrite: bool) -> None:
-    """Write the file.
-
-    Raises
-    ------
-    InputError
-        It is there already, or cannot be written.
-    """
-    if path.exists() and not overwrite:
-        raise InputError(f"{path} is there already: name another file, or replace it with --force.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}.") from None
 
 
 if __name__ == "__main__":

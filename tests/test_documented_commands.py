@@ -164,12 +164,24 @@ FIRST_MAKER = [
     "python scripts/performance_report.py --journal user_data/journal/eth_hyperliquid_dry",
 ]
 SWEEP_TESTS = "tests/replay/sweeps"
+DOCTOR_TESTS = "tests/doctor"
 REPLAY_TESTS = "tests/replay/test_backtest.py"
 VENUE_TESTS = "tests/venue/server/test_paper_exchange.py"
 SPOT_CURLS = "tests/venue/binance/test_beside.py::test_the_documented_commands_are_understood"
 ELSEWHERE = {
     "python scripts/import_recordings.py csv HL_data --data-dir scripts/HL_data": "tests/"
     "marketdata/importing/test_csv.py::test_a_folder_becomes_shards_of_an_hour_each_once",
+    "make doctor": f"{DOCTOR_TESTS}/test_script.py::test_make_hands_its_variables_to_the_doctor",
+    "python scripts/doctor.py --config user_data/config.json user_data/config.eth_dry.json": ""
+    f"{DOCTOR_TESTS}/test_script.py::test_it_prints_what_is_wrong_and_what_to_do",
+    "python scripts/doctor.py --offline --json": f"{DOCTOR_TESTS}/test_script.py::"
+    "test_json_has_the_lines_and_the_exit_code",
+    "python scripts/init_config.py": f"{DOCTOR_TESTS}/test_init_config.py::"
+    "test_the_questions_can_be_typed",
+    "python scripts/init_config.py --defaults --mode paper": f"{DOCTOR_TESTS}/test_init_config.py::"
+    "test_it_passes_the_doctor",
+    "python scripts/init_config.py --coin kPEPE --capital 2000 --mode live --sides both "
+    "--name pepe": f"{DOCTOR_TESTS}/test_init_config.py::test_options_answer_in_advance",
     "make paper": "tests/test_paper_session.py::test_a_minute_of_trading_on_the_loopback_venue",
     "make paper COIN=kPEPE": "tests/test_coins_by_other_names.py::"
     "test_a_bot_quotes_coins_whose_names_freqtrade_does_not_know",

@@ -145,14 +145,16 @@ class Maker:
         InputError
             Something that the user can mend forbids the first order.
         """
-        if self._kill_file is not None and self._kill_file.exists():
-            raise InputError(
-                f"The kill file {str(self._kill_file)!r} exists: delete it to let the maker quote."
-            )
         self._running = True
         tasks: list[asyncio.Task[None]] = []
         try:
             await self._open()
+            if self._kill_file is not None and self._kill_file.exists():
+                await self._clear(_WITHDRAW_SECONDS)
+                raise InputError(
+                    f"The kill file {str(self._kill_file)!r} exists: delete it to let the maker "
+                    "quote."
+                )
             tasks += [
                 asyncio.create_task(self._listen(name), name=f"events of {name}")
                 for name in self._exchanges
@@ -160,7 +162,7 @@ class Maker:
             try:
                 await self._or_ended(self._begin(), tasks)
             except Exception:
-                await self._withdraw_earlier()
+                await self._clear(_LAST_SETTLE_SECONDS)
                 raise
             quoting = [asyncio.create_task(one.run(), name="keeper") for one in self.keepers]
             desks = [
@@ -495,7 +497,7 @@ class Maker:
             task.cancel()
         # An exchange that is down must not delay what the others can withdraw at once.
         withdrawn = await asyncio.gather(
-            self._withdraw_quotes(quoting),
+            self._withdraw_quotes(quoting, _WITHDRAW_SECONDS),
             *(self._withdraw_desk(one) for one in self._markets if one.desk is not None),
             return_exceptions=True,
         )
@@ -509,25 +511,24 @@ class Maker:
             )
         self._look("end")
         if self.left_behind:
-            where = ", ".join(self.left_behind)
-            logger.error("%s: orders may still rest in %s: look there", self.name, where)
+            self._tell_of_the_left()
             return  # with the switches as they are: they are what is left to cancel those orders
         for name in self._armed:
             with contextlib.suppress(ConnectionError, OrderDoubtError):
                 await self._exchanges[name].arm(None)
 
-    async def _withdraw_earlier(self) -> None:
-        """Take quotes of an earlier run off the book, as this one cannot watch them."""
-        try:
-            async with asyncio.timeout(_LAST_SETTLE_SECONDS):
-                for keeper in self.keepers:
-                    while not await keeper.withdraw():
-                        await asyncio.sleep(0.2)
-        except Exception as error:  # what forbade the start is what the user must read
-            logger.warning("%s: quotes of an earlier run may still rest: %r", self.name, error)
+    async def _clear(self, seconds: float) -> None:
+        """Take off the books what an earlier run has left there: this one will not watch it."""
+        await self._withdraw_quotes((), seconds)
+        self._tell_of_the_left()
 
-    async def _withdraw_quotes(self, quoting: Sequence[asyncio.Task[None]]) -> None:
-        deadline = asyncio.get_running_loop().time() + _WITHDRAW_SECONDS
+    def _tell_of_the_left(self) -> None:
+        if self.left_behind:
+            where = ", ".join(self.left_behind)
+            logger.error("%s: orders may still rest in %s: look there", self.name, where)
+
+    async def _withdraw_quotes(self, quoting: Sequence[asyncio.Task[None]], seconds: float) -> None:
+        deadline = asyncio.get_running_loop().time() + seconds
 
         async def until_gone(keeper: Keeper) -> None:
             pause = 0.05

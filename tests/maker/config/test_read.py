@@ -85,7 +85,10 @@ KEY = "ab" * 32
             [("capital", "capitol")],
             "line 4: exchanges.hyperliquid.dry.capitol is not a setting: you may mean capital.",
         ),
-        ([("25", "-3")], "line 8: markets[0].policy.bin_step = -3: it should be greater than 0."),
+        (
+            [("25", "-3")],
+            "line 8: markets[0].policy.bin_step = -3: it should be greater than or equal to 0.001.",
+        ),
         (
             [("0.05", "1.5")],
             "line 10: markets[0].limits: max_daily_loss = 1.5 is a share: it must be below 1.",
