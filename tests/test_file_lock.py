@@ -1,14 +1,15 @@
 """One program at a time does the same work."""
 
+import importlib
 from pathlib import Path
 
 import pytest
 
 from advanced_mm.errors import InputError
 from advanced_mm.file_lock import only_holder
-from scripts.market_maker import main
 
-EXAMPLE = Path(__file__).parents[1] / "user_data" / "makers" / "sol_simple.yaml"
+ROOT = Path(__file__).parents[1]
+EXAMPLE = ROOT / "user_data" / "makers" / "sol_simple.yaml"
 
 
 def lock(path):
@@ -28,7 +29,9 @@ def test_a_lock_is_held_by_one_and_free_again_afterwards(tmp_path):
         pass
 
 
-def test_a_second_maker_with_the_same_file_does_not_start(tmp_path):
+def test_a_second_maker_with_the_same_file_does_not_start(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    main = importlib.import_module("market_maker").main
     file = tmp_path / "two.yaml"
     journal = tmp_path / "journal"
     file.write_text(f"{EXAMPLE.read_text()}\njournal: {journal}\n")
