@@ -24,6 +24,7 @@ from rich.logging import RichHandler
 
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError, VenueError
+from advanced_mm.file_lock import only_holder
 from advanced_mm.journal import JournalWriter
 from advanced_mm.maker.config import MakerConfig, MakerSettings, read_config
 from advanced_mm.maker.config.assemble import exchanges_of, setups_of
@@ -43,7 +44,7 @@ SHOWN_LEVELS = 5
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Check the file, then make markets; exit code 1 if the maker ended by an error of its own."""
+    """Check the file, then make markets; exit code 1 if it ended by an error or left orders."""
     options = parse(argv)
     configure_logging(options.verbose)
     console = Console(highlight=False, soft_wrap=True)
@@ -101,9 +102,24 @@ def show_first(look: FirstLook, console: Console) -> None:
 
 
 async def make(config: MakerConfig, console: Console, options: argparse.Namespace) -> int:
-    """Make markets until a signal, the kill file or the time is up."""
+    """Make markets, unless another maker does so with this file already."""
     settings = config.settings
     folder = settings.journal_in(live=options.live)
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_holder(
+        folder / f"{settings.name}.lock",
+        f"The maker {settings.name} is already being run",
+        "stop that one first, as two with the same orders would undo each other's",
+        "keep the journal on a local disk",
+    ):
+        return await make_markets(config, folder, console, options)
+
+
+async def make_markets(
+    config: MakerConfig, folder: Path, console: Console, options: argparse.Namespace
+) -> int:
+    """Make markets until a signal, the kill file or the time is up."""
+    settings = config.settings
     if not options.live:
         for kept in folder.glob("hedge.*.json"):
             kept.unlink()  # of an earlier dry run, whose account is no more
@@ -140,7 +156,12 @@ async def make(config: MakerConfig, console: Console, options: argparse.Namespac
         journal.close()
     console.print(maker_line(maker.views(), time.monotonic() - begin))
     console.print(f"{settings.name} has ended: {maker.why_ended}")
-    return 1 if maker.why_ended.startswith("an error") else 0
+    if maker.left_behind:
+        console.print(
+            f"Orders may still rest in {', '.join(maker.left_behind)}: the exchange did not "
+            "confirm that they are gone. Look there, or start the maker again: it adopts them."
+        )
+    return 1 if maker.left_behind or maker.why_ended.startswith("an error") else 0
 
 
 def watched(
