@@ -62,8 +62,8 @@ class Service:
 def services_of(compose: Path, env_file: Path, variables: Mapping[str, str]) -> list[Service]:
     """Read the compose file with the variables of ``env_file``, overridden by ``variables``.
 
-    Services that own a network come first, in Docker's starting order. Those of another profile
-    than ``paper`` are left out.
+    Services that own a network come first, in Docker's starting order. Those of other images, such
+    as Prometheus, and of other profiles than ``paper`` are left out.
     """
     pairs = (line.partition("=") for line in env_file.read_text().splitlines() if "=" in line)
     values = {name: value for name, _, value in pairs if not name.startswith("#")}
@@ -72,7 +72,7 @@ def services_of(compose: Path, env_file: Path, variables: Mapping[str, str]) -> 
     services = [
         _service(name, block, values)
         for name, block in blocks.items()
-        if "paper" in block.get("profiles", ["paper"])
+        if "build" in block and "paper" in block.get("profiles", ["paper"])
     ]
     return sorted(services, key=lambda service: service.network.startswith("service:"))
 
