@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 5
 export NO_MKDOCS_2_WARNING = 1
 
-.PHONY: help install install-dev paper test lint docs docs-serve image image-check clean
+.PHONY: help install install-dev paper doctor test lint docs docs-serve image image-check clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -29,6 +29,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
 
 paper: install   ## the whole system on a loopback venue, real orders for play money: MINUTES=3, BOTH=1, DRY=1 (a dry run), COIN=ETH, REPLAY=DIR, SCENARIO=FILE, SUMMARY=FILE
 	$(BIN)/python scripts/paper_trading.py $(strip $(if $(MINUTES),--minutes $(MINUTES)) $(if $(LIVE),--live) $(if $(DRY),--dry) $(if $(BOTH),--both-sides) $(if $(REPLAY),--replay $(REPLAY)) $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(COIN),--coin $(COIN)) $(if $(SUMMARY),--summary $(SUMMARY)))
+
+doctor: install   ## what is missing or wrong in your set-up, and what to do: CONFIG="FILE FILE", DATA=DIR
+	$(BIN)/python scripts/doctor.py $(strip $(if $(CONFIG),--config $(CONFIG)) $(if $(DATA),--data-dir $(DATA)))
 
 # What runs real processes and sockets can miss its moment on a busy machine: a failed test is run
 # once more, and the summary names it as RERUN. Such a test wants mending, too.

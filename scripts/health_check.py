@@ -7,6 +7,7 @@ from pathlib import Path
 
 from advanced_mm.cli import run
 from advanced_mm.parameter_files import ParameterFileError, ParameterFiles, load_settings
+from advanced_mm.parameter_files.freshness import why_not_fresh
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,20 +44,7 @@ def _fault(files: ParameterFiles, name: str, max_age: float, max_data_age: float
         entries = files.read(files.resolve(name)).entries
     except ParameterFileError as error:
         return str(error)
-    now = datetime.now(UTC)
-    for entry in entries:
-        if entry.fitted_at is None:
-            return f"{entry.status}: not enough data for a first fit"
-        published = (now - entry.published_at).total_seconds()
-        fitted = (now - entry.fitted_at).total_seconds()
-        if published > max_age or fitted > max_data_age:
-            return f"{entry.status}: published {published:.0f} s ago on data {fitted:.0f} s old"
-        if entry.silent is not None:
-            return (
-                f"{entry.status}: no data on {entry.silent} for {fitted:.0f} s, "
-                "while other channels are active"
-            )
-    return None
+    return why_not_fresh(entries, datetime.now(UTC), max_age, max_data_age)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from types import SimpleNamespace
 import pytest
 import requests
 
+from advanced_mm.errors import InputError
 from tests.performance.journals import a_round_trip_of_freqtrade, session
 
 ROOT = Path(__file__).parents[1]
@@ -70,6 +71,7 @@ SCRATCH = [
     "python scripts/compact_recordings.py --data-dir scripts/HL_data --older-than-hours 24",
     "python benchmarks/fill_slope.py",
     "python docs/tools/settings_table.py",
+    "python docs/tools/maker_file.py",
     "python docs/tools/pictures.py mistakes",
     "python docs/tools/pictures.py report --crypto ETH",
     "python docs/tools/pictures.py performance",
@@ -153,13 +155,33 @@ SESSIONS = {
     "SCENARIO=tests/scenarios/toxic_flow.yaml",
 }
 
+MAKER = "python scripts/market_maker.py --config user_data/makers/eth_hyperliquid.yaml"
+NEW_MAKER = "python scripts/init_maker.py --loopback --defaults"
+FIRST_MAKER = [
+    NEW_MAKER,
+    f"{MAKER} --check",
+    MAKER,
+    "python scripts/performance_report.py --journal user_data/journal/eth_hyperliquid_dry",
+]
 SWEEP_TESTS = "tests/replay/sweeps"
+DOCTOR_TESTS = "tests/doctor"
 REPLAY_TESTS = "tests/replay/test_backtest.py"
 VENUE_TESTS = "tests/venue/server/test_paper_exchange.py"
 SPOT_CURLS = "tests/venue/binance/test_beside.py::test_the_documented_commands_are_understood"
 ELSEWHERE = {
     "python scripts/import_recordings.py csv HL_data --data-dir scripts/HL_data": "tests/"
     "marketdata/importing/test_csv.py::test_a_folder_becomes_shards_of_an_hour_each_once",
+    "make doctor": f"{DOCTOR_TESTS}/test_script.py::test_make_hands_its_variables_to_the_doctor",
+    "python scripts/doctor.py --config user_data/config.json user_data/config.eth_dry.json": ""
+    f"{DOCTOR_TESTS}/test_script.py::test_it_prints_what_is_wrong_and_what_to_do",
+    "python scripts/doctor.py --offline --json": f"{DOCTOR_TESTS}/test_script.py::"
+    "test_json_has_the_lines_and_the_exit_code",
+    "python scripts/init_config.py": f"{DOCTOR_TESTS}/test_init_config.py::"
+    "test_the_questions_can_be_typed",
+    "python scripts/init_config.py --defaults --mode paper": f"{DOCTOR_TESTS}/test_init_config.py::"
+    "test_it_passes_the_doctor",
+    "python scripts/init_config.py --coin kPEPE --capital 2000 --mode live --sides both "
+    "--name pepe": f"{DOCTOR_TESTS}/test_init_config.py::test_options_answer_in_advance",
     "make paper": "tests/test_paper_session.py::test_a_minute_of_trading_on_the_loopback_venue",
     "make paper COIN=kPEPE": "tests/test_coins_by_other_names.py::"
     "test_a_bot_quotes_coins_whose_names_freqtrade_does_not_know",
@@ -277,6 +299,21 @@ ELSEWHERE = {
     "--timeframe 1m --hyperopt-loss TickReplayHyperOptLoss --spaces buy quoting -e 100 -j 2 "
     "--fee 0.00015": f"{SWEEP_TESTS}/test_hyperopt_loss.py::"
     "test_freqtrade_s_own_hyperopt_evaluates_an_epoch_with_it",
+    **dict.fromkeys(
+        FIRST_MAKER, "tests/test_documented_commands.py::test_a_new_user_s_maker_runs_dry"
+    ),
+    "python scripts/init_maker.py": "tests/maker/config/test_draft.py::"
+    "test_answers_may_be_piped_and_empty_ones_take_the_default",
+    "touch user_data/makers/eth_hyperliquid.stop": "tests/maker/dry/test_with_the_maker.py::"
+    "test_ladders_rest_fill_and_are_withdrawn_at_the_kill_file",
+    **dict.fromkeys(
+        (
+            "python benchmarks/maker_truth.py",
+            "python benchmarks/maker_truth.py --minutes 3",
+        ),
+        "tests/maker/test_truth.py::"
+        "test_nothing_is_lost_or_doubled_and_nothing_rests_after_the_kill_file",
+    ),
     TRADE_WITH_CCXT: "tests/test_documented_commands.py::test_the_example_trades_on_a_venue",
     VENUE: "tests/test_documented_commands.py::scratch",
 }
@@ -315,6 +352,7 @@ NEEDS = {
         "--since 2026-11-28T12:00 --until 2026-11-28T18:00",
     ],
     "an account": [
+        "python scripts/market_maker.py --config user_data/makers/eth_cartea_jaimungal.yaml --live",
         f"freqtrade trade --strategy Market_Making {LIVE}",
         f"freqtrade trade --strategy Market_Making {LIVE} --config user_data/config.testnet.json",
         f"freqtrade trade --strategy Market_Making {LIVE} --config user_data/config.long.json",
@@ -509,6 +547,7 @@ def scratch(tmp_path_factory):
             "*.sqlite*",
             "calibration_history",
             "journal",
+            "*.stop",
         )
         shutil.copytree(ROOT / name, folder / name, ignore=written)
     for name in ("Makefile", "pyproject.toml"):
@@ -545,7 +584,13 @@ def test_a_command_runs_as_it_is_written(command, scratch, monkeypatch, capfd):
     run_as_written(command, scratch)
     shown = capfd.readouterr().out
     requests.delete(f"{scratch.rest}/admin/faults", timeout=5).raise_for_status()
-    if not command.startswith(("mkdir", "python docs/tools/settings", "python scripts/periodic")):
+    silent = (
+        "mkdir",
+        "python docs/tools/settings",
+        "python docs/tools/maker",
+        "python scripts/per",
+    )
+    if not command.startswith(silent):
         assert shown.strip()
     assert "Traceback" not in shown
 
@@ -563,6 +608,7 @@ def run_as_written(command: str, scratch: SimpleNamespace) -> None:
     ("name", "command"),
     [
         ("settings.md", "python docs/tools/settings_table.py"),
+        ("maker_file.md", "python docs/tools/maker_file.py"),
         ("policies.md", "python docs/tools/settings_table.py"),
         ("assets/mistakes.png", "python docs/tools/pictures.py mistakes"),
     ],
@@ -581,6 +627,26 @@ def test_the_example_trades_on_a_venue(scratch):
     assert done.returncode == 0, done.stderr
     assert re.search(r"resting: buy 0\.1 at \d+", done.stdout)
     assert re.search(r"closed: 9999\.\d+ USDC left, 0\.\d+ paid in fees, 0 orders", done.stdout)
+
+
+def test_a_new_user_s_maker_runs_dry(scratch, monkeypatch, capsys):
+    monkeypatch.chdir(scratch.folder)
+    run_as_written(NEW_MAKER, scratch)
+    file = Path("user_data/makers/eth_hyperliquid.yaml")
+    file.write_text(file.read_text().replace(PORT, scratch.port))
+    _, check, make, report = FIRST_MAKER
+    capsys.readouterr()
+    run_as_written(check, scratch)
+    assert re.search(r"10 bids and 10 asks at first", capsys.readouterr().out)
+    run_as_written(f"{make} --minutes 0.05", scratch)
+    shown = capsys.readouterr().out
+    assert "has ended: its time is up" in shown
+    if re.search(r"fills 0 ", shown):
+        with pytest.raises(InputError, match="There are no fills in the journal"):
+            run_as_written(report, scratch)
+        return
+    run_as_written(report, scratch)
+    assert "quotes sent" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", SHORTER)

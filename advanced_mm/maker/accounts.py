@@ -8,7 +8,7 @@ from typing import Final
 
 from advanced_mm.errors import InputError
 from advanced_mm.journal import Fill as FillEvent
-from advanced_mm.journal import read_journal
+from advanced_mm.journal import Look, read_journal
 from advanced_mm.maker.exchange import Account, Fill, MakerExchange
 from advanced_mm.maker.holdings import Holdings
 
@@ -20,6 +20,10 @@ _OVERLAP_MS: Final = 30_000
 """Fills are asked for from so long before the newest that is known."""
 _MISSED_MS: Final = 86_400_000
 """Fills that were missed while no maker ran are looked for so far back."""
+_UNTOLD_MS: Final = 300_000
+"""A maker that died may have missed fills for so long before the last one that it recorded."""
+_CLOCKS_MS: Final = 5_000
+"""So much may an exchange's clock be behind ours."""
 _TRIES: Final = 4
 _TRY_SECONDS: Final = 0.25
 """A fill may be in the account before it is told: it is waited for."""
@@ -48,21 +52,25 @@ class AccountBook:
         self._told: Account | None = None
         self._recorded: set[str] = set()
         self._symbols: tuple[str, ...] = ()
-        self._from_ms = 0
+        self._from_ms = self._first_ms = 0
         self._begun = False
+        self._sure_ms = 0
         self._early: list[Fill] = []
 
     def begin(self, journal: Path | None) -> None:
-        """Learn from an earlier run's journal which fills are known."""
+        """Learn from an earlier run's journal which fills are known, and since when it ran."""
         if journal is None:
             return
         try:
-            found = read_journal(journal, columns={FillEvent: ("fill",)})
+            found = read_journal(journal, columns={FillEvent: ("fill",), Look: ("what",)})
         except InputError:  # the first run
             return
-        for row in found.table(FillEvent).to_pylist():
-            self._recorded.add(row["fill"])
-            self._from_ms = max(self._from_ms, row["time_ms"])
+        fills = found.table(FillEvent).to_pylist()
+        self._recorded = {row["fill"] for row in fills}
+        times = [row["time_ms"] for row in (*fills, *found.table(Look).to_pylist())]
+        if times:
+            self._first_ms = min(times) - _CLOCKS_MS
+            self._from_ms = max([row["time_ms"] for row in fills], default=min(times))
 
     async def first(self) -> None:
         """Learn what is held; fills from before are no longer counted, but those missed are told.
@@ -77,21 +85,19 @@ class AccountBook:
         self._symbols = self.holdings.symbols()
         since = account.time_ms - _OVERLAP_MS
         if self._from_ms:
-            since = max(min(self._from_ms, since), account.time_ms - _MISSED_MS)
+            since = min(self._from_ms, since) - _UNTOLD_MS
+            since = max(since, self._first_ms, account.time_ms - _MISSED_MS)
         for symbol in self._symbols:
             for fill in await self._exchange.fills_since(symbol, since):
                 if fill.time_ms <= account.time_ms:
                     self.holdings.remember([fill.fill_id])
-                    if self._from_ms <= fill.time_ms and fill.fill_id not in self._recorded:
-                        self._missed(fill)
+                    if self._from_ms and fill.fill_id not in self._recorded:
+                        self._on_fill(self._name, fill)
+        self._sure_ms = account.time_ms
         self._begun = True
         for fill in self._early:
             self.filled(fill)
         self._early.clear()
-
-    def _missed(self, fill: Fill) -> None:
-        if self._from_ms:
-            self._on_fill(self._name, fill)
 
     def filled(self, fill: Fill) -> None:
         """Count a fill, unless it was counted before."""
@@ -121,7 +127,8 @@ class AccountBook:
             The exchange does not answer.
         """
         async with self._lock:
-            since = (self.holdings.last_fill_ms or self._since_account()) - _OVERLAP_MS
+            since = self._sure_ms - _OVERLAP_MS
+            newest = self.holdings.last_fill_ms
             for symbol in self._symbols:
                 for fill in await self._exchange.fills_since(symbol, since):
                     self.filled(fill)
@@ -130,8 +137,7 @@ class AccountBook:
                 account = await self._exchange.account()
                 differences = self.holdings.differences(account)
                 if not differences:
-                    self.holdings.adopt(account)
-                    self._told = None
+                    self._believe(account, newest)
                     return
                 await asyncio.sleep(_TRY_SECONDS)
             logger.warning(
@@ -139,8 +145,10 @@ class AccountBook:
                 self._name,
                 "; ".join(differences),
             )
-            self.holdings.adopt(account)
-            self._told = None
+            self._believe(account, newest)
 
-    def _since_account(self) -> int:
-        return self.holdings.account.time_ms if self.holdings.account is not None else 0
+    def _believe(self, account: Account, newest_ms: int) -> None:
+        """Start from an account; fills up to the newest that was known before are all counted."""
+        self.holdings.adopt(account)
+        self._told = None
+        self._sure_ms = max(self._sure_ms, newest_ms)

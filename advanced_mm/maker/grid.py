@@ -1,6 +1,7 @@
 """A market's grid of prices and sizes; rounding never moves an order closer to the other side."""
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import lru_cache
 from typing import Final
 
 from advanced_mm.maker.exchange import MarketRules, Side
@@ -9,14 +10,20 @@ from advanced_mm.price_grid import PriceGrid
 __all__ = ["Grid"]
 
 _ROUNDING: Final = {"buy": ROUND_FLOOR, "sell": ROUND_CEILING}
+_REMEMBERED: Final = 2048
 _ROUNDED: Final = Decimal("1.000000001")
 """A difference of two floats may lie a hair below the step that is meant."""
 
 
 class Grid:
-    """Prices and sizes that a market takes."""
+    """Prices and sizes that a market takes.
+
+    Rounding is exact and therefore slow, and most of a ladder comes again and again: the latest
+    results are remembered.
+    """
 
     def __init__(self, rules: MarketRules) -> None:
+        self._rounded = lru_cache(maxsize=_REMEMBERED)(self._round)
         self._size_step = rules.size_step
         self._step = rules.price_step
         self._figures = PriceGrid(rules.size_decimals or 0) if rules.price_step is None else None
@@ -29,6 +36,9 @@ class Grid:
         InputError
             There is no positive price on the grid below that of a buy.
         """
+        return self._rounded(side, price)
+
+    def _round(self, side: Side, price: float) -> Decimal:
         if self._figures is not None:
             rounded = self._figures.bid if side == "buy" else self._figures.ask
             return Decimal(repr(rounded(price, 0.0)))

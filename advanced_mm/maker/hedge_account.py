@@ -75,9 +75,13 @@ class HedgeAccount:
         book = Book("", seen.time_ms, ((mid - half, 0.0),), ((mid + half, 0.0),))
         self._records.look(what, _state(book, position, self._money), venue=False)
 
-    def profit(self, position: Decimal, mid: Decimal) -> Decimal:
-        """Return the profit since the start, quote currency."""
-        return self._money + position * mid - self._begun_with
+    def profit(self, mid: Decimal) -> Decimal:
+        """Return the profit since the start by the fills, quote currency.
+
+        A position that the exchange tells before its fill counts from the fill on: until then it
+        would seem to have cost nothing.
+        """
+        return self._money + self._position * mid - self._begun_with
 
 
 def _state(book: Book, position: Decimal, money: Decimal) -> MarketState:

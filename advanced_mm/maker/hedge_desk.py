@@ -333,7 +333,7 @@ class HedgeDesk:
         if book is None or not self._apart or not self._account.begun:
             return 0.0
         mid = (_exact(book.bids[0][0]) + _exact(book.asks[0][0])) / 2
-        return float(self._account.profit(self.state.position, mid))
+        return float(self._account.profit(mid))
 
 
 def _exact(number: float) -> Decimal:

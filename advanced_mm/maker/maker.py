@@ -46,6 +46,8 @@ _ROUND_SECONDS: Final = 0.7
 """How long a round of requests that is under way may delay the withdrawal."""
 _ARM_AGAIN_SECONDS: Final = 6 * 3600.0
 """An account that may not use the switch asks again: it may have traded enough by then."""
+_LAST_SETTLE_SECONDS: Final = 10.0
+"""How long the accounts are compared for a last time, after all quotes are gone."""
 _WITHDRAW_SECONDS: Final = 60.0
 """How long an exchange that does not answer is asked again to withdraw the quotes."""
 
@@ -141,14 +143,16 @@ class Maker:
         InputError
             Something that the user can mend forbids the first order.
         """
-        if self._kill_file is not None and self._kill_file.exists():
-            raise InputError(
-                f"The kill file {str(self._kill_file)!r} exists: delete it to let the maker quote."
-            )
         self._running = True
         tasks: list[asyncio.Task[None]] = []
         try:
             await self._open()
+            if self._kill_file is not None and self._kill_file.exists():
+                await self._clear()
+                raise InputError(
+                    f"The kill file {str(self._kill_file)!r} exists: delete it to let the maker "
+                    "quote."
+                )
             tasks += [
                 asyncio.create_task(self._listen(name), name=f"events of {name}")
                 for name in self._exchanges
@@ -174,6 +178,15 @@ class Maker:
                 *(one.close() for one in self._exchanges.values()), return_exceptions=True
             )
             self._ended.set()
+
+    async def _clear(self) -> None:
+        """Take off the books what a maker that died has left there."""
+        deadline = asyncio.get_running_loop().time() + _WITHDRAW_SECONDS
+        while not all(await asyncio.gather(*(one.withdraw() for one in self.keepers))):
+            if asyncio.get_running_loop().time() > deadline:
+                logger.error("%s: orders may still rest: look there", self.name)
+                return
+            await asyncio.sleep(_TICK_SECONDS)
 
     async def stop(self, why: str = "asked to stop") -> None:
         """Withdraw all quotes and end `run`; returns when that has ended."""
@@ -483,6 +496,8 @@ class Maker:
             if left:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 1.0)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._settle_all(), _LAST_SETTLE_SECONDS)
         self._look("end")
         for name in self._armed:
             with contextlib.suppress(ConnectionError, OrderDoubtError):

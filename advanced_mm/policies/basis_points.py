@@ -125,7 +125,7 @@ class BasisPointsPolicy:
         shift = self._shift(state)
         bids = self._side(price, -1, factor * (1.0 - shift), room.to_buy)
         asks = self._side(price, 1, factor * (1.0 + shift), room.to_sell)
-        return Ladder(bids, asks, room.why_empty(bids, asks))
+        return room.ladder(bids, asks)
 
     def _side(self, price: float, sign: int, factor: float, room: float) -> tuple[Level, ...]:
         unit = sign * factor * _BASIS_POINT
@@ -136,10 +136,12 @@ class BasisPointsPolicy:
         wanted = self.settings
         if not wanted.volatility_spread:
             return 1.0
-        if not state.usual_volatility > 0.0 or math.isnan(state.volatility):
+        now, usual = state.volatility, state.usual_volatility
+        if math.isnan(now) or math.isnan(usual):
             return math.nan
-        ratio = state.volatility / state.usual_volatility
-        return min(max(ratio, wanted.least_multiplier), wanted.most_multiplier)
+        if usual == 0.0:  # no move in the long window: what the weighted figure still has is old
+            return 1.0
+        return min(max(now / usual, wanted.least_multiplier), wanted.most_multiplier)
 
     def _shift(self, state: MarketState) -> float:
         wanted = self.settings

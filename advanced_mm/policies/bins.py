@@ -42,7 +42,10 @@ class BinSettings(PolicySettings):
         0.02, gt=0, le=0.5, description="farthest bid, share of the mid below it (0.02 is 2%)"
     )
     bin_step: float = Field(
-        20.0, gt=0, le=5000, description="distance between orders and of the first from the mid, bp"
+        20.0,
+        ge=0.001,
+        le=5000,
+        description="distance between orders and of the first from the mid, bp",
     )
     init_iqv_ratio: float = Field(
         0.5, gt=0, lt=1, description="target share of the inventory's value in the account's"
@@ -153,12 +156,16 @@ class BinsPolicy(ABC, Generic[S]):
     ) -> Ladder | Bins:
         """Return the ladder for a mid (quote currency), an inventory (base) and a quote balance.
 
-        A mapping with the lists ``bids`` and ``asks`` of (price, size) will do as well.
+        A mapping with the lists ``bids`` and ``asks`` of (price, size) will do as well; a size of 0
+        is left out.
         """
 
     def ladder(self, state: MarketState) -> Ladder:
         """Return the ladder around the mid of the book."""
         held = state.inventory + self.settings.perpetual_inventory
+        equity = held * state.mid + state.quote_balance
+        if equity <= 0.0:
+            return _worthless(equity)
         return self._checked(self.compute_current_bins(state.mid, held, state.quote_balance))
 
     def compute_iqv_move_ratio(
@@ -183,9 +190,11 @@ class BinsPolicy(ABC, Generic[S]):
         if isinstance(bins, Ladder):
             return bins
         bids, asks = (
-            tuple(Level(price, size) for price, size in bins[side]) for side in ("bids", "asks")
+            tuple(Level(price, size) for price, size in bins[side] if size != 0.0)
+            for side in ("bids", "asks")
         )
-        return Ladder(bids, asks)
+        empty = [name for name, levels in (("bids", bids), ("asks", asks)) if not levels]
+        return Ladder(bids, asks, "; ".join(f"no {name}: no bin has a size" for name in empty))
 
 
 class WeightedBins(BinsPolicy[S]):
@@ -223,7 +232,7 @@ class WeightedBins(BinsPolicy[S]):
         """Return the ladder for a mid (quote currency), an inventory (base) and a quote balance."""
         equity = cur_inventory_amount * current_price + cur_quote_amount
         if equity <= 0.0:
-            return Ladder(reason=f"the account is worth {equity:g}: nothing can be divided")
+            return _worthless(equity)
         move = self.compute_iqv_move_ratio(current_price, cur_inventory_amount, cur_quote_amount)
         buy = max(cur_quote_amount, 0.0) * self.compute_buy_size_multiplier(move)
         sell = max(cur_inventory_amount, 0.0) * self.compute_sell_size_multiplier(move)
@@ -263,3 +272,7 @@ class WeightedBins(BinsPolicy[S]):
                 else "no asks: the inventory is too small"
             )
         return "; ".join(reasons)
+
+
+def _worthless(equity: float) -> Ladder:
+    return Ladder(reason=f"the account is worth {equity:g}: nothing can be divided")

@@ -9,7 +9,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from advanced_mm.errors import InputError
+from advanced_mm.errors import AdvancedMMError, InputError
 from advanced_mm.model import ModelParameters, risk_aversion_to_phi, solve
 from advanced_mm.policies.state import MarketState
 from advanced_mm.policies.units import Depths, UnitPolicy, UnitSettings
@@ -44,14 +44,18 @@ class CarteaJaimungalSettings(UnitSettings):
     phi: float | None = Field(
         None,
         ge=0,
-        description="running penalty itself, quote currency per order^2 per second; null: from "
+        description="running penalty itself, quote currency per order^2 per second for each base "
+        "currency in an order (gamma * order_size * sigma^2 / 2 of the other models); null: from "
         "risk_aversion",
     )
     horizon_seconds: float | None = Field(
         None, gt=0, description="time always left, seconds; null: a market without a close"
     )
     alpha: float = Field(
-        0.0, ge=0, description="penalty at the horizon, quote currency per order^2"
+        0.0,
+        ge=0,
+        description="penalty at the horizon, quote currency per order^2 for each base currency in "
+        "an order",
     )
     min_depth: float = Field(0.0, ge=0, description="least depth, quote currency")
 
@@ -110,7 +114,7 @@ class CarteaJaimungalPolicy(UnitPolicy[CarteaJaimungalSettings]):
 
     def __init__(self, settings: CarteaJaimungalSettings) -> None:
         super().__init__(settings)
-        self._solved: dict[int, tuple[list[float], list[float]]] = {}
+        self._solved: dict[int, tuple[list[float], list[float]] | str] = {}
 
     @classmethod
     def of(
@@ -170,20 +174,29 @@ class CarteaJaimungalPolicy(UnitPolicy[CarteaJaimungalSettings]):
         return cls(CarteaJaimungalSettings.read(flow | rest | own, f"policy.{cls.kind}"))
 
     def depths(self, state: MarketState, units: float) -> Depths | str:
-        """Return the optimal depths at the nearest whole inventory and those beyond it."""
-        bids, asks = self._depths_near(state.mid)
+        """Return the optimal depths at the nearest whole inventory and those beyond it.
+
+        Why not, where the fee at this mid is out of proportion to the other parameters.
+        """
+        solved = self._depths_near(state.mid)
+        if isinstance(solved, str):
+            return solved
+        bids, asks = solved
         lowest = 0 if self.settings.long_only else -self.settings.units
         at = min(max(round(units) - lowest, 0), len(bids) - 1)
         levels = self.settings.levels
         return Depths(bids[at : at + levels], asks[max(at - levels + 1, 0) : at + 1][::-1])
 
-    def _depths_near(self, mid: float) -> tuple[list[float], list[float]]:
+    def _depths_near(self, mid: float) -> tuple[list[float], list[float]] | str:
         step = round(math.log(mid) / _FEE_STEP) if self.settings.fee_rate else 0
         known = self._solved.get(step)
         if known is None:
             if len(self._solved) >= _SOLVED:
                 self._solved.clear()
-            solution = solve(self.settings.problem(math.exp(step * _FEE_STEP)))
-            known = (solution.bid_depth.tolist(), solution.ask_depth.tolist())
+            try:
+                solution = solve(self.settings.problem(math.exp(step * _FEE_STEP)))
+                known = (solution.bid_depth.tolist(), solution.ask_depth.tolist())
+            except (AdvancedMMError, ArithmeticError) as error:  # kept too: it took seconds to find
+                known = f"the problem cannot be solved at a mid of {mid:g}: {error}"
             self._solved[step] = known
         return known

@@ -22,8 +22,18 @@ class Room(NamedTuple):
         """Return what keeps an inventory, counted from its target, within -most (or 0) and most."""
         return cls(most - held, held if long_only else most + held)
 
-    def why_empty(self, bids: tuple[Level, ...], asks: tuple[Level, ...]) -> str:
-        """Say why a side of a ladder is empty."""
+    def ladder(self, bids: tuple[Level, ...], asks: tuple[Level, ...]) -> Ladder:
+        """Return the ladder of two sides, with the reason where one is empty.
+
+        Sides that would meet, be it because a spread is lost in the price's last digit, are empty.
+        """
+        if bids and asks and bids[0].price >= asks[0].price:
+            return Ladder(
+                reason="the best bid and ask would meet: the edge of a fill is not above 0"
+            )
+        return Ladder(bids, asks, self._why_empty(bids, asks))
+
+    def _why_empty(self, bids: tuple[Level, ...], asks: tuple[Level, ...]) -> str:
         reasons = []
         if not bids:
             reasons.append("no bids: " + _why(self.to_buy, "most"))
@@ -33,7 +43,9 @@ class Room(NamedTuple):
 
 
 def _why(left: float, bound: str) -> str:
-    return f"the inventory is at its {bound}" if left <= 0.0 else "no price pays there"
+    return (
+        f"the inventory is at its {bound}" if left <= 0.0 else "no finite price above 0 is wanted"
+    )
 
 
 def side_of(orders: Iterable[tuple[float, float]], sign: int, room: float) -> tuple[Level, ...]:

@@ -22,8 +22,8 @@ class SimpleSettings(PolicySettings):
     risk_multiplier: float = Field(
         0.0,
         ge=0,
-        description="spread added for each quote currency of volatility, square roots of a second: "
-        "2 adds twice the mid's usual move of a second",
+        description="spread added for each quote currency that the mid moves in a second by the "
+        "measured volatility: 2 adds twice that move",
     )
     risk_aversion: float = Field(
         0.0001,
@@ -100,7 +100,7 @@ class SimplePolicy:
         room = Room.around(held, wanted.max_inventory)
         bids = side_of([(price - half, size)], -1, room.to_buy)
         asks = side_of([(price + half, size)], 1, room.to_sell)
-        return Ladder(bids, asks, room.why_empty(bids, asks))
+        return room.ladder(bids, asks)
 
     def spread(self, state: MarketState, held: float) -> float:
         """Return the total spread (quote currency) with so much held beyond the target."""
@@ -123,7 +123,8 @@ class SimplePolicy:
         return abs(held) > self.settings.inventory_threshold * self.settings.max_inventory
 
     def _volatile(self, state: MarketState) -> bool:
-        return state.volatility >= self.settings.volatile_from * state.usual_volatility
+        usual = state.usual_volatility  # 0: no move in the long window, the rest is old
+        return usual > 0.0 and state.volatility >= self.settings.volatile_from * usual
 
     @staticmethod
     def _depth(state: MarketState) -> float:

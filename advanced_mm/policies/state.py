@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from advanced_mm.errors import InputError
+
 __all__ = ["MarketState"]
 
 
@@ -30,6 +32,12 @@ class MarketState:
         Where the mid is expected soon, quote currency; NaN where nobody estimates it.
     large_trade_ms
         The exchange's time of the last large market order, ms; None before the first.
+
+    Raises
+    ------
+    InputError
+        A side of the book is empty, its best price is not a positive number, or the inventory is
+        not a number. Callers quote nothing without a book that has both sides.
     """
 
     time_ms: int
@@ -41,6 +49,15 @@ class MarketState:
     usual_volatility: float = math.nan
     fair_price: float = math.nan
     large_trade_ms: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, side in (("bids", self.bids), ("asks", self.asks)):
+            if not side:
+                raise InputError(f"{name} are empty: a policy needs a book with both sides.")
+            if not 0.0 < side[0][0] < math.inf:
+                raise InputError(f"{name} begin at {side[0][0]!r}, which is not a price above 0.")
+        if not math.isfinite(self.inventory):
+            raise InputError(f"inventory = {self.inventory!r} must be a number.")
 
     @property
     def bid(self) -> float:

@@ -71,7 +71,7 @@ class MeasuredSettings(UnitSettings):
     def sigma(self, state: MarketState) -> float:
         """Return the volatility of the mid, quote currency per √second; NaN while unknown."""
         relative = state.volatility if self.volatility is None else self.volatility
-        return relative * state.mid
+        return relative * state.mid if 0.0 <= relative < math.inf else math.nan
 
 
 class Depths(NamedTuple):
@@ -130,8 +130,4 @@ class UnitPolicy(ABC, Generic[S]):
         asks = side_of(
             ((anchor + depth, size) for depth in depths.asks if depth < math.inf), 1, room.to_sell
         )
-        if bids and asks and bids[0].price >= asks[0].price:
-            return Ladder(
-                reason="the best bid and ask would meet: the edge of a fill is not above 0"
-            )
-        return Ladder(bids, asks, room.why_empty(bids, asks))
+        return room.ladder(bids, asks)

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from advanced_mm.parameter_files import Leg, write_json_atomically
 
-__all__ = ["FOLDER", "SILENT_SECONDS", "Held", "Legs"]
+__all__ = ["FOLDER", "SILENT_SECONDS", "Held", "Legs", "account_of_leg"]
 
 logger = logging.getLogger(__name__)
 
@@ -194,6 +194,12 @@ class Legs:
             # It was written after we looked last; how long before the first look is not known.
             self._heard_at = self._read_at
         self._told, self._read_at = told, now
+
+
+def account_of_leg(folder: Path, leg: Leg) -> str | None:
+    """Return the account from which a leg trades by its file in the parameter folder, if any."""
+    told = _parsed(_load(folder / FOLDER / f"{leg}.json"), leg)
+    return None if told is None else told.account
 
 
 def _load(path: Path) -> dict[str, Any] | None:

@@ -25,10 +25,12 @@ class PolicyQuotes:
 
     def __init__(self, policy: Policy, settings: Settings) -> None:
         self._policy = policy
-        self._q_max = settings.q_max
+        self._q_min, self._q_max = settings.q_min, settings.q_max
         self._estimator = VolatilityEstimator()
         self.reason = ""
         """Why the last answer was None."""
+        self.holds = False
+        """Whether the last answer was None because the policy quotes the other side alone."""
 
     def depth(
         self,
@@ -79,6 +81,13 @@ class PolicyQuotes:
         ladder = policy.ladder(state)
         levels: tuple[Level, ...] = ladder.bids if side == "bid" else ladder.asks
         self.reason = "" if levels else ladder.reason
+        self.holds = not levels and bool(ladder.bids or ladder.asks)
+        # Not every policy has bounds, and its own may be wider than the bot's.
+        full = inventory >= self._q_max if side == "bid" else inventory <= self._q_min
+        if levels and full:
+            most = "most" if side == "bid" else "least"
+            self.reason = f"the inventory is at its {most}, by the bounds of the bot"
+            return None
         if not levels:
             return None
         return fair_price - levels[0].price if side == "bid" else levels[0].price - fair_price

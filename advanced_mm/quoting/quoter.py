@@ -210,7 +210,8 @@ class Quoter:
         """Quote to close a position at the optimal depth; without usable parameters, at the touch.
 
         With a stale or crossed book nothing new is quoted and the position is held; what rests
-        stays while its parameters may be used.
+        stays while its parameters may be used. The position is held, too, where a policy quotes
+        only the side that adds to it.
         """
         stale_book = self._book_fault(touch, now)
         if stale_book is not None:
@@ -224,6 +225,8 @@ class Quoter:
         except AdvancedMMError as error:
             return self._without_parameters(side, inventory, touch, str(error))
         if isinstance(quote, Refusal):
+            if self._policy is not None and self._policy.holds:
+                return quote
             return self._at_touch(side, inventory, touch, quote.reason)
         self._touch_reason = ""
         return quote
@@ -500,17 +503,24 @@ class Quoter:
         spare_bp = min(_SPARE_TICKS * entry.tick / mid * 1e4, _SPARE_BP)
         if earned_bp >= least_bp - (spare_bp if entry.side in self._paid else 0.0):
             return None
+        depths = "the optimal depths" if self._policy is None else "the policy's quotes"
         return (
-            f"no edge: a round trip at the optimal depths is expected to earn {earned_bp:.2f} bp, "
+            f"no edge: a round trip at {depths} is expected to earn {earned_bp:.2f} bp, "
             f"less than min_edge_bp = {least_bp:g}"
         )
 
-    def _without_parameters(self, side: Side, inventory: int, touch: Touch, why: str) -> Quote:
+    def _without_parameters(
+        self, side: Side, inventory: int, touch: Touch, why: str
+    ) -> Quote | Refusal:
         """Return an exit that needs no parameters: the policy's, or one at the touch."""
         if self._policy is None:
             return self._at_touch(side, inventory, touch, why)
         try:
             depth = self._policy_depth(None, side, inventory, touch, touch.mid)
+            if depth is None and self._policy.holds:
+                return Refusal(
+                    f"no {side} is quoted at inventory {inventory}: {self._policy.reason}"
+                )
             if depth is None:
                 return self._at_touch(side, inventory, touch, f"{why}; {self._policy.reason}")
             price = self._price(side, touch.mid, depth, touch)

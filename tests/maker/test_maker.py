@@ -273,6 +273,20 @@ async def test_a_kill_file_leaves_nothing_at_rest_and_forbids_the_next_start(tmp
         await Maker({"x": ScriptedExchange()}, [eth()], None, Clock(), kill_file=kill).run()
 
 
+async def test_a_start_with_the_kill_file_withdraws_what_a_dead_maker_left(tmp_path):
+    x, kill = ScriptedExchange(), tmp_path / "stop"
+    x.book(ETH, 3000.0, 3000.2)
+    dying = asyncio.create_task(Maker({"x": x}, [eth()], None, x.clock).run())
+    await quoting(x)
+    dying.cancel()
+    await asyncio.gather(dying, return_exceptions=True)
+    assert len(x.orders) == 6
+    kill.touch()
+    with pytest.raises(InputError, match="kill file"):
+        await Maker({"x": x}, [eth()], None, x.clock, kill_file=kill).run()
+    assert not x.orders
+
+
 async def test_a_round_under_way_is_withdrawn_too():
     x = ScriptedExchange()
     async with running(x) as (maker, _):

@@ -1,6 +1,8 @@
 """Spot, Curve, Bid-Ask and Auto: ladders computed by hand, and what holds of all of them."""
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -175,6 +177,20 @@ class OneBin(BinsPolicy[BinSettings]):
 def test_ones_own_policy_needs_only_its_bins(market):
     ladder = OneBin(BinSettings()).ladder(market(inventory=5, quote_balance=500))
     assert ladder == Ladder((Level(99.0, 1.0),), (Level(101.0, 1.0),))
+    full = OneBin(BinSettings()).ladder(market(inventory=5, quote_balance=0))
+    assert full == Ladder((), (Level(101.0, 1.0),), "no bids: no bin has a size")
+    broke = OneBin(BinSettings()).ladder(market())
+    assert broke == Ladder(reason="the account is worth 0: nothing can be divided")
+
+
+def test_the_pages_examples_run():
+    page = (Path(__file__).parents[2] / "docs/policies.md").read_text(encoding="utf-8")
+    names: dict = {}
+    for example in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(example, names)
+    assert len(names["policy"].ladder(names["state"]).bids) == 10
+    (bid,) = names["OneBin"](BinSettings()).ladder(names["state"]).bids
+    assert (bid.price, bid.size) == pytest.approx((99.0, 1.0))
 
 
 @pytest.mark.parametrize(
@@ -182,7 +198,10 @@ def test_ones_own_policy_needs_only_its_bins(market):
     [
         ({"bin_stp": 20}, "policy.curve.bin_stp = 20 is not a setting here: did you mean bin_step"),
         ({"colour": 1}, "colour = 1 is not a setting here: remove it, or use one of bin_step"),
-        ({"bin_step": -1}, "policy.curve.bin_step = -1: Input should be greater than 0"),
+        (
+            {"bin_step": -1},
+            "policy.curve.bin_step = -1: Input should be greater than or equal to 0.001",
+        ),
         ({"bin_step": math.nan}, "bin_step = nan"),
         ({"decay_rate": 1.0}, "decay_rate = 1.0"),
         ({"iqv_up_limit": 0.2}, "inventory_rb_iqv_ratio = 0.3 must be below iqv_up_limit = 0.2"),
@@ -274,3 +293,18 @@ def test_the_inventory_returns_into_its_band_over_a_drift_of_the_market(kind, dr
     assert first < 500
     assert max(abs(move) for move in moves[first:]) < 0.6
     assert np.mean(np.abs(moves[first:]) <= 0.3) > 0.7
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"bids": ()}, "bids are empty: a policy needs a book with both sides"),
+        ({"asks": ()}, "asks are empty"),
+        ({"asks": ((math.nan, 1.0),)}, "asks begin at nan, which is not a price above 0"),
+        ({"bids": ((0.0, 1.0),)}, "bids begin at 0.0"),
+        ({"inventory": math.nan}, "inventory = nan must be a number"),
+    ],
+)
+def test_a_state_that_nothing_can_be_quoted_from_is_refused(market, fields, words):
+    with pytest.raises(InputError, match=words):
+        market(**fields)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from advanced_mm.errors import InputError
 from advanced_mm.model import ModelParameters, solve
-from advanced_mm.policies import Ladder, MarketState, build
+from advanced_mm.policies import Ladder, MarketState, build, cartea_jaimungal
 from advanced_mm.policies.cartea_jaimungal import CarteaJaimungalPolicy
 
 # Guéant, Lehalle & Fernandez-Tapia's example: σ = 0.3, A = 0.9, k = 0.3, γ = 0.01.
@@ -141,6 +141,15 @@ def test_without_an_end_the_trade_leaves_the_utility_as_it_is(market):
             assert math.isnan(ask)  # the ask printed in the paper would still rest here
 
 
+def test_without_an_end_the_depth_grows_as_the_aversion_falls(market):
+    """σ cancels: at no inventory the bound alone adds ln(B²/(B² - 1))/γ with B = Q + 1."""
+    endless = {"horizon": "infinite", "horizon_seconds": None, "max_inventory": 9}
+    for gamma in (1e-1, 1e-3):
+        policy = build("avellaneda_stoikov", AS | endless | {"gamma": gamma})
+        wanted = (math.log1p(gamma / 1.5) + math.log(100 / 99)) / gamma
+        assert at(policy, market, 0) == pytest.approx((wanted, wanted))
+
+
 def test_without_inventory_risk_all_quote_one_over_kappa(market):
     """γ → 0 and σ = 0 for the first two, φ = 0 far from the bounds and near the end for ours."""
     kappa = 1.5
@@ -197,6 +206,22 @@ def test_fee_and_adverse_selection_are_in_cartea_jaimungals_depths(market):
     )
 
 
+def test_a_problem_that_cannot_be_solved_is_not_quoted_and_says_why(market, monkeypatch):
+    tried = []
+
+    def fails(problem):
+        tried.append(problem)
+        raise ArithmeticError("The HJB integration did not reach the horizon.")
+
+    monkeypatch.setattr(cartea_jaimungal, "solve", fails)
+    policy = build("cartea_jaimungal", CASE_A | {"fee_rate": -0.01})
+    for _ in range(3):
+        ladder = policy.ladder(market())
+        assert ladder.reason.startswith("the problem cannot be solved at a mid of 100: The HJB")
+        assert not (ladder.bids or ladder.asks)
+    assert len(tried) == 1  # it takes seconds
+
+
 def test_a_calibrated_problem_is_quoted_as_it_is(market):
     problem = ModelParameters(
         lambda_plus=1.2, lambda_minus=0.7, kappa_plus=100, kappa_minus=60, epsilon_plus=0.004,
@@ -227,6 +252,7 @@ def test_without_a_volatility_they_say_so(market, kind):
     wanted = {"glft": GLFT, "avellaneda_stoikov": AS}[kind] | {"volatility": None}
     policy = build(kind, wanted)
     assert policy.ladder(market()) == Ladder(reason="the volatility is not known yet")
+    assert policy.ladder(market(volatility=math.inf)) == policy.ladder(market())
     measured = policy.ladder(market(volatility=0.003))
     assert measured == build(kind, wanted | {"volatility": 0.003}).ladder(market())
 
@@ -286,3 +312,12 @@ def test_ladders_hold_their_bounds_and_the_mirrored_inventory_its_mirrored_ladde
 def test_settings_that_cannot_be_used_are_named(kind, wanted, words):
     with pytest.raises(InputError, match=words):
         build(kind, wanted)
+
+
+def test_a_skew_beyond_the_price_itself_quotes_nothing_and_says_so(market):
+    steep = build("avellaneda_stoikov", AS | {"gamma": 10.0, "horizon_seconds": 60})
+    ladder = steep.ladder(market(inventory=5))
+    assert ladder == Ladder(
+        reason="no bids: no finite price above 0 is wanted; no asks: no finite price above 0 is "
+        "wanted"
+    )

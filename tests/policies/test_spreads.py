@@ -10,6 +10,7 @@ from advanced_mm.errors import InputError
 from advanced_mm.policies import Ladder, Level, MarketState, build, within_balances
 
 CALM = {"volatility": 1e-4, "usual_volatility": 1e-4}
+STILL = {"volatility": 4e-12, "usual_volatility": 0.0}  # the weighted figure falls, but not to 0
 WILD = {"volatility": 2e-4, "usual_volatility": 1e-4}
 
 
@@ -60,6 +61,7 @@ def test_simple_halves_sizes_beyond_half_the_limit_and_takes_seven_tenths_when_v
         ({"low_liquidity_size": 3.0}, 0, CALM, 0.2),  # two units lie in the book
         ({"low_liquidity_size": 2.0}, 0, CALM, 0.1),
         ({}, 0, {}, 0.1),  # unknown volatility is no stress
+        ({}, 0, STILL, 0.1),  # nor is a standstill
     ],
 )
 def test_simples_spread_is_base_volatility_penalty_and_stress(
@@ -125,6 +127,12 @@ def test_the_spread_follows_the_volatility_ratio_within_limits(market, volatilit
     assert policy.ladder(market()) == Ladder(reason="the volatility is not known yet")
 
 
+def test_a_standstill_is_quoted_at_the_spread_as_set(market):
+    policy = build("basis_points", {"volatility_spread": True})
+    still = policy.ladder(market(**STILL))
+    assert (still.bids[0].price, still.asks[0].price) == pytest.approx((99.9, 100.1))
+
+
 @pytest.mark.parametrize(
     ("bid_size", "bid", "ask"),
     [(1.4, 99.9, 100.1), (3.0, 99.92, 100.12), (1 / 3, 99.88, 100.08)],
@@ -156,9 +164,39 @@ def test_prices_are_renewed_with_the_bar_and_withdrawn_at_once(market):
     assert not policy.ladder(market(time_ms=240_100, large_trade_ms=240_050)).asks
 
 
+def test_fills_within_a_bar_never_lead_beyond_the_limit(market):
+    rows = [{"offset_bps": x, "size": 4} for x in (10, 20, 30)]
+    policy = build("basis_points", {"levels": rows, "bar_seconds": 60})
+    sizes = [
+        [x.size for x in policy.ladder(market(time_ms=time, inventory=held)).bids]
+        for time, held in ((0, 0), (1, 4), (2, 8), (3, 4))
+    ]
+    assert sizes == [[4, 4, 2], [4, 2], [2], [4, 2]]
+
+
+def test_a_side_that_waits_for_the_next_bar_says_so(market):
+    policy = build("basis_points", {"bar_seconds": 60})
+    policy.ladder(market(inventory=10))
+    waits = policy.ladder(market(time_ms=1))
+    assert waits.bids == () and waits.asks
+    assert waits.reason == "no bids: withdrawn until the next bar"
+    assert policy.ladder(market(time_ms=-1)).bids  # the clock went back: another bar
+
+
 def test_bars_without_a_length_are_refused():
     with pytest.raises(InputError, match="update_freq = 2 counts bars, but bar_seconds is 0"):
         build("basis_points", {"update_freq": 2})
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [("simple", {"base_spread": 1e-9}), ("basis_points", {"spread_bps": 1e-13})],
+)
+def test_a_spread_below_the_last_digit_of_a_price_is_not_quoted(market, kind, settings):
+    ladder = build(kind, settings).ladder(market(mid=1e8))
+    assert ladder == Ladder(
+        reason="the best bid and ask would meet: the edge of a fill is not above 0"
+    )
 
 
 # --- both -------------------------------------------------------------------------------------

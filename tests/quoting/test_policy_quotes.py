@@ -79,7 +79,7 @@ def test_every_guard_of_entries_acts_as_ever(make_set):
     refusals = {
         "published 61 s ago": (old, {}),
         "toxic": (make_set(epsilon_fill_minus=9.0), {}),
-        "no edge": (make_set(), {"min_edge_bp": 99.0}),
+        "no edge: a round trip at the policy's quotes": (make_set(), {"min_edge_bp": 99.0}),
         "spread too wide": (make_set(), {"max_spread_bp": 30.0}),
     }
     for words, (parameters, settings) in refusals.items():
@@ -116,6 +116,22 @@ def test_a_side_that_the_policy_leaves_empty_is_not_quoted_and_says_why(make_set
     assert refusal.reason.startswith("no bid is quoted at inventory 1: no bids: the inventory's")
 
 
+@pytest.mark.parametrize("served", ["fresh", "none"])
+def test_a_policy_that_wants_to_hold_more_is_not_made_to_sell(make_set, served):
+    """Spot aims at half of eight units: one is below its band, three are in it, none is known."""
+    parameters = make_set() if served == "fresh" else ParameterFileError("there are none")
+    layered = {"inventory_mode": "layered", "q_max": 8}
+    maker = quoter(parameters, WIDE, **layered)
+    held = maker.exit("ask", 1, TOUCH, NOW)
+    assert isinstance(held, Refusal) and not held.keeps_resting
+    assert held.reason.startswith("no ask is quoted at inventory 1: no asks: the inventory's share")
+    assert maker.exit("ask", 3, TOUCH, NOW).price == pytest.approx(3006.0)
+    # Outside of its bounds the bot comes back whatever the policy says.
+    assert maker.exit("ask", 9, TOUCH, NOW).price == pytest.approx(
+        3000.1 if served == "fresh" else 3006.0
+    )
+
+
 def test_a_price_beyond_the_other_side_of_the_touch_is_moved_back(make_set):
     steep = {"kind": "simple", "base_spread": 1.0, "risk_aversion": 50.0}
     offer = quoter(make_set(), steep).exit("ask", 1, TOUCH, NOW)
@@ -131,6 +147,18 @@ def test_with_one_order_at_a_time_the_nearer_side_rests(make_set, skew, side):
     assert quote.side == side
     flat = quoter(make_set(), policy, **layered).one_order(0, TOUCH, NOW)
     assert (flat.side, flat.inventory) == ("bid", 0)
+
+
+def test_the_bots_bounds_hold_whatever_the_policys_are(make_set):
+    """Basis points know no long-only, and a fair price above the mid makes the ask the nearer."""
+    policy = {"kind": "basis_points", "spread_bps": 40, "max_inventory": 9, "skew_factor": 0}
+    bounds = {"inventory_mode": "layered", "q_max": 3, "min_edge_bp": None}
+    maker = quoter(make_set(beta=2.0), policy, **bounds)
+    book = Touch(2999.9, 3000.1, NOW, 3.0, 1.0)
+    assert maker.one_order(0, book, NOW).side == "bid"
+    assert "at its least" in maker.entry("ask", 0, book, NOW).reason
+    assert maker.one_order(3, book, NOW).side == "ask"
+    assert "at its most" in maker.entry("bid", 3, book, NOW).reason
 
 
 def test_the_bots_units_are_the_policys():

@@ -66,9 +66,18 @@ class BinanceSpotExchange:
         Of ccxt: ``apiKey``, ``secret``, and ``urls`` of another venue.
     clock_ms
         Epoch milliseconds.
+    public
+        Whether only markets are followed, without an account; there are no keys then.
     """
 
-    def __init__(self, name: str, config: dict[str, Any], clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        name: str,
+        config: dict[str, Any],
+        clock_ms: Callable[[], int],
+        *,
+        public: bool = False,
+    ) -> None:
         options = {
             "defaultType": "spot",
             "fetchMarkets": {"types": ["spot"]},
@@ -80,7 +89,7 @@ class BinanceSpotExchange:
         self._client = BinanceClient(
             {"enableRateLimit": False, **config, "options": options}, self._heard, self._told
         )
-        self._name, self._clock_ms = name, clock_ms
+        self._name, self._clock_ms, self._public = name, clock_ms, public
         self._streams = Streams(
             name, self._client, self._subscribe, clock_ms, _SILENCE_SECONDS, _BOOK_SECONDS
         )
@@ -104,7 +113,7 @@ class BinanceSpotExchange:
     async def open(self, symbols: Sequence[str]) -> dict[str, MarketRules]:
         """Load the markets, begin to stream and return the rules."""
         for field, variable in (("apiKey", "BINANCE_API_KEY"), ("secret", "BINANCE_API_SECRET")):
-            if not getattr(self._client, field, None):
+            if not (self._public or getattr(self._client, field, None)):
                 raise InputError(f"{self._name}: the environment lacks {variable}.")
         await self._asked(self._client.load_markets())
         ids = {one: self._market_id(one) for one in symbols}
@@ -142,7 +151,7 @@ class BinanceSpotExchange:
     async def _subscribe(self) -> None:
         kinds = ("depth20@100ms", "bookTicker", "trade")
         streams = [f"{one.lower()}@{kind}" for one in self._symbols for kind in kinds]
-        await self._client.stream_until_lost(streams)
+        await self._client.stream_until_lost(streams, account=not self._public)
 
     def _now_ms(self) -> int:
         """The exchange's time: ours, and by how much its clock was ahead when last heard."""

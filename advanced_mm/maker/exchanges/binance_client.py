@@ -1,6 +1,7 @@
 """ccxt.pro's Binance, with its messages passed on as they come."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ __all__ = ["BinanceClient"]
 
 _REPLY_SECONDS: Final = 2.0
 _OPEN_SECONDS: Final = 5.0
+_REMEMBERED: Final = 500
+"""Numbers of the latest requests, whose replies may still come."""
 _KEEP_ALIVE_MS: Final = 2_000
 """A quiet market says nothing: whether the socket lives, a ping tells."""
 
@@ -39,6 +42,7 @@ class BinanceClient(ccxt.pro.binance):  # type: ignore[misc]
         streaming = {"keepAlive": _KEEP_ALIVE_MS}
         super().__init__({"streaming": streaming, "timeout": HTTP_TIMEOUT_MS, **config})
         self._on_stream, self._on_account = on_stream, on_account
+        self._asked: deque[str] = deque(maxlen=_REMEMBERED)
 
     @property
     def api_url(self) -> str:
@@ -67,15 +71,16 @@ class BinanceClient(ccxt.pro.binance):  # type: ignore[misc]
                 self._on_account(event)
             return
         number = str(message.get("id"))
-        if number in client.futures and client.subscriptions.get(number) is True:
-            client.resolve(message, number)
-        else:
+        if number not in self._asked:
             super().handle_message(client, message)
+        elif number in client.futures:  # a reply told twice, or too late, answers nobody
+            client.resolve(message, number)
 
     async def ask(self, method: str, params: dict[str, Any]) -> Any:
         """Send a signed request over the websocket API and return its reply, good or bad."""
         url = self.api_url
         number = str(self.request_id(url))
+        self._asked.append(number)
         message = {"id": number, "method": method, "params": self.sign_params(params)}
         try:
             async with asyncio.timeout(_REPLY_SECONDS):
@@ -92,20 +97,32 @@ class BinanceClient(ccxt.pro.binance):  # type: ignore[misc]
         socket = self.clients.get(self.api_url)
         return socket is not None and socket.isConnected and not socket.closed()
 
-    async def stream_until_lost(self, streams: Sequence[str]) -> None:
-        """Subscribe to market streams and the account's events; ends by the error that ends them.
+    async def stream_until_lost(self, streams: Sequence[str], *, account: bool) -> None:
+        """Subscribe to market streams and, with ``account``, to its events.
+
+        It ends by the error that ends them.
 
         Raises
         ------
         ccxt.BaseError
             A connection was lost, or a subscription refused.
         """
+        urls = [self.stream_url]
         async with asyncio.timeout(_OPEN_SECONDS):
-            await self.ensure_user_data_stream_ws_subscribe_signature("spot")
+            if account:
+                urls.append(self.api_url)
+                await self._subscribe_account()
             number = self.request_id(self.stream_url)
+            self._asked.append(str(number))
             request = {"method": "SUBSCRIBE", "params": list(streams), "id": number}
             reply = await self.watch(self.stream_url, str(number), request, str(number))
         if reply.get("error"):
             raise ccxt.BadRequest(f"binance {reply['error']}")
-        lost = [self.clients[url].future("lost") for url in (self.stream_url, self.api_url)]
+        lost = [self.clients[url].future("lost") for url in urls]
         await asyncio.gather(*lost)
+
+    async def _subscribe_account(self) -> None:
+        try:
+            await self.ensure_user_data_stream_ws_subscribe_signature("spot")
+        except KeyError as error:  # ccxt's, over the error that it was about to raise
+            raise ccxt.NetworkError(f"no stream of the account: {error.__context__}") from error

@@ -16,6 +16,7 @@ from advanced_mm.maker.exchange import (
     Change,
     Event,
     Fill,
+    FundingPayment,
     MarketRules,
     OrderDoubtError,
     OrderRequest,
@@ -67,14 +68,23 @@ class HyperliquidExchange:
         name a ``vaultAddress`` or ``subAccountAddress``.
     clock_ms
         Epoch milliseconds.
+    public
+        Whether only markets are followed, without an account; there are no keys then.
     """
 
-    def __init__(self, name: str, config: dict[str, Any], clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        name: str,
+        config: dict[str, Any],
+        clock_ms: Callable[[], int],
+        *,
+        public: bool = False,
+    ) -> None:
         options = {"builderFee": False, **config.get("options", {})}
         self._client = HyperliquidClient(
             {"enableRateLimit": False, **config, "options": options}, self._heard
         )
-        self._name, self._clock_ms = name, clock_ms
+        self._name, self._clock_ms, self._public = name, clock_ms, public
         self._streams = Streams(
             name, self._client, self._subscribe, clock_ms, _SILENCE_SECONDS, _BOOK_SECONDS
         )
@@ -107,7 +117,7 @@ class HyperliquidExchange:
             ("walletAddress", "HYPERLIQUID_WALLET_ADDRESS"),
             ("privateKey", "HYPERLIQUID_PRIVATE_KEY"),
         ):
-            if not getattr(self._client, field, None):
+            if not (self._public or getattr(self._client, field, None)):
                 raise InputError(f"{self._name}: the environment lacks {variable}.")
         await self._asked(self._client.load_markets())
         rules = {}
@@ -127,7 +137,8 @@ class HyperliquidExchange:
             self._assets[symbol] = int(market["baseId"])
             self._grids[symbol] = Grid(rules[symbol])
         self._streams.start(symbols)
-        self._asking = asyncio.create_task(self._ask_actions())
+        if not self._public:
+            self._asking = asyncio.create_task(self._ask_actions())
         return rules
 
     async def _subscribe(self) -> None:
@@ -135,7 +146,8 @@ class HyperliquidExchange:
         for coin in self._symbols:
             asked += [self._client.subscription(one, coin=coin) for one in ("l2Book", "bbo")]
             asked.append(self._client.subscription("trades", coin=coin))
-        for kind in ("orderUpdates", "userFills", "clearinghouseState"):
+        own = () if self._public else ("orderUpdates", "userFills", "clearinghouseState")
+        for kind in own:
             asked.append(self._client.subscription(kind, user=self._user))
         await asyncio.gather(*asked)
 
@@ -357,6 +369,13 @@ class HyperliquidExchange:
         """Fetch equity and positions."""
         state = await self._info(type="clearinghouseState", user=self._user)
         return messages.account(state, self._symbols)
+
+    async def funding_since(self, symbol: str, time_ms: int) -> list[FundingPayment]:
+        """Fetch funding payments from the exchange's time on, oldest first."""
+        told = await self._info(type="userFunding", user=self._user, startTime=time_ms)
+        coin = self._coins[symbol]
+        paid = [messages.funding(symbol, one) for one in told if one["delta"]["coin"] == coin]
+        return sorted(paid, key=lambda one: one.time_ms)
 
     async def _info(self, **request: Any) -> Any:
         return await self._asked(self._client.publicPostInfo(request))

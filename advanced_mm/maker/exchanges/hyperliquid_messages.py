@@ -7,6 +7,7 @@ from advanced_mm.maker.exchange import (
     Account,
     Book,
     Fill,
+    FundingPayment,
     OrderRequest,
     OrderStatus,
     OrderUpdate,
@@ -19,6 +20,7 @@ __all__ = [
     "account",
     "book",
     "fill",
+    "funding",
     "number",
     "order",
     "order_wire",
@@ -106,6 +108,11 @@ def fill(symbol: str, data: Json) -> Fill:
         maker=not data["crossed"],
         time_ms=int(data["time"]),
     )
+
+
+def funding(symbol: str, data: Json) -> FundingPayment:
+    """Read one of ``userFunding``."""
+    return FundingPayment(symbol, int(data["time"]), Decimal(data["delta"]["usdc"]))
 
 
 def account(data: Json, symbols: dict[str, str]) -> Account:

@@ -60,6 +60,9 @@ class Check:
         Store with the recording.
     coin : str
         The coin's name at the venue.
+    since_ms : int or None
+        Leave out files whose newest rows are older than this, and holes that end before it; None
+        checks everything.
 
     Raises
     ------
@@ -67,7 +70,8 @@ class Check:
         If the coin is not recorded, or a folder cannot be read.
     """
 
-    def __init__(self, store: ShardStore, coin: str) -> None:
+    def __init__(self, store: ShardStore, coin: str, since_ms: int | None = None) -> None:
+        self._since_ms = since_ms
         self._folder = store.folder(coin)
         self._coin = coin
         self._found = CoinFindings(coin)
@@ -77,7 +81,7 @@ class Check:
         self._steps: list[tuple[str, list[ShardFile]]] = []
         try:
             for kind in KINDS:
-                files = shard_files(self._folder, kind)
+                files = shard_files(self._folder, kind, since_ms or 0)
                 if files:
                     self._found.kinds[kind] = KindFindings(kind)
                 days = groupby(files, key=lambda file: file.name_ms // DAY_MS)
@@ -104,7 +108,7 @@ class Check:
         spans = [span for kind in DATA_KINDS if kind in kinds for span in kinds[kind].stretches]
         spans = spans or self._perhaps_told_again  # a recording of nothing but unmarked trades
         try:
-            silences = SilenceLog(self._folder).between(None, None)
+            silences = SilenceLog(self._folder).between(self._since_ms, None)
         except InputError:  # a later version, which is listed as unreadable
             silences = ()
         found.holes = find_holes(spans, self._events, gaps_of(self._events), silences)

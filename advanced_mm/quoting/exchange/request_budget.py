@@ -19,12 +19,11 @@ from typing import Any, Final
 
 import ccxt
 
+from advanced_mm.quoting.exchange.reserved_requests import RESERVED_REQUESTS
+
 __all__ = ["RESERVED_REQUESTS", "RequestBudget"]
 
 logger = logging.getLogger(__name__)
-
-RESERVED_REQUESTS: Final = 300
-"""With fewer left nothing is opened: closing takes requests too."""
 
 SPREAD_OVER_SECONDS: Final = 86_400.0
 """What is left is to last this long."""

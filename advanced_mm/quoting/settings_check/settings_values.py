@@ -12,6 +12,8 @@ from advanced_mm.quoting.settings_check.freqtrade_settings import UNIT_OVER_MINI
 __all__ = [
     "NEAR",
     "TIGHT",
+    "USUAL_UNIT",
+    "VENUE_MINIMUM",
     "adjustment_count",
     "adjustment_needed",
     "adjustment_without_use",
@@ -46,10 +48,13 @@ __all__ = [
     "trading",
     "trailing_within",
     "true_at",
+    "unit_of",
 ]
 
 VENUE_MINIMUM: Final = 10.0
 """Minimum value of an order on Hyperliquid, USDC."""
+USUAL_UNIT: Final = 20 * VENUE_MINIMUM
+"""From here on what a partly filled order leaves can be closed all but always."""
 RESERVE: Final = 0.05
 MOST_RESERVE: Final = 1.5
 """Freqtrade's reserve on top of the venue's minimum: default share, and the largest factor."""
@@ -203,6 +208,17 @@ def _capital(bot: ConfiguredBot) -> float | None:
     return float(wallet) * float(bot.get("tradable_balance_ratio", 0.99))
 
 
+def unit_of(bot: ConfiguredBot) -> float | None:
+    """Return the size of a unit in stake currency, None if the account's capital is not known."""
+    stake, share = bot.get("stake_amount"), bot.settings.unit_share
+    if stake is not None and stake != "unlimited":
+        return float(stake) * share
+    trades, capital = float(bot.get("max_open_trades", 1)), _capital(bot)
+    if stake is None or capital is None or not 0 < trades < float("inf"):
+        return None
+    return capital / trades * share
+
+
 def fixed_unit(bot: ConfiguredBot) -> str | None:
     """A fixed stake below the smallest unit."""
     stake, least = bot.get("stake_amount"), _least_unit(bot)
@@ -215,11 +231,9 @@ def fixed_unit(bot: ConfiguredBot) -> str | None:
 
 def split_unit(bot: ConfiguredBot) -> str | None:
     """Equal parts of the capital below the smallest unit."""
-    trades, capital = float(bot.get("max_open_trades", 1)), _capital(bot)
-    if bot.get("stake_amount") != "unlimited" or capital is None or not 0 < trades < float("inf"):
-        return None
-    unit, least = capital / trades * bot.settings.unit_share, _least_unit(bot)
-    if unit >= least:
+    trades = float(bot.get("max_open_trades", 1))
+    unit, least = unit_of(bot), _least_unit(bot)
+    if bot.get("stake_amount") != "unlimited" or unit is None or unit >= least:
         return None
     return f"{trades:g} (units of {unit:.2f}, minimum {least:.2f})"
 

@@ -14,7 +14,7 @@ from advanced_mm.quoting.settings_check.freqtrade_settings import (
 )
 from advanced_mm.quoting.settings_check.settings_rules import RULES
 
-__all__ = ["check_settings"]
+__all__ = ["check_settings", "configured_bot"]
 
 
 def check_settings(
@@ -40,7 +40,17 @@ def check_settings(
     capital
         Total available stake (stake currency); None if it follows from ``dry_run_wallet``.
     """
+    return find_contradictions(configured_bot(config, settings, mode, published, capital), RULES)
+
+
+def configured_bot(
+    config: Mapping[str, Any],
+    settings: Settings,
+    mode: Mode,
+    published: Iterable[ParameterSet],
+    capital: float | None,
+) -> ConfiguredBot:
+    """Return what the rules look at; the arguments are those of `check_settings`."""
     spreads = [quoted_spread(parameters, settings.fee_rate) for parameters in published]
     known = [spread for spread in spreads if spread is not None]
-    bot = ConfiguredBot(config, settings, mode, max(known, default=USUAL_SPREAD), capital)
-    return find_contradictions(bot, RULES)
+    return ConfiguredBot(config, settings, mode, max(known, default=USUAL_SPREAD), capital)

@@ -19,6 +19,7 @@ from advanced_mm.maker.exchange import (
     OrderStatus,
     OrderUpdate,
     Reconnected,
+    TellsFunding,
     WouldTakeError,
 )
 from advanced_mm.maker.exchanges import HyperliquidExchange
@@ -77,6 +78,22 @@ async def test_fills_positions_and_touches_are_streamed(scripted, wallet):
         await scripted.until(lambda: heard.of(Account)[-1:] and heard.of(Account)[-1].positions)
         market.quote(3001.0, 3001.1)
         await scripted.until(lambda: heard.of(Book)[-1].bids[0][0] == 3001.0)
+
+
+async def test_funding_is_told_as_it_was_received(scripted, wallet):
+    market = scripted.Market()
+    async with scripted.serving(market) as server, opened(scripted, wallet, server) as (x, _):
+        await x.place([OrderRequest(ETH, "buy", Decimal("0.2"), ids.new(), post_only=False)])
+        began = server.exchange.now_ms
+        assert await x.funding_since(ETH, began) == []
+        server.exchange.advance(began + 3_600_000)
+        (paid,) = await x.funding_since(ETH, began)
+        assert isinstance(x, TellsFunding)
+        assert (paid.symbol, paid.time_ms > began) == (ETH, True)
+        (told,) = await x._client.publicPostInfo(
+            {"type": "userFunding", "user": wallet.address.lower(), "startTime": began}
+        )
+        assert paid.amount == Decimal(told["delta"]["usdc"]) != 0
 
 
 async def test_market_and_trigger_orders(scripted, wallet):
