@@ -9,7 +9,9 @@ from advanced_mm.maker.setup import MarketSetup
 from advanced_mm.maker.wanted import wanted
 from advanced_mm.policies import MarketState
 
-__all__ = ["check_start"]
+__all__ = ["check_start", "moves_allowed"]
+
+_FEW_MOVES = 1000
 
 
 def check_start(setup: MarketSetup, rules: MarketRules, state: MarketState | None) -> None:
@@ -57,3 +59,19 @@ def _check_balances(where: str, state: MarketState, rules: MarketRules) -> None:
             f"{where}: the balances ({state.inventory:g} and {state.quote_balance:g}) are below "
             f"the smallest order's value of {least:g}: deposit more."
         )
+
+
+def moves_allowed(setup: MarketSetup, state: MarketState | None, allowed: int) -> str:
+    """Return a warning if the exchange allows so few orders that quotes will lag; else nothing."""
+    if state is None:
+        return ""
+    ladder = setup.policy.ladder(state)
+    orders = len(ladder.bids) + len(ladder.asks)
+    if not orders or allowed >= _FEW_MOVES * orders:
+        return ""
+    return (
+        f"{setup.symbol}: {setup.exchange} lets this account send {allowed} orders now, enough to "
+        f"move a ladder of {orders} {allowed // orders} times; then prices are followed less "
+        "closely, until trading has earned more. Fewer levels, a higher price_tolerance_bp or "
+        "min_quote_age_seconds make them last."
+    )
