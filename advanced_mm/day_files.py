@@ -237,9 +237,10 @@ class DayFiles:
         try:
             with pq.ParquetFile(pa.BufferReader(path.read_bytes())) as file:
                 table = file.read(columns=schema.names, use_threads=False)
+            stored = dict(zip(table.column_names, table.columns, strict=True))
             columns = [
-                table[one.name].cast(one.type)
-                if one.name in table.column_names
+                stored[one.name].cast(one.type)
+                if one.name in stored
                 else pa.nulls(table.num_rows, one.type)
                 for one in schema
             ]

@@ -58,13 +58,18 @@ def main(argv: list[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="1 day in place of 30")
+    parser.add_argument(
+        "--hours", type=int, default=24, choices=range(1, 25), metavar="N",
+        help="hours of each day that have events (24)",
+    )  # fmt: skip
     parser.add_argument("--events", type=int, default=2000, help="events recorded for the costs")
     options = parser.parse_args(argv)
     console = Console()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         console.print(_costs(folder / "costs", options.events))
-        console.print(_reading(folder / "month", 1 if options.quick else 30))
+        days = 1 if options.quick else 30
+        console.print(_reading(folder / "month", days, options.hours))
         console.print(_looking(folder / "session", 1 if options.quick else 10))
     return 0
 
@@ -128,10 +133,10 @@ def _spent(record: Callable[[Event], None], some: list[Event]) -> NDArray[np.flo
     return spent
 
 
-def _reading(folder: Path, days: int) -> Table:
-    _write_days(folder, days)
+def _reading(folder: Path, days: int, hours: int) -> Table:
+    _write_days(folder, days, hours)
     size = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
-    table = Table(title=f"reading {days} days of an event a second")
+    table = Table(title=f"reading {days} days, {hours} hours each, of an event a second")
     for column in ("", "events", "on disk", "seconds", "peak memory"):
         table.add_column(column, justify="right" if column else "left")
     for name, step in (("read", read_all), ("read and judged", judge_all)):
@@ -214,12 +219,12 @@ def _peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
-def _write_days(folder: Path, days: int) -> None:
+def _write_days(folder: Path, days: int, hours: int) -> None:
     """A day as a bot would write it, and the others as copies of it, moved in time."""
     start_ms = int(FIRST.timestamp() * 1000)
     clock = [start_ms]
     writer = JournalWriter(folder, "bot", None, lambda: clock[0], lambda: clock[0])
-    for event in track(list(events(DAY_SECONDS, start_ms)), "a day is written", transient=True):
+    for event in track(list(events(3600 * hours, start_ms)), "a day is written", transient=True):
         clock[0] = event.time_ms
         writer.record(event)
         if event.time_ms % 600_000 == 0:

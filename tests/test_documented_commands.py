@@ -147,9 +147,9 @@ TRADE_WITH_CCXT = "python examples/trade_with_ccxt.py"
 # The arguments that let a benchmark run for a moment.
 SHORTER = {
     "calibration": ["--seeds", "2", "--workers", "1"],
-    "runner": ["--coins", "1", "--rounds", "2"],
+    "runner": ["--coins", "1", "--rounds", "2", "--minutes", "5"],
     "venue": ["--coins", "2", "--rate", "20", "--seconds", "1"],
-    "journal": ["--quick", "--events", "20"],
+    "journal": ["--quick", "--hours", "1", "--events", "20"],
 }
 SESSIONS = {
     "make paper REPLAY=scripts/HL_data COIN=ETH": "make paper REPLAY=scripts/HL_data COIN=ETH",

@@ -27,6 +27,7 @@ NOT_IMPORTED = {
     "s3fs": "loaded by fsspec for s3://",
     "nbclient": "asked for by the notebook's test",
     "ipykernel": "the notebook's kernel",
+    "boto3": "imported by moto",
     "flask": "imported by moto's server",
     "flask-cors": "imported by moto's server",
     "types-pyyaml": "read by mypy",

@@ -8,23 +8,12 @@ from advanced_mm.errors import InputError
 from advanced_mm.parameter_files import ParameterFileError, Settings
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import Quote, Quoter, Refusal, Touch
+from tests.quoting.feeds import FixedFeed
 
 NOW = datetime(2026, 11, 23, 12, 0, 20, tzinfo=UTC)
 TOUCH = Touch(bid=2999.9, ask=3000.1, at=NOW)
 WIDE = {"kind": "spot", "bin_step": 20}  # bp: six at a mid of 3000
 UNGUARDED = {"min_edge_bp": None}
-
-
-class FixedFeed:
-    """Serves one set, or raises."""
-
-    def __init__(self, served):
-        self.served = served
-
-    def latest(self):
-        if isinstance(self.served, Exception):
-            raise self.served
-        return self.served
 
 
 def quoter(served, policy, **settings) -> Quoter:

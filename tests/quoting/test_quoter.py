@@ -27,22 +27,11 @@ from advanced_mm.parameter_files import (
 )
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.quoting import ParameterFeed, Quote, Quoter, Refusal, Touch, kind_of
+from tests.quoting.feeds import FixedFeed
 
 NOW = datetime(2026, 11, 23, 12, 0, 20, tzinfo=UTC)
 TOUCH = Touch(bid=2999.9, ask=3000.1, at=NOW)
 GRID = PriceGrid(4)
-
-
-class FixedFeed:
-    """Serves one set, or raises."""
-
-    def __init__(self, served):
-        self.served = served
-
-    def latest(self):
-        if isinstance(self.served, Exception):
-            raise self.served
-        return self.served
 
 
 def quoter(served, **settings) -> Quoter:

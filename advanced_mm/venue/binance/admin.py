@@ -15,13 +15,14 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from advanced_mm.errors import InputError
-from advanced_mm.markets.price_gaps import Gap, GapMarket
+from advanced_mm.markets.price_gaps import GapMarket
 from advanced_mm.venue.binance.calls import Calls
 from advanced_mm.venue.binance.line import BinanceLine
 from advanced_mm.venue.binance.order_views import OrderViews
 from advanced_mm.venue.binance.weights import WEIGHT_A_MINUTE
 from advanced_mm.venue.server.admin_forms import (
     Handler,
+    add_price_gap,
     clear_faults,
     explained,
     fault_view,
@@ -43,15 +44,7 @@ class _AccountRequest(BaseModel):
     amounts: dict[str, Decimal] | None = None
 
 
-class _GapRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    coin: str
-    percent: float = Field(gt=-100, le=100, allow_inf_nan=False)
-
-
 _ACCOUNT = TypeAdapter(_AccountRequest)
-_GAP = TypeAdapter(_GapRequest)
 
 
 class BinanceAdmin:
@@ -162,10 +155,4 @@ class BinanceAdmin:
         return web.json_response(self._account(account))
 
     async def _price_gap(self, request: web.Request) -> web.Response:
-        gap = await read_body(request, _GAP)
-        market = self._gaps.get(gap.coin)
-        if market is None:
-            raise InputError(f"coin is {gap.coin!r}, must be one of {', '.join(self._gaps)}")
-        time_ms = market.now_ms + 1
-        market.add(Gap(time_ms, gap.percent))
-        return web.json_response({"time": time_ms})
+        return await add_price_gap(self._gaps, request)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from advanced_mm.markets.market import Book, Level
-from advanced_mm.venue.binance.market_views import number
+from advanced_mm.venue.binance.order_views import decimal_text
 
 __all__ = ["BookChanges", "UpdateIds"]
 
@@ -58,6 +58,8 @@ def _changes(old: Mapping[float, float], new: Mapping[float, float]) -> list[lis
     if old == new:
         return []
     changed = [
-        [number(price), number(size)] for price, size in new.items() if old.get(price) != size
+        [decimal_text(price), decimal_text(size)]
+        for price, size in new.items()
+        if old.get(price) != size
     ]
-    return changed + [[number(price), number(0.0)] for price in old if price not in new]
+    return changed + [[decimal_text(price), decimal_text(0.0)] for price in old if price not in new]

@@ -11,17 +11,12 @@ from advanced_mm.venue.spot.exchange import SpotExchange
 from advanced_mm.venue.spot.market import AVERAGE_MINUTES, SpotMarket
 from advanced_mm.venue.spot.orders import OrderKind
 
-__all__ = ["DEPTH_LEVELS", "MarketViews", "number"]
+__all__ = ["DEPTH_LEVELS", "MarketViews"]
 
 DEPTH_LEVELS = 100
 """Levels of a side that the exchange shows; deeper ones are as if they did not exist."""
 
 DAY_MS = 86_400_000
-
-
-def number(value: float) -> str:
-    """Write a price or size with eight decimals."""
-    return f"{value:.8f}"
 
 
 class MarketViews:
@@ -113,18 +108,18 @@ class MarketViews:
         average = figures.quote_volume / figures.base_volume if figures.base_volume else last
         return {
             "symbol": market.symbol,
-            "priceChange": number(change),
+            "priceChange": decimal_text(change),
             "priceChangePercent": f"{100 * change / figures.previous_price:.3f}",
-            "weightedAvgPrice": number(average),
-            "prevClosePrice": number(figures.previous_price),
-            "lastPrice": number(last),
-            "lastQty": number(market.prints[-1].print.size if market.prints else 0.0),
+            "weightedAvgPrice": decimal_text(average),
+            "prevClosePrice": decimal_text(figures.previous_price),
+            "lastPrice": decimal_text(last),
+            "lastQty": decimal_text(market.prints[-1].print.size if market.prints else 0.0),
             **self.touch(quote),
-            "openPrice": number(figures.previous_price),
-            "highPrice": number(max(bar.high for bar in bars)),
-            "lowPrice": number(min(bar.low for bar in bars)),
-            "volume": number(figures.base_volume),
-            "quoteVolume": number(figures.quote_volume),
+            "openPrice": decimal_text(figures.previous_price),
+            "highPrice": decimal_text(max(bar.high for bar in bars)),
+            "lowPrice": decimal_text(min(bar.low for bar in bars)),
+            "volume": decimal_text(figures.base_volume),
+            "quoteVolume": decimal_text(figures.quote_volume),
             "openTime": now_ms - DAY_MS,
             "closeTime": now_ms,
             "firstId": market.prints[0].print.tid if market.prints else -1,
@@ -136,10 +131,10 @@ class MarketViews:
     def touch(quote: Quote) -> dict[str, object]:
         """Describe the best prices."""
         return {
-            "bidPrice": number(quote.bid or 0.0),
-            "bidQty": number(quote.bid_size),
-            "askPrice": number(quote.ask or 0.0),
-            "askQty": number(quote.ask_size),
+            "bidPrice": decimal_text(quote.bid or 0.0),
+            "bidQty": decimal_text(quote.bid_size),
+            "askPrice": decimal_text(quote.ask or 0.0),
+            "askQty": decimal_text(quote.ask_size),
         }
 
     @staticmethod
@@ -148,9 +143,9 @@ class MarketViews:
         printed = one.print
         return {
             "id": printed.tid,
-            "price": number(printed.price),
-            "qty": number(printed.size),
-            "quoteQty": number(printed.price * printed.size),
+            "price": decimal_text(printed.price),
+            "qty": decimal_text(printed.size),
+            "quoteQty": decimal_text(printed.price * printed.size),
             "time": one.time_ms,
             "isBuyerMaker": printed.side < 0,
             "isBestMatch": True,
@@ -164,8 +159,8 @@ class MarketViews:
             parts = [one.print for one in group]
             yield {
                 "a": parts[0].tid,
-                "p": number(price),
-                "q": number(sum(one.size for one in parts)),
+                "p": decimal_text(price),
+                "q": decimal_text(sum(one.size for one in parts)),
                 "f": parts[0].tid,
                 "l": parts[-1].tid,
                 "T": time_ms,
@@ -178,20 +173,20 @@ class MarketViews:
         """Describe a candle as ``klines`` does; its taker volumes are not recorded, so zero."""
         return [
             bar.open_ms,
-            number(bar.open),
-            number(bar.high),
-            number(bar.low),
-            number(bar.close),
-            number(bar.volume),
+            decimal_text(bar.open),
+            decimal_text(bar.high),
+            decimal_text(bar.low),
+            decimal_text(bar.close),
+            decimal_text(bar.volume),
             bar_end(interval, bar.open_ms),
-            number(bar.volume * (bar.high + bar.low) / 2),
+            decimal_text(bar.volume * (bar.high + bar.low) / 2),
             bar.prints,
-            number(0.0),
-            number(0.0),
+            decimal_text(0.0),
+            decimal_text(0.0),
             "0",
         ]
 
     @staticmethod
     def levels(side: tuple[Level, ...]) -> list[list[str]]:
         """Describe a side of a book."""
-        return [[number(level.price), number(level.size)] for level in side]
+        return [[decimal_text(level.price), decimal_text(level.size)] for level in side]

@@ -25,8 +25,8 @@ NO_LIST = -1
 ZERO = atoms_text(0)
 
 
-def decimal_text(value: Decimal) -> str:
-    """Write a number with eight decimals."""
+def decimal_text(value: Decimal | float) -> str:
+    """Write a price or size with eight decimals."""
     return f"{value:.8f}"
 
 

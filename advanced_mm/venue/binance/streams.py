@@ -8,7 +8,8 @@ from advanced_mm.markets.candles import INTERVALS, Candle
 from advanced_mm.markets.coin_markets import TimedPrint
 from advanced_mm.markets.market import MarketUpdate
 from advanced_mm.venue.binance.depth import BookChanges, UpdateIds
-from advanced_mm.venue.binance.market_views import MarketViews, number
+from advanced_mm.venue.binance.market_views import MarketViews
+from advanced_mm.venue.binance.order_views import decimal_text
 from advanced_mm.venue.protocol.subscriptions.time_step import Message, Step
 from advanced_mm.venue.spot.exchange import SpotExchange
 from advanced_mm.venue.spot.market import SpotMarket
@@ -135,8 +136,8 @@ class MarketStreams:
                 "E": one.time_ms,
                 "s": name.symbol,
                 "t": printed.tid,
-                "p": number(printed.price),
-                "q": number(printed.size),
+                "p": decimal_text(printed.price),
+                "q": decimal_text(printed.size),
                 "T": one.time_ms,
                 "m": printed.side < 0,
                 "M": True,
@@ -153,10 +154,10 @@ class MarketStreams:
                 yield {
                     "u": self._numbers[name.symbol, place],
                     "s": name.symbol,
-                    "b": number(quote.bid or 0.0),
-                    "B": number(quote.bid_size),
-                    "a": number(quote.ask or 0.0),
-                    "A": number(quote.ask_size),
+                    "b": decimal_text(quote.bid or 0.0),
+                    "B": decimal_text(quote.bid_size),
+                    "a": decimal_text(quote.ask or 0.0),
+                    "A": decimal_text(quote.ask_size),
                 }
 
     def _depth(self, name: StreamName, market: SpotMarket, step: Step) -> Iterator[Message]:

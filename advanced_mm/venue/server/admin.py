@@ -18,10 +18,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from advanced_mm.errors import InputError
-from advanced_mm.markets.price_gaps import Gap
 from advanced_mm.markets.units import micros_text
 from advanced_mm.venue.conditions.gateway import Gateway
 from advanced_mm.venue.conditions.limits import REST_WEIGHT_A_MINUTE
@@ -34,6 +33,7 @@ from advanced_mm.venue.engine.trading_record import trading_record
 from advanced_mm.venue.protocol.messages.wire_views import Json
 from advanced_mm.venue.server.admin_forms import (
     Handler,
+    add_price_gap,
     clear_faults,
     explained,
     fault_view,
@@ -45,15 +45,6 @@ from advanced_mm.venue.server.server import PaperServer
 __all__ = ["Admin"]
 
 
-class GapRequest(BaseModel):
-    """A price gap that takes effect in the next block."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    coin: str
-    percent: float = Field(gt=-100, le=100, allow_inf_nan=False)
-
-
 class SaveRequest(BaseModel):
     """Where to save; without ``file``, to the file the venue was started with."""
 
@@ -63,7 +54,6 @@ class SaveRequest(BaseModel):
 
 
 _ACCOUNT = TypeAdapter(AccountPlan)
-_GAP = TypeAdapter(GapRequest)
 _SAVE = TypeAdapter(SaveRequest)
 
 
@@ -190,13 +180,7 @@ class Admin:
         )
 
     async def _price_gap(self, request: web.Request) -> web.Response:
-        gap = await read_body(request, _GAP)
-        if gap.coin not in self._venue.gaps:
-            raise InputError(f"coin is {gap.coin!r}, must be one of {', '.join(self._venue.gaps)}")
-        market = self._venue.gaps[gap.coin]
-        time_ms = market.latest_ms + 1
-        market.add(Gap(time_ms, gap.percent))
-        return web.json_response({"time": time_ms})
+        return await add_price_gap(self._venue.gaps, request)
 
     async def _save(self, server: object, request: web.Request) -> web.Response:
         if not isinstance(server, PaperServer):

@@ -76,7 +76,8 @@ def test_each_market_is_tested_and_compared_with_the_other(told):
     assert topics == sorted(topics, key=topics.index)  # a topic's sentences stand together
 
 
-def test_it_writes_each_file_and_says_where(data_dir, tmp_path, capsys):
+def test_it_writes_each_file_and_says_where(data_dir, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("advanced_mm.report.pictures._DOTS_PER_INCH", 30)
     paths = {flag: tmp_path / "out" / f"made.{flag}" for flag in ("html", "csv", "parquet", "png")}
     words = [word for flag, path in paths.items() for word in (f"--{flag}", str(path))]
     assert MAIN(["--recording", str(data_dir), "--coin", "GOOD", *words]) == 0

@@ -31,16 +31,22 @@ def other():
     return study(market(86_400, name="WLFI/USDC", spread_bp=4.0, quotes=False, step=5, seed=3))
 
 
-def test_a_day_of_seconds_is_a_small_page_that_stands_alone(day, other, tmp_path):
-    page = tmp_path / "out" / "day.html"
+@pytest.fixture(scope="module")
+def compared(day, other, tmp_path_factory):
+    page = tmp_path_factory.mktemp("research") / "out" / "compared.html"
+    write_research_page(page, [day, other])
+    return page
+
+
+def test_a_day_of_seconds_is_a_small_page_that_stands_alone(day, compared, tmp_path):
+    page = tmp_path / "day.html"
     write_research_page(page, [day])
     text = page.read_text()
     assert len(text.encode()) < MOST_BYTES / 2
     assert 'src="http' not in text
     body = text.partition("</style>")[2]
     assert body.index("it is above the fee of 1.5 bp at 3 of 24 hours") < body.index("graph-div")
-    write_research_page(page, [day, other])
-    assert len(page.read_bytes()) < MOST_BYTES / 2
+    assert len(compared.read_bytes()) < MOST_BYTES / 2
 
 
 @pytest.mark.parametrize(
@@ -170,11 +176,9 @@ const timer = setInterval(() => {  // measured once, when all is drawn and had t
 </script>"""
 
 
-def test_no_label_overlaps_and_all_are_readable(day, other, tmp_path, open_page):
+def test_no_label_overlaps_and_all_are_readable(compared, tmp_path, open_page):
     """On a telephone in the dark, and on a wide window in the light: a frame follows its scheme."""
-    page = tmp_path / "page.html"
-    write_research_page(page, [day, other])
-    text = html.escape(page.read_text())
+    text = html.escape(compared.read_text())
     frames = [
         f'<iframe style="border:0;width:{width}px;height:720px;color-scheme:{scheme}" '
         f'srcdoc="{text}"></iframe>'
