@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from advanced_mm.errors import AdvancedMMError, InputError
 
-__all__ = ["configure_logging", "moment", "names_in", "progress", "run", "writing_page"]
+__all__ = ["configure_logging", "moment", "names_in", "port", "progress", "run", "writing_page"]
 
 T = TypeVar("T")
 
@@ -72,6 +72,19 @@ def writing_page(path: Path, *, quiet: bool) -> Iterator[None]:
 def names_in(text: str | None) -> list[str]:
     """Return the names in a list such as ``ETH, WLFI``, none for None or an empty text."""
     return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def port(text: str) -> int:
+    """Return the number of a port that can be named, 1 to 65535.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        It is none.
+    """
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 1 to 65535")
+    return int(text)
 
 
 def moment(text: str) -> int:

@@ -62,13 +62,14 @@ class Service:
 def services_of(compose: Path, env_file: Path, variables: Mapping[str, str]) -> list[Service]:
     """Read the compose file with the variables of ``env_file``, overridden by ``variables``.
 
-    Services that own a network come first, in Docker's starting order.
+    Services that own a network come first, in Docker's starting order. Those of other images, such
+    as Prometheus, are left out.
     """
     pairs = (line.partition("=") for line in env_file.read_text().splitlines() if "=" in line)
     values = {name: value for name, _, value in pairs if not name.startswith("#")}
     values.update(variables)
     blocks = yaml.safe_load(compose.read_text())["services"]
-    services = [_service(name, block, values) for name, block in blocks.items()]
+    services = [_service(name, block, values) for name, block in blocks.items() if "build" in block]
     return sorted(services, key=lambda service: service.network.startswith("service:"))
 
 

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final
 
-from advanced_mm.cli import configure_logging, names_in, run
+from advanced_mm.cli import configure_logging, names_in, port, run
 from advanced_mm.marketdata.checking.command import check_recording
 from advanced_mm.marketdata.collector.collector import Collector
 from advanced_mm.marketdata.feed.feed import MAINNET_URL, TESTNET_URL
@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
         retention=Retention(options.keep_days, options.keep_gigabytes),
     )
     end_seconds = _LONGEST_END_SECONDS + (_PUBLISHERS_END_SECONDS if options.publish_to else 0.0)
-    with _publishing(options):
+    with _publishing(options), _metrics(options, collector):
         return asyncio.run(_record(collector, end_seconds))
 
 
@@ -62,6 +62,15 @@ def _publishing(options: argparse.Namespace) -> AbstractContextManager[object]:
         hourly=options.publish_hourly,
         every_seconds=options.flush_seconds,
     )
+
+
+def _metrics(options: argparse.Namespace, collector: Collector) -> AbstractContextManager[object]:
+    if options.metrics_port is None:
+        return nullcontext()
+    from advanced_mm.metrics.recording import recording_samples
+    from advanced_mm.metrics.server import MetricsServer
+
+    return MetricsServer(options.metrics_port, lambda: recording_samples(collector.numbers()))
 
 
 async def _record(collector: Collector, end_seconds: float) -> int:
@@ -132,6 +141,12 @@ def _parser() -> argparse.ArgumentParser:
         "--publish-hourly",
         action="store_true",
         help="send them after 90 minutes, when those of an hour have been merged into one",
+    )
+    parser.add_argument(
+        "--metrics-port",
+        type=port,
+        metavar="PORT",
+        help="offer metrics to Prometheus at this port of 127.0.0.1 (default: none)",
     )
     parser.add_argument("--verbose", action="store_true", help="log details")
     return parser

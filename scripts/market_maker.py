@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
@@ -23,21 +24,27 @@ from rich.logging import RichHandler
 
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.errors import InputError, VenueError
+from advanced_mm.file_lock import only_holder
 from advanced_mm.journal import JournalWriter
-from advanced_mm.maker.config import MakerConfig, read_config
+from advanced_mm.maker.config import MakerConfig, MakerSettings, read_config
 from advanced_mm.maker.config.assemble import exchanges_of, setups_of
 from advanced_mm.maker.config.words import sentences
 from advanced_mm.maker.first_look import FirstLook, first_looks
 from advanced_mm.maker.maker import Maker
+from advanced_mm.metrics.trading import TradingMetrics
 from advanced_mm.report.maker_screen import maker_line, maker_screen
 
+if TYPE_CHECKING:
+    from advanced_mm.metrics.server import MetricsServer
+
 LINE_EVERY_SECONDS = 15.0
+BEAT_SECONDS = 1.0
 FIRST_BOOKS_SECONDS = 10.0
 SHOWN_LEVELS = 5
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Check the file, then make markets; exit code 1 if the maker ended by an error of its own."""
+    """Check the file, then make markets; exit code 1 if it ended by an error or left orders."""
     options = parse(argv)
     configure_logging(options.verbose)
     console = Console(highlight=False, soft_wrap=True)
@@ -95,9 +102,24 @@ def show_first(look: FirstLook, console: Console) -> None:
 
 
 async def make(config: MakerConfig, console: Console, options: argparse.Namespace) -> int:
-    """Make markets until a signal, the kill file or the time is up."""
+    """Make markets, unless another maker does so with this file already."""
     settings = config.settings
     folder = settings.journal_in(live=options.live)
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_holder(
+        folder / f"{settings.name}.lock",
+        f"The maker {settings.name} is already being run",
+        "stop that one first, as two with the same orders would undo each other's",
+        "keep the journal on a local disk",
+    ):
+        return await make_markets(config, folder, console, options)
+
+
+async def make_markets(
+    config: MakerConfig, folder: Path, console: Console, options: argparse.Namespace
+) -> int:
+    """Make markets until a signal, the kill file or the time is up."""
+    settings = config.settings
     if not options.live:
         for kept in folder.glob("hedge.*.json"):
             kept.unlink()  # of an earlier dry run, whose account is no more
@@ -110,6 +132,7 @@ async def make(config: MakerConfig, console: Console, options: argparse.Namespac
         settings.name,
         settings.kill_path,
     )
+    metrics, server = watched(settings, journal)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, maker.end, f"{signal.Signals(number).name} was received")
@@ -117,18 +140,56 @@ async def make(config: MakerConfig, console: Console, options: argparse.Namespac
         loop.call_later(60 * options.minutes, maker.end, "its time is up")
     begin = time.monotonic()
     stop = f"Ctrl-C stops it, or touch {settings.kill_path}"
-    screen = asyncio.create_task(watch(maker, console, stop, live=options.live))
+    tasks = [asyncio.create_task(watch(maker, console, stop, live=options.live))]
+    if server is not None:
+        tasks.append(asyncio.create_task(beat(maker, metrics)))
     try:
         await maker.run()
     except ConnectionError as error:
         raise VenueError(f"{error}.") from None
     finally:
-        screen.cancel()
-        await asyncio.gather(screen, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if server is not None:
+            server.close()
         journal.close()
     console.print(maker_line(maker.views(), time.monotonic() - begin))
     console.print(f"{settings.name} has ended: {maker.why_ended}")
-    return 1 if maker.why_ended.startswith("an error") else 0
+    if maker.left_behind:
+        console.print(
+            f"Orders may still rest in {', '.join(maker.left_behind)}: the exchange did not "
+            "confirm that they are gone. Look there, or start the maker again: it adopts them."
+        )
+    return 1 if maker.left_behind or maker.why_ended.startswith("an error") else 0
+
+
+def watched(
+    settings: MakerSettings, journal: JournalWriter
+) -> tuple[TradingMetrics, "MetricsServer | None"]:
+    """Return what counts the maker's events, and what offers it to Prometheus if asked for."""
+    metrics = TradingMetrics(settings.name)
+    if settings.metrics_port is None:
+        return metrics, None
+    from advanced_mm.metrics.server import MetricsServer
+
+    journal.listener = metrics.recorded
+    return metrics, MetricsServer(settings.metrics_port, metrics.samples)
+
+
+async def beat(maker: Maker, metrics: TradingMetrics) -> None:
+    """Tell the metrics once a second what events do not, and how late that second came."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + BEAT_SECONDS
+        await asyncio.sleep(BEAT_SECONDS)
+        metrics.late(loop.time() - due, time.time())
+        for keeper in maker.keepers:
+            view, limits = keeper.view(), keeper.setup.limits
+            held = view.inventory - limits.target_inventory
+            if limits.max_position_value is not None and view.mid is not None:
+                metrics.held(keeper.records.coin, abs(held) * view.mid / limits.max_position_value)
+            metrics.fallen(keeper.guards.account.drawdown_used, keeper.records.coin)
 
 
 async def watch(maker: Maker, console: Console, stop: str, *, live: bool) -> None:

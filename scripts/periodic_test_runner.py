@@ -4,14 +4,15 @@ import argparse
 import logging
 import signal
 import sys
+from contextlib import AbstractContextManager, nullcontext
 
 from advanced_mm.calibration.command import add_folder_options, output_files
 from advanced_mm.calibration.runner import PeriodicRunner, RunnerOptions
-from advanced_mm.cli import configure_logging, names_in, run
+from advanced_mm.cli import configure_logging, names_in, port, run
 from advanced_mm.journal import JOURNAL_FOLDER, FilledAges
 from advanced_mm.marketdata.lean_arrow import keep_pandas_out
 from advanced_mm.marketdata.store import ShardStore
-from advanced_mm.parameter_files import load_settings
+from advanced_mm.parameter_files import ParameterFiles, load_settings
 from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
 
 logger = logging.getLogger("periodic_test_runner")
@@ -42,6 +43,12 @@ def _parser() -> argparse.ArgumentParser:
         "--market-clock",
         action="store_true",
         help="measure ages by the newest exchange time, for a market faster than real time",
+    )
+    parser.add_argument(
+        "--metrics-port",
+        type=port,
+        metavar="PORT",
+        help="offer metrics to Prometheus at this port of 127.0.0.1 (default: none)",
     )
     parser.add_argument("--verbose", action="store_true", help="log why a fit is not ok")
     return parser
@@ -83,9 +90,24 @@ def main(argv: list[str] | None = None) -> int:
         options.interval_seconds,
         options.window_minutes,
     )
-    runner.run()
+    with _metrics(args, runner, files):
+        runner.run()
     logger.info("stopped")
     return 0
+
+
+def _metrics(
+    args: argparse.Namespace, runner: PeriodicRunner, files: ParameterFiles
+) -> AbstractContextManager[object]:
+    if args.metrics_port is None:
+        return nullcontext()
+    from advanced_mm.metrics.refits import EarnedMetrics, RefitMetrics
+    from advanced_mm.metrics.server import MetricsServer
+
+    refits = RefitMetrics()
+    runner.on_published, runner.on_errors = refits.published, refits.failed
+    earned = EarnedMetrics(files.directory / JOURNAL_FOLDER, args.data_dir, refits)
+    return MetricsServer(args.metrics_port, refits.samples, earned.samples)
 
 
 if __name__ == "__main__":

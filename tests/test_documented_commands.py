@@ -72,6 +72,7 @@ SCRATCH = [
     "python benchmarks/fill_slope.py",
     "python docs/tools/settings_table.py",
     "python docs/tools/maker_file.py",
+    "python docs/tools/monitoring.py",
     "python docs/tools/pictures.py mistakes",
     "python docs/tools/pictures.py report --crypto ETH",
     "python docs/tools/pictures.py performance",
@@ -164,6 +165,7 @@ FIRST_MAKER = [
     "python scripts/performance_report.py --journal user_data/journal/eth_hyperliquid_dry",
 ]
 SWEEP_TESTS = "tests/replay/sweeps"
+METRICS_TESTS = "tests/metrics"
 DOCTOR_TESTS = "tests/doctor"
 REPLAY_TESTS = "tests/replay/test_backtest.py"
 VENUE_TESTS = "tests/venue/server/test_paper_exchange.py"
@@ -187,6 +189,12 @@ ELSEWHERE = {
     "test_it_passes_the_doctor",
     "python scripts/init_config.py --coin kPEPE --capital 2000 --mode live --sides both "
     "--name pepe": f"{DOCTOR_TESTS}/test_init_config.py::test_options_answer_in_advance",
+    "python scripts/hyperliquid_data_collector.py --crypto ETH --metrics-port 9101": ""
+    f"{METRICS_TESTS}/test_scripts.py::test_a_collector_is_asked_for_its_metrics",
+    "python scripts/periodic_test_runner.py --crypto ETH --metrics-port 9102": ""
+    f"{METRICS_TESTS}/test_scripts.py::test_a_runner_is_asked_for_its_metrics",
+    "curl http://127.0.0.1:9101/metrics": f"{METRICS_TESTS}/test_scripts.py::"
+    "test_a_collector_is_asked_for_its_metrics",
     "make paper": "tests/test_paper_session.py::test_a_minute_of_trading_on_the_loopback_venue",
     "make paper COIN=kPEPE": "tests/test_coins_by_other_names.py::"
     "test_a_bot_quotes_coins_whose_names_freqtrade_does_not_know",
@@ -370,6 +378,9 @@ NEEDS = {
     ],
     "Docker": [
         "docker compose --env-file docker/paper.env --profile paper up -d",
+        "docker compose --env-file docker/monitoring/monitoring.env --profile monitoring up -d",
+        "docker compose --env-file docker/paper.env "
+        "--env-file docker/monitoring/monitoring.env --profile paper --profile monitoring up -d",
         "docker compose down",
         "docker compose up -d",
         "docker logs MM_ADV -f",
@@ -383,6 +394,7 @@ NEEDS = {
         "python benchmarks/recording_truth.py --soak",
     ],
     "a terminal": [
+        "export FREQTRADE__MARKET_MAKING__METRICS_PORT=9103",
         "export FREQTRADE__MARKET_MAKING__TOXICITY_LIMIT=1.5",
         "source .venv/bin/activate",
         "tail -f user_data/logs/freqtrade.log",
@@ -543,7 +555,8 @@ def test_make_help_lists_every_target():
 def scratch(tmp_path_factory):
     """A copy of the project with half an hour of recording, beside the venue that wrote it."""
     folder = tmp_path_factory.mktemp("project")
-    for name in ("scripts", "user_data", "benchmarks", "examples", "docs", "tests/scenarios"):
+    kept = ("scripts", "user_data", "benchmarks", "examples", "docs", "docker", "tests/scenarios")
+    for name in kept:
         written = shutil.ignore_patterns(
             "HL_data",
             "__pycache__",
@@ -594,6 +607,7 @@ def test_a_command_runs_as_it_is_written(command, scratch, monkeypatch, capfd):
         "mkdir",
         "python docs/tools/settings",
         "python docs/tools/maker",
+        "python docs/tools/monitoring",
         "python scripts/per",
     )
     if not command.startswith(silent):
@@ -615,6 +629,7 @@ def run_as_written(command: str, scratch: SimpleNamespace) -> None:
     [
         ("settings.md", "python docs/tools/settings_table.py"),
         ("maker_file.md", "python docs/tools/maker_file.py"),
+        ("metrics.md", "python docs/tools/monitoring.py"),
         ("policies.md", "python docs/tools/settings_table.py"),
         ("assets/mistakes.png", "python docs/tools/pictures.py mistakes"),
     ],

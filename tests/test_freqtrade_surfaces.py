@@ -21,6 +21,7 @@ from freqtrade.rpc.api_server.uvicorn_threaded import UvicornServer
 from freqtrade.strategy.strategy_wrapper import strategy_safe_wrapper
 
 from advanced_mm.journal import QuoteSent, RefusalChanged
+from advanced_mm.metrics.watch import BotWatch
 from advanced_mm.parameter_files import ParameterFiles
 from advanced_mm.quoting import Quote, Refusal, Touch
 from advanced_mm.quoting.surfaces import CUSTOM_DATA_KEY
@@ -263,6 +264,43 @@ def test_a_lock_of_freqtrade_is_the_reason_when_it_no_longer_asks(strategy):
         look(strategy, second)
     (told,) = strategy.dp.messages
     assert "locked by Freqtrade: 3 stoplosses in 1440 min, until" in told
+
+
+def test_what_is_wrong_is_told_once_and_when_it_is_over(strategy, tmp_path, make_set):
+    strategy._watch = BotWatch("freqtrade", alerts=True, port=None)
+
+    def names():
+        found = [message.split(" (`ETH`)")[0] for message in strategy.dp.messages]
+        strategy.dp.messages.clear()
+        return found
+
+    for seconds in (0, 100, 119, 125, 130, 200):
+        strategy._tell_watch({PAIR: "ETH"}, [], NOW + after(seconds))
+        assert names() == (
+            ["Critical: ParametersStale", "Critical: DataStale"] if seconds == 125 else []
+        )
+    new = NOW + after(201)
+    ParameterFiles(tmp_path).publish({"ETH": make_set("c9", published_at=new, fitted_at=new)})
+    strategy._tell_watch({PAIR: "ETH"}, [], NOW + after(206))
+    assert names() == ["Over: ParametersStale", "Over: DataStale"]
+
+
+def test_the_share_that_is_held_is_of_what_may_be(strategy):
+    strategy._touches[PAIR] = (NOW, Touch(2999.0, 3001.0, NOW), None)
+    nothing, one = a_trade(), a_trade(held=True, order_id="o2")
+    assert strategy._share_held("ETH", PAIR, []) == 0.0
+    assert strategy._share_held("ETH", PAIR, [nothing]) == 0.0
+    assert strategy._share_held("ETH", PAIR, [one]) == 1.0
+    strategy.settings = strategy.settings.model_copy(update={"max_position_value": 2000.0})
+    assert strategy._share_held("ETH", PAIR, [one]) == 1.5
+
+
+def test_a_fault_in_what_is_watched_is_said_once_and_stops_nothing(strategy, caplog, monkeypatch):
+    strategy._watch = BotWatch("freqtrade", alerts=True, port=None)
+    monkeypatch.setattr(strategy, "_share_held", lambda *_: 1 / 0)
+    for seconds in (0, 10, 20):
+        strategy._tell_watch({PAIR: "ETH"}, [], NOW + after(seconds))
+    assert caplog.text.count("what is watched cannot be told; trading goes on") == 1
 
 
 def test_a_fault_in_what_is_shown_is_said_once_and_stops_nothing(strategy, caplog, monkeypatch):

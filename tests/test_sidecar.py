@@ -74,6 +74,7 @@ def test_collector_and_runner_are_kept_alive_and_end_together(tmp_path, venue):
         "MM_DATA_DIR": str(tmp_path / "data"),
         "MM_OVERLAY": "config.json",
         "MM_COLLECTOR_OPTIONS": "--keep-days 90",
+        "MM_RUNNER_OPTIONS": "",
         "FREQTRADE__MARKET_MAKING__PARAMETER_DIR": str(folder),
     }
     log = tmp_path / "supervisord.log"

@@ -1,12 +1,14 @@
 """The strategy: Freqtrade's callbacks, where a wrong default would cost money."""
 
 import json
+import socket
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import requests
 from ccxt import BaseError
 from freqtrade.enums import RunMode, TradingMode
 from freqtrade.exceptions import ExchangeError, OperationalException
@@ -930,6 +932,33 @@ def test_a_leg_tells_the_other_what_it_holds(build, tmp_path, monkeypatch):
     filled = booked("o1", "buy", 3000.0, 0.5)
     strategy.order_filled(PAIR, held_trade(), filled, datetime.now(UTC))
     assert json.loads(told.read_text())["coins"] == {"ETH": {"units": 0.5, "stake": 3000.0}}
+
+
+def test_a_bot_tells_prometheus_of_its_loops_and_of_what_it_sends(build, tmp_path, monkeypatch):
+    monkeypatch.setattr(PairLocks, "get_pair_locks", lambda *_, **__: [])
+    monkeypatch.setattr(Trade, "get_total_closed_profit", lambda: 0.0)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    strategy = build(metrics_port=port)
+    strategy.config |= {"dry_run_wallet": 10_000}
+    strategy.bot_start()
+    for _ in range(2):
+        strategy.bot_loop_start(datetime.now(UTC))
+    price, _, _ = enter(strategy)
+    send(strategy, price)
+    address = f"http://127.0.0.1:{port}/metrics"
+    text = requests.get(address, timeout=5).text
+    for line in (
+        'advanced_mm_loops_total{bot="freqtrade"} 2.0',
+        'advanced_mm_quotes_sent_total{bot="freqtrade",coin="ETH",side="bid"} 1.0',
+        'advanced_mm_inventory_limit_ratio{bot="freqtrade",coin="ETH"} 0.0',
+        'advanced_mm_parameters_published_timestamp_seconds{coin="ETH"}',
+    ):
+        assert line in text
+    strategy.ft_bot_cleanup()
+    with pytest.raises(requests.ConnectionError):
+        requests.get(address, timeout=5)
 
 
 def test_a_backtest_of_a_leg_is_that_of_its_own_side(build):

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from math import inf, isfinite
+from math import inf, isfinite, nan
 
 import schedule
 
@@ -123,6 +123,13 @@ class PeriodicRunner:
         """Recorded coin by requested name, once known."""
         self._windows: dict[str, AdaptiveWindow] = {}
         self._good: dict[str, ParameterSet | None] = {}
+        self.on_published: Callable[[ParameterSet, float, float], None] | None = None
+        """Told of each refit that was published, the seconds that it took, and by how much this
+        machine's clock is ahead of the venue's (NaN: not known)."""
+        self.on_errors: Callable[[int], None] | None = None
+        """Told how many errors a round had, where there were any."""
+        self._costs: dict[str, tuple[float, float]] = {}
+        """Seconds and clock offset of each coin's newest refit."""
         self._warned: dict[str, str] = {}
         self._stopping = False
 
@@ -191,6 +198,8 @@ class PeriodicRunner:
                 logger.exception("%s: refit failed", name)
                 errors.append(AdvancedMMError(f"{name}: refit failed: {error}"))
         errors += self._publish(ready)
+        if errors and self.on_errors is not None:
+            self.on_errors(len(errors))
         return errors
 
     def _round(self) -> None:
@@ -214,6 +223,9 @@ class PeriodicRunner:
             logger.error("nothing published: %s", error)
             return [*errors, AdvancedMMError(f"nothing published: {error}")]
         self._good.update(ready)
+        if self.on_published is not None:
+            for coin, entries in ready.items():
+                self.on_published(entries, *self._costs[coin])
         return errors
 
     def _end_history(self) -> None:
@@ -264,7 +276,10 @@ class PeriodicRunner:
             window_grown=grown,
             filled_age=self._age_of_fills(coin),
         )
-        self._report(calibration, entries, (time.perf_counter() - started) * 1e3)
+        took = time.perf_counter() - started
+        offset = nan if self.options.market_clock else fitted.clock_offset_s
+        self._costs[coin] = (took, offset)
+        self._report(calibration, entries, took * 1e3)
         return entries
 
     def _age_of_fills(self, coin: str) -> tuple[float, int] | None:

@@ -25,6 +25,7 @@ _UNTOLD_MS: Final = 300_000
 _CLOCKS_MS: Final = 5_000
 """So much may an exchange's clock be behind ours."""
 _TRIES: Final = 4
+_MOST_TRIES: Final = 12
 _TRY_SECONDS: Final = 0.25
 """A fill may be in the account before it is told: it is waited for."""
 _QUIET_MS: Final = 2_000
@@ -50,7 +51,7 @@ class AccountBook:
         self._on_fill = on_fill
         self._lock = asyncio.Lock()
         self._told: Account | None = None
-        self._recorded: set[str] = set()
+        self._recorded: set[tuple[str, str]] = set()
         self._symbols: tuple[str, ...] = ()
         self._from_ms = self._first_ms = 0
         self._begun = False
@@ -62,11 +63,11 @@ class AccountBook:
         if journal is None:
             return
         try:
-            found = read_journal(journal, columns={FillEvent: ("fill",), Look: ("what",)})
+            found = read_journal(journal, columns={FillEvent: ("fill", "order"), Look: ("what",)})
         except InputError:  # the first run
             return
         fills = found.table(FillEvent).to_pylist()
-        self._recorded = {row["fill"] for row in fills}
+        self._recorded = {(row["order"], row["fill"]) for row in fills}
         times = [row["time_ms"] for row in (*fills, *found.table(Look).to_pylist())]
         if times:
             self._first_ms = min(times) - _CLOCKS_MS
@@ -90,8 +91,8 @@ class AccountBook:
         for symbol in self._symbols:
             for fill in await self._exchange.fills_since(symbol, since):
                 if fill.time_ms <= account.time_ms:
-                    self.holdings.remember([fill.fill_id])
-                    if self._from_ms and fill.fill_id not in self._recorded:
+                    self.holdings.remember([fill])
+                    if self._from_ms and (fill.order_id, fill.fill_id) not in self._recorded:
                         self._on_fill(self._name, fill)
         self._sure_ms = account.time_ms
         self._begun = True
@@ -121,31 +122,48 @@ class AccountBook:
     async def settle(self) -> None:
         """Compare with the exchange: fetch fills that were not told; if that is not it, believe it.
 
+        A snapshot of the account is some milliseconds old when it comes, and a fill may have been
+        told since: it is believed against our fills only if it is off by the same each time, with
+        nothing filled meanwhile. While fills come so fast that this cannot be said, ours stand.
+
         Raises
         ------
         ConnectionError, OrderDoubtError
             The exchange does not answer.
         """
         async with self._lock:
-            since = self._sure_ms - _OVERLAP_MS
             newest = self.holdings.last_fill_ms
-            for symbol in self._symbols:
-                for fill in await self._exchange.fills_since(symbol, since):
-                    self.filled(fill)
-            differences: list[str] = []
-            for _ in range(_TRIES):
+            found: tuple[int, list[str]] = (-1, [])
+            same = 0
+            for attempt in range(_MOST_TRIES):
+                if attempt:
+                    await asyncio.sleep(_TRY_SECONDS)
+                if attempt % _TRIES == 0:
+                    await self._fetch_fills()
                 account = await self._exchange.account()
-                differences = self.holdings.differences(account)
-                if not differences:
+                before, found = found, (self.holdings.fills, self.holdings.differences(account))
+                if not found[1]:
                     self._believe(account, newest)
                     return
-                await asyncio.sleep(_TRY_SECONDS)
-            logger.warning(
-                "%s: the account differs from our fills and is believed: %s",
+                same = same + 1 if found == before else 1
+                if same == _TRIES:
+                    logger.warning(
+                        "%s: the account differs from our fills and is believed: %s",
+                        self._name,
+                        "; ".join(found[1]),
+                    )
+                    self._believe(account, newest)
+                    return
+            logger.info(
+                "%s: fills come too fast to compare the account; later: %s",
                 self._name,
-                "; ".join(differences),
+                "; ".join(found[1]),
             )
-            self._believe(account, newest)
+
+    async def _fetch_fills(self) -> None:
+        for symbol in self._symbols:
+            for fill in await self._exchange.fills_since(symbol, self._sure_ms - _OVERLAP_MS):
+                self.filled(fill)
 
     def _believe(self, account: Account, newest_ms: int) -> None:
         """Start from an account; fills up to the newest that was known before are all counted."""

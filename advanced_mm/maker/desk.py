@@ -79,8 +79,8 @@ class HedgeDesk(Protocol):
     async def step(self, now_ms: int) -> None:
         """Do what is due; called after events, and every quarter of a second at least."""
 
-    async def withdraw(self) -> None:
-        """Cancel what rests, as the maker ends."""
+    async def withdraw(self) -> bool:
+        """Cancel what rests, as the maker ends; False if the exchange did not confirm it."""
 
     def profit(self, time_ms: int) -> float:
         """Return what hedging has earned since `open`, open positions included, quote currency."""

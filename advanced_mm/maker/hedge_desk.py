@@ -40,8 +40,9 @@ _DISAGREE_MS: Final = 15_000
 _MINUTE_MS: Final = 60_000
 _FUNDING_MS: Final = 600_000
 _PREFIX: Final = 26
-_CANCEL_TRIES: Final = 20
-_CANCEL_SECONDS: Final = 0.1
+_FIRST_PAUSE_SECONDS: Final = 0.05
+_WITHDRAW_SECONDS: Final = 60.0
+"""How long an exchange that does not answer is asked again."""
 
 
 class HedgeDesk:
@@ -285,27 +286,16 @@ class HedgeDesk:
 
     # ---- the end
 
-    async def withdraw(self) -> None:
+    async def withdraw(self) -> bool:
         """Cancel what rests, as the maker ends; what the hedge holds stays and is saved."""
-        exchange, ids = self._room.exchanges[self.place[0]], self._room.ids(self.place)
-        await self._drain()
-        for _ in range(_CANCEL_TRIES):
-            try:
-                there = await exchange.open_orders(self.place[1])
-                mine = [one for one in there if ids.owns(one.client_id)]
-                if mine:
-                    await exchange.cancel(mine)
-                    continue
-                asked = list(self.state.orders)
-                self._waiting += await self._orders.look_up(asked, self.state.sent_ms, self._now)
-                await self._hear_only()
-                if not self.state.orders:
-                    break
-            except (ConnectionError, OrderDoubtError) as error:
-                logger.warning("%s: hedge not withdrawn: %s", self.place[1], str(error)[:200])
-            await asyncio.sleep(_CANCEL_SECONDS)
-        else:
-            logger.error("%s: hedge orders may still rest: look there", self.place[1])
+        deadline = asyncio.get_running_loop().time() + _WITHDRAW_SECONDS
+        pause = _FIRST_PAUSE_SECONDS
+        while not (gone := await self._withdrawn()):
+            if asyncio.get_running_loop().time() > deadline:
+                logger.error("%s: hedge orders may still rest: look there", self.place[1])
+                break
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 1.0)
         seen = self._observation(self._now)
         if seen is not None and self._apart:
             self._account.look("end", seen, self.state.position)
@@ -315,6 +305,25 @@ class HedgeDesk:
                 self.place[1],
                 f"{self.state.position:f}",
             )
+        return gone
+
+    async def _withdrawn(self) -> bool:
+        """Cancel what rests; True once nothing does and nothing is in doubt."""
+        exchange, ids = self._room.exchanges[self.place[0]], self._room.ids(self.place)
+        await self._hear_only()
+        try:
+            there = await exchange.open_orders(self.place[1])
+            mine = [one for one in there if ids.owns(one.client_id)]
+            if mine:
+                await exchange.cancel(mine)
+                return False
+            asked = list(self.state.orders)
+            self._waiting += await self._orders.look_up(asked, self.state.sent_ms, self._now)
+        except (ConnectionError, OrderDoubtError) as error:
+            logger.warning("%s: hedge not withdrawn: %s", self.place[1], str(error)[:200])
+            return False
+        await self._hear_only()
+        return not self.state.orders
 
     async def _hear_only(self) -> None:
         """Take in news without carrying out what they call for."""

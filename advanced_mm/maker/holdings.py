@@ -23,15 +23,18 @@ class Holdings:
         What the exchange told last, and said nothing else about since; None before the first.
     last_fill_ms
         The exchange's time of the newest fill, ms; 0 before the first.
+    fills
+        How many were counted.
     """
 
     def __init__(self) -> None:
         self.account: Account | None = None
         self.last_fill_ms = 0
+        self.fills = 0
         self._rules: dict[str, MarketRules] = {}
         self._positions: dict[str, Decimal] = {}
         self._balances: dict[str, Decimal] = {}
-        self._known: OrderedDict[str, None] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str, str], None] = OrderedDict()
 
     def add_rules(self, rules: Iterable[MarketRules]) -> None:
         """Learn of which kind markets are."""
@@ -41,19 +44,20 @@ class Holdings:
         """Return the markets whose rules are known."""
         return tuple(self._rules)
 
-    def remember(self, fill_ids: Iterable[str]) -> None:
+    def remember(self, fills: Iterable[Fill]) -> None:
         """Take fills as counted already, such as those before the account was first looked at."""
-        for one in fill_ids:
-            self._known[one] = None
-            self._known.move_to_end(one)
+        for one in fills:
+            self._known[_key(one)] = None
+            self._known.move_to_end(_key(one))
         while len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
 
     def filled(self, fill: Fill) -> bool:
         """Count a fill; False if it was counted before."""
-        if fill.fill_id in self._known:
+        if _key(fill) in self._known:
             return False
-        self.remember([fill.fill_id])
+        self.remember([fill])
+        self.fills += 1
         self.last_fill_ms = max(self.last_fill_ms, fill.time_ms)
         signed = fill.size if fill.side == "buy" else -fill.size
         rules = self._rules.get(fill.symbol)
@@ -114,6 +118,11 @@ class Holdings:
             return float(self.balance(currencies(symbol)[1]))
         equity = self.account.equity if self.account is not None else None
         return float(equity or 0) - float(self.position(symbol)) * mid
+
+
+def _key(fill: Fill) -> tuple[str, str, str]:
+    """Return what names a fill: Binance numbers each market's trades from one on."""
+    return fill.symbol, fill.order_id, fill.fill_id
 
 
 def currencies(symbol: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from advanced_mm.maker.exchange import (
     Trade,
     WouldTakeError,
 )
+from advanced_mm.maker.exchange_time import ExchangeTime
 from advanced_mm.maker.grid import Grid
 from advanced_mm.maker.guarded import guarded
 from advanced_mm.maker.holdings import Holdings, currencies
@@ -51,6 +53,11 @@ _LONGEST_PAUSE_SECONDS: Final = 2.0
 """Between tries to learn what became of orders in doubt."""
 _REFUSED_SECONDS: Final = 1.0
 """Nothing new is sent for so long after a refusal that was not the market's doing."""
+
+_TOO_LATE_ROUNDS: Final = 3
+"""After so many rounds in which a price was reached before the order, the next ones wait."""
+_LONGEST_TOO_LATE_MS: Final = 2_000
+_REFUSED_CANCEL_SECONDS: Final = 0.5
 
 _ROUNDS: Final = 5
 """With less allowance than for so many whole ladders, orders are moved less often."""
@@ -115,7 +122,8 @@ class Keeper:
         )
         self._wake = asyncio.Event()
         self._book: Book | None = None
-        self._book_at_ms = 0
+        self._book_at_ms = self._book_delay_ms = 0
+        self._time = ExchangeTime()
         self._doubts: dict[str, str] = {}
         """Client ids of orders in doubt, and why."""
         self._owed: dict[str, tuple[Decimal, int]] = {}
@@ -124,7 +132,10 @@ class Keeper:
         self._quoting = False
         self._pause_s = _FIRST_PAUSE_SECONDS
         self._sent_at_ms = 0
-        self._resume_ms = 0
+        self._paused: tuple[int, int] | None = None
+        """Since when nothing new is sent, epoch ms, and for how long, ms."""
+        self._too_late = 0
+        self._reached = False
         self._reason = ""
         self._fills = self._requests = 0
         self._told_of_fee = False
@@ -153,6 +164,7 @@ class Keeper:
         elif isinstance(event, Fill):
             self._saw_fill(event, now)
         elif isinstance(event, Reconnected):
+            self._book = None  # of before; and whatever its time was, the next one is newer
             self.doubt(event.why)
         self.wake()
 
@@ -172,15 +184,15 @@ class Keeper:
         return False
 
     def _saw_book(self, book: Book, now: int) -> None:
-        if not (book.bids and book.asks) or (
-            self._book is not None and book.time_ms < self._book.time_ms
-        ):
+        if self._book is not None and book.time_ms < self._book.time_ms:
             return
         self._book, self._book_at_ms = book, now
-        bid, ask = book.bids[0][0], book.asks[0][0]
-        at = datetime.fromtimestamp(book.time_ms / 1000, UTC)
-        self.guards.saw(self.rules.symbol, bid, ask, at)
-        self._volatility.update(book.time_ms, (bid + ask) / 2)
+        self._book_delay_ms = self._time.heard(book.time_ms, now)
+        touch = _touch(book.bids, book.asks)
+        if touch is not None:
+            at = datetime.fromtimestamp(book.time_ms / 1000, UTC)
+            self.guards.saw(self.rules.symbol, *touch, at)
+            self._volatility.update(book.time_ms, sum(touch) / 2)
 
     def _saw_fill(self, fill: Fill, now: int) -> None:
         self._fills += 1
@@ -226,7 +238,8 @@ class Keeper:
             if self._lacks_fills(now):
                 self.doubt("a fill was not told")
                 continue
-            if now - self._sent_at_ms < 1000 * self.setup.limits.min_quote_age_seconds:
+            least_ms = 1000 * self.setup.limits.min_quote_age_seconds
+            if 0 <= now - self._sent_at_ms < least_ms:  # a clock that was set back freezes nothing
                 continue
             todo = self.next_plan(now)
             if todo.requests:
@@ -280,24 +293,28 @@ class Keeper:
         if self._doubts or self._unsure:
             return f"in doubt: {self._unsure or next(iter(self._doubts.values()))}"
         if self._book is None:
-            return "no book: the exchange has sent none"
+            return "no book: the exchange has sent none yet"
+        most = self.setup.limits.max_book_age_seconds
         age = (now - self._book_at_ms) / 1000
-        if age > self.setup.limits.max_book_age_seconds:
+        if not 0 <= age <= most:
             return f"book too old: the newest came {age:.1f} s ago"
+        delay = self._book_delay_ms / 1000
+        if delay > most:
+            return f"book too old: the newest came {delay:.1f} s later than is usual"
         return ""
 
     def _ladder(self, now: int) -> tuple[Ladder, str]:
         """Return the policy's ladder within the guards, and why there is less of it."""
         state = self.state = self.see(now)
         if state is None:
-            return EMPTY, "empty book: nobody else quotes both sides"
+            return EMPTY, "no touch: nobody else quotes both sides, or they cross"
         state = self.setup.limits.within_capital(self._without_hedge(state))
         try:
             ladder = self.setup.policy.ladder(state)
         except (AdvancedMMError, ArithmeticError, ValueError) as error:
             return EMPTY, f"no ladder: the policy {self.setup.policy.name} fails: {error}"
         symbol, limits = self.rules.symbol, self.setup.limits
-        at = datetime.fromtimestamp(now / 1000, UTC)
+        at = self._at(now)
         position = state.inventory - limits.target_inventory
         usual = state.usual_volatility * state.mid
         usual_or_none = usual if usual > 0 else None
@@ -314,9 +331,10 @@ class Keeper:
             return None
         own = self._orders.sizes(now)
         bids, asks = _others(book.bids, own), _others(book.asks, own)
-        if not (bids and asks) or bids[0][0] >= asks[0][0]:
+        touch = _touch(bids, asks)
+        if touch is None:
             return None
-        mid = (bids[0][0] + asks[0][0]) / 2
+        mid = sum(touch) / 2
         symbol, learnt = self.rules.symbol, self._volatility.current
         return MarketState(
             time_ms=book.time_ms,
@@ -358,16 +376,30 @@ class Keeper:
     async def _carry_out(self, todo: Plan) -> None:
         """Send a round of requests and take in all replies."""
         cancels, changes, places = self._within_allowance(todo)
-        self._requests += len(cancels) + len(changes) + len(places)
-        await asyncio.gather(
-            self._cancel(cancels, "no longer wanted"), self._change(changes), self._place(places)
+        sent = len(cancels) + len(changes) + len(places)
+        if not sent:
+            return
+        self._requests += sent
+        self._reached = False
+        replies = await asyncio.gather(
+            self._cancel(cancels, "no longer wanted"),
+            self._change(changes),
+            self._place(places),
+            return_exceptions=True,  # a failure must not leave other requests on their way
         )
+        for one in replies:
+            if isinstance(one, BaseException):
+                raise one
+        self._too_late = self._too_late + 1 if self._reached else 0
+        if self._too_late > _TOO_LATE_ROUNDS:
+            wait = 100 * 2 ** (self._too_late - _TOO_LATE_ROUNDS)
+            self._pause(min(wait, _LONGEST_TOO_LATE_MS))
 
     def _within_allowance(
         self, todo: Plan
     ) -> tuple[Sequence[RestingOrder], Sequence[Change], Sequence[WantedOrder]]:
         """Leave out what the exchange does not allow now; what is too good a price still goes."""
-        places = todo.places if self._clock_ms() >= self._resume_ms else ()
+        places = () if self._is_paused() else todo.places
         allowed = self.exchange.allowance()
         if allowed >= len(todo.changes) + len(places):
             return todo.cancels, todo.changes, places
@@ -440,6 +472,9 @@ class Keeper:
                 self._ended(one, why)
             else:
                 self._in_doubt(one.client_id, reply)
+        if any(isinstance(one, OrderRefusedError) for one in replies):
+            # Too many requests, say: the orders still rest, and asking at once makes it worse.
+            await asyncio.sleep(_REFUSED_CANCEL_SECONDS)
 
     def _accepted(self, order: RestingOrder) -> None:
         self.guards.errors.worked("order")
@@ -453,16 +488,30 @@ class Keeper:
 
     def _refused(self, error: OrderRefusedError) -> None:
         if isinstance(error, WouldTakeError | OrderGoneError):
+            self._reached = self._reached or isinstance(error, WouldTakeError)
             self.guards.errors.worked("order")
             return
-        now = self._clock_ms()
-        self._resume_ms = now + round(1000 * _REFUSED_SECONDS)
-        at = datetime.fromtimestamp(now / 1000, UTC)
-        self.guards.failed("order", self.rules.symbol, str(error), at)
+        self._pause(round(1000 * _REFUSED_SECONDS))
+        self.guards.failed("order", self.rules.symbol, str(error), self._at(self._clock_ms()))
         logger.warning("%s: an order was refused: %s", self.rules.symbol, str(error)[:200])
 
+    def _at(self, now: int) -> datetime:
+        """Return the exchange's time, by which the guards know what happened in the market."""
+        return datetime.fromtimestamp(self._time.at(now) / 1000, UTC)
+
+    def _pause(self, ms: int) -> None:
+        """Send nothing new for so long, ms."""
+        self._paused = (self._clock_ms(), ms)
+
+    def _is_paused(self) -> bool:
+        return self._paused is not None and (
+            0 <= self._clock_ms() - self._paused[0] < self._paused[1]
+        )
+
     def _in_doubt(self, client_id: str, error: Exception) -> None:
-        if not isinstance(error, OrderDoubtError | ConnectionError):
+        if isinstance(error, OrderRefusedError):
+            logger.warning("%s: a cancel was refused: %s", self.rules.symbol, str(error)[:200])
+        elif not isinstance(error, OrderDoubtError | ConnectionError):
             logger.error("%s: unexpected reply", self.rules.symbol, exc_info=error)
         self._doubts[client_id] = str(error)[:200] or type(error).__name__
         self.wake()
@@ -543,9 +592,8 @@ class Keeper:
             return
         if self._capital is None:
             self._capital = self.setup.limits.within_capital(self.state).equity
-        at = datetime.fromtimestamp(now / 1000, UTC)
         before = self._profit_before
-        self.guards.account.saw(before + earned, self._capital - before, at)
+        self.guards.account.saw(before + earned, self._capital - before, self._at(now))
 
     def remember_mark(self) -> None:
         """Write the guards' mark of the account into the journal."""
@@ -581,10 +629,9 @@ class Keeper:
 
     def earned(self) -> float | None:
         """Return the profit since the start, its hedges' included; None before the first book."""
-        book = self._book
-        if book is None or self.state is None:
+        if self.state is None:
             return None
-        hedged = self.setup.desk.profit(book.time_ms) if self.setup.desk is not None else 0.0
+        hedged = self.setup.desk.profit(self.state.time_ms) if self.setup.desk is not None else 0.0
         return self.profit.at(self.state.mid) + hedged
 
     def view(self) -> MarketView:
@@ -608,6 +655,15 @@ class Keeper:
             fills=self._fills,
             requests=self._requests,
         )
+
+
+def _touch(
+    bids: Sequence[tuple[float, float]], asks: Sequence[tuple[float, float]]
+) -> tuple[float, float] | None:
+    """Return best bid and best ask; None where a mid of them would be nobody's price."""
+    if bids and asks and 0 < bids[0][0] < asks[0][0] < math.inf:
+        return bids[0][0], asks[0][0]
+    return None
 
 
 def _others(

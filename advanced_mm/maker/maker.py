@@ -27,7 +27,7 @@ from advanced_mm.maker.exchange import (
 from advanced_mm.maker.keeper import Keeper
 from advanced_mm.maker.records import Records, coin_name
 from advanced_mm.maker.setup import MarketSetup
-from advanced_mm.maker.start_check import check_start
+from advanced_mm.maker.start_check import check_start, moves_allowed
 from advanced_mm.maker.views import MarketView
 from advanced_mm.quoting.journaling.last_mark import last_mark
 
@@ -88,6 +88,8 @@ class Maker:
         self.name = name
         self.keepers: list[Keeper] = []
         self.why_ended = ""
+        self.left_behind: list[str] = []
+        """After the end: markets in which orders may still rest, as their exchange was silent."""
         self._exchanges, self._markets = dict(exchanges), list(markets)
         self._journal, self._clock_ms, self._kill_file = journal, clock_ms, kill_file
         self._accounts = {
@@ -148,7 +150,7 @@ class Maker:
         try:
             await self._open()
             if self._kill_file is not None and self._kill_file.exists():
-                await self._clear()
+                await self._clear(_WITHDRAW_SECONDS)
                 raise InputError(
                     f"The kill file {str(self._kill_file)!r} exists: delete it to let the maker "
                     "quote."
@@ -157,7 +159,11 @@ class Maker:
                 asyncio.create_task(self._listen(name), name=f"events of {name}")
                 for name in self._exchanges
             ]
-            await self._or_ended(self._begin(), tasks)
+            try:
+                await self._or_ended(self._begin(), tasks)
+            except Exception:
+                await self._clear(_LAST_SETTLE_SECONDS)
+                raise
             quoting = [asyncio.create_task(one.run(), name="keeper") for one in self.keepers]
             desks = [
                 asyncio.create_task(self._run_desk(one.desk), name="hedge desk")
@@ -166,9 +172,16 @@ class Maker:
             ]
             self._quoting = True
             minute = asyncio.create_task(self._housekeeping(), name="housekeeping")
-            tasks += [*quoting, *desks, minute]
-            await self._or_ended(self._watch(), tasks)
-            await self._withdraw(quoting, desks)
+            comparing = [
+                asyncio.create_task(self._compare(name), name=f"account of {name}")
+                for name in self._accounts
+            ]
+            tasks += [*quoting, *desks, *comparing, minute]
+            try:
+                await self._or_ended(self._watch(), tasks)
+            finally:  # also if it is cancelled, as Ctrl-C does where signals have no handlers
+                self.end("broken off")
+                await self._withdraw(quoting, desks)
         finally:
             self._running = False
             for task in tasks:
@@ -178,15 +191,6 @@ class Maker:
                 *(one.close() for one in self._exchanges.values()), return_exceptions=True
             )
             self._ended.set()
-
-    async def _clear(self) -> None:
-        """Take off the books what a maker that died has left there."""
-        deadline = asyncio.get_running_loop().time() + _WITHDRAW_SECONDS
-        while not all(await asyncio.gather(*(one.withdraw() for one in self.keepers))):
-            if asyncio.get_running_loop().time() > deadline:
-                logger.error("%s: orders may still rest: look there", self.name)
-                return
-            await asyncio.sleep(_TICK_SECONDS)
 
     async def stop(self, why: str = "asked to stop") -> None:
         """Withdraw all quotes and end `run`; returns when that has ended."""
@@ -213,7 +217,11 @@ class Maker:
         mine = asyncio.ensure_future(work)
         waiting: set[asyncio.Future[None]] = {mine, *tasks}
         while not mine.done():
-            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            try:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:
+                mine.cancel()
+                raise
             for one in done - {mine}:
                 error = one.exception() if not one.cancelled() else None
                 if error is None:
@@ -229,8 +237,8 @@ class Maker:
     def heed_signals(self) -> None:
         """Have SIGINT, SIGTERM and SIGUSR1 end `run`, with all quotes withdrawn.
 
-        Call it in the running loop. Windows has no such handlers: there Ctrl-C breaks off `run`,
-        which withdraws nothing; use the kill file.
+        Call it in the running loop. Windows has no such handlers: there Ctrl-C cancels `run`, which
+        withdraws the quotes as well.
         """
         loop = asyncio.get_running_loop()
         for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
@@ -292,6 +300,10 @@ class Maker:
         for keeper in self.keepers:
             keeper.state = keeper.see(now)
             check_start(keeper.setup, keeper.rules, keeper.state)
+            allowed = self._exchanges[keeper.setup.exchange].allowance()
+            warning = moves_allowed(keeper.setup, keeper.state, allowed)
+            if warning:
+                logger.warning("%s", warning)
             if keeper.state is not None:
                 keeper.profit.begin(keeper.state.mid, keeper.state.inventory)
                 keeper.records.look("start", keeper.state, venue=True)
@@ -419,22 +431,27 @@ class Maker:
                 await asyncio.wait_for(self._ending.wait(), _TICK_SECONDS)
 
     async def _housekeeping(self) -> None:
-        """Arm the exchanges' switches, mark the accounts, compare them, note the state."""
-        settled = looked = self._clock_ms()
+        """Arm the exchanges' switches, mark the accounts, note the state."""
+        looked = self._clock_ms()
         while True:
             now = self._clock_ms()
             await self._arm()
             for keeper in self.keepers:
                 keeper.mark(now)
-            if now - settled >= _SETTLE_MS or any(
-                one.is_off(now) for one in self._accounts.values()
-            ):
-                settled = now
-                await self._settle_all()
             if now - looked >= _MINUTE_MS:
                 looked = now
                 self._look("minute")
             await asyncio.sleep(1.0)
+
+    async def _compare(self, name: str) -> None:
+        """Compare an account now and then; an exchange that is silent delays nothing else."""
+        account, settled = self._accounts[name], self._clock_ms()
+        while True:
+            await asyncio.sleep(1.0)
+            now = self._clock_ms()
+            if not 0 <= now - settled < _SETTLE_MS or account.is_off(now):
+                settled = now
+                await self._settle(name)
 
     def _look(self, what: str) -> None:
         for keeper in self.keepers:
@@ -443,12 +460,11 @@ class Maker:
                 keeper.records.look("end" if what == "end" else "minute", state, venue=True)
                 keeper.remember_mark()
 
-    async def _settle_all(self) -> None:
-        for name, account in self._accounts.items():
-            try:
-                await account.settle()
-            except (ConnectionError, OrderDoubtError) as error:
-                logger.warning("%s: the account is not told: %s", name, str(error)[:200])
+    async def _settle(self, name: str) -> None:
+        try:
+            await self._accounts[name].settle()
+        except (ConnectionError, OrderDoubtError) as error:
+            logger.warning("%s: the account is not told: %s", name, str(error)[:200])
 
     async def _arm(self) -> None:
         """Renew the dead man's switches once half of their time is over."""
@@ -485,26 +501,61 @@ class Maker:
         await asyncio.wait([*quoting, *desks], timeout=_ROUND_SECONDS)
         for task in desks:
             task.cancel()
-        deadline = asyncio.get_running_loop().time() + _WITHDRAW_SECONDS
-        left = list(self.keepers)
-        hedging = [one.desk for one in self._markets if one.desk is not None]
-        await asyncio.gather(*(one.withdraw() for one in hedging), return_exceptions=True)
-        pause = 0.05
-        while left:
-            # What a round that is still under way places is only seen once it is over.
-            over = all(task.done() for task in quoting)
-            done = await asyncio.gather(*(one.withdraw() for one in left))
-            left = [one for one, gone in zip(left, done, strict=True) if not (gone and over)]
-            if left and asyncio.get_running_loop().time() > deadline:
-                symbols = ", ".join(one.rules.symbol for one in left)
-                logger.error("%s: orders may still rest in %s: look there", self.name, symbols)
-                break
-            if left:
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, 1.0)
+        # An exchange that is down must not delay what the others can withdraw at once.
+        withdrawn = await asyncio.gather(
+            self._withdraw_quotes(quoting, _WITHDRAW_SECONDS),
+            *(self._withdraw_desk(one) for one in self._markets if one.desk is not None),
+            return_exceptions=True,
+        )
+        for error in withdrawn:
+            if isinstance(error, Exception):
+                logger.error("%s: not all is withdrawn", self.name, exc_info=error)
+                self.left_behind.append(repr(error)[:200])
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._settle_all(), _LAST_SETTLE_SECONDS)
+            await asyncio.wait_for(
+                asyncio.gather(*map(self._settle, self._accounts)), _LAST_SETTLE_SECONDS
+            )
         self._look("end")
+        if self.left_behind:
+            self._tell_of_the_left()
+            return  # with the switches as they are: they are what is left to cancel those orders
         for name in self._armed:
             with contextlib.suppress(ConnectionError, OrderDoubtError):
                 await self._exchanges[name].arm(None)
+
+    async def _clear(self, seconds: float) -> None:
+        """Take off the books what an earlier run has left there: this one will not watch it."""
+        await self._withdraw_quotes((), seconds)
+        self._tell_of_the_left()
+
+    def _tell_of_the_left(self) -> None:
+        if self.left_behind:
+            where = ", ".join(self.left_behind)
+            logger.error("%s: orders may still rest in %s: look there", self.name, where)
+
+    async def _withdraw_quotes(self, quoting: Sequence[asyncio.Task[None]], seconds: float) -> None:
+        deadline = asyncio.get_running_loop().time() + seconds
+
+        async def until_gone(keeper: Keeper) -> None:
+            pause = 0.05
+            while True:
+                # What a round that is still under way places is only seen once it is over.
+                over = all(task.done() for task in quoting)
+                try:
+                    if await keeper.withdraw() and over:
+                        return
+                except Exception:  # whatever it is, the orders must go
+                    logger.exception("%s: not withdrawn yet", keeper.rules.symbol)
+                if asyncio.get_running_loop().time() > deadline:
+                    self.left_behind.append(f"{keeper.rules.symbol} on {keeper.setup.exchange}")
+                    return
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, 1.0)
+
+        await asyncio.gather(*map(until_gone, self.keepers))
+
+    async def _withdraw_desk(self, setup: MarketSetup) -> None:
+        assert setup.desk is not None
+        if not await setup.desk.withdraw():
+            places = ", ".join(f"{symbol} on {exchange}" for exchange, symbol in setup.desk.needs)
+            self.left_behind.append(f"{places} (the hedge's)")

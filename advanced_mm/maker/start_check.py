@@ -10,7 +10,9 @@ from advanced_mm.maker.setup import MarketSetup
 from advanced_mm.maker.wanted import wanted
 from advanced_mm.policies import BinsPolicy, MarketState
 
-__all__ = ["check_start"]
+__all__ = ["check_start", "moves_allowed"]
+
+_FEW_MOVES = 1000
 
 _STOCK: Final = 2.0
 """Times `max_position_value` that a spot account may hold at the start: prices may have moved."""
@@ -96,4 +98,20 @@ def _check_short_sales(where: str, state: MarketState, setup: MarketSetup) -> No
         f"{where}: with nothing held and {state.quote_balance:,.2f} to use, perpetual_inventory = "
         f"{settings.perpetual_inventory:g} leaves a side of the ladder empty: set it to "
         f"{fitting:.3g}, or {other}."
+    )
+
+
+def moves_allowed(setup: MarketSetup, state: MarketState | None, allowed: int) -> str:
+    """Return a warning if the exchange allows so few orders that quotes will lag; else nothing."""
+    if state is None:
+        return ""
+    ladder = setup.policy.ladder(setup.limits.within_capital(state))
+    orders = len(ladder.bids) + len(ladder.asks)
+    if not orders or allowed >= _FEW_MOVES * orders:
+        return ""
+    return (
+        f"{setup.symbol}: {setup.exchange} lets this account send {allowed} orders now, enough to "
+        f"move a ladder of {orders} {allowed // orders} times; then prices are followed less "
+        "closely, until trading has earned more. Fewer levels, a higher price_tolerance_bp or "
+        "min_quote_age_seconds make them last."
     )

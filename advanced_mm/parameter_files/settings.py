@@ -315,6 +315,18 @@ class Settings(BaseModel):
         description="time without a quote in a pair after which Telegram says why, and later that "
         "it is quoted again; null: never",
     )
+    alerts: bool = Field(
+        True,
+        description="Telegram and webhooks tell of stale parameters or data, an inventory or a "
+        "drawdown near its limit, few requests left, late loops and a wrong clock, and when it is "
+        "over",
+    )
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="port of 127.0.0.1 at which the bot offers metrics to Prometheus; null: none",
+    )
     window_minutes: float = Field(30.0, ge=5, le=1440, description="calibration window")
     max_window_minutes: float = Field(
         360.0,

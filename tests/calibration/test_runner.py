@@ -123,6 +123,23 @@ def test_refit_publishes_and_logs_one_line(runner, recording, tmp_path, caplog):
         assert word in lines[0]
 
 
+def test_what_was_published_is_told_with_its_cost_and_the_clocks(runner, recording, tmp_path):
+    told, errors = [], []
+    one = runner({"SIM": recording, "BAD": InputError("no such data")})
+    one.on_published = lambda *refit: told.append(refit)
+    one.on_errors = errors.append
+    one.refit_all()
+    ((parameters, seconds, offset),) = told
+    assert parameters.coin == "SIM"
+    assert 0 < seconds < 60
+    assert abs(offset) < 1
+    assert errors == [1]
+    (tmp_path / "kappa.json").unlink()
+    (tmp_path / "kappa.json").mkdir()  # nothing can be published
+    one.refit_all()
+    assert (len(told), errors) == (1, [1, 2])
+
+
 def test_a_journal_that_cannot_be_read_stops_no_refit(runner, recording, tmp_path, caplog):
     def unreadable(coin):
         raise PermissionError(f"journal of {coin}")

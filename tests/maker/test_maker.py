@@ -24,7 +24,9 @@ from advanced_mm.maker.exchange import (
     OrderUpdate,
     WouldTakeError,
 )
+from advanced_mm.performance.assess import assess
 from advanced_mm.performance.from_journal import journal_records
+from advanced_mm.performance.mids import SeenMids
 from advanced_mm.policies import Ladder, Level, build
 from tests.maker.scripted import PERP, SPOT, Clock, ScriptedExchange
 
@@ -201,6 +203,7 @@ async def test_an_exchange_that_is_down_is_withdrawn_from_as_soon_as_it_answers(
         x.reconnect()
         await asyncio.sleep(0.1)
         x.down = False
+        x.tell_book(ETH)
         await until(lambda: x.resting(ETH, "buy")[0][0] == Decimal("2999.8") and len(x.orders) == 6)
         await until(lambda: maker.views()[0].fills == 1)
         assert Decimal(str(maker.views()[0].inventory)) == x.positions[ETH]
@@ -296,11 +299,9 @@ async def test_a_kill_file_leaves_nothing_at_rest_and_forbids_the_next_start(tmp
 async def test_a_start_with_the_kill_file_withdraws_what_a_dead_maker_left(tmp_path):
     x, kill = ScriptedExchange(), tmp_path / "stop"
     x.book(ETH, 3000.0, 3000.2)
-    dying = asyncio.create_task(Maker({"x": x}, [eth()], None, x.clock).run())
-    await quoting(x)
-    dying.cancel()
-    await asyncio.gather(dying, return_exceptions=True)
-    assert len(x.orders) == 6
+    ids = ClientIds("maker", "x", ETH)
+    for price in ("2998", "2999"):
+        x.put(ETH, "buy", "0.1", price, ids.new())
     kill.touch()
     with pytest.raises(InputError, match="kill file"):
         await Maker({"x": x}, [eth()], None, x.clock, kill_file=kill).run()
@@ -452,6 +453,40 @@ async def test_the_journal_judges_a_maker_as_it_does_a_bot(tmp_path):
     looks = told.table(Look).to_pylist()
     assert [one["what"] for one in looks] == ["start", "end"]
     assert (looks[0]["position"], looks[-1]["position"]) == (0.0, 0.0)
+
+
+async def test_the_reports_parts_add_up_to_what_the_account_gained(tmp_path):
+    x = ScriptedExchange(SPOT, balances={"SUI": "500", "USDC": "1000"})
+    x.book(SUI, 2.0, 2.0002)
+    before = dict(x.balances)
+    setup = MarketSetup(exchange="x", symbol=SUI, policy=Steps(2, 4, size=50.0), limits=Limits())
+    journal = JournalWriter(tmp_path, "maker", clock_ms=x.clock, monotonic_ms=x.clock)
+    async with running(x, setup, journal=journal):
+        for side, bid in (("buy", 2.0), ("buy", 2.001), ("sell", 2.002), ("buy", 2.004)):
+            x.clock.ms += 2000
+            x.book(SUI, bid, round(bid + 0.0002, 4))
+            await until(lambda: len(x.orders) == 4)
+            best = max(x.orders.values(), key=lambda one: one.price if one.side == side else 0)
+            x.fill(best.order_id)
+            await until(lambda: len(x.orders) == 4)
+        x.clock.ms += 2000
+        x.tell_book(SUI)
+        await asyncio.sleep(0.02)
+    journal.close()
+    (record,) = journal_records(tmp_path)
+    found = assess(record, [SeenMids(record.seen)])
+    first, last = 2.0001, 2.0041
+    truth = sum(
+        float(x.balances[one]) * at_end - float(before[one]) * at_begin
+        for one, at_begin, at_end in (("SUI", first, last), ("USDC", 1.0, 1.0))
+    )
+    assert sum(found.parts.parts.values()) == pytest.approx(found.parts.equity_change)
+    # A fee in the base currency counts at its fill's price, not at the last mid.
+    assert found.parts.equity_change == pytest.approx(truth, abs=1e-4)
+    end = read_journal(tmp_path).table(Look).to_pylist()[-1]
+    assert (Decimal(repr(end["position"])), Decimal(repr(end["cash"]))) == (
+        x.balances["SUI"], x.balances["USDC"],
+    )  # fmt: skip
 
 
 async def test_fills_while_nothing_ran_reach_the_journal_at_the_next_start(tmp_path):

@@ -24,7 +24,7 @@ def truth(monkeypatch):
 
 
 def running(truth, file, wallet):
-    """The maker in this process: cancelled, it leaves its orders where they are, as if killed."""
+    """The maker, in this process, and its task."""
     config = read_config(file)
     environment = truth.keys_of(wallet)
     settings = config.settings
@@ -37,14 +37,27 @@ def running(truth, file, wallet):
         settings.name,
         settings.kill_path,
     )
-    return asyncio.create_task(maker.run()), journal
+    return maker, asyncio.create_task(maker.run()), journal
 
 
-async def test_nothing_is_lost_or_doubled_and_nothing_rests_after_the_kill_file(truth, tmp_path):
+async def kill(maker, task, monkeypatch):
+    """End a maker as `kill -9` does: it withdraws nothing."""
+
+    async def nothing(*tasks):
+        pass
+
+    monkeypatch.setattr(maker, "_withdraw", nothing)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_nothing_is_lost_or_doubled_and_nothing_rests_after_the_kill_file(
+    truth, tmp_path, monkeypatch
+):
     found = truth.Findings()
     async with truth.venues(1.0, seed=1) as venue:
         file = truth.maker_file(venue, tmp_path)
-        maker, journal = running(truth, file, venue.wallet)
+        maker, task, journal = running(truth, file, venue.wallet)
         assert await truth.rests(venue, 15, 10.0)
         venue.strike("perpetuals", truth.AT_PERPETUALS["an order's reply lost"])
         venue.strike("spot", truth.AT_SPOT["an order's reply lost"])
@@ -52,19 +65,18 @@ async def test_nothing_is_lost_or_doubled_and_nothing_rests_after_the_kill_file(
         await asyncio.sleep(1.0)
         venue.strike("both", truth.BOTH["cut"])
         await asyncio.sleep(0.5)
-        maker.cancel()
-        await asyncio.gather(maker, return_exceptions=True)
+        await kill(maker, task, monkeypatch)
         journal.close()
         left = venue.resting()
         assert left
-        maker, journal = running(truth, file, venue.wallet)
+        maker, task, journal = running(truth, file, venue.wallet)
         await asyncio.sleep(1.0)
         assert await truth.rests(venue, 15, 10.0)
         assert await truth.still_too_much(venue) == ""
         begun = time.monotonic()
         (tmp_path / "stop").touch()
         assert await truth.withdrawn(venue, begun) < truth.WITHDRAWN_S
-        await asyncio.wait_for(maker, 10)
+        await asyncio.wait_for(task, 10)
         journal.close()
         truth.compared(venue, tmp_path / "journal", found)
     assert found.wrong == []

@@ -266,6 +266,7 @@ OTHERWISE = {
     "volatile_size": 0.5, "toxic_size": 0.5, "inventory_size": 0.5,
     "max_adverse_imbalance": 0.2, "max_stops_a_day": 3, "protection_pause_minutes": 9,
     "notify_after_seconds": 9.0, "policy": PolicyChoice(kind="curve"),
+    "alerts": False, "metrics_port": 9999,
 }  # fmt: skip
 
 

@@ -29,8 +29,9 @@ from advanced_mm.eyes import (
     takes_over_pacing,
 )
 from advanced_mm.instruments import coin_of_market
-from advanced_mm.journal import JOURNAL_FOLDER, JournalWriter
+from advanced_mm.journal import JOURNAL_FOLDER, Event, JournalWriter
 from advanced_mm.markets.candle_notes import CandleNotes
+from advanced_mm.metrics.watch import BotWatch
 from advanced_mm.orderly_exit import OrderlyExit
 from advanced_mm.parameter_files import ParameterFiles, ParameterSet, Settings
 from advanced_mm.price_grid import PriceGrid
@@ -157,6 +158,7 @@ class Market_Making(IStrategy):
         self._unmoved: str | None = None
         """The order that could not be moved last."""
         self._guards = RiskGuards(self.settings)
+        self._watch: BotWatch | None = None
         self._surfaces = Surfaces(self.settings.notify_after_seconds)
         self._surfaces_failed = False
         self._profit = TradeProfit(lambda: Trade.get_total_closed_profit())
@@ -324,7 +326,21 @@ class Market_Making(IStrategy):
         name = str(self.config.get("bot_name") or "freqtrade")
         folder = self.settings.parameter_folder(Path(self.config["user_data_dir"]))
         writer = JournalWriter(folder / JOURNAL_FOLDER, name, self.settings.journal_days)
-        writer.listener = self._surfaces.recorded
+        self._watch = watch = BotWatch(
+            name,
+            alerts=self.settings.alerts,
+            port=self.settings.metrics_port,
+            limits={
+                "ParametersStale": self.settings.max_published_age_seconds,
+                "DataStale": self.settings.max_data_age_seconds or 0.0,
+            },
+        )
+
+        def recorded(event: Event) -> None:
+            self._surfaces.recorded(event)
+            watch.metrics.recorded(event)
+
+        writer.listener = recorded
         records = None
         if self._live is not None:
             records = AccountRecords(exchange._api)
@@ -342,10 +358,13 @@ class Market_Making(IStrategy):
         """
         if self._candles is not None:
             self._forget_other_runs(current_time)
+        ended = datetime.now(UTC)
         if self._wait is not None:
             before = Trade.get_open_trades()
             self._wait.until(lambda: self._callers(before))
             current_time = datetime.now(UTC)
+        if self._watch is not None:
+            self._watch.loop(current_time, ended)
         self._log.skipped_rows(current_time)
         # Asked for once after the wait, for all that follows: each time it is a query.
         trades = Trade.get_open_trades() if self._trading else []
@@ -369,6 +388,7 @@ class Market_Making(IStrategy):
             self._watch_account(self._log.journal, trades, current_time)
             self._tell_journal(self._log.journal, coins, trades, current_time)
             self._show(coins, trades, current_time)
+            self._tell_watch(coins, trades, current_time)
         if current_time == self._last_candle and self.config["runmode"] == RunMode.BACKTEST:
             for line in self._log.counts():
                 logger.info("not quoting: %s times", line)
@@ -528,6 +548,46 @@ class Market_Making(IStrategy):
                     self._touch(pair, now, [trade for trade in trades if trade.pair == pair])
         journal.at_loop(coins, trades)
 
+    def _tell_watch(self, coins: dict[str, str], trades: list[Trade], now: datetime) -> None:
+        """Tell the metrics what they do not learn from the journal, and send what is due."""
+        watch = self._watch
+        if watch is None:
+            return
+        for pair, coin in coins.items():
+            touch = self._touches.get(pair)
+            if touch is not None:
+                watch.metrics.book(coin, touch[1].at.timestamp(), touch[0].timestamp())
+        if not watch.is_due(now):
+            return
+        try:
+            for pair, coin in coins.items():
+                found = self._parameters(pair)
+                if found is not None:
+                    lambda_ = found.lambda_
+                    watch.metrics.parameters(coin, lambda_.published_at, lambda_.fitted_at)
+                held = [trade for trade in trades if trade.pair == pair]
+                watch.metrics.held(coin, self._share_held(coin, pair, held))
+            watch.metrics.fallen(self._guards.account.drawdown_used)
+            for message in watch.messages(now):
+                self.dp.send_msg(message, always_send=True)
+        except Exception:
+            watch.failed("what is watched cannot be told; trading goes on")
+
+    def _share_held(self, coin: str, pair: str, trades: list[Trade]) -> float:
+        """Return the share of what may be held of a coin that is held."""
+        filled = [trade for trade in trades if trade.has_open_position]
+        if not filled:
+            return 0.0
+        shares = [1.0]
+        if self._inventories.layered:
+            units = self._inventories.exit(coin, filled[0], self._unit_stake).inventory
+            shares = [abs(units) / self.settings.layers]
+        touch, most = self._touches.get(pair), self.settings.max_position_value
+        if most is not None and touch is not None:
+            amount = sum(float(trade.amount or 0.0) for trade in filled)
+            shares.append(amount * touch[1].mid / most)
+        return max(shares)
+
     def _dry_money(self) -> float:
         """What a dry run started with and has earned with closed trades."""
         return (self._capital() or 0.0) + float(Trade.get_total_closed_profit())
@@ -545,6 +605,8 @@ class Market_Making(IStrategy):
             self._inventories.legs.close()
         if self._log.journal is not None:
             self._log.journal.close(Trade.get_open_trades)
+        if self._watch is not None:
+            self._watch.close()
 
     def _cancel_what_rests(self, live: LiveTrading) -> None:
         """Cancel orders at the venue itself if Freqtrade's clean-up has failed to."""

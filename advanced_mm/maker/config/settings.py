@@ -138,6 +138,13 @@ class MakerSettings(_Form):
         "user_data/makers/NAME.stop",
     )
 
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="port of 127.0.0.1 at which metrics are offered to Prometheus; null: none",
+    )
+
     def journal_in(self, *, live: bool) -> Path:
         """Return where events are written; those of dry runs lie beside the real ones."""
         folder = self.journal or Path("user_data") / "journal" / self.name

@@ -36,7 +36,8 @@ logger = logging.getLogger(__name__)
 
 _WINDOW_MS: Final = 3_000
 """A request that arrives later than so long after it was signed is void."""
-_VOID_SECONDS: Final = 3.5
+_VOID_SECONDS: Final = 4.2
+"""Binance takes timestamps that are up to a second ahead of its clock."""
 _SILENCE_SECONDS: Final = 6.0
 _BOOK_SECONDS: Final = 60.0
 """A market may be quiet, but hardly for longer."""
@@ -45,6 +46,7 @@ _ALIVE_MS: Final = 4_500
 _QUIET_SECONDS: Final = 0.5
 _SHARE: Final = 0.9
 _GONE: Final = frozenset({-2011, -2013})
+_WRONG_TIME: Final = -1021
 _UNKNOWN: Final = frozenset({-1000, -1001, -1006, -1007})
 """Answers that leave open whether the request was carried out."""
 _PAGE: Final = 1000
@@ -97,11 +99,13 @@ class BinanceSpotExchange:
         self._ids: dict[str, str] = {}
         self._types: dict[str, list[str]] = {}
         self._books: dict[str, tuple[int, Book]] = {}
+        self._mids: dict[str, float] = {}
         self._balances: dict[str, Decimal] = {}
         self._windows = OrderWindows((), _SHARE, time.monotonic)
         self._offset_ms = 0
         self._lost_at: dict[str, float] = {}
         self._breathing: asyncio.Task[None] | None = None
+        self._setting: asyncio.Task[None] | None = None
 
     @property
     def name(self) -> str:
@@ -192,6 +196,8 @@ class BinanceSpotExchange:
 
     def _tell_book(self, number: int, book: Book) -> None:
         self._books[book.symbol] = (number, book)
+        if book.bids and book.asks:
+            self._mids[book.symbol] = (book.bids[0][0] + book.asks[0][0]) / 2
         self._streams.tell(book)
 
     def _told(self, event: Any) -> None:
@@ -234,9 +240,10 @@ class BinanceSpotExchange:
 
     async def close(self) -> None:
         """End the streams and close the sockets."""
-        if self._breathing is not None:
-            self._breathing.cancel()
-            await asyncio.gather(self._breathing, return_exceptions=True)
+        tasks = [one for one in (self._breathing, self._setting) if one is not None]
+        for one in tasks:
+            one.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._streams.close()
         await self._client.close()
 
@@ -342,18 +349,39 @@ class BinanceSpotExchange:
             error = reply.get("error") or {}
             if reply.get("status", 500) >= 500 or error.get("code") in _UNKNOWN:
                 raise ccxt.OperationFailed(f"binance {error}")
+            if error.get("code") == _WRONG_TIME:
+                raise ccxt.InvalidNonce(f"binance {error}")
             return _refused(error)
+        except asyncio.CancelledError:  # the request is on its way
+            self._lost_at[client_id] = time.monotonic()
+            raise
         except (ccxt.BaseError, OSError, TimeoutError, LookupError, TypeError) as caught:
             if isinstance(caught, ccxt.OrderNotFound):
                 return _GoneError(str(caught)[:200])
+            self._look_at_the_clock(caught)
             meant = as_request_error(caught)
             if isinstance(meant, OrderDoubtError):
                 self._lost_at[client_id] = time.monotonic()
             return meant
 
+    def _look_at_the_clock(self, error: BaseException) -> None:
+        """Ask for the exchange's time if it finds ours wrong: it refuses all, cancels too."""
+        if not isinstance(error, ccxt.InvalidNonce):
+            return
+        if self._setting is None or self._setting.done():
+            self._setting = asyncio.create_task(self._set_clock(), name="clock of binance")
+
+    async def _set_clock(self) -> None:
+        try:
+            await self._client.load_time_difference()
+        except (ccxt.BaseError, OSError, TimeoutError) as error:
+            logger.warning("%s: its time is not known: %s", self._name, str(error)[:200])
+        else:
+            ours = self._client.options["timeDifference"]
+            logger.warning("%s: our clock is %+d ms off its own", self._name, ours)
+
     def _mid(self, symbol: str) -> float:
-        known = self._books.get(symbol)
-        return 0.0 if known is None else (known[1].bids[0][0] + known[1].asks[0][0]) / 2
+        return self._mids.get(symbol, 0.0)
 
     async def look_up(self, symbol: str, client_ids: Sequence[str]) -> list[OrderUpdate | None]:
         """Ask for orders once no request for them can arrive any more."""
@@ -422,6 +450,7 @@ class BinanceSpotExchange:
         try:
             return await question
         except (ccxt.BaseError, OSError, TimeoutError) as error:
+            self._look_at_the_clock(error)
             raise as_read_error(error, self._name) from error
 
     # ---- what may be sent
@@ -435,7 +464,7 @@ class BinanceSpotExchange:
         return False
 
 
-class _GoneError(Exception):
+class _GoneError(OrderGoneError):
     """The order is not on the book."""
 
 

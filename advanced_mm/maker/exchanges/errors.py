@@ -10,10 +10,10 @@ from advanced_mm.maker.exchange import (
     WouldTakeError,
 )
 
-__all__ = ["as_read_error", "as_request_error", "refusal"]
+__all__ = ["as_read_error", "as_request_error", "is_gone", "refusal"]
 
 _TOO_LATE = ("post only", "immediately match", "would immediately")
-_GONE = ("cannot modify canceled or filled",)
+_GONE = ("cannot modify canceled or filled", "never placed, already canceled, or filled")
 _NEVER_DONE = (ccxt.RateLimitExceeded, ccxt.DDoSProtection, ccxt.InvalidNonce)
 """Answers of the exchange that say that nothing was done, though ccxt counts them as failures."""
 
@@ -24,6 +24,11 @@ def refusal(text: str) -> OrderRefusedError:
     if any(one in lower for one in _TOO_LATE):
         return WouldTakeError(text)
     return OrderGoneError(text) if any(one in lower for one in _GONE) else OrderRefusedError(text)
+
+
+def is_gone(error: Exception) -> bool:
+    """Return whether a refusal says that the order is not on the book."""
+    return isinstance(error, OrderGoneError)
 
 
 def as_request_error(error: BaseException) -> Exception:

@@ -24,8 +24,8 @@ from advanced_mm.maker.exchange import (
     RestingOrder,
 )
 from advanced_mm.maker.exchanges import hyperliquid_messages as messages
-from advanced_mm.maker.exchanges.budget import OrderWindows
-from advanced_mm.maker.exchanges.errors import as_read_error, as_request_error, refusal
+from advanced_mm.maker.exchanges.budget import ActionBudget, OrderWindows
+from advanced_mm.maker.exchanges.errors import as_read_error, as_request_error, is_gone, refusal
 from advanced_mm.maker.exchanges.hyperliquid_client import HyperliquidClient
 from advanced_mm.maker.exchanges.streams import Streams
 from advanced_mm.maker.grid import Grid
@@ -44,8 +44,6 @@ _BOOK_SECONDS: Final = 6.0
 _MESSAGES: Final = ((2000, 60.0),)
 """Messages to the exchange from one address of the internet, over all sockets."""
 _SHARE: Final = 0.9
-_RESERVED_ACTIONS: Final = 300
-"""Of the account's; withdrawing and closing take some as well."""
 _ASK_SECONDS: Final = 60.0
 _SURE_SECONDS: Final = 2.0
 """So long after a nonce is known to be used, what it has done is seen everywhere."""
@@ -93,8 +91,9 @@ class HyperliquidExchange:
         self._assets: dict[str, int] = {}
         self._grids: dict[str, Grid] = {}
         self._books: dict[str, Book] = {}
+        self._mids: dict[str, float] = {}
         self._windows = OrderWindows(_MESSAGES, _SHARE, time.monotonic)
-        self._left: int | None = None
+        self._budget = ActionBudget(time.monotonic)
         self._nonces: dict[str, dict[int, float | None]] = {}
         """By client id: nonces of requests in doubt, and when each was found to be used."""
         self._fills: tuple[int, float, list[Fill]] | None = None
@@ -138,6 +137,7 @@ class HyperliquidExchange:
             self._grids[symbol] = Grid(rules[symbol])
         self._streams.start(symbols)
         if not self._public:
+            await self._ask_once()
             self._asking = asyncio.create_task(self._ask_actions())
         return rules
 
@@ -166,6 +166,7 @@ class HyperliquidExchange:
                     self._streams.tell(messages.update(symbol, one))
         elif channel == "userFills" and not data.get("isSnapshot"):
             for one in data["fills"]:
+                self._budget.earned(float(one["px"]) * float(one["sz"]))
                 if one["coin"] in self._symbols:
                     self._streams.tell(messages.fill(self._symbols[one["coin"]], one))
         elif channel == "clearinghouseState":
@@ -186,6 +187,8 @@ class HyperliquidExchange:
             book = messages.with_touch(last, data)
         if book is not None:
             self._books[symbol] = book
+            if book.bids and book.asks:
+                self._mids[symbol] = (book.bids[0][0] + book.asks[0][0]) / 2
             self._streams.tell(book)
 
     def events(self) -> AsyncIterator[Event]:
@@ -237,11 +240,13 @@ class HyperliquidExchange:
         statuses = await self._acted(
             {"type": "cancel", "cancels": cancels}, [one.client_id for one in orders]
         )
-        return [status if isinstance(status, OrderDoubtError) else None for status in statuses]
+        return [
+            None if not isinstance(status, Exception) or is_gone(status) else status
+            for status in statuses
+        ]
 
     def _wire(self, asked: OrderRequest) -> Any:
-        market = self._books.get(asked.symbol)
-        mid = (market.bids[0][0] + market.asks[0][0]) / 2 if market is not None else 0.0
+        mid = self._mids.get(asked.symbol, 0.0)
         price, rising = asked.price, False
         if asked.trigger_price is not None:
             rising = float(asked.trigger_price) > mid
@@ -256,25 +261,33 @@ class HyperliquidExchange:
         nonce = self._client.incrementing_nonce()
         request = self._client.signed(action, nonce, self._vault)
         self._windows.count(1)
-        if self._left is not None:
-            self._left -= len(client_ids)
+        self._budget.spent(len(client_ids))
+        # In doubt from now on: a task that is cancelled here leaves a request on its way.
+        for one in client_ids:
+            self._nonces.setdefault(one, {})[nonce] = None
         try:
             response = await self._client.act(request)
             statuses = response["data"]["statuses"]
             if len(statuses) != len(client_ids):
                 raise ValueError(f"{len(statuses)} statuses for {len(client_ids)} orders")
-        except asyncio.CancelledError:
-            raise
         except (ccxt.BaseError, OSError, TimeoutError, LookupError, TypeError, ValueError) as error:
             meant = as_request_error(error)
-            if isinstance(meant, OrderDoubtError):
-                for one in client_ids:
-                    self._nonces.setdefault(one, {})[nonce] = None
+            if not isinstance(meant, OrderDoubtError):
+                self._settled(nonce, client_ids)
             return [meant] * len(client_ids)
+        self._settled(nonce, client_ids)
         return [
             refusal(one["error"]) if isinstance(one, dict) and "error" in one else one
             for one in statuses
         ]
+
+    def _settled(self, nonce: int, client_ids: Sequence[str]) -> None:
+        """Forget a nonce whose request was answered."""
+        for one in client_ids:
+            nonces = self._nonces.get(one, {})
+            nonces.pop(nonce, None)
+            if not nonces:
+                self._nonces.pop(one, None)
 
     @staticmethod
     def _rests(asked: OrderRequest, wire: Any, status: Any) -> RestingOrder | Exception:
@@ -390,19 +403,20 @@ class HyperliquidExchange:
 
     def allowance(self) -> int:
         """How many orders may be placed or changed now."""
-        if self._windows.left() == 0:
-            return 0
-        return 1000 if self._left is None else max(0, self._left - _RESERVED_ACTIONS)
+        return self._budget.left() if self._windows.left() > 0 else 0
 
     async def _ask_actions(self) -> None:
         """Ask now and then how many actions the account has left."""
         while True:
-            try:
-                told = await self._info(type="userRateLimit", user=self._user)
-                self._left = int(told["nRequestsCap"]) - int(told["nRequestsUsed"])
-            except (ConnectionError, InputError, LookupError, TypeError, ValueError) as error:
-                logger.warning("%s: the actions left are not known: %s", self._name, error)
             await asyncio.sleep(_ASK_SECONDS)
+            await self._ask_once()
+
+    async def _ask_once(self) -> None:
+        try:
+            told = await self._info(type="userRateLimit", user=self._user)
+            self._budget.told(int(told["nRequestsCap"]) - int(told["nRequestsUsed"]))
+        except (ConnectionError, InputError, LookupError, TypeError, ValueError) as error:
+            logger.warning("%s: the actions left are not known: %s", self._name, error)
 
     async def arm(self, seconds: float | None) -> bool:
         """Set or lift the dead man's switch; accounts that traded too little may not."""

@@ -14,7 +14,7 @@ from advanced_mm.errors import InputError, VenueError
 from advanced_mm.instruments import code_of, folder_of, is_coin_name
 from advanced_mm.marketdata.collector.backfill import Backfill
 from advanced_mm.marketdata.collector.recorder import TRADES_KNOWN, Recorder
-from advanced_mm.marketdata.collector.status import Status
+from advanced_mm.marketdata.collector.status import CollectorNumbers, Status
 from advanced_mm.marketdata.collector.tidying import tidy_regularly
 from advanced_mm.marketdata.collector.writer import ShardWriter
 from advanced_mm.marketdata.durable import is_full
@@ -176,6 +176,11 @@ class Collector:
             finally:
                 complete = await self._finish()
         return complete
+
+    def numbers(self) -> CollectorNumbers:
+        """Return what was done since the start; any thread may ask."""
+        recorder = self._recorder
+        return self._status.numbers(recorder.messages, recorder.unwritten_rows, self._writer.state)
 
     async def _hold(self, held: contextlib.ExitStack) -> None:
         """Keep other recorders from the coins until ``held`` ends; wait for a disk that is full.

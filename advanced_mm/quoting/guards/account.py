@@ -99,6 +99,15 @@ class AccountGuard:
         most = self._most_drawdown
         return most is not None and peak - profit >= most * self._worth(peak) > 0
 
+    @property
+    def drawdown_used(self) -> float | None:
+        """Share of the drawdown at which entries pause; None where it is not limited or known."""
+        most, mark = self._most_drawdown, self.mark
+        if most is None or mark is None or self._capital is None:
+            return None
+        allowed = most * self._worth(mark.peak)
+        return (mark.peak - mark.profit) / allowed if allowed > 0 else None
+
     def _worth(self, profit: float) -> float:
         return (self._capital or 0.0) + profit
 

@@ -38,6 +38,8 @@ NOT_SWEPT: Final[Mapping[str, str]] = {
     "max_stops_a_day": _NOT_REPLAYED,
     "protection_pause_minutes": _NOT_REPLAYED,
     "notify_after_seconds": _NOT_REPLAYED,
+    "alerts": _NOT_REPLAYED,
+    "metrics_port": _NOT_REPLAYED,
     "leg": _NOT_REPLAYED,
     "size": _NOT_REPLAYED,
     "volatile_from": _NOT_REPLAYED,

@@ -1,8 +1,9 @@
 """The status line: what was written since the last one, what waits, and the lag."""
 
 import pyarrow as pa
+import pytest
 
-from advanced_mm.marketdata.collector.status import Status
+from advanced_mm.marketdata.collector.status import CollectorNumbers, Status
 from advanced_mm.marketdata.collector.writer import WriterState
 from advanced_mm.marketdata.lag import lags_ms
 from advanced_mm.marketdata.schemas import SCHEMAS
@@ -37,6 +38,24 @@ def test_a_line_counts_from_the_last_one(tmp_path):
     assert status.line(15, 150, 0, IDLE) == (
         "15 s: 30 messages, 0 rows, 0 gaps, 0.00 MB written, 0 rows unwritten"
     )
+
+
+def test_numbers_count_from_the_start_whatever_lines_were_written(tmp_path):
+    shard = tmp_path / "shard"
+    shard.write_bytes(b"x" * 100)
+    log = pa.Table.from_pylist([{"event": "gap"}], schema=SCHEMAS["connections"])
+    status = Status()
+    assert status.numbers(0, 0, IDLE) == CollectorNumbers(0, 0, 0, 0, 0, 0, None, {})
+    for _ in range(2):
+        status.written("ETH", "trades", trades(50, 70), shard)
+        status.written("BTC", "connections", log, shard)
+        status.line(15, 10, 0, IDLE)
+    status.written("ETH", "trades", trades(60), shard)
+    found = status.numbers(30, 7, WriterState(3, 900, 40, "the disk is full"))
+    assert (found.messages, found.rows, found.bytes, found.gaps) == (30, 5, 500, 2)
+    assert (found.unwritten_rows, found.dropped_rows) == (10, 40)
+    assert found.lags_ms == (pytest.approx(60), pytest.approx(69.8))
+    assert found.newest_s == {"ETH": pytest.approx(10.07)}
 
 
 def test_a_line_names_what_was_lost_and_why():

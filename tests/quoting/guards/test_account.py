@@ -22,6 +22,17 @@ def test_an_open_loss_is_a_drawdown_from_the_peak():
     )
 
 
+def test_the_share_of_the_drawdown_that_is_used_is_known_before_it_pauses():
+    guard = AccountGuard(None, 0.05)
+    assert guard.drawdown_used is None
+    for profit, used in ((0, 0.0), (1000, 0.0), (725, 0.5), (450, 1.0)):
+        guard.saw(profit, 10_000, NOON)
+        assert guard.drawdown_used == used
+    free = AccountGuard(None, None)
+    free.saw(-500, 10_000, NOON)
+    assert free.drawdown_used is None
+
+
 def test_a_drawdown_pauses_for_an_hour_and_the_peak_is_counted_anew():
     guard = AccountGuard(None, 0.05)
     guard.saw(0, 10_000, NOON)

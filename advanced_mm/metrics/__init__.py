@@ -1,0 +1,1 @@
+"""Metrics for Prometheus, and alerts where there is no Prometheus."""
