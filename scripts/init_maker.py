@@ -79,7 +79,8 @@ def asked(ask: Ask, console: Console, options: argparse.Namespace) -> Answers:
     price = price_of(kind, url, coin)
     if price is None:
         known = KNOWN_COINS[coin].price if coin in KNOWN_COINS else 1.0
-        console.print(f"{url or PUBLIC[kind]} does not say what {coin} costs.")
+        taken = f": {known:g} USDC is taken, and sizes follow from it" if options.defaults else ""
+        console.print(f"{url or PUBLIC[kind]} does not say what {coin} costs{taken}.")
         price = ask.number(f"What does one {coin} cost, about, in USDC?", known, 1e9)
     for name, words in policy_words().items() if not options.defaults else ():
         console.print(f"  {name}: {words}")

@@ -171,6 +171,11 @@ DOCTOR_TESTS = "tests/doctor"
 PAGE_TESTS = "tests/dashboard"
 REPLAY_TESTS = "tests/replay/test_backtest.py"
 VENUE_TESTS = "tests/venue/server/test_paper_exchange.py"
+PAIR_OF_KEYS = (
+    'python -c "from eth_account import Account; a = Account.create(); '
+    "print(f'export HYPERLIQUID_WALLET_ADDRESS={a.address} "
+    "HYPERLIQUID_PRIVATE_KEY=0x{bytes(a.key).hex()}')\""
+)
 SPOT_CURLS = "tests/venue/binance/test_beside.py::test_the_documented_commands_are_understood"
 ELSEWHERE = {
     "python scripts/import_recordings.py csv HL_data --data-dir scripts/HL_data": "tests/"
@@ -246,6 +251,7 @@ ELSEWHERE = {
     "test_a_saved_venue_goes_on_where_it_was",
     "python scripts/paper_exchange.py --restore venue.json": f"{VENUE_TESTS}::"
     "test_a_saved_venue_goes_on_where_it_was",
+    PAIR_OF_KEYS: "tests/maker/config/test_read.py::test_the_documented_pair_of_keys_is_accepted",
     "python benchmarks/research.py": "tests/research/test_benchmark.py::"
     "test_the_benchmark_runs_for_a_moment",
     "python benchmarks/quote_age.py": "tests/test_documented_commands.py::"

@@ -34,7 +34,8 @@ def print_lines(console: Console, lines: Sequence[Line]) -> None:
     faults, warnings, open_ = (
         sum(line.level == level for line in lines) for level in ("fault", "warning", "unchecked")
     )
-    console.print(f"\n{faults} faults, {warnings} warnings, {open_} not checked")
+    found = f"{faults} fault{'s' * (faults != 1)}, {warnings} warning{'s' * (warnings != 1)}"
+    console.print(f"\n{found}, {open_} not checked")
 
 
 def as_json(lines: Sequence[Line]) -> str:

@@ -36,6 +36,8 @@ class DeskRoom:
         Makes client ids for a place; the maker leaves orders with them alone.
     inventory
         What the hedged market holds now, base currency.
+    quote_balance
+        What the hedged market may use beside it at a mid, quote currency.
     records
         Tells the journal of a place. The maker itself tells of the hedged market's place, the fills
         of hedges there included; of other places the desk does.
@@ -49,6 +51,7 @@ class DeskRoom:
     holdings: Mapping[str, Holdings]
     ids: Callable[[Place], ClientIds]
     inventory: Callable[[], Decimal]
+    quote_balance: Callable[[float], float]
     records: Callable[[Place], Records]
     state_file: Path | None = None
 

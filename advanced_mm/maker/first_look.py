@@ -102,7 +102,7 @@ def _look(setup: MarketSetup, rules: MarketRules, book: Book, holdings: Holdings
         usual_volatility=math.nan,
     )
     check_start(setup, rules, state)
-    ladder = setup.policy.ladder(state)
+    ladder = setup.policy.ladder(setup.limits.within_capital(state))
     funds = None
     if rules.spot:
         base, quote = currencies(rules.symbol)

@@ -234,8 +234,7 @@ class HedgeDesk:
             return None
         own, hedge = (self._books[one] for one in places)
         mid = (_exact(own.bids[0][0]) + _exact(own.asks[0][0])) / 2
-        exchange, symbol = self._room.market
-        quote = _exact(self._room.holdings[exchange].quote_balance(symbol, float(mid)))
+        quote = _exact(self._room.quote_balance(float(mid)))
         inventory = self._room.inventory()
         if not self._apart:
             inventory -= self.state.position

@@ -308,7 +308,7 @@ class Keeper:
         state = self.state = self.see(now)
         if state is None:
             return EMPTY, "no touch: nobody else quotes both sides, or they cross"
-        state = self._without_hedge(state)
+        state = self.setup.limits.within_capital(self._without_hedge(state))
         try:
             ladder = self.setup.policy.ladder(state)
         except (AdvancedMMError, ArithmeticError, ValueError) as error:
@@ -591,7 +591,7 @@ class Keeper:
         if earned is None or self.state is None:
             return
         if self._capital is None:
-            self._capital = self.state.equity
+            self._capital = self.setup.limits.within_capital(self.state).equity
         before = self._profit_before
         self.guards.account.saw(before + earned, self._capital - before, self._at(now))
 

@@ -1,10 +1,11 @@
 """What a maker may do in a market, whatever its policy wants."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 from advanced_mm.errors import InputError
+from advanced_mm.policies import MarketState
 
 __all__ = ["Limits"]
 
@@ -20,6 +21,9 @@ class Limits:
 
     Parameters
     ----------
+    capital
+        What the market may use of the account, quote currency: the policy, the hedge and the limits
+        of losses see no more; None: all of it.
     max_position_value
         Value of what is held beyond `target_inventory`, either way, quote currency.
     target_inventory
@@ -55,6 +59,7 @@ class Limits:
         A limit is out of range.
     """
 
+    capital: float | None = None
     max_position_value: float | None = None
     target_inventory: float = 0.0
     max_orders_a_side: int = 50
@@ -97,3 +102,14 @@ class Limits:
                 f"limits: dead_mans_switch_seconds = {switch:g} must be at least 6: Hyperliquid "
                 "takes no time that is less than 5 s ahead."
             )
+
+    def quote_balance(self, quote_balance: float, inventory_value: float) -> float:
+        """Return the part of a quote balance that `capital` leaves beside the inventory's value."""
+        if self.capital is None:
+            return quote_balance
+        return min(quote_balance, self.capital - inventory_value)
+
+    def within_capital(self, state: MarketState) -> MarketState:
+        """Return what the policy sees of the account."""
+        left = self.quote_balance(state.quote_balance, state.inventory * state.mid)
+        return replace(state, quote_balance=left)

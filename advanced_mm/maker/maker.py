@@ -353,6 +353,11 @@ class Maker:
     def _room(self, setup: MarketSetup) -> DeskRoom:
         holdings = {name: one.holdings for name, one in self._accounts.items()}
         mine = holdings[setup.exchange]
+
+        def quote_balance(mid: float) -> float:
+            value = float(mine.inventory(setup.symbol)) * mid
+            return setup.limits.quote_balance(mine.quote_balance(setup.symbol, mid), value)
+
         return DeskRoom(
             market=(setup.exchange, setup.symbol),
             exchanges=self._exchanges,
@@ -360,6 +365,7 @@ class Maker:
             holdings=holdings,
             ids=self.ids,
             inventory=lambda: mine.inventory(setup.symbol),
+            quote_balance=quote_balance,
             records=self._records,
             state_file=self._hedge_file(setup),
         )

@@ -1,17 +1,21 @@
 """What would forbid quoting, told before the first order."""
 
 import math
+from typing import Final
 
 from advanced_mm.errors import AdvancedMMError, InputError
 from advanced_mm.maker.exchange import MarketRules
 from advanced_mm.maker.grid import Grid
 from advanced_mm.maker.setup import MarketSetup
 from advanced_mm.maker.wanted import wanted
-from advanced_mm.policies import MarketState
+from advanced_mm.policies import BinsPolicy, MarketState
 
 __all__ = ["check_start", "moves_allowed"]
 
 _FEW_MOVES = 1000
+
+_STOCK: Final = 2.0
+"""Times `max_position_value` that a spot account may hold at the start: prices may have moved."""
 
 
 def check_start(setup: MarketSetup, rules: MarketRules, state: MarketState | None) -> None:
@@ -25,6 +29,8 @@ def check_start(setup: MarketSetup, rules: MarketRules, state: MarketState | Non
     where = f"{rules.symbol} on {setup.exchange}"
     if state is None:
         return
+    _check_stock(where, state, rules, setup)
+    state = setup.limits.within_capital(state)
     try:
         ladder = setup.policy.ladder(state)
     except (AdvancedMMError, ArithmeticError, ValueError) as error:
@@ -50,6 +56,8 @@ def check_start(setup: MarketSetup, rules: MarketRules, state: MarketState | Non
         )
     if rules.spot:
         _check_balances(where, state, rules)
+    elif state.inventory == 0 and not (ladder.bids and ladder.asks):
+        _check_short_sales(where, state, setup)
 
 
 def _check_balances(where: str, state: MarketState, rules: MarketRules) -> None:
@@ -61,11 +69,43 @@ def _check_balances(where: str, state: MarketState, rules: MarketRules) -> None:
         )
 
 
+def _check_stock(where: str, state: MarketState, rules: MarketRules, setup: MarketSetup) -> None:
+    """Refuse to sell a stock that the maker has not bought."""
+    limits = setup.limits
+    excess = state.inventory - limits.target_inventory
+    if not rules.spot or limits.max_position_value is None:
+        return
+    if excess * state.mid > _STOCK * limits.max_position_value:
+        raise InputError(
+            f"{where}: {state.inventory:g} are held, worth {excess * state.mid:,.0f} beyond "
+            f"target_inventory = {limits.target_inventory:g}, where max_position_value allows "
+            f"{limits.max_position_value:g}: move what it must not sell to another account, or "
+            "raise the limit."
+        )
+
+
+def _check_short_sales(where: str, state: MarketState, setup: MarketSetup) -> None:
+    """Refuse bins that begin with one side only because they take a flat account for unbalanced."""
+    if not isinstance(setup.policy, BinsPolicy):
+        return
+    settings = setup.policy.settings
+    if not settings.perpetual_inventory:
+        return
+    target = settings.init_iqv_ratio
+    fitting = state.quote_balance * target / (1 - target) / state.mid
+    other = "use more capital" if fitting < settings.perpetual_inventory else "set limits.capital"
+    raise InputError(
+        f"{where}: with nothing held and {state.quote_balance:,.2f} to use, perpetual_inventory = "
+        f"{settings.perpetual_inventory:g} leaves a side of the ladder empty: set it to "
+        f"{fitting:.3g}, or {other}."
+    )
+
+
 def moves_allowed(setup: MarketSetup, state: MarketState | None, allowed: int) -> str:
     """Return a warning if the exchange allows so few orders that quotes will lag; else nothing."""
     if state is None:
         return ""
-    ladder = setup.policy.ladder(state)
+    ladder = setup.policy.ladder(setup.limits.within_capital(state))
     orders = len(ladder.bids) + len(ladder.asks)
     if not orders or allowed >= _FEW_MOVES * orders:
         return ""

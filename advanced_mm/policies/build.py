@@ -74,5 +74,5 @@ def _known(kind: str) -> str:
     if name in KINDS:
         return name
     close = get_close_matches(name, KINDS, n=1)
-    meant = f"Did you mean {close[0]!r}?" if close else f"Use one of {', '.join(KINDS)}."
+    meant = f"You may mean {close[0]!r}." if close else f"Use one of {', '.join(KINDS)}."
     raise InputError(f"policy.kind = {kind!r} is not a policy. {meant}")

@@ -30,7 +30,7 @@ def test_it_prints_what_is_wrong_and_what_to_do(setup, doctor, capsys):
     assert "http://127.0.0.1:1/info" in shown
     assert "→ check the network" in shown
     assert "is the collector running?" in shown
-    assert "2 faults, 1 warnings, 3 not checked" in shown
+    assert "2 faults, 1 warning, 3 not checked" in shown
     words = ["--config", "user_data/config.json", "--config", str(overlay)]
     assert doctor([*words, *data]) == 2
     assert "http://127.0.0.1:1/info" in capsys.readouterr().out

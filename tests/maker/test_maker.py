@@ -27,10 +27,12 @@ from advanced_mm.maker.exchange import (
 from advanced_mm.performance.assess import assess
 from advanced_mm.performance.from_journal import journal_records
 from advanced_mm.performance.mids import SeenMids
-from advanced_mm.policies import Ladder, Level
+from advanced_mm.policies import Ladder, Level, build
 from tests.maker.scripted import PERP, SPOT, Clock, ScriptedExchange
 
 ETH, SUI = PERP.symbol, SPOT.symbol
+BINS = build("spot", {"bin_step": 20, "perpetual_inventory": 0.333})
+"""For 1000 USDC with ETH at 3000."""
 
 
 class Steps:
@@ -261,6 +263,24 @@ async def test_beyond_the_position_limit_only_what_reduces_is_quoted():
         assert sum(left for _, left in x.resting(ETH, "sell")) == Decimal("0.25")
 
 
+async def test_a_market_uses_no_more_than_its_capital_of_a_large_account():
+    x = ScriptedExchange(balances={"USDC": "10000"})
+    async with running(x, eth(BINS, capital=1000.0)) as (maker, _):
+        await quoting(x, 20)
+        bids = [one for one in x.orders.values() if one.side == "buy"]
+        assert len(bids) == 10
+        assert 950 < sum(float(one.price * one.size) for one in bids) <= 1000
+        assert maker.views()[0].quote_balance == 10_000
+
+
+def test_what_is_held_counts_against_the_capital():
+    limits = Limits(capital=1000.0)
+    assert limits.quote_balance(5000.0, 300.0) == 700
+    assert limits.quote_balance(5000.0, -300.0) == 1300
+    assert limits.quote_balance(500.0, 300.0) == 500
+    assert Limits().quote_balance(5000.0, 300.0) == 5000
+
+
 async def test_a_kill_file_leaves_nothing_at_rest_and_forbids_the_next_start(tmp_path):
     x = ScriptedExchange()
     kill = tmp_path / "stop"
@@ -375,6 +395,24 @@ async def test_the_policys_error_withdraws_its_quotes():
             "balances .* are below",
         ),
         ([eth()], ScriptedExchange(balances={"USDC": "0"}), "holds nothing to quote with"),
+        (
+            [eth(BINS)],
+            ScriptedExchange(balances={"USDC": "50"}),
+            "set it to 0.0167, or use more capital",
+        ),
+        ([eth(BINS)], ScriptedExchange(), "set it to 3.33, or set limits.capital"),
+        (
+            [
+                MarketSetup(
+                    exchange="x",
+                    symbol=SUI,
+                    policy=Steps(2, size=50.0),
+                    limits=Limits(target_inventory=200.0, max_position_value=500.0),
+                )
+            ],
+            ScriptedExchange(SPOT, balances={"SUI": "800", "USDC": "1000"}),
+            "800 are held, worth 1,200 beyond target_inventory = 200",
+        ),
         ([eth(Steps(*range(1, 502)))], ScriptedExchange(), "has 1002 orders, at most 1000"),
     ],
 )

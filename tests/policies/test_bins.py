@@ -222,7 +222,7 @@ def test_thresholds_out_of_order_are_refused():
 
 def test_kinds_are_found_by_their_spelling_or_suggested():
     assert build("Bid-Ask").name == "bid_ask"
-    with pytest.raises(InputError, match=r"policy\.kind = 'curv' is not a policy\. Did you mean"):
+    with pytest.raises(InputError, match=r"policy\.kind = 'curv' is not a policy\. You may mean"):
         build("curv")
     with pytest.raises(InputError, match="Use one of spot, curve"):
         build("")

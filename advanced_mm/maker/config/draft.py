@@ -81,7 +81,7 @@ def rounded(number: float) -> float:
 
 def policy_words() -> dict[str, str]:
     """Return what each kind of policy does, in a few words."""
-    return {kind: (policy.__doc__ or "").splitlines()[0] for kind, policy in KINDS.items()}
+    return {kind: _WORDS[kind] for kind in KINDS}
 
 
 def file_text(answers: Answers) -> str:
@@ -92,6 +92,7 @@ def file_text(answers: Answers) -> str:
         "policy": {"kind": answers.policy, **_policy(answers)},
         "limits": {
             "max_daily_loss": answers.max_daily_loss,
+            "capital": answers.capital,
             "target_inventory": answers.neutral,
             "max_position_value": rounded(answers.most * answers.price),
             # Orders that are off by less keep their place in the queue, and save requests.
@@ -195,6 +196,19 @@ def _glft(answers: Answers) -> dict[str, Any]:
     kappa = _kappa(answers)
     return _units(answers) | {"gamma": rounded(kappa / 100), "kappa": kappa, "intensity": 0.2}
 
+
+_WORDS: Final[Mapping[str, str]] = {
+    "spot": "the same size at each distance: little to look after",
+    "curve": "largest orders next to the mid: for calm markets",
+    "bid_ask": "largest orders far from the mid: for volatile markets",
+    "auto": "curve, spot or bid_ask, by the volatility",
+    "cartea_jaimungal": "optimal depths with fees and adverse selection: for calibrated markets",
+    "avellaneda_stoikov": "a spread around the price at which the inventory is welcome",
+    "glft": "optimal depths for a long horizon, as a formula",
+    "simple": "one order a side, moved against the inventory",
+    "basis_points": "a fixed spread in basis points, moved against the inventory",
+}
+"""What each kind of policy does, for who chooses one."""
 
 _WRITERS: Final[Mapping[str, Callable[[Answers], dict[str, Any]]]] = {
     "spot": _bins,

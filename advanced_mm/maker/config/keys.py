@@ -48,7 +48,7 @@ def keys_of(kind: ExchangeKind, environment: Mapping[str, str]) -> dict[str, str
             )
         form, words = _FORMS.get(name, (None, ""))
         if form is not None and not form.fullmatch(value):
-            raise InputError(f"{variable} has {len(value)} characters that are no {words}.")
+            raise InputError(f"{variable} has {len(value)} characters: it should be {words}.")
         keys[name] = value
     return keys
 

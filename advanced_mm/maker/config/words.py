@@ -43,8 +43,8 @@ def _account(name: str, exchange: ExchangeSettings, settings: MakerSettings, *, 
     fees = exchange.dry.fees(exchange.kind)
     return (
         f"It follows {name} ({where}) and makes up orders and fills there, with "
-        f"{exchange.dry.capital:f} {quote} and fees of {float(fees.maker) * 10_000:g} bp (maker) "
-        f"and {float(fees.taker) * 10_000:g} bp (taker)."
+        f"{float(exchange.dry.capital):g} {quote} and fees of {float(fees.maker) * 10_000:g} bp "
+        f"(maker) and {float(fees.taker) * 10_000:g} bp (taker)."
     )
 
 
@@ -54,9 +54,11 @@ def _target(market: MarketSettings) -> str:
 
 
 def _limits(limits: Limits) -> Iterator[str]:
+    if limits.capital is not None:
+        yield f"It uses no more than {limits.capital:g} of the account there."
     parts = []
     if limits.max_position_value is not None:
-        parts.append(f"beyond a value of {limits.max_position_value:g}")
+        parts.append(f"beyond a position worth {limits.max_position_value:g}")
     if limits.max_daily_loss is not None:
         parts.append(f"after a loss of {limits.max_daily_loss:.1%} in a day")
     if limits.max_drawdown is not None:

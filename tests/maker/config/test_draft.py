@@ -33,6 +33,7 @@ def test_each_policy_quotes_both_sides_with_the_capital(policy, spot, tmp_path):
     config = drafted(tmp_path, policy=policy, **place)
     limits = config.settings.markets[0].limits
     assert limits.target_inventory == (200 if spot else 0)
+    assert limits.capital == 1000
     state = MarketState(
         0, ((2.4999, 900.0),), ((2.5001, 900.0),), inventory=limits.target_inventory,
         quote_balance=500.0 if spot else 1000.0, volatility=1e-4, usual_volatility=1e-4,

@@ -1,14 +1,19 @@
 """A maker's file: what it means, and one sentence for each fault in it."""
 
+import re
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from eth_account import Account
 
 from advanced_mm.errors import InputError
 from advanced_mm.maker.config import keys_of, read_config
 from advanced_mm.maker.dry import Fees
 
+ROOT = Path(__file__).parents[3]
 GOOD = """\
 name: sui_spot
 exchanges:
@@ -208,3 +213,16 @@ def test_a_key_that_is_missing_or_has_no_key_s_form_is_named_but_not_shown():
     with pytest.raises(InputError, match="HYPERLIQUID_PRIVATE_KEY has 63 characters") as caught:
         keys_of("hyperliquid", wrong)
     assert KEY[:20] not in str(caught.value)
+
+
+def test_the_documented_pair_of_keys_is_accepted():
+    page = (ROOT / "docs" / "maker.md").read_text(encoding="utf-8")
+    command = next(line for line in page.splitlines() if line.startswith("python -c"))
+    printed = subprocess.run(
+        ["sh", "-c", command.replace("python", sys.executable, 1)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    keys = keys_of("hyperliquid", dict(re.findall(r"(\w+)=(\w+)", printed)))
+    assert Account.from_key(keys["privateKey"]).address == keys["walletAddress"]
