@@ -7,6 +7,8 @@ cannot be used). What could not be checked is said, and does not count.
 import argparse
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,6 @@ PIPED_WIDTH = 120
 def main(argv: list[str] | None = None) -> int:
     """Examine, and print a line for each thing that was looked at."""
     options = parse(argv)
-    logging.getLogger("advanced_mm").setLevel(logging.ERROR)  # the lines say the same
     retention = None
     if options.keep_days is not None or options.keep_gigabytes is not None:
         retention = Retention(options.keep_days, options.keep_gigabytes)
@@ -39,7 +40,8 @@ def main(argv: list[str] | None = None) -> int:
         retention=retention,
         offline=options.offline,
     )
-    lines = list(examine(asked))
+    with quiet_logs():
+        lines = list(examine(asked))
     if options.json:
         print(as_json(lines))
     else:
@@ -48,6 +50,18 @@ def main(argv: list[str] | None = None) -> int:
             console.width = PIPED_WIDTH
         print_lines(console, lines)
     return exit_code(lines)
+
+
+@contextmanager
+def quiet_logs() -> Iterator[None]:
+    """Log only errors meanwhile: the lines say the rest."""
+    ours = logging.getLogger("advanced_mm")
+    before = ours.level
+    ours.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        ours.setLevel(before)
 
 
 def schema() -> dict[str, Any]:

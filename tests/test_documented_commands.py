@@ -505,6 +505,7 @@ OTHERS = [
     command
     for command in documented()
     if command.startswith(("python", "freqtrade"))
+    and not command.startswith("python -c")
     and command not in {*SCRATCH, *PREPARATION, *BACKTESTS}
 ]
 
@@ -615,6 +616,7 @@ def test_a_command_runs_as_it_is_written(command, scratch, monkeypatch, capfd):
     requests.delete(f"{scratch.rest}/admin/faults", timeout=5).raise_for_status()
     silent = (
         "mkdir",
+        "python -c",
         "python docs/tools/settings",
         "python docs/tools/maker",
         "python docs/tools/monitoring",
@@ -627,7 +629,9 @@ def test_a_command_runs_as_it_is_written(command, scratch, monkeypatch, capfd):
 
 def run_as_written(command: str, scratch: SimpleNamespace) -> None:
     words = shlex.split(command.replace(PORT, scratch.port))
-    if words[0] == "python":
+    if words[:2] == ["python", "-c"]:
+        subprocess.run(command.replace("python", sys.executable, 1), shell=True, check=True)
+    elif words[0] == "python":
         main = runpy.run_path(words[1])["main"]
         assert main(words[2:]) == 0
     else:

@@ -579,5 +579,5 @@ def _sentence(error: ValidationError) -> str:
     for fault in error.errors():
         name = ".".join(["market_making", *(str(part) for part in fault["loc"])])
         value = "" if not fault["loc"] else f" = {fault['input']!r}"
-        faults.append(f"{name}{value}: {fault['msg'].removeprefix('Value error, ')}")
+        faults.append(f"{name}{value}: {fault['msg'].removeprefix('Value error, ').rstrip('.')}")
     return "; ".join(faults) + ". Correct it in the configuration or its FREQTRADE__ variable."

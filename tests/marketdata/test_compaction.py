@@ -236,7 +236,7 @@ def test_the_command_tells_what_it_did(recorded):
         (["--older-than-hours", "nan"], "at least 1"),
         (["--crypto", "BTC"], "'BTC' has no recording"),
         (["--data-dir", "nowhere"], "'nowhere' cannot be read"),
-        (["--data-dir", "docker"], "'docker' has no recording to compact"),
+        (["--data-dir", "examples"], "'examples' has no recording to compact"),
     ],
 )
 def test_bad_input_is_one_sentence(recorded, arguments, complaint):

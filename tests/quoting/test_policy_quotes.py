@@ -202,7 +202,7 @@ def test_quotes_of_a_policy_are_kept_while_they_lose_little(make_set):
 @pytest.mark.parametrize(
     ("policy", "words"),
     [
-        ({"kind": "curv"}, "policy.kind = 'curv' is not a policy. Did you mean 'curve'"),
+        ({"kind": "curv"}, "policy.kind = 'curv' is not a policy. You may mean 'curve'"),
         ({"kind": "curve", "bin_stp": 1}, "policy.curve.bin_stp = 1 is not a setting here"),
         ({"bin_step": 1}, "market_making.policy.kind"),
         ("curve", "market_making.policy = 'curve'"),

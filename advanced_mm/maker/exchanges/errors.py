@@ -51,4 +51,9 @@ def as_read_error(error: BaseException, name: str) -> Exception:
         return InputError(
             f"{name} does not accept the keys: {str(error)[:200]}. Check the environment."
         )
-    return ConnectionError(f"{name}: {type(error).__name__}: {str(error)[:200]}")
+    told = f"{type(error).__name__}: {str(error)[:200]}"
+    if isinstance(error, ccxt.NetworkError | TimeoutError | OSError):
+        return ConnectionError(
+            f"{name} does not answer ({told}); check the network, and its url in the maker's file"
+        )
+    return ConnectionError(f"{name}: {told}")

@@ -582,7 +582,7 @@ async def test_a_disk_that_is_full_at_the_start_is_waited_for(
     for function in (
         "writing.tempfile.TemporaryFile",
         "writing.os.fsync",
-        "recorder_lock.os.write",
+        "writing.os.write",
     ):
         module, _, name = f"{package}.{function}".rpartition(".")
         original = {"TemporaryFile": tempfile.TemporaryFile, "fsync": os.fsync, "write": os.write}

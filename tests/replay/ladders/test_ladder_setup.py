@@ -43,7 +43,7 @@ def test_a_makers_file_gives_the_market_of_the_coin_with_its_volatility(tmp_path
 @pytest.mark.parametrize(
     ("kind", "text", "sentence"),
     [
-        ("curv", None, "Did you mean 'curve'"),
+        ("curv", None, "You may mean 'curve'"),
         ("curve", "{'decay'", "are no JSON"),
         ("curve", "missing.yaml", "missing.yaml cannot be read: No such file"),
         ("curve", '{"kind": "spot"}', "settings are of 'spot', not of 'curve'"),
