@@ -202,7 +202,8 @@ class Sockets:
     async def _close(self, _: web.Application) -> None:
         await asyncio.gather(
             *(
-                socket.close(code=WSCloseCode.GOING_AWAY, message=b"venue shuts down")
+                # Without waiting for what a client does not read.
+                socket.close(code=WSCloseCode.GOING_AWAY, message=b"venue shuts down", drain=False)
                 for socket in self._sockets
             )
         )

@@ -101,11 +101,15 @@ class Client:
             or self._queued_bytes > self._limits.queue_bytes
         ):
             logger.warning("client %s cannot keep up: disconnected", self.name)
-            # No closing handshake: it would wait behind the messages that the client does not read.
+            self.cut()
+
+    def cut(self) -> None:
+        """Drop the connection; a handshake would wait behind what the client does not read."""
+        if self._transport is not None:
             self._transport.abort()
-            self._transport = None
-            self._queue.clear()
-            self._queued_bytes = 0
+        self._transport = None
+        self._queue.clear()
+        self._queued_bytes = 0
 
     async def write(self) -> None:
         """Send what is queued until the connection ends or has been idle too long."""
@@ -234,13 +238,16 @@ class StreamHub:
         return socket
 
     async def close(self) -> None:
-        """Close all connections."""
-        await asyncio.gather(
-            *(
-                socket.close(code=WSCloseCode.GOING_AWAY, message=b"venue shuts down")
-                for socket in self._clients.values()
-            )
-        )
+        """Close all connections, also those of clients that do not read."""
+        await asyncio.gather(*(self._close(*one) for one in self._clients.items()))
+
+    @staticmethod
+    async def _close(client: Client, socket: web.WebSocketResponse) -> None:
+        try:
+            async with asyncio.timeout(2 * CLOSING_S):
+                await socket.close(code=WSCloseCode.GOING_AWAY, message=b"venue shuts down")
+        except TimeoutError:
+            client.cut()
 
     def _replies(self, client: Client, text: str) -> list[Message]:
         """Return the replies to a client's message."""

@@ -15,6 +15,7 @@ from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.venue.engine.exchange import Exchange
 from advanced_mm.venue.engine.rules import Rules
+from advanced_mm.venue.server import stream
 from advanced_mm.venue.server.server import PaperServer
 from advanced_mm.venue.server.stream import StreamLimits
 
@@ -262,27 +263,52 @@ async def test_a_client_that_does_not_read_is_cut_off_and_the_others_are_not_del
     ]
     limits = StreamLimits(queue_messages=20)
     async with serving(ScriptedMarket(blocks), speed=5.0, limits=limits) as server:
-        host, port = server.rest_url.removeprefix("http://").split(":")
-        reader, writer = await asyncio.open_connection(host, int(port), limit=2**10)
-        writer.write(
-            f"GET /ws HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-            "Sec-WebSocket-Version: 13\r\n\r\n".encode()
-        )
-        await reader.readuntil(b"\r\n\r\n")
-        text = json.dumps(
-            {"method": "subscribe", "subscription": {"type": "trades", "coin": "ETH"}}
-        ).encode()
-        # A client's frame is masked; a mask of zeros leaves the text as it is.
-        writer.write(bytes([0x81, 0x80 | len(text)]) + bytes(4) + text)
+        _, writer = await deaf_to_trades(server)
         async with connected(server) as client, aiohttp.ClientSession() as session:
             await subscribe(client, type="bbo", coin="ETH")
             while "cannot keep up" not in caplog.text:
-                assert (await client.receive_json(timeout=2))["channel"] == "bbo"
+                assert (await client.receive_json(timeout=10))["channel"] == "bbo"
             assert "cannot keep up" in caplog.text
             async with session.get(server.rest_url + "/health") as answer:
                 assert (await answer.json())["clients"] == 1
         writer.close()
+
+
+async def test_a_venue_ends_though_a_client_does_not_read(monkeypatch):
+    monkeypatch.setattr(stream, "CLOSING_S", 0.1)
+    prints = tuple(one_print(i) for i in range(2_000))
+    quote = Quote(99.0, 1.0, 101.0, 1.0)
+    blocks = [MarketUpdate(START_MS + 100 * i, quote, prints) for i in range(1, 200)]
+    limits = StreamLimits(queue_bytes=1 << 30)
+    async with serving(ScriptedMarket(blocks), speed=20.0, limits=limits) as server:
+        _, writer = await deaf_to_trades(server)
+        async with asyncio.timeout(20):
+            while not server._hub._clients:
+                await asyncio.sleep(0.01)
+            (client,) = server._hub._clients
+            while not client._transport.get_protocol()._paused:
+                await asyncio.sleep(0.01)
+        async with asyncio.timeout(5):
+            await server._hub.close()
+        writer.close()
+
+
+async def deaf_to_trades(server):
+    """Subscribe to trades without ever reading one."""
+    host, port = server.rest_url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=2**10)
+    writer.write(
+        f"GET /ws HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    text = json.dumps(
+        {"method": "subscribe", "subscription": {"type": "trades", "coin": "ETH"}}
+    ).encode()
+    # A client's frame is masked; a mask of zeros leaves the text as it is.
+    writer.write(bytes([0x81, 0x80 | len(text)]) + bytes(4) + text)
+    return reader, writer
 
 
 async def test_every_price_and_size_on_the_stream_obeys_the_venues_rules():
