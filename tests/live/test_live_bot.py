@@ -115,11 +115,18 @@ def is_halted(bench) -> None:
     """Trading stops until an order of the bot was refused for it, and goes on later."""
     bench.admin("POST", "faults", kind="halt", coin="ETH")
     try:
-        bench.wait(lambda: "halt" in guards_that_paused(bench), 120, "the bot was told of the halt")
+        bench.wait(lambda: told_of_the_halt(bench), 120, "the bot was told of the halt")
     finally:
         bench.admin("DELETE", "faults")
     bench.goes_on()
     bench.assert_in_order()
+
+
+def told_of_the_halt(bench) -> bool:
+    """Move the price a little, so that a quote must be replaced, which is refused then."""
+    bench.admin("POST", "price_gap", coin="ETH", percent=0.1)
+    time.sleep(2)
+    return "halt" in guards_that_paused(bench)
 
 
 def guards_that_paused(bench) -> set[str]:
