@@ -288,7 +288,7 @@ def at_speed(stack: ExitStack, system: System, folder: Path, start_ms: int, spee
         "page", script("dashboard.py"), "--port", 0, "--user-data", folder,
         "--journal", journal, "--data-dir", data,
     )  # fmt: skip
-    system.pages["page"] = told(page, r"the live page is at (\S+?)/?\s").rstrip("/")
+    system.pages["page"] = told(page, r"the live page is at (\S+)").rstrip("/")
 
 
 def by_clock(stack: ExitStack, system: System, folder: Path) -> PaperSession:
