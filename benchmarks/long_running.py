@@ -113,7 +113,7 @@ class Found:
     @property
     def flat(self) -> bool:
         """Whether it has not surely grown by more than a small part of its level."""
-        return self.low * self.hours <= GROWTH * self.level
+        return bool(self.low * self.hours <= GROWTH * self.level)
 
 
 def judged(watched: Watched, speed: float) -> Found:
