@@ -11,17 +11,18 @@ from decimal import Decimal
 import pytest
 
 from advanced_mm.errors import InputError
-from advanced_mm.maker import Maker, MarketSetup
+from advanced_mm.maker import MarketSetup
 from advanced_mm.maker.client_ids import ClientIds
 from advanced_mm.maker.exchange import Book, Fill, OrderRefusedError, WouldTakeError
 from advanced_mm.maker.exchange_time import ExchangeTime
+from advanced_mm.maker.running import Maker
 from tests.maker.scripted import SPOT, Clock, ScriptedExchange
 from tests.maker.test_maker import ETH, SUI, Steps, asked, eth, quoting, running, until
 
 
 @pytest.fixture
 def short_end(monkeypatch):
-    monkeypatch.setattr("advanced_mm.maker.maker._WITHDRAW_SECONDS", 0.3)
+    monkeypatch.setattr("advanced_mm.maker.running.maker._WITHDRAW_SECONDS", 0.3)
     monkeypatch.setattr("advanced_mm.maker.hedge_desk._WITHDRAW_SECONDS", 0.3)
 
 
@@ -317,7 +318,7 @@ async def test_orders_that_come_too_late_again_and_again_are_sent_less_often():
 
 
 async def test_a_refused_cancel_leaves_the_order_known(monkeypatch):
-    monkeypatch.setattr("advanced_mm.maker.keeper._REFUSED_CANCEL_SECONDS", 0.05)
+    monkeypatch.setattr("advanced_mm.maker.running.requests._REFUSED_CANCEL_SECONDS", 0.05)
     x = ScriptedExchange()
     async with running(x, eth(Steps(2, 4, 6), max_book_age_seconds=3.0)):
         await quoting(x)

@@ -16,9 +16,10 @@ import pytest
 from advanced_mm.errors import InputError
 from advanced_mm.hedging import HedgeSettings
 from advanced_mm.journal import JournalWriter
-from advanced_mm.maker import Maker, MarketSetup
+from advanced_mm.maker import MarketSetup
 from advanced_mm.maker.exchange import FundingPayment, MarketRules, OrderRefusedError
 from advanced_mm.maker.hedge_desk import HedgeDesk
+from advanced_mm.maker.running import Maker
 from advanced_mm.performance.from_journal import journal_records
 from advanced_mm.policies import EMPTY
 from tests.maker.scripted import SPOT, Clock, ScriptedExchange

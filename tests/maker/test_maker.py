@@ -16,7 +16,7 @@ import pytest
 
 from advanced_mm.errors import InputError
 from advanced_mm.journal import JournalWriter, Look, QuoteEnded, QuoteSent, read_journal
-from advanced_mm.maker import Limits, Maker, MarketSetup
+from advanced_mm.maker import Limits, MarketSetup
 from advanced_mm.maker.client_ids import ClientIds
 from advanced_mm.maker.exchange import (
     OrderRefusedError,
@@ -24,6 +24,7 @@ from advanced_mm.maker.exchange import (
     OrderUpdate,
     WouldTakeError,
 )
+from advanced_mm.maker.running import Maker
 from advanced_mm.performance.assess import assess
 from advanced_mm.performance.from_journal import journal_records
 from advanced_mm.performance.mids import SeenMids

@@ -24,8 +24,8 @@ from advanced_mm.maker.exchange import (
     OrderUpdate,
     Reconnected,
 )
-from advanced_mm.maker.keeper import Keeper
 from advanced_mm.maker.records import Records, coin_name
+from advanced_mm.maker.running.keeper import Keeper
 from advanced_mm.maker.setup import MarketSetup
 from advanced_mm.maker.start_check import check_start, moves_allowed
 from advanced_mm.maker.views import MarketView
@@ -298,7 +298,7 @@ class Maker:
         await self._first_books()
         now = self._clock_ms()
         for keeper in self.keepers:
-            keeper.state = keeper.see(now)
+            keeper.look(now)
             check_start(keeper.setup, keeper.rules, keeper.state)
             allowed = self._exchanges[keeper.setup.exchange].allowance()
             warning = moves_allowed(keeper.setup, keeper.state, allowed)
