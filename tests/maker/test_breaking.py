@@ -22,7 +22,7 @@ from tests.maker.test_maker import ETH, SUI, Steps, asked, eth, quoting, running
 
 @pytest.fixture
 def short_end(monkeypatch):
-    monkeypatch.setattr("advanced_mm.maker.running.maker._WITHDRAW_SECONDS", 0.3)
+    monkeypatch.setattr("advanced_mm.maker.running.withdrawal._WITHDRAW_SECONDS", 0.3)
     monkeypatch.setattr("advanced_mm.maker.hedge_desk._WITHDRAW_SECONDS", 0.3)
 
 

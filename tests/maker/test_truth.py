@@ -46,7 +46,7 @@ async def kill(maker, task, monkeypatch):
     async def nothing(*tasks):
         pass
 
-    monkeypatch.setattr(maker, "_withdraw", nothing)
+    monkeypatch.setattr(maker._withdrawal, "withdraw", nothing)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

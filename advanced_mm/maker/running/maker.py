@@ -5,7 +5,6 @@ import contextlib
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -13,23 +12,17 @@ from advanced_mm.errors import InputError
 from advanced_mm.journal import JournalWriter
 from advanced_mm.maker.accounts import AccountBook
 from advanced_mm.maker.client_ids import ClientIds
-from advanced_mm.maker.desk import DeskRoom, HedgeDesk, Place
-from advanced_mm.maker.exchange import (
-    Account,
-    Event,
-    Fill,
-    MakerExchange,
-    MarketRules,
-    OrderDoubtError,
-    OrderUpdate,
-    Reconnected,
-)
-from advanced_mm.maker.records import Records, coin_name
+from advanced_mm.maker.desk import HedgeDesk, Place
+from advanced_mm.maker.exchange import Account, Fill, MakerExchange
 from advanced_mm.maker.running.keeper import Keeper
+from advanced_mm.maker.running.opening import begin, open_exchanges
+from advanced_mm.maker.running.routes import Routes
+from advanced_mm.maker.running.setups_check import check_setups
+from advanced_mm.maker.running.shared import Shared
+from advanced_mm.maker.running.switches import Switches
+from advanced_mm.maker.running.withdrawal import Withdrawal
 from advanced_mm.maker.setup import MarketSetup
-from advanced_mm.maker.start_check import check_start, moves_allowed
 from advanced_mm.maker.views import MarketView
-from advanced_mm.quoting.journaling.last_mark import last_mark
 
 __all__ = ["Maker"]
 
@@ -42,14 +35,6 @@ _FIRST_BOOK_SECONDS: Final = 15.0
 _MINUTE_MS: Final = 60_000
 _SETTLE_MS: Final = 30_000
 """How often the accounts are compared with what the fills say."""
-_ROUND_SECONDS: Final = 0.7
-"""How long a round of requests that is under way may delay the withdrawal."""
-_ARM_AGAIN_SECONDS: Final = 6 * 3600.0
-"""An account that may not use the switch asks again: it may have traded enough by then."""
-_LAST_SETTLE_SECONDS: Final = 10.0
-"""How long the accounts are compared for a last time, after all quotes are gone."""
-_WITHDRAW_SECONDS: Final = 60.0
-"""How long an exchange that does not answer is asked again to withdraw the quotes."""
 
 
 class Maker:
@@ -85,55 +70,37 @@ class Maker:
         name: str = "maker",
         kill_file: Path | None = None,
     ) -> None:
+        check_setups(markets, exchanges)
         self.name = name
-        self.keepers: list[Keeper] = []
         self.why_ended = ""
-        self.left_behind: list[str] = []
-        """After the end: markets in which orders may still rest, as their exchange was silent."""
-        self._exchanges, self._markets = dict(exchanges), list(markets)
-        self._journal, self._clock_ms, self._kill_file = journal, clock_ms, kill_file
+        self._kill_file = kill_file
+        self._routes = Routes()
         self._accounts = {
-            one: AccountBook(one, exchange, self._route) for one, exchange in exchanges.items()
+            one: AccountBook(one, exchange, self._routes.route)
+            for one, exchange in exchanges.items()
         }
-        self._rules: dict[Place, MarketRules] = {}
-        self._by_place: dict[Place, Keeper] = {}
-        self._desks_of: dict[str, list[tuple[HedgeDesk, frozenset[str]]]] = {}
-        self._desk_wakes: dict[int, asyncio.Event] = {}
+        self._shared = Shared(
+            name, dict(exchanges), self._accounts, list(markets), journal, clock_ms
+        )
+        self._switches = Switches(exchanges, markets)
+        self._withdrawal = Withdrawal(self._shared, self._switches)
         self._ending = asyncio.Event()
         self._ended = asyncio.Event()
         self._running = self._quoting = False
-        self._arm_at_s: dict[str, float] = {}
-        self._armed: set[str] = set()
-        self._check_setups()
 
-    def _check_setups(self) -> None:
-        seen: set[Place] = set()
-        for one in self._markets:
-            place = (one.exchange, one.symbol)
-            needed = [place, *(one.desk.needs if one.desk is not None else ())]
-            for exchange, _ in needed:
-                if exchange not in self._exchanges:
-                    known = ", ".join(sorted(self._exchanges)) or "none"
-                    raise InputError(
-                        f"{one.symbol}: exchange {exchange!r} is not among the exchanges: {known}."
-                    )
-            if place in seen:
-                raise InputError(
-                    f"{one.symbol} on {one.exchange} is set up twice: leave one of the markets out."
-                )
-            seen.add(place)
-        hedged: set[Place] = set()
-        for one in self._markets:
-            for place in one.desk.needs if one.desk is not None else ():
-                if place != (one.exchange, one.symbol) and place in seen | hedged:
-                    raise InputError(
-                        f"{one.symbol} is hedged on {place[1]} of {place[0]}, where another market "
-                        "is quoted or hedged: their positions could not be told apart. Choose "
-                        "another market for the hedge."
-                    )
-                hedged.add(place)
-        if not self._markets:
-            raise InputError("The maker has no markets: add one to its configuration.")
+    @property
+    def keepers(self) -> list[Keeper]:
+        """One a market, once `run` has opened the exchanges."""
+        return self._shared.keepers
+
+    @property
+    def left_behind(self) -> list[str]:
+        """After the end: markets in which orders may still rest, as their exchange was silent."""
+        return self._withdrawal.left_behind
+
+    def ids(self, place: Place, role: str = "hedge") -> ClientIds:
+        """Return the client ids of a place, a desk's by default."""
+        return self._shared.ids(place, role)
 
     # ---- running
 
@@ -148,26 +115,26 @@ class Maker:
         self._running = True
         tasks: list[asyncio.Task[None]] = []
         try:
-            await self._open()
+            await open_exchanges(self._shared, self._routes)
             if self._kill_file is not None and self._kill_file.exists():
-                await self._clear(_WITHDRAW_SECONDS)
+                await self._withdrawal.clear(patiently=True)
                 raise InputError(
                     f"The kill file {str(self._kill_file)!r} exists: delete it to let the maker "
                     "quote."
                 )
             tasks += [
                 asyncio.create_task(self._listen(name), name=f"events of {name}")
-                for name in self._exchanges
+                for name in self._shared.exchanges
             ]
             try:
-                await self._or_ended(self._begin(), tasks)
+                await self._or_ended(begin(self._shared), tasks)
             except Exception:
-                await self._clear(_LAST_SETTLE_SECONDS)
+                await self._withdrawal.clear(patiently=False)
                 raise
             quoting = [asyncio.create_task(one.run(), name="keeper") for one in self.keepers]
             desks = [
                 asyncio.create_task(self._run_desk(one.desk), name="hedge desk")
-                for one in self._markets
+                for one in self._shared.markets
                 if one.desk is not None
             ]
             self._quoting = True
@@ -181,14 +148,14 @@ class Maker:
                 await self._or_ended(self._watch(), tasks)
             finally:  # also if it is cancelled, as Ctrl-C does where signals have no handlers
                 self.end("broken off")
-                await self._withdraw(quoting, desks)
+                await self._withdrawal.withdraw(quoting, desks)
         finally:
             self._running = False
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.gather(
-                *(one.close() for one in self._exchanges.values()), return_exceptions=True
+                *(one.close() for one in self._shared.exchanges.values()), return_exceptions=True
             )
             self._ended.set()
 
@@ -247,175 +214,28 @@ class Maker:
                 with contextlib.suppress(NotImplementedError):
                     loop.add_signal_handler(number, self.end, f"{name} received")
 
-    # ---- the start
-
-    async def _open(self) -> None:
-        needed: dict[str, list[str]] = {name: [] for name in self._exchanges}
-        for one in self._markets:
-            needed[one.exchange].append(one.symbol)
-            for exchange, symbol in one.desk.needs if one.desk is not None else ():
-                needed[exchange].append(symbol)
-        for name, symbols in needed.items():
-            wanted = list(dict.fromkeys(symbols))
-            found = await self._exchanges[name].open(wanted)
-            for symbol in wanted:
-                if symbol not in found:
-                    raise InputError(f"{name} has no market {symbol!r}.")
-                self._rules[name, symbol] = found[symbol]
-            self._accounts[name].holdings.add_rules(found.values())
-        for one in self._markets:
-            place = (one.exchange, one.symbol)
-            records = self._records(place)
-            keeper = Keeper(
-                one,
-                self._exchanges[one.exchange],
-                self._rules[place],
-                self._accounts[one.exchange].holdings,
-                ClientIds(self.name, *place),
-                records,
-                self._accounts[one.exchange].settle,
-                self._clock_ms,
-            )
-            self.keepers.append(keeper)
-            self._by_place[place] = keeper
-            self._seat_desk(one)
-
-    def _seat_desk(self, setup: MarketSetup) -> None:
-        if setup.desk is None:
-            return
-        symbols: dict[str, set[str]] = {setup.exchange: {setup.symbol}}
-        for exchange, symbol in setup.desk.needs:
-            symbols.setdefault(exchange, set()).add(symbol)
-        for exchange, some in symbols.items():
-            self._desks_of.setdefault(exchange, []).append((setup.desk, frozenset(some)))
-        self._desk_wakes[id(setup.desk)] = asyncio.Event()
-
-    async def _begin(self) -> None:
-        """Learn what is held and what rests, wait for the books, check, and open the desks."""
-        for account in self._accounts.values():
-            account.begin(self._journal.folder if self._journal is not None else None)
-            await account.first()
-        await self._first_books()
-        now = self._clock_ms()
-        for keeper in self.keepers:
-            keeper.look(now)
-            check_start(keeper.setup, keeper.rules, keeper.state)
-            allowed = self._exchanges[keeper.setup.exchange].allowance()
-            warning = moves_allowed(keeper.setup, keeper.state, allowed)
-            if warning:
-                logger.warning("%s", warning)
-            if keeper.state is not None:
-                keeper.profit.begin(keeper.state.mid, keeper.state.inventory)
-                keeper.records.look("start", keeper.state, venue=True)
-            self._resume_guards(keeper)
-            foreign = await self._foreign(keeper)
-            if foreign:
-                logger.warning(
-                    "%s: %d orders that are not this maker's rest there and are left alone",
-                    keeper.rules.symbol,
-                    foreign,
-                )
-        for one in self._markets:
-            if one.desk is not None:
-                await one.desk.open(self._room(one))
-        for keeper in self.keepers:
-            keeper.wake()
-
-    async def _first_books(self) -> None:
-        deadline = asyncio.get_running_loop().time() + _FIRST_BOOK_SECONDS
-        for keeper in self.keepers:
-            while keeper.see(self._clock_ms()) is None:
-                if asyncio.get_running_loop().time() > deadline:
-                    raise InputError(
-                        f"{keeper.rules.symbol}: {keeper.setup.exchange} has sent no book of both "
-                        f"sides within {_FIRST_BOOK_SECONDS:g} s: is the market open?"
-                    )
-                await asyncio.sleep(0.02)
-
-    async def _foreign(self, keeper: Keeper) -> int:
-        """Return how many orders rest in a market that are neither quotes nor hedges of ours."""
-        place = (keeper.setup.exchange, keeper.setup.symbol)
-        own = (keeper.ids, self.ids(place, "hedge"))
-        there = await self._exchanges[place[0]].open_orders(place[1])
-        return sum(not any(ids.owns(one.client_id) for ids in own) for one in there)
-
-    def _resume_guards(self, keeper: Keeper) -> None:
-        if self._journal is not None:
-            at = datetime.fromtimestamp(self._clock_ms() / 1000, UTC)
-            mark = last_mark(self._journal.folder, keeper.mark_name, at)
-            if mark is not None:
-                keeper.resume(mark)
-
-    def ids(self, place: Place, role: str = "hedge") -> ClientIds:
-        """Return the client ids of a place, a desk's by default."""
-        return ClientIds(self.name, *place, "quote" if role == "quote" else "hedge")
-
-    def _room(self, setup: MarketSetup) -> DeskRoom:
-        holdings = {name: one.holdings for name, one in self._accounts.items()}
-        mine = holdings[setup.exchange]
-
-        def quote_balance(mid: float) -> float:
-            value = float(mine.inventory(setup.symbol)) * mid
-            return setup.limits.quote_balance(mine.quote_balance(setup.symbol, mid), value)
-
-        return DeskRoom(
-            market=(setup.exchange, setup.symbol),
-            exchanges=self._exchanges,
-            rules=self._rules,
-            holdings=holdings,
-            ids=self.ids,
-            inventory=lambda: mine.inventory(setup.symbol),
-            quote_balance=quote_balance,
-            records=self._records,
-            state_file=self._hedge_file(setup),
-        )
-
-    def _hedge_file(self, setup: MarketSetup) -> Path | None:
-        if self._journal is None:
-            return None
-        coin = coin_name(self._rules[setup.exchange, setup.symbol])
-        return self._journal.folder / f"hedge.{self.name}.{setup.exchange}.{coin}.json"
-
-    def _records(self, place: Place) -> Records:
-        return Records(self._journal, f"{self.name}.{place[0]}", self._rules[place], self._clock_ms)
-
     # ---- events
 
     async def _listen(self, name: str) -> None:
         account = self._accounts[name]
-        async for event in self._exchanges[name].events():
+        async for event in self._shared.exchanges[name].events():
             if isinstance(event, Fill):
                 account.filled(event)
             else:
                 if isinstance(event, Account):
                     account.told(event)
-                self._route(name, event)
+                self._routes.route(name, event)
         if not self._ending.is_set():
             raise ConnectionError(f"{name}: its streams have ended")
 
-    def _route(self, name: str, event: Event) -> None:
-        symbol = event.order.symbol if isinstance(event, OrderUpdate) else None
-        if symbol is None and not isinstance(event, Account | Reconnected):
-            symbol = event.symbol  # type: ignore[union-attr]
-        if symbol is None:
-            for keeper in self.keepers:
-                if keeper.setup.exchange == name:
-                    keeper.saw(event)
-        elif (name, symbol) in self._by_place:
-            self._by_place[name, symbol].saw(event)
-        for desk, symbols in self._desks_of.get(name, ()):
-            if symbol is None or symbol in symbols:
-                desk.saw(name, event)
-                self._desk_wakes[id(desk)].set()
-
     async def _run_desk(self, desk: HedgeDesk) -> None:
-        wake = self._desk_wakes[id(desk)]
+        wake = self._routes.desk_wake(desk)
         while not self._ending.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(wake.wait(), _DESK_SECONDS)
             wake.clear()
             if not self._ending.is_set():
-                await desk.step(self._clock_ms())
+                await desk.step(self._shared.clock_ms())
 
     # ---- while it runs
 
@@ -432,130 +252,23 @@ class Maker:
 
     async def _housekeeping(self) -> None:
         """Arm the exchanges' switches, mark the accounts, note the state."""
-        looked = self._clock_ms()
+        looked = self._shared.clock_ms()
         while True:
-            now = self._clock_ms()
-            await self._arm()
+            now = self._shared.clock_ms()
+            await self._switches.arm()
             for keeper in self.keepers:
                 keeper.mark(now)
             if now - looked >= _MINUTE_MS:
                 looked = now
-                self._look("minute")
+                self._shared.note("minute")
             await asyncio.sleep(1.0)
 
     async def _compare(self, name: str) -> None:
         """Compare an account now and then; an exchange that is silent delays nothing else."""
-        account, settled = self._accounts[name], self._clock_ms()
+        account, settled = self._accounts[name], self._shared.clock_ms()
         while True:
             await asyncio.sleep(1.0)
-            now = self._clock_ms()
+            now = self._shared.clock_ms()
             if not 0 <= now - settled < _SETTLE_MS or account.is_off(now):
                 settled = now
-                await self._settle(name)
-
-    def _look(self, what: str) -> None:
-        for keeper in self.keepers:
-            if keeper.state is not None:
-                state = keeper.see(self._clock_ms()) or keeper.state
-                keeper.records.look("end" if what == "end" else "minute", state, venue=True)
-                keeper.remember_mark()
-
-    async def _settle(self, name: str) -> None:
-        try:
-            await self._accounts[name].settle()
-        except (ConnectionError, OrderDoubtError) as error:
-            logger.warning("%s: the account is not told: %s", name, str(error)[:200])
-
-    async def _arm(self) -> None:
-        """Renew the dead man's switches once half of their time is over."""
-        clock = asyncio.get_running_loop().time()
-        for name, exchange in self._exchanges.items():
-            seconds = [
-                one.limits.dead_mans_switch_seconds
-                for one in self._markets
-                if one.exchange == name and one.limits.dead_mans_switch_seconds is not None
-            ]
-            if not seconds or clock < self._arm_at_s.get(name, 0.0):
-                continue
-            try:
-                armed = await exchange.arm(min(seconds))
-            except (ConnectionError, OrderDoubtError) as error:
-                logger.warning("%s: dead man's switch not set: %s", name, str(error)[:200])
-                self._arm_at_s[name] = clock + 1.0
-                continue
-            if armed:
-                self._armed.add(name)
-                self._arm_at_s[name] = clock + min(seconds) / 2
-            else:
-                logger.info("%s has no dead man's switch for this account", name)
-                self._arm_at_s[name] = clock + _ARM_AGAIN_SECONDS
-
-    # ---- the end
-
-    async def _withdraw(
-        self, quoting: Sequence[asyncio.Task[None]], desks: Sequence[asyncio.Task[None]]
-    ) -> None:
-        """Take everything off the book; a round under way is waited for first, shortly."""
-        for keeper in self.keepers:
-            keeper.end()
-        await asyncio.wait([*quoting, *desks], timeout=_ROUND_SECONDS)
-        for task in desks:
-            task.cancel()
-        # An exchange that is down must not delay what the others can withdraw at once.
-        withdrawn = await asyncio.gather(
-            self._withdraw_quotes(quoting, _WITHDRAW_SECONDS),
-            *(self._withdraw_desk(one) for one in self._markets if one.desk is not None),
-            return_exceptions=True,
-        )
-        for error in withdrawn:
-            if isinstance(error, Exception):
-                logger.error("%s: not all is withdrawn", self.name, exc_info=error)
-                self.left_behind.append(repr(error)[:200])
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(
-                asyncio.gather(*map(self._settle, self._accounts)), _LAST_SETTLE_SECONDS
-            )
-        self._look("end")
-        if self.left_behind:
-            self._tell_of_the_left()
-            return  # with the switches as they are: they are what is left to cancel those orders
-        for name in self._armed:
-            with contextlib.suppress(ConnectionError, OrderDoubtError):
-                await self._exchanges[name].arm(None)
-
-    async def _clear(self, seconds: float) -> None:
-        """Take off the books what an earlier run has left there: this one will not watch it."""
-        await self._withdraw_quotes((), seconds)
-        self._tell_of_the_left()
-
-    def _tell_of_the_left(self) -> None:
-        if self.left_behind:
-            where = ", ".join(self.left_behind)
-            logger.error("%s: orders may still rest in %s: look there", self.name, where)
-
-    async def _withdraw_quotes(self, quoting: Sequence[asyncio.Task[None]], seconds: float) -> None:
-        deadline = asyncio.get_running_loop().time() + seconds
-
-        async def until_gone(keeper: Keeper) -> None:
-            pause = 0.05
-            while True:
-                # What a round that is still under way places is only seen once it is over.
-                over = all(task.done() for task in quoting)
-                try:
-                    if await keeper.withdraw() and over:
-                        return
-                except Exception:  # whatever it is, the orders must go
-                    logger.exception("%s: not withdrawn yet", keeper.rules.symbol)
-                if asyncio.get_running_loop().time() > deadline:
-                    self.left_behind.append(f"{keeper.rules.symbol} on {keeper.setup.exchange}")
-                    return
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, 1.0)
-
-        await asyncio.gather(*map(until_gone, self.keepers))
-
-    async def _withdraw_desk(self, setup: MarketSetup) -> None:
-        assert setup.desk is not None
-        if not await setup.desk.withdraw():
-            places = ", ".join(f"{symbol} on {exchange}" for exchange, symbol in setup.desk.needs)
-            self.left_behind.append(f"{places} (the hedge's)")
+                await self._shared.settle(name)
