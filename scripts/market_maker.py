@@ -31,6 +31,7 @@ from advanced_mm.maker.config.assemble import exchanges_of, setups_of
 from advanced_mm.maker.config.words import sentences
 from advanced_mm.maker.first_look import FirstLook, first_looks
 from advanced_mm.maker.running import Maker
+from advanced_mm.maker.running.earlier_runs import set_aside
 from advanced_mm.metrics.trading import TradingMetrics
 from advanced_mm.report.maker_screen import maker_line, maker_screen
 
@@ -121,8 +122,7 @@ async def make_markets(
     """Make markets until a signal, the kill file or the time is up."""
     settings = config.settings
     if not options.live:
-        for kept in folder.glob("hedge.*.json"):
-            kept.unlink()  # of an earlier dry run, whose account is no more
+        set_aside(folder)
     journal = JournalWriter(folder, settings.name)
     maker = Maker(
         exchanges_of(config, live=options.live, environment=os.environ),

@@ -111,7 +111,7 @@ def moves_allowed(setup: MarketSetup, state: MarketState | None, allowed: int) -
         return ""
     return (
         f"{setup.symbol}: {setup.exchange} lets this account send {allowed} orders now, enough to "
-        f"move a ladder of {orders} {allowed // orders} times; then prices are followed less "
-        "closely, until trading has earned more. Fewer levels, a higher price_tolerance_bp or "
+        f"move a ladder of {orders} orders {allowed // orders} times; then prices are followed "
+        "less closely, until trading has earned more. Fewer levels, a higher price_tolerance_bp or "
         "min_quote_age_seconds make them last."
     )

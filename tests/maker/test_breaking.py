@@ -360,4 +360,4 @@ async def test_an_allowance_that_lasts_for_few_moves_is_told_before_the_first_or
     async with running(x):
         await quoting(x)
     (told,) = [one.message for one in caplog.records if "lets this account" in one.message]
-    assert "1200 orders now, enough to move a ladder of 6 200 times" in told
+    assert "1200 orders now, enough to move a ladder of 6 orders 200 times" in told
