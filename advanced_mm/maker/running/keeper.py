@@ -267,6 +267,10 @@ class Keeper:
         """Of the market's own fills."""
         return self._earnings.profit
 
+    def show(self, state: MarketState) -> None:
+        """Count profits by another state of the market than that of the last ladder."""
+        self._sight.state = state
+
     def earned(self) -> float | None:
         """Return the profit since the start, its hedges' included; None before the first book."""
         return self._earnings.earned()

@@ -70,5 +70,7 @@ class Shared:
         for keeper in self.keepers:
             if keeper.state is not None:
                 state = keeper.see(self.clock_ms()) or keeper.state
+                if what == "end":
+                    keeper.show(state)  # what is shown last must agree with the journal
                 keeper.records.look("end" if what == "end" else "minute", state, venue=True)
                 keeper.remember_mark()
