@@ -23,6 +23,7 @@ from advanced_mm.maker.exchange import (
     OrderDoubtError,
     OrderUpdate,
     Reconnected,
+    TellsFundingRates,
 )
 from advanced_mm.maker.keeper import Keeper
 from advanced_mm.maker.records import Records, coin_name
@@ -42,6 +43,8 @@ _FIRST_BOOK_SECONDS: Final = 15.0
 _MINUTE_MS: Final = 60_000
 _SETTLE_MS: Final = 30_000
 """How often the accounts are compared with what the fills say."""
+_FUNDING_SECONDS: Final = 30.0
+"""How often funding rates are asked for, and how long that may take."""
 _ROUND_SECONDS: Final = 0.7
 """How long a round of requests that is under way may delay the withdrawal."""
 _ARM_AGAIN_SECONDS: Final = 6 * 3600.0
@@ -90,6 +93,8 @@ class Maker:
         self.why_ended = ""
         self.left_behind: list[str] = []
         """After the end: markets in which orders may still rest, as their exchange was silent."""
+        self.left_open: list[str] = []
+        """After the end: what hedges hold, and which stops protect it, in words."""
         self._exchanges, self._markets = dict(exchanges), list(markets)
         self._journal, self._clock_ms, self._kill_file = journal, clock_ms, kill_file
         self._accounts = {
@@ -176,7 +181,11 @@ class Maker:
                 asyncio.create_task(self._compare(name), name=f"account of {name}")
                 for name in self._accounts
             ]
-            tasks += [*quoting, *desks, *comparing, minute]
+            funding = [
+                asyncio.create_task(self._heed_funding(name), name=f"funding at {name}")
+                for name in self._exchanges
+            ]
+            tasks += [*quoting, *desks, *comparing, *funding, minute]
             try:
                 await self._or_ended(self._watch(), tasks)
             finally:  # also if it is cancelled, as Ctrl-C does where signals have no handlers
@@ -308,6 +317,7 @@ class Maker:
                 keeper.profit.begin(keeper.state.mid, keeper.state.inventory)
                 keeper.records.look("start", keeper.state, venue=True)
             self._resume_guards(keeper)
+            await self._refuse_other_makers(keeper.setup)
             foreign = await self._foreign(keeper)
             if foreign:
                 logger.warning(
@@ -338,6 +348,22 @@ class Maker:
         own = (keeper.ids, self.ids(place, "hedge"))
         there = await self._exchanges[place[0]].open_orders(place[1])
         return sum(not any(ids.owns(one.client_id) for ids in own) for one in there)
+
+    async def _refuse_other_makers(self, setup: MarketSetup) -> None:
+        """Two makers would undo each other's inventory, and count each other's fills."""
+        if setup.other_makers:
+            return
+        places = [(setup.exchange, setup.symbol), *(setup.desk.needs if setup.desk else ())]
+        for exchange, symbol in dict.fromkeys(places):
+            ours = [self.ids((exchange, symbol), role) for role in ("quote", "hedge")]
+            for one in await self._exchanges[exchange].open_orders(symbol):
+                theirs = not any(ids.owns(one.client_id) for ids in ours)
+                if theirs and ClientIds.is_makers(one.client_id):
+                    raise InputError(
+                        f"{symbol} on {exchange}: orders of a maker of another name than "
+                        f"{self.name!r} rest there: stop that maker, or cancel the orders it left, "
+                        "or say other_makers: true for the market in the file."
+                    )
 
     def _resume_guards(self, keeper: Keeper) -> None:
         if self._journal is not None:
@@ -453,6 +479,25 @@ class Maker:
                 settled = now
                 await self._settle(name)
 
+    async def _heed_funding(self, name: str) -> None:
+        """Tell the guards what funding costs now; unknown rates forbid nothing."""
+        exchange = self._exchanges[name]
+        mine = [one for one in self.keepers if one.setup.exchange == name and not one.rules.spot]
+        if not (mine and isinstance(exchange, TellsFundingRates)):
+            return
+        while True:
+            rates: dict[str, float] = {}
+            try:
+                async with asyncio.timeout(_FUNDING_SECONDS):
+                    rates = await exchange.funding_rates()
+            except (ConnectionError, InputError, LookupError, TypeError, ValueError) as error:
+                logger.warning("%s: funding rates not told: %s", name, str(error)[:200])
+            except TimeoutError:
+                logger.warning("%s: funding rates not told in time", name)
+            for keeper in mine:
+                keeper.guards.funding(keeper.rules.symbol, rates.get(keeper.rules.symbol))
+            await asyncio.sleep(_FUNDING_SECONDS)
+
     def _look(self, what: str) -> None:
         for keeper in self.keepers:
             if keeper.state is not None:
@@ -556,6 +601,9 @@ class Maker:
 
     async def _withdraw_desk(self, setup: MarketSetup) -> None:
         assert setup.desk is not None
-        if not await setup.desk.withdraw():
+        gone = await setup.desk.withdraw()
+        if setup.desk.left_open:
+            self.left_open.append(setup.desk.left_open)
+        if not gone:
             places = ", ".join(f"{symbol} on {exchange}" for exchange, symbol in setup.desk.needs)
             self.left_behind.append(f"{places} (the hedge's)")

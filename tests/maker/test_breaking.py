@@ -52,6 +52,7 @@ async def test_a_hedge_that_cannot_be_withdrawn_delays_no_quote():
     class Desk:
         needs = ()
         set_aside = Decimal(0)
+        left_open = ""
 
         def __init__(self):
             self.release = asyncio.Event()
