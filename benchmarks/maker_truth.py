@@ -121,11 +121,14 @@ class Venues:
         return self.spot.exchange.accounts.get(PAPER_KEY)
 
     def resting(self) -> list[tuple[str, bool, int]]:
-        """Return market, side and price of each order at rest; triggers have no price there."""
+        """Return market, side and price of each order at rest; triggers have no price there.
+
+        The stop of a hedge's position is left out: it protects that while no maker runs.
+        """
         perpetuals = [
             (one.coin, one.request.is_buy, one.request.price)
             for one in self.own.orders.values()
-            if one.resting
+            if one.resting and not one.request.reduce_only
         ]
         return perpetuals + [
             (one.symbol, one.core.request.is_buy, one.core.request.price)

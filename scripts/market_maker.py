@@ -31,7 +31,7 @@ from advanced_mm.maker.config.assemble import exchanges_of, setups_of
 from advanced_mm.maker.config.live import check_bounds, only_maker_there
 from advanced_mm.maker.config.words import sentences
 from advanced_mm.maker.first_look import FirstLook, first_looks
-from advanced_mm.maker.maker import Maker
+from advanced_mm.maker.running import Maker
 from advanced_mm.metrics.trading import TradingMetrics
 from advanced_mm.report.maker_screen import maker_line, maker_screen
 
