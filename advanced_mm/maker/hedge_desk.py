@@ -309,12 +309,15 @@ class HedgeDesk:
         """After `withdraw`: what is held and what protects it, in words; empty if nothing is."""
         if not self._ended or not self.state.position:
             return ""
-        held = f"the hedge on {self.place[1]} of {self.place[0]} holds {self.state.position:f}"
+        held = (
+            f"the hedge on {self.place[1]} of {self.place[0]} holds {_short(self.state.position)}"
+        )
         stop = self.state.stop if self._apart else None
         if stop is None:
             return f"{held} without a stop until the maker runs again"
         bare = "" if stop.left == abs(self.state.position) else "; the rest is without one"
-        return f"{held}; its stop to {stop.side} {stop.left:f} at {stop.price:f} rests{bare}"
+        what = f"{stop.side} {_short(stop.left)} at {_short(stop.price)}"
+        return f"{held}; its stop to {what} rests{bare}"
 
     def _kept(self) -> frozenset[str]:
         """Return the client id of the stop that outlives the maker.
@@ -365,6 +368,10 @@ class HedgeDesk:
 
 def _exact(number: float) -> Decimal:
     return Decimal(repr(float(number)))
+
+
+def _short(number: Decimal) -> str:
+    return f"{number.normalize():f}"
 
 
 def _hedge_market(rules: MarketRules) -> hedging.HedgeMarket:
