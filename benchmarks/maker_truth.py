@@ -48,6 +48,8 @@ from advanced_mm.venue.server.server import PaperServer
 from advanced_mm.venue.spot.amounts import ATOMS
 
 ROOT = Path(__file__).resolve().parents[1]
+MOST_VALUE = 1_000_000
+"""Spot needs a bound with --live; this one never acts."""
 SCRIPT = ROOT / "scripts" / "market_maker.py"
 LEVELS = 5
 SPOT, HEDGE, PERPETUAL = "SUI/USDC", "SUI/USDC:USDC", "ETH/USDC:USDC"
@@ -185,7 +187,7 @@ def maker_file(venue: Venues, folder: Path) -> Path:
     """Write the maker's file: both markets near the mid, no guard that would keep it out."""
     unlimited = dict.fromkeys(
         ("max_daily_loss", "max_drawdown", "volatility_limit", "price_band",
-         "large_order_multiple", "max_errors_in_a_row"),
+         "large_order_multiple", "max_errors_in_a_row", "max_funding_bp"),
     )  # fmt: skip
 
     def quoting(size: float, most: float, target: float) -> dict[str, object]:
@@ -195,7 +197,9 @@ def maker_file(venue: Venues, folder: Path) -> Path:
                 "kind": "basis_points", "levels": levels, "max_inventory": most,
                 "target_inventory": target, "skew_factor": 0.0005,
             },
-            "limits": {**unlimited, "target_inventory": target},
+            "limits": {
+                **unlimited, "target_inventory": target, "max_position_value": MOST_VALUE,
+            },
         }  # fmt: skip
 
     held = float(venue.balance("SUI"))
