@@ -28,6 +28,7 @@ from advanced_mm.file_lock import only_holder
 from advanced_mm.journal import JournalWriter
 from advanced_mm.maker.config import MakerConfig, MakerSettings, read_config
 from advanced_mm.maker.config.assemble import exchanges_of, setups_of
+from advanced_mm.maker.config.live import check_bounds, only_maker_there
 from advanced_mm.maker.config.words import sentences
 from advanced_mm.maker.first_look import FirstLook, first_looks
 from advanced_mm.maker.running import Maker
@@ -38,6 +39,7 @@ from advanced_mm.report.maker_screen import maker_line, maker_screen
 if TYPE_CHECKING:
     from advanced_mm.metrics.server import MetricsServer
 
+MAKERS = Path("user_data/makers")
 LINE_EVERY_SECONDS = 15.0
 BEAT_SECONDS = 1.0
 FIRST_BOOKS_SECONDS = 10.0
@@ -52,6 +54,8 @@ def main(argv: list[str] | None = None) -> int:
     config = read_config(options.config)
     for sentence in sentences(config, live=options.live):
         console.print(sentence)
+    if options.live:
+        check_bounds(config.settings)
     if options.check:
         return asyncio.run(check(config, console, live=options.live))
     return asyncio.run(make(config, console, options))
@@ -113,7 +117,10 @@ async def make(config: MakerConfig, console: Console, options: argparse.Namespac
         "stop that one first, as two with the same orders would undo each other's",
         "keep the journal on a local disk",
     ):
-        return await make_markets(config, folder, console, options)
+        if not options.live:
+            return await make_markets(config, folder, console, options)
+        with only_maker_there(settings, os.environ, MAKERS):
+            return await make_markets(config, folder, console, options)
 
 
 async def make_markets(
@@ -156,6 +163,8 @@ async def make_markets(
         journal.close()
     console.print(maker_line(maker.views(), time.monotonic() - begin))
     console.print(f"{settings.name} has ended: {maker.why_ended}")
+    for sentence in maker.left_open:
+        console.print(f"It stays open: {sentence}.")
     if maker.left_behind:
         console.print(
             f"Orders may still rest in {', '.join(maker.left_behind)}: the exchange did not "

@@ -11,8 +11,8 @@ from advanced_mm.hedging import execution, passive
 from advanced_mm.hedging.execution import Execution
 from advanced_mm.hedging.market import HedgeMarket
 from advanced_mm.hedging.messages import Filled, News, Observation, OrderNews, Reconnected, Wish
-from advanced_mm.hedging.orders import ClientIds
-from advanced_mm.hedging.passive import Passive, Round
+from advanced_mm.hedging.orders import ClientIds, HedgeOrder, Kind, Phase
+from advanced_mm.hedging.passive import Passive, Round, Slot
 from advanced_mm.hedging.settings import ExecutionSettings, HedgeSettings
 from advanced_mm.hedging.sizes import inventory_share
 from advanced_mm.hedging.wanted import NOTHING, Exposure, Wanted, active_wanted, delta_wanted
@@ -61,6 +61,13 @@ class HedgeState:
         if self.targeted.order is not None:
             found[self.targeted.order.client_id] = f"hedge {self.targeted.step}"
         return found
+
+    @property
+    def stop(self) -> HedgeOrder | None:
+        """The stop at rest of what the passive hedge holds; None where there is none."""
+        order = self.passive.orders.get(Slot.STOP)
+        rests = order is not None and order.kind is Kind.TRIGGER and order.phase is Phase.RESTING
+        return order if rests and self.passive.ledger.position else None
 
     @property
     def sent_ms(self) -> dict[str, int]:

@@ -25,6 +25,7 @@ __all__ = [
     "RestingOrder",
     "Side",
     "TellsFunding",
+    "TellsFundingRates",
     "Trade",
     "WouldTakeError",
 ]
@@ -291,3 +292,11 @@ class TellsFunding(Protocol):
 
     async def funding_since(self, symbol: str, time_ms: int) -> list[FundingPayment]:
         """Fetch funding payments from the exchange's time on, oldest first."""
+
+
+@runtime_checkable
+class TellsFundingRates(Protocol):
+    """What an exchange of perpetuals offers beside a `MakerExchange`, without an account too."""
+
+    async def funding_rates(self) -> dict[str, float]:
+        """Fetch the hour's funding rates by symbol, shares, positive where longs pay."""

@@ -53,6 +53,7 @@ async def test_a_hedge_that_cannot_be_withdrawn_delays_no_quote():
     class Desk:
         needs = ()
         set_aside = Decimal(0)
+        left_open = ""
 
         def __init__(self):
             self.release = asyncio.Event()
@@ -295,6 +296,19 @@ async def test_each_guard_pulls_what_would_enlarge_a_position(limits, happens, s
         if left is not None:
             assert len(x.orders) == left
         assert not task.done()
+
+
+async def test_what_would_pay_too_much_funding_is_not_opened():
+    x = ScriptedExchange(clock=Clock(1_700_002_740_000))  # a minute before the hour
+    rates = {ETH: 1e-4}
+
+    async def funding_rates():
+        return rates
+
+    x.funding_rates = funding_rates
+    async with running(x, eth()) as (maker, _):
+        await until(lambda: maker.views() and "funding" in maker.views()[0].reason)
+        await until(lambda: not x.resting(ETH, "buy") and len(x.resting(ETH, "sell")) == 3)
 
 
 async def test_orders_that_come_too_late_again_and_again_are_sent_less_often():

@@ -112,6 +112,11 @@ class MarketSettings(_Form):
     )
     limits: Limits = Field(Limits(), description="what is allowed, whatever the policy wants")
     hedge: HedgeSettings | None = Field(None, description="what hedges it; null: nothing")
+    other_makers: bool = Field(
+        False,
+        description="whether makers of other names may trade there, and where it is hedged, with "
+        "the same account; what each holds can then not be told apart",
+    )
 
     @field_validator("volatility", "limits", mode="before")
     @classmethod

@@ -20,6 +20,7 @@ from advanced_mm.maker.exchange import (
     OrderUpdate,
     Reconnected,
     RestingOrder,
+    TellsFundingRates,
     Trade,
 )
 
@@ -141,6 +142,11 @@ class DryExchange:
             ) from None
         await self._sleep(self._latency_s)
         return self._desk.account()
+
+    async def funding_rates(self) -> dict[str, float]:
+        """Return the inner exchange's rates; none where it tells none."""
+        inner = self._inner
+        return await inner.funding_rates() if isinstance(inner, TellsFundingRates) else {}
 
     def allowance(self) -> int:
         """How many orders may be placed or changed now: as many as the inner exchange allows."""

@@ -390,6 +390,11 @@ class HyperliquidExchange:
         paid = [messages.funding(symbol, one) for one in told if one["delta"]["coin"] == coin]
         return sorted(paid, key=lambda one: one.time_ms)
 
+    async def funding_rates(self) -> dict[str, float]:
+        """Fetch the hour's funding rates by symbol, shares, positive where longs pay."""
+        meta, contexts = await self._info(type="metaAndAssetCtxs")
+        return messages.funding_rates(meta, contexts, self._symbols)
+
     async def _info(self, **request: Any) -> Any:
         return await self._asked(self._client.publicPostInfo(request))
 

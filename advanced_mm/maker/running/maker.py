@@ -14,6 +14,7 @@ from advanced_mm.maker.accounts import AccountBook
 from advanced_mm.maker.client_ids import ClientIds
 from advanced_mm.maker.desk import HedgeDesk, Place
 from advanced_mm.maker.exchange import Account, Fill, MakerExchange
+from advanced_mm.maker.running.funding import heed_funding
 from advanced_mm.maker.running.keeper import Keeper
 from advanced_mm.maker.running.opening import begin, open_exchanges
 from advanced_mm.maker.running.routes import Routes
@@ -98,6 +99,11 @@ class Maker:
         """After the end: markets in which orders may still rest, as their exchange was silent."""
         return self._withdrawal.left_behind
 
+    @property
+    def left_open(self) -> list[str]:
+        """After the end: what hedges hold, and which stops protect it, in words."""
+        return self._withdrawal.left_open
+
     def ids(self, place: Place, role: str = "hedge") -> ClientIds:
         """Return the client ids of a place, a desk's by default."""
         return self._shared.ids(place, role)
@@ -143,7 +149,11 @@ class Maker:
                 asyncio.create_task(self._compare(name), name=f"account of {name}")
                 for name in self._accounts
             ]
-            tasks += [*quoting, *desks, *comparing, minute]
+            funding = [
+                asyncio.create_task(heed_funding(self._shared, name), name=f"funding at {name}")
+                for name in self._shared.exchanges
+            ]
+            tasks += [*quoting, *desks, *comparing, *funding, minute]
             try:
                 await self._or_ended(self._watch(), tasks)
             finally:  # also if it is cancelled, as Ctrl-C does where signals have no handlers

@@ -85,6 +85,7 @@ async def begin(shared: Shared) -> None:
             keeper.profit.begin(state.mid, state.inventory)
             keeper.records.look("start", state, venue=True)
         _resume_guards(shared, keeper)
+        await _refuse_other_makers(shared, keeper.setup)
         foreign = await _foreign(shared, keeper)
         if foreign:
             logger.warning(
@@ -117,6 +118,23 @@ async def _foreign(shared: Shared, keeper: Keeper) -> int:
     own = (keeper.ids, shared.ids(place, "hedge"))
     there = await shared.exchanges[place[0]].open_orders(place[1])
     return sum(not any(ids.owns(one.client_id) for ids in own) for one in there)
+
+
+async def _refuse_other_makers(shared: Shared, setup: MarketSetup) -> None:
+    """Two makers would undo each other's inventory, and count each other's fills."""
+    if setup.other_makers:
+        return
+    places = [(setup.exchange, setup.symbol), *(setup.desk.needs if setup.desk else ())]
+    for exchange, symbol in dict.fromkeys(places):
+        ours = [shared.ids((exchange, symbol), role) for role in ("quote", "hedge")]
+        for one in await shared.exchanges[exchange].open_orders(symbol):
+            theirs = not any(ids.owns(one.client_id) for ids in ours)
+            if theirs and ClientIds.is_makers(one.client_id):
+                raise InputError(
+                    f"{symbol} on {exchange}: orders of a maker of another name than "
+                    f"{shared.name!r} rest there: stop that maker, or cancel the orders it left, "
+                    "or say other_makers: true for the market in the file."
+                )
 
 
 def _resume_guards(shared: Shared, keeper: Keeper) -> None:

@@ -30,10 +30,13 @@ class Withdrawal:
     ----------
     left_behind
         Markets in which orders may still rest, as their exchange was silent.
+    left_open
+        What hedges hold, and which stops protect it, in words.
     """
 
     def __init__(self, shared: Shared, switches: Switches) -> None:
         self.left_behind: list[str] = []
+        self.left_open: list[str] = []
         self._shared, self._switches = shared, switches
 
     async def withdraw(
@@ -99,6 +102,9 @@ class Withdrawal:
 
     async def _desk(self, setup: MarketSetup) -> None:
         assert setup.desk is not None
-        if not await setup.desk.withdraw():
+        gone = await setup.desk.withdraw()
+        if setup.desk.left_open:
+            self.left_open.append(setup.desk.left_open)
+        if not gone:
             places = ", ".join(f"{symbol} on {exchange}" for exchange, symbol in setup.desk.needs)
             self.left_behind.append(f"{places} (the hedge's)")
