@@ -77,7 +77,7 @@ def values(fit: CoinCalibration) -> dict[str, tuple[float, float]]:
 
 async def test_a_synthetic_half_hour_is_fitted_within_four_standard_errors(tmp_path):
     market = SyntheticMarket(SyntheticParameters(), START_MS, seed=7)
-    await record(market, tmp_path, 1800, speed=60)
+    await record(market, tmp_path, 1800, speed=120)
     fit = calibrate(ShardStore(tmp_path).read("ETH"), window_minutes=30)
     assert fit.observed_seconds > 1700
     found = values(fit)
@@ -109,11 +109,11 @@ async def test_a_replayed_recording_fits_as_the_original(tmp_path):
     coin = market.spec.coin
     recorder = Recorder(ShardStore(tmp_path / "original"), [coin], {coin: market.spec.tick})
     lay_history(market, recorder, START_MS - 3_600_000 + 900_000)
-    await replayed_like_the_original(tmp_path / "original", tmp_path / "again", speed=60)
+    await replayed_like_the_original(tmp_path / "original", tmp_path / "again", speed=120)
 
 
 @pytest.mark.recorded
 async def test_the_real_recording_fits_the_same_after_a_replay(tmp_path):
     if not RECORDINGS.is_dir():
         pytest.skip(f"no recordings at {RECORDINGS}")
-    await replayed_like_the_original(RECORDINGS, tmp_path, speed=60)
+    await replayed_like_the_original(RECORDINGS, tmp_path, speed=120)
