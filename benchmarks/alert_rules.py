@@ -119,13 +119,13 @@ class Rig:
     @contextlib.contextmanager
     def spent(self) -> Iterator[None]:
         """Use up the account's requests beside the bot, and buy some at the end."""
-        mark = "advanced_mm_requests_left"
-        left = self.prometheus.ask(mark)[0][1]
-        for _ in range(int((left - 500) // BURST)):
+        left = int(self.prometheus.ask("advanced_mm_requests_left")[0][1]) - 500
+        while left > 0:
+            some = min(left, BURST)
             # Of orders that there never were; each is a request.
-            with contextlib.suppress(ccxt.BaseError):
-                self.client.cancel_orders([str(10**12 + n) for n in range(BURST)], PAIR)
-        self.client.cancel_orders([str(10**12 + n) for n in range(int(left - 500) % BURST)], PAIR)
+            with contextlib.suppress(ccxt.OrderNotFound):
+                self.client.cancel_orders([str(10**12 + number) for number in range(some)], PAIR)
+            left -= some
         yield
         self.client.reserve_request_weight(5000)
 
@@ -193,9 +193,11 @@ TRIALS = (
         lambda rig: rig.struck({"kind": "silence"}),
     ),
     Trial(
-        "no request is answered (`dropped_reply`)",
+        "the venue is silent and each answer takes 6 s (`silence`, `latency`)",
         ("LoopLate",),
-        lambda rig: rig.struck({"kind": "dropped_reply", "how": "withhold"}),
+        lambda rig: rig.struck(
+            {"kind": "silence"}, {"kind": "latency", "where": "reply", "milliseconds": 6000}
+        ),
     ),
     Trial(
         "all messages and answers come 8 s late (`delayed_messages`, `latency`)",
