@@ -119,16 +119,22 @@ class Rig:
 
     @contextlib.contextmanager
     def spent(self) -> Iterator[None]:
-        """Use up the account's requests beside the bot, and buy some at the end."""
-        left = int(self.prometheus.ask("advanced_mm_requests_left")[0][1]) - 500
-        while left > 0:
+        """Use up the account's requests beside the bot, which earns none; buy some at the end."""
+        while (left := self._requests_left() - 500) > 0:
             some = min(left, BURST)
             # Of orders that there never were; each is a request.
-            with contextlib.suppress(ccxt.OrderNotFound):
-                self.client.cancel_orders([str(10**12 + number) for number in range(some)], PAIR)
-            left -= some
+            try:
+                with contextlib.suppress(ccxt.OrderNotFound):
+                    self.client.cancel_orders([str(10**12 + n) for n in range(some)], PAIR)
+            except ccxt.RateLimitExceeded:  # this minute's weight is used up
+                time.sleep(5)
         yield
         self.client.reserve_request_weight(5000)
+
+    def _requests_left(self) -> int:
+        asked = {"type": "userRateLimit", "user": self.bot.trading_address}
+        told = requests.post(f"{self.session.rest_address}/info", json=asked, timeout=10).json()
+        return int(told["nRequestsCap"]) - int(told["nRequestsUsed"])
 
     @contextlib.contextmanager
     def stuck(self) -> Iterator[None]:
