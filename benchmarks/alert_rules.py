@@ -133,7 +133,10 @@ class Rig:
 
     def _requests_left(self) -> int:
         asked = {"type": "userRateLimit", "user": self.bot.trading_address}
-        told = requests.post(f"{self.session.rest_address}/info", json=asked, timeout=10).json()
+        url = f"{self.session.rest_address}/info"
+        while (answer := requests.post(url, json=asked, timeout=10)).status_code == 429:
+            time.sleep(5)
+        told = answer.json()
         return int(told["nRequestsCap"]) - int(told["nRequestsUsed"])
 
     @contextlib.contextmanager
