@@ -39,7 +39,7 @@ def answers_all(prometheus, session, seconds=120):
     needed = {one for one in asked if not any(name in one for name in NOT_ALWAYS)}
     deadline = time.monotonic() + seconds
     while True:
-        session.raise_if_dead()
+        session.look()  # the audit must see every refit, and each is there for a few seconds
         up = {one for one, health in prometheus.health().items() if health == "up"}
         empty = {one for one in asked if not prometheus.ask(one)} & needed  # an error is raised
         if up == addresses and not empty:
