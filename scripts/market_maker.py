@@ -198,7 +198,10 @@ async def beat(maker: Maker, metrics: TradingMetrics) -> None:
             held = view.inventory - limits.target_inventory
             if limits.max_position_value is not None and view.mid is not None:
                 metrics.held(keeper.records.coin, abs(held) * view.mid / limits.max_position_value)
-            metrics.fallen(keeper.guards.account.drawdown_used, keeper.records.coin)
+            records = keeper.records
+            metrics.fallen(keeper.guards.account.drawdown_used, records.coin)
+            metrics.earned(records.bot, records.coin, keeper.earned())
+            metrics.allowed(records.bot, keeper.exchange.requests_left())
 
 
 async def watch(maker: Maker, console: Console, stop: str, *, live: bool) -> None:

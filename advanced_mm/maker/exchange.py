@@ -276,6 +276,12 @@ class MakerExchange(Protocol):
     def allowance(self) -> int:
         """How many orders may be placed or changed now; cancels are always allowed."""
 
+    def requests_left(self) -> int | None:
+        """How many requests the account has left until it trades; None where none are counted so.
+
+        Limits of a minute or a day come back by themselves and do not count here.
+        """
+
     async def arm(self, seconds: float | None) -> bool:
         """Have the exchange cancel all orders of the account in ``seconds`` unless armed anew.
 

@@ -152,6 +152,9 @@ class DryExchange:
         """How many orders may be placed or changed now: as many as the inner exchange allows."""
         return self._inner.allowance()
 
+    def requests_left(self) -> None:
+        """Nothing is requested of the exchange's account."""
+
     async def arm(self, seconds: float | None) -> bool:
         """Return False: nothing rests anywhere but in this process."""
         return False

@@ -410,6 +410,10 @@ class HyperliquidExchange:
         """How many orders may be placed or changed now."""
         return self._budget.left() if self._windows.left() > 0 else 0
 
+    def requests_left(self) -> int | None:
+        """How many requests the account has left until it trades; None until that is known."""
+        return self._budget.in_all()
+
     async def _ask_actions(self) -> None:
         """Ask now and then how many actions the account has left."""
         while True:
