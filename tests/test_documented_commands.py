@@ -330,6 +330,7 @@ ELSEWHERE = {
     "test_ladders_rest_fill_and_are_withdrawn_at_the_kill_file",
     **dict.fromkeys(
         (
+            "python benchmarks/maker.py",
             "python benchmarks/maker_truth.py",
             "python benchmarks/maker_truth.py --minutes 3",
         ),

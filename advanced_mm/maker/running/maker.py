@@ -32,7 +32,6 @@ logger = logging.getLogger(__name__)
 _TICK_SECONDS: Final = 0.1
 """How often it is looked whether something is due, the kill file among it."""
 _DESK_SECONDS: Final = 0.25
-_FIRST_BOOK_SECONDS: Final = 15.0
 _MINUTE_MS: Final = 60_000
 _SETTLE_MS: Final = 30_000
 """How often the accounts are compared with what the fills say."""
