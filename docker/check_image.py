@@ -1,7 +1,8 @@
 """Build the image and run its docker-compose.yml services on a loopback venue.
 
-Bot, sidecar and venue are started as in the compose file's paper profile, until parameters are
-published, the health check passes and the bot has sent a quote. Then all services are stopped. Uses
+Bot, sidecar, venue, maker and live page are started as in the compose file with the profiles paper,
+maker and dashboard, until their health checks pass and the bot has sent a quote. The maker is in a
+dry run, with a file made by init_maker.py. Then all services are stopped. Uses
 Docker if its daemon answers, otherwise buildah in a chroot, which requires root on Linux. The
 checkout's user_data is not modified.
 """
@@ -13,6 +14,7 @@ import fcntl
 import json
 import os
 import re
+import secrets
 import shlex
 import shutil
 import signal
@@ -37,6 +39,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
 SIZE_LIMIT_MB = 900  # maximum size on top of the base image
 PATIENCE_SECONDS = 240.0
+PROFILES = ("paper", "maker", "dashboard")
+MAKER = "eth_hyperliquid"
 # With half an hour of recorded history the first fit need not wait for five minutes of data.
 PAST = ["--history-dir", "user_data/paper/HL_data"]
 
@@ -63,7 +67,7 @@ def services_of(compose: Path, env_file: Path, variables: Mapping[str, str]) -> 
     """Read the compose file with the variables of ``env_file``, overridden by ``variables``.
 
     Services that own a network come first, in Docker's starting order. Those of other images, such
-    as Prometheus, and of other profiles than ``paper`` are left out.
+    as Prometheus, and of other profiles than `PROFILES` are left out.
     """
     pairs = (line.partition("=") for line in env_file.read_text().splitlines() if "=" in line)
     values = {name: value for name, _, value in pairs if not name.startswith("#")}
@@ -72,7 +76,7 @@ def services_of(compose: Path, env_file: Path, variables: Mapping[str, str]) -> 
     services = [
         _service(name, block, values)
         for name, block in blocks.items()
-        if "build" in block and "paper" in block.get("profiles", ["paper"])
+        if "build" in block and not set(block.get("profiles", PROFILES)).isdisjoint(PROFILES)
     ]
     return sorted(services, key=lambda service: service.network.startswith("service:"))
 
@@ -307,6 +311,16 @@ def _copy_of_user_data(folder: Path, user: str) -> None:
             os.chown(path, *owner)
 
 
+def _write_maker(folder: Path, user: str) -> None:
+    """Write a maker's file for the loopback venue, as a new user would."""
+    file = folder / "user_data" / "makers" / f"{MAKER}.yaml"
+    script = [sys.executable, ROOT / "scripts" / "init_maker.py"]
+    _output([*script, "--loopback", "--defaults", file])
+    if os.geteuid() == 0:
+        for path in (file.parent, file):
+            os.chown(path, *(int(number) for number in user.split(":")))
+
+
 def _quotes(folder: Path) -> list[dict[str, Any]]:
     try:
         quotes = read_journal(folder / "user_data" / JOURNAL_FOLDER).table(QuoteSent)
@@ -377,9 +391,11 @@ def check_services(engine: Engine) -> None:
     by_name = {service.name: service for service in services}
     by_name["venue"].command.extend(PAST)
     by_name["venue"].volumes.extend(by_name["freqtrade"].volumes)
+    by_name["dashboard"].environment["MM_DASHBOARD_TOKEN"] = secrets.token_urlsafe()
     with tempfile.TemporaryDirectory(prefix="mm-image-check-") as name:
         folder = Path(name)
         _copy_of_user_data(folder, services[0].user)
+        _write_maker(folder, services[0].user)
 
         def quoted() -> str | None:
             quotes = _quotes(folder)
@@ -387,7 +403,9 @@ def check_services(engine: Engine) -> None:
 
         with _Session(engine, services, folder) as session:
             session.start_all()
-            session.wait_until_healthy("sidecar")
+            for one in services:
+                if one.health:
+                    session.wait_until_healthy(one.name)
             session.wait_until("quotes", quoted)
 
 

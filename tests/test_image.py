@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,34 @@ def test_docker_starts_a_service_as_the_compose_file_would(check, services, tmp_
     network = next(word for word in command if word.startswith("--network="))
     assert network == f"--network=container:mm-check-{os.getpid()}-venue"
     assert not any(word.startswith(("-p", "--publish")) for word in command)
+
+
+def test_the_check_runs_every_service_of_the_image(check, services):
+    blocks = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    assert set(services) == {name for name, block in blocks.items() if "build" in block}
+    assert services["maker"].command[-1] == f"user_data/makers/{check.MAKER}.yaml"
+    assert "user_data/journal/${MM_MAKER}_dry" in services["maker"].health
+
+
+def test_each_service_restarts_keeps_little_of_its_log_and_is_bounded_in_memory():
+    blocks = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    for name, block in blocks.items():
+        assert block["restart"] == "unless-stopped", name
+        options = block["logging"]["options"]
+        assert block["logging"]["driver"] == "json-file", name
+        assert options == {"max-size": "10m", "max-file": "3"}, name
+        assert re.fullmatch(r"[1-9]\d*m", block["mem_limit"]), name
+        assert name == "freqtrade" or block["healthcheck"]["test"], name
+
+
+def test_no_port_is_open_beyond_this_machine_and_no_secret_is_written_down():
+    blocks = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    for name, block in blocks.items():
+        assert all(port.startswith("127.0.0.1:") for port in block.get("ports", [])), name
+        secret = re.compile("key|secret|password|token", re.IGNORECASE)
+        assert not [one for one in block.get("environment", {}) if secret.search(one)], name
+        for file in block.get("env_file", []):
+            assert file["required"] is False, name
 
 
 def test_without_docker_and_buildah_the_check_says_what_it_needs(tmp_path):
