@@ -314,8 +314,8 @@ def _copy_of_user_data(folder: Path, user: str) -> None:
 def _write_maker(folder: Path, user: str) -> None:
     """Write a maker's file for the loopback venue, as a new user would."""
     file = folder / "user_data" / "makers" / f"{MAKER}.yaml"
-    script = [sys.executable, ROOT / "scripts" / "init_maker.py"]
-    _output([*script, "--loopback", "--defaults", file])
+    script = str(ROOT / "scripts" / "init_maker.py")
+    _output([sys.executable, script, "--loopback", "--defaults", str(file)])
     if os.geteuid() == 0:
         for path in (file.parent, file):
             os.chown(path, *(int(number) for number in user.split(":")))

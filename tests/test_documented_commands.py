@@ -330,7 +330,6 @@ ELSEWHERE = {
     "test_ladders_rest_fill_and_are_withdrawn_at_the_kill_file",
     **dict.fromkeys(
         (
-            "python benchmarks/maker.py",
             "python benchmarks/maker_truth.py",
             "python benchmarks/maker_truth.py --minutes 3",
         ),
@@ -399,6 +398,7 @@ NEEDS = {
         "make image-check IMAGE=NAME",
     ],
     "live sessions of minutes, with both cores for themselves": [
+        "python benchmarks/maker.py",
         "python benchmarks/collector.py",
         "python benchmarks/eyes.py",
         "python benchmarks/recording_truth.py --soak",
