@@ -10,7 +10,7 @@ kept trading while no client could connect.
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -26,8 +26,8 @@ from advanced_mm.venue.protocol.actions.signers import Agent, NonceBook, Signers
 
 __all__ = ["SavedKeys", "SavedVenue", "load_state", "restore", "save_state"]
 
-FORMAT = "advanced_mm venue"
-VENUE_STATE_VERSION = 1
+FORMAT: Final = "advanced_mm venue"
+VENUE_STATE_VERSION: Final = 1
 
 
 class _Form(BaseModel):
