@@ -5,10 +5,14 @@ now and then these are merged into ``<YYYY-MM-DD>.parquet``, which is replaced i
 take both and drop a row that is, for a moment, in both. A line cut short by a crash is no line; so
 a killed process loses nothing it has appended. Lines are not forced to the disk: a power cut may
 take the last seconds.
+
+Rows have the column ``version``, null in rows from before versions were noted. Rows of a later
+version are never left out or merged, which would lose what this program does not know of them.
 """
 
 import contextlib
 import fcntl
+import json
 import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -22,6 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from advanced_mm.errors import InputError
+from advanced_mm.file_versions import check_version
 
 __all__ = ["DayFiles", "Rows", "Skipped"]
 
@@ -29,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 DAY: Final = ".parquet"
 LINES: Final = ".jsonl"
+VERSION: Final = "version"
 _PIECE_ROWS: Final = 100_000
 
 _NO_ROW: Final = (ValueError, AttributeError, pa.ArrowException)
@@ -43,8 +49,10 @@ class Rows:
     ----------
     what, plural
         What the store and its rows are called in messages: ``"calibration history"``, ``"refits"``.
+    version
+        The newest version of rows that is known.
     schema
-        Their columns.
+        Their columns, among them ``version`` (int64).
     decode
         Lines to a table of that schema; raises ``ValueError``, ``AttributeError`` or Arrow's errors
         where a line is no row.
@@ -58,6 +66,7 @@ class Rows:
 
     what: str
     plural: str
+    version: int
     schema: pa.Schema
     decode: Callable[[Sequence[bytes]], pa.Table]
     key: str
@@ -149,7 +158,8 @@ class DayFiles:
         Raises
         ------
         InputError
-            A day's file cannot be read; it is left alone, and its lines stay.
+            A day's file cannot be read, or has rows of a later version; it is left alone, and its
+            lines stay.
         """
         first_error: InputError | None = None
         for day in self.days(LINES):
@@ -190,6 +200,8 @@ class DayFiles:
 
         Raises
         ------
+        NewerVersionError
+            There are rows of a later version of this program.
         InputError
             A day's file cannot be read, and ``skipped`` is None.
         """
@@ -259,7 +271,9 @@ class DayFiles:
         waiting: list[pa.Table] = []
         with self._told_unreadable(path), path.open("rb") as handle, pq.ParquetFile(handle) as file:
             for batch in file.iter_batches(_PIECE_ROWS, use_threads=False):
-                waiting.append(_fitted(pa.Table.from_batches([batch]), self._rows.schema))
+                table = pa.Table.from_batches([batch])
+                self._check_version(table, path)
+                waiting.append(_fitted(table, self._rows.schema))
                 if sum(one.num_rows for one in waiting) >= _PIECE_ROWS:
                     yield pa.concat_tables(waiting)
                     waiting = []
@@ -284,13 +298,14 @@ class DayFiles:
     def _schema_of(self, columns: Collection[str] | None) -> pa.Schema:
         if columns is None:
             return self._rows.schema
-        wanted = {self._rows.key, *self._rows.needed, *columns}
+        wanted = {self._rows.key, VERSION, *self._rows.needed, *columns}
         return pa.schema([one for one in self._rows.schema if one.name in wanted])
 
     def _read_file(self, path: Path, schema: pa.Schema, skipped: Skipped | None) -> pa.Table:
         try:
             with pq.ParquetFile(pa.BufferReader(path.read_bytes())) as file:
                 table = file.read(columns=schema.names, use_threads=False)
+            self._check_version(table, path)
             return _fitted(table, schema)
         except FileNotFoundError:
             return schema.empty_table()
@@ -306,26 +321,56 @@ class DayFiles:
         except FileNotFoundError:
             return self._rows.schema.empty_table()
         lines = text[: text.rfind(b"\n") + 1].splitlines()
-        table, left_out = self.decoded(lines)
+        return self.decoded(lines, path, skipped)
+
+    def decoded(
+        self, lines: Sequence[bytes], path: Path, skipped: Skipped | None = None
+    ) -> pa.Table:
+        """Return lines as a table, those left out that are not rows; that is noted as by `read`.
+
+        Raises
+        ------
+        NewerVersionError
+            A line is of a later version of this program; ``path`` is where it stands.
+        """
+        left_out = 0
+        try:
+            table = self._rows.decode(lines)
+        except _NO_ROW:
+            good = [line for line in lines if self._is_row(line)]
+            for line in {*lines} - {*good}:  # a later version may have other types
+                self._check(_version_of(line), path)
+            table, left_out = self._rows.decode(good), len(lines) - len(good)
+        self._check(pc.max(table[VERSION]).as_py(), path)
         if left_out and skipped is None:
             logger.warning("%s: skipped %d of %d lines (truncated)", path, left_out, len(lines))
         elif skipped is not None:
             skipped.lines += left_out
         return table
 
-    def decoded(self, lines: Sequence[bytes]) -> tuple[pa.Table, int]:
-        """Return lines as a table, and the number left out because they are not rows."""
-        try:
-            return self._rows.decode(lines), 0
-        except _NO_ROW:
-            good = [line for line in lines if self._is_row(line)]
-            return self._rows.decode(good), len(lines) - len(good)
+    def _check(self, version: object, path: Path) -> None:
+        check_version(version, self._rows.version, f"{self._rows.what} {str(path)!r}")
+
+    def _check_version(self, table: pa.Table, path: Path) -> None:
+        """Look at the version of a file's rows before their columns are read as ours."""
+        if VERSION in table.column_names:
+            self._check(pc.max(table[VERSION]).as_py(), path)
 
     def _is_row(self, line: bytes) -> bool:
         try:
             return bool(self._rows.decode([line]).num_rows)
         except _NO_ROW:
             return False
+
+
+def _version_of(line: bytes) -> object:
+    """Return the version that a line names though it is no row; None if it names no number."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    version = found.get(VERSION) if isinstance(found, dict) else None
+    return version if isinstance(version, int) and version >= 1 else None
 
 
 def _fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -22,10 +22,11 @@ import yaml
 from eth_account import Account as Wallet
 
 from advanced_mm.hedging import HedgeSettings
-from advanced_mm.maker import Limits, Maker, MarketSetup
+from advanced_mm.maker import Limits, MarketSetup
 from advanced_mm.maker.exchange import Book, OrderRequest
 from advanced_mm.maker.exchanges import HyperliquidExchange
 from advanced_mm.maker.hedge_desk import HedgeDesk
+from advanced_mm.maker.running import Maker
 from advanced_mm.markets.clock import MarketClock
 from advanced_mm.markets.market import Book as MarketBook
 from advanced_mm.policies import EMPTY, Ladder, MarketState, build

@@ -31,9 +31,10 @@ from rich.console import Console
 from rich.table import Table
 
 from advanced_mm.cli import run
-from advanced_mm.maker import Limits, Maker, MarketSetup
+from advanced_mm.maker import Limits, MarketSetup
 from advanced_mm.maker.exchange import Change
 from advanced_mm.maker.exchanges import HyperliquidExchange
+from advanced_mm.maker.running import Maker
 from advanced_mm.markets.clock import MarketClock
 from advanced_mm.markets.market import Book, CoinSpec, Level, MarketUpdate, Quote
 from advanced_mm.policies import Ladder, MarketState

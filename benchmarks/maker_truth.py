@@ -48,6 +48,8 @@ from advanced_mm.venue.server.server import PaperServer
 from advanced_mm.venue.spot.amounts import ATOMS
 
 ROOT = Path(__file__).resolve().parents[1]
+MOST_VALUE = 1_000_000
+"""Spot needs a bound with --live; this one never acts."""
 SCRIPT = ROOT / "scripts" / "market_maker.py"
 LEVELS = 5
 SPOT, HEDGE, PERPETUAL = "SUI/USDC", "SUI/USDC:USDC", "ETH/USDC:USDC"
@@ -121,11 +123,14 @@ class Venues:
         return self.spot.exchange.accounts.get(PAPER_KEY)
 
     def resting(self) -> list[tuple[str, bool, int]]:
-        """Return market, side and price of each order at rest; triggers have no price there."""
+        """Return market, side and price of each order at rest; triggers have no price there.
+
+        The stop of a hedge's position is left out: it protects that while no maker runs.
+        """
         perpetuals = [
             (one.coin, one.request.is_buy, one.request.price)
             for one in self.own.orders.values()
-            if one.resting
+            if one.resting and not one.request.reduce_only
         ]
         return perpetuals + [
             (one.symbol, one.core.request.is_buy, one.core.request.price)
@@ -182,7 +187,7 @@ def maker_file(venue: Venues, folder: Path) -> Path:
     """Write the maker's file: both markets near the mid, no guard that would keep it out."""
     unlimited = dict.fromkeys(
         ("max_daily_loss", "max_drawdown", "volatility_limit", "price_band",
-         "large_order_multiple", "max_errors_in_a_row"),
+         "large_order_multiple", "max_errors_in_a_row", "max_funding_bp"),
     )  # fmt: skip
 
     def quoting(size: float, most: float, target: float) -> dict[str, object]:
@@ -192,7 +197,9 @@ def maker_file(venue: Venues, folder: Path) -> Path:
                 "kind": "basis_points", "levels": levels, "max_inventory": most,
                 "target_inventory": target, "skew_factor": 0.0005,
             },
-            "limits": {**unlimited, "target_inventory": target},
+            "limits": {
+                **unlimited, "target_inventory": target, "max_position_value": MOST_VALUE,
+            },
         }  # fmt: skip
 
     held = float(venue.balance("SUI"))

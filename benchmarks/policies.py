@@ -160,7 +160,7 @@ def contestants(arena: Arena) -> Mapping[str, LadderSetup]:
         **{kind: (kind, bins) for kind in ("spot", "curve", "bid_ask", "auto")},
         "cartea_jaimungal": ("cartea_jaimungal", {"levels": LEVELS}),
         "avellaneda_stoikov": ("avellaneda_stoikov", {"levels": LEVELS}),
-        "avellaneda_stoikov, no end": (
+        "avellaneda_stoikov (no end)": (
             "avellaneda_stoikov",
             {"levels": LEVELS, "horizon": "infinite"},
         ),
@@ -234,6 +234,14 @@ def drawn_ladders(arena: Arena, fee_bp: float) -> Iterator[DrawnLadder]:
             yield DrawnLadder(name, mid, ladders)
 
 
+WAITS = {
+    "front": "They are first in the queue at their price, which flatters.",
+    "model": "They join the queue at their price at its end, and move up as orders ahead leave.",
+    "back": "They are last in the queue at their price, whoever leaves.",
+}
+"""What a queue means for an order, for the page."""
+
+
 def main(argv: list[str] | None = None) -> int:
     """Compare and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -280,8 +288,9 @@ def main(argv: list[str] | None = None) -> int:
         if options.html is not None:
             ladders = list(drawn_ladders(arenas[0], options.fee_bp[0]))
             lead = (
-                f"{CAPITAL:g} USDC each, {minutes:g} minutes of each synthetic market, a look "
-                f"every {options.look:g} s, 50 ms to the venue, {options.queue} queue."
+                f"Every policy begins with {CAPITAL:g} USDC, for {minutes:g} minutes of each "
+                f"synthetic market. It looks every {options.look:g} s, and its orders take 50 ms "
+                f"to the venue. {WAITS[options.queue]}"
             )
             write_policies_page(options.html, lead, outcomes, ladders, _notes())
     return 0

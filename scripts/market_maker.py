@@ -28,15 +28,18 @@ from advanced_mm.file_lock import only_holder
 from advanced_mm.journal import JournalWriter
 from advanced_mm.maker.config import MakerConfig, MakerSettings, read_config
 from advanced_mm.maker.config.assemble import exchanges_of, setups_of
+from advanced_mm.maker.config.live import check_bounds, only_maker_there
 from advanced_mm.maker.config.words import sentences
 from advanced_mm.maker.first_look import FirstLook, first_looks
-from advanced_mm.maker.maker import Maker
+from advanced_mm.maker.running import Maker
+from advanced_mm.maker.running.earlier_runs import set_aside
 from advanced_mm.metrics.trading import TradingMetrics
 from advanced_mm.report.maker_screen import maker_line, maker_screen
 
 if TYPE_CHECKING:
     from advanced_mm.metrics.server import MetricsServer
 
+MAKERS = Path("user_data/makers")
 LINE_EVERY_SECONDS = 15.0
 BEAT_SECONDS = 1.0
 FIRST_BOOKS_SECONDS = 10.0
@@ -51,6 +54,8 @@ def main(argv: list[str] | None = None) -> int:
     config = read_config(options.config)
     for sentence in sentences(config, live=options.live):
         console.print(sentence)
+    if options.live:
+        check_bounds(config.settings)
     if options.check:
         return asyncio.run(check(config, console, live=options.live))
     return asyncio.run(make(config, console, options))
@@ -112,7 +117,10 @@ async def make(config: MakerConfig, console: Console, options: argparse.Namespac
         "stop that one first, as two with the same orders would undo each other's",
         "keep the journal on a local disk",
     ):
-        return await make_markets(config, folder, console, options)
+        if not options.live:
+            return await make_markets(config, folder, console, options)
+        with only_maker_there(settings, os.environ, MAKERS):
+            return await make_markets(config, folder, console, options)
 
 
 async def make_markets(
@@ -121,8 +129,7 @@ async def make_markets(
     """Make markets until a signal, the kill file or the time is up."""
     settings = config.settings
     if not options.live:
-        for kept in folder.glob("hedge.*.json"):
-            kept.unlink()  # of an earlier dry run, whose account is no more
+        set_aside(folder)
     journal = JournalWriter(folder, settings.name)
     maker = Maker(
         exchanges_of(config, live=options.live, environment=os.environ),
@@ -156,6 +163,8 @@ async def make_markets(
         journal.close()
     console.print(maker_line(maker.views(), time.monotonic() - begin))
     console.print(f"{settings.name} has ended: {maker.why_ended}")
+    for sentence in maker.left_open:
+        console.print(f"It stays open: {sentence}.")
     if maker.left_behind:
         console.print(
             f"Orders may still rest in {', '.join(maker.left_behind)}: the exchange did not "
@@ -189,7 +198,10 @@ async def beat(maker: Maker, metrics: TradingMetrics) -> None:
             held = view.inventory - limits.target_inventory
             if limits.max_position_value is not None and view.mid is not None:
                 metrics.held(keeper.records.coin, abs(held) * view.mid / limits.max_position_value)
-            metrics.fallen(keeper.guards.account.drawdown_used, keeper.records.coin)
+            records = keeper.records
+            metrics.fallen(keeper.guards.account.drawdown_used, records.coin)
+            metrics.earned(records.bot, records.coin, keeper.earned())
+            metrics.allowed(records.bot, keeper.exchange.requests_left())
 
 
 async def watch(maker: Maker, console: Console, stop: str, *, live: bool) -> None:

@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -127,6 +128,22 @@ LONGEST_FIRST = (
 """Tests that mostly wait for other processes, by a part of their ids."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let each worker begin its collection at another place of the suite.
+
+    Pytest rewrites the assertions of each file that it imports and keeps the result, which takes as
+    long as all imports together. So each worker rewrites its share and finds the rest done by the
+    others, instead of all doing the same at the same time.
+    """
+    name = os.environ.get("PYTEST_XDIST_WORKER")
+    if name is None or config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return
+    number, workers = int(name.removeprefix("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    files = sorted(Path(__file__).parent.rglob("test_*.py"))
+    first = len(files) * number // workers
+    config.args[:] = [str(file) for file in files[first:] + files[:first]]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Deal the long tests to the workers, so that each begins with some of them.
 
@@ -134,6 +151,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     gives each worker an equal stretch of the list to begin with.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    items.sort(key=lambda item: item.path)  # whatever order this worker collected them in
 
     def rank(item: pytest.Item) -> int:
         ranks = (i for i, part in enumerate(LONGEST_FIRST) if part in item.nodeid.partition("[")[0])

@@ -14,10 +14,11 @@ from advanced_mm.day_files import DayFiles, Rows, Skipped
 from advanced_mm.errors import InputError
 
 DAY = date(2026, 11, 23)
-SCHEMA = pa.schema({"number": pa.int64(), "text": pa.string()})
+SCHEMA = pa.schema({"number": pa.int64(), "version": pa.int64(), "text": pa.string()})
 ROWS = Rows(
     what="store",
     plural="things",
+    version=2,
     schema=SCHEMA,
     decode=lambda lines: pa.Table.from_pylist([json.loads(x) for x in lines], SCHEMA),
     key="number",

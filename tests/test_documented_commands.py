@@ -287,6 +287,8 @@ ELSEWHERE = {
     ),
     "python benchmarks/request_budget.py": "tests/test_documented_commands.py::"
     "test_the_bot_without_sparing_is_the_strategy_less_one_call",
+    "python benchmarks/alert_rules.py": "tests/metrics/test_alert_rules.py::"
+    "test_a_fault_is_timed_from_its_beginning_and_from_its_end",
     "python benchmarks/hedge.py": "tests/hedging/test_crash.py::"
     "test_the_benchmarks_table_counts_what_is_allowed",
     "python docs/tools/pictures.py screen": "tests/test_documented_commands.py::"
@@ -399,6 +401,7 @@ NEEDS = {
         "make image-check IMAGE=NAME",
     ],
     "live sessions of minutes, with both cores for themselves": [
+        "python benchmarks/maker.py",
         "python benchmarks/collector.py",
         "python benchmarks/eyes.py",
         "python benchmarks/recording_truth.py --soak",

@@ -45,7 +45,7 @@ def test_containers_open_no_port_and_run_without_root():
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     monitoring = {name for name, one in services.items() if one.get("profiles") == ["monitoring"]}
     assert monitoring == {"prometheus", "grafana"}  # their images have users of their own
-    assert set(services) - monitoring == {"freqtrade", "sidecar", "venue", "dashboard"}
+    assert set(services) - monitoring == {"freqtrade", "sidecar", "venue", "dashboard", "maker"}
     assert services["freqtrade"]["container_name"] == "MM_ADV"
     for service in services.values():
         for port in service.get("ports", []):

@@ -15,18 +15,21 @@ from advanced_mm.calibration.runner import PeriodicRunner, RunnerOptions
 from advanced_mm.calibration.windows.estimate import Status
 from advanced_mm.coin_folders import writable_coin_folder
 from advanced_mm.errors import InputError
+from advanced_mm.file_versions import check_version
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.parameter_files import MissingParametersError, ParameterSet, Settings
 from advanced_mm.parameter_files.files import write_json_atomically
 from advanced_mm.parameter_files.history import CalibrationHistory
 from advanced_mm.parameter_files.history_rows import parameter_set_of
 
-__all__ = ["Recalibration", "RecalibrationPlan", "recalibrate"]
+__all__ = ["ORIGIN_VERSION", "Recalibration", "RecalibrationPlan", "recalibrate"]
 
 _TOGETHER: Final = 240
 """Refits written at a time."""
 _NOTE: Final = "made_from.json"
 """Beside a coin's refits: what they were made from, so that two kinds are never mixed."""
+ORIGIN_VERSION: Final = 1
+"""Of that note: raised when refits are made so differently that new ones cannot join old."""
 _FITTED_WITH: Final = ("window_minutes", "max_window_minutes", "block_seconds")
 _ORDER: Final = [status.value for status in Status]
 
@@ -298,7 +301,7 @@ def _note_origin(
             found = json.loads(note.read_text(encoding="utf-8"))
         elif history.newest_day(coin) is None:
             note.parent.mkdir(exist_ok=True)
-            write_json_atomically(note, origin)
+            write_json_atomically(note, {"version": ORIGIN_VERSION, **origin})
             return
         else:
             raise InputError(
@@ -312,6 +315,12 @@ def _note_origin(
         ) from error
     except ValueError as error:
         raise InputError(f"{str(note)!r} cannot be read ({error}): delete its folder") from error
+    version = check_version(found.get("version"), ORIGIN_VERSION, repr(str(note)))
+    if version != ORIGIN_VERSION:
+        raise InputError(
+            f"{str(note.parent)!r} was made by an earlier version of this program: delete this "
+            "folder to make it anew, or name another with --history"
+        )
     for name, value in origin.items():
         if found.get(name) != value:
             raise InputError(

@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError
 from advanced_mm.doctor.lines import Line, fault, ok, unchecked, warning
 from advanced_mm.doctor.patient import Patient
 from advanced_mm.errors import InputError
+from advanced_mm.file_versions import NewerVersionError
 from advanced_mm.journal import JOURNAL_FOLDER, QuoteSent, read_journal
 
 __all__ = ["examine_database", "examine_journal"]
@@ -32,6 +33,10 @@ def examine_journal(patient: Patient) -> Iterator[Line]:
     since_ms = round(patient.machine.now() * 1000) - _DAY_MS
     try:
         journal = read_journal(folder, since_ms=since_ms, columns={QuoteSent: ("order",)})
+    except NewerVersionError as error:
+        text, _, remedy = str(error).partition(": ")
+        yield fault("journal", text, remedy)
+        return
     except InputError as error:
         yield ok("journal", str(error).rstrip("."))
         return

@@ -1,5 +1,6 @@
 """A market's hedge as one state machine: the machines in use, and who hears which news."""
 
+import json
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
@@ -7,17 +8,19 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from advanced_mm.errors import InputError
+from advanced_mm.file_versions import check_version
 from advanced_mm.hedging import execution, passive
 from advanced_mm.hedging.execution import Execution
 from advanced_mm.hedging.market import HedgeMarket
 from advanced_mm.hedging.messages import Filled, News, Observation, OrderNews, Reconnected, Wish
-from advanced_mm.hedging.orders import ClientIds
-from advanced_mm.hedging.passive import Passive, Round
+from advanced_mm.hedging.orders import ClientIds, HedgeOrder, Kind, Phase
+from advanced_mm.hedging.passive import Passive, Round, Slot
 from advanced_mm.hedging.settings import ExecutionSettings, HedgeSettings
 from advanced_mm.hedging.sizes import inventory_share
 from advanced_mm.hedging.wanted import NOTHING, Exposure, Wanted, active_wanted, delta_wanted
 
 __all__ = [
+    "HEDGE_STATE_VERSION",
     "HedgeState",
     "fit",
     "freshen",
@@ -27,6 +30,9 @@ __all__ = [
     "step",
     "take_over",
 ]
+
+HEDGE_STATE_VERSION: Final = 1
+"""Raised when a field changes its meaning or unit, or is no longer there."""
 
 _PREFIX_DIGITS: Final = 26
 
@@ -61,6 +67,13 @@ class HedgeState:
         if self.targeted.order is not None:
             found[self.targeted.order.client_id] = f"hedge {self.targeted.step}"
         return found
+
+    @property
+    def stop(self) -> HedgeOrder | None:
+        """The stop at rest of what the passive hedge holds; None where there is none."""
+        order = self.passive.orders.get(Slot.STOP)
+        rests = order is not None and order.kind is Kind.TRIGGER and order.phase is Phase.RESTING
+        return order if rests and self.passive.ledger.position else None
 
     @property
     def sent_ms(self) -> dict[str, int]:
@@ -159,7 +172,8 @@ def _has_target(settings: HedgeSettings) -> bool:
 
 def save_state(state: HedgeState) -> bytes:
     """Return the state as JSON."""
-    return _STATES.dump_json(state, indent=1)
+    written = {"version": HEDGE_STATE_VERSION, **_STATES.dump_python(state, mode="json")}
+    return json.dumps(written, indent=1).encode()
 
 
 def restore_state(text: bytes, where: str) -> HedgeState:
@@ -168,8 +182,14 @@ def restore_state(text: bytes, where: str) -> HedgeState:
     Raises
     ------
     InputError
-        The text is not a saved state; ``where`` names its file.
+        The text is not a saved state, or one of a later version; ``where`` names its file.
     """
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None  # what is wrong with it is told below
+    version = found.get("version") if isinstance(found, dict) else None
+    check_version(version, HEDGE_STATE_VERSION, where)
     try:
         return _STATES.validate_json(text)
     except ValidationError as error:

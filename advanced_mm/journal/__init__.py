@@ -16,7 +16,7 @@ from advanced_mm.journal.events import (
     RequestsUsed,
 )
 from advanced_mm.journal.filled_ages import FilledAge, FilledAges
-from advanced_mm.journal.folders import JOURNAL_FOLDER, journal_coins, last_written_s
+from advanced_mm.journal.folders import JOURNAL_FOLDER, event_folders, journal_coins, last_written_s
 from advanced_mm.journal.follower import JournalFollower
 from advanced_mm.journal.growing import GrowingJournal
 from advanced_mm.journal.reader import Journal, JournalNotes, read_journal
@@ -44,6 +44,7 @@ __all__ = [
     "QuoteSent",
     "RefusalChanged",
     "RequestsUsed",
+    "event_folders",
     "journal_coins",
     "last_written_s",
     "read_journal",

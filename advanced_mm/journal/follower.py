@@ -1,5 +1,7 @@
 """Follow a journal while it is written, for screens and audits."""
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -10,11 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from advanced_mm.day_files import DAY, LINES, DayFiles, Skipped
+from advanced_mm.file_versions import NewerVersionError
 from advanced_mm.journal.events import Event
 from advanced_mm.journal.folders import event_folders
 from advanced_mm.journal.rows import NEEDED, ROWS, RUN_SHIFT, event_of
 
 __all__ = ["JournalFollower"]
+
+logger = logging.getLogger(__name__)
 
 _NEWEST_DAYS: Final = 2
 """Of each coin, looked at: today and, just after midnight, yesterday."""
@@ -46,6 +51,7 @@ class JournalFollower:
     unreadable: int = 0
     _places: dict[Path, _Place] = field(default_factory=dict)
     _told: dict[tuple[Path, int], int] = field(default_factory=dict)
+    _refused: set[str] = field(default_factory=set)
 
     def news(self) -> list[Event]:
         """Return what was written since the last call; of each coin in the order of its writing."""
@@ -77,15 +83,27 @@ class JournalFollower:
         if merged != place.merged or head != place.head:
             # Events not returned yet may have been merged meanwhile.
             head, text = _rest(files.path(day, LINES), 0)
-            table = files.read([day], skipped)
             place.merged, place.head, place.offset = merged, head, 0
+            table = self._known(lambda: files.read([day], skipped))
         elif not text:  # as most looks find it
             return _NONE
         else:
-            table, skipped.lines = files.decoded(text.splitlines())
+            lines = text.splitlines()
+            table = self._known(lambda: files.decoded(lines, files.path(day, LINES), skipped))
         place.offset += len(text)
         self.unreadable += skipped.lines + skipped.rows
         return self._new(files.folder, table)
+
+    def _known(self, read: Callable[[], pa.Table]) -> pa.Table:
+        """Return what is read, nothing where it is of a later version of this program."""
+        try:
+            return read()
+        except NewerVersionError as error:
+            self.unreadable += 1
+            if str(error) not in self._refused:
+                self._refused.add(str(error))
+                logger.warning("%s", error)
+            return _NONE
 
     def _new(self, folder: Path, table: pa.Table) -> pa.Table:
         """Leave out what was told before, or is another bot's; a row without a number is neither.

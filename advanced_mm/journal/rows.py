@@ -12,7 +12,10 @@ import pyarrow.json
 from advanced_mm.day_files import Rows
 from advanced_mm.journal.events import EVENTS, Event
 
-__all__ = ["COLUMNS", "NEEDED", "ROWS", "RUN_SHIFT", "event_of", "line_of"]
+__all__ = ["COLUMNS", "JOURNAL_VERSION", "NEEDED", "ROWS", "RUN_SHIFT", "event_of", "line_of"]
+
+JOURNAL_VERSION: Final = 1
+"""Raised when a column changes its meaning or type; what is only added needs no other."""
 
 RUN_SHIFT: Final = 24
 """``row`` is the run's number times 2^24, plus how many events it had recorded before."""
@@ -51,14 +54,19 @@ _NAMES: Final = {kind: tuple(columns) for kind, columns in COLUMNS.items()}
 _KINDS: Final = {kind.event: kind for kind in EVENTS}
 
 _SCHEMA: Final = pa.schema(
-    {"row": pa.int64(), "written_ms": pa.int64(), "event": pa.string()}
+    {"row": pa.int64(), "written_ms": pa.int64(), "version": pa.int64(), "event": pa.string()}
     | {name: kind for columns in COLUMNS.values() for name, kind in columns.items()}
 )
 
 
 def line_of(event: Event, row: int, written_ms: int) -> str:
     """Return an event as one line of JSON; numbers that are not finite are left out."""
-    line = {"row": row, "written_ms": written_ms, "event": event.event}
+    line = {
+        "row": row,
+        "written_ms": written_ms,
+        "version": JOURNAL_VERSION,
+        "event": event.event,
+    }
     for name in _NAMES[event.event]:
         value = getattr(event, name)
         if value is not None:
@@ -102,6 +110,7 @@ def _decode(lines: Sequence[bytes]) -> pa.Table:
 ROWS: Final = Rows(
     what="journal",
     plural="events",
+    version=JOURNAL_VERSION,
     schema=_SCHEMA,
     decode=_decode,
     key="row",

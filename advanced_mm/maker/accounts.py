@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from advanced_mm.errors import InputError
+from advanced_mm.file_versions import NewerVersionError
 from advanced_mm.journal import Fill as FillEvent
 from advanced_mm.journal import Look, read_journal
 from advanced_mm.maker.exchange import Account, Fill, MakerExchange
@@ -59,11 +60,19 @@ class AccountBook:
         self._early: list[Fill] = []
 
     def begin(self, journal: Path | None) -> None:
-        """Learn from an earlier run's journal which fills are known, and since when it ran."""
+        """Learn from an earlier run's journal which fills are known, and since when it ran.
+
+        Raises
+        ------
+        NewerVersionError
+            The journal is of a later version of this program.
+        """
         if journal is None:
             return
         try:
             found = read_journal(journal, columns={FillEvent: ("fill", "order"), Look: ("what",)})
+        except NewerVersionError:
+            raise
         except InputError:  # the first run
             return
         fills = found.table(FillEvent).to_pylist()

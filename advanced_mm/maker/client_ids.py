@@ -48,6 +48,11 @@ class ClientIds:
         """Return an id that no order has had."""
         return self._prefix + self._number()
 
+    @staticmethod
+    def is_makers(client_id: str) -> bool:
+        """Return whether an order is of any maker's, whatever its name."""
+        return client_id.startswith(ANY_MAKER)
+
     def owns(self, client_id: str) -> bool:
         """Return whether an order is of this market and role."""
         return client_id.startswith(self._prefix)

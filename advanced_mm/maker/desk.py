@@ -80,7 +80,14 @@ class HedgeDesk(Protocol):
         """Do what is due; called after events, and every quarter of a second at least."""
 
     async def withdraw(self) -> bool:
-        """Cancel what rests, as the maker ends; False if the exchange did not confirm it."""
+        """Cancel what rests, as the maker ends; False if the exchange did not confirm it.
+
+        The stop of a position that stays open stays too, where it can only reduce that.
+        """
+
+    @property
+    def left_open(self) -> str:
+        """After `withdraw`: what is held and what protects it, in words; empty if nothing is."""
 
     def profit(self, time_ms: int) -> float:
         """Return what hedging has earned since `open`, open positions included, quote currency."""

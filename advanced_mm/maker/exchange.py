@@ -25,6 +25,7 @@ __all__ = [
     "RestingOrder",
     "Side",
     "TellsFunding",
+    "TellsFundingRates",
     "Trade",
     "WouldTakeError",
 ]
@@ -275,6 +276,12 @@ class MakerExchange(Protocol):
     def allowance(self) -> int:
         """How many orders may be placed or changed now; cancels are always allowed."""
 
+    def requests_left(self) -> int | None:
+        """How many requests the account has left until it trades; None where none are counted so.
+
+        Limits of a minute or a day come back by themselves and do not count here.
+        """
+
     async def arm(self, seconds: float | None) -> bool:
         """Have the exchange cancel all orders of the account in ``seconds`` unless armed anew.
 
@@ -291,3 +298,11 @@ class TellsFunding(Protocol):
 
     async def funding_since(self, symbol: str, time_ms: int) -> list[FundingPayment]:
         """Fetch funding payments from the exchange's time on, oldest first."""
+
+
+@runtime_checkable
+class TellsFundingRates(Protocol):
+    """What an exchange of perpetuals offers beside a `MakerExchange`, without an account too."""
+
+    async def funding_rates(self) -> dict[str, float]:
+        """Fetch the hour's funding rates by symbol, shares, positive where longs pay."""

@@ -70,7 +70,7 @@ class HedgeDesk:
         self._new_books: set[Place] = set()
         self._book_ms: dict[Place, int] = {}
         self._early: list[tuple[str, Event]] = []
-        self._is_open = False
+        self._is_open = self._ended = False
         self._waiting: deque[News] = deque()
         self._unheard: dict[str, int] = {}
         self._now = 0
@@ -299,21 +299,43 @@ class HedgeDesk:
         seen = self._observation(self._now)
         if seen is not None and self._apart:
             self._account.look("end", seen, self.state.position)
-        if self.state.position:
-            logger.warning(
-                "%s: the hedge holds %s without a stop until the maker runs again",
-                self.place[1],
-                f"{self.state.position:f}",
-            )
+        self._ended = True
+        if self.left_open:
+            logger.warning("%s: %s", self.place[1], self.left_open)
         return gone
 
+    @property
+    def left_open(self) -> str:
+        """After `withdraw`: what is held and what protects it, in words; empty if nothing is."""
+        if not self._ended or not self.state.position:
+            return ""
+        held = (
+            f"the hedge on {self.place[1]} of {self.place[0]} holds {_short(self.state.position)}"
+        )
+        stop = self.state.stop if self._apart else None
+        if stop is None:
+            return f"{held} without a stop until the maker runs again"
+        bare = "" if stop.left == abs(self.state.position) else "; the rest is without one"
+        what = f"{stop.side} {_short(stop.left)} at {_short(stop.price)}"
+        return f"{held}; its stop to {what} rests{bare}"
+
+    def _kept(self) -> frozenset[str]:
+        """Return the client id of the stop that outlives the maker.
+
+        On the hedged market itself it is not reduce-only: it could open a position there once the
+        maker's inventory has gone, so it goes.
+        """
+        stop = self.state.stop if self._apart else None
+        return frozenset() if stop is None else frozenset({stop.client_id})
+
     async def _withdrawn(self) -> bool:
-        """Cancel what rests; True once nothing does and nothing is in doubt."""
+        """Cancel what rests but the stop; True once nothing else does and nothing is in doubt."""
         exchange, ids = self._room.exchanges[self.place[0]], self._room.ids(self.place)
         await self._hear_only()
         try:
             there = await exchange.open_orders(self.place[1])
-            mine = [one for one in there if ids.owns(one.client_id)]
+            kept = self._kept()
+            mine = [one for one in there if ids.owns(one.client_id) and one.client_id not in kept]
             if mine:
                 await exchange.cancel(mine)
                 return False
@@ -323,7 +345,7 @@ class HedgeDesk:
             logger.warning("%s: hedge not withdrawn: %s", self.place[1], str(error)[:200])
             return False
         await self._hear_only()
-        return not self.state.orders
+        return not self.state.orders.keys() - self._kept()
 
     async def _hear_only(self) -> None:
         """Take in news without carrying out what they call for."""
@@ -346,6 +368,10 @@ class HedgeDesk:
 
 def _exact(number: float) -> Decimal:
     return Decimal(repr(float(number)))
+
+
+def _short(number: Decimal) -> str:
+    return f"{number.normalize():f}"
 
 
 def _hedge_market(rules: MarketRules) -> hedging.HedgeMarket:

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar
 
 from advanced_mm.errors import InputError
 from advanced_mm.policies import MarketState
@@ -11,7 +10,14 @@ __all__ = ["Limits"]
 
 _SHARES = frozenset({"max_daily_loss", "max_drawdown", "price_band"})
 _MAY_BE_ZERO = frozenset(
-    {"price_tolerance_bp", "size_tolerance", "min_market_spread_bp", "min_quote_age_seconds"}
+    {
+        "price_tolerance_bp",
+        "size_tolerance",
+        "min_market_spread_bp",
+        "min_quote_age_seconds",
+        "max_funding_bp",
+        "funding_pause_seconds",
+    }
 )
 
 
@@ -50,6 +56,9 @@ class Limits:
         Move of the price, a share, within that time, at which nothing is opened.
     max_errors_in_a_row, error_pause_seconds
         After so many errors of the exchange nothing is opened for a while.
+    max_funding_bp, funding_pause_seconds
+        Funding of the hour, bp of its value, that a new position on a perpetual may pay; one that
+        pays more is not opened for so long before the payment. None: any.
     dead_mans_switch_seconds
         After so long without a word of the maker the exchange cancels all orders, where it can.
 
@@ -79,10 +88,8 @@ class Limits:
     max_errors_in_a_row: int | None = 5
     error_pause_seconds: float = 60.0
     dead_mans_switch_seconds: float | None = 30.0
-
-    # Streams of makers carry no funding rates, so the guard of funding has nothing to go by.
-    max_funding_bp: ClassVar[float | None] = None
-    funding_pause_seconds: ClassVar[float] = 120.0
+    max_funding_bp: float | None = 0.5
+    funding_pause_seconds: float = 120.0
 
     def __post_init__(self) -> None:
         for one in fields(self):

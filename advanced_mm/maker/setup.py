@@ -25,6 +25,8 @@ class MarketSetup:
         How the volatility that the policy sees is estimated.
     desk
         Hedges this market; None: nobody does.
+    other_makers
+        Whether makers of other names may have orders in the market and where it is hedged.
     """
 
     exchange: str
@@ -33,3 +35,4 @@ class MarketSetup:
     limits: Limits = field(default_factory=Limits)
     volatility: VolatilitySettings = field(default_factory=VolatilitySettings)
     desk: HedgeDesk | None = None
+    other_makers: bool = False

@@ -16,6 +16,8 @@ _FEW_MOVES = 1000
 
 _STOCK: Final = 2.0
 """Times `max_position_value` that a spot account may hold at the start: prices may have moved."""
+_GAIN: Final = 1.25
+"""Times `capital` that a spot account's stock may be worth at the start, for the same reason."""
 
 
 def check_start(setup: MarketSetup, rules: MarketRules, state: MarketState | None) -> None:
@@ -72,8 +74,17 @@ def _check_balances(where: str, state: MarketState, rules: MarketRules) -> None:
 def _check_stock(where: str, state: MarketState, rules: MarketRules, setup: MarketSetup) -> None:
     """Refuse to sell a stock that the maker has not bought."""
     limits = setup.limits
+    if not rules.spot:
+        return
     excess = state.inventory - limits.target_inventory
-    if not rules.spot or limits.max_position_value is None:
+    worth = state.inventory * state.mid
+    if limits.capital is not None and excess > 0 and worth > _GAIN * limits.capital:
+        raise InputError(
+            f"{where}: {state.inventory:g} are held, worth {worth:,.0f}, where limits.capital lets "
+            f"the maker use {limits.capital:g}: it would sell what it has not bought. Move that to "
+            "another account, or raise the limit."
+        )
+    if limits.max_position_value is None:
         return
     if excess * state.mid > _STOCK * limits.max_position_value:
         raise InputError(
@@ -111,7 +122,7 @@ def moves_allowed(setup: MarketSetup, state: MarketState | None, allowed: int) -
         return ""
     return (
         f"{setup.symbol}: {setup.exchange} lets this account send {allowed} orders now, enough to "
-        f"move a ladder of {orders} {allowed // orders} times; then prices are followed less "
-        "closely, until trading has earned more. Fewer levels, a higher price_tolerance_bp or "
+        f"move a ladder of {orders} orders {allowed // orders} times; then prices are followed "
+        "less closely, until trading has earned more. Fewer levels, a higher price_tolerance_bp or "
         "min_quote_age_seconds make them last."
     )

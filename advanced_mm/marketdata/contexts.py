@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from advanced_mm.errors import InputError
+from advanced_mm.file_versions import NewerVersionError
 from advanced_mm.marketdata.records import Float1D, Int1D
-from advanced_mm.marketdata.schemas import SCHEMAS, NewerVersionError, check_version
+from advanced_mm.marketdata.schemas import SCHEMAS, check_version
 
 __all__ = ["CONTEXT_COLUMNS", "Contexts", "read_contexts"]
 

@@ -28,6 +28,7 @@ from typing import Final
 import pyarrow as pa
 
 from advanced_mm.errors import InputError
+from advanced_mm.file_versions import NewerVersionError
 
 __all__ = [
     "BOOK_LEVELS",
@@ -37,7 +38,6 @@ __all__ = [
     "READ_COLUMNS",
     "SCHEMAS",
     "SCHEMA_VERSION",
-    "NewerVersionError",
     "check_columns",
     "check_version",
     "shard_metadata",
@@ -149,10 +149,6 @@ def check_columns(kind: str, schema: pa.Schema) -> None:
         wanted, found = SCHEMAS[kind].field(name).type, schema.field(index).type
         if not _same_family(wanted, found):
             raise InputError(f"column {name!r} has type {found}, expected {wanted}")
-
-
-class NewerVersionError(InputError):
-    """A shard was written by a later version of this program; leaving it out would hide rows."""
 
 
 def check_version(schema: pa.Schema) -> int:

@@ -12,10 +12,10 @@ from typing import Final
 import pyarrow as pa
 
 from advanced_mm.errors import InputError
+from advanced_mm.file_versions import NewerVersionError
 from advanced_mm.marketdata.connection_log import FILLED, GAP, ConnectionEvent, gaps_of, read_events
 from advanced_mm.marketdata.listing import shard_files
 from advanced_mm.marketdata.records import Silence
-from advanced_mm.marketdata.schemas import NewerVersionError
 
 __all__ = ["SILENT", "SPEAKS", "SilenceLog", "silence_detail"]
 

@@ -21,6 +21,7 @@ import pyarrow as pa
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.coin_folders import coin_folder, coins_below
 from advanced_mm.errors import InputError
+from advanced_mm.file_versions import NewerVersionError
 from advanced_mm.instruments import code_of, nearest, resolve_coin
 from advanced_mm.marketdata.connection_log import ConnectionEvent, Gap, gaps_of, read_events
 from advanced_mm.marketdata.contexts import CONTEXT_COLUMNS, Contexts, read_contexts
@@ -30,7 +31,6 @@ from advanced_mm.marketdata.merging import merge_shards
 from advanced_mm.marketdata.records import Recording
 from advanced_mm.marketdata.schemas import (
     DATA_KINDS,
-    NewerVersionError,
 )
 from advanced_mm.marketdata.selection import selected_rows
 from advanced_mm.marketdata.shards import Shard, ShardGoneError, read_shards

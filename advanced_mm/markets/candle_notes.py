@@ -11,10 +11,13 @@ from typing import Any, Final, Literal, Self
 from pydantic import TypeAdapter, ValidationError
 
 from advanced_mm.errors import InputError
+from advanced_mm.file_versions import check_version
 
-__all__ = ["NOTES_FILE", "CandleNotes", "PairNotes"]
+__all__ = ["CANDLE_NOTES_VERSION", "NOTES_FILE", "CandleNotes", "PairNotes"]
 
 NOTES_FILE: Final = "recording.json"
+CANDLE_NOTES_VERSION: Final = 1
+"""Raised when a field changes its meaning, or candles are made differently."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,9 @@ class CandleNotes:
         """
         path = folder / NOTES_FILE
         try:
-            return TypeAdapter(cls).validate_json(path.read_bytes())
+            text = path.read_bytes()
+            check_version(_version_in(text), CANDLE_NOTES_VERSION, str(path))
+            return TypeAdapter(cls).validate_json(text)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -68,5 +73,13 @@ class CandleNotes:
 
     def write(self, folder: Path) -> None:
         """Write the notes into a folder."""
-        text = json.dumps(asdict(self), indent=1)
+        text = json.dumps({"version": CANDLE_NOTES_VERSION, **asdict(self)}, indent=1)
         (folder / NOTES_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def _version_in(text: bytes) -> object:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None  # told by the validation
+    return found.get("version") if isinstance(found, dict) else None

@@ -132,6 +132,15 @@ METRICS: Final = (
     ),
     Metric("fees_quote", "gauge", "quote currency", _BOT_COIN, _TRADING, "paid, less rebates"),
     Metric("funding_quote", "gauge", "quote currency", _BOT_COIN, _TRADING, "received, less paid"),
+    Metric(
+        "spread_captured_quote", "gauge", "quote currency", _BOT_COIN, _TRADING,
+        "by how much fills were better than the mid seen with them",
+    ),
+    Metric(
+        "market_profit_quote", "gauge", "quote currency", _BOT_COIN, ("maker",),
+        "since its start, at the mid, fees and hedges included, funding not; what spread_captured "
+        "less fees does not explain of it is moves of the price",
+    ),
     Metric("inventory_base", "gauge", "base currency", _BOT_COIN, _TRADING, "signed position"),
     Metric(
         "inventory_limit_ratio", "gauge", "share", _BOT_COIN, _TRADING,
@@ -154,8 +163,8 @@ METRICS: Final = (
         "1 while nothing is quoted, by the kind of reason",
     ),
     Metric(
-        "requests_left", "gauge", "requests", ("bot",), ("bot",),
-        "that the venue still allows the address",
+        "requests_left", "gauge", "requests", ("bot",), _TRADING,
+        "that the venue still allows the address; of a maker, per account on Hyperliquid",
     ),
     Metric("loops_total", "counter", "loops", ("bot",), _TRADING, "begun"),
     Metric(

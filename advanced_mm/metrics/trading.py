@@ -88,6 +88,9 @@ class TradingMetrics:
         self._count("fills_total", (*place, fill.side))
         self._count("turnover_quote_total", place, fill.price * fill.size)
         self._count("fees_quote", place, fill.fee)
+        if fill.mid is not None:
+            better = fill.mid - fill.price if fill.side == "bid" else fill.price - fill.mid
+            self._count("spread_captured_quote", place, better * fill.size)
         if fill.position_after is not None:
             self._set["inventory_base"][place] = fill.position_after
 
@@ -145,6 +148,16 @@ class TradingMetrics:
         """Take in the share of the drawdown that is allowed; None where it is not limited."""
         if share is not None:
             self._set["drawdown_limit_ratio"][(self.bot, coin)] = share
+
+    def earned(self, bot: str, coin: str, profit: float | None) -> None:
+        """Take in what a maker's market has earned since its start; None: not known yet."""
+        if profit is not None:
+            self._set["market_profit_quote"][(bot, coin)] = profit
+
+    def allowed(self, bot: str, requests: int | None) -> None:
+        """Take in how many requests an account has left; None where they are not counted."""
+        if requests is not None:
+            self._set["requests_left"][(bot,)] = requests
 
     def _count(self, metric: str, labels: _Labels, by: float = 1.0) -> None:
         counted = self._counted[metric]

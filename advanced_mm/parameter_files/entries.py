@@ -5,11 +5,22 @@ market orders), ``-`` the bid side. A value that could not be fitted is omitted,
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    StrictInt,
+    model_validator,
+)
+
+from advanced_mm.file_versions import check_version
 
 __all__ = [
+    "PARAMETERS_VERSION",
     "Anchor",
     "EpsilonEntry",
     "FairPriceEntry",
@@ -19,6 +30,9 @@ __all__ = [
     "Status",
     "ValueFunctionEntry",
 ]
+
+PARAMETERS_VERSION: Final = 1
+"""Raised when a field changes its meaning or unit; what is only added needs no other."""
 
 Status = Literal["ok", "pooled", "bound", "misfit", "stale", "insufficient"]
 Anchor = Literal["mid", "fair price"]
@@ -42,7 +56,7 @@ class ParameterEntry(BaseModel):
     active: the newest data are in doubt, and ``fitted_at`` is the last time they were received.
     ``not_heard`` states how long each channel was silent within the window; ``observed_seconds``
     excludes that time. ``anchor`` is what depths and moves are measured from; None in files of
-    before there was another than the mid.
+    before there was another than the mid. An entry of a later ``version`` is not valid.
     """
 
     model_config = ConfigDict(
@@ -54,6 +68,7 @@ class ParameterEntry(BaseModel):
     )
     required_when_fitted: ClassVar[tuple[str, ...]] = ()
 
+    version: StrictInt = Field(default=PARAMETERS_VERSION, ge=1)
     status: Status
     calibration_id: str = Field(min_length=1)
     published_at: AwareDatetime
@@ -70,6 +85,15 @@ class ParameterEntry(BaseModel):
     mid: Positive | None = None
     tick: Positive | None = None
     anchor: Anchor | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_known_version(cls, values: Any) -> Any:
+        """Refuse a later version before its fields, which may have another form."""
+        version = values.get("version") if isinstance(values, dict) else None
+        if isinstance(version, int):
+            check_version(version, PARAMETERS_VERSION, "the entry")
+        return values
 
     @model_validator(mode="after")
     def _complete_unless_insufficient(self) -> Self:

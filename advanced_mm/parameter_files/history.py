@@ -25,7 +25,12 @@ from advanced_mm.day_files import DayFiles, Rows
 from advanced_mm.errors import InputError
 from advanced_mm.instruments import coin_of_folder, folder_of
 from advanced_mm.parameter_files.files import ParameterSet
-from advanced_mm.parameter_files.history_rows import SCHEMA, history_row, rows_table
+from advanced_mm.parameter_files.history_rows import (
+    HISTORY_VERSION,
+    SCHEMA,
+    history_row,
+    rows_table,
+)
 
 __all__ = ["HISTORY_FOLDER", "RECALIBRATED_FOLDER", "CalibrationHistory"]
 
@@ -45,6 +50,7 @@ _TIME: Final = SCHEMA.field("published_at").type
 _ROWS: Final = Rows(
     what="calibration history",
     plural="refits",
+    version=HISTORY_VERSION,
     schema=SCHEMA,
     decode=lambda lines: rows_table([json.loads(line) for line in lines]),
     key="calibration_id",

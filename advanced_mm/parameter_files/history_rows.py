@@ -22,7 +22,10 @@ from advanced_mm.parameter_files.entries import (
 )
 from advanced_mm.parameter_files.files import ParameterSet
 
-__all__ = ["SCHEMA", "history_row", "parameter_set_of", "rows_table"]
+__all__ = ["HISTORY_VERSION", "SCHEMA", "history_row", "parameter_set_of", "rows_table"]
+
+HISTORY_VERSION: Final = 1
+"""Raised when a column changes its meaning or type; what is only added needs no other."""
 
 Entry = TypeVar("Entry", bound=ParameterEntry)
 
@@ -52,7 +55,7 @@ _TYPES: Final[Mapping[Any, pa.DataType]] = {
 def _columns(file: str) -> Iterator[tuple[str, str, pa.DataType]]:
     """Yield field, column and type of an entry's fields, except the shared ones."""
     for name, field in _FILES[file].model_fields.items():
-        if name in _SHARED or (file == "fair_price" and name in _AROUND_FAIR):
+        if name in (*_SHARED, "version") or (file == "fair_price" and name in _AROUND_FAIR):
             continue
         key = field.alias or name
         own = f"fair_{key}" if file.startswith("fair_") and file != "fair_price" else key
@@ -75,6 +78,7 @@ SCHEMA: Final = pa.schema(
     [
         ("calibration_id", pa.string()),
         ("published_at", _TIME),
+        ("version", pa.int64()),
         *((column, kind) for columns in _COLUMNS.values() for _, column, kind in columns),
         ("value_function_status", pa.string()),
         ("value_rate", pa.float64()),
@@ -89,6 +93,7 @@ def history_row(parameters: ParameterSet) -> str:
     row: dict[str, Any] = {
         "calibration_id": parameters.calibration_id,
         "published_at": parameters.kappa.published_at,
+        "version": HISTORY_VERSION,
     }
     fair_price = parameters.fair_price
     around = [getattr(fair_price, name, None) for name in _AROUND_FAIR]

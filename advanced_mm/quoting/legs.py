@@ -16,13 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from advanced_mm.errors import InputError
+from advanced_mm.file_versions import NewerVersionError, check_version
 from advanced_mm.parameter_files import Leg, write_json_atomically
 
-__all__ = ["FOLDER", "SILENT_SECONDS", "Held", "Legs", "account_of_leg"]
+__all__ = ["FOLDER", "LEGS_VERSION", "SILENT_SECONDS", "Held", "Legs", "account_of_leg"]
 
 logger = logging.getLogger(__name__)
 
 FOLDER: Final = "legs"
+LEGS_VERSION: Final = 1
+"""Raised when a field changes its meaning or unit; the two bots may be of different versions."""
 SILENT_SECONDS: Final = 5.0
 """After this time without news from the other bot, a bot quotes its own inventories."""
 
@@ -80,7 +84,7 @@ class Legs:
         self._beat = 0
         self._written: tuple[object, float] | None = None
         self._conflict = False
-        self._told: _Told | None = None
+        self._told: _Told | str | None = None  # a text says why the file is not understood
         self._last: tuple[str, int] | None = None
         self._read_at: float | None = None
         self._heard_at: float | None = None
@@ -94,6 +98,7 @@ class Legs:
         ``certain`` is False while an order is in doubt, so that the other does not rely on it.
         """
         content = {
+            "version": LEGS_VERSION,
             "leg": self._leg,
             "account": self._account,
             "certain": certain,
@@ -132,7 +137,7 @@ class Legs:
                 f"one of them to {self._other_leg}"
             )
         told = self._told
-        if told is not None and self._account is not None and told.account == self._account:
+        if isinstance(told, _Told) and self._account is not None and told.account == self._account:
             return (
                 f"both legs trade from {self._account}, where their positions net: give each an "
                 "account of its own"
@@ -171,6 +176,8 @@ class Legs:
         """Return what the other holds, or why that is not known."""
         self._read(now)
         other, told = self._other_leg, self._told
+        if isinstance(told, str):
+            return told
         if told is None:
             return f"nothing is heard from the {other} leg ({self._others})"
         if self._heard_at is None or now - self._heard_at > SILENT_SECONDS:
@@ -188,8 +195,11 @@ class Legs:
         return held
 
     def _read(self, now: float) -> None:
-        told = _parsed(_load(self._others), self._other_leg)
-        if told is not None and self._last != (told.writer, told.beat):
+        try:
+            told: _Told | str | None = _parsed(_load(self._others), self._other_leg)
+        except NewerVersionError as error:
+            told = str(error).replace("the file", str(self._others), 1)
+        if isinstance(told, _Told) and self._last != (told.writer, told.beat):
             self._last = told.writer, told.beat
             # It was written after we looked last; how long before the first look is not known.
             self._heard_at = self._read_at
@@ -198,7 +208,10 @@ class Legs:
 
 def account_of_leg(folder: Path, leg: Leg) -> str | None:
     """Return the account from which a leg trades by its file in the parameter folder, if any."""
-    told = _parsed(_load(folder / FOLDER / f"{leg}.json"), leg)
+    try:
+        told = _parsed(_load(folder / FOLDER / f"{leg}.json"), leg)
+    except NewerVersionError:
+        return None
     return None if told is None else told.account
 
 
@@ -211,8 +224,20 @@ def _load(path: Path) -> dict[str, Any] | None:
 
 
 def _parsed(found: Mapping[str, Any] | None, leg: Leg) -> _Told | None:
-    """Return a leg's file as it is meant; None if anything in it is not as it should be."""
+    """Return a leg's file as it is meant; None if anything in it is not as it should be.
+
+    Raises
+    ------
+    NewerVersionError
+        The other bot is of a later version of this program.
+    """
     if found is None:
+        return None
+    try:
+        check_version(found.get("version"), LEGS_VERSION, "the file")
+    except NewerVersionError:
+        raise
+    except InputError:
         return None
     try:
         coins = {}

@@ -32,14 +32,15 @@ from advanced_mm.markets.recorded_books import read_books
 from advanced_mm.price_grid import PriceGrid
 from advanced_mm.replay.conversion import Converted, convert
 
-__all__ = ["REPLAY_FOLDER", "ReplayData", "load_recording", "replay_data"]
+__all__ = ["CACHE_VERSION", "REPLAY_FOLDER", "ReplayData", "load_recording", "replay_data"]
 
 logger = logging.getLogger(__name__)
 
 REPLAY_FOLDER: Final = "replay"
 """Name of the folder beside a coin's shards; the store reads only the folders of its kinds."""
 
-_FORMAT: Final = 4
+CACHE_VERSION: Final = 4
+"""Part of the key of each day that is kept: one of another version is converted again."""
 _DAY_MS: Final = 86_400_000
 _LATE_MS: Final = 3_600_000
 _ARRAYS: Final = ("events", "touch", "stretches")
@@ -198,7 +199,7 @@ def _key(files: Iterable[ShardFile]) -> str:
     for file in files:
         status = Path(file.path).stat()
         named.append((Path(file.path).name, status.st_size, status.st_mtime_ns))
-    return hashlib.sha256(json.dumps([_FORMAT, named]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([CACHE_VERSION, named]).encode()).hexdigest()
 
 
 def _cached(folder: Path, key: str) -> tuple[Converted, Stretches] | None:

@@ -167,7 +167,8 @@ def chart_to_plotly(chart: Chart) -> go.Figure:
             tickangle=0,
             tickformatstops=_TICKS_OF_TIME,
         )
-    if chart.over_time or chart.right_label:  # above the picture, clear of the ticks below it
+    named = any(series.kind == "stacked" for series in chart.series)
+    if chart.over_time or chart.right_label or named:  # above the picture, clear of its ticks
         figure.update_layout(legend={"y": 1.02, "yanchor": "bottom"})
     if chart.over_time or any(series.kind == "levels" for series in chart.series):
         figure.update_layout(height=340)

@@ -32,7 +32,7 @@ body { font: 16px/1.55 system-ui, sans-serif; max-width: 60rem; margin: 2rem aut
 p, h1, .card { overflow-wrap: anywhere; }
 h1, h2 { line-height: 1.2; } h2 { margin-top: 3rem; }
 table { border-collapse: collapse; margin: 1rem 0; font-size: .9rem; }
-caption { text-align: left; color: var(--soft); }
+caption { text-align: left; color: var(--soft); max-width: calc(100vw - 2.5rem); }
 th, td { padding: .25rem .5rem; border-bottom: 1px solid var(--line); text-align: right; }
 th:first-child, td:first-child, .words { text-align: left; }
 td:not(.words) { white-space: nowrap; }

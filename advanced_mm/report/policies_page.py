@@ -28,6 +28,13 @@ HEADER: Final = (
     "mean |inventory|, % of capital",
 )
 
+_PARTS: Final = {
+    "spread": "spread captured",
+    "adverse": "adverse selection",
+    "inventory": "inventory",
+    "fees": "fees",
+}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -102,6 +109,11 @@ def verdict_on_market(outcomes: Sequence[Outcome]) -> str:
         return f"These pay: {', '.join(paying)}."
     earning = [one.policy for one in filled if one.net.value > 0]
     if earning:
+        if not any(np.isfinite(one.net.low) for one in filled):
+            return (
+                f"Too short to tell luck from skill: {', '.join(earning)} earned something. "
+                "Compare a longer time."
+            )
         return f"Nothing is shown to pay: {', '.join(earning)} earned something, as chance may."
     if all(one.net.high < 0 for one in filled):
         return "Do not quote here: every policy that was filled loses."
@@ -163,12 +175,12 @@ def _market_section(number: int, name: str, outcomes: Sequence[Outcome]) -> Sect
     known = [one for one in outcomes if not one.why_not]
     names = [one.policy for one in known]
     parts = [
-        Series(part, names, [getattr(one, part) for one in known], kind="stacked")
-        for part in ("spread", "adverse", "inventory", "fees")
+        Series(title, names, [getattr(one, part) for one in known], kind="stacked")
+        for part, title in _PARTS.items()
     ]
     table = Table(
-        "USDC per hour with data, beyond holding what was held at the start. In brackets: 95% "
-        "intervals by drawing blocks of time.",
+        "USDC per hour with data, beyond holding what was held at the start; its four parts add up "
+        "to it. In brackets: 95% intervals by drawing blocks of time, where it was long enough.",
         HEADER,
         outcome_rows(outcomes),
     )

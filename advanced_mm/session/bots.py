@@ -17,7 +17,7 @@ from advanced_mm.session.bot_view import BotState, BotView
 from advanced_mm.session.live_account import AdminClient, LiveAccount, require_loopback
 from advanced_mm.session.quote_audit import QuoteAudit
 
-__all__ = ["BotLook", "BotPlan", "SessionBot", "bot_plans"]
+__all__ = ["BotLook", "BotPlan", "SessionBot", "bot_plans", "free_port"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class SessionBot:
         self._account = account
         self.folder = folder if alone else folder / plan.name
         (self.folder / "logs").mkdir(parents=True, exist_ok=True)
-        self.port = _free_port()
+        self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._login = ("paper", secrets.token_urlsafe(16))
         self.view = BotView(self.address, *self._login)
@@ -193,7 +193,8 @@ class SessionBot:
         }
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of 127.0.0.1 on which nothing listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -18,7 +18,7 @@ from advanced_mm.errors import AdvancedMMError, InputError, VenueError
 from advanced_mm.instruments import dex_of, resolve_coin
 from advanced_mm.journal import JOURNAL_FOLDER
 from advanced_mm.parameter_files import ParameterFileError, ParameterFiles, ParameterSet
-from advanced_mm.session.bots import BotLook, SessionBot, bot_plans
+from advanced_mm.session.bots import BotLook, SessionBot, bot_plans, free_port
 from advanced_mm.session.budget_log import BudgetLog
 from advanced_mm.session.live_account import AccountMoney, AdminClient, LiveAccount
 from advanced_mm.session.orphan_reaper import OrphanReaper
@@ -68,6 +68,7 @@ class SessionOptions:
     venue's markets and faults. ``live`` sends real orders to the loopback venue, which then
     enforces its rate limits unless ``limits`` is off. ``both_sides`` runs two bots that share their
     inventory. ``volatility`` is a factor on the synthetic market's default; 0.4 is about ETH's.
+    ``metrics`` offers those of collector, runner and bots, see `PaperSession.metrics_ports`.
 
     Raises
     ------
@@ -86,6 +87,7 @@ class SessionOptions:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     scenario: Path | None = None
     volatility: float = _VOLATILITY
+    metrics: bool = False
 
     def __post_init__(self) -> None:
         if self.scenario is None:
@@ -145,6 +147,8 @@ class PaperSession:
         self.page: Part | None = None
         """The live page's server; the session goes on without it."""
         self.rest_address = ""
+        self.metrics_ports: dict[str, int] = {}
+        """By the names of parts, where each offers its metrics on 127.0.0.1; chosen by `start`."""
         self.started_ms: int | None = None
         self.budget = BudgetLog()
         self.opened: dict[str, AccountMoney | None] = {}
@@ -198,6 +202,15 @@ class PaperSession:
             return None
         lines = (line.partition("the live page is at ") for line in self.page.last_lines())
         return next((address for _, told, address in lines if told), None)
+
+    def metrics_targets(self) -> dict[str, list[str]]:
+        """Return where metrics are offered, host:port by the name of Prometheus' job."""
+        bots = {bot.plan.name for bot in self.bots}
+        targets: dict[str, list[str]] = {}
+        for name, port in self.metrics_ports.items():
+            job = "bot" if name in bots else name
+            targets.setdefault(job, []).append(f"127.0.0.1:{port}")
+        return targets
 
     def end_bots(self) -> None:
         """Stop the bots, last started first, and look at their accounts: nothing moves any more."""
@@ -273,6 +286,13 @@ class PaperSession:
             summary["live"] = {"accounts": records, "budget": self.budget.summary()}
         return summary
 
+    def _metrics_option(self, name: str) -> list[object]:
+        """Choose a part's port, and return the option that names it."""
+        if not self.options.metrics:
+            return []
+        self.metrics_ports[name] = free_port()
+        return ["--metrics-port", self.metrics_ports[name]]
+
     def _launch(
         self, name: str, command: list[str], environment: Mapping[str, str] | None = None
     ) -> Part:
@@ -325,6 +345,7 @@ class PaperSession:
         return self._script(
             "hyperliquid_data_collector.py",
             "--crypto", self.options.coin, "--url", websocket, "--data-dir", self.options.data_dir,
+            *self._metrics_option("collector"),
         )  # fmt: skip
 
     def _runner_command(self, overlay: Path) -> list[str]:
@@ -332,7 +353,7 @@ class PaperSession:
         return self._script(
             "periodic_test_runner.py",
             "--crypto", options.coin, "--data-dir", options.data_dir,
-            "--output-dir", options.folder,
+            "--output-dir", options.folder, *self._metrics_option("runner"),
             "--config", options.root / "user_data" / "config.json", overlay,
         )  # fmt: skip
 
@@ -368,6 +389,9 @@ class PaperSession:
             market_making.setdefault("min_quote_age_seconds", _AGE_OF_TWO_BOTS)
         for plan in plans:
             bot = SessionBot(plan, options.root, options.folder, len(plans) == 1, account)
+            if options.metrics:
+                self.metrics_ports[plan.name] = free_port()
+                market_making["metrics_port"] = self.metrics_ports[plan.name]
             bot.write_overlay(addresses, options.coin, market_making)
             self.bots.append(bot)
         self.opened = self._money()

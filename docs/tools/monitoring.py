@@ -34,6 +34,16 @@ PANELS = (
     ("Profit and its parts", "short", (
         ("{{coin}} all", "@profit_quote"), ("{{coin}} {{part}}", "@profit_part_quote"),
     )),
+    ("Maker's profit and its parts", "short", (
+        ("{{bot}} {{coin}} all, without funding", "@market_profit_quote"),
+        ("{{bot}} {{coin}} spread captured", '@spread_captured_quote{job="maker"}'),
+        ("{{bot}} {{coin}} fees", '-@fees_quote{job="maker"}'),
+        ("{{bot}} {{coin}} funding", '@funding_quote{job="maker"}'),
+        (
+            "{{bot}} {{coin}} moves of the price",
+            "@market_profit_quote - @spread_captured_quote + @fees_quote",
+        ),
+    )),
     ("Edge of fills", "percentunit", (("{{coin}} {{kind}}", "@edge_ratio"),)),
     ("Quotes per minute", "short", (
         ("{{bot}} {{coin}} {{side}}", "60 * rate(@quotes_sent_total[5m])"),

@@ -84,10 +84,11 @@ def test_it_shows_a_fill_at_once_and_goes_on_after_a_restart(browser, told, serv
 
     # At the width of a phone nothing is wider than the page, and the pictures are drawn.
     assert browser.run("document.documentElement.scrollWidth") <= 400
-    assert browser.run(
+    browser.wait_for(
         "[...document.querySelectorAll('canvas')].every(one => one.width > 150 && new Set("
-        "one.getContext('2d').getImageData(0, 0, one.width, one.height).data).size > 3)"
-    )
+        "one.getContext('2d').getImageData(0, 0, one.width, one.height).data).size > 3)",
+        5,
+    )  # they are drawn at the browser's next frame
     assert browser.complaints == []
 
     assert server.end() == 0

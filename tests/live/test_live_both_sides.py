@@ -8,15 +8,19 @@ import pytest
 
 from advanced_mm.journal import QuoteSent, read_journal
 from advanced_mm.report.session_end import judge_session
+from tests.live.seen_by_prometheus import answers_all, scraped
 
 MINUTES = float(os.environ.get("AMM_LIVE_MINUTES", "1"))
 
-pytestmark = [pytest.mark.bot, pytest.mark.timeout(180 + 60 * MINUTES)]
+pytestmark = [pytest.mark.bot, pytest.mark.timeout(300 + 60 * MINUTES)]
 
 
-def test_both_sides_are_quoted_at_once_without_an_error(live_session, bench_of):
+def test_both_sides_are_quoted_at_once_without_an_error(live_session, bench_of, tmp_path, subtests):
     """Length: ``AMM_LIVE_MINUTES``, one by default."""
-    with live_session(both_sides=True, volatility=0.4) as session:
+    with (
+        live_session(both_sides=True, volatility=0.4, metrics=True) as session,
+        scraped(session, tmp_path) as prometheus,
+    ):
         benches = [bench_of(session, number) for number in range(2)]
         end = time.monotonic() + 60 * MINUTES
         looks = together = 0
@@ -38,6 +42,10 @@ def test_both_sides_are_quoted_at_once_without_an_error(live_session, bench_of):
             assert record["money"]["maker_fills"] > 2 * MINUTES
             assert record["money"]["taker_fills"] == 0
         assert long_only["address"] != short_only["address"]
+        with subtests.test(
+            "a real Prometheus has all figures, and rules and dashboard work on them"
+        ):
+            answers_all(prometheus, session)
         summary = session.summary(session.look())
         session.end_bots()
         closing = [bench.record for bench in benches]
@@ -59,6 +67,7 @@ def test_both_sides_are_quoted_at_once_without_an_error(live_session, bench_of):
 
 def counts_the_other(session) -> bool:
     """Whether a leg without a unit has quoted an entry for the inventory that the other holds."""
+    session.look()  # the audit must see every refit, and each is there for a few seconds
     sent = read_journal(session.options.journal).events(QuoteSent)
     entries = {(one.bot, one.side, one.units) for one in sent if one.purpose == "entry"}
     return bool(entries & {("long_bot", "bid", -1), ("short_bot", "ask", 1)})

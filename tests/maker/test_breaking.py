@@ -11,17 +11,18 @@ from decimal import Decimal
 import pytest
 
 from advanced_mm.errors import InputError
-from advanced_mm.maker import Maker, MarketSetup
+from advanced_mm.maker import MarketSetup
 from advanced_mm.maker.client_ids import ClientIds
 from advanced_mm.maker.exchange import Book, Fill, OrderRefusedError, WouldTakeError
 from advanced_mm.maker.exchange_time import ExchangeTime
+from advanced_mm.maker.running import Maker
 from tests.maker.scripted import SPOT, Clock, ScriptedExchange
 from tests.maker.test_maker import ETH, SUI, Steps, asked, eth, quoting, running, until
 
 
 @pytest.fixture
 def short_end(monkeypatch):
-    monkeypatch.setattr("advanced_mm.maker.maker._WITHDRAW_SECONDS", 0.3)
+    monkeypatch.setattr("advanced_mm.maker.running.withdrawal._WITHDRAW_SECONDS", 0.3)
     monkeypatch.setattr("advanced_mm.maker.hedge_desk._WITHDRAW_SECONDS", 0.3)
 
 
@@ -52,6 +53,7 @@ async def test_a_hedge_that_cannot_be_withdrawn_delays_no_quote():
     class Desk:
         needs = ()
         set_aside = Decimal(0)
+        left_open = ""
 
         def __init__(self):
             self.release = asyncio.Event()
@@ -296,6 +298,19 @@ async def test_each_guard_pulls_what_would_enlarge_a_position(limits, happens, s
         assert not task.done()
 
 
+async def test_what_would_pay_too_much_funding_is_not_opened():
+    x = ScriptedExchange(clock=Clock(1_700_002_740_000))  # a minute before the hour
+    rates = {ETH: 1e-4}
+
+    async def funding_rates():
+        return rates
+
+    x.funding_rates = funding_rates
+    async with running(x, eth()) as (maker, _):
+        await until(lambda: maker.views() and "funding" in maker.views()[0].reason)
+        await until(lambda: not x.resting(ETH, "buy") and len(x.resting(ETH, "sell")) == 3)
+
+
 async def test_orders_that_come_too_late_again_and_again_are_sent_less_often():
     x = ScriptedExchange()
     async with running(x, eth(Steps(2))) as (_, task):
@@ -317,7 +332,7 @@ async def test_orders_that_come_too_late_again_and_again_are_sent_less_often():
 
 
 async def test_a_refused_cancel_leaves_the_order_known(monkeypatch):
-    monkeypatch.setattr("advanced_mm.maker.keeper._REFUSED_CANCEL_SECONDS", 0.05)
+    monkeypatch.setattr("advanced_mm.maker.running.requests._REFUSED_CANCEL_SECONDS", 0.05)
     x = ScriptedExchange()
     async with running(x, eth(Steps(2, 4, 6), max_book_age_seconds=3.0)):
         await quoting(x)
@@ -359,4 +374,4 @@ async def test_an_allowance_that_lasts_for_few_moves_is_told_before_the_first_or
     async with running(x):
         await quoting(x)
     (told,) = [one.message for one in caplog.records if "lets this account" in one.message]
-    assert "1200 orders now, enough to move a ladder of 6 200 times" in told
+    assert "1200 orders now, enough to move a ladder of 6 orders 200 times" in told

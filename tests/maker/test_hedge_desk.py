@@ -16,9 +16,10 @@ import pytest
 from advanced_mm.errors import InputError
 from advanced_mm.hedging import HedgeSettings
 from advanced_mm.journal import JournalWriter
-from advanced_mm.maker import Maker, MarketSetup
+from advanced_mm.maker import MarketSetup
 from advanced_mm.maker.exchange import FundingPayment, MarketRules, OrderRefusedError
 from advanced_mm.maker.hedge_desk import HedgeDesk
+from advanced_mm.maker.running import Maker
 from advanced_mm.performance.from_journal import journal_records
 from advanced_mm.policies import EMPTY
 from tests.maker.scripted import SPOT, Clock, ScriptedExchange
@@ -175,10 +176,45 @@ async def test_a_trigger_fires_and_gets_a_stop_that_only_reduces(tmp_path):
         assert [(o.side, o.size) for o in pair.orders()] == [("buy", D(50))]
         assert pair.perp.requests[-1][1][0].reduce_only
         await pair.after(61, mid=3.8)
-    assert pair.orders() == []
+    assert [(o.side, o.size) for o in pair.orders()] == [("buy", D(50))]
     journal.close()
     (record,) = [one for one in journal_records(tmp_path) if one.coin == "SUI"]
     assert record.fills.size.tolist() == [-50.0] or record.fills.size.tolist() == [50.0]
+
+
+async def test_the_stop_outlives_the_maker_and_is_adopted(tmp_path):
+    pair = Pair()
+    journal = JournalWriter(tmp_path, "maker", clock_ms=pair.clock)
+    async with running(pair, hedge(**PASSIVE), journal) as maker:
+        order = await posted(pair)
+        pair.perp.fill(order.order_id, maker=False)
+        await pair.after(1, mid=3.8)
+        await until(lambda: [o.trigger_price for o in pair.orders()] == [D("3.9576")])
+    (stop,) = pair.orders()
+    (said,) = maker.left_open
+    assert "holds -50; its stop to buy 50 at 3.9576 rests" in said
+    asked = len(pair.perp.requests)
+    async with running(pair, hedge(**PASSIVE), journal) as maker:
+        await pair.after(1, mid=3.8)
+        await pair.after(1, mid=3.8)
+        assert pair.orders() == [stop]
+        assert len(pair.perp.requests) == asked or all(
+            kind not in ("place", "cancel") for kind, _ in pair.perp.requests[asked:]
+        )
+        pair.perp.fill(stop.order_id, maker=False)
+        await until(lambda: maker.keepers[0].setup.desk.state.passive.rounds == 1)
+    assert maker.left_open == []
+    journal.close()
+
+
+async def test_a_hedge_without_a_stop_is_named_at_the_end():
+    pair = Pair()
+    async with running(pair, hedge(**DELTA)) as maker:
+        order = await posted(pair)
+        pair.perp.fill(order.order_id, 30)
+        await pair.after(1)
+    assert pair.orders() == []
+    assert "holds -30 without a stop until the maker runs again" in maker.left_open[0]
 
 
 async def test_a_restart_goes_on_from_the_saved_state(tmp_path):

@@ -16,7 +16,7 @@ import pytest
 
 from advanced_mm.errors import InputError
 from advanced_mm.journal import JournalWriter, Look, QuoteEnded, QuoteSent, read_journal
-from advanced_mm.maker import Limits, Maker, MarketSetup
+from advanced_mm.maker import Limits, MarketSetup
 from advanced_mm.maker.client_ids import ClientIds
 from advanced_mm.maker.exchange import (
     OrderRefusedError,
@@ -24,6 +24,7 @@ from advanced_mm.maker.exchange import (
     OrderUpdate,
     WouldTakeError,
 )
+from advanced_mm.maker.running import Maker
 from advanced_mm.performance.assess import assess
 from advanced_mm.performance.from_journal import journal_records
 from advanced_mm.performance.mids import SeenMids
@@ -353,6 +354,20 @@ async def test_a_restart_adopts_what_is_ours_and_leaves_the_rest():
     assert [one.client_id for one in x.orders.values()] == ["somebody else's"]
 
 
+async def test_orders_of_a_maker_of_another_name_forbid_the_start_unless_the_file_allows_them():
+    x = ScriptedExchange()
+    x.book(ETH, 3000.0, 3000.2)
+    theirs = x.put(ETH, "buy", 1, 2000, ClientIds("another", "x", ETH).new())
+    with pytest.raises(InputError, match="a maker of another name than 'maker' rest there"):
+        await Maker({"x": x}, [eth()], None, x.clock).run()
+    assert list(x.orders.values()) == [theirs]
+    x.closed, x._told = False, asyncio.Queue()
+    x.book(ETH, 3000.0, 3000.2)
+    async with running(x, replace(eth(), other_makers=True)):
+        await quoting(x, 7)
+    assert list(x.orders.values()) == [theirs]
+
+
 async def test_the_allowance_of_the_exchange_is_kept_and_retreats_still_go():
     x = ScriptedExchange()
     async with running(x):
@@ -412,6 +427,18 @@ async def test_the_policys_error_withdraws_its_quotes():
             ],
             ScriptedExchange(SPOT, balances={"SUI": "800", "USDC": "1000"}),
             "800 are held, worth 1,200 beyond target_inventory = 200",
+        ),
+        (
+            [
+                MarketSetup(
+                    exchange="x",
+                    symbol=SUI,
+                    policy=Steps(2, size=50.0),
+                    limits=Limits(target_inventory=200.0, capital=1000.0),
+                )
+            ],
+            ScriptedExchange(SPOT, balances={"SUI": "800", "USDC": "1000"}),
+            "800 are held, worth 1,600, where limits.capital lets the maker use 1000",
         ),
         ([eth(Steps(*range(1, 502)))], ScriptedExchange(), "has 1002 orders, at most 1000"),
     ],

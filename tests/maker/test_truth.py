@@ -11,7 +11,7 @@ from advanced_mm.journal import JournalWriter
 from advanced_mm.maker.config import read_config
 from advanced_mm.maker.config.assemble import exchanges_of, setups_of
 from advanced_mm.maker.first_look import first_looks
-from advanced_mm.maker.maker import Maker
+from advanced_mm.maker.running import Maker
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "user_data" / "makers").glob("*.yaml"))
@@ -46,7 +46,7 @@ async def kill(maker, task, monkeypatch):
     async def nothing(*tasks):
         pass
 
-    monkeypatch.setattr(maker, "_withdraw", nothing)
+    monkeypatch.setattr(maker._withdrawal, "withdraw", nothing)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

@@ -80,7 +80,9 @@ async def test_a_maker_tells_its_beat_its_inventory_and_its_drawdown(monkeypatch
         setup=SimpleNamespace(limits=Limits(target_inventory=1.0, max_position_value=1000.0)),
         view=lambda: SimpleNamespace(inventory=0.25, mid=400.0),
         guards=SimpleNamespace(account=SimpleNamespace(drawdown_used=0.25)),
-        records=SimpleNamespace(coin="SUI"),
+        records=SimpleNamespace(coin="SUI", bot="m.hyperliquid"),
+        earned=lambda: 12.5,
+        exchange=SimpleNamespace(requests_left=lambda: 4321),
     )
     metrics = TradingMetrics("m")
     task = asyncio.create_task(beat(SimpleNamespace(keepers=[keeper]), metrics))
@@ -89,6 +91,8 @@ async def test_a_maker_tells_its_beat_its_inventory_and_its_drawdown(monkeypatch
     found = {(s.metric, *s.labels): s.value for s in metrics.samples()}
     assert found["inventory_limit_ratio", "m", "SUI"] == pytest.approx(0.3)
     assert found["drawdown_limit_ratio", "m", "SUI"] == 0.25
+    assert found["market_profit_quote", "m.hyperliquid", "SUI"] == 12.5
+    assert found["requests_left", "m.hyperliquid"] == 4321
     assert found["loops_total", "m"] >= 2
     assert found["loop_seconds_total", "m"] < 0.05
 

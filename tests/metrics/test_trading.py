@@ -34,10 +34,10 @@ def sent(side):
     )  # fmt: skip
 
 
-def filled(side, price, size, fee, after=None):
+def filled(side, price, size, fee, after=None, mid=None):
     return Fill(
         **WHO, fill="f", order="o", side=side, price=price, size=size, fee=fee,
-        position_after=after,
+        position_after=after, mid=mid,
     )  # fmt: skip
 
 
@@ -69,6 +69,26 @@ def test_quotes_fills_and_money_are_counted():
         ("fees_quote", "b", "ETH"): pytest.approx(0.02),
         ("funding_quote", "b", "ETH"): -0.2,
         ("inventory_base", "b", "ETH"): 1.5,
+    }
+
+
+def test_what_fills_were_better_than_the_mid_adds_up():
+    found = recorded(
+        filled("bid", 100.0, 2.0, 0.0, mid=100.5), filled("ask", 101.0, 0.5, 0.0, mid=101.2)
+    )
+    assert found["spread_captured_quote", "b", "ETH"] == pytest.approx(1.0 - 0.1)
+
+
+def test_a_maker_s_profit_and_requests_are_told_once_they_are_known():
+    metrics = TradingMetrics("m")
+    metrics.earned("m.x", "ETH", None)
+    metrics.allowed("m.x", None)
+    assert told(metrics) == {}
+    metrics.earned("m.x", "ETH", -2.5)
+    metrics.allowed("m.x", 900)
+    assert told(metrics) == {
+        ("market_profit_quote", "m.x", "ETH"): -2.5,
+        ("requests_left", "m.x"): 900,
     }
 
 

@@ -34,6 +34,7 @@ def outcome(net: float, low: float, high: float, policy: str = "curve", fills: f
         ([outcome(2, -1, 3), outcome(-9, -10, -8)], "Nothing is shown to pay: curve earned"),
         ([outcome(-2, -3, -1), outcome(-5, -6, -4)], "Do not quote here: every policy that"),
         ([outcome(-2, -3, 1), outcome(-5, -6, -4)], "some no more than chance does."),
+        ([outcome(2, np.nan, np.nan)], "Too short to tell luck from skill: curve"),
         ([outcome(-2, np.nan, np.nan)], "some no more than chance does."),
         ([outcome(0, np.nan, np.nan, fills=0), Outcome.none("calm", "glft", "?")], "Undecided"),
     ],

@@ -503,7 +503,10 @@ class Market_Making(IStrategy):
             for trade in Trade.get_trades_proxy(is_open=False)
             if trade.close_date_utc is not None and trade.close_profit_abs is not None
         )
-        mark = last_mark(journal, name, now)
+        try:
+            mark = last_mark(journal, name, now)
+        except InputError as error:  # today's loss is not known: rather no start
+            raise OperationalException(str(error)) from error
         if mark is not None and (closed or Trade.get_open_trades()):
             self._guards.account.resume(mark)
         else:  # or a mark of trades that somebody has deleted

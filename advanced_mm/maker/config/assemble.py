@@ -85,6 +85,7 @@ def setups_of(config: MakerConfig) -> list[MarketSetup]:
             limits=market.limits,
             volatility=market.volatility,
             desk=None if market.hedge is None else HedgeDesk(market.hedge),
+            other_makers=market.other_makers,
         )
         for market, policy in zip(config.settings.markets, config.policies, strict=True)
     ]

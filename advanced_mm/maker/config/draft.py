@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, get_args
 import yaml
 
 from advanced_mm.maker.config.keys import ExchangeKind
+from advanced_mm.maker.config.settings import MAKER_FILE_VERSION
 from advanced_mm.policies import KINDS
 
 __all__ = ["HEDGES", "Answers", "HedgeChoice", "file_text", "policy_words", "rounded"]
@@ -105,7 +106,12 @@ def file_text(answers: Answers) -> str:
             hedging = _exchange(_HEDGE_EXCHANGE, answers.hedge_url, answers.capital / 2)
             exchanges[_HEDGE_EXCHANGE] = hedging
         market["hedge"] = _hedge(answers)
-    contents = {"name": answers.name, "exchanges": exchanges, "markets": [market]}
+    contents = {
+        "version": MAKER_FILE_VERSION,
+        "name": answers.name,
+        "exchanges": exchanges,
+        "markets": [market],
+    }
     return (
         "# A maker's file, begun by scripts/init_maker.py. docs/maker.md explains each setting.\n"
         "# Keys never belong here: they are read from the environment.\n"

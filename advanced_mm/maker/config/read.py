@@ -10,8 +10,9 @@ from typing import Any, Final, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from advanced_mm.errors import InputError
+from advanced_mm.file_versions import check_version
 from advanced_mm.maker.config.keys import KEY_VARIABLES, secrets_in
-from advanced_mm.maker.config.settings import MakerSettings
+from advanced_mm.maker.config.settings import MAKER_FILE_VERSION, MakerSettings
 from advanced_mm.maker.config.yaml_file import FieldPath, YamlFile, read_yaml, spelled
 from advanced_mm.policies import Policy, build, settings_of
 
@@ -37,6 +38,9 @@ def read_config(path: Path) -> MakerConfig:
     """
     file = read_yaml(path)
     _refuse(file, _secrets(file))
+    version = file.contents.get("version")
+    if isinstance(version, int):  # before the settings, which may have other names then
+        check_version(version, MAKER_FILE_VERSION, str(path))
     try:
         settings = MakerSettings.model_validate(file.contents)
     except ValidationError as error:

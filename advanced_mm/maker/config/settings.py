@@ -15,7 +15,17 @@ from advanced_mm.maker.dry import Fees
 from advanced_mm.maker.limits import Limits
 from advanced_mm.policies.volatility import VolatilitySettings
 
-__all__ = ["DrySettings", "ExchangeSettings", "MakerSettings", "MarketSettings", "PolicyBlock"]
+__all__ = [
+    "MAKER_FILE_VERSION",
+    "DrySettings",
+    "ExchangeSettings",
+    "MakerSettings",
+    "MarketSettings",
+    "PolicyBlock",
+]
+
+MAKER_FILE_VERSION: Final = 1
+"""Raised when a setting changes its meaning or unit, or is no longer there."""
 
 Problem = tuple[FieldPath, str]
 """Where something is wrong, and what, with the remedy; it follows on the field's value."""
@@ -112,6 +122,11 @@ class MarketSettings(_Form):
     )
     limits: Limits = Field(Limits(), description="what is allowed, whatever the policy wants")
     hedge: HedgeSettings | None = Field(None, description="what hedges it; null: nothing")
+    other_makers: bool = Field(
+        False,
+        description="whether makers of other names may trade there, and where it is hedged, with "
+        "the same account; what each holds can then not be told apart",
+    )
 
     @field_validator("volatility", "limits", mode="before")
     @classmethod
@@ -122,6 +137,9 @@ class MarketSettings(_Form):
 class MakerSettings(_Form):
     """A maker."""
 
+    version: int = Field(
+        MAKER_FILE_VERSION, ge=1, description="version of the file's form; a later one is refused"
+    )
     name: Name = Field(description="the maker's name, in the journal and in its orders' ids")
     exchanges: dict[Name, ExchangeSettings] = Field(
         min_length=1, description="exchanges by a name of your choice"

@@ -20,6 +20,7 @@ from advanced_mm.maker.exchange import (
     OrderUpdate,
     Reconnected,
     RestingOrder,
+    TellsFundingRates,
     Trade,
 )
 
@@ -142,9 +143,17 @@ class DryExchange:
         await self._sleep(self._latency_s)
         return self._desk.account()
 
+    async def funding_rates(self) -> dict[str, float]:
+        """Return the inner exchange's rates; none where it tells none."""
+        inner = self._inner
+        return await inner.funding_rates() if isinstance(inner, TellsFundingRates) else {}
+
     def allowance(self) -> int:
         """How many orders may be placed or changed now: as many as the inner exchange allows."""
         return self._inner.allowance()
+
+    def requests_left(self) -> None:
+        """Nothing is requested of the exchange's account."""
 
     async def arm(self, seconds: float | None) -> bool:
         """Return False: nothing rests anywhere but in this process."""

@@ -459,6 +459,9 @@ class BinanceSpotExchange:
         """How many orders may be placed or changed now."""
         return self._windows.left()
 
+    def requests_left(self) -> None:
+        """Binance counts orders in windows of time only."""
+
     async def arm(self, seconds: float | None) -> bool:
         """Return False: Binance has this switch for futures only."""
         return False

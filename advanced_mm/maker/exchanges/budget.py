@@ -70,6 +70,7 @@ class ActionBudget:
         self._clock = clock
         self._at = clock()
         self._usable: float | None = None
+        self._left = 0.0
         self._ready = 0.0
 
     def told(self, left: int) -> None:
@@ -78,7 +79,7 @@ class ActionBudget:
         if self._usable is None:
             self._ready = _AT_ONCE * usable
         self._refill()
-        self._usable = usable
+        self._usable, self._left = usable, float(left)
         self._ready = min(self._ready, usable)
 
     def spent(self, actions: int) -> None:
@@ -86,12 +87,14 @@ class ActionBudget:
         if self._usable is not None:
             self._refill()
             self._usable = max(0.0, self._usable - actions)
+            self._left -= actions
             self._ready = max(0.0, self._ready - actions)
 
     def earned(self, value: float) -> None:
         """Take in that so much was traded, USDC."""
         if self._usable is not None:
             self._usable += value
+            self._left += value
             self._ready += value
 
     def left(self) -> int:
@@ -100,6 +103,10 @@ class ActionBudget:
             return _UNKNOWN
         self._refill()
         return int(self._ready)
+
+    def in_all(self) -> int | None:
+        """Return how many actions are left, those kept back included; None until it is told."""
+        return None if self._usable is None else int(self._left)
 
     def _refill(self) -> None:
         now = self._clock()

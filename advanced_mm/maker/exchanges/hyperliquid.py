@@ -390,6 +390,11 @@ class HyperliquidExchange:
         paid = [messages.funding(symbol, one) for one in told if one["delta"]["coin"] == coin]
         return sorted(paid, key=lambda one: one.time_ms)
 
+    async def funding_rates(self) -> dict[str, float]:
+        """Fetch the hour's funding rates by symbol, shares, positive where longs pay."""
+        meta, contexts = await self._info(type="metaAndAssetCtxs")
+        return messages.funding_rates(meta, contexts, self._symbols)
+
     async def _info(self, **request: Any) -> Any:
         return await self._asked(self._client.publicPostInfo(request))
 
@@ -404,6 +409,10 @@ class HyperliquidExchange:
     def allowance(self) -> int:
         """How many orders may be placed or changed now."""
         return self._budget.left() if self._windows.left() > 0 else 0
+
+    def requests_left(self) -> int | None:
+        """How many requests the account has left until it trades; None until that is known."""
+        return self._budget.in_all()
 
     async def _ask_actions(self) -> None:
         """Ask now and then how many actions the account has left."""

@@ -1,5 +1,6 @@
 """Hyperliquid's messages as the maker's events, and its orders as Hyperliquid takes them."""
 
+import math
 from decimal import Decimal
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ __all__ = [
     "book",
     "fill",
     "funding",
+    "funding_rates",
     "number",
     "order",
     "order_wire",
@@ -113,6 +115,16 @@ def fill(symbol: str, data: Json) -> Fill:
 def funding(symbol: str, data: Json) -> FundingPayment:
     """Read one of ``userFunding``."""
     return FundingPayment(symbol, int(data["time"]), Decimal(data["delta"]["usdc"]))
+
+
+def funding_rates(meta: Json, contexts: Json, symbols: dict[str, str]) -> dict[str, float]:
+    """Read ``metaAndAssetCtxs``: the hour's rates by symbol; what is no number is left out."""
+    found: dict[str, float] = {}
+    for market, context in zip(meta["universe"], contexts, strict=True):
+        rate = float(context.get("funding") or "nan")
+        if market["name"] in symbols and math.isfinite(rate):
+            found[symbols[market["name"]]] = rate
+    return found
 
 
 def account(data: Json, symbols: dict[str, str]) -> Account:

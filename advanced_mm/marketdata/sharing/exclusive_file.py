@@ -3,11 +3,15 @@
 import sqlite3
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from advanced_mm.errors import InputError
+from advanced_mm.file_versions import check_version
 
-__all__ = ["ExclusiveFile"]
+__all__ = ["LEDGER_VERSION", "ExclusiveFile"]
+
+LEDGER_VERSION: Final = 1
+"""Of ledgers, as ``user_version`` of the file: raised when their tables change."""
 
 
 class ExclusiveFile:
@@ -25,7 +29,7 @@ class ExclusiveFile:
     Raises
     ------
     InputError
-        Another process has it open, or it cannot be written.
+        Another process has it open, it is of a later version, or it cannot be written.
     """
 
     def __init__(self, path: Path, tables: str, in_use: str) -> None:
@@ -33,7 +37,14 @@ class ExclusiveFile:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=0.0, check_same_thread=False)
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._db.executescript(f"BEGIN IMMEDIATE; {tables} COMMIT;")
+            (found,) = self._db.execute("PRAGMA user_version").fetchone()
+            check_version(found or None, LEDGER_VERSION, repr(str(path)))
+            self._db.executescript(
+                f"BEGIN IMMEDIATE; {tables} PRAGMA user_version = {LEDGER_VERSION}; COMMIT;"
+            )
+        except InputError:
+            self._db.close()
+            raise
         except (OSError, sqlite3.Error) as error:
             if "locked" in str(error):
                 raise InputError(in_use) from None

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from advanced_mm.errors import InputError
+from advanced_mm.file_versions import NewerVersionError
 from advanced_mm.journal import AccountMarked, read_journal
 from advanced_mm.quoting.guards import AccountMark
 
@@ -14,11 +15,19 @@ _SINCE: Final = timedelta(days=7)
 
 
 def last_mark(folder: Path, bot: str, now: datetime) -> AccountMark | None:
-    """Return the bot's newest mark in a journal; None if there is none of the last week."""
+    """Return the bot's newest mark in a journal; None if there is none of the last week.
+
+    Raises
+    ------
+    NewerVersionError
+        The journal is of a later version of this program: what was lost today is not known.
+    """
     since_ms = round((now - _SINCE).timestamp() * 1000)
     fields = ("profit", "peak", "day_start", "paused_ms")
     try:
         journal = read_journal(folder, since_ms=since_ms, columns={AccountMarked: fields})
+    except NewerVersionError:
+        raise
     except InputError:  # the first run
         return None
     own = [one for one in journal.table(AccountMarked).to_pylist() if one["bot"] == bot]

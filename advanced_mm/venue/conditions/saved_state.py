@@ -10,7 +10,7 @@ kept trading while no client could connect.
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -26,8 +26,8 @@ from advanced_mm.venue.protocol.actions.signers import Agent, NonceBook, Signers
 
 __all__ = ["SavedKeys", "SavedVenue", "load_state", "restore", "save_state"]
 
-FORMAT = "advanced_mm venue"
-VERSION = 1
+FORMAT: Final = "advanced_mm venue"
+VENUE_STATE_VERSION: Final = 1
 
 
 class _Form(BaseModel):
@@ -161,10 +161,10 @@ def load_state(path: Path) -> SavedVenue:
         ) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"state {path} is not a venue state: give a file written by --save")
-    if content.get("version") != VERSION:
+    if content.get("version") != VENUE_STATE_VERSION:
         raise InputError(
             f"state {path} has version {content.get('version')!r}, this venue reads version "
-            f"{VERSION}: start without --restore"
+            f"{VENUE_STATE_VERSION}: start without --restore"
         )
     try:
         return _SAVED.validate_python(content)

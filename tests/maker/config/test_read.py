@@ -80,7 +80,7 @@ KEY = "ab" * 32
         (
             [("    limits:", "    fruits:")],
             "line 10: markets[0].fruits is not a setting: the settings are exchange, symbol, "
-            "policy, volatility, limits, hedge.",
+            "policy, volatility, limits, hedge, other_makers.",
         ),
         (
             [("active: {active_hedge_iqv_ratio", "active: {ratio: 1, active_hedge_iqv_ratio")],

@@ -9,7 +9,7 @@ import pytest
 from advanced_mm.maker.dry import DryExchange, DryFunds, Fees
 from advanced_mm.maker.exchange import Book, MarketRules, Trade
 from advanced_mm.maker.limits import Limits
-from advanced_mm.maker.maker import Maker
+from advanced_mm.maker.running import Maker
 from advanced_mm.maker.setup import MarketSetup
 from advanced_mm.policies import build
 

@@ -134,6 +134,7 @@ def test_half_of_the_actions_may_be_sent_at_once_and_the_rest_comes_over_a_day()
     now = [0.0]
     budget = ActionBudget(lambda: now[0])
     assert budget.left() == 1000  # not told yet
+    assert budget.in_all() is None
     budget.told(10_000)
     assert budget.left() == 4850
     budget.spent(4850)
@@ -144,5 +145,6 @@ def test_half_of_the_actions_may_be_sent_at_once_and_the_rest_comes_over_a_day()
     assert budget.left() == 4850 // 24 + 500
     now[0] = 10 * 86_400.0
     assert budget.left() == (4850 + 500) // 2
+    assert budget.in_all() == 10_000 - 4850 + 500
     budget.told(100)  # somebody else uses the account
     assert budget.left() == 0
