@@ -12,7 +12,6 @@ version are never left out or merged, which would lose what this program does no
 
 import contextlib
 import fcntl
-import json
 import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -26,7 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from advanced_mm.errors import InputError
-from advanced_mm.file_versions import check_version
+from advanced_mm.file_versions import check_version, version_in
 
 __all__ = ["DayFiles", "Rows", "Skipped"]
 
@@ -341,7 +340,7 @@ class DayFiles:
             for line in {*lines} - {*good}:  # a later version may have other types
                 self._check(_version_of(line), path)
             table, left_out = self._rows.decode(good), len(lines) - len(good)
-        self._check(pc.max(table[VERSION]).as_py(), path)
+        self._check_version(table, path)
         if left_out and skipped is None:
             logger.warning("%s: skipped %d of %d lines (truncated)", path, left_out, len(lines))
         elif skipped is not None:
@@ -352,7 +351,7 @@ class DayFiles:
         check_version(version, self._rows.version, f"{self._rows.what} {str(path)!r}")
 
     def _check_version(self, table: pa.Table, path: Path) -> None:
-        """Look at the version of a file's rows before their columns are read as ours."""
+        """Refuse rows of a later version; of a file before its columns are read as ours."""
         if VERSION in table.column_names:
             self._check(pc.max(table[VERSION]).as_py(), path)
 
@@ -365,11 +364,7 @@ class DayFiles:
 
 def _version_of(line: bytes) -> object:
     """Return the version that a line names though it is no row; None if it names no number."""
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return None
-    version = found.get(VERSION) if isinstance(found, dict) else None
+    version = version_in(line)
     return version if isinstance(version, int) and version >= 1 else None
 
 

@@ -5,9 +5,11 @@ Each kind of file has its version as a constant ``…_VERSION`` in the module th
 written before versions were noted.
 """
 
+import json
+
 from advanced_mm.errors import InputError
 
-__all__ = ["NewerVersionError", "check_version"]
+__all__ = ["NewerVersionError", "check_version", "version_in"]
 
 
 class NewerVersionError(InputError):
@@ -43,3 +45,12 @@ def check_version(found: object, known: int, what: str) -> int:
             "program, or move the file away"
         )
     return found
+
+
+def version_in(text: bytes) -> object:
+    """Return what a JSON object names as its version; None if it names none, or is no object."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None  # what is wrong with it is told by whoever reads it
+    return found.get("version") if isinstance(found, dict) else None

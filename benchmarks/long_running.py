@@ -22,7 +22,6 @@ import json
 import logging
 import re
 import signal
-import socket
 import sys
 import tempfile
 import threading
@@ -50,6 +49,7 @@ from advanced_mm.errors import InputError
 from advanced_mm.journal import Event, Fill, JournalWriter, Look, QuoteEnded, QuoteSent
 from advanced_mm.markets.clock import MarketClock
 from advanced_mm.markets.synthetic import SyntheticMarket, SyntheticParameters
+from advanced_mm.session.bots import free_port
 from advanced_mm.session.processes import Part
 from advanced_mm.session.session import PaperSession, SessionOptions
 from advanced_mm.venue.conditions.gateway import Gateway
@@ -241,12 +241,6 @@ async def sample(watched: list[Watched], until: float) -> None:
         for one in watched:
             one.look(time.monotonic() - began)
         await asyncio.sleep(SAMPLE_S)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def told(part: Part, pattern: str, patience_s: float = 90.0) -> str:

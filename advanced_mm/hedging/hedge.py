@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from advanced_mm.errors import InputError
-from advanced_mm.file_versions import check_version
+from advanced_mm.file_versions import check_version, version_in
 from advanced_mm.hedging import execution, passive
 from advanced_mm.hedging.execution import Execution
 from advanced_mm.hedging.market import HedgeMarket
@@ -184,12 +184,7 @@ def restore_state(text: bytes, where: str) -> HedgeState:
     InputError
         The text is not a saved state, or one of a later version; ``where`` names its file.
     """
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None  # what is wrong with it is told below
-    version = found.get("version") if isinstance(found, dict) else None
-    check_version(version, HEDGE_STATE_VERSION, where)
+    check_version(version_in(text), HEDGE_STATE_VERSION, where)
     try:
         return _STATES.validate_json(text)
     except ValidationError as error:

@@ -19,7 +19,7 @@ from advanced_mm.journal.filled_ages import FilledAge, FilledAges
 from advanced_mm.journal.folders import JOURNAL_FOLDER, event_folders, journal_coins, last_written_s
 from advanced_mm.journal.follower import JournalFollower
 from advanced_mm.journal.growing import GrowingJournal
-from advanced_mm.journal.reader import Journal, JournalNotes, read_journal
+from advanced_mm.journal.reader import Journal, JournalNotes, NoJournalError, read_journal
 from advanced_mm.journal.writer import JournalWriter
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "JournalNotes",
     "JournalWriter",
     "Look",
+    "NoJournalError",
     "QuoteEnded",
     "QuoteSent",
     "RefusalChanged",

@@ -17,13 +17,17 @@ from advanced_mm.journal.events import ClockJumped, Event
 from advanced_mm.journal.folders import event_folders, journal_coins
 from advanced_mm.journal.rows import COLUMNS, NEEDED, ROWS, RUN_SHIFT, event_of
 
-__all__ = ["Journal", "JournalNotes", "damaged_sentence", "read_journal"]
+__all__ = ["Journal", "JournalNotes", "NoJournalError", "damaged_sentence", "read_journal"]
 
 _EARLIER, _LATER = timedelta(days=1), timedelta(days=2)
 """Events are filed under the day they were written, which may differ from the day they happened."""
 _MANY: Final = ("order", "fill")
 """Strings that differ from row to row: a dictionary would only take more memory."""
 _LISTED: Final = pa.dictionary(pa.int32(), pa.string())
+
+
+class NoJournalError(InputError):
+    """Nobody has written a journal in the folder yet."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +117,15 @@ def read_journal(
 
     Raises
     ------
+    NoJournalError
+        There is no journal in the folder.
+    NewerVersionError
+        It is of a later version of this program.
     InputError
-        There is no journal in the folder, or the coin is not in it.
+        The coin is not in it.
     """
     if not any(DayFiles(one, ROWS).days() for one in event_folders(folder)):
-        raise InputError(
+        raise NoJournalError(
             f"There is no journal in {str(folder)!r}: no bot has written there yet. A "
             "paper session keeps its own, user_data/paper/<time>/journal."
         )

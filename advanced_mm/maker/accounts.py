@@ -6,10 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from advanced_mm.errors import InputError
-from advanced_mm.file_versions import NewerVersionError
 from advanced_mm.journal import Fill as FillEvent
-from advanced_mm.journal import Look, read_journal
+from advanced_mm.journal import Look, NoJournalError, read_journal
 from advanced_mm.maker.exchange import Account, Fill, MakerExchange
 from advanced_mm.maker.holdings import Holdings
 
@@ -71,9 +69,7 @@ class AccountBook:
             return
         try:
             found = read_journal(journal, columns={FillEvent: ("fill", "order"), Look: ("what",)})
-        except NewerVersionError:
-            raise
-        except InputError:  # the first run
+        except NoJournalError:  # the first run
             return
         fills = found.table(FillEvent).to_pylist()
         self._recorded = {(row["order"], row["fill"]) for row in fills}

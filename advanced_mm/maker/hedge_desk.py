@@ -12,6 +12,7 @@ from typing import Final
 from advanced_mm import hedging
 from advanced_mm.errors import InputError
 from advanced_mm.hedging.messages import News, Observation, Reconnected
+from advanced_mm.hedging.orders import HedgeOrder
 from advanced_mm.maker.desk import DeskRoom, Place
 from advanced_mm.maker.exchange import (
     Book,
@@ -312,20 +313,24 @@ class HedgeDesk:
         held = (
             f"the hedge on {self.place[1]} of {self.place[0]} holds {_short(self.state.position)}"
         )
-        stop = self.state.stop if self._apart else None
+        stop = self._kept_stop
         if stop is None:
             return f"{held} without a stop until the maker runs again"
         bare = "" if stop.left == abs(self.state.position) else "; the rest is without one"
         what = f"{stop.side} {_short(stop.left)} at {_short(stop.price)}"
         return f"{held}; its stop to {what} rests{bare}"
 
-    def _kept(self) -> frozenset[str]:
-        """Return the client id of the stop that outlives the maker.
+    @property
+    def _kept_stop(self) -> HedgeOrder | None:
+        """The stop that outlives the maker.
 
         On the hedged market itself it is not reduce-only: it could open a position there once the
         maker's inventory has gone, so it goes.
         """
-        stop = self.state.stop if self._apart else None
+        return self.state.stop if self._apart else None
+
+    def _kept(self) -> frozenset[str]:
+        stop = self._kept_stop
         return frozenset() if stop is None else frozenset({stop.client_id})
 
     async def _withdrawn(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import TypeAdapter, ValidationError
 
 from advanced_mm.errors import InputError
-from advanced_mm.file_versions import check_version
+from advanced_mm.file_versions import check_version, version_in
 
 __all__ = ["CANDLE_NOTES_VERSION", "NOTES_FILE", "CandleNotes", "PairNotes"]
 
@@ -57,7 +57,7 @@ class CandleNotes:
         path = folder / NOTES_FILE
         try:
             text = path.read_bytes()
-            check_version(_version_in(text), CANDLE_NOTES_VERSION, str(path))
+            check_version(version_in(text), CANDLE_NOTES_VERSION, str(path))
             return TypeAdapter(cls).validate_json(text)
         except FileNotFoundError:
             return None
@@ -75,11 +75,3 @@ class CandleNotes:
         """Write the notes into a folder."""
         text = json.dumps({"version": CANDLE_NOTES_VERSION, **asdict(self)}, indent=1)
         (folder / NOTES_FILE).write_text(text + "\n", encoding="utf-8")
-
-
-def _version_in(text: bytes) -> object:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return None  # told by the validation
-    return found.get("version") if isinstance(found, dict) else None

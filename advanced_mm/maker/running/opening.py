@@ -85,14 +85,7 @@ async def begin(shared: Shared) -> None:
             keeper.profit.begin(state.mid, state.inventory)
             keeper.records.look("start", state, venue=True)
         _resume_guards(shared, keeper)
-        await _refuse_other_makers(shared, keeper.setup)
-        foreign = await _foreign(shared, keeper)
-        if foreign:
-            logger.warning(
-                "%s: %d orders that are not this maker's rest there and are left alone",
-                keeper.rules.symbol,
-                foreign,
-            )
+        await _look_at_others(shared, keeper.setup)
     for one in shared.markets:
         if one.desk is not None:
             await one.desk.open(_room(shared, one))
@@ -112,29 +105,30 @@ async def _first_books(shared: Shared) -> None:
             await asyncio.sleep(0.02)
 
 
-async def _foreign(shared: Shared, keeper: Keeper) -> int:
-    """Return how many orders rest in a market that are neither quotes nor hedges of ours."""
-    place = (keeper.setup.exchange, keeper.setup.symbol)
-    own = (keeper.ids, shared.ids(place, "hedge"))
-    there = await shared.exchanges[place[0]].open_orders(place[1])
-    return sum(not any(ids.owns(one.client_id) for ids in own) for one in there)
+async def _look_at_others(shared: Shared, setup: MarketSetup) -> None:
+    """Count the orders of others in a market, and refuse those of a maker of another name.
 
-
-async def _refuse_other_makers(shared: Shared, setup: MarketSetup) -> None:
-    """Two makers would undo each other's inventory, and count each other's fills."""
-    if setup.other_makers:
-        return
-    places = [(setup.exchange, setup.symbol), *(setup.desk.needs if setup.desk else ())]
-    for exchange, symbol in dict.fromkeys(places):
+    Two makers would undo each other's inventory, and count each other's fills, where one hedges
+    too.
+    """
+    own = (setup.exchange, setup.symbol)
+    needs = setup.desk.needs if setup.desk is not None and not setup.other_makers else ()
+    for exchange, symbol in dict.fromkeys([own, *needs]):
         ours = [shared.ids((exchange, symbol), role) for role in ("quote", "hedge")]
-        for one in await shared.exchanges[exchange].open_orders(symbol):
-            theirs = not any(ids.owns(one.client_id) for ids in ours)
-            if theirs and ClientIds.is_makers(one.client_id):
-                raise InputError(
-                    f"{symbol} on {exchange}: orders of a maker of another name than "
-                    f"{shared.name!r} rest there: stop that maker, or cancel the orders it left, "
-                    "or say other_makers: true for the market in the file."
-                )
+        there = await shared.exchanges[exchange].open_orders(symbol)
+        others = [one for one in there if not any(ids.owns(one.client_id) for ids in ours)]
+        if not setup.other_makers and any(ClientIds.is_makers(one.client_id) for one in others):
+            raise InputError(
+                f"{symbol} on {exchange}: orders of a maker of another name than "
+                f"{shared.name!r} rest there: stop that maker, or cancel the orders it left, "
+                "or say other_makers: true for the market in the file."
+            )
+        if others and (exchange, symbol) == own:
+            logger.warning(
+                "%s: %d orders that are not this maker's rest there and are left alone",
+                symbol,
+                len(others),
+            )
 
 
 def _resume_guards(shared: Shared, keeper: Keeper) -> None:

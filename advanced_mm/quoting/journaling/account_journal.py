@@ -2,10 +2,8 @@
 
 from typing import Final
 
-from advanced_mm.errors import InputError
-from advanced_mm.file_versions import NewerVersionError
 from advanced_mm.instruments import dex_of
-from advanced_mm.journal import Fill, Funding, Look, RequestsUsed, read_journal
+from advanced_mm.journal import Fill, Funding, Look, NoJournalError, RequestsUsed, read_journal
 from advanced_mm.quoting.journaling.account_records import HOUR_MS, AccountRecords, payment_key
 from advanced_mm.quoting.journaling.journal_memory import Books, JournalMemory, harmless
 
@@ -46,9 +44,7 @@ class AccountJournal:
         since = self.memory.now_ms() - EARLIER_RUN_MS
         try:
             journal = read_journal(self.memory.writer.folder, since_ms=since)
-        except NewerVersionError:
-            raise
-        except InputError:  # the first run
+        except NoJournalError:  # the first run
             return
         looks = journal.table(Look).to_pylist()
         own = [one for one in looks if one["bot"] == self.memory.bot and one["source"] == "venue"]

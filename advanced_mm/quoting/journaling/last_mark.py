@@ -4,9 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from advanced_mm.errors import InputError
-from advanced_mm.file_versions import NewerVersionError
-from advanced_mm.journal import AccountMarked, read_journal
+from advanced_mm.journal import AccountMarked, NoJournalError, read_journal
 from advanced_mm.quoting.guards import AccountMark
 
 __all__ = ["last_mark"]
@@ -26,9 +24,7 @@ def last_mark(folder: Path, bot: str, now: datetime) -> AccountMark | None:
     fields = ("profit", "peak", "day_start", "paused_ms")
     try:
         journal = read_journal(folder, since_ms=since_ms, columns={AccountMarked: fields})
-    except NewerVersionError:
-        raise
-    except InputError:  # the first run
+    except NoJournalError:  # the first run
         return None
     own = [one for one in journal.table(AccountMarked).to_pylist() if one["bot"] == bot]
     if not own:
