@@ -11,6 +11,7 @@ from advanced_mm.errors import InputError
 from advanced_mm.hedging import restore_state
 from advanced_mm.maker.config import MakerSettings, read_config
 from advanced_mm.maker.config.keys import KEY_VARIABLES, ExchangeKind, keys_of
+from advanced_mm.maker.config.live import check_bounds
 
 __all__ = ["ExaminedMaker", "Market", "examine_makers", "listeners_of_makers", "makers_that_ran"]
 
@@ -38,15 +39,18 @@ class ExaminedMaker:
     given: bool
 
     @property
-    def markets(self) -> list[Market]:
-        """All markets in which it has orders, each once."""
-        places = []
+    def markets(self) -> dict[Market, bool]:
+        """All markets in which it has orders, and whether other makers may trade there."""
+        found: dict[Market, bool] = {}
         for one in self.settings.markets:
-            places.append((one.exchange, one.symbol))
+            places = [(one.exchange, one.symbol)]
             if one.hedge is not None:
                 places.append((one.hedge.exchange, one.hedge.symbol))
-        exchanges = [(self.settings.exchanges[name], symbol) for name, symbol in places]
-        return list(dict.fromkeys(Market(one.kind, one.url, symbol) for one, symbol in exchanges))
+            for name, symbol in places:
+                exchange = self.settings.exchanges[name]
+                market = Market(exchange.kind, exchange.url, symbol)
+                found[market] = one.other_makers and found.get(market, True)
+        return found
 
 
 def makers_that_ran(user_data: Path) -> list[Path]:
@@ -97,7 +101,8 @@ def examine_makers(
         makers.append(maker)
         markets = ", ".join(map(str, maker.markets))
         lines.append(ok("maker", f"{settings.name}: {path} is sound, and trades {markets}"))
-        lines += [*_keys(maker, environment), *_kill_file(maker), *_hedges(maker)]
+        lines += [*_keys(maker, environment), *_bounds(maker), *_kill_file(maker)]
+        lines += _hedges(maker)
     return lines + list(_in_each_others_way(makers)), makers
 
 
@@ -137,6 +142,14 @@ def _keys(maker: ExaminedMaker, environment: Mapping[str, str]) -> Iterator[Line
             yield ok("keys", f"{name}: those of {kind} are present")
 
 
+def _bounds(maker: ExaminedMaker) -> Iterator[Line]:
+    try:
+        check_bounds(maker.settings)
+    except InputError as error:
+        text, _, remedy = str(error).rstrip(".").rpartition(": ")
+        yield warning("maker", f"{maker.settings.name}: {text}", remedy)
+
+
 def _kill_file(maker: ExaminedMaker) -> Iterator[Line]:
     path = maker.settings.kill_path
     if path.exists():
@@ -162,13 +175,20 @@ def _in_each_others_way(makers: list[ExaminedMaker]) -> Iterator[Line]:
     """Find makers with orders in one market of one account: keys are those of the environment."""
     for number, one in enumerate(makers):
         for other in makers[:number]:
-            shared = [market for market in one.markets if market in other.markets]
+            shared = [
+                market
+                for market, together in one.markets.items()
+                if market in other.markets and not (together and other.markets[market])
+            ]
             if not shared:
                 continue
             text = (
                 f"{other.settings.name} ({other.path.name}) and {one.settings.name} "
-                f"({one.path.name}) trade {', '.join(map(str, shared))} on one account: each counts "
-                "what the other trades as its own inventory"
+                f"({one.path.name}) trade {', '.join(map(str, shared))} on one account: each "
+                "counts what the other trades as its own inventory"
             )
-            remedy = "never run both at once with one account's keys, or let one trade another"
+            remedy = (
+                "run one at a time or with different accounts, or say other_makers: true for the "
+                "market in both files"
+            )
             yield (fault if one.given and other.given else warning)("two makers", text, remedy)

@@ -115,6 +115,14 @@ def test_two_makers_in_one_market_of_one_account(makers):
     assert (line.check, line.level) == ("two makers", "fault")
     assert f"{SPOT} ({SPOT}.yaml) and {PERPETUAL} ({PERPETUAL}.yaml) trade" in line.text
     assert "SUI/USDC:USDC at hyperliquid on one account" in line.text
+    for name in (SPOT, PERPETUAL):
+        path = makers.path(name)
+        before = path.read_text()
+        path.write_text(before.replace("    limits:", "    other_makers: true\n    limits:"))
+        assert path.read_text() != before
+        told = [x.check for x in makers.lines(SPOT, PERPETUAL)]
+        assert ("two makers" in told) == (name == SPOT)  # both files must say so
+    path.write_text(before)
     (makers.setup.folder / "user_data" / "journal" / f"{PERPETUAL}_dry").mkdir(parents=True)
     assert makers.one(SPOT).level == "warning"  # perhaps it no longer runs
     path = makers.path(PERPETUAL)
@@ -123,6 +131,16 @@ def test_two_makers_in_one_market_of_one_account(makers):
     )
     assert not [line for line in makers.lines(SPOT, PERPETUAL) if line.check == "two makers"]
     assert not [line for line in makers.lines(SPOT, ETHER, ETHER) if line.check == "two makers"]
+
+
+def test_a_spot_account_without_a_bound(makers):
+    path = makers.path(SPOT)
+    text = path.read_text()
+    path.write_text("".join(x for x in text.splitlines(True) if "   capital: 1000 " not in x))
+    line = makers.one(SPOT)
+    assert (line.check, line.level) == ("maker", "warning")
+    assert "would trade all coins of the account" in line.text
+    assert line.remedy == "set one of them before --live"
 
 
 def test_a_hedges_state_that_cannot_be_restored(makers):
