@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 DAY: Final = ".parquet"
 LINES: Final = ".jsonl"
 VERSION: Final = "version"
+_PIECE_ROWS: Final = 100_000
 
 _NO_ROW: Final = (ValueError, AttributeError, pa.ArrowException)
 """What reading a line that is not a row raises: bad JSON, no object, a value of another type."""
@@ -151,6 +152,9 @@ class DayFiles:
     def merge(self) -> None:
         """Merge all lines into their days' files.
 
+        A day may hold millions of rows: its file is copied piece by piece, so that memory does not
+        grow with it.
+
         Raises
         ------
         InputError
@@ -160,11 +164,12 @@ class DayFiles:
         first_error: InputError | None = None
         for day in self.days(LINES):
             try:
-                self._replace(day, self.read([day]))
+                self._merge(day)
             except InputError as error:
                 first_error = first_error or error
                 continue
             self.path(day, LINES).unlink()
+        pa.default_memory_pool().release_unused()
         if first_error:
             raise first_error
 
@@ -212,6 +217,11 @@ class DayFiles:
                 lines = lines.filter(pc.invert(known))
             tables += [merged, lines]
         table = pa.concat_tables(tables, promote_options="default").combine_chunks()
+        return self._sound(table, skipped)
+
+    def _sound(self, table: pa.Table, skipped: Skipped | None) -> pa.Table:
+        """Leave out rows without a key or a needed value, and say so."""
+        key = self._rows.key
         sound = pc.is_valid(table[key])
         for name in self._rows.needed:
             sound = pc.and_(sound, pc.is_valid(table[name]))
@@ -225,19 +235,65 @@ class DayFiles:
             skipped.rows += left_out
         return table.filter(sound).combine_chunks()
 
-    def _replace(self, day: date, table: pa.Table) -> None:
+    def merged_rows(self, day: date) -> int:
+        """Return how many rows a day's file holds; 0 if it is not there or cannot be read."""
+        try:
+            return int(pq.read_metadata(self.path(day, DAY)).num_rows)
+        except (OSError, pa.ArrowException):
+            return 0
+
+    def _merge(self, day: date) -> None:
+        lines = self._read_lines(self.path(day, LINES), None)
         path = self.path(day, DAY)
         temporary = path.with_name(f".{path.name}.tmp")
         listed = list(self._rows.dictionary)
+        schema, key = self._rows.schema, self._rows.key
         try:
             with temporary.open("wb") as file:
-                pq.write_table(table, file, compression="zstd", use_dictionary=listed or False)
+                with pq.ParquetWriter(
+                    file, schema, compression="zstd", use_dictionary=listed or False
+                ) as writer:
+                    for piece in self._pieces(path):
+                        if lines.num_rows:
+                            known = pc.is_in(lines[key], value_set=piece[key].combine_chunks())
+                            lines = lines.filter(pc.invert(known))
+                        writer.write_table(self._sound(piece, None))
+                    writer.write_table(self._sound(lines, None))
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+    def _pieces(self, path: Path) -> Iterator[pa.Table]:
+        """Yield a day's file in tables of some 100 000 rows, whatever it was written in."""
+        waiting: list[pa.Table] = []
+        with self._told_unreadable(path), path.open("rb") as handle, pq.ParquetFile(handle) as file:
+            for batch in file.iter_batches(_PIECE_ROWS, use_threads=False):
+                table = pa.Table.from_batches([batch])
+                self._check_version(table, path)
+                waiting.append(_fitted(table, self._rows.schema))
+                if sum(one.num_rows for one in waiting) >= _PIECE_ROWS:
+                    yield pa.concat_tables(waiting)
+                    waiting = []
+        if waiting:
+            yield pa.concat_tables(waiting)
+
+    @contextlib.contextmanager
+    def _told_unreadable(self, path: Path) -> Iterator[None]:
+        """Name a file that cannot be read; one that is not there has no rows."""
+        try:
+            yield
+        except FileNotFoundError:
+            pass
+        except (pa.ArrowException, OSError) as error:
+            raise self._unreadable(path, _first_line(error)) from error
+
+    def _unreadable(self, path: Path, why: str) -> InputError:
+        return InputError(
+            f"{self._rows.what} {str(path)!r} cannot be read ({why}): move it away or delete it"
+        )
 
     def _schema_of(self, columns: Collection[str] | None) -> pa.Schema:
         if columns is None:
@@ -249,26 +305,15 @@ class DayFiles:
         try:
             with pq.ParquetFile(pa.BufferReader(path.read_bytes())) as file:
                 table = file.read(columns=schema.names, use_threads=False)
-            stored = dict(zip(table.column_names, table.columns, strict=True))
-            self._check(pc.max(stored[VERSION]).as_py() if VERSION in stored else None, path)
-            columns = [
-                stored[one.name].cast(one.type)
-                if one.name in stored
-                else pa.nulls(table.num_rows, one.type)
-                for one in schema
-            ]
+            self._check_version(table, path)
+            return _fitted(table, schema)
         except FileNotFoundError:
             return schema.empty_table()
         except (pa.ArrowException, OSError) as error:
-            first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
             if skipped is not None:
-                skipped.files.append(f"{path} ({first_line})")
+                skipped.files.append(f"{path} ({_first_line(error)})")
                 return schema.empty_table()
-            raise InputError(
-                f"{self._rows.what} {str(path)!r} cannot be read ({first_line}): move it away or "
-                "delete it"
-            ) from error
-        return pa.Table.from_arrays(columns, schema=schema)
+            raise self._unreadable(path, _first_line(error)) from error
 
     def _read_lines(self, path: Path, skipped: Skipped | None) -> pa.Table:
         try:
@@ -306,6 +351,11 @@ class DayFiles:
     def _check(self, version: object, path: Path) -> None:
         check_version(version, self._rows.version, f"{self._rows.what} {str(path)!r}")
 
+    def _check_version(self, table: pa.Table, path: Path) -> None:
+        """Look at the version of a file's rows before their columns are read as ours."""
+        if VERSION in table.column_names:
+            self._check(pc.max(table[VERSION]).as_py(), path)
+
     def _is_row(self, line: bytes) -> bool:
         try:
             return bool(self._rows.decode([line]).num_rows)
@@ -321,3 +371,19 @@ def _version_of(line: bytes) -> object:
         return None
     version = found.get(VERSION) if isinstance(found, dict) else None
     return version if isinstance(version, int) and version >= 1 else None
+
+
+def _fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a table of this schema; columns that an older version did not write are empty."""
+    stored = dict(zip(table.column_names, table.columns, strict=True))
+    columns = [
+        stored[one.name].cast(one.type)
+        if one.name in stored
+        else pa.nulls(table.num_rows, one.type)
+        for one in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -60,6 +60,7 @@ class Service:
     volumes: list[tuple[str, str]] = field(default_factory=list)  # host path, container path
     health: str | None = None  # a shell command
     network: str = "bridge"  # or "service:NAME" to share that service's
+    memory: str | None = None  # at most, as "1000m"
     waits_for: tuple[str, ...] = ()  # services that must be healthy first
 
 
@@ -98,6 +99,7 @@ def _service(name: str, block: Mapping[str, Any], values: Mapping[str, str]) -> 
         [(v.split(":")[0], v.split(":")[1]) for v in map(filled, block.get("volumes", []))],
         filled(test[1]) if test else None,
         filled(block.get("network_mode", "bridge")),
+        block.get("mem_limit"),
         tuple(block.get("depends_on", {})),
     )
 
@@ -141,6 +143,7 @@ class Docker:
             network = f"container:{self._name(network.removeprefix('service:'))}"
         options = [f"--env={key}={value}" for key, value in service.environment.items()]
         options += [f"--volume={folder / source}:{to}" for source, to in service.volumes]
+        options += [f"--memory={service.memory}"] if service.memory else []
         return [
             *("docker", "run", "--detach", "--init", "--restart=unless-stopped"),
             *("--cap-drop=ALL", "--security-opt=no-new-privileges:true"),
@@ -187,7 +190,8 @@ class Docker:
 class Buildah:
     """Runs services as processes in one chroot, in a network with only a loopback interface.
 
-    Without an init process, dropped capabilities and restarts, which only Docker provides.
+    Without an init process, dropped capabilities, memory limits and restarts, which only Docker
+    provides.
     """
 
     def __init__(self, image: str) -> None:

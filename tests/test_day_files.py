@@ -6,8 +6,10 @@ import sys
 from datetime import date
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from advanced_mm import day_files
 from advanced_mm.day_files import DayFiles, Rows, Skipped
 from advanced_mm.errors import InputError
 
@@ -88,3 +90,19 @@ def test_rows_without_what_they_need_are_left_out_and_counted(tmp_path, caplog):
     skipped = Skipped()
     numbers(files, skipped=skipped)
     assert (skipped.lines, skipped.rows, skipped.files) == (1, 2, [])
+
+
+def test_a_merge_holds_only_a_piece_of_the_day_at_a_time(tmp_path, monkeypatch):
+    """A day of a busy maker has millions of rows: a merge must not read them all at once."""
+    monkeypatch.setattr(day_files, "_PIECE_ROWS", 4)
+    files = DayFiles(tmp_path, ROWS)
+    for start in range(0, 30, 3):
+        # As after a merge that was killed before it deleted the lines: the last row again.
+        files.append(DAY, [line(n) for n in range(max(start - 1, 0), start + 3)])
+        files.merge()
+        assert files.merged_rows(DAY) == start + 3
+    assert numbers(files) == list(range(30))
+    with pq.ParquetFile(files.path(DAY, ".parquet")) as file:
+        sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+    assert max(sizes) < 10
+    assert len(sizes) < 10  # small pieces of earlier merges are put together

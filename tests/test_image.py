@@ -32,12 +32,16 @@ def services(check):
 
 
 def test_the_paper_profile_shares_the_network_of_a_venue_that_is_up_first(services):
-    started = list(services)
-    assert started.index("venue") < min(map(started.index, ("freqtrade", "sidecar")))
+    order = list(services)
+    assert all(
+        order.index("venue") < order.index(name) for name in ("freqtrade", "sidecar", "maker")
+    )
     assert services["venue"].network == "bridge"
     assert services["venue"].health
-    assert {services[name].network for name in ("freqtrade", "sidecar")} == {"service:venue"}
-    assert services["freqtrade"].waits_for == ("venue",)
+    assert {services[name].network for name in ("freqtrade", "sidecar", "maker")} == {
+        "service:venue"
+    }
+    assert services["freqtrade"].waits_for == services["maker"].waits_for == ("venue",)
 
 
 def test_without_the_paper_profile_bot_and_sidecar_need_no_venue(check, tmp_path):
@@ -72,6 +76,7 @@ def test_docker_starts_a_service_as_the_compose_file_would(check, services, tmp_
     assert all(f"--security-opt={option}" in command for option in compose["security_opt"])
     assert ("--init" in command) is compose["init"]
     assert "--user=7:8" in command
+    assert f"--memory={compose['mem_limit']}" in command
     assert f"--volume={tmp_path}/user_data:/app/user_data" in command
     network = next(word for word in command if word.startswith("--network="))
     assert network == f"--network=container:mm-check-{os.getpid()}-venue"

@@ -24,7 +24,10 @@ logger = logging.getLogger(__name__)
 _FLUSH_SECONDS: Final = 0.5
 """A killed process loses what it recorded in this time."""
 _MERGE_EVERY: Final = 3600
-"""Events of a coin between merges."""
+"""Events of a coin between merges, at least."""
+_MERGE_SHARE: Final = 0.25
+_MERGE_AT_MOST: Final = 36_000
+"""A merge writes the whole day again: the more it has, the more is added first, up to this."""
 _MOST_WAITING: Final = 200_000
 """Events kept in memory while the disk refuses writes; further ones push out the oldest."""
 _JUMP_MS: Final = 1000
@@ -162,6 +165,8 @@ class JournalWriter:
         with files.locked():
             try:
                 files.merge()
+                share = int(_MERGE_SHARE * files.merged_rows(day))
+                self._until_merge[files.folder] = min(max(_MERGE_EVERY, share), _MERGE_AT_MOST)
             finally:
                 # A clock that was set may be wrong now, and what looks old may not be.
                 if new_day and self._keep_days is not None and self._clock_is_sure:

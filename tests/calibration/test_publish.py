@@ -111,6 +111,7 @@ def test_too_little_without_an_earlier_fit_has_status_and_counts_only(tmp_path, 
     for entry in entries(files).values():
         assert entry["status"] == "insufficient"
         assert set(entry) == {
+            "version",
             "status",
             "calibration_id",
             "published_at",

@@ -231,7 +231,7 @@ def test_a_failed_merge_leaves_the_old_file_and_the_lines(history, make_set, mon
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(day_files.pq, "write_table", full)
+        patch.setattr(day_files.pq.ParquetWriter, "write_table", full)
         with pytest.raises(OSError, match="No space"):
             history.merge()
     assert history.read("ETH").num_rows == 10

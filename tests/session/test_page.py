@@ -11,14 +11,17 @@ def test_a_session_goes_on_when_its_page_ends(tmp_path):
     session = PaperSession(SessionOptions(root=tmp_path, folder=tmp_path))
     assert session.page_address is None
     program = (
-        "import time; print('the live page is at http://127.0.0.1:5/', flush=True); "
-        "time.sleep(0.3); 1 / 0"
+        "import pathlib, time; print('the live page is at http://127.0.0.1:5/', flush=True)\n"
+        "while not pathlib.Path('seen').exists(): time.sleep(0.01)\n"
+        "1 / 0"
     )
     session.page = Part("dashboard", [sys.executable, "-c", program], tmp_path / "log", tmp_path)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     seen = set()
     while session.page.exit_code is None and time.monotonic() < deadline:
         seen.add(session.page_address)
+        if len(seen) == 2:
+            (tmp_path / "seen").touch()
         time.sleep(0.001)
     assert session.page.exit_code == 1
     assert session.page_address is None
