@@ -125,8 +125,9 @@ def tried_bounds(name: str) -> str:
     """Return the bounds of a limit, which its class checks by itself, by trying values."""
 
     def takes(value: float) -> bool:
+        values: dict[str, Any] = {name: value}
         try:
-            Limits(**{name: value})
+            Limits(**values)
         except InputError:
             return False
         return True
