@@ -113,7 +113,7 @@ class Found:
     @property
     def flat(self) -> bool:
         """Whether it has not surely grown by more than a small part of its level."""
-        return self.low * self.hours <= GROWTH * self.level
+        return bool(self.low * self.hours <= GROWTH * self.level)
 
 
 def judged(watched: Watched, speed: float) -> Found:
@@ -127,7 +127,9 @@ def judged(watched: Watched, speed: float) -> Found:
     slope, _, low, high = theilslopes(y, x, 0.95)
     used = spent[warm]
     share = (used[-1] - used[0]) / (at[warm][-1] - at[warm][0])
-    return Found(float(np.median(y)), float(memory.max()), slope, low, high, share, hours[-1])
+    return Found(
+        float(np.median(y)), float(memory.max()), slope, low, high, float(share), hours[-1]
+    )
 
 
 # --- the parts that this program plays itself, each in a process of its own ---

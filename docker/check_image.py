@@ -40,6 +40,8 @@ DOCKERFILE = ROOT / "docker" / "Dockerfile"
 SIZE_LIMIT_MB = 900  # maximum size on top of the base image
 PATIENCE_SECONDS = 240.0
 PROFILES = ("paper", "maker", "dashboard")
+# parameter_dir of config.paper.json; the journal is there, too
+PARAMETERS = Path("user_data/paper")
 MAKER = "eth_hyperliquid"
 # With half an hour of recorded history the first fit need not wait for five minutes of data.
 PAST = ["--history-dir", "user_data/paper/HL_data"]
@@ -327,7 +329,7 @@ def _write_maker(folder: Path, user: str) -> None:
 
 def _quotes(folder: Path) -> list[dict[str, Any]]:
     try:
-        quotes = read_journal(folder / "user_data" / JOURNAL_FOLDER).table(QuoteSent)
+        quotes = read_journal(folder / PARAMETERS / JOURNAL_FOLDER).table(QuoteSent)
     except InputError:  # none yet
         return []
     return list(quotes.to_pylist())

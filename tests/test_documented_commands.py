@@ -275,6 +275,8 @@ ELSEWHERE = {
         "tests/marketdata/collector/test_recording_truth.py::"
         "test_what_was_recorded_is_what_was_published",
     ),
+    "python benchmarks/long_running.py": "tests/test_long_running.py::"
+    "test_growth_is_told_from_waves_and_warming_up",
     "python benchmarks/policies.py": "tests/replay/ladders/test_policies_benchmark.py::"
     "test_every_policy_is_replayed_and_the_page_is_written",
     **dict.fromkeys(
@@ -390,6 +392,7 @@ NEEDS = {
     "Docker": [
         "docker compose --env-file docker/paper.env --profile paper up -d",
         "docker compose --profile dashboard up -d",
+        "MM_MAKER=eth_hyperliquid docker compose --profile maker up -d maker",
         "docker compose --env-file docker/monitoring/monitoring.env --profile monitoring up -d",
         "docker compose --env-file docker/paper.env "
         "--env-file docker/monitoring/monitoring.env --profile paper --profile monitoring up -d",

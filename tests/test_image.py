@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from advanced_mm.parameter_files.config import load_config
+
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "docker" / "check_image.py"
 
@@ -131,3 +133,8 @@ def test_what_is_not_installed_is_not_copied_into_the_image():
     assert allowed[1] == "*"
     assert {"scripts/HL_data", "**/__pycache__"} <= set(allowed)
     assert not [line for line in allowed if line.startswith("!user_data")]
+
+
+def test_the_check_looks_for_quotes_where_the_bot_of_the_paper_profile_writes_them(check):
+    config = load_config([ROOT / "user_data" / "config.paper.json"], {})
+    assert Path(config["market_making"]["parameter_dir"]) == check.PARAMETERS
