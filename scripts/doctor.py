@@ -30,8 +30,10 @@ def main(argv: list[str] | None = None) -> int:
     retention = None
     if options.keep_days is not None or options.keep_gigabytes is not None:
         retention = Retention(options.keep_days, options.keep_gigabytes)
+    given = options.config or [options.userdir / "config.json"]
+    makers = [path for path in given if path.suffix in (".yaml", ".yml")]
     asked = Asked(
-        config_files=tuple(options.config or [options.userdir / "config.json"]),
+        config_files=tuple(path for path in given if path not in makers),
         schema=schema(),
         project=ROOT,
         user_data=options.userdir,
@@ -39,6 +41,7 @@ def main(argv: list[str] | None = None) -> int:
         strategy_dir=options.strategy_path,
         retention=retention,
         offline=options.offline,
+        makers=tuple(makers),
     )
     with quiet_logs():
         lines = list(examine(asked))
@@ -83,8 +86,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         nargs="+",
         action="extend",
         metavar="FILE",
-        help="configuration as Freqtrade is given it, several times if need be "
-        "(default: config.json in --userdir)",
+        help="configuration as Freqtrade is given it, and makers' YAML files, several times if "
+        "need be (default: config.json in --userdir)",
     )
     parser.add_argument("--userdir", type=Path, default=Path("user_data"), metavar="DIR")
     parser.add_argument(

@@ -28,6 +28,7 @@ from advanced_mm.file_lock import only_holder
 from advanced_mm.journal import JournalWriter
 from advanced_mm.maker.config import MakerConfig, MakerSettings, read_config
 from advanced_mm.maker.config.assemble import exchanges_of, setups_of
+from advanced_mm.maker.config.keys import keys_of
 from advanced_mm.maker.config.live import check_bounds, only_maker_there
 from advanced_mm.maker.config.words import sentences
 from advanced_mm.maker.first_look import FirstLook, first_looks
@@ -52,6 +53,9 @@ def main(argv: list[str] | None = None) -> int:
     configure_logging(options.verbose)
     console = Console(highlight=False, soft_wrap=True)
     config = read_config(options.config)
+    if options.live:  # before it is said what will be done with them
+        for exchange in config.settings.exchanges.values():
+            keys_of(exchange.kind, os.environ)
     for sentence in sentences(config, live=options.live):
         console.print(sentence)
     if options.live:

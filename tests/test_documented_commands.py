@@ -183,6 +183,9 @@ ELSEWHERE = {
     "make doctor": f"{DOCTOR_TESTS}/test_script.py::test_make_hands_its_variables_to_the_doctor",
     "python scripts/doctor.py --config user_data/config.json user_data/config.eth_dry.json": ""
     f"{DOCTOR_TESTS}/test_script.py::test_it_prints_what_is_wrong_and_what_to_do",
+    "python scripts/doctor.py --config user_data/makers/eth_cartea_jaimungal.yaml": ""
+    f"{DOCTOR_TESTS}/test_makers.py::"
+    "test_the_script_takes_makers_with_and_without_a_bots_configuration",
     "python scripts/doctor.py --offline --json": f"{DOCTOR_TESTS}/test_script.py::"
     "test_json_has_the_lines_and_the_exit_code",
     "python scripts/init_config.py": f"{DOCTOR_TESTS}/test_init_config.py::"

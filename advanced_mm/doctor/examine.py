@@ -15,9 +15,16 @@ from advanced_mm.doctor.disk import examine_disk
 from advanced_mm.doctor.installation import examine_installation
 from advanced_mm.doctor.keys import Keys, examine_keys, examine_role, hide_secrets
 from advanced_mm.doctor.lines import Line, fault, unchecked, warning
+from advanced_mm.doctor.maker_exchanges import examine_exchanges
+from advanced_mm.doctor.makers import examine_makers, listeners_of_makers, makers_that_ran
 from advanced_mm.doctor.parameters import examine_parameters
 from advanced_mm.doctor.patient import Machine, Patient
-from advanced_mm.doctor.ports import examine_ports
+from advanced_mm.doctor.ports import (
+    Listener,
+    examine_ports,
+    listeners_of_bot,
+    listeners_of_machine,
+)
 from advanced_mm.doctor.recordings import examine_recordings
 from advanced_mm.doctor.records import examine_database, examine_journal
 from advanced_mm.doctor.strategy import attributes_of, examine_strategy
@@ -39,7 +46,7 @@ class Asked:
     Attributes
     ----------
     config_files
-        As Freqtrade is given them.
+        As Freqtrade is given them; none where only makers are to be examined.
     schema
         Freqtrade's schema of a configuration.
     project
@@ -54,6 +61,8 @@ class Asked:
         What the collector keeps; None takes ``MM_COLLECTOR_OPTIONS`` of the environment.
     offline
         Whether the venue is not to be asked.
+    makers
+        Makers' files; those in Freqtrade's folder that have run are examined as well.
     """
 
     config_files: tuple[Path, ...]
@@ -64,12 +73,26 @@ class Asked:
     strategy_dir: Path | None = None
     retention: Retention | None = None
     offline: bool = False
+    makers: tuple[Path, ...] = ()
 
 
 def examine(asked: Asked, machine: Machine | None = None) -> Iterator[Line]:
     """Make all checks, and yield a line for each thing that was looked at."""
     machine = machine or Machine()
     yield from examine_installation(asked.project, machine)
+    ran = makers_that_ran(asked.user_data)
+    lines, makers = examine_makers(asked.makers, ran, machine.environment)
+    listeners = [*listeners_of_makers(makers), *listeners_of_machine(machine.environment)]
+    if asked.config_files:
+        yield from _examine_bot(asked, machine, listeners)
+    else:
+        yield from examine_ports(listeners)
+    yield from lines
+    yield from examine_exchanges(makers, offline=asked.offline)
+
+
+def _examine_bot(asked: Asked, machine: Machine, listeners: Sequence[Listener]) -> Iterator[Line]:
+    """Check Freqtrade's configuration and all that depends on it, ports of all included."""
     try:
         config = load_config(asked.config_files, machine.environment)
         written = load_config(asked.config_files, {})
@@ -77,12 +100,16 @@ def examine(asked: Asked, machine: Machine | None = None) -> Iterator[Line]:
         yield fault("configuration", str(error).rstrip("."), "correct it, or give another --config")
         yield unchecked("the rest", "depends on the configuration")
         return
-    for line in _examine_config(asked, machine, config, written):
+    for line in _examine_config(asked, machine, config, written, listeners):
         yield hide_secrets(config, line)
 
 
 def _examine_config(
-    asked: Asked, machine: Machine, config: Mapping[str, Any], written: Mapping[str, Any]
+    asked: Asked,
+    machine: Machine,
+    config: Mapping[str, Any],
+    written: Mapping[str, Any],
+    listeners: Sequence[Listener],
 ) -> Iterator[Line]:
     strategy_dir = asked.strategy_dir or _strategy_dir(config, asked.user_data)
     attributes = attributes_of(strategy_dir)
@@ -116,7 +143,7 @@ def _examine_config(
             lines, capital = _at_the_venue(patient, keys, venue)
             yield from lines
     yield from examine_configuration(patient, capital)
-    yield from examine_ports(patient)
+    yield from examine_ports([*listeners_of_bot(patient), *listeners])
     yield from examine_disk(patient)
     yield from examine_recordings(patient)
     yield from examine_parameters(patient)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from advanced_mm.doctor.lines import Line, fault, ok
 from advanced_mm.doctor.patient import Patient
 from advanced_mm.parameter_files import ParameterFileError
+from advanced_mm.parameter_files.files import NewerParametersError
 from advanced_mm.parameter_files.freshness import why_not_fresh
 
 __all__ = ["examine_parameters"]
@@ -23,6 +24,10 @@ def examine_parameters(patient: Patient) -> Iterator[Line]:
         try:
             coin = files.resolve(code)
             entries = files.read(coin).entries
+        except NewerParametersError as error:
+            text, _, remedy = str(error).rstrip(".").rpartition(": ")
+            yield fault("parameters", text, remedy)
+            continue
         except ParameterFileError as error:
             yield fault("parameters", str(error).rstrip("."), runner)
             continue

@@ -1,32 +1,99 @@
-"""The ports on which the bot will listen: whether somebody else does."""
+"""The ports on which parts of a set-up will listen: whether somebody else does, or two of them."""
 
 import contextlib
 import errno
+import re
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from typing import Final
 
 import psutil
 
 from advanced_mm.doctor.lines import Line, fault, ok
 from advanced_mm.doctor.patient import Patient
 
-__all__ = ["examine_ports"]
+__all__ = ["Listener", "examine_ports", "listeners_of_bot", "listeners_of_machine"]
+
+_METRICS_PORT: Final = re.compile(r"--metrics-port[ =](\d+)")
+_DASHBOARD_PORT: Final = 8790
 
 
-def examine_ports(patient: Patient) -> Iterator[Line]:
-    """Check the port of Freqtrade's REST API, if it is switched on."""
+@dataclass(frozen=True)
+class Listener:
+    """A part that will listen, or does already.
+
+    Attributes
+    ----------
+    whose
+        What listens, for messages: ``"the live page"``.
+    name
+        What sets its port.
+    host, port
+        Where; ``port`` may be anything that stands in a configuration.
+    words
+        Words of its command line, all of them, by which a running one is known.
+    """
+
+    whose: str
+    name: str
+    host: str
+    port: object
+    words: frozenset[str]
+
+
+def listeners_of_bot(patient: Patient) -> list[Listener]:
+    """Return where a bot will listen: Freqtrade's REST API and its metrics."""
+    words = frozenset({"trade", *map(str, patient.config_files)})
+    found = []
     server = patient.config.get("api_server")
-    if not isinstance(server, Mapping) or not server.get("enabled"):
-        yield ok("ports", "the bot opens none")
-        return
-    yield _port(server, patient.config_files)
+    if isinstance(server, Mapping) and server.get("enabled"):
+        host, port = server.get("listen_ip_address", "127.0.0.1"), server.get("listen_port", 8080)
+        name = "api_server.listen_port"
+        found.append(Listener("Freqtrade's REST API", name, str(host), port, words))
+    if patient.settings.metrics_port is not None:
+        name, port = "market_making.metrics_port", patient.settings.metrics_port
+        found.append(Listener("the bot's metrics", name, "127.0.0.1", port, words))
+    return found
 
 
-def _port(server: Mapping[str, Any], config_files: Sequence[Path]) -> Line:
-    name = "api_server.listen_port"
-    host, port = str(server.get("listen_ip_address", "127.0.0.1")), server.get("listen_port", 8080)
+def listeners_of_machine(environment: Mapping[str, str]) -> list[Listener]:
+    """Return where the live page will listen, and collector and runner as the containers do."""
+    told = environment.get("MM_DASHBOARD_PORT", str(_DASHBOARD_PORT))
+    found = []
+    if told != "0":
+        port: object = int(told) if told.isdecimal() else told
+        name = "MM_DASHBOARD_PORT, or --port of scripts/dashboard.py,"
+        words = frozenset({"dashboard.py"})
+        found.append(Listener("the live page", name, "127.0.0.1", port, words))
+    for what, variable, script in (
+        ("the collector's metrics", "MM_COLLECTOR_OPTIONS", "hyperliquid_data_collector.py"),
+        ("the runner's metrics", "MM_RUNNER_OPTIONS", "periodic_test_runner.py"),
+    ):
+        if given := _METRICS_PORT.search(environment.get(variable, "")):
+            name = f"--metrics-port in {variable}"
+            words = frozenset({script})
+            found.append(Listener(what, name, "127.0.0.1", int(given.group(1)), words))
+    return found
+
+
+def examine_ports(listeners: Sequence[Listener]) -> Iterator[Line]:
+    """Check each port once, and that no two parts want the same."""
+    first: dict[str, Listener] = {}
+    for one in listeners:
+        other = first.setdefault(str(one.port), one)
+        if other is one:
+            yield _port(one)
+        else:
+            yield fault(
+                "ports",
+                f"{one.whose} and {other.whose} both want port {one.port}",
+                f"set {one.name} to another port",
+            )
+
+
+def _port(one: Listener) -> Line:
+    name, host, port = one.name, one.host, one.port
     if not isinstance(port, int) or not 0 < port < 65536:
         return fault("ports", f"{name} = {port!r} is no port", f"set {name} to 1024 to 65535")
     try:
@@ -35,25 +102,30 @@ def _port(server: Mapping[str, Any], config_files: Sequence[Path]) -> Line:
             probe.bind((host, port))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            return _taken(name, port, config_files)
+            return _taken(one)
+        where = " api_server.listen_ip_address to 127.0.0.1, and" if "api_server" in name else ""
         return fault(
             "ports",
             f"nobody can listen at {host}:{port} ({error.strerror})",
-            f"set api_server.listen_ip_address to 127.0.0.1, and {name} to a free port above 1023",
+            f"set{where} {name} to a free port above 1023",
         )
-    return ok("ports", f"{port} is free")
+    return ok("ports", f"{port} is free for {one.whose}")
 
 
-def _taken(name: str, port: int, config_files: Sequence[Path]) -> Line:
-    holder = _holder(port)
+def _taken(one: Listener) -> Line:
+    holder = _holder(one.port)
     words = [] if holder is None else _words(holder)
-    if "trade" in words and {str(file) for file in config_files} <= set(words):
-        return ok("ports", f"{port} is this bot's, which is running")
-    whose = "" if holder is None else f" by process {holder.pid} ({' '.join(words[:3])})"
-    return fault("ports", f"{port} is in use{whose}", f"end it, or set {name} to another port")
+    if one.words <= {*words, *(word.rpartition("/")[2] for word in words)}:
+        return ok("ports", f"{one.port} is that of {one.whose}, running")
+    by = "" if holder is None else f" by process {holder.pid} ({' '.join(words[:3])})"
+    return fault(
+        "ports",
+        f"{one.port} is in use{by}: {one.whose} cannot listen there",
+        f"end it, or set {one.name} to another port",
+    )
 
 
-def _holder(port: int) -> psutil.Process | None:
+def _holder(port: object) -> psutil.Process | None:
     with contextlib.suppress(psutil.Error, OSError):
         for one in psutil.net_connections("tcp"):
             if one.status == psutil.CONN_LISTEN and one.laddr.port == port and one.pid:

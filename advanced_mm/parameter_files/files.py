@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import AdvancedMMError, InputError
+from advanced_mm.file_versions import NewerVersionError
 from advanced_mm.instruments import code_of, nearest, resolve_coin
 from advanced_mm.parameter_files.entries import (
     Anchor,
@@ -31,6 +32,7 @@ from advanced_mm.parameter_files.settings import FairPrice
 __all__ = [
     "MissingParametersError",
     "MixedParametersError",
+    "NewerParametersError",
     "ParameterFileError",
     "ParameterFiles",
     "ParameterSet",
@@ -67,6 +69,10 @@ class MixedParametersError(ParameterFileError):
 
 class UnusableParametersError(ParameterFileError):
     """An entry is malformed, non-finite, out of range or has status ``insufficient``."""
+
+
+class NewerParametersError(UnusableParametersError):
+    """An entry is of a later version of this program."""
 
 
 @dataclass(frozen=True)
@@ -327,12 +333,14 @@ class ParameterFiles:
             return kind.model_validate(raw)
         except ValidationError as error:
             fault = error.errors()[0]
+            newer = isinstance(fault.get("ctx", {}).get("error"), NewerVersionError)
             message = fault["msg"].removeprefix("Value error, ")
             field = ".".join(str(part) for part in fault["loc"])
             where = f"{self.directory / name}: {coin}: "
             if field:
                 where += f"{field} = {fault['input']!r}: "
-            raise UnusableParametersError(f"{where}{message}.") from None
+            kind_of_error = NewerParametersError if newer else UnusableParametersError
+            raise kind_of_error(f"{where}{message}.") from None
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:

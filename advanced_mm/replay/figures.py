@@ -102,8 +102,8 @@ def replay_notes(result: ReplayResult) -> list[str]:
     notes += _account_notes(result)
     if result.options.funding is None:
         notes.append("Funding is not included: --funding-rate takes one rate for all hours.")
-    over_gaps = _over_gaps(result, covered)
-    if len(covered) > 1 and abs(over_gaps) > 0:
+    over_gaps = round(_over_gaps(result, covered), 4)
+    if len(covered) > 1 and over_gaps:
         notes.append(
             f"The position changed its value by {over_gaps:.4f} USDC over times without data; that "
             "is not part of the figures per hour and per fill."

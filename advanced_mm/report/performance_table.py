@@ -29,6 +29,9 @@ __all__ = [
     "span_text",
 ]
 
+_NOTHING: Final = 1e-9
+"""Less than this is what rounding leaves of a sum, in every unit that figures have."""
+
 PART_LABELS: Final[Mapping[str, str]] = {
     "spread_captured": "spread captured",
     "adverse_selection": "adverse selection",
@@ -267,7 +270,7 @@ def span_text(milliseconds: int) -> str:
 
 
 def _number(value: float) -> str:
-    if value == 0:
+    if abs(value) < _NOTHING:
         return "0"
     if abs(value) >= 1000:
         return f"{value:,.0f}".replace("-", "−")

@@ -351,7 +351,7 @@ def _numbers(figure: Figure) -> str:
 
 def _number(value: float) -> str:
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
-    return f"{value:.{digits}f}".replace("-", "−")
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")  # no −0.00
 
 
 def _utc(time_ms: int) -> datetime:

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from advanced_mm.cli import run
+from advanced_mm.errors import InputError
 from advanced_mm.hedging.settings import (
     ActiveSettings,
     DeltaSettings,
@@ -74,7 +75,7 @@ def table(form: Any) -> str:
     for name in fields or [one.name for one in dataclasses.fields(form)]:
         field = fields.get(name)
         meaning = (field.description if field is not None else None) or meanings[name]
-        allowed = "" if field is None else bounds(field)
+        allowed = tried_bounds(name) if form is Limits else "" if field is None else bounds(field)
         rows.append(f"| `{name}` | {default(form, name)} | {allowed} | {meaning} |")
     return "\n".join(rows)
 
@@ -118,6 +119,24 @@ def bounds(field: FieldInfo) -> str:
         if (limit := getattr(rule, name, None)) is not None
     ]
     return ", ".join(found)
+
+
+def tried_bounds(name: str) -> str:
+    """Return the bounds of a limit, which its class checks by itself, by trying values."""
+
+    def takes(value: float) -> bool:
+        values: dict[str, Any] = {name: value}
+        try:
+            Limits(**values)
+        except InputError:
+            return False
+        return True
+
+    if takes(-1):
+        return ""
+    if takes(0.5):
+        return f"{'≥' if takes(0) else '>'} 0{'' if takes(1) else ', < 1'}"
+    return f"≥ {next(least for least in range(1, 100) if takes(least))}"
 
 
 if __name__ == "__main__":

@@ -116,6 +116,26 @@ def test_parameters_of_an_old_form(setup):
     assert str(path) in line.text
 
 
+def test_parameters_and_a_journal_of_a_later_version(setup):
+    path = setup.user_data / "kappa.json"
+    good = path.read_text()
+    found = json.loads(good)
+    path.write_text(json.dumps({"ETH": found["ETH"] | {"version": 99}}))
+    line = setup.one()
+    assert (line.check, line.level) == ("parameters", "fault")
+    assert f"{path}: ETH: the entry is of version 99" in line.text
+    assert line.remedy == "update the program, or move the file away"
+    path.write_text(good)
+    day = datetime.fromtimestamp(NOW_S, UTC).date()
+    lines = setup.user_data / "journal" / "ETH" / f"{day}.jsonl"
+    lines.parent.mkdir(parents=True)
+    lines.write_text(json.dumps({"row": 1, "version": 99, "time_ms": 1000 * NOW_S}) + "\n")
+    line = setup.one()
+    assert (line.check, line.level) == ("journal", "fault")
+    assert f"{str(lines)!r} is of version 99" in line.text
+    assert line.remedy == "update the program, or move the file away"
+
+
 # ---- machine
 
 

@@ -203,6 +203,7 @@ def test_numbers_in_words():
     assert span_text(3 * 86_400_000) == "3.0 days"
     assert figure_text(Figure(0.5, "share", 0.25, 0.75)) == "50 [25, 75]%"
     assert figure_text(Figure(float("nan"), "bp")) == "–"
+    assert figure_text(Figure(7.94e-12, "USDC", -3e-15, 0.02)) == "0 [0, 0.02] USDC"
 
 
 # ---- what is refused, each in one sentence

@@ -71,7 +71,7 @@ def expected_insights(study: Study) -> Iterator[Insight]:
     yield Insight(
         "our model",
         f"Calibrated on the newest {row.window_minutes:g} min of trades, it expects "
-        f"{income.value:.3g} an hour on a stake of {study.stake:g} "
+        f"{income.value:.3g} USDC an hour on a stake of {study.stake:g} USDC "
         f"({income.low:.3g} to {income.high:.3g}), after fees and adverse moves{where}: "
         f"{row.verdict}.",
         float(np.sign(income.low) if income.low > 0 or income.high < 0 else 0),
@@ -80,8 +80,8 @@ def expected_insights(study: Study) -> Iterator[Insight]:
     if found is not None:
         yield Insight(
             "our model",
-            f"The theoretical P&L of the same time is {number(found.per_hour)} an hour on that "
-            "stake: an index of activity that nobody could have earned.",
+            f"The theoretical P&L of the same time is {number(found.per_hour)} USDC an hour on "
+            "that stake: an index of activity that nobody could have earned.",
         )
 
 

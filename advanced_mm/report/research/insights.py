@@ -21,6 +21,7 @@ _TOPICS: Final = (
     "the data", "spread", "tick", "our model", "volatility", "memory", "order flow", "volume",
     "trades", "reversals", "score", "other market",
 )  # fmt: skip
+_LEAST_SHARE: Final = 0.001
 
 
 def insights_of(study: Study) -> list[Insight]:
@@ -194,10 +195,11 @@ def _score(study: Study, _figures: Figures, hours: pd.DataFrame) -> Iterator[Ins
 def _bounce(study: Study, figures: Figures, _hours_: pd.DataFrame) -> Iterator[Insight]:
     rate = mean(np.abs(study.columns["price_reversal"].to_numpy(np.float64)))
     if np.isfinite(rate):
+        some = f"{100 * rate:.1f}%" if rate >= _LEAST_SHARE else "Fewer than 0.1%"
         yield Insight(
             "reversals",
-            f"{100 * rate:.1f}% of the candles reverse the move of the one before: many such "
-            "reversals are the bounce between bid and ask.",
+            f"{some} of the candles reverse the move of the one before: many such reversals would "
+            "be the bounce between bid and ask.",
         )
 
 

@@ -166,7 +166,9 @@ def _columns(file: _File, names: Sequence[str]) -> dict[str, str]:
     if lacking := [name for name in _REQUIRED if name not in found]:
         words = [f"{name} ({' or '.join(_NAMES[name])})" for name in lacking]
         raise InputError(
-            f"{file.path}: no column for {', '.join(words)}; it has: {', '.join(names)}"
+            f"{file.path}: no column for {', '.join(words)}; it has: {', '.join(names)}. A file of "
+            f"candles has {', '.join(_REQUIRED)}: of what market_research.py writes, that is "
+            "--parquet, while --csv has figures only."
         )
     return found
 

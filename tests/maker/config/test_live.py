@@ -1,12 +1,17 @@
 """What a maker's file must say before orders for money, and one maker a market."""
 
+import importlib
+from pathlib import Path
+
 import pytest
 import yaml
 
 from advanced_mm.errors import InputError
+from advanced_mm.maker.config.keys import KEY_VARIABLES
 from advanced_mm.maker.config.live import check_bounds, only_maker_there
 from advanced_mm.maker.config.settings import MakerSettings
 
+ROOT = Path(__file__).parents[3]
 KEYS = {"BINANCE_API_KEY": "a" * 64, "BINANCE_API_SECRET": "b" * 64}
 FILE = """
 name: NAME
@@ -25,6 +30,16 @@ def test_spot_without_a_bound_is_refused():
         check_bounds(file())
     check_bounds(file(more=", limits: {capital: 1000}"))
     check_bounds(file(more=", limits: {max_position_value: 500}"))
+
+
+def test_missing_keys_are_told_before_what_would_be_done_with_them(monkeypatch, capsys):
+    for variable in (one for names in KEY_VARIABLES.values() for one in names.values()):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    main = importlib.import_module("market_maker").main
+    with pytest.raises(InputError, match="HYPERLIQUID_WALLET_ADDRESS is not set"):
+        main(["--live", "--config", str(ROOT / "user_data" / "makers" / "sol_simple.yaml")])
+    assert capsys.readouterr().out == ""
 
 
 def test_a_market_of_an_account_has_one_maker(tmp_path):

@@ -14,6 +14,7 @@ from advanced_mm.report.research.export import (
 from advanced_mm.report.research.insights import insights_of
 from advanced_mm.research.candles import CANDLE_COLUMNS
 from advanced_mm.research.columns import COLUMNS
+from advanced_mm.research.sources import candles_from_file
 from tests.report.research.markets import market, study
 
 NOTEBOOKS_COLUMNS = [
@@ -45,6 +46,11 @@ def test_parquet_has_candles_and_every_column(hour, tmp_path):
     assert found.index.name == "time"
     expected = hour.candles.frame.join(hour.columns)
     pd.testing.assert_frame_equal(found, expected, check_freq=False)
+    again = candles_from_file(tmp_path / "all.parquet")  # as --file reads it
+    pd.testing.assert_frame_equal(
+        again.frame[["close", "ask"]], hour.candles.frame[["close", "ask"]],
+        check_freq=False, check_names=False,
+    )  # fmt: skip
 
 
 def test_json_is_plain_and_says_what_the_page_says(hour):

@@ -118,6 +118,14 @@ def test_a_price_that_never_moves_still_has_a_tick():
     ]
 
 
+def test_hardly_any_reversal_is_not_called_none():
+    candles = market(1200)
+    rising = np.linspace(100, 101, len(candles.frame))
+    prices = dict.fromkeys(("open", "high", "low", "close"), rising)
+    (said,) = sentences(study(replace(candles, frame=candles.frame.assign(**prices))), "reversals")
+    assert said.startswith("Fewer than 0.1% of the candles reverse the move of the one before")
+
+
 def test_figures_without_quotes_are_of_the_closes(day):
     """The bounce between bid and ask is in the closes' moves, not in the mids'."""
     blind = study(market(86_400, quotes=False))

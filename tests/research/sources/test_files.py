@@ -103,6 +103,8 @@ def test_errors_name_file_line_and_column(tmp_path, lines, words):
 def test_a_missing_column_or_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"no column for close \(close\), volume .*it has: time,"):
         candles_from_file(written(tmp_path, "1,2,3,4", head="time,open,high,low"))
+    with pytest.raises(InputError, match=r"market_research.py writes, that is --parquet, while"):
+        candles_from_file(written(tmp_path, "1,2,3", head="time,close,volume"))
     with pytest.raises(InputError, match="comes twice"):
         candles_from_file(written(tmp_path, "1,2,3,4", head="time,open,open,low"))
     with pytest.raises(InputError, match=r"line 1: no headings; .*this one has 3"):
