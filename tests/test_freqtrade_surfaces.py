@@ -368,7 +368,13 @@ def test_a_backtest_gets_candles_and_no_more(strategy, runmode):
 # ---- protections
 
 
-def test_protections_follow_the_settings_and_leave_reentry_alone(strategy):
+def test_a_bot_that_trades_goes_by_its_guards_alone(strategy):
+    assert strategy.protections == []
+    assert strategy._guards.stops is not None
+
+
+def test_a_backtests_protections_follow_the_settings_and_leave_reentry_alone(strategy):
+    strategy.config["runmode"] = RunMode.BACKTEST
     found = {one["method"]: one for one in strategy.protections}
     assert found["StoplossGuard"]["trade_limit"] == 2
     assert {one["stop_duration"] for one in found.values()} == {60}
