@@ -339,6 +339,7 @@ def _copy_of_user_data(folder: Path, user: str) -> None:
     target = folder / "user_data"
     (target / "logs").mkdir(parents=True)
     (folder / "scripts" / "HL_data").mkdir(parents=True)
+    (folder / "docker" / "secrets").mkdir(parents=True)
     for config in (ROOT / "user_data").glob("config*.json"):
         shutil.copy(config, target)
     shutil.copytree(
