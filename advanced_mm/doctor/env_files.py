@@ -23,13 +23,18 @@ def examine_env_files(
     Parameters
     ----------
     given
-        Files whose variables the examined programs get; each must be there.
+        Files whose variables the examined programs get; each must exist.
     found
-        Others, of which only is said that everybody can read a secret in them.
+        Other files. They are only reported if everybody can read a secret in them.
     """
     lines: list[Line] = []
     environment: dict[str, str] = {}
-    for path, wanted in [*((one, True) for one in given), *((one, False) for one in found)]:
+    named = {path.resolve(): path for path in given}
+    others = [path for path in found if path.resolve() not in named]
+    for path, wanted in (
+        *((one, True) for one in named.values()),
+        *((one, False) for one in others),
+    ):
         try:
             variables = _variables(path.read_text(encoding="utf-8"))
             mode = stat.S_IMODE(path.stat().st_mode)

@@ -384,6 +384,7 @@ def test_a_containers_file_that_nobody_named_is_kept_from_others_eyes(setup, tmp
     found.write_text(f"{KEY}={SECRET}\n")
     found.chmod(0o644)
     assert setup.one(other_env_files=(found,)).remedy == f"chmod 600 {found}"
+    assert setup.one(env_files=(found,), other_env_files=(found,)).level == "warning"  # only once
     found.chmod(0o600)
     assert setup.found(other_env_files=(found,)) == []
 
