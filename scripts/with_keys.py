@@ -5,6 +5,7 @@ it names. A file that is missing or empty, or that everybody can read, is an err
 run. The command takes this program's place.
 """
 
+import argparse
 import os
 import sys
 
@@ -16,11 +17,14 @@ PREFIX = "FREQTRADE__"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Become the command; return only if there is none."""
-    command = sys.argv[1:] if argv is None else argv
-    if not command or command[0].startswith("-"):
-        print(f"usage: with_keys.py COMMAND [ARGUMENT …]\n\n{__doc__}")
-        return 0 if command in (["-h"], ["--help"]) else 2
+    """Become the command."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("program")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="the program's own")
+    options = parser.parse_args(argv)
+    command = [options.program, *options.arguments]
     environment, failed = with_values_of_files(os.environ, PREFIX)
     if failed:
         raise failed[0]
