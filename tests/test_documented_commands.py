@@ -186,6 +186,10 @@ ELSEWHERE = {
     "python scripts/doctor.py --config user_data/makers/eth_cartea_jaimungal.yaml": ""
     f"{DOCTOR_TESTS}/test_makers.py::"
     "test_the_script_takes_makers_with_and_without_a_bots_configuration",
+    "python scripts/health_check.py --bot": "tests/test_health_check.py::"
+    "test_a_bot_is_healthy_while_its_loop_tells_the_journal_something",
+    "python scripts/doctor.py --env-file docker/secrets.env": f"{DOCTOR_TESTS}/test_script.py::"
+    "test_it_takes_the_variables_of_a_container_from_its_file",
     "python scripts/doctor.py --offline --json": f"{DOCTOR_TESTS}/test_script.py::"
     "test_json_has_the_lines_and_the_exit_code",
     "python scripts/init_config.py": f"{DOCTOR_TESTS}/test_init_config.py::"
@@ -389,6 +393,9 @@ NEEDS = {
         f"--userdir user_data/short {LIVE} --config user_data/config.short.json",
         "export FREQTRADE__EXCHANGE__CCXT_CONFIG__OPTIONS__subAccountAddress=0x…",
         "export FREQTRADE__EXCHANGE__PRIVATE_KEY=0x…",
+        "export FREQTRADE__EXCHANGE__PRIVATE_KEY_FILE=docker/secrets/hyperliquid",
+        f"python scripts/with_keys.py freqtrade trade --strategy Market_Making {LIVE}",
+        "(umask 077; cat > docker/secrets/hyperliquid)",
         "export FREQTRADE__EXCHANGE__WALLET_ADDRESS=0x…",
     ],
     "Docker": [
@@ -399,8 +406,10 @@ NEEDS = {
         "docker compose --env-file docker/paper.env "
         "--env-file docker/monitoring/monitoring.env --profile paper --profile monitoring up -d",
         "docker compose down",
+        "docker compose restart freqtrade",
         "docker compose up -d",
         "docker logs MM_ADV -f",
+        "docker ps",
         "make image",
         "make image-check",
         "make image-check IMAGE=NAME",
@@ -523,7 +532,7 @@ OTHERS = [
 
 @pytest.mark.parametrize("command", OTHERS)
 def test_each_other_command_knows_its_options(command):
-    words = shlex.split(command)
+    words = shlex.split(command.removeprefix("python scripts/with_keys.py "))
     below = words[2] if words[1:2] == ["scripts/import_recordings.py"] else ""
     shown = help_of(words[1], below) if words[0] == "python" else help_of(*words[:2])
     for word in words:
