@@ -69,6 +69,11 @@ class QuoteAudit:
         """Quotes that could not be compared, so far."""
         return self._without_depth + sum(map(len, self._waiting.values()))
 
+    @property
+    def unseen(self) -> set[str]:
+        """Refits that quotes were based on and that have not been seen yet."""
+        return set(self._waiting)
+
     def see_parameters(self, parameters: ParameterSet) -> None:
         """Remember a published refit's depths; quotes name the refit they are based on."""
         if parameters.calibration_id in self._depths or not parameters.value_functions:
