@@ -74,7 +74,8 @@ class Session:
         off = LimitSwitches(rest=False, websocket=False, address=False)
         self.gateway = Gateway(exchange, off)
         self.skipped_s = 0.0
-        clock = MarketClock(START_MS, speed, lambda: time.monotonic() + self.skipped_s)
+        lived_s = asyncio.get_running_loop().time
+        clock = MarketClock(START_MS, speed, lambda: lived_s() + self.skipped_s)
         self.server = PaperServer(exchange, clock, gateway=self.gateway)
         self.store = ShardStore(data_dir / "recorded")
         self.truth = ShardStore(data_dir / "truth")
@@ -89,10 +90,10 @@ class Session:
             yield
         finally:
             stop.set()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await running
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 8.0) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
         async with asyncio.timeout(seconds):
             while not condition():
                 await asyncio.sleep(0.02)
@@ -141,6 +142,19 @@ class Session:
         return SimpleNamespace(
             found=columns(recorded), wanted=columns(truth), gaps=gaps, truth=truth
         )
+
+
+@pytest.fixture(autouse=True)
+async def machine(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The collector's clock, which stands still with the venue's; ``put_back_s`` sets it back."""
+    lived_s = asyncio.get_running_loop().time
+    ahead_s, one = time.time() - lived_s(), SimpleNamespace(put_back_s=0.0)
+
+    def wall() -> float:
+        return lived_s() + ahead_s - one.put_back_s
+
+    monkeypatch.setattr(collector, "SteadyClock", lambda: SteadyClock(wall, lived_s))
+    return one
 
 
 @pytest.fixture
@@ -213,16 +227,12 @@ async def test_a_coin_delisted_in_the_middle_is_named_and_the_other_goes_on(
 
 
 async def test_a_machine_whose_clock_is_put_back_records_as_if_it_had_not(
-    session: Session, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    session: Session, caplog: pytest.LogCaptureFixture, machine: SimpleNamespace
 ) -> None:
-    put_back_s = 0.0
-    monkeypatch.setattr(
-        collector, "SteadyClock", lambda: SteadyClock(lambda: time.time() - put_back_s)
-    )
     async with session.recording():
         await session.until(lambda: "subscribed" in session.events())
         await asyncio.sleep(0.3)
-        put_back_s = 3600.0
+        machine.put_back_s = 3600.0
         await asyncio.sleep(0.4)
     assert "put back by 3600.0 s" in caplog.text
     assert_equal_outside_gaps(session)
