@@ -110,7 +110,7 @@ async def test_a_message_that_is_wrong_is_answered_shortly_and_the_connection_go
         assert json.loads(answer)["channel"] in ("error", "post")
         assert len(answer) < 500
         await socket.send_json({"method": "ping"})
-        assert await socket.receive_json(timeout=5) == {"channel": "pong"}
+        assert await socket.receive_json(timeout=10) == {"channel": "pong"}
     assert await lives(venue)
 
 
@@ -119,7 +119,7 @@ async def test_an_acknowledgement_holds_what_the_venue_has_understood(venue):
     asked = {"type": "allMids", "coin": "x" * 100_000, "more": [1]}
     async with session.ws_connect(server.ws_url) as socket:
         await socket.send_json({"method": "subscribe", "subscription": asked})
-        answer = await socket.receive_json(timeout=5)
+        answer = await socket.receive_json(timeout=10)
         assert answer["data"]["subscription"] == {"type": "allMids"}
         await socket.send_json({"method": "subscribe", "subscription": asked})
         async with asyncio.timeout(5):
@@ -190,7 +190,7 @@ async def test_only_this_machine_and_its_pages_are_answered(venue, headers, refu
     else:
         async with session.ws_connect(server.ws_url, headers=headers) as socket:
             await socket.send_json({"method": "ping"})
-            assert await socket.receive_json(timeout=5) == {"channel": "pong"}
+            assert await socket.receive_json(timeout=10) == {"channel": "pong"}
 
 
 async def test_a_request_without_a_name_is_refused(venue):
