@@ -12,7 +12,7 @@ import selectors
 import time
 from collections.abc import Callable, Mapping
 
-LONGEST_STEP_S = 0.02
+LONGEST_STEP_S = 0.005
 """What goes by between two looks at the clock counts no more, beyond what was to be waited."""
 
 
