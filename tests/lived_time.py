@@ -8,11 +8,17 @@ long. A folder's tests run on it if its ``conftest.py`` says
 """
 
 import asyncio
+import functools
 import selectors
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import ParamSpec
 
-LONGEST_STEP_S = 0.005
+from advanced_mm.marketdata.feed.steady_clock import SteadyClock
+
+Asked = ParamSpec("Asked")
+
+LONGEST_STEP_S = 0.02
 """What goes by between two looks at the clock counts no more, beyond what was to be waited."""
 
 
@@ -44,6 +50,31 @@ class LivedLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Return seconds since some moment, without those in which nothing could be done."""
         return self._stopwatch.lived_s()
+
+
+def in_lived_time(test: Callable[Asked, Awaitable[None]]) -> Callable[Asked, None]:
+    """Run a test of a coroutine on the loop."""
+
+    @functools.wraps(test)
+    def run(*arguments: Asked.args, **rest: Asked.kwargs) -> None:
+        async def tested() -> None:
+            await test(*arguments, **rest)
+
+        with asyncio.Runner(loop_factory=LivedLoop) as runner:
+            runner.run(tested())
+
+    return run
+
+
+class LivedClock(SteadyClock):
+    """A collector's clock on the running loop; ``put_back_s`` is what the machine's is put back."""
+
+    put_back_s = 0.0
+
+    def __init__(self) -> None:
+        lived_s = asyncio.get_running_loop().time
+        ahead_s = time.time() - lived_s()
+        super().__init__(lambda: lived_s() + ahead_s - self.put_back_s, lived_s)
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

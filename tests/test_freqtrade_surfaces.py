@@ -97,7 +97,7 @@ def api(strategy, monkeypatch):
 
     def get(path, **query):
         address = f"http://127.0.0.1:{port}/api/v1/{path}"
-        answer = requests.get(address, params=query, auth=LOGIN, timeout=5)
+        answer = requests.get(address, params=query, auth=LOGIN, timeout=30)
         answer.raise_for_status()
         return answer.json()
 

@@ -17,14 +17,8 @@ import requests
 from advanced_mm.errors import AdvancedMMError, InputError, VenueError
 from advanced_mm.instruments import dex_of, resolve_coin
 from advanced_mm.journal import JOURNAL_FOLDER
-from advanced_mm.parameter_files import (
-    ParameterFileError,
-    ParameterFiles,
-    ParameterSet,
-    with_value_function,
-)
+from advanced_mm.parameter_files import ParameterFileError, ParameterFiles, ParameterSet
 from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
-from advanced_mm.parameter_files.history_rows import parameter_set_of
 from advanced_mm.session.bots import BotLook, SessionBot, bot_plans, free_port
 from advanced_mm.session.budget_log import BudgetLog
 from advanced_mm.session.live_account import AccountMoney, AdminClient, LiveAccount
@@ -162,7 +156,6 @@ class PaperSession:
         self.closed: dict[str, AccountMoney | None] = {}
         self._files = ParameterFiles(options.folder)
         self._history = CalibrationHistory(options.folder / HISTORY_FOLDER)
-        self._looked_up: set[str] = set()
         self._admin: AdminClient | None = None
 
     def __enter__(self) -> Self:
@@ -413,32 +406,9 @@ class PaperSession:
             return None, str(error)
         for bot in self.bots:
             bot.audit.see_parameters(parameters)
-            self._see_missed(bot)
+            bot.audit.see_history(self._history, self.options.coin, bot.settings)
         solved = any(entry.anchor == "fair price" for entry in parameters.value_functions)
         return parameters.around("imbalance" if solved else "mid"), None
-
-    def _see_missed(self, bot: SessionBot) -> None:
-        """Show a bot's audit the refits that it has quotes of but which were replaced unseen.
-
-        A refit is published for a quarter of a minute, on a busy machine for less, and who looks
-        may be late. It was added to the history before: what is not there now will never be.
-        """
-        missed = bot.audit.unseen - self._looked_up
-        if not missed:
-            return
-        since = None
-        if self.started_ms is not None:
-            since = datetime.fromtimestamp(self.started_ms / 1000, UTC)
-        coin = self.options.coin
-        try:
-            rows = self._history.read(coin, since).to_pylist()
-            for row in rows:
-                if row["calibration_id"] in missed:
-                    refit = with_value_function(parameter_set_of(coin, row), bot.settings)
-                    bot.audit.see_parameters(refit)
-        except (InputError, ValueError) as error:
-            logger.warning("quotes of refits that were not seen cannot be checked: %s", error)
-        self._looked_up |= bot.audit.unseen & missed
 
     def _wait_between_bots(self, ended: threading.Event) -> None:
         deadline = time.monotonic() + _SECONDS_BETWEEN_STARTS

@@ -193,6 +193,7 @@ def test_a_refit_that_is_gone_before_the_bot_answers_is_seen(tmp_path: Path, ref
         audit=audit,
         view=SimpleNamespace(state=state),
         look=lambda admin: audit.read_journal(),
+        settings=Settings(),
     )
     session.bots = [bot]
     session._wait_for_bot(bot, threading.Event())
@@ -216,7 +217,7 @@ def test_refits_that_were_replaced_unseen_are_found_in_the_history(
     look = lambda admin: audit.read_journal()  # noqa: E731
     session.bots = [SimpleNamespace(audit=audit, look=look, settings=Settings())]
     session.look()
-    assert (audit.quotes, audit.refits, audit.unseen) == (4, 3, {"never published"})
+    assert (audit.quotes, audit.refits, audit.unmatched) == (4, 3, 1)
     assert audit.max_distance_ticks == pytest.approx(0.5)
     session._history = None  # what was not found once is not looked for again
     session.look()

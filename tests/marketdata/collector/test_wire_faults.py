@@ -5,7 +5,6 @@ gaps that it lists, and the others of its coins are not disturbed.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -24,7 +23,6 @@ from advanced_mm.marketdata.collector import backfill, collector, recorder
 from advanced_mm.marketdata.collector.collector import Collector
 from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.marketdata.feed.policy import ConnectionSettings
-from advanced_mm.marketdata.feed.steady_clock import SteadyClock
 from advanced_mm.marketdata.feed.watchdog import WatchdogSettings
 from advanced_mm.markets import coin_markets
 from advanced_mm.markets.clock import MarketClock
@@ -42,6 +40,7 @@ from advanced_mm.venue.conditions.limits import LimitSwitches
 from advanced_mm.venue.engine.exchange import Exchange
 from advanced_mm.venue.engine.rules import Rules
 from advanced_mm.venue.server.server import PaperServer
+from tests.lived_time import LivedClock
 
 SPEED = 20.0
 START_MS = 1_790_000_000_000
@@ -145,16 +144,9 @@ class Session:
 
 
 @pytest.fixture(autouse=True)
-async def machine(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """The collector's clock, which stands still with the venue's; ``put_back_s`` sets it back."""
-    lived_s = asyncio.get_running_loop().time
-    ahead_s, one = time.time() - lived_s(), SimpleNamespace(put_back_s=0.0)
-
-    def wall() -> float:
-        return lived_s() + ahead_s - one.put_back_s
-
-    monkeypatch.setattr(collector, "SteadyClock", lambda: SteadyClock(wall, lived_s))
-    return one
+def clocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The collector's time stands still with the venue's."""
+    monkeypatch.setattr(collector, "SteadyClock", LivedClock)
 
 
 @pytest.fixture
@@ -227,12 +219,12 @@ async def test_a_coin_delisted_in_the_middle_is_named_and_the_other_goes_on(
 
 
 async def test_a_machine_whose_clock_is_put_back_records_as_if_it_had_not(
-    session: Session, caplog: pytest.LogCaptureFixture, machine: SimpleNamespace
+    session: Session, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with session.recording():
         await session.until(lambda: "subscribed" in session.events())
         await asyncio.sleep(0.3)
-        machine.put_back_s = 3600.0
+        monkeypatch.setattr(LivedClock, "put_back_s", 3600.0)
         await asyncio.sleep(0.4)
     assert "put back by 3600.0 s" in caplog.text
     assert_equal_outside_gaps(session)
