@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from aiohttp import web
 
@@ -26,6 +27,14 @@ async def start(*options: str) -> asyncio.subprocess.Process:
     )
 
 
+async def has_nothing_to_do(process: asyncio.subprocess.Process) -> None:
+    """Wait until it sleeps: it has taken what was sent."""
+    looked_at, asleep = psutil.Process(process.pid), 0
+    while asleep < 6:
+        await asyncio.sleep(0.05)
+        asleep = asleep + 1 if looked_at.status() == psutil.STATUS_SLEEPING else 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_signal_flushes_and_ends_with_success(
     venue: Any, wire: SimpleNamespace, tmp_path: Path, number: signal.Signals
@@ -40,9 +49,9 @@ async def test_signal_flushes_and_ends_with_success(
     venue.behaviours = [behave]
     options = ("--crypto", "ETH", "--url", venue.url, "--flush-seconds", "60", "--verbose")
     process = await start(*options, "--data-dir", str(tmp_path))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         await said.wait()
-        await asyncio.sleep(0.3)
+        await has_nothing_to_do(process)
         process.send_signal(number)
         _, errors = await process.communicate()
     assert process.returncode == 0, errors.decode()
@@ -81,7 +90,7 @@ async def test_a_silent_venue_and_a_merge_under_way_do_not_delay_the_end(
         sys.executable, "-c", HANGING_UPKEEP.format(pid=pid), str(SCRIPT), *options,
         stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         await said.wait()
         second = await start(*options)
         _, errors = await second.communicate()
@@ -92,7 +101,7 @@ async def test_a_silent_venue_and_a_merge_under_way_do_not_delay_the_end(
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         _, errors = await process.communicate()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 8  # of the 10 for an answer, or 60 for the merge
     assert process.returncode == 0, errors.decode()
     assert b"Traceback" not in errors
     assert b"Exception ignored" not in errors
@@ -111,7 +120,7 @@ async def test_shards_are_published_while_recording(
     here, there = tmp_path / "here", tmp_path / "there"
     options = ("--crypto", "ETH", "--url", venue.url, "--flush-seconds", "0.2")
     process = await start(*options, "--data-dir", str(here), "--publish-to", str(there))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while not list(there.rglob("prices_*.parquet")):
             await asyncio.sleep(0.05)
         process.send_signal(signal.SIGTERM)
@@ -137,7 +146,7 @@ async def test_shards_are_published_while_recording(
 )
 async def test_bad_input_is_one_sentence(options: tuple[str, ...], complaint: str) -> None:
     process = await start(*options)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         _, errors = await process.communicate()
     assert process.returncode == 2
     assert complaint in errors.decode()
