@@ -14,6 +14,7 @@ import psutil
 import pytest
 from aiohttp import web
 
+from advanced_mm.cli import run
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.marketdata.collector.recorder import Recorder
@@ -147,12 +148,24 @@ async def test_shards_are_published_while_recording(
         ((), "--crypto"),
     ],
 )
-async def test_bad_input_is_one_sentence(options: tuple[str, ...], complaint: str) -> None:
-    process = await start(*options)
+def test_bad_input_is_one_sentence(
+    options: tuple[str, ...], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = runpy.run_path(str(SCRIPT))["main"]
+    try:
+        code = run(lambda _: main(list(options)))
+    except SystemExit as end:
+        code = end.code
+    assert code == 2
+    assert complaint in capsys.readouterr().err
+
+
+async def test_the_script_says_so_and_ends() -> None:
+    process = await start("--crypto", "../ETH")
     async with asyncio.timeout(120):
         _, errors = await process.communicate()
     assert process.returncode == 2
-    assert complaint in errors.decode()
+    assert errors.startswith(b"error: coin '../ETH' is not a coin's name")
     assert b"Traceback" not in errors
 
 
