@@ -222,9 +222,13 @@ async def record(plan: Plan, folder: Path, say: Callable[[str], None]) -> Collec
                 number = signal.SIGKILL if name == "killed" else signal.SIGTERM
                 assert await collecting.end(number) in (0, -signal.SIGKILL)
                 before = collecting.subscribed
+
+                def again(before: int = before) -> bool:
+                    return collecting.subscribed > before
+
                 await collecting.start()
                 await stopwatch.until(over)
-                await stopwatch.wait(lambda before=before: collecting.subscribed > before)
+                await stopwatch.wait(again)
             await stopwatch.until(over)
         await stopwatch.until(began + plan.minutes * 60 / plan.speed)
         watch.cancel()
