@@ -943,7 +943,7 @@ def test_a_bot_tells_prometheus_of_its_loops_and_of_what_it_sends(build, tmp_pat
     price, _, _ = enter(strategy)
     send(strategy, price)
     address = f"http://127.0.0.1:{port}/metrics"
-    text = requests.get(address, timeout=5).text
+    text = requests.get(address, timeout=30).text
     for line in (
         'advanced_mm_loops_total{bot="freqtrade"} 2.0',
         'advanced_mm_quotes_sent_total{bot="freqtrade",coin="ETH",side="bid"} 1.0',
