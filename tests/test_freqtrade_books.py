@@ -305,7 +305,9 @@ def test_a_fill_that_was_told_too_late_is_booked_all_the_same(strategy, bot, mon
 
 def close(trade, rate, reason):
     trade.exit_reason = reason
-    trade.close(rate)
+    order = an_order(f"x{trade.id}", price=rate, **FILLED)
+    trade.orders.append(order)
+    trade.update_trade(order)
     Trade.commit()
 
 
@@ -316,7 +318,7 @@ def test_stops_with_a_loss_pause_entries_also_after_a_restart(strategy, monkeypa
 
     trades = [a_trade(an_order(f"e{k}", "buy", **FILLED)) for k in range(4)]
     strategy._tidy_trades()
-    ends = ((3001.0, "stop_loss"), (2990.0, "optimal_depth"), (2990.0, "stop_loss"))
+    ends = ((3010.0, "stop_loss"), (2990.0, "optimal_depth"), (2990.0, "stop_loss"))
     for trade, (rate, reason) in zip(trades, ends, strict=False):
         close(trade, rate, reason)
         strategy._tidy_trades()
