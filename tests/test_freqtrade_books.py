@@ -336,6 +336,28 @@ def test_stops_with_a_loss_pause_entries_also_after_a_restart(strategy, monkeypa
     assert paused(again)
 
 
+def test_a_stop_that_freqtrade_books_at_its_start_before_the_first_loop_counts(strategy):
+    trade = a_trade(an_order("entry", "buy", **FILLED))
+    strategy._guards = RiskGuards(strategy.settings, most_stops=1)
+    strategy._resume_guards(strategy.config["user_data_dir"] / "journal", "bot")
+    close(trade, 2990.0, "stop_loss")  # the order that was open is asked for
+    strategy._tidy_trades()
+    assert strategy._guards.stops.verdict(datetime.now(UTC)) is not None
+
+
+def test_a_stop_counts_though_another_trade_cannot_be_read_in_that_loop(strategy, monkeypatch):
+    stopped = a_trade(an_order("e1", "buy", **FILLED))
+    a_trade(an_order("e2", "buy", **FILLED))
+    strategy._guards = RiskGuards(strategy.settings, most_stops=1)
+    strategy._tidy_trades()
+    close(stopped, 2990.0, "stop_loss")
+    with monkeypatch.context() as patch:  # somebody deletes it meanwhile
+        patch.setattr("advanced_mm.quoting.exchange.dead_orders._dead_of", lambda _: 1 / 0)
+        strategy._tidy_trades()
+    strategy._tidy_trades()
+    assert strategy._guards.stops.verdict(datetime.now(UTC)) is not None
+
+
 # ---- a dry run's own memory, and what goes wrong
 
 

@@ -540,6 +540,8 @@ class Market_Making(IStrategy):
         now = datetime.now(UTC)
         rows = self._closed_trades()
         self._guards.stops.stopped(_stops_among(rows))
+        # What Freqtrade closes at its start, before the first loop, counts as well.
+        self._dead_orders.find(Trade.get_open_trades())
         closed = sorted(
             (row.close_date.replace(tzinfo=UTC), float(row.close_profit_abs))
             for row in rows

@@ -66,9 +66,7 @@ class DeadOrders:
         """
         still_open = {int(trade.id) for trade in trades}
         gone = self._open - still_open
-        # If the database cannot be asked now, the next call asks for the same trades.
         self.closed = list(self._trades_of(gone)) if gone else []
-        self._open = still_open
         found: list[Any] = []
         for trade in trades:
             dead = _dead_of(trade)
@@ -76,6 +74,7 @@ class DeadOrders:
                 found += dead[:-KEPT]
         for trade in self.closed:
             found += _dead_of(trade)
+        self._open = still_open  # if anything failed, the next call asks for the same trades
         return found
 
 

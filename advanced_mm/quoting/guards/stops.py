@@ -11,6 +11,8 @@ __all__ = ["STOPS", "StopsGuard"]
 STOPS: Final = "stops"
 
 _COUNTED: Final = timedelta(days=1)
+_HOUR: Final = "%H:%M"
+_DATE: Final = "%Y-%m-%d %H:%M"
 
 
 class StopsGuard:
@@ -33,15 +35,21 @@ class StopsGuard:
         self._stops = sorted([*self._stops, *times])
 
     def verdict(self, now: datetime) -> Verdict | None:
-        """Judge the stops of the last day."""
-        self._stops = [at for at in self._stops if now - at < _COUNTED]
-        if self._most is None or len(self._stops) < self._most:
-            return None
-        until = self._stops[-1] + self._pause
-        if now >= until:
+        """Judge the stops; a pause lasts its time even if that is longer than a day."""
+        self._stops = [at for at in self._stops if now - at < _COUNTED + self._pause]
+        until, count = self._last_pause()
+        if until is None or now >= until:
             return None
         return Verdict(
             STOPS,
-            f"stops: {len(self._stops)} with a loss within a day, {self._most} pause entries; "
-            f"quoting resumes at {until:%H:%M} UTC",
+            f"stops: {count} with a loss within a day, {self._most} pause entries; "
+            f"quoting resumes at {until:{_HOUR if until - now < _COUNTED else _DATE}} UTC",
         )
+
+    def _last_pause(self) -> tuple[datetime | None, int]:
+        """Return when the newest pause ends, None if there is none, and the stops of its day."""
+        for last in reversed(self._stops if self._most is not None else []):
+            count = sum(last - _COUNTED < at <= last for at in self._stops)
+            if self._most is not None and count >= self._most:
+                return last + self._pause, count
+        return None, 0
