@@ -17,6 +17,7 @@ __all__ = ["FILE_SUFFIX", "KeyFileError", "file_of", "value_of", "with_values_of
 FILE_SUFFIX: Final = "_FILE"
 _A_KEY_ITSELF: Final = re.compile(r"[0-9a-zA-Z]{40,}")
 """No file has such a name, but somebody may have set the wrong one of the two variables."""
+_MAYBE_SECRET: Final = re.compile(r"[\w+/=:-]{16,}")
 
 
 class KeyFileError(InputError):
@@ -56,20 +57,29 @@ def value_of(variable: str, environment: Mapping[str, str]) -> str:
         raise KeyFileError(variable, fault, remedy)
     write = f"write the value of {variable} into it, and nothing else"
     try:
-        with Path(name).open(encoding="utf-8") as file:
+        with Path(name).open(encoding="utf-8-sig") as file:  # Windows' editors begin with a mark
             if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & stat.S_IROTH:
                 fault = f"{setting}: everybody can read {name}"
                 raise KeyFileError(variable, fault, f"make it yours alone: chmod 600 {name}")
             value = file.read().strip()
     except OSError as error:
-        fault = f"{setting}: {name} cannot be read ({error.strerror})"
+        shown = "what it names" if _may_be_secret(name) else name
+        fault = f"{setting}: {shown} cannot be read ({error.strerror})"
         remedy = "correct the name, or let who runs this read it"
         raise KeyFileError(variable, fault, remedy) from None
     except UnicodeDecodeError:
         raise KeyFileError(variable, f"{setting}: {name} is no text", write) from None
     if not value:
         raise KeyFileError(variable, f"{setting}: {name} is empty", write)
+    if not value.isprintable():  # more lines, or bytes that no environment can hold
+        raise KeyFileError(variable, f"{setting}: {name} holds more than one line of text", write)
     return value
+
+
+def _may_be_secret(name: str) -> bool:
+    """Whether what should be the name of a file may be a password or a token instead."""
+    path = Path(name)
+    return bool(_MAYBE_SECRET.fullmatch(name)) and (path.name == name or not path.parent.is_dir())
 
 
 def with_values_of_files(

@@ -66,10 +66,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def _why_not_looping(journal: Path, name: str, max_age: float) -> str | None:
     """Return why the bot's loop seems to stand still; None if it goes on."""
-    newest_ms = last_loop_ms(journal, name)
+    now_ms = round(datetime.now(UTC).timestamp() * 1000)
+    newest_ms = last_loop_ms(journal, name, now_ms)
     if newest_ms is None:
         return f"its loop has written nothing to {journal} yet"
-    age = datetime.now(UTC).timestamp() - newest_ms / 1000
+    age = (now_ms - newest_ms) / 1000
     if age > max_age:
         return (
             f"its loop last wrote to {journal} {age:.0f} s ago: it stands still, or the bot was "

@@ -85,10 +85,21 @@ def test_yesterdays_last_word_counts_just_after_midnight_and_older_ones_do_not(t
             JournalWriter(tmp_path, "mine", clock_ms=lambda at=now_ms: at, monotonic_ms=lambda: 0)
         ) as writer:
             writer.record(mark("mine" if now_ms == last_ms else "another", now_ms))
-    assert last_loop_ms(tmp_path, "mine") == last_ms
-    assert last_loop_ms(tmp_path, "another") == midnight_ms
-    assert last_loop_ms(tmp_path, "nobody") is None
-    assert last_loop_ms(tmp_path / "nowhere", "mine") is None
+    assert last_loop_ms(tmp_path, "mine", midnight_ms) == last_ms
+    assert last_loop_ms(tmp_path, "another", midnight_ms) == midnight_ms
+    assert last_loop_ms(tmp_path, "nobody", midnight_ms) is None
+    assert last_loop_ms(tmp_path / "nowhere", "mine", midnight_ms) is None
+
+
+@pytest.mark.parametrize("ahead_s", [3600, 5 * 86_400])
+def test_what_was_written_before_the_clock_was_set_back_neither_hides_nor_is_a_life(
+    check, tmp_path, ahead_s
+):
+    journal = tmp_path / "journal"
+    write(journal, "mine", -ahead_s - 86_400, -ahead_s, 300)
+    assert check()[0] == 1
+    write(journal, "mine", 20)
+    assert check()[0] == 0
 
 
 LOOPS = """

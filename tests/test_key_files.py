@@ -67,6 +67,24 @@ def test_a_key_set_where_its_files_name_should_be_is_not_shown(key):
     assert key not in said
 
 
+@pytest.mark.parametrize("secret", ["123456789:AAEh-x_yZ0123456789abcdef", "c2VjcmV0/G9r+ZW4=="])
+def test_a_token_set_where_its_files_name_should_be_is_not_shown(secret):
+    said = refused(secret)
+    assert said.startswith(f"{SECRET}_FILE: what it names cannot be read (No such file")
+    assert secret not in said
+
+
+def test_what_editors_add_is_no_part_of_a_key(file):
+    file.write_bytes(b"\xef\xbb\xbfhidden value\r\n\r\n")
+    assert value_of(SECRET, {f"{SECRET}_FILE": str(file)}) == "hidden value"
+
+
+@pytest.mark.parametrize("content", ["# of bob\nhidden value\n", "hidden value\0", "a\rb"])
+def test_a_file_with_more_than_a_value_is_refused(file, content):
+    file.write_bytes(content.encode())
+    assert "holds more than one line of text" in refused(file)
+
+
 def test_of_an_environment_the_values_of_files_are_set_and_their_names_are_not(file, tmp_path):
     environment = {
         f"{TOKEN}_FILE": str(file),

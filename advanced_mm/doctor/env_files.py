@@ -3,6 +3,7 @@
 import re
 import stat
 from collections.abc import Iterable
+from os.path import realpath
 from pathlib import Path
 from typing import Final
 
@@ -29,8 +30,8 @@ def examine_env_files(
     """
     lines: list[Line] = []
     environment: dict[str, str] = {}
-    named = {path.resolve(): path for path in given}
-    others = [path for path in found if path.resolve() not in named]
+    named = {realpath(path): path for path in given}
+    others = [path for path in found if realpath(path) not in named]
     for path, wanted in (
         *((one, True) for one in named.values()),
         *((one, False) for one in others),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from os.path import realpath
 from pathlib import Path
 from typing import Final
 
@@ -88,8 +89,8 @@ def examine_makers(
     """
     lines: list[Line] = []
     makers: list[ExaminedMaker] = []
-    named = {path.resolve(): path for path in given}
-    others = [path for path in found if path.resolve() not in named]
+    named = {realpath(path): path for path in given}
+    others = [path for path in found if realpath(path) not in named]
     for path in (*named.values(), *others):
         try:
             settings = read_config(path).settings

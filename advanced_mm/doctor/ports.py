@@ -15,7 +15,7 @@ from advanced_mm.doctor.patient import Patient
 
 __all__ = ["Listener", "examine_ports", "listeners_of_bot", "listeners_of_machine"]
 
-_METRICS_PORT: Final = re.compile(r"--metrics-port[ =](\d+)")
+_METRICS_PORT: Final = re.compile(r"--metrics-port[ =](\d{1,9})")
 _DASHBOARD_PORT: Final = 8790
 
 
@@ -62,7 +62,7 @@ def listeners_of_machine(environment: Mapping[str, str]) -> list[Listener]:
     told = environment.get("MM_DASHBOARD_PORT", str(_DASHBOARD_PORT))
     found = []
     if told != "0":
-        port: object = int(told) if told.isdecimal() else told
+        port: object = int(told) if told.isdecimal() and len(told) < 10 else told
         name = "MM_DASHBOARD_PORT, or --port of scripts/dashboard.py,"
         words = frozenset({"dashboard.py"})
         found.append(Listener("the live page", name, "127.0.0.1", port, words))
@@ -100,13 +100,14 @@ def _port(one: Listener) -> Line:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
+    except (OSError, TypeError, ValueError) as error:  # the last two: it is no name of a host
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             return _taken(one)
+        why = error.strerror if isinstance(error, OSError) else error
         where = " api_server.listen_ip_address to 127.0.0.1, and" if "api_server" in name else ""
         return fault(
             "ports",
-            f"nobody can listen at {host}:{port} ({error.strerror})",
+            f"nobody can listen at {host}:{port} ({why})",
             f"set{where} {name} to a free port above 1023",
         )
     return ok("ports", f"{port} is free for {one.whose}")

@@ -66,7 +66,7 @@ def examine_database(patient: Patient) -> Iterator[Line]:
         address = f"sqlite:///{name}"
     try:
         url = make_url(str(address))
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter: of its port
         remedy = 'write it as "sqlite:///user_data/trades.sqlite"'
         yield fault("database", "db_url is no address of a database", remedy)
         return
@@ -77,7 +77,12 @@ def examine_database(patient: Patient) -> Iterator[Line]:
 
 
 def _sqlite(path: Path) -> Line:
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:
+        remedy = "correct db_url, or fix the folder's permissions"
+        return fault("database", f"{path} cannot be read ({error.strerror})", remedy)
+    if not there:
         if not path.parent.is_dir():
             return fault("database", f"there is no folder {path.parent}", f"mkdir -p {path.parent}")
         return ok("database", f"{path} will be made by Freqtrade")

@@ -1,5 +1,6 @@
 """When a bot's loop last told its journal something: it does each minute, whatever it quotes."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -16,13 +17,16 @@ __all__ = ["last_loop_ms"]
 _COLUMNS: Final = ("event", "bot", "written_ms")
 _NEWEST_DAYS: Final = 2
 """Today and, just after midnight, yesterday."""
+_AHEAD_MS: Final = 5_000
+"""A clock that is being corrected steps back by no more."""
 
 
-def last_loop_ms(journal: Path, bot: str) -> int | None:
+def last_loop_ms(journal: Path, bot: str, now_ms: int) -> int | None:
     """Return when a bot's loop last recorded where its account stands, epoch milliseconds.
 
     None if it has not for days. What else is in the journal does not count: it may come from
-    another bot, or from another thread.
+    another bot, or from another thread. Nor does what was written with a clock that was ahead of
+    ``now_ms`` and has been set back: it would be the newest for long.
 
     Raises
     ------
@@ -30,9 +34,13 @@ def last_loop_ms(journal: Path, bot: str) -> int | None:
         The journal is of a later version of this program.
     """
     files = DayFiles(event_folder(journal, coin=""), ROWS)
-    for day in reversed(files.days()[-_NEWEST_DAYS:]):
+    latest_ms = now_ms + _AHEAD_MS
+    today = datetime.fromtimestamp(latest_ms / 1000, UTC).date()
+    days = [day for day in files.days() if day <= today]
+    for day in reversed(days[-_NEWEST_DAYS:]):
         rows: pa.Table = files.read([day], Skipped(), _COLUMNS)
         own = pc.and_(pc.equal(rows["event"], AccountMarked.event), pc.equal(rows["bot"], bot))
+        own = pc.and_(own, pc.less_equal(rows["written_ms"], latest_ms))
         newest = pc.max(rows.filter(own)["written_ms"]).as_py()
         if newest is not None:
             return int(newest)

@@ -48,6 +48,7 @@ def read_yaml(path: Path) -> YamlFile:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, yaml.SafeLoader)
         contents = yaml.safe_load(text)
+        fields = list(_fields(node, ())) if isinstance(contents, dict) and node is not None else []
     except FileNotFoundError:
         raise InputError(f"{path} does not exist: write it with scripts/init_maker.py.") from None
     except OSError as error:
@@ -60,12 +61,18 @@ def read_yaml(path: Path) -> YamlFile:
         raise InputError(f"{path}{at} is no YAML: {error.problem}; correct it.") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path} is no YAML: {error}; correct it.") from None
-    if not isinstance(contents, dict) or node is None:
+    except (ValueError, LookupError, AttributeError, RecursionError):
+        # What PyYAML lets through; its words may have a value, which may be a key.
+        raise InputError(
+            f"{path} is no YAML: a value is no date or number although it is written as one, or a "
+            "block stands within itself; correct it."
+        ) from None
+    if not isinstance(contents, dict):
         raise InputError(
             f"{path} holds no settings: it should begin with a line like name: my_maker."
         )
     lines: dict[FieldPath, int] = {}
-    for field, line in _fields(node, ()):
+    for field, line in fields:
         if field in lines:
             raise InputError(
                 f"{path}, line {line}: {spelled(field)} is set a second time (first in line "
