@@ -66,9 +66,11 @@ def growth_of(data_dir: Path) -> Growth:
 def growth_of_days(folders: Iterable[Path]) -> Growth:
     """Return the size of all day files below some folders, and the mean size of a day."""
     sizes: dict[str, int] = {}
-    for path in (path for folder in folders for path in folder.rglob("????-??-??.*")):
-        with contextlib.suppress(OSError):  # compacted meanwhile
-            sizes[path.stem] = sizes.get(path.stem, 0) + path.stat().st_size
+    for folder in folders:
+        with contextlib.suppress(OSError):  # named by the checks of what is in it
+            for path in folder.rglob("????-??-??.*"):
+                with contextlib.suppress(OSError):  # compacted meanwhile
+                    sizes[path.stem] = sizes.get(path.stem, 0) + path.stat().st_size
     size = sum(sizes.values())
     return Growth(size, size / len(sizes) if sizes else None)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from os.path import lexists
 from pathlib import Path
 from typing import Any, Final
 
@@ -116,7 +117,7 @@ def _examine_records(maker: MakerSettings, machine: Machine) -> Iterator[Line]:
     folders = {live: maker.journal_in(live=live) for live in (True, False)}
     yield examine_room(folders[True], maker.name, machine)
     for folder in folders.values():
-        if folder.exists():
+        if lexists(folder):
             yield from examine_journal(folder, maker.name, machine.now())
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from os.path import realpath
+from os.path import lexists, realpath
 from pathlib import Path
 from typing import Final
 
@@ -69,7 +69,7 @@ def makers_that_ran(user_data: Path) -> list[Path]:
             found.append(path)
             continue
         traces = [settings.journal_in(live=live) for live in (True, False)]
-        if any(trace.exists() for trace in (*traces, settings.kill_path)):
+        if any(lexists(trace) for trace in (*traces, settings.kill_path)):
             found.append(path)
     return found
 
@@ -125,7 +125,7 @@ def listeners_of_makers(makers: Iterable[ExaminedMaker]) -> list[Listener]:
 
 def _keys(maker: ExaminedMaker, environment: Mapping[str, str]) -> Iterator[Line]:
     name = maker.settings.name
-    ran_live = maker.settings.journal_in(live=True).exists()
+    ran_live = lexists(maker.settings.journal_in(live=True))
     for kind in dict.fromkeys(one.kind for one in maker.settings.exchanges.values()):
         variables = KEY_VARIABLES[kind].values()
         files = [file for one in variables if (file := file_of(one, environment))]
@@ -158,14 +158,18 @@ def _bounds(maker: ExaminedMaker) -> Iterator[Line]:
 
 def _kill_file(maker: ExaminedMaker) -> Iterator[Line]:
     path = maker.settings.kill_path
-    if path.exists():
+    if lexists(path):
         text = f"{maker.settings.name} does not start: its kill file {path} was left behind"
         yield (fault if maker.given else warning)("kill file", text, f"rm {path}")
 
 
 def _hedges(maker: ExaminedMaker) -> Iterator[Line]:
     """Restore the hedges' states as a live maker does at its start."""
-    for path in sorted(maker.settings.journal_in(live=True).glob("hedge.*.json")):
+    try:
+        paths = sorted(maker.settings.journal_in(live=True).glob("hedge.*.json"))
+    except OSError:  # named by the check of the journal
+        return
+    for path in paths:
         try:
             state = restore_state(path.read_bytes(), str(path))
         except OSError as error:

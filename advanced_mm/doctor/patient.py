@@ -22,7 +22,7 @@ __all__ = ["Machine", "Patient", "free_bytes", "installed_version"]
 def free_bytes(path: Path) -> int:
     """Return the bytes free at a path, or at the nearest folder above it that exists."""
     place = path.absolute()
-    while not place.exists():
+    while not os.path.exists(place):  # noqa: PTH110 - nor one that may not be looked at
         place = place.parent
     return shutil.disk_usage(place).free
 

@@ -33,11 +33,11 @@ def examine_journal(folder: Path, writer: str, now: float) -> Iterator[Line]:
     now
         The machine's time, s since the epoch.
     """
-    if not folder.exists():
-        yield ok("journal", f"{folder} will be made by {writer}")
-        return
     since_ms = round(now * 1000) - _DAY_MS
     try:
+        if not folder.exists():
+            yield ok("journal", f"{folder} will be made by {writer}")
+            return
         journal = read_journal(folder, since_ms=since_ms, columns={QuoteSent: ("order",)})
     except NewerVersionError as error:
         text, _, remedy = str(error).partition(": ")

@@ -1,14 +1,20 @@
 """Input of the oddest kinds is a line of the doctor's with a remedy, never an error."""
 
+import errno
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from advanced_mm.doctor.disk import Growth, growth_of_days
 from advanced_mm.doctor.env_files import examine_env_files
 from advanced_mm.doctor.makers import examine_makers
+from advanced_mm.doctor.patient import free_bytes
 from advanced_mm.doctor.ports import Listener, examine_ports, listeners_of_machine
-from advanced_mm.doctor.records import examine_database
+from advanced_mm.doctor.records import examine_database, examine_journal
+from tests.doctor.conftest import ROOT
 
+EXAMPLE = ROOT / "user_data" / "makers" / "eth_cartea_jaimungal.yaml"
 DIGITS = "9" * 5000
 
 
@@ -64,3 +70,17 @@ def test_addresses_of_databases(url):
     (line,) = examine_database(SimpleNamespace(config={"db_url": url}, live=False))
     assert line.level == "fault"
     assert "hidden" not in f"{line.text} {line.remedy}"
+
+
+def test_folders_that_nobody_may_look_into(tmp_path, monkeypatch):
+    def forbidden(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    folder = tmp_path / "journal"
+    for name in ("exists", "stat", "glob", "rglob"):
+        monkeypatch.setattr(Path, name, forbidden)
+    (line,) = examine_journal(folder, "the bot", 0.0)
+    assert (line.level, line.remedy) == ("fault", "fix its permissions")
+    assert growth_of_days([folder]) == Growth(0, None)
+    assert free_bytes(folder) > 0
+    examine_makers([EXAMPLE], [], {})
