@@ -420,7 +420,7 @@ class Market_Making(IStrategy):
         trades: list[Trade] = Trade.get_open_trades()
         try:
             dead = self._dead_orders.find(trades)
-            self._guards.stops.stopped(_stops_among(self._dead_orders.closed))
+            self._tell_closed(self._dead_orders.closed)
             for order in dead:
                 Order.session.delete(order)
             if dead:
@@ -539,14 +539,10 @@ class Market_Making(IStrategy):
         """Let daily loss and drawdown go on where the journal, or the database, left them."""
         now = datetime.now(UTC)
         rows = self._closed_trades()
-        self._guards.stops.stopped(_stops_among(rows))
+        self._tell_closed(rows)
         # What Freqtrade closes at its start, before the first loop, counts as well.
         self._dead_orders.find(Trade.get_open_trades())
-        closed = sorted(
-            (row.close_date.replace(tzinfo=UTC), float(row.close_profit_abs))
-            for row in rows
-            if row.close_date is not None and row.close_profit_abs is not None
-        )
+        closed = sorted(_profits_of(rows))
         try:
             mark = last_mark(journal, name, now)
         except InputError as error:  # today's loss is not known: rather no start
@@ -555,6 +551,12 @@ class Market_Making(IStrategy):
             self._guards.account.resume(mark)
         else:  # or a mark of trades that somebody has deleted
             self._guards.account.resume_from_books(closed, now)
+
+    def _tell_closed(self, closed: Sequence[Any]) -> None:
+        """Tell the guards of trades that have closed, or of rows of them."""
+        self._guards.stops.stopped(_stops_among(closed))
+        now = datetime.now(UTC)
+        self._guards.closed_losses.closed(_profits_of(closed), self._capital(), now)
 
     def _closed_trades(self) -> Sequence[Any]:
         """Return rows of all closed trades; whole trades, with their orders, take far longer."""
@@ -1386,6 +1388,15 @@ def _stops_among(closed: Iterable[Any]) -> list[datetime]:
         one.close_date.replace(tzinfo=UTC)
         for one in closed
         if one.exit_reason in STOP_REASONS and (one.close_profit or 0.0) < 0 and one.close_date
+    ]
+
+
+def _profits_of(closed: Iterable[Any]) -> list[tuple[datetime, float]]:
+    """Return when some trades, or rows of them, closed, and with what profit."""
+    return [
+        (one.close_date.replace(tzinfo=UTC), float(one.close_profit_abs))
+        for one in closed
+        if one.close_date is not None and one.close_profit_abs is not None
     ]
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from advanced_mm.quoting.guards.account import AccountGuard
+from advanced_mm.quoting.guards.closed_losses import ClosedLossesGuard
 from advanced_mm.quoting.guards.errors import ErrorGuard
 from advanced_mm.quoting.guards.flow import FlowGuard, MarketOrder
 from advanced_mm.quoting.guards.funding import funding_verdict
@@ -139,6 +140,7 @@ class RiskGuards:
         self._active: dict[str, Verdict] = {}
         self.account = AccountGuard(settings.max_daily_loss, settings.max_drawdown, pause)
         self.stops = StopsGuard(most_stops, pause)
+        self.closed_losses = ClosedLossesGuard(settings.max_drawdown, pause)
         self.errors = ErrorGuard(settings.max_errors_in_a_row, settings.error_pause_seconds)
         self.on_change = on_change
 
@@ -223,6 +225,7 @@ class RiskGuards:
             self.errors.verdict(now),
             *self.account.verdicts(),
             self.stops.verdict(now),
+            self.closed_losses.verdict(now),
         ]
         here = [
             market.volatility.verdict(usual_volatility),
