@@ -6,6 +6,7 @@ import re
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 import psutil
@@ -118,7 +119,8 @@ def _taken(one: Listener) -> Line:
     words = [] if holder is None else _words(holder)
     if one.words <= {*words, *(word.rpartition("/")[2] for word in words)}:
         return ok("ports", f"{one.port} is that of {one.whose}, running")
-    by = "" if holder is None else f" by process {holder.pid} ({' '.join(words[:3])})"
+    shown = takewhile(lambda word: not word.startswith("-"), words[:3])  # options may be secret
+    by = "" if holder is None else f" by process {holder.pid} ({' '.join(shown)})"
     return fault(
         "ports",
         f"{one.port} is in use{by}: {one.whose} cannot listen there",
