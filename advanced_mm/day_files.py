@@ -17,6 +17,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -34,7 +35,9 @@ logger = logging.getLogger(__name__)
 DAY: Final = ".parquet"
 LINES: Final = ".jsonl"
 VERSION: Final = "version"
-_PIECE_ROWS: Final = 100_000
+_PIECE_ROWS: Final = 20_000
+"""A trader merges in its own process: more would take memory that it needs only then."""
+_PIECE_LINES: Final = 5_000
 
 _NO_ROW: Final = (ValueError, AttributeError, pa.ArrowException)
 """What reading a line that is not a row raises: bad JSON, no object, a value of another type."""
@@ -266,7 +269,7 @@ class DayFiles:
             raise
 
     def _pieces(self, path: Path) -> Iterator[pa.Table]:
-        """Yield a day's file in tables of some 100 000 rows, whatever it was written in."""
+        """Yield a day's file in tables of some 20 000 rows, whatever it was written in."""
         waiting: list[pa.Table] = []
         with self._told_unreadable(path), path.open("rb") as handle, pq.ParquetFile(handle) as file:
             for batch in file.iter_batches(_PIECE_ROWS, use_threads=False):
@@ -315,12 +318,12 @@ class DayFiles:
             raise self._unreadable(path, _first_line(error)) from error
 
     def _read_lines(self, path: Path, skipped: Skipped | None) -> pa.Table:
-        try:
-            text = path.read_bytes()
-        except FileNotFoundError:
-            return self._rows.schema.empty_table()
-        lines = text[: text.rfind(b"\n") + 1].splitlines()
-        return self.decoded(lines, path, skipped)
+        tables = [self._rows.schema.empty_table()]
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+            whole = (line[:-1] for line in file if line.endswith(b"\n"))
+            while lines := list(islice(whole, _PIECE_LINES)):
+                tables.append(self.decoded(lines, path, skipped))
+        return pa.concat_tables(tables).combine_chunks()
 
     def decoded(
         self, lines: Sequence[bytes], path: Path, skipped: Skipped | None = None
