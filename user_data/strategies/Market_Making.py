@@ -50,6 +50,7 @@ from advanced_mm.quoting import (
 from advanced_mm.quoting.candle_backtest import CandleBacktest, caveats
 from advanced_mm.quoting.exchange.action_errors import ActionErrors, is_fault
 from advanced_mm.quoting.exchange.builder_markets import unnamed_exchanges
+from advanced_mm.quoting.exchange.dead_orders import DeadOrders, forget_dry_orders
 from advanced_mm.quoting.exchange.freqtrade_state import takes_entries, when_stopped
 from advanced_mm.quoting.exchange.live import LiveTrading, spare_requests
 from advanced_mm.quoting.guards import MarketOrder, RiskGuards, room
@@ -157,6 +158,8 @@ class Market_Making(IStrategy):
         self._wait: LoopWait | None = None
         self._unmoved: str | None = None
         """The order that could not be moved last."""
+        self._dead_orders = DeadOrders(lambda ids: Trade.get_trades([Trade.id.in_(ids)]))
+        self._books_failed = False
         self._guards = RiskGuards(self.settings)
         self._watch: BotWatch | None = None
         self._surfaces = Surfaces(self.settings.notify_after_seconds)
@@ -367,7 +370,7 @@ class Market_Making(IStrategy):
             self._watch.loop(current_time, ended)
         self._log.skipped_rows(current_time)
         # Asked for once after the wait, for all that follows: each time it is a query.
-        trades = Trade.get_open_trades() if self._trading else []
+        trades = self._tidy_trades() if self._trading else []
         if self._live is not None:
             self._live.at_loop(
                 self.dp.current_whitelist(), trades, healthy=self._sees(current_time)
@@ -393,6 +396,24 @@ class Market_Making(IStrategy):
             for line in self._log.counts():
                 logger.info("not quoting: %s times", line)
             self._tell_caveats()
+
+    def _tidy_trades(self) -> list[Trade]:
+        """Return what is open, without orders that ended unfilled: each slows all later loops."""
+        trades: list[Trade] = Trade.get_open_trades()
+        try:
+            dead = self._dead_orders.find(trades)
+            for order in dead:
+                Order.session.delete(order)
+            if dead:
+                Trade.commit()
+            forget_dry_orders(self.dp._exchange)
+        except Exception:
+            if not self._books_failed:
+                self._books_failed = True
+                logger.exception("ended orders stay in Freqtrade's database; trading goes on")
+            with contextlib.suppress(Exception):
+                Trade.rollback()  # a write that failed would make Freqtrade's next ones fail
+        return trades
 
     def _forget_other_runs(self, now: datetime) -> None:
         """Begin a backtest anew: hyperopt runs all its epochs on the same strategy."""
