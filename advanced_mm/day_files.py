@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 
 from advanced_mm.errors import InputError
 from advanced_mm.file_versions import check_version, version_in
+from advanced_mm.free_memory import give_back_memory
 
 __all__ = ["DayFiles", "Rows", "Skipped"]
 
@@ -171,7 +172,7 @@ class DayFiles:
                 first_error = first_error or error
                 continue
             self.path(day, LINES).unlink()
-        pa.default_memory_pool().release_unused()
+        give_back_memory()
         if first_error:
             raise first_error
 
@@ -208,7 +209,7 @@ class DayFiles:
             A day's file cannot be read, and ``skipped`` is None.
         """
         key = self._rows.key
-        schema = self._schema_of(columns)
+        schema = self.schema_of(columns)
         tables = [schema.empty_table()]
         for day in days:
             # The lines first: what a merge takes from them meanwhile is then in the file.
@@ -220,6 +221,36 @@ class DayFiles:
             tables += [merged, lines]
         table = pa.concat_tables(tables, promote_options="default").combine_chunks()
         return self._sound(table, skipped)
+
+    def pieces(
+        self,
+        day: date,
+        first: int = 0,
+        skipped: Skipped | None = None,
+        columns: Collection[str] | None = None,
+    ) -> Iterator[tuple[int, pa.Table]]:
+        """Yield a day's merged rows in parts, each with the number of rows up to its end.
+
+        Later merges add rows behind them. ``first`` is the first row that is wanted, and may not be
+        the first of its part. The other parameters and what is raised are those of `read`.
+        """
+        path, schema = self.path(day, DAY), self.schema_of(columns)
+        end = 0
+        try:
+            with path.open("rb") as handle, pq.ParquetFile(handle) as file:
+                for number in range(file.num_row_groups):
+                    rows = file.metadata.row_group(number).num_rows
+                    end += rows
+                    if end > first:
+                        group = file.read_row_group(number, columns=schema.names, use_threads=False)
+                        self._check_version(group, path)
+                        yield end, self._sound(_fitted(group, schema), skipped)
+        except FileNotFoundError:
+            pass
+        except (pa.ArrowException, OSError) as error:
+            if skipped is None:
+                raise self._unreadable(path, _first_line(error)) from error
+            skipped.files.append(f"{path} ({_first_line(error)})")
 
     def _sound(self, table: pa.Table, skipped: Skipped | None) -> pa.Table:
         """Leave out rows without a key or a needed value, and say so."""
@@ -297,7 +328,8 @@ class DayFiles:
             f"{self._rows.what} {str(path)!r} cannot be read ({why}): move it away or delete it"
         )
 
-    def _schema_of(self, columns: Collection[str] | None) -> pa.Schema:
+    def schema_of(self, columns: Collection[str] | None) -> pa.Schema:
+        """Return the columns that reading some gives: the key and the needed ones come with it."""
         if columns is None:
             return self._rows.schema
         wanted = {self._rows.key, VERSION, *self._rows.needed, *columns}
