@@ -528,7 +528,7 @@ def main(argv: list[str] | None = None) -> int:
         at_speed(stack, system, folder / "fast", start_ms, began_s, speed)
 
         def behind() -> float:
-            return (clock.now_ms - newest_ms(folder / "fast")) / 1000 / speed
+            return float((clock.now_ms - newest_ms(folder / "fast")) / 1000 / speed)
 
         seen, last, lags = asyncio.run(watch(system, given.minutes, behind))
         if given.samples is not None:
