@@ -4,7 +4,7 @@ One live session on the loopback venue offers its metrics to one Prometheus, whi
 they are in docker/monitoring/rules.yml. One fault after the other is set at the venue, or a process
 is killed; what is printed is when each rule fired and, after the fault ended, when it cleared.
 
-    python benchmarks/alert_rules.py               # the rules as written: about 45 minutes
+    python benchmarks/alert_rules.py               # the rules as written: about 40 minutes
     python benchmarks/alert_rules.py --wait 0.1    # a tenth of each rule's `for:`, half an hour
 
 Exits with 1 if a rule did not fire, or did not clear.

@@ -17,6 +17,8 @@ from sqlalchemy.exc import OperationalError
 from advanced_mm.quoting.exchange.dead_orders import KEPT, KEPT_DRY
 from advanced_mm.quoting.exchange.live import books_of
 from advanced_mm.quoting.layers import holding_of
+from benchmarks.held_position import SIZE, books, hold, shares
+from benchmarks.long_running import CLOCK_SPEED, Watched
 
 PAIR = "ETH/USDC:USDC"
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -104,7 +106,7 @@ def test_replacing_an_exit_for_hours_makes_neither_the_database_nor_the_copies_g
     a_trade(an_order("entry", "buy", **FILLED), an_order("s0"))
     copied, in_loop = [], []
     callback = strategy_safe_wrapper(lambda trade: copied.append(len(trade.orders)))
-    for k in range(1, 101):
+    for k in range(1, 61):
         (trade,) = strategy._tidy_trades()
         in_loop.append(len(trade.orders))
         callback(trade=trade)
@@ -113,17 +115,17 @@ def test_replacing_an_exit_for_hours_makes_neither_the_database_nor_the_copies_g
         trade.orders.append(an_order(f"s{k}", price=3001.0 + k / 10))
         Trade.commit()
     assert max(copied) == max(in_loop) <= 2 * KEPT + 2  # the entry and the exit that rests
-    assert len(in_loop) > 4 * max(in_loop)
+    assert len(in_loop) > 2 * max(in_loop)
     strategy._tidy_trades()
     kept = in_the_books()
     assert kept[0] == "entry"
-    assert kept[-KEPT:] == [f"s{k}" for k in range(101 - KEPT, 101)]
+    assert kept[-KEPT:] == [f"s{k}" for k in range(61 - KEPT, 61)]
 
 
-def test_a_database_that_has_thousands_of_them_is_mended_by_one_loop(strategy):
-    a_trade(an_order("entry", "buy", **FILLED), *map(dead, names(1000)), an_order("rests"))
+def test_a_database_that_has_hundreds_of_them_is_mended_by_one_loop(strategy):
+    a_trade(an_order("entry", "buy", **FILLED), *map(dead, names(200)), an_order("rests"))
     strategy._tidy_trades()
-    assert in_the_books() == ["entry", *names(1000)[-KEPT:], "rests"]
+    assert in_the_books() == ["entry", *names(200)[-KEPT:], "rests"]
 
 
 def test_each_trade_keeps_its_own(strategy):
@@ -334,3 +336,27 @@ def test_a_database_that_cannot_be_written_stops_no_loop_and_is_tried_again(
     assert len(told) == 1
     strategy._tidy_trades()
     assert rows() == 2 + KEPT
+
+
+# ---- the benchmark
+
+
+def test_the_benchmark_s_position_is_held_and_its_replaced_exits_are_counted(strategy, tmp_path):
+    database = tmp_path / "trades.sqlite"
+    hold(database, 2950.0)
+    assert books(database) == (True, 1, 1)
+    (trade,) = Trade.get_open_trades()
+    assert (trade.amount, trade.open_rate, trade.has_open_position) == (SIZE, 2950.0, True)
+    trade.orders.extend(dead(name) for name in names(50))
+    Trade.commit()
+    strategy._tidy_trades()
+    assert books(database) == (True, 1 + KEPT, 51)
+    trade.is_open = False
+    Trade.commit()
+    assert not books(database)[0]
+
+
+def test_the_benchmark_s_processor_time_is_of_each_third():
+    spent = [0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 20.0]
+    bot = Watched("bot", 1, CLOCK_SPEED, [(10.0 * k, 0.0, one) for k, one in enumerate(spent)])
+    assert shares(bot) == pytest.approx([10.0, 20.0, 40.0])

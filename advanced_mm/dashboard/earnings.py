@@ -69,7 +69,7 @@ def _told(earned: EarnedSoFar, since_ms: int) -> dict[str, Any]:
     chosen = np.unique(np.linspace(0, len(earned.time_ms) - 1, _POINTS).astype(np.int64))
     path = zip(earned.time_ms[chosen], earned.equity[chosen], strict=True)
     return {
-        "since_ms": since_ms,
+        "since_ms": max(since_ms, int(earned.time_ms[0])),
         "total": _known(parts.equity_change),
         "spread": _known(parts.spread_captured),
         "adverse": _known(parts.adverse_selection),

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from advanced_mm.doctor.lines import Line, fault, ok, warning
-from advanced_mm.doctor.patient import Patient
+from advanced_mm.doctor.patient import Machine, Patient
 from advanced_mm.journal import JOURNAL_FOLDER
 from advanced_mm.marketdata.listing import shard_files
 from advanced_mm.marketdata.schemas import KINDS
 from advanced_mm.parameter_files.history import HISTORY_FOLDER
 
-__all__ = ["Growth", "examine_disk", "growth_of", "growth_of_days"]
+__all__ = ["Growth", "examine_disk", "examine_room", "growth_of", "growth_of_days"]
 
 _DAY_MS: Final = 86_400_000
 _FULL_BYTES: Final = 500e6
@@ -71,6 +71,15 @@ def growth_of_days(folders: Iterable[Path]) -> Growth:
             sizes[path.stem] = sizes.get(path.stem, 0) + path.stat().st_size
     size = sum(sizes.values())
     return Growth(size, size / len(sizes) if sizes else None)
+
+
+def examine_room(folder: Path, writer: str, machine: Machine) -> Line:
+    """Check that the disk is not full where somebody writes what does not grow fast."""
+    free = machine.free_bytes(folder)
+    if free >= _FULL_BYTES:
+        return ok("disk", f"{free / 1e9:.1f} GB free for {folder}")
+    text = f"{free / 1e9:.2f} GB free for {folder}: {writer} cannot write its journal soon"
+    return fault("disk", text, "delete what is not needed there")
 
 
 def examine_disk(patient: Patient) -> Iterator[Line]:

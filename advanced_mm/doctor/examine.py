@@ -11,7 +11,7 @@ from advanced_mm.doctor.account import account_capital, examine_account
 from advanced_mm.doctor.clock import examine_clock
 from advanced_mm.doctor.coins import examine_coins, examine_pairs
 from advanced_mm.doctor.configuration import examine_configuration, examine_fields
-from advanced_mm.doctor.disk import examine_disk
+from advanced_mm.doctor.disk import examine_disk, examine_room
 from advanced_mm.doctor.installation import examine_installation
 from advanced_mm.doctor.keys import Keys, examine_keys, examine_role, hide_secrets
 from advanced_mm.doctor.lines import Line, fault, unchecked, warning
@@ -30,6 +30,8 @@ from advanced_mm.doctor.records import examine_database, examine_journal
 from advanced_mm.doctor.strategy import attributes_of, examine_strategy
 from advanced_mm.doctor.venue import Venue, venue_address
 from advanced_mm.errors import InputError, VenueError
+from advanced_mm.journal import JOURNAL_FOLDER
+from advanced_mm.maker.config import MakerSettings
 from advanced_mm.marketdata.upkeep.retention import Retention
 from advanced_mm.parameter_files import Settings, load_config
 
@@ -88,7 +90,18 @@ def examine(asked: Asked, machine: Machine | None = None) -> Iterator[Line]:
     else:
         yield from examine_ports(listeners)
     yield from lines
+    for maker in makers:
+        yield from _examine_records(maker.settings, machine)
     yield from examine_exchanges(makers, offline=asked.offline)
+
+
+def _examine_records(maker: MakerSettings, machine: Machine) -> Iterator[Line]:
+    """Check a maker's journals, of which it has one where it has never run, or two."""
+    folders = {live: maker.journal_in(live=live) for live in (True, False)}
+    yield examine_room(folders[True], maker.name, machine)
+    for folder in folders.values():
+        if folder.exists():
+            yield from examine_journal(folder, maker.name, machine.now())
 
 
 def _examine_bot(asked: Asked, machine: Machine, listeners: Sequence[Listener]) -> Iterator[Line]:
@@ -147,7 +160,8 @@ def _examine_config(
     yield from examine_disk(patient)
     yield from examine_recordings(patient)
     yield from examine_parameters(patient)
-    yield from examine_journal(patient)
+    folder = patient.parameter_folder / JOURNAL_FOLDER
+    yield from examine_journal(folder, "the bot", machine.now())
     yield from examine_database(patient)
 
 

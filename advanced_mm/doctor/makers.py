@@ -154,7 +154,7 @@ def _kill_file(maker: ExaminedMaker) -> Iterator[Line]:
     path = maker.settings.kill_path
     if path.exists():
         text = f"{maker.settings.name} does not start: its kill file {path} was left behind"
-        yield fault("kill file", text, f"rm {path}")
+        yield (fault if maker.given else warning)("kill file", text, f"rm {path}")
 
 
 def _hedges(maker: ExaminedMaker) -> Iterator[Line]:

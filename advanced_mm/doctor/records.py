@@ -1,4 +1,4 @@
-"""What the bot writes down: its journal and Freqtrade's database."""
+"""What bots and makers write down: their journals and Freqtrade's database."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -10,9 +10,8 @@ from sqlalchemy.exc import ArgumentError
 
 from advanced_mm.doctor.lines import Line, fault, ok, unchecked, warning
 from advanced_mm.doctor.patient import Patient
-from advanced_mm.errors import InputError
 from advanced_mm.file_versions import NewerVersionError
-from advanced_mm.journal import JOURNAL_FOLDER, QuoteSent, read_journal
+from advanced_mm.journal import NoJournalError, QuoteSent, read_journal
 
 __all__ = ["examine_database", "examine_journal"]
 
@@ -24,20 +23,27 @@ _NEEDED: Final = {
 """Columns without which Freqtrade migrates a database at its start, and reports cannot read it."""
 
 
-def examine_journal(patient: Patient) -> Iterator[Line]:
-    """Read the newest day of the journal, as a bot does at its start."""
-    folder = patient.parameter_folder / JOURNAL_FOLDER
+def examine_journal(folder: Path, writer: str, now: float) -> Iterator[Line]:
+    """Read the newest day of a journal, as its writer does at its start.
+
+    Parameters
+    ----------
+    folder, writer
+        Where it lies, and who writes it: ``"the bot"``.
+    now
+        The machine's time, s since the epoch.
+    """
     if not folder.exists():
-        yield ok("journal", f"{folder} will be made by the bot")
+        yield ok("journal", f"{folder} will be made by {writer}")
         return
-    since_ms = round(patient.machine.now() * 1000) - _DAY_MS
+    since_ms = round(now * 1000) - _DAY_MS
     try:
         journal = read_journal(folder, since_ms=since_ms, columns={QuoteSent: ("order",)})
     except NewerVersionError as error:
         text, _, remedy = str(error).partition(": ")
         yield fault("journal", text, remedy)
         return
-    except InputError as error:
+    except NoJournalError as error:
         yield ok("journal", str(error).rstrip("."))
         return
     except OSError as error:

@@ -130,6 +130,7 @@ def test_what_was_earned_is_judged_and_told(watcher, user_data, clock):
     parts = [earned[name] for name in ("spread", "adverse", "inventory", "fees")]
     assert sum(parts) == pytest.approx(earned["total"])
     assert earned["expected_bp"] == pytest.approx(50, rel=0.03)
+    assert earned["since_ms"] == T - 60_000  # not the day that is looked at
 
 
 def test_parameters_have_intervals_and_their_time(watcher, user_data, make_set):

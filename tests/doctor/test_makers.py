@@ -6,6 +6,7 @@ import re
 import runpy
 import shutil
 import socket
+from datetime import UTC, datetime
 
 import pytest
 
@@ -13,7 +14,7 @@ from advanced_mm.doctor.maker_exchanges import examine_exchanges
 from advanced_mm.doctor.makers import ExaminedMaker
 from advanced_mm.maker.config import read_config
 from advanced_mm.venue.binance.local import spot_venue
-from tests.doctor.conftest import ROOT
+from tests.doctor.conftest import NOW_S, ROOT
 from tests.venue.conftest import ScriptedMarket, serving
 
 SPOT, PERPETUAL, ETHER = "sui_spot_auto", "sui_perpetual_auto", "eth_cartea_jaimungal"
@@ -103,11 +104,28 @@ def test_keys_that_are_missing_where_it_ran_live_or_are_none(makers):
 def test_a_kill_file_left_behind(makers):
     left = makers.setup.folder / "user_data" / "makers" / f"{ETHER}.stop"
     left.touch()
-    line = makers.one()  # though nobody named it
+    line = makers.one()  # nobody named it: it may be meant to rest
+    assert (line.check, line.level) == ("kill file", "warning")
+    line = makers.one(ETHER)
     assert (line.check, line.level) == ("kill file", "fault")
     assert line.remedy == f"rm user_data/makers/{ETHER}.stop"
     left.unlink()
     assert makers.setup.found() == []
+
+
+def test_a_journal_of_a_later_version_and_a_full_disk(makers):
+    journal = makers.setup.folder / "user_data" / "journal" / f"{ETHER}_dry"
+    journal.mkdir(parents=True)
+    assert makers.setup.found() == []
+    day = datetime.fromtimestamp(NOW_S, UTC).date().isoformat()
+    (journal / "ETH").mkdir()
+    (journal / "ETH" / f"{day}.jsonl").write_text(json.dumps({"row": 1, "version": 99}) + "\n")
+    line = makers.one(ETHER)
+    assert (line.check, line.level) == ("journal", "fault")
+    assert "is of version 99" in line.text
+    makers.setup.on(free_bytes=lambda path: 1e6 if ETHER in str(path) else 1e11)
+    levels = [(one.check, one.level) for one in makers.lines(ETHER) if one.level == "fault"]
+    assert levels == [("disk", "fault"), ("journal", "fault")]
 
 
 def test_two_makers_in_one_market_of_one_account(makers):

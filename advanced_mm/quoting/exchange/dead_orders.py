@@ -70,8 +70,7 @@ class DeadOrders:
             if len(dead) > 2 * KEPT:
                 found += dead[:-KEPT]
         for trade in self._trades_of(gone) if gone else ():
-            if not trade.is_open:
-                found += _dead_of(trade)
+            found += _dead_of(trade)
         return found
 
 
