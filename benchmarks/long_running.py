@@ -10,7 +10,7 @@ they have the minutes of the run, not its market hours. Each process's memory an
 sampled.
 
     python benchmarks/long_running.py                          # 24 market hours in 12 minutes
-    python benchmarks/long_running.py --hours 24 --minutes 30
+    python benchmarks/long_running.py --hours 48 --minutes 16  # and a day is deleted
     python benchmarks/long_running.py --hours 2 --minutes 2 --no-session
 """
 
@@ -555,7 +555,9 @@ def main(argv: list[str] | None = None) -> int:
             for text, count in warnings.most_common(MOST_SHOWN):
                 console.print(f"{name}: {count} × {text}", markup=False)
     good = sound and not dead
-    console.print("nothing grew, and the pages cost little" if good else "it is NOT flat or cheap")
+    console.print(
+        "nothing surely grew, and the pages cost little" if good else "it is NOT flat or cheap"
+    )
     return 0 if good else 1
 
 
