@@ -59,7 +59,6 @@ from advanced_mm.venue.server.server import PaperServer
 ROOT = Path(__file__).resolve().parents[1]
 COLLECTOR = ROOT / "scripts" / "hyperliquid_data_collector.py"
 START_MS = 1_790_000_000_000
-CONNECTED_S = 2.5  # real seconds that a collector has to start and connect
 SETTLED_MS = 10_000  # after the first quote, for the other subscriptions
 COIN = "ETH"
 LOCAL = ("timestamp", "sequence", "snapshot", "backfilled", "position")
@@ -132,6 +131,15 @@ class Collecting:
         self.process.send_signal(number)
         return await self.process.wait()
 
+    @property
+    def subscribed(self) -> int:
+        """How often it has said that all its subscriptions were in force."""
+        try:
+            events = ShardStore(self.folder).connections(COIN)
+        except InputError:  # nothing is recorded yet
+            return 0
+        return sum(event.event == "subscribed" for event in events)
+
     async def watch(self) -> None:
         """Note the resident memory in MB once a second."""
         while True:
@@ -144,15 +152,42 @@ class Collecting:
             await asyncio.sleep(1.0)
 
 
+class Stopwatch:
+    """Seconds in which the market runs: none while a slow machine is still starting a collector."""
+
+    def __init__(self) -> None:
+        self._stood_s = 0.0
+        self._stands_since: float | None = None
+
+    def __call__(self) -> float:
+        now = time.monotonic() if self._stands_since is None else self._stands_since
+        return now - self._stood_s
+
+    async def wait(self, condition: Callable[[], bool]) -> None:
+        """Let the market stand still until a condition holds."""
+        self._stands_since = began = time.monotonic()
+        while not condition():
+            await asyncio.sleep(0.02)
+        self._stood_s += time.monotonic() - began
+        self._stands_since = None
+
+    async def until(self, moment: float) -> None:
+        """Wait until the market has run so many seconds."""
+        while (left := moment - self()) > 0:
+            await asyncio.sleep(left)
+
+
 @asynccontextmanager
-async def venue(plan: Plan) -> AsyncIterator[tuple[PaperServer, Gateway]]:
+async def venue(plan: Plan) -> AsyncIterator[tuple[PaperServer, Gateway, Stopwatch]]:
     market = SyntheticMarket(SyntheticParameters(coin=COIN), START_MS, plan.seed)
     exchange = Exchange([market], Rules())
     gateway = Gateway(exchange, LimitSwitches(rest=False, websocket=False, address=False))
-    server = PaperServer(exchange, MarketClock(START_MS, plan.speed), gateway=gateway)
+    stopwatch = Stopwatch()
+    clock = MarketClock(START_MS, plan.speed, stopwatch)
+    server = PaperServer(exchange, clock, gateway=gateway)
     await server.start()
     try:
-        yield server, gateway
+        yield server, gateway, stopwatch
     finally:
         await server.stop()
 
@@ -171,27 +206,31 @@ async def record(plan: Plan, folder: Path, say: Callable[[str], None]) -> Collec
     draw = random.Random(plan.seed)
     names = drawn(plan.faults, draw)
     parse = TypeAdapter(Fault).validate_python
-    async with venue(plan) as (server, gateway):
-        collecting = Collecting(server.ws_url, folder)
+    async with venue(plan) as (server, gateway, stopwatch):
+        collecting, began = Collecting(server.ws_url, folder), stopwatch()
         await collecting.start()
         watch = asyncio.create_task(collecting.watch())
-        began = asyncio.get_running_loop().time()
-        total_s = plan.minutes * 60 / plan.speed
-        await asyncio.sleep(CONNECTED_S)
+        await stopwatch.wait(lambda: collecting.subscribed > 0)
+        await stopwatch.until(stopwatch() + SETTLED_MS / 1000 / plan.speed)
         for name in names:
             say(f"{server.exchange.now_ms - START_MS:>9,} ms  {name}")
             seconds, faults = FAULTS[name]
-            over = asyncio.get_running_loop().time() + seconds
+            over = stopwatch() + seconds
             for fault in faults:
                 gateway.set_fault(parse(fault))
-            if name == "killed":
-                await collecting.end(signal.SIGKILL)
+            if name in ("killed", "ended and started again"):
+                number = signal.SIGKILL if name == "killed" else signal.SIGTERM
+                assert await collecting.end(number) in (0, -signal.SIGKILL)
+                before = collecting.subscribed
+
+                def again(before: int = before) -> bool:
+                    return collecting.subscribed > before
+
                 await collecting.start()
-            elif name == "ended and started again":
-                assert await collecting.end(signal.SIGTERM) == 0
-                await collecting.start()
-            await asyncio.sleep(over - asyncio.get_running_loop().time())
-        await asyncio.sleep(max(0.0, began + total_s - asyncio.get_running_loop().time()))
+                await stopwatch.until(over)
+                await stopwatch.wait(again)
+            await stopwatch.until(over)
+        await stopwatch.until(began + plan.minutes * 60 / plan.speed)
         watch.cancel()
         assert await collecting.end(signal.SIGTERM) == 0
     return collecting

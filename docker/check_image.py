@@ -2,9 +2,10 @@
 
 Bot, sidecar, venue, maker and live page are started as in the compose file with the profiles paper,
 maker and dashboard, until their health checks pass and the bot has sent a quote. The maker is in a
-dry run, with a file made by init_maker.py. Then all services are stopped. Uses
-Docker if its daemon answers, otherwise buildah in a chroot, which requires root on Linux. The
-checkout's user_data is not modified.
+dry run, with a file made by init_maker.py. Then the bot is frozen until its health check fails, and
+goes on until it passes again; at last all services are stopped. Before that the image's size is
+printed, and each script must say its help. Uses Docker if its daemon answers, otherwise buildah in
+a chroot, which requires root on Linux. The checkout's user_data is not modified.
 """
 
 import argparse
@@ -138,6 +139,10 @@ class Docker:
         du = ["du", "--one-file-system", "--summarize", "--bytes", "/"]
         return int(_output(["docker", "run", "--rm", "--user", "0", image, *du]).split()[0])
 
+    def run(self, command: Sequence[str]) -> str:
+        """Run a command in a container of its own and return what it prints."""
+        return _output(["docker", "run", "--rm", self.image, *command])
+
     def command(self, service: Service, folder: Path) -> list[str]:
         """Return the command that starts a service."""
         network = service.network
@@ -163,6 +168,15 @@ class Docker:
         inside = ["docker", "exec", self._name(service.name), "sh", "-c", command]
         done = subprocess.run(inside, capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr
+
+    def send(self, service: Service, folder: Path, number: signal.Signals) -> None:
+        """Send a signal to a service: to the child of its init process."""
+        name = number.name.removeprefix("SIG")
+        code, said = self.run_inside(
+            service, folder, f"kill -{name} $(cat /proc/1/task/1/children)"
+        )
+        if code:
+            raise CheckError(f"{service.name} was not sent {number.name}: {said.strip()}")
 
     def log(self, service: Service, folder: Path) -> str:
         """Return the end of a service's output."""
@@ -196,6 +210,8 @@ class Buildah:
     provides.
     """
 
+    _ISOLATION = ("--isolation=chroot", "--network=host")
+
     def __init__(self, image: str) -> None:
         self.image = image
         self._container = ""
@@ -215,11 +231,20 @@ class Buildah:
         finally:
             _output(["buildah", "rm", container])
 
-    def start(self, service: Service, folder: Path) -> None:
-        """Start a service with its volumes in ``folder``."""
+    def run(self, command: Sequence[str]) -> str:
+        """Run a command in the chroot and return what it prints."""
+        self._open()
+        return _output(["buildah", "run", *self._ISOLATION, self._container, "--", *command])
+
+    def _open(self) -> None:
+        """Make the chroot, once, and enter a network of its own."""
         if not self._container:
             self._container = _output(["buildah", "from", "--pull-never", self.image]).strip()
             _leave_the_network()
+
+    def start(self, service: Service, folder: Path) -> None:
+        """Start a service with its volumes in ``folder``."""
+        self._open()
         # The log is opened in the chroot by its user, because supervisord reopens it.
         to_log = ["sh", "-c", f'exec "$@" >>/check/{service.name}.log 2>&1', "sh"]
         command = self._command(service, folder, [*to_log, *service.command])
@@ -231,6 +256,11 @@ class Buildah:
         inside = self._command(service, folder, ["sh", "-c", command])
         done = subprocess.run(inside, capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr
+
+    def send(self, service: Service, folder: Path, number: signal.Signals) -> None:
+        """Send a signal to a service."""
+        family = psutil.Process(self._processes[service.name].pid).children(recursive=True)
+        _program(family).send_signal(number)
 
     def log(self, service: Service, folder: Path) -> str:
         """Return the end of a service's output."""
@@ -244,7 +274,7 @@ class Buildah:
             return None
         family = psutil.Process(process.pid).children(recursive=True)
         with contextlib.suppress(psutil.Error, StopIteration):
-            next(p for p in family if not p.cmdline()[0].startswith("buildah")).terminate()
+            _program(family).terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(60)
         for child in family:
@@ -262,8 +292,13 @@ class Buildah:
         options = [f"--env={key}={value}" for key, value in service.environment.items()]
         options += [f"--volume={folder / source}:{to}" for source, to in service.volumes]
         options.append(f"--volume={folder}:/check")
-        isolation = ["--isolation=chroot", "--network=host", f"--user={service.user}"]
-        return ["buildah", "run", *isolation, *options, self._container, "--", *command]
+        options.append(f"--user={service.user}")
+        return ["buildah", "run", *self._ISOLATION, *options, self._container, "--", *command]
+
+
+def _program(family: Sequence[psutil.Process]) -> psutil.Process:
+    """Return the first of buildah's descendants that is not its own, the service's program."""
+    return next(one for one in family if not one.cmdline()[0].startswith("buildah"))
 
 
 def _leave_the_network() -> None:
@@ -304,6 +339,7 @@ def _copy_of_user_data(folder: Path, user: str) -> None:
     target = folder / "user_data"
     (target / "logs").mkdir(parents=True)
     (folder / "scripts" / "HL_data").mkdir(parents=True)
+    (folder / "docker" / "secrets").mkdir(parents=True)
     for config in (ROOT / "user_data").glob("config*.json"):
         shutil.copy(config, target)
     shutil.copytree(
@@ -359,19 +395,38 @@ class _Session:
         service = self._services[name]
 
         def healthy() -> str | None:
-            code, said = self._engine.run_inside(service, self._folder, service.health or "true")
-            return said.strip() or "healthy" if code == 0 else None
+            code, said = self._health(service)
+            return said or "healthy" if code == 0 else None
 
         self.wait_until(name, healthy)
+
+    def freeze(self, name: str) -> None:
+        """Stop a service's process, as if it hung, until its health check fails; let it go on."""
+        service = self._services[name]
+
+        def ill() -> str | None:
+            code, said = self._health(service)
+            return said or "unhealthy" if code else None
+
+        self._engine.send(service, self._folder, signal.SIGSTOP)
+        try:
+            self._deadline = time.monotonic() + PATIENCE_SECONDS
+            self.wait_until(f"{name}, frozen", ill)
+        finally:
+            self._engine.send(service, self._folder, signal.SIGCONT)
+        self._deadline = time.monotonic() + PATIENCE_SECONDS
+        self.wait_until_healthy(name)
+
+    def _health(self, service: Service) -> tuple[int, str]:
+        code, said = self._engine.run_inside(service, self._folder, service.health or "true")
+        return code, said.strip()
 
     def wait_until(self, what: str, reached: Callable[[], str | None]) -> None:
         """Wait until ``reached`` returns a description of the result."""
         started = time.monotonic()
         while not (seen := reached()):
             if time.monotonic() > self._deadline:
-                raise CheckError(
-                    f"{what}: not reached within {PATIENCE_SECONDS:.0f} s of the start"
-                )
+                raise CheckError(f"{what}: not reached within {PATIENCE_SECONDS:.0f} s")
             time.sleep(1.0)
         print(f"{what}, after {time.monotonic() - started:.0f} s: {seen}", flush=True)
 
@@ -385,7 +440,7 @@ class _Session:
 
 
 def check_services(engine: Engine) -> None:
-    """Run the paper profile until a quote is sent.
+    """Run the paper profile until a quote is sent, and freeze the bot for a while.
 
     Raises
     ------
@@ -413,6 +468,20 @@ def check_services(engine: Engine) -> None:
                 if one.health:
                     session.wait_until_healthy(one.name)
             session.wait_until("quotes", quoted)
+            session.freeze("freqtrade")
+
+
+def check_scripts(engine: Engine) -> None:
+    """Let each script say its help in the image, so that nothing that it imports is missing.
+
+    Raises
+    ------
+    CheckError
+        One cannot.
+    """
+    each = 'for one in scripts/*.py; do python "$one" --help >/dev/null || exit 1; done'
+    said = engine.run([*("sh", "-c"), f"{each}; ls scripts/*.py | wc -l"])
+    print(f"{said.strip()} scripts say their help", flush=True)
 
 
 def check_size(engine: Engine) -> None:
@@ -444,6 +513,7 @@ def main(argv: list[str] | None = None) -> int:
         if not options.build_only:
             check_size(engine)
             with contextlib.closing(engine):
+                check_scripts(engine)
                 check_services(engine)
     except CheckError as error:
         print(f"error: {error}", file=sys.stderr)

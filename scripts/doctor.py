@@ -22,6 +22,7 @@ from advanced_mm.marketdata.upkeep.retention import Retention
 
 ROOT = Path(__file__).resolve().parents[1]
 PIPED_WIDTH = 120
+ENV_FILES = ("secrets.env", "maker.env", "dashboard.env")  # of docker-compose.yml
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -42,6 +43,10 @@ def main(argv: list[str] | None = None) -> int:
         retention=retention,
         offline=options.offline,
         makers=tuple(makers),
+        env_files=tuple(options.env_file),
+        other_env_files=tuple(
+            path for name in ENV_FILES if (path := ROOT / "docker" / name).exists()
+        ),
     )
     with quiet_logs():
         lines = list(examine(asked))
@@ -99,6 +104,15 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         default=Path(__file__).parent / "HL_data",
         metavar="DIR",
         help="folder of the recordings (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--env-file",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE",
+        help="variables that the container gets, such as docker/secrets.env",
     )
     parser.add_argument("--keep-days", type=float, metavar="DAYS", help="as given to the collector")
     parser.add_argument(

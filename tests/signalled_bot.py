@@ -22,6 +22,8 @@ from advanced_mm import orderly_exit
 from advanced_mm.orderly_exit import OrderlyExit, interruptible
 
 PATIENCE_SECONDS = 0.3
+LONG_SECONDS = 60.0
+"""Where nothing is to be overdue, on however busy a machine."""
 THROTTLE_SECONDS = 0.5
 """From loop to loop. On a busy machine a loop takes a while; the rest of this is idle, so that a
 signal put off within the loop ends the bot before the next."""
@@ -103,13 +105,13 @@ def once(action):
 
 def run(
     path, change=lambda bot: None, *, orderly=True, hook=None, in_hook=interrupt,
-    throttle=THROTTLE_SECONDS,
+    throttle=THROTTLE_SECONDS, patience=LONG_SECONDS,
 ):  # fmt: skip
     """Run until the interrupt and through the clean-up, as ``freqtrade trade`` does."""
     open_books(path)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, terminated)
-    exit_ = OrderlyExit.install(PATIENCE_SECONDS) if orderly else OrderlyExit()
+    exit_ = OrderlyExit.install(patience) if orderly else OrderlyExit()
     log = logging.StreamHandler(io.StringIO())
     log.setLevel(logging.WARNING)
     logging.getLogger().handlers = [log]
@@ -219,9 +221,14 @@ def main(folder):
         "flush": {"hook": "after_flush"},
         "again": {"hook": "commit", "change": told_twice},
         "at_once_again": {"hook": "commit", "change": told_at_once_again},
-        "reloading": {"change": told_while_reloading},
-        "hanging": {"change": hangs},
-        "slow_commit": {"hook": "commit", "in_hook": told_and_slow, "throttle": 3.0},
+        "reloading": {"change": told_while_reloading, "patience": PATIENCE_SECONDS},
+        "hanging": {"change": hangs, "patience": PATIENCE_SECONDS},
+        "slow_commit": {
+            "hook": "commit",
+            "in_hook": told_and_slow,
+            "throttle": 30.0,
+            "patience": PATIENCE_SECONDS,
+        },
         "waiting": {"change": waits},
     }
     ends = {name: run(folder / f"{name}.sqlite", **case) for name, case in cases.items()}

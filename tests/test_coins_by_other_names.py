@@ -16,7 +16,13 @@ import pytest
 
 from advanced_mm.journal import JOURNAL_FOLDER, QuoteSent, read_journal
 from advanced_mm.marketdata import ShardStore
-from advanced_mm.parameter_files import ParameterFileError, ParameterFiles
+from advanced_mm.parameter_files import (
+    ParameterFileError,
+    ParameterFiles,
+    Settings,
+    load_config,
+)
+from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
 from advanced_mm.session.processes import Part
 from advanced_mm.session.quote_audit import QuoteAudit
 
@@ -58,6 +64,7 @@ class System:
             "--data-dir", data, "--crypto", "KPEPE,XYZ-XYZ100/USDC:USDC", "--flush-seconds", 1,
         )  # fmt: skip
         configs = [ROOT / "user_data" / "config.json", config]
+        self.settings = Settings.from_config(load_config(configs))
         self.start(
             "runner", "scripts/periodic_test_runner.py", "--data-dir", data, "--interval", 5,
             "--output-dir", self.folder, "--config", *configs,
@@ -100,11 +107,12 @@ class System:
 
     def quoted(self) -> bool:
         """Whether a quote of each coin was sent that rests on a refit."""
+        history = CalibrationHistory(self.folder / HISTORY_FOLDER)
         for coin, audit in self.audits.items():
+            audit.read_journal()
             with contextlib.suppress(ParameterFileError):
                 audit.see_parameters(self.files.read(coin))
-        for audit in self.audits.values():
-            audit.read_journal()
+            audit.see_history(history, coin, self.settings)
         return all(audit.quotes > audit.touch_quotes for audit in self.audits.values())
 
     def recorded(self) -> bool:

@@ -186,6 +186,10 @@ ELSEWHERE = {
     "python scripts/doctor.py --config user_data/makers/eth_cartea_jaimungal.yaml": ""
     f"{DOCTOR_TESTS}/test_makers.py::"
     "test_the_script_takes_makers_with_and_without_a_bots_configuration",
+    "python scripts/health_check.py --bot": "tests/test_health_check.py::"
+    "test_a_bot_is_healthy_while_its_loop_tells_the_journal_something",
+    "python scripts/doctor.py --env-file docker/secrets.env": f"{DOCTOR_TESTS}/test_script.py::"
+    "test_it_takes_the_variables_of_a_container_from_its_file",
     "python scripts/doctor.py --offline --json": f"{DOCTOR_TESTS}/test_script.py::"
     "test_json_has_the_lines_and_the_exit_code",
     "python scripts/init_config.py": f"{DOCTOR_TESTS}/test_init_config.py::"
@@ -391,6 +395,9 @@ NEEDS = {
         f"--userdir user_data/short {LIVE} --config user_data/config.short.json",
         "export FREQTRADE__EXCHANGE__CCXT_CONFIG__OPTIONS__subAccountAddress=0x…",
         "export FREQTRADE__EXCHANGE__PRIVATE_KEY=0x…",
+        "export FREQTRADE__EXCHANGE__PRIVATE_KEY_FILE=docker/secrets/hyperliquid",
+        f"python scripts/with_keys.py freqtrade trade --strategy Market_Making {LIVE}",
+        "(umask 077; cat > docker/secrets/hyperliquid)",
         "export FREQTRADE__EXCHANGE__WALLET_ADDRESS=0x…",
     ],
     "Docker": [
@@ -401,8 +408,10 @@ NEEDS = {
         "docker compose --env-file docker/paper.env "
         "--env-file docker/monitoring/monitoring.env --profile paper --profile monitoring up -d",
         "docker compose down",
+        "docker compose restart freqtrade",
         "docker compose up -d",
         "docker logs MM_ADV -f",
+        "docker ps",
         "make image",
         "make image-check",
         "make image-check IMAGE=NAME",
@@ -525,7 +534,7 @@ OTHERS = [
 
 @pytest.mark.parametrize("command", OTHERS)
 def test_each_other_command_knows_its_options(command):
-    words = shlex.split(command)
+    words = shlex.split(command.removeprefix("python scripts/with_keys.py "))
     below = words[2] if words[1:2] == ["scripts/import_recordings.py"] else ""
     shown = help_of(words[1], below) if words[0] == "python" else help_of(*words[:2])
     for word in words:
@@ -613,7 +622,7 @@ def scratch(tmp_path_factory):
         yield SimpleNamespace(folder=folder, port=port, rest=rest)
     finally:
         venue.send_signal(signal.SIGINT)
-        venue.communicate(timeout=20)
+        venue.communicate(timeout=60)
 
 
 @pytest.mark.parametrize("command", SCRATCH)
@@ -626,7 +635,7 @@ def test_a_command_runs_as_it_is_written(command, scratch, monkeypatch, capfd):
     capfd.readouterr()
     run_as_written(command, scratch)
     shown = capfd.readouterr().out
-    requests.delete(f"{scratch.rest}/admin/faults", timeout=5).raise_for_status()
+    requests.delete(f"{scratch.rest}/admin/faults", timeout=30).raise_for_status()
     silent = (
         "mkdir",
         "python -c",
@@ -670,7 +679,7 @@ def test_what_programs_write_is_what_they_write_today(name, command, scratch, mo
 def test_the_example_trades_on_a_venue(scratch):
     done = subprocess.run(
         [sys.executable, *shlex.split(TRADE_WITH_CCXT)[1:]],
-        cwd=scratch.folder, capture_output=True, text=True, timeout=60,
+        cwd=scratch.folder, capture_output=True, text=True, timeout=200,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert re.search(r"resting: buy 0\.1 at \d+", done.stdout)
@@ -701,7 +710,7 @@ def test_a_new_user_s_maker_runs_dry(scratch, monkeypatch, capsys):
 def test_a_benchmark_runs_for_a_moment(name):
     done = subprocess.run(
         [sys.executable, f"benchmarks/{name}.py", *SHORTER[name]],
-        cwd=ROOT, capture_output=True, text=True, timeout=120,
+        cwd=ROOT, capture_output=True, text=True, timeout=200,
     )  # fmt: skip
     assert done.returncode in (0, 1), done.stderr  # 1: a figure was missed in so short a time
     assert "Traceback" not in done.stderr

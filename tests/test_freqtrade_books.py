@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from advanced_mm.quoting.exchange.dead_orders import KEPT, KEPT_DRY
 from advanced_mm.quoting.exchange.live import books_of
+from advanced_mm.quoting.guards import RiskGuards
 from advanced_mm.quoting.layers import holding_of
 from benchmarks.held_position import SIZE, books, hold, shares
 from benchmarks.long_running import CLOCK_SPEED, Watched
@@ -297,6 +298,42 @@ def test_a_fill_that_was_told_too_late_is_booked_all_the_same(strategy, bot, mon
     bot.handle_onexchange_order(trade)
     assert not trade.is_open
     assert trade.close_profit_abs == pytest.approx(1.0 - 1.5e-4 * 6001.0)
+
+
+# ---- what a closed trade tells the guards
+
+
+def close(trade, rate, reason):
+    trade.exit_reason = reason
+    order = an_order(f"x{trade.id}", price=rate, **FILLED)
+    trade.orders.append(order)
+    trade.update_trade(order)
+    Trade.commit()
+
+
+def test_stops_with_a_loss_pause_entries_also_after_a_restart(strategy, monkeypatch):
+    def paused(guards):
+        verdict = guards.stops.verdict(datetime.now(UTC))
+        return verdict is not None and verdict.guard == "stops"
+
+    trades = [a_trade(an_order(f"e{k}", "buy", **FILLED)) for k in range(4)]
+    strategy._tidy_trades()
+    ends = ((3010.0, "stop_loss"), (2990.0, "optimal_depth"), (2990.0, "stop_loss"))
+    for trade, (rate, reason) in zip(trades, ends, strict=False):
+        close(trade, rate, reason)
+        strategy._tidy_trades()
+        assert not paused(strategy._guards)
+    with monkeypatch.context() as patch:  # the database is asked again at the next loop
+        patch.setattr(strategy._dead_orders, "_trades_of", lambda _: 1 / 0)
+        close(trades[3], 2990.0, "liquidation")
+        strategy._tidy_trades()
+    assert not paused(strategy._guards)
+    strategy._tidy_trades()
+    assert paused(strategy._guards)
+    again = RiskGuards(strategy.settings, most_stops=2)
+    strategy._guards = again
+    strategy._resume_guards(strategy.config["user_data_dir"] / "journal", "bot")
+    assert paused(again)
 
 
 # ---- a dry run's own memory, and what goes wrong

@@ -90,6 +90,7 @@ def test_the_check_runs_every_service_of_the_image(check, services):
     assert set(services) == {name for name, block in blocks.items() if "build" in block}
     assert services["maker"].command[-1] == f"user_data/makers/{check.MAKER}.yaml"
     assert "user_data/journal/${MM_MAKER}_dry" in services["maker"].health
+    assert all(service.health for service in services.values())
 
 
 def test_each_service_restarts_keeps_little_of_its_log_and_is_bounded_in_memory():
@@ -100,7 +101,21 @@ def test_each_service_restarts_keeps_little_of_its_log_and_is_bounded_in_memory(
         assert block["logging"]["driver"] == "json-file", name
         assert options == {"max-size": "10m", "max-file": "3"}, name
         assert re.fullmatch(r"[1-9]\d*m", block["mem_limit"]), name
-        assert name == "freqtrade" or block["healthcheck"]["test"], name
+        assert block["healthcheck"]["test"], name
+
+
+def test_only_who_trades_sees_the_keys_and_nobody_can_change_them():
+    blocks = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    seen = {
+        name: volume
+        for name, block in blocks.items()
+        for volume in block.get("volumes", [])
+        if volume.startswith("./docker/secrets")
+    }
+    assert set(seen) == {"freqtrade", "maker"}
+    assert set(seen.values()) == {"./docker/secrets:/app/docker/secrets:ro"}
+    assert (ROOT / "docker" / "secrets").is_dir()  # otherwise Docker makes it, owned by root
+    assert blocks["freqtrade"]["command"].startswith("python scripts/with_keys.py freqtrade trade")
 
 
 def test_no_port_is_open_beyond_this_machine_and_no_secret_is_written_down():

@@ -18,7 +18,7 @@ def ends(tmp_path_factory):
     """How the bot ended in each case; all in one process, since Freqtrade takes long to load."""
     folder = tmp_path_factory.mktemp("ends")
     run = subprocess.run(
-        [sys.executable, str(BOT), str(folder)], capture_output=True, text=True, timeout=60
+        [sys.executable, str(BOT), str(folder)], capture_output=True, text=True, timeout=240
     )
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout.splitlines()[-1])
@@ -52,20 +52,20 @@ def test_the_clean_up_before_a_reload_is_finished_too(ends):
 
 def test_a_loop_that_hangs_is_broken_off(ends):
     assert_in_order(ends["hanging"], broke_off=True)
-    assert 0.3 <= ends["hanging"]["seconds"] < 2
+    assert 0.3 <= ends["hanging"]["seconds"] < 20
 
 
 def test_a_commit_that_hangs_is_not(ends):
     end = ends["slow_commit"]
     # The rest of that loop is overdue then, and broken off where the timer finds the bot in it.
     assert_in_order(end, broke_off=end["broke_off"])
-    assert 0.6 <= end["seconds"] < 2
+    assert 0.6 <= end["seconds"] < 20
     assert end["loops"] == 1
 
 
 def test_a_wait_within_the_loop_is_ended_at_once(ends):
     assert_in_order(ends["waiting"])
-    assert ends["waiting"]["seconds"] < 2
+    assert ends["waiting"]["seconds"] < 20
 
 
 def test_it_is_installed_once_and_leaves_signals_that_are_ignored(ends):

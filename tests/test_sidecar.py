@@ -37,7 +37,7 @@ def venue(tmp_path):
         yield json.loads(process.stdout.readline())["ws"]
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
         process.stdout.close()
 
 
@@ -50,7 +50,7 @@ def programs(supervisor: psutil.Process) -> dict[str, psutil.Process]:
     return found
 
 
-def wait_until(condition, seconds: float = 40):
+def wait_until(condition, seconds: float = 150):
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "nothing happened in time"
@@ -98,7 +98,7 @@ def test_collector_and_runner_are_kept_alive_and_end_together(tmp_path, venue):
             )
         )
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(60)
         assert not second.is_running()
         assert not first["hyperliquid_data_collector"].is_running()
     finally:

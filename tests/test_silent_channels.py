@@ -14,6 +14,7 @@ import pytest
 
 from advanced_mm.calibration.runner import PeriodicRunner, RunnerOptions
 from advanced_mm.marketdata import ShardStore
+from advanced_mm.marketdata.collector import collector as collector_module
 from advanced_mm.marketdata.collector.collector import Collector
 from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.marketdata.feed.connection import ConnectionSettings
@@ -30,6 +31,7 @@ from advanced_mm.venue.conditions.limits import LimitSwitches
 from advanced_mm.venue.engine.exchange import Exchange
 from advanced_mm.venue.engine.rules import Rules
 from advanced_mm.venue.server.server import PaperServer
+from tests.lived_time import LivedClock, in_lived_time
 
 SPEED = 10  # of the market
 PAST_MS = 12 * 60_000
@@ -40,7 +42,7 @@ WATCHDOG = WatchdogSettings(
 SETTINGS = Settings(toxicity_limit=10.0, min_edge_bp=None, max_data_age_seconds=86_400)
 
 
-async def until(condition, seconds=20.0):
+async def until(condition, seconds=60.0):
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.02)
@@ -56,7 +58,11 @@ def decisions(folder):
 
 
 @pytest.mark.parametrize("channel", ["trades", "l2Book"])
-async def test_a_channel_of_one_coin_of_two_is_lost_and_found(tmp_path, caplog, channel):
+@in_lived_time
+async def test_a_channel_of_one_coin_of_two_is_lost_and_found(
+    tmp_path, caplog, monkeypatch, channel
+):
+    monkeypatch.setattr(collector_module, "SteadyClock", LivedClock)
     caplog.set_level(logging.INFO, "advanced_mm")
     store = ShardStore(tmp_path / "data")
     start_ms = time.time_ns() // 1_000_000 - 2 * PAST_MS  # the market's time stays behind ours
@@ -68,7 +74,8 @@ async def test_a_channel_of_one_coin_of_two_is_lost_and_found(tmp_path, caplog, 
         markets.append(market)
     exchange = Exchange(markets, Rules())
     gateway = Gateway(exchange, LimitSwitches(rest=False, websocket=False, address=False))
-    server = PaperServer(exchange, MarketClock(exchange.now_ms, SPEED), gateway=gateway)
+    lived_s = asyncio.get_running_loop().time
+    server = PaperServer(exchange, MarketClock(exchange.now_ms, SPEED, lived_s), gateway=gateway)
     await server.start()
     stop = asyncio.Event()
     collector = Collector(store, ("ETH", "BTC"), server.ws_url, 0.2, QUICK, WATCHDOG)

@@ -126,9 +126,9 @@ def build(tmp_path, make_set, monkeypatch):
         }
         strategy = StrategyResolver.load_strategy(config)
         strategy.dp = Market()
-        strategy.own_trades = []
+        strategy.own_trades, strategy.closed_trades = [], []
         monkeypatch.setattr(Trade, "get_open_trades", lambda: strategy.own_trades)
-        monkeypatch.setattr(Trade, "get_trades_proxy", lambda **_: [])
+        strategy._closed_trades = lambda: strategy.closed_trades
         return strategy
 
     return built
@@ -682,11 +682,6 @@ def test_a_unit_below_three_minimums_is_not_traded(build):
     assert stake == 0.0
 
 
-def test_the_drawdown_protection_follows_the_setting(build):
-    protection = build(max_drawdown=0.02).protections[0]
-    assert (protection["method"], protection["max_allowed_drawdown"]) == ("MaxDrawdown", 0.02)
-
-
 def test_a_quote_is_left_to_rest_and_then_replaced(build):
     strategy = build(min_quote_age_seconds=2)
     price, _, _ = enter(strategy)
@@ -948,7 +943,7 @@ def test_a_bot_tells_prometheus_of_its_loops_and_of_what_it_sends(build, tmp_pat
     price, _, _ = enter(strategy)
     send(strategy, price)
     address = f"http://127.0.0.1:{port}/metrics"
-    text = requests.get(address, timeout=5).text
+    text = requests.get(address, timeout=30).text
     for line in (
         'advanced_mm_loops_total{bot="freqtrade"} 2.0',
         'advanced_mm_quotes_sent_total{bot="freqtrade",coin="ETH",side="bid"} 1.0',
@@ -1176,17 +1171,40 @@ def test_losses_are_counted_with_open_trades_and_survive_a_restart(build, monkey
     assert marks[-1].day_start == 0.0
 
 
-def test_a_bot_without_a_journal_begins_from_its_closed_trades(build, monkeypatch):
+def closed_trade(at, profit, exit_reason="optimal_depth"):
+    return SimpleNamespace(
+        close_date=at.replace(tzinfo=None),
+        close_profit=profit / 3000,
+        close_profit_abs=profit,
+        exit_reason=exit_reason,
+    )
+
+
+def test_a_bot_without_a_journal_begins_from_its_closed_trades(build):
     strategy = build()
     now = datetime.now(UTC)
-    closed = [
-        SimpleNamespace(close_date_utc=now - timedelta(days=days), close_profit_abs=profit)
-        for days, profit in ((0, -5.0), (3, 20.0))
-    ]
-    monkeypatch.setattr(Trade, "get_trades_proxy", lambda **_: closed)
+    strategy.closed_trades = [closed_trade(now, -5.0), closed_trade(now - timedelta(days=3), 20.0)]
     strategy.bot_start()
     mark = strategy._guards.account.mark
     assert (mark.profit, mark.day_start, mark.peak) == (15.0, 20.0, 20.0)
+    strategy.ft_bot_cleanup()
+
+
+def test_stops_of_the_day_pause_entries(build):
+    strategy = build(protection_pause_minutes=90)
+    now = datetime.now(UTC)
+    hour = timedelta(hours=1)
+    strategy.closed_trades = [
+        closed_trade(now - 25 * hour, -5.0, "stop_loss"),
+        closed_trade(now - 2 * hour, 5.0, "trailing_stop_loss"),
+        closed_trade(now - 2 * hour, -5.0),
+        closed_trade(now - 2 * hour, -5.0, "stop_loss"),
+    ]
+    strategy.bot_start()
+    assert enter(strategy)[2]
+    strategy._guards.stops.stopped([now - hour])
+    assert enter(strategy)[1:] == (0.0, False)
+    assert strategy._log._refusals[PAIR][1] == "stops"
     strategy.ft_bot_cleanup()
 
 

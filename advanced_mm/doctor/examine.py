@@ -12,8 +12,15 @@ from advanced_mm.doctor.clock import examine_clock
 from advanced_mm.doctor.coins import examine_coins, examine_pairs
 from advanced_mm.doctor.configuration import examine_configuration, examine_fields
 from advanced_mm.doctor.disk import examine_disk, examine_room
+from advanced_mm.doctor.env_files import examine_env_files
 from advanced_mm.doctor.installation import examine_installation
-from advanced_mm.doctor.keys import Keys, examine_keys, examine_role, hide_secrets
+from advanced_mm.doctor.keys import (
+    Keys,
+    examine_key_files,
+    examine_keys,
+    examine_role,
+    hide_secrets,
+)
 from advanced_mm.doctor.lines import Line, fault, unchecked, warning
 from advanced_mm.doctor.maker_exchanges import examine_exchanges
 from advanced_mm.doctor.makers import examine_makers, listeners_of_makers, makers_that_ran
@@ -31,6 +38,7 @@ from advanced_mm.doctor.strategy import attributes_of, examine_strategy
 from advanced_mm.doctor.venue import Venue, venue_address
 from advanced_mm.errors import InputError, VenueError
 from advanced_mm.journal import JOURNAL_FOLDER
+from advanced_mm.key_files import KeyFileError, with_values_of_files
 from advanced_mm.maker.config import MakerSettings
 from advanced_mm.marketdata.upkeep.retention import Retention
 from advanced_mm.parameter_files import Settings, load_config
@@ -65,6 +73,9 @@ class Asked:
         Whether the venue is not to be asked.
     makers
         Makers' files; those in Freqtrade's folder that have run are examined as well.
+    env_files, other_env_files
+        Files whose variables go before those of the environment, and others that are only to be
+        kept from everybody's eyes.
     """
 
     config_files: tuple[Path, ...]
@@ -76,12 +87,17 @@ class Asked:
     retention: Retention | None = None
     offline: bool = False
     makers: tuple[Path, ...] = ()
+    env_files: tuple[Path, ...] = ()
+    other_env_files: tuple[Path, ...] = ()
 
 
 def examine(asked: Asked, machine: Machine | None = None) -> Iterator[Line]:
     """Make all checks, and yield a line for each thing that was looked at."""
     machine = machine or Machine()
     yield from examine_installation(asked.project, machine)
+    lines, variables = examine_env_files(asked.env_files, asked.other_env_files)
+    yield from lines
+    machine = replace(machine, environment={**machine.environment, **variables})
     ran = makers_that_ran(asked.user_data)
     lines, makers = examine_makers(asked.makers, ran, machine.environment)
     listeners = [*listeners_of_makers(makers), *listeners_of_machine(machine.environment)]
@@ -106,14 +122,18 @@ def _examine_records(maker: MakerSettings, machine: Machine) -> Iterator[Line]:
 
 def _examine_bot(asked: Asked, machine: Machine, listeners: Sequence[Listener]) -> Iterator[Line]:
     """Check Freqtrade's configuration and all that depends on it, ports of all included."""
+    environment, failed = with_values_of_files(machine.environment, "FREQTRADE__")
     try:
-        config = load_config(asked.config_files, machine.environment)
+        config = load_config(asked.config_files, environment)
         written = load_config(asked.config_files, {})
     except InputError as error:
         yield fault("configuration", str(error).rstrip("."), "correct it, or give another --config")
         yield unchecked("the rest", "depends on the configuration")
         return
-    for line in _examine_config(asked, machine, config, written, listeners):
+    for line in (
+        *examine_key_files(machine.environment, environment, failed),
+        *_examine_config(asked, machine, config, written, listeners, failed),
+    ):
         yield hide_secrets(config, line)
 
 
@@ -123,6 +143,7 @@ def _examine_config(
     config: Mapping[str, Any],
     written: Mapping[str, Any],
     listeners: Sequence[Listener],
+    failed: Sequence[KeyFileError],
 ) -> Iterator[Line]:
     strategy_dir = asked.strategy_dir or _strategy_dir(config, asked.user_data)
     attributes = attributes_of(strategy_dir)
@@ -145,7 +166,7 @@ def _examine_config(
         machine=machine,
     )
     yield from examine_pairs(patient)
-    lines, keys = examine_keys(patient, written)
+    lines, keys = examine_keys(patient, written, failed)
     yield from lines
     with nullcontext() if asked.offline else Venue(venue_address(patient.exchange)) as venue:
         capital = None

@@ -1,7 +1,7 @@
 """The account's address and key: there, well formed, belonging together, and never shown."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,14 +10,23 @@ from eth_account import Account
 from advanced_mm.doctor.lines import Line, fault, ok, warning
 from advanced_mm.doctor.patient import Patient
 from advanced_mm.doctor.venue import Venue
+from advanced_mm.key_files import FILE_SUFFIX, KeyFileError
 
-__all__ = ["Keys", "examine_keys", "examine_role", "hide_secrets"]
+__all__ = [
+    "SECRET_NAME",
+    "Keys",
+    "examine_key_files",
+    "examine_keys",
+    "examine_role",
+    "hide_secrets",
+]
 
 _ADDRESS: Final = "FREQTRADE__EXCHANGE__WALLET_ADDRESS"
 _KEY: Final = "FREQTRADE__EXCHANGE__PRIVATE_KEY"
-_SECRET_NAME: Final = re.compile(
+SECRET_NAME: Final = re.compile(
     r"key$|secret|passw|token|uid$|credential|mnemonic|webhook|^url$", re.I
 )
+"""Fields and variables of such names hold what is never shown."""
 _LEAST_SECRET: Final = 4
 
 
@@ -34,7 +43,30 @@ class Keys:
     signer: str | None = None
 
 
-def examine_keys(patient: Patient, written: Mapping[str, Any]) -> tuple[list[Line], Keys]:
+def examine_key_files(
+    environment: Mapping[str, str], read: Mapping[str, str], failed: Sequence[KeyFileError]
+) -> Iterator[Line]:
+    """Say which of a bot's variables stand in files, and which of these cannot be used.
+
+    Parameters
+    ----------
+    environment, read
+        The environment before and after values were read from files.
+    failed
+        What could not be read.
+    """
+    for error in failed:
+        yield fault("keys", error.fault, error.remedy)
+    for name in sorted(environment.keys() - read.keys()):
+        variable = name.removesuffix(FILE_SUFFIX)
+        if variable in read:
+            text = f"{variable} is in {environment[name]}, where not everybody can read it"
+            yield ok("keys", text)
+
+
+def examine_keys(
+    patient: Patient, written: Mapping[str, Any], failed: Sequence[KeyFileError] = ()
+) -> tuple[list[Line], Keys]:
     """Check that the keys of a live bot are there and well formed.
 
     Parameters
@@ -43,6 +75,8 @@ def examine_keys(patient: Patient, written: Mapping[str, Any]) -> tuple[list[Lin
         The set-up.
     written
         The configuration without the environment: what stands in files.
+    failed
+        Variables whose files cannot be used, which has been said.
     """
     exchange = patient.exchange
     address = _text(exchange, "wallet_address", "walletAddress")
@@ -52,14 +86,17 @@ def examine_keys(patient: Patient, written: Mapping[str, Any]) -> tuple[list[Lin
         lines.append(ok("keys", "a dry run needs none"))
         return lines, Keys()
     owner = address.lower() if re.fullmatch(r"0x[0-9a-fA-F]{40}", address) else None
+    told = {error.variable for error in failed}
     if not address:
-        lines.append(_missing("the account's address", _ADDRESS))
+        if _ADDRESS not in told:
+            lines.append(_missing("the account's address", _ADDRESS))
     elif owner is None:
         text = f"the account's address is no address ({len(address)} characters)"
         lines.append(fault("keys", text, f"set {_ADDRESS} to 0x and 40 hexadecimal digits"))
     signer = None
     if not key:
-        lines.append(_missing("the private key", _KEY))
+        if _KEY not in told:
+            lines.append(_missing("the private key", _KEY))
     elif not re.fullmatch(r"(0x)?[0-9a-fA-F]{64}", key):
         text = f"the private key is no key ({len(key)} characters)"
         lines.append(fault("keys", text, f"set {_KEY} to 0x and 64 hexadecimal digits"))
@@ -119,7 +156,7 @@ def hide_secrets(config: Mapping[str, Any], line: Line) -> Line:
 def _secrets(block: Any, named: bool = False) -> Iterator[str]:
     if isinstance(block, Mapping):
         for name, value in block.items():
-            yield from _secrets(value, bool(_SECRET_NAME.search(str(name))))
+            yield from _secrets(value, bool(SECRET_NAME.search(str(name))))
     elif isinstance(block, list):
         for value in block:
             yield from _secrets(value, named)
@@ -140,7 +177,11 @@ def _in_files(written: Mapping[str, Any]) -> Iterator[Line]:
 
 
 def _missing(what: str, variable: str) -> Line:
-    return fault("keys", f"{what} is missing", f"export {variable}=…, never into a file you share")
+    remedy = (
+        f"export {variable}=…, never into a file you share; scripts/with_keys.py takes it from the "
+        f"file that {variable}{FILE_SUFFIX} names"
+    )
+    return fault("keys", f"{what} is missing", remedy)
 
 
 def _text(block: Mapping[str, Any], *names: str) -> str:

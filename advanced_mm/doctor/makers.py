@@ -9,6 +9,7 @@ from advanced_mm.doctor.lines import Line, fault, ok, warning
 from advanced_mm.doctor.ports import Listener
 from advanced_mm.errors import InputError
 from advanced_mm.hedging import restore_state
+from advanced_mm.key_files import KeyFileError, file_of
 from advanced_mm.maker.config import MakerSettings, read_config
 from advanced_mm.maker.config.keys import KEY_VARIABLES, ExchangeKind, keys_of
 from advanced_mm.maker.config.live import check_bounds
@@ -126,7 +127,8 @@ def _keys(maker: ExaminedMaker, environment: Mapping[str, str]) -> Iterator[Line
     ran_live = maker.settings.journal_in(live=True).exists()
     for kind in dict.fromkeys(one.kind for one in maker.settings.exchanges.values()):
         variables = KEY_VARIABLES[kind].values()
-        if not any(environment.get(one) for one in variables):
+        files = [file for one in variables if (file := file_of(one, environment))]
+        if not files and not any(environment.get(one) for one in variables):
             text = f"{name}: {' and '.join(variables)} are not set: {_NO_LIVE}"
             if ran_live:
                 yield warning("keys", text, "export them before it is to run with --live again")
@@ -135,11 +137,14 @@ def _keys(maker: ExaminedMaker, environment: Mapping[str, str]) -> Iterator[Line
             continue
         try:
             keys_of(kind, environment)
+        except KeyFileError as error:
+            yield fault("keys", f"{name}: {error.fault}", error.remedy)
         except InputError as error:
             text, _, remedy = str(error).rstrip(".").partition(": ")
             yield fault("keys", f"{name}: {text}", remedy)
         else:
-            yield ok("keys", f"{name}: those of {kind} are present")
+            inside = f", in {' and '.join(files)} where not everybody can read" if files else ""
+            yield ok("keys", f"{name}: those of {kind} are present{inside}")
 
 
 def _bounds(maker: ExaminedMaker) -> Iterator[Line]:

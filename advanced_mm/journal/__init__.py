@@ -19,6 +19,7 @@ from advanced_mm.journal.filled_ages import FilledAge, FilledAges
 from advanced_mm.journal.folders import JOURNAL_FOLDER, event_folders, journal_coins, last_written_s
 from advanced_mm.journal.follower import JournalFollower
 from advanced_mm.journal.growing import GrowingJournal
+from advanced_mm.journal.last_loop import last_loop_ms
 from advanced_mm.journal.reader import Journal, JournalNotes, NoJournalError, read_journal
 from advanced_mm.journal.writer import JournalWriter
 
@@ -47,6 +48,7 @@ __all__ = [
     "RequestsUsed",
     "event_folders",
     "journal_coins",
+    "last_loop_ms",
     "last_written_s",
     "read_journal",
 ]

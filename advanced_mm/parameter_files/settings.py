@@ -221,8 +221,8 @@ class Settings(BaseModel):
         0.05,
         gt=0,
         le=1,
-        description="drawdown that stops entries, share of the capital at the peak: with open "
-        "trades for an hour, and of closed trades alone (Freqtrade's protection)",
+        description="drawdown that stops entries for protection_pause_minutes, open trades "
+        "included, share of the capital at the peak",
     )
     max_daily_loss: float | None = Field(
         0.03,
@@ -299,14 +299,13 @@ class Settings(BaseModel):
         2,
         ge=1,
         description="stops with a loss within a day that stop entries of all pairs for "
-        "protection_pause_minutes (Freqtrade's protection); null: any number",
+        "protection_pause_minutes; null: any number",
     )
     protection_pause_minutes: int = Field(
         60,
         ge=1,
         le=10080,
-        description="time for which Freqtrade's protections stop entries, after a drawdown of "
-        "closed trades or after stops",
+        description="time for which entries stop after a drawdown or after stops",
     )
     notify_after_seconds: float | None = Field(
         60.0,

@@ -86,6 +86,8 @@ class SessionBot:
         self._login = ("paper", secrets.token_urlsafe(16))
         self.view = BotView(self.address, *self._login)
         self.audit = QuoteAudit(folder / JOURNAL_FOLDER, plan.name)
+        self.settings = Settings()
+        """As configured, once `write_overlay` was called."""
         self.overlay = self.folder / "config.session.json"
 
     @property
@@ -157,9 +159,9 @@ class SessionBot:
             overlay["dry_run"] = False
             overlay["db_url"] = f"sqlite:///{self.folder / 'trades.live.sqlite'}"
             write_json_atomically(self.overlay, overlay, mode=0o600)
+        self.settings = Settings.from_config(load_config(self.configs, self.environment))
         if self.plan.leg is not None:
-            config = load_config(self.configs, self.environment)
-            self.audit.settings = Settings.from_config(config)
+            self.audit.settings = self.settings
 
     def _exchange(self, addresses: Mapping[str, str], coin: str) -> dict[str, Any]:
         rest, websocket = addresses["rest"], addresses["ws"]

@@ -1,9 +1,11 @@
 """Check of every quote the bot sent against the depths published at that time."""
 
+import logging
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from advanced_mm.errors import InputError
 from advanced_mm.journal import (
     BadRowsCounted,
     Event,
@@ -13,9 +15,18 @@ from advanced_mm.journal import (
     RefusalChanged,
 )
 from advanced_mm.model import solve
-from advanced_mm.parameter_files import ParameterSet, Settings, model_problem
+from advanced_mm.parameter_files import (
+    ParameterSet,
+    Settings,
+    model_problem,
+    with_value_function,
+)
+from advanced_mm.parameter_files.history import CalibrationHistory
+from advanced_mm.parameter_files.history_rows import parameter_set_of
 
 __all__ = ["QuoteAudit"]
+
+logger = logging.getLogger(__name__)
 
 Depths = dict[tuple[str, int], tuple[float, ...]]
 """Depths (quote currency) by side and inventory: one, or a leg's with the other and without it."""
@@ -55,6 +66,7 @@ class QuoteAudit:
     _depths: dict[str, Depths] = field(default_factory=dict)
     _without_depth: int = 0
     _waiting: dict[str, list[QuoteSent]] = field(default_factory=dict)
+    _looked_up: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._follower = JournalFollower(self.journal, self.bot, self.coin)
@@ -84,6 +96,25 @@ class QuoteAudit:
             self._compare(quote, depths)
         if len(self._depths) > _REMEMBERED_REFITS:
             del self._depths[next(iter(self._depths))]
+
+    def see_history(self, history: CalibrationHistory, coin: str, settings: Settings) -> None:
+        """Look up the refits that quotes were based on but that were replaced before being seen.
+
+        A refit is published for a quarter of a minute, on a busy machine for less. It is added to
+        the history before: one that is not there now will never be.
+        """
+        missed = self._waiting.keys() - self._looked_up
+        if not missed:
+            return
+        try:
+            rows = history.read(coin).to_pylist()
+            for row in rows:
+                if row["calibration_id"] in missed:
+                    refit = parameter_set_of(coin, row)
+                    self.see_parameters(with_value_function(refit, settings))
+        except (InputError, ValueError) as error:
+            logger.warning("quotes of refits that were not seen cannot be compared: %s", error)
+        self._looked_up |= missed
 
     def read_journal(self) -> None:
         """Process the events written since the last call."""

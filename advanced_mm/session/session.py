@@ -18,6 +18,7 @@ from advanced_mm.errors import AdvancedMMError, InputError, VenueError
 from advanced_mm.instruments import dex_of, resolve_coin
 from advanced_mm.journal import JOURNAL_FOLDER
 from advanced_mm.parameter_files import ParameterFileError, ParameterFiles, ParameterSet
+from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
 from advanced_mm.session.bots import BotLook, SessionBot, bot_plans, free_port
 from advanced_mm.session.budget_log import BudgetLog
 from advanced_mm.session.live_account import AccountMoney, AdminClient, LiveAccount
@@ -154,6 +155,7 @@ class PaperSession:
         self.opened: dict[str, AccountMoney | None] = {}
         self.closed: dict[str, AccountMoney | None] = {}
         self._files = ParameterFiles(options.folder)
+        self._history = CalibrationHistory(options.folder / HISTORY_FOLDER)
         self._admin: AdminClient | None = None
 
     def __enter__(self) -> Self:
@@ -397,16 +399,14 @@ class PaperSession:
         self.opened = self._money()
 
     def _see_parameters(self) -> tuple[ParameterSet | None, str | None]:
-        """Show the published refit to the audits; return it, or why there is none.
-
-        A refit is there for a quarter of a minute, so this is also called while bots start.
-        """
+        """Show the published refit to the audits; return it, or why there is none."""
         try:
             parameters = self._files.read(self.options.coin)
         except ParameterFileError as error:
             return None, str(error)
         for bot in self.bots:
             bot.audit.see_parameters(parameters)
+            bot.audit.see_history(self._history, self.options.coin, bot.settings)
         solved = any(entry.anchor == "fair price" for entry in parameters.value_functions)
         return parameters.around("imbalance" if solved else "mid"), None
 

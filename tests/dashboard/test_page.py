@@ -1,20 +1,23 @@
 """The page in a real browser, served by the script in a process of its own."""
 
+import itertools
 import os
 import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from advanced_mm.journal import RefusalChanged
-from tests.dashboard.conftest import now_ms
+from tests.dashboard.conftest import PATIENCE_S, now_ms
 from tests.performance.journals import fill
 
 ROOT = Path(__file__).parents[2]
 LOADED = "performance.getEntriesByType('navigation')[0]?.loadEventEnd"
+TRIES = 30
 
 
 class Server:
@@ -38,7 +41,7 @@ class Server:
 
     def end(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        self.process.communicate(timeout=10)
+        self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode
 
 
@@ -56,8 +59,13 @@ def server_of(tmp_path):
             one.end(signal.SIGKILL)
 
 
+def quick(done: Callable[[], bool]) -> None:
+    """Do something until it was quick: a busy machine may need several tries, a slow page fails."""
+    assert any(done() for _ in range(TRIES))
+
+
 def test_it_shows_a_fill_at_once_and_goes_on_after_a_restart(browser, told, server_of):
-    server = server_of()
+    server, numbers = server_of(), itertools.count()
     browser.call(
         "Emulation.setDeviceMetricsOverride",
         width=400,
@@ -65,29 +73,39 @@ def test_it_shows_a_fill_at_once_and_goes_on_after_a_restart(browser, told, serv
         deviceScaleFactor=1,
         mobile=True,
     )
-    browser.call("Page.navigate", url=server.address)
-    browser.wait_for("document.querySelectorAll('[data-fill]').length == 1", 5)
-    assert 0 < browser.run(LOADED) < 1000
-    assert browser.run("performance.now()") < 3000
+
+    def opened() -> bool:
+        """Open the page; return whether it was there in a second, and said what it has in three."""
+        browser.call("Page.navigate", url=server.address)
+        browser.wait_for("document.querySelectorAll('[data-fill]').length == 1")
+        shown_ms = browser.run("performance.now()")
+        browser.wait_for(f"{LOADED} > 0")
+        return browser.run(LOADED) < 1000 and shown_ms < 3000
+
+    quick(opened)
     assert "ETH" in browser.run("document.querySelector('h2').textContent")
 
-    told.record(fill(now_ms(), "a1", "ask", fill="now", position_after=0.0))
-    told.flush()
-    browser.wait_for("document.querySelector('[data-fill=now]') !== null", 1.0)
+    def filled() -> bool:
+        """Record a fill; return whether it is seen within a second."""
+        name = f"now{next(numbers)}"
+        told.record(fill(now_ms(), "a1", "ask", fill=name, position_after=0.0))
+        told.flush()
+        return browser.wait_for(f"document.querySelector('[data-fill={name}]') !== null") < 1.0
+
+    quick(filled)
 
     told.record(
         RefusalChanged(time_ms=now_ms(), coin="ETH", bot="bot", kind="x", reason="<b>no edge</b>")
     )
     browser.wait_for(
-        "document.querySelector('.notices').textContent.includes('not quoting: <b>no edge</b>')", 3
+        "document.querySelector('.notices').textContent.includes('not quoting: <b>no edge</b>')"
     )
 
     # At the width of a phone nothing is wider than the page, and the pictures are drawn.
     assert browser.run("document.documentElement.scrollWidth") <= 400
     browser.wait_for(
         "[...document.querySelectorAll('canvas')].every(one => one.width > 150 && new Set("
-        "one.getContext('2d').getImageData(0, 0, one.width, one.height).data).size > 3)",
-        5,
+        "one.getContext('2d').getImageData(0, 0, one.width, one.height).data).size > 3)"
     )  # they are drawn at the browser's next frame
     assert browser.complaints == []
 
@@ -96,7 +114,7 @@ def test_it_shows_a_fill_at_once_and_goes_on_after_a_restart(browser, told, serv
     told.record(fill(now_ms(), "a2", "ask", fill="meanwhile", position_after=-1.0))
     told.flush()
     again = server_of(server.port)
-    browser.wait_for("document.querySelector('[data-fill=meanwhile]') !== null", 10)
+    browser.wait_for("document.querySelector('[data-fill=meanwhile]') !== null")
     assert browser.run("window.stays")
     assert browser.run("document.querySelectorAll('section.desk').length") == 1
     refused = [one for one in browser.complaints if "ERR_CONNECTION_REFUSED" not in one]
@@ -104,7 +122,7 @@ def test_it_shows_a_fill_at_once_and_goes_on_after_a_restart(browser, told, serv
 
     # A page of another origin reads nothing, though this one demands no token.
     browser.call("Page.navigate", url="data:text/html,<title>other</title>")
-    browser.wait_for("document.title == 'other'", 5)
+    browser.wait_for("document.title == 'other'")
     read = f"fetch('{server.address}state').then(one => one.text()).catch(() => 'refused')"
     assert browser.run(read) == "refused"
     assert again.end() == 0

@@ -20,12 +20,14 @@ from tests.performance.journals import freqtrade_database, session
 
 SECRET = "9" + "ab" * 31 + "c"
 ADDRESS = "0x" + "12" * 20
+PREFIX = "FREQTRADE__EXCHANGE__"
+KEY = f"{PREFIX}PRIVATE_KEY"
 
 
 def live(setup, key=SECRET, address=ADDRESS):
     setup.configs.append("config.live.json")
     keys = {"WALLET_ADDRESS": address, "PRIVATE_KEY": key}
-    setup.on(environment={f"FREQTRADE__EXCHANGE__{n}": v for n, v in keys.items() if v})
+    setup.on(environment={f"{PREFIX}{n}": v for n, v in keys.items() if v})
     setup.overlay(db_url=f"sqlite:///{setup.user_data}/live.sqlite")
 
 
@@ -323,6 +325,68 @@ def test_a_bad_key_is_named_but_never_shown(setup):
     assert "stands in a configuration file" in setup.one().text
     setup.overlay(exchange={"pair_whitelist": [SECRET]})
     assert SECRET[:40] not in str(setup.lines())
+
+
+def test_a_key_in_a_file(setup, tmp_path):
+    file = tmp_path / "hyperliquid"
+    file.write_text(f"{SECRET}\n")
+    file.chmod(0o600)
+    live(setup, key=None)
+    address = dict(setup.machine.environment)
+    named = address | {f"{KEY}_FILE": str(file)}
+    setup.on(environment=named)
+    lines = setup.lines()
+    assert {line.level for line in lines} == {"ok", "unchecked"}
+    told = [line.text for line in lines if line.check == "keys"]
+    assert f"{KEY} is in {file}, where not everybody can read it" in told
+    assert any(text.startswith("present, for the account 0x1212") for text in told)
+    file.chmod(0o644)
+    line = setup.one()
+    assert (line.check, line.level) == ("keys", "fault")
+    assert line.text == f"{KEY}_FILE: everybody can read {file}"
+    assert line.remedy == f"make it yours alone: chmod 600 {file}"
+    file.chmod(0o600)
+    file.write_text(" \n")
+    assert f"{file} is empty" in setup.one().text
+    file.write_text(SECRET[:-1])
+    assert "no key (63 characters)" in setup.one().text
+    file.unlink()
+    assert f"{file} cannot be read (No such file" in setup.one().text
+    setup.on(environment=address | {f"{KEY}_FILE": SECRET})
+    assert "seems to be the key itself" in setup.one().text
+    assert SECRET[:40] not in str(setup.lines())
+
+
+def test_the_variables_of_a_container_are_taken_from_its_file(setup, tmp_path):
+    secrets = tmp_path / "secrets.env"
+    lines = ["# the account", f"{PREFIX}WALLET_ADDRESS={ADDRESS}", f'{KEY}="{SECRET}"', ""]
+    secrets.write_text("\n".join(lines))
+    secrets.chmod(0o600)
+    live(setup, key=None, address=None)
+    assert setup.found(env_files=(secrets,)) == []
+    told = [line.text for line in setup.lines(env_files=(secrets,)) if line.check == "environment"]
+    assert told == [f"{secrets} sets {KEY}, {PREFIX}WALLET_ADDRESS"]
+    secrets.chmod(0o644)
+    line = setup.one(env_files=(secrets,))
+    assert (line.level, line.remedy) == ("warning", f"chmod 600 {secrets}")
+    assert line.text == f"everybody can read {KEY} in {secrets} (mode 644)"
+    assert SECRET not in str(setup.lines(env_files=(secrets,)))
+    secrets.write_text(f"{KEY}_FILE=docker/secrets/hyperliquid\n")  # a name is no secret
+    assert "everybody" not in str(setup.found(env_files=(secrets,))[0])
+    secrets.write_text("")
+    assert f"{secrets} sets no variable" in str(setup.found(env_files=(secrets,)))
+    secrets.unlink()
+    assert f"{secrets} cannot be read (No such file" in str(setup.found(env_files=(secrets,)))
+
+
+def test_a_containers_file_that_nobody_named_is_kept_from_others_eyes(setup, tmp_path):
+    found = tmp_path / "secrets.env"
+    found.write_text(f"{KEY}={SECRET}\n")
+    found.chmod(0o644)
+    assert setup.one(other_env_files=(found,)).remedy == f"chmod 600 {found}"
+    assert setup.one(env_files=(found,), other_env_files=(found,)).level == "warning"  # only once
+    found.chmod(0o600)
+    assert setup.found(other_env_files=(found,)) == []
 
 
 # ---- what the bot writes

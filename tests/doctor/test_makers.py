@@ -101,6 +101,34 @@ def test_keys_that_are_missing_where_it_ran_live_or_are_none(makers):
     assert SECRET[:-1] not in " ".join(told)
 
 
+def test_keys_in_files(makers, tmp_path):
+    key, address = "HYPERLIQUID_PRIVATE_KEY", "HYPERLIQUID_WALLET_ADDRESS"
+    file = tmp_path / "hyperliquid"
+    file.write_text(f"{SECRET}\n")
+    file.chmod(0o600)
+    environment = {address: HYPERLIQUID[address], f"{key}_FILE": str(file)}
+    makers.setup.on(environment=environment)
+    lines = makers.lines(ETHER)
+    assert {line.level for line in lines} == {"ok", "unchecked"}
+    (told,) = [line.text for line in lines if line.check == "keys" and ETHER in line.text]
+    assert told == (
+        f"{ETHER}: those of hyperliquid are present, in {file} where not everybody can read"
+    )
+    file.chmod(0o644)
+    line = makers.one(ETHER)
+    assert (line.check, line.level) == ("keys", "fault")
+    assert line.text == f"{ETHER}: {key}_FILE: everybody can read {file}"
+    assert line.remedy == f"make it yours alone: chmod 600 {file}"
+    file.chmod(0o600)
+    file.write_text("")
+    assert f"{file} is empty" in makers.one(ETHER).text
+    file.unlink()
+    assert f"{file} cannot be read" in makers.one(ETHER).text
+    makers.setup.on(environment=environment | {f"{key}_FILE": SECRET})
+    assert "seems to be the key itself" in makers.one(ETHER).text
+    assert SECRET not in str(makers.lines(ETHER))
+
+
 def test_a_kill_file_left_behind(makers):
     left = makers.setup.folder / "user_data" / "makers" / f"{ETHER}.stop"
     left.touch()

@@ -45,6 +45,18 @@ def test_json_has_the_lines_and_the_exit_code(doctor, capsys):
     assert set(faults[0]) == {"check", "level", "text", "remedy"}
 
 
+def test_it_takes_the_variables_of_a_container_from_its_file(setup, doctor, capsys):
+    file = setup.folder / "secrets.env"
+    file.write_text("FREQTRADE__EXCHANGE__PRIVATE_KEY_FILE=nowhere\n")
+    options = ["--offline", "--json", "--data-dir", "HL_data", "--env-file", str(file)]
+    assert doctor(options) == 2
+    lines = json.loads(capsys.readouterr().out)["lines"]
+    texts = {line["check"]: line["text"] for line in lines}
+    assert texts["environment"] == f"{file} sets FREQTRADE__EXCHANGE__PRIVATE_KEY_FILE"
+    (told,) = [line for line in lines if line["check"] == "keys" and line["level"] == "fault"]
+    assert "nowhere cannot be read" in told["text"]
+
+
 @pytest.mark.parametrize(
     ("levels", "code"),
     [

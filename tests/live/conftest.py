@@ -30,13 +30,13 @@ class LiveBench:
     # ---- the venue
 
     def admin(self, method: str, path: str, **body) -> dict:
-        answer = requests.request(method, f"{self.rest}/admin/{path}", json=body, timeout=5)
+        answer = requests.request(method, f"{self.rest}/admin/{path}", json=body, timeout=30)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def info(self, kind: str, **fields):
         body = {"type": kind, "user": self.address, **fields}
-        answer = requests.post(f"{self.rest}/info", json=body, timeout=5)
+        answer = requests.post(f"{self.rest}/info", json=body, timeout=30)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -98,7 +98,7 @@ class LiveBench:
             and all(abs(booked[oid] - size) < 1e-9 for oid, size in venue.items())
         )
 
-    def assert_in_order(self, seconds: float = 20) -> None:
+    def assert_in_order(self, seconds: float = 60) -> None:
         """No fill is lost, no order was doubled: one at a time, from the first to the last."""
         self.wait(self.books_agree, seconds, "the books agree with the venue")
         orders = sorted(
@@ -109,7 +109,7 @@ class LiveBench:
             assert status != "open"
             assert ended <= placed
 
-    def goes_on(self, orders: int = 1, seconds: float = 60) -> None:
+    def goes_on(self, orders: int = 1, seconds: float = 150) -> None:
         """The bot places orders again."""
         before = self.record["orders"]["placed"]
         self.wait(lambda: self.record["orders"]["placed"] >= before + orders, seconds, "it goes on")

@@ -26,7 +26,7 @@ from advanced_mm.journal import (
 from advanced_mm.quoting.exchange.sure_orders import CLOID_PREFIX, PATIENCE_SECONDS
 from advanced_mm.report.session_end import judge_session
 
-pytestmark = [pytest.mark.bot, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.bot, pytest.mark.timeout(1200)]
 
 PAIR = "ETH/USDC:USDC"
 
@@ -138,8 +138,8 @@ def guards_that_paused(bench) -> set[str]:
 
 
 def trades_as_a_maker(bench) -> None:
-    bench.wait(lambda: bench.record["money"]["maker_fills"] >= 3, 60, "three fills")
-    bench.wait(lambda: bench.position > 0, 30, "a position")
+    bench.wait(lambda: bench.record["money"]["maker_fills"] >= 3, 120, "three fills")
+    bench.wait(lambda: bench.position > 0, 90, "a position")
     record = bench.record
     assert record["money"]["taker_fills"] == 0
     assert record["money"]["maker_fees"] == pytest.approx(
@@ -171,10 +171,10 @@ def survives_a_restart_of_the_venue(bench) -> None:
 
     def answers() -> bool:
         with contextlib.suppress(requests.RequestException):
-            return requests.get(f"{bench.rest}/health", timeout=1).ok
+            return requests.get(f"{bench.rest}/health", timeout=10).ok
         return False
 
-    bench.wait(answers, 60, "the venue answers again")
+    bench.wait(answers, 120, "the venue answers again")
     bench.goes_on()
     bench.assert_in_order()
 
@@ -183,7 +183,7 @@ def cancels_while_paused(bench) -> None:
     """An entry that has drifted is then not moved, as Freqtrade would place none."""
     bot = bench.bot.view._client
     bench.admin("POST", "faults", kind="dropped_reply", requests=["cancel"], count=2)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 150
     while bench.admin("GET", "state")["faults"]:
         assert time.monotonic() < deadline, "nothing was cancelled"
         bot.stopbuy()
@@ -214,7 +214,7 @@ def is_in_doubt(bench) -> None:
 def holds_nothing(bench) -> None:
     """Pause the bot, and let the price rise until its bid is taken away and its offer is filled."""
     bench.bot.view._client.stopbuy()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 150
     while bench.position or bench.info("openOrders"):
         assert time.monotonic() < deadline, "something is held"
         bench.admin("POST", "price_gap", coin="ETH", percent=0.2)
@@ -225,7 +225,7 @@ def is_refused_as_post_only(bench) -> None:
     """The price jumps to and fro, and back while the order that follows it is on its way."""
     slow = {"kind": "latency", "requests": ["order", "batchModify"], "milliseconds": 1500}
     bench.admin("POST", "faults", **slow)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 150
     percent = 0.2
     while not bench.record["orders"]["post_only_refused"]:
         assert time.monotonic() < deadline, "no order was refused"
@@ -239,7 +239,7 @@ def is_refused_as_post_only(bench) -> None:
 
 def seen_parts_and_replacements(bench) -> None:
     """Somebody sells as much as stands before the bot's bid, and a part of it."""
-    bench.wait(lambda: bench.record["orders"]["cancelled"] >= 1, 60, "a quote was replaced")
+    bench.wait(lambda: bench.record["orders"]["cancelled"] >= 1, 120, "a quote was replaced")
     seller = Account.create()
     bench.admin("POST", "accounts", address=seller.address.lower(), play_money=10_000_000)
     client = client_of(bench, seller.address, seller.key.to_0x_hex())
@@ -255,7 +255,7 @@ def seen_parts_and_replacements(bench) -> None:
                 client.create_order(PAIR, "limit", "sell", round(before + 1.0, 4), price, ioc)
         return bench.record["queue"]["partial_share"] > 0
 
-    bench.wait(in_part, 60, "a fill in parts")
+    bench.wait(in_part, 120, "a fill in parts")
     bench.goes_on()
     bench.assert_in_order()
 
@@ -277,7 +277,7 @@ def client_of(bench, address: str, key: str) -> ccxt.Exchange:
 def is_killed_and_comes_back(bench) -> None:
     """While it is away: an order of its own kind that nobody knows, and a person's purchase."""
     part = next(part for part in bench.session.parts if part.name == "bot")
-    bench.wait(lambda: bench.info("openOrders"), 30, "an order rests")
+    bench.wait(lambda: bench.info("openOrders"), 90, "an order rests")
     part._process.kill()
     part._process.wait()
     bench.session.parts.remove(part)
@@ -303,34 +303,34 @@ def is_killed_and_comes_back(bench) -> None:
         return said
 
     resting = lambda: {str(one["oid"]) for one in bench.info("openOrders")}  # noqa: E731
-    bench.wait(lambda: stray["id"] not in resting(), 60, "the stray order is cancelled")
-    bench.wait(lambda: any("+0.02" in one for one in refusals()), 60, "the bot does not quote")
+    bench.wait(lambda: stray["id"] not in resting(), 120, "the stray order is cancelled")
+    bench.wait(lambda: any("+0.02" in one for one in refusals()), 120, "the bot does not quote")
     assert persons["id"] in resting()
     client.cancel_order(persons["id"], PAIR)
     client.create_order(PAIR, "market", "sell", 0.02, mid * 0.9)
     bench.wait(
-        lambda: bench.record["orders"]["placed"] >= known + 3, 60, "it goes on when that is gone"
+        lambda: bench.record["orders"]["placed"] >= known + 3, 120, "it goes on when that is gone"
     )
     position, booked = bench.position, bench.booked_position()
     bench.wait(
-        lambda: abs(bench.position - bench.booked_position()) < 1e-9, 20, f"{position} {booked}"
+        lambda: abs(bench.position - bench.booked_position()) < 1e-9, 90, f"{position} {booked}"
     )
 
 
 def is_stopped_by_a_gap(bench) -> None:
     """Offers rest above; the price falls by 7%, and the stop sells at the market."""
-    bench.wait(lambda: bench.position > 1, 60, "a position")
+    bench.wait(lambda: bench.position > 1, 120, "a position")
     takers = bench.record["money"]["taker_fills"]
     bench.admin("POST", "price_gap", coin="ETH", percent=-7)
-    bench.wait(lambda: bench.record["money"]["taker_fills"] > takers, 30, "the stop is filled")
+    bench.wait(lambda: bench.record["money"]["taker_fills"] > takers, 90, "the stop is filled")
     bench.wait(
         lambda: bench.query(
             "SELECT id FROM trades WHERE NOT is_open AND exit_reason = 'stop_loss'"
         ),
-        30,
+        90,
         "the stop is on the books",
     )
-    bench.wait(bench.positions_agree, 20, "the positions agree")
+    bench.wait(bench.positions_agree, 90, "the positions agree")
 
 
 def leaves_nothing_at_rest(bench) -> None:
@@ -338,12 +338,12 @@ def leaves_nothing_at_rest(bench) -> None:
 
     It is the first since the stop, sent when that fall is older than the price band looks back.
     """
-    bench.wait(lambda: bench.position == 0, 60, "nothing is held")
+    bench.wait(lambda: bench.position == 0, 120, "nothing is held")
     known = {one["order"]["oid"] for one in bench.info("historicalOrders")}
     slow = {"kind": "latency", "requests": ["order"], "milliseconds": 1500, "where": "reply"}
     bench.admin("POST", "faults", **slow)
     on_its_way = lambda: [o for o in bench.info("openOrders") if o["oid"] not in known]  # noqa: E731
-    bench.wait(on_its_way, 60, "a new order is at the venue")
+    bench.wait(on_its_way, 120, "a new order is at the venue")
     part = next(part for part in bench.session.parts if part.name == "bot_again")
     part.stop()
     bench.session.parts.remove(part)

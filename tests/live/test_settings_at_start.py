@@ -35,7 +35,7 @@ def venue() -> Iterator[dict[str, str]]:
         yield json.loads(process.stdout.readline())
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 def overlay(folder: Path, addresses: dict[str, str]) -> Path:
@@ -82,7 +82,7 @@ def test_freqtrade_ends_at_start_with_one_message(tmp_path, venue):
         [sys.executable, "-c", IN_TURN, json.dumps([[*words, *everywhere] for words in commands])],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=280,
         env=environment,
     )
     assert ended.returncode == 0, ended.stderr

@@ -18,6 +18,7 @@ from advanced_mm.maker.exchange_time import ExchangeTime
 from advanced_mm.maker.running import Maker
 from tests.maker.scripted import SPOT, Clock, ScriptedExchange
 from tests.maker.test_maker import ETH, SUI, Steps, asked, eth, quoting, running, until
+from tests.skipped_time import in_skipped_time
 
 
 @pytest.fixture
@@ -37,6 +38,7 @@ def two_exchanges():
     return x, y, Maker({"x": x, "y": y}, setups, None, clock)
 
 
+@in_skipped_time
 async def test_an_exchange_that_stays_down_is_named_and_its_switch_stays_armed(short_end):
     x, y, maker = two_exchanges()
     task = asyncio.create_task(maker.run())
@@ -49,6 +51,7 @@ async def test_an_exchange_that_stays_down_is_named_and_its_switch_stays_armed(s
     assert x.armed[-1] is not None
 
 
+@in_skipped_time
 async def test_a_hedge_that_cannot_be_withdrawn_delays_no_quote():
     class Desk:
         needs = ()
@@ -86,6 +89,7 @@ async def test_a_hedge_that_cannot_be_withdrawn_delays_no_quote():
         assert "hedge" in maker.left_behind[0]
 
 
+@in_skipped_time
 async def test_a_cancelled_maker_withdraws():
     x = ScriptedExchange()
     x.book(ETH, 3000.0, 3000.2)
@@ -99,6 +103,7 @@ async def test_a_cancelled_maker_withdraws():
     assert asked(x, "cancel")
 
 
+@in_skipped_time
 async def test_a_kill_file_that_cannot_be_read_withdraws(tmp_path):
     class Unreadable:
         broken = False
@@ -119,6 +124,7 @@ async def test_a_kill_file_that_cannot_be_read_withdraws(tmp_path):
     assert not x.orders
 
 
+@in_skipped_time
 async def test_a_keeper_that_fails_ends_all_and_nothing_rests():
     x, y, maker = two_exchanges()
     task = asyncio.create_task(maker.run())
@@ -141,6 +147,7 @@ async def test_a_keeper_that_fails_ends_all_and_nothing_rests():
     assert not y.orders
 
 
+@in_skipped_time
 async def test_a_refused_start_leaves_no_quotes_of_an_earlier_run():
     x = ScriptedExchange(balances={"USDC": "0"})
     x.book(ETH, 3000.0, 3000.2)
@@ -152,6 +159,7 @@ async def test_a_refused_start_leaves_no_quotes_of_an_earlier_run():
     assert list(x.orders) == [other.order_id]
 
 
+@in_skipped_time
 async def test_a_clock_that_is_set_back_freezes_nothing():
     x = ScriptedExchange()
     async with running(x):
@@ -178,6 +186,7 @@ async def test_a_clock_that_is_set_back_freezes_nothing():
     ],
     ids=["no bid", "no ask", "crossed", "not a number", "zero"],
 )
+@in_skipped_time
 async def test_a_book_without_a_price_pulls_the_quotes_and_ends_nothing(bids, asks):
     x = ScriptedExchange()
     async with running(x) as (maker, task):
@@ -192,6 +201,7 @@ async def test_a_book_without_a_price_pulls_the_quotes_and_ends_nothing(bids, as
         assert maker.views()[0].reason == ""
 
 
+@in_skipped_time
 async def test_books_that_come_ever_later_are_too_old_though_they_come():
     x = ScriptedExchange()
     async with running(x, eth(max_book_age_seconds=3.0)) as (maker, _):
@@ -218,6 +228,7 @@ def test_the_exchanges_clock_is_learnt_from_the_quickest_message():
     assert time.heard(2_000_000, 6_200_010) == 0
 
 
+@in_skipped_time
 async def test_an_hour_between_the_clocks_blinds_no_guard():
     x = ScriptedExchange()
     x.book(ETH, 3000.0, 3000.2)
@@ -279,6 +290,7 @@ def fill_of(x, side, price, size):
         ({"max_position_value": 900.0}, held, "position", None),
     ],
 )
+@in_skipped_time
 async def test_each_guard_pulls_what_would_enlarge_a_position(limits, happens, says, left):
     x = ScriptedExchange(balances={"USDC": "50000"})
     async with running(x, eth(**limits)) as (maker, task):
@@ -298,6 +310,7 @@ async def test_each_guard_pulls_what_would_enlarge_a_position(limits, happens, s
         assert not task.done()
 
 
+@in_skipped_time
 async def test_what_would_pay_too_much_funding_is_not_opened():
     x = ScriptedExchange(clock=Clock(1_700_002_740_000))  # a minute before the hour
     rates = {ETH: 1e-4}
@@ -311,6 +324,7 @@ async def test_what_would_pay_too_much_funding_is_not_opened():
         await until(lambda: not x.resting(ETH, "buy") and len(x.resting(ETH, "sell")) == 3)
 
 
+@in_skipped_time
 async def test_orders_that_come_too_late_again_and_again_are_sent_less_often():
     x = ScriptedExchange()
     async with running(x, eth(Steps(2))) as (_, task):
@@ -331,6 +345,7 @@ async def test_orders_that_come_too_late_again_and_again_are_sent_less_often():
         assert not task.done()
 
 
+@in_skipped_time
 async def test_a_refused_cancel_leaves_the_order_known(monkeypatch):
     monkeypatch.setattr("advanced_mm.maker.running.requests._REFUSED_CANCEL_SECONDS", 0.05)
     x = ScriptedExchange()
@@ -342,6 +357,7 @@ async def test_a_refused_cancel_leaves_the_order_known(monkeypatch):
         assert [kind for kind, _ in x.requests].count("cancel") == 3
 
 
+@in_skipped_time
 async def test_a_fill_before_the_orders_reply_is_counted_and_nothing_is_left():
     x = ScriptedExchange()
     async with running(x, eth(Steps(2))) as (maker, _):
@@ -368,6 +384,7 @@ async def test_a_fill_before_the_orders_reply_is_counted_and_nothing_is_left():
         assert Decimal(str(maker.views()[0].inventory)) == x.positions[ETH]
 
 
+@in_skipped_time
 async def test_an_allowance_that_lasts_for_few_moves_is_told_before_the_first_order(caplog):
     x = ScriptedExchange()
     x.allowed = 1200

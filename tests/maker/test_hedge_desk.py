@@ -23,6 +23,7 @@ from advanced_mm.maker.running import Maker
 from advanced_mm.performance.from_journal import journal_records
 from advanced_mm.policies import EMPTY
 from tests.maker.scripted import SPOT, Clock, ScriptedExchange
+from tests.skipped_time import in_skipped_time
 
 SUI, PERP = SPOT.symbol, "SUI/USDC:USDC"
 PERP_RULES = MarketRules(PERP, False, D("0.0001"), D("0.1"), D("0.1"), D(10), 1000)
@@ -108,6 +109,7 @@ async def posted(pair):
     return pair.orders()[0]
 
 
+@in_skipped_time
 async def test_spot_inventory_is_hedged_post_only_and_the_rest_at_market():
     pair = Pair()
     async with running(pair, hedge(**DELTA)) as maker:
@@ -127,6 +129,7 @@ async def test_spot_inventory_is_hedged_post_only_and_the_rest_at_market():
         assert maker.keepers[0].setup.desk.profit(0) == pytest.approx(expected)
 
 
+@in_skipped_time
 async def test_more_inventory_enlarges_the_hedge():
     pair = Pair()
     async with running(pair, hedge(**DELTA)):
@@ -140,6 +143,7 @@ async def test_more_inventory_enlarges_the_hedge():
 
 
 @pytest.mark.parametrize("fault", ["lost", "vanish"])
+@in_skipped_time
 async def test_a_lost_reply_doubles_nothing(fault):
     pair = Pair()
     getattr(pair.perp, fault)["place"] = 1
@@ -153,6 +157,7 @@ async def test_a_lost_reply_doubles_nothing(fault):
         assert pair.sold() == 100
 
 
+@in_skipped_time
 async def test_a_refused_hedge_is_tried_again():
     pair = Pair()
     pair.perp.refuse["place"] = [OrderRefusedError("not now")]
@@ -163,6 +168,7 @@ async def test_a_refused_hedge_is_tried_again():
         assert [one.size for one in pair.orders()] == [D(100)]
 
 
+@in_skipped_time
 async def test_a_trigger_fires_and_gets_a_stop_that_only_reduces(tmp_path):
     pair = Pair()
     journal = JournalWriter(tmp_path, "maker", clock_ms=pair.clock)
@@ -182,6 +188,7 @@ async def test_a_trigger_fires_and_gets_a_stop_that_only_reduces(tmp_path):
     assert record.fills.size.tolist() == [-50.0] or record.fills.size.tolist() == [50.0]
 
 
+@in_skipped_time
 async def test_the_stop_outlives_the_maker_and_is_adopted(tmp_path):
     pair = Pair()
     journal = JournalWriter(tmp_path, "maker", clock_ms=pair.clock)
@@ -207,6 +214,7 @@ async def test_the_stop_outlives_the_maker_and_is_adopted(tmp_path):
     journal.close()
 
 
+@in_skipped_time
 async def test_a_hedge_without_a_stop_is_named_at_the_end():
     pair = Pair()
     async with running(pair, hedge(**DELTA)) as maker:
@@ -217,6 +225,7 @@ async def test_a_hedge_without_a_stop_is_named_at_the_end():
     assert "holds -30 without a stop until the maker runs again" in maker.left_open[0]
 
 
+@in_skipped_time
 async def test_a_restart_goes_on_from_the_saved_state(tmp_path):
     pair = Pair()
     journal = JournalWriter(tmp_path, "maker", clock_ms=pair.clock)
@@ -232,6 +241,7 @@ async def test_a_restart_goes_on_from_the_saved_state(tmp_path):
     journal.close()
 
 
+@in_skipped_time
 async def test_a_killed_maker_finds_its_order_and_does_not_send_it_twice(tmp_path):
     pair = Pair()
     journal = JournalWriter(tmp_path, "maker", clock_ms=pair.clock)
@@ -251,6 +261,7 @@ async def test_a_killed_maker_finds_its_order_and_does_not_send_it_twice(tmp_pat
     journal.close()
 
 
+@in_skipped_time
 async def test_without_a_saved_state_strays_go_and_what_is_held_is_taken_over():
     pair = Pair()
     async with running(pair, hedge(**DELTA)) as maker:
@@ -264,6 +275,7 @@ async def test_without_a_saved_state_strays_go_and_what_is_held_is_taken_over():
         assert sorted(one.size for one in pair.orders()) == [D(8), D(40)]
 
 
+@in_skipped_time
 async def test_a_position_that_no_fill_explains_is_believed_after_a_while():
     pair = Pair()
     async with running(pair, hedge(**DELTA)) as maker:
@@ -278,6 +290,7 @@ async def test_a_position_that_no_fill_explains_is_believed_after_a_while():
         assert [(one.side, one.size) for one in pair.orders()] == [("sell", D(100))]
 
 
+@in_skipped_time
 async def test_the_hedge_may_trade_on_the_makers_own_market():
     pair = Pair("100")
     settings = {"exchange": "spot", "symbol": SUI, "init_iqv_ratio": 0.4,
@@ -295,6 +308,7 @@ async def test_the_hedge_may_trade_on_the_makers_own_market():
         assert desk.profit(0) == 0  # the maker counts it
 
 
+@in_skipped_time
 async def test_funding_counts():
     pair = Pair()
 
@@ -315,6 +329,7 @@ async def test_funding_counts():
         assert desk.profit(0) == pytest.approx(before + 1.5)
 
 
+@in_skipped_time
 async def test_a_hedge_that_is_no_perpetual_is_refused():
     pair = Pair()
     pair.perp.rules[PERP] = SPOT

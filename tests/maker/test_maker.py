@@ -30,6 +30,7 @@ from advanced_mm.performance.from_journal import journal_records
 from advanced_mm.performance.mids import SeenMids
 from advanced_mm.policies import Ladder, Level, build
 from tests.maker.scripted import PERP, SPOT, Clock, ScriptedExchange
+from tests.skipped_time import in_skipped_time
 
 ETH, SUI = PERP.symbol, SPOT.symbol
 BINS = build("spot", {"bin_step": 20, "perpetual_inventory": 0.333})
@@ -86,6 +87,7 @@ def asked(exchange, kind):
     return [one for what, items in exchange.requests if what == kind for one in items or ()]
 
 
+@in_skipped_time
 async def test_the_ladder_rests_rounded_away_from_the_mid_in_one_request():
     x = ScriptedExchange()
     async with running(x):
@@ -97,6 +99,7 @@ async def test_the_ladder_rests_rounded_away_from_the_mid_in_one_request():
         assert [kind for kind, _ in x.requests].count("place") == 1
 
 
+@in_skipped_time
 async def test_it_follows_the_touch_with_edits_and_keeps_the_client_ids():
     x = ScriptedExchange()
     async with running(x):
@@ -110,6 +113,7 @@ async def test_it_follows_the_touch_with_edits_and_keeps_the_client_ids():
         assert max(x.most_at_once.values()) == 1
 
 
+@in_skipped_time
 async def test_an_order_that_is_right_is_never_touched():
     x = ScriptedExchange()
     async with running(x):
@@ -123,6 +127,7 @@ async def test_an_order_that_is_right_is_never_touched():
         assert not asked(x, "edit") + asked(x, "cancel")
 
 
+@in_skipped_time
 async def test_our_own_orders_do_not_move_the_price_they_are_priced_from():
     x = ScriptedExchange()
     async with running(x, eth(Steps(0.1))) as (maker, _):
@@ -133,6 +138,7 @@ async def test_our_own_orders_do_not_move_the_price_they_are_priced_from():
         assert maker.views()[0].mid == pytest.approx(3000.1)
 
 
+@in_skipped_time
 async def test_a_fill_told_twice_is_counted_once_and_the_account_agrees():
     x = ScriptedExchange()
     async with running(x) as (maker, _):
@@ -145,6 +151,7 @@ async def test_a_fill_told_twice_is_counted_once_and_the_account_agrees():
         assert Decimal(str(maker.views()[0].inventory)) == x.positions[ETH]
 
 
+@in_skipped_time
 async def test_spot_counts_fees_in_the_base_currency():
     x = ScriptedExchange(SPOT, balances={"SUI": "1000", "USDC": "1000"})
     x.book(SUI, 2.0, 2.0002)
@@ -159,6 +166,7 @@ async def test_spot_counts_fees_in_the_base_currency():
         assert Decimal(repr(round(view.quote_balance, 10))) == x.balances["USDC"]
 
 
+@in_skipped_time
 async def test_spot_orders_beyond_the_balance_are_cut_the_worst_first():
     x = ScriptedExchange(SPOT, balances={"SUI": "75", "USDC": "1000"})
     x.book(SUI, 2.0, 2.0002)
@@ -171,6 +179,7 @@ async def test_spot_orders_beyond_the_balance_are_cut_the_worst_first():
 
 @pytest.mark.parametrize("fault", ["lost", "vanish"])
 @pytest.mark.parametrize("kind", ["place", "edit", "cancel"])
+@in_skipped_time
 async def test_a_lost_reply_neither_doubles_nor_loses_an_order(kind, fault):
     x = ScriptedExchange()
     getattr(x, fault)[kind] = 1
@@ -191,6 +200,7 @@ async def test_a_lost_reply_neither_doubles_nor_loses_an_order(kind, fault):
         assert max(x.most_at_once.values()) == 1
 
 
+@in_skipped_time
 async def test_an_exchange_that_is_down_is_withdrawn_from_as_soon_as_it_answers():
     x = ScriptedExchange()
     async with running(x) as (maker, _):
@@ -210,6 +220,7 @@ async def test_an_exchange_that_is_down_is_withdrawn_from_as_soon_as_it_answers(
         assert Decimal(str(maker.views()[0].inventory)) == x.positions[ETH]
 
 
+@in_skipped_time
 async def test_a_fill_that_was_never_told_is_missed_and_asked_for():
     x = ScriptedExchange()
     async with running(x) as (maker, _):
@@ -224,6 +235,7 @@ async def test_a_fill_that_was_never_told_is_missed_and_asked_for():
         assert Decimal(str(maker.views()[0].inventory)) == x.positions[ETH]
 
 
+@in_skipped_time
 async def test_quotes_are_pulled_when_the_book_is_old_and_come_back_with_it():
     x = ScriptedExchange()
     async with running(x, eth(max_book_age_seconds=2.0)) as (maker, _):
@@ -235,6 +247,7 @@ async def test_quotes_are_pulled_when_the_book_is_old_and_come_back_with_it():
         await quoting(x)
 
 
+@in_skipped_time
 async def test_a_post_only_refusal_is_no_error_and_the_order_comes_again():
     x = ScriptedExchange()
     x.refuse["place"] = [WouldTakeError("too late")] * 2
@@ -243,6 +256,7 @@ async def test_a_post_only_refusal_is_no_error_and_the_order_comes_again():
         assert not maker.keepers[0].guards.errors.verdict(None)
 
 
+@in_skipped_time
 async def test_refusals_in_a_row_pause_the_market():
     x = ScriptedExchange()
     x.refuse["place"] = [OrderRefusedError("no")] * 6
@@ -254,6 +268,7 @@ async def test_refusals_in_a_row_pause_the_market():
         await quoting(x)
 
 
+@in_skipped_time
 async def test_beyond_the_position_limit_only_what_reduces_is_quoted():
     x = ScriptedExchange()
     x.positions[ETH] = Decimal("0.25")
@@ -264,6 +279,7 @@ async def test_beyond_the_position_limit_only_what_reduces_is_quoted():
         assert sum(left for _, left in x.resting(ETH, "sell")) == Decimal("0.25")
 
 
+@in_skipped_time
 async def test_a_market_uses_no_more_than_its_capital_of_a_large_account():
     x = ScriptedExchange(balances={"USDC": "10000"})
     async with running(x, eth(BINS, capital=1000.0)) as (maker, _):
@@ -282,6 +298,7 @@ def test_what_is_held_counts_against_the_capital():
     assert Limits().quote_balance(5000.0, 300.0) == 5000
 
 
+@in_skipped_time
 async def test_a_kill_file_leaves_nothing_at_rest_and_forbids_the_next_start(tmp_path):
     x = ScriptedExchange()
     kill = tmp_path / "stop"
@@ -297,6 +314,7 @@ async def test_a_kill_file_leaves_nothing_at_rest_and_forbids_the_next_start(tmp
         await Maker({"x": ScriptedExchange()}, [eth()], None, Clock(), kill_file=kill).run()
 
 
+@in_skipped_time
 async def test_a_start_with_the_kill_file_withdraws_what_a_dead_maker_left(tmp_path):
     x, kill = ScriptedExchange(), tmp_path / "stop"
     x.book(ETH, 3000.0, 3000.2)
@@ -309,6 +327,7 @@ async def test_a_start_with_the_kill_file_withdraws_what_a_dead_maker_left(tmp_p
     assert not x.orders
 
 
+@in_skipped_time
 async def test_a_round_under_way_is_withdrawn_too():
     x = ScriptedExchange()
     async with running(x) as (maker, _):
@@ -324,6 +343,7 @@ async def test_a_round_under_way_is_withdrawn_too():
         assert not x.orders
 
 
+@in_skipped_time
 async def test_a_stop_in_doubt_waits_for_the_truth():
     x = ScriptedExchange()
     async with running(x) as (maker, _):
@@ -337,6 +357,7 @@ async def test_a_stop_in_doubt_waits_for_the_truth():
         assert not x.orders
 
 
+@in_skipped_time
 async def test_a_restart_adopts_what_is_ours_and_leaves_the_rest():
     x = ScriptedExchange()
     x.book(ETH, 3000.0, 3000.2)
@@ -354,6 +375,7 @@ async def test_a_restart_adopts_what_is_ours_and_leaves_the_rest():
     assert [one.client_id for one in x.orders.values()] == ["somebody else's"]
 
 
+@in_skipped_time
 async def test_orders_of_a_maker_of_another_name_forbid_the_start_unless_the_file_allows_them():
     x = ScriptedExchange()
     x.book(ETH, 3000.0, 3000.2)
@@ -368,6 +390,7 @@ async def test_orders_of_a_maker_of_another_name_forbid_the_start_unless_the_fil
     assert list(x.orders.values()) == [theirs]
 
 
+@in_skipped_time
 async def test_the_allowance_of_the_exchange_is_kept_and_retreats_still_go():
     x = ScriptedExchange()
     async with running(x):
@@ -381,6 +404,7 @@ async def test_the_allowance_of_the_exchange_is_kept_and_retreats_still_go():
         assert not asked(x, "edit")
 
 
+@in_skipped_time
 async def test_the_policys_error_withdraws_its_quotes():
     x = ScriptedExchange()
     policy = Steps(2)
@@ -443,6 +467,7 @@ async def test_the_policys_error_withdraws_its_quotes():
         ([eth(Steps(*range(1, 502)))], ScriptedExchange(), "has 1002 orders, at most 1000"),
     ],
 )
+@in_skipped_time
 async def test_what_forbids_quoting_is_one_sentence_before_the_first_order(
     setups, exchange, sentence
 ):
@@ -453,6 +478,7 @@ async def test_what_forbids_quoting_is_one_sentence_before_the_first_order(
     assert not asked(exchange, "place")
 
 
+@in_skipped_time
 async def test_the_journal_judges_a_maker_as_it_does_a_bot(tmp_path):
     x = ScriptedExchange()
     journal = JournalWriter(tmp_path, "maker", clock_ms=x.clock, monotonic_ms=x.clock)
@@ -482,6 +508,7 @@ async def test_the_journal_judges_a_maker_as_it_does_a_bot(tmp_path):
     assert (looks[0]["position"], looks[-1]["position"]) == (0.0, 0.0)
 
 
+@in_skipped_time
 async def test_the_reports_parts_add_up_to_what_the_account_gained(tmp_path):
     x = ScriptedExchange(SPOT, balances={"SUI": "500", "USDC": "1000"})
     x.book(SUI, 2.0, 2.0002)
@@ -516,6 +543,7 @@ async def test_the_reports_parts_add_up_to_what_the_account_gained(tmp_path):
     )  # fmt: skip
 
 
+@in_skipped_time
 async def test_fills_while_nothing_ran_reach_the_journal_at_the_next_start(tmp_path):
     x = ScriptedExchange()
     journal = JournalWriter(tmp_path, "maker", clock_ms=x.clock, monotonic_ms=x.clock)
@@ -539,6 +567,7 @@ async def test_fills_while_nothing_ran_reach_the_journal_at_the_next_start(tmp_p
     assert len(record.fills.price) == 2
 
 
+@in_skipped_time
 async def test_two_exchanges_run_side_by_side_and_one_may_be_down():
     clock = Clock()
     x = ScriptedExchange(clock=clock)

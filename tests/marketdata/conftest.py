@@ -12,6 +12,7 @@ from aiohttp import WSMsgType, web
 
 from advanced_mm.marketdata import ShardStore
 from advanced_mm.marketdata.collector.recorder import Recorder
+from tests.lived_time import pytest_asyncio_loop_factories  # noqa: F401
 
 Behaviour = Callable[["FakeVenue", web.WebSocketResponse], Awaitable[None]]
 

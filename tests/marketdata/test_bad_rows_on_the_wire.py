@@ -167,7 +167,7 @@ async def test_the_collectors_log_tells_of_bad_rows_of_messages_and_of_meta(
     recording = asyncio.create_task(
         collector.Collector(ShardStore(tmp_path), ["ETH"], venue.url, 0.1).run(stop)
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while "3 bad meta rows" not in caplog.text or "1 bad trades row" not in caplog.text:
             await asyncio.sleep(0.01)
     assert "dropped from the venue's messages so far:" in caplog.text

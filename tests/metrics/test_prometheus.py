@@ -36,11 +36,11 @@ def ask(bot, tmp_path):
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     config = yaml.safe_load((ROOT / "docker" / "monitoring" / "prometheus.yml").read_text())
-    config["global"] = {"scrape_interval": "100ms", "evaluation_interval": "100ms"}
+    config["global"] = {"scrape_interval": "200ms", "evaluation_interval": "200ms"}
     config["rule_files"] = [str(ROOT / "docker" / "monitoring" / "rules.yml")]
     (job,) = (job for job in config["scrape_configs"] if job["job_name"] == "bot")
     job["static_configs"][0]["targets"] = [f"127.0.0.1:{bot[1]}"]
-    config["scrape_configs"] = [job | {"scrape_timeout": "100ms"}]
+    config["scrape_configs"] = [job | {"scrape_timeout": "200ms"}]
     file = tmp_path / "prometheus.yml"
     file.write_text(yaml.safe_dump(config))
     words = ["prometheus", f"--config.file={file}", f"--web.listen-address={address}"]
@@ -61,7 +61,7 @@ def ask(bot, tmp_path):
     process.wait(20)
 
 
-def wait_for(condition, seconds=20):
+def wait_for(condition, seconds=80):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "nothing happened in time"

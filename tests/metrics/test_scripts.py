@@ -16,6 +16,7 @@ from advanced_mm.marketdata.collector.collector import Collector
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.metrics.trading import TradingMetrics
 from advanced_mm.parameter_files import ParameterFiles, Settings
+from tests.skipped_time import in_skipped_time
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,7 +33,7 @@ def script(name):
 
 
 def text_of(port):
-    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
         return answer.read().decode()
 
 
@@ -72,6 +73,7 @@ def test_without_the_option_nothing_is_offered():
         assert server is None
 
 
+@in_skipped_time
 async def test_a_maker_tells_its_beat_its_inventory_and_its_drawdown(monkeypatch):
     module = runpy.run_path(str(ROOT / "scripts" / "market_maker.py"))
     beat = module["beat"]

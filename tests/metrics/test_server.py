@@ -15,7 +15,7 @@ from advanced_mm.metrics.table import METRICS, Sample
 
 
 def text_of(port):
-    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
         return answer.read().decode()
 
 

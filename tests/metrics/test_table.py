@@ -76,6 +76,34 @@ def test_monitoring_is_asked_for_listens_on_the_loopback_and_has_no_password(nam
         assert not source.startswith("./") or (ROOT / source).is_dir()
 
 
+def test_what_prometheus_and_grafana_read_is_where_it_is_mounted():
+    def outside(name, path):
+        """The file of the repository that a container sees at a path."""
+        mounts = [volume.split(":")[:2] for volume in services()[name]["volumes"]]
+        (source,) = [
+            f"{source}{path.removeprefix(inside)}"
+            for source, inside in mounts
+            if path == inside or path.startswith(f"{inside}/")
+        ]
+        return ROOT / source
+
+    (config,) = [
+        one.partition("=")[2] for one in services()["prometheus"]["command"] if "config.file" in one
+    ]
+    rules = yaml.safe_load(outside("prometheus", config).read_text())["rule_files"]
+    assert [outside("prometheus", config).with_name(rule).is_file() for rule in rules] == [True]
+    settings = services()["grafana"]["environment"]
+    assert outside("grafana", settings["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]).is_file()
+    folder = outside("grafana", "/etc/grafana/provisioning")  # where Grafana looks
+    (provider,) = yaml.safe_load((folder / "dashboards/dashboards.yml").read_text())["providers"]
+    assert list(outside("grafana", provider["options"]["path"]).glob("*.json"))
+    (source,) = yaml.safe_load((folder / "datasources/prometheus.yml").read_text())["datasources"]
+    board = json.loads(next(outside("grafana", provider["options"]["path"]).iterdir()).read_text())
+    assert {panel["datasource"]["uid"] for panel in board["panels"]} == {source["uid"]}
+    listens = services()["prometheus"]["command"]
+    assert f"--web.listen-address={source['url'].removeprefix('http://')}" in listens
+
+
 def test_nobody_can_log_in_to_grafana():
     settings = services()["grafana"]["environment"]
     assert settings["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"

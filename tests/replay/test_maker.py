@@ -484,7 +484,7 @@ def test_the_maker_s_state_is_not_in_memory_that_was_freed() -> None:
             cwd=Path(__file__).parents[2],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=250,
         )
         assert found.returncode == 0, found.stderr
         told.append(found.stdout)

@@ -59,7 +59,7 @@ def open_page(tmp_path_factory) -> Callable[..., OpenedPage]:
              "--no-first-run", "--disable-background-networking", "--disable-component-update",
              "--disable-sync", f"--user-data-dir={profile}", "--enable-logging=stderr",
              "--virtual-time-budget=10000", *flags, "--dump-dom", path.as_uri()],
-            capture_output=True, text=True, timeout=120, check=True,
+            capture_output=True, text=True, timeout=250, check=True,
         )  # fmt: skip
         console = [line for line in result.stderr.splitlines() if "CONSOLE" in line]
         return OpenedPage(result.stdout, console)

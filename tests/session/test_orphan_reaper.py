@@ -47,7 +47,7 @@ def test_parts_of_a_killed_session_are_interrupted_once_last_one_first(tmp_path)
     process, parts = session(tmp_path)
     process.kill()
     process.communicate()
-    assert psutil.wait_procs(parts, timeout=20)[1] == []
+    assert psutil.wait_procs(parts, timeout=60)[1] == []
     logs = {name: tmp_path / f"{name}.log" for name in ("first", "second")}
     for name, log in logs.items():
         assert log.read_text().split() == ["ready", name, name, "SIGINT"]
@@ -61,5 +61,5 @@ def test_a_part_that_has_ended_is_left_alone(tmp_path):
         time.sleep(0.02)
     process.kill()
     process.communicate()
-    assert psutil.wait_procs(parts[:1], timeout=20)[1] == []
+    assert psutil.wait_procs(parts[:1], timeout=60)[1] == []
     assert (tmp_path / "second.log").read_text().split() == ["ready", "second", "second", "SIGINT"]

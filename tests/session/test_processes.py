@@ -52,7 +52,7 @@ def test_a_process_of_a_session_in_the_background_of_a_script_ends_in_order(tmp_
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, usual)
-    part.patience_seconds = 5.0
+    part.patience_seconds = 30.0
     with caplog.at_level(logging.WARNING):
         part.stop()
     assert (tmp_path / "done").exists()

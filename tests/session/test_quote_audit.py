@@ -26,6 +26,7 @@ from advanced_mm.parameter_files import (
     model_problem,
     value_function_fields,
 )
+from advanced_mm.parameter_files.history import HISTORY_FOLDER, CalibrationHistory
 from advanced_mm.session.quote_audit import QuoteAudit
 from advanced_mm.session.session import PaperSession, SessionOptions
 
@@ -192,11 +193,35 @@ def test_a_refit_that_is_gone_before_the_bot_answers_is_seen(tmp_path: Path, ref
         audit=audit,
         view=SimpleNamespace(state=state),
         look=lambda admin: audit.read_journal(),
+        settings=Settings(),
     )
     session.bots = [bot]
     session._wait_for_bot(bot, threading.Event())
     session.look()
     assert (audit.quotes, audit.refits, audit.unmatched) == (2, 2, 0)
+
+
+def test_refits_that_were_replaced_unseen_are_found_in_the_history(
+    tmp_path: Path, refit_of
+) -> None:
+    """However late somebody looks: the test of quotes must not depend on how busy a machine is."""
+    files, history = ParameterFiles(tmp_path), CalibrationHistory(tmp_path / HISTORY_FOLDER)
+    for name in ("r1", "r2", "r3"):
+        history.append({"ETH": refit_of(name)})
+        files.publish({"ETH": refit_of(name)})
+    depth = refit_of("r2").value_functions[0].depths_at(0)[1]
+    sent = [quote(calibration_id=name, price=3000.0 - depth - 0.05) for name in ("r1", "r2", "r3")]
+    audit = QuoteAudit(tmp_path / "journal")
+    write(tmp_path / "journal", *sent, quote(calibration_id="never published"))
+    session = PaperSession(SessionOptions(root=tmp_path, folder=tmp_path))
+    look = lambda admin: audit.read_journal()  # noqa: E731
+    session.bots = [SimpleNamespace(audit=audit, look=look, settings=Settings())]
+    session.look()
+    assert (audit.quotes, audit.refits, audit.unmatched) == (4, 3, 1)
+    assert audit.max_distance_ticks == pytest.approx(0.5)
+    session._history = None  # what was not found once is not looked for again
+    session.look()
+    assert audit.unmatched == 1
 
 
 def test_lines_that_are_no_events_are_counted(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from advanced_mm.venue.conditions.limits import LimitSwitches
 from advanced_mm.venue.engine.exchange import Exchange
 from advanced_mm.venue.engine.rules import Rules
 from advanced_mm.venue.server.server import PaperServer
+from tests.lived_time import pytest_asyncio_loop_factories  # noqa: F401
 
 BACKGROUND = "0x" + "b" * 40
 
@@ -102,7 +103,7 @@ async def faulty():
         await server.stop()
 
 
-async def until(condition, seconds=10.0):
+async def until(condition, seconds=30.0):
     """Wait for a condition, and return what it gave; coroutines are awaited."""
     async with asyncio.timeout(seconds):
         while True:

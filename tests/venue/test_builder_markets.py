@@ -400,13 +400,13 @@ async def test_streams_of_an_exchange_and_of_all(venue, subscription, channel, t
     }
     async with aiohttp.ClientSession() as session, session.ws_connect(venue.ws_url) as socket:
         await socket.send_json({"method": "subscribe", "subscription": subscription})
-        assert (await socket.receive_json(timeout=2))["channel"] == "subscriptionResponse"
-        message = await socket.receive_json(timeout=2)
+        assert (await socket.receive_json(timeout=10))["channel"] == "subscriptionResponse"
+        message = await socket.receive_json(timeout=10)
         assert message["channel"] == channel
         assert told(message["data"]) == expected[channel]
         nowhere = {"type": "allMids", "dex": "nope"}
         await socket.send_json({"method": "subscribe", "subscription": nowhere})
-        while (refusal := await socket.receive_json(timeout=2))["channel"] != "error":
+        while (refusal := await socket.receive_json(timeout=10))["channel"] != "error":
             pass
         assert refusal["data"].startswith("Invalid subscription")
 

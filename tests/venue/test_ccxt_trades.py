@@ -232,7 +232,8 @@ async def test_a_dead_mans_switch_cancels_everything_at_its_time(trading, script
         await client.cancel_all_orders_after(1_000)
     reply = await client.cancel_all_orders_after(5_500)
     assert reply == {"status": "ok", "response": {"type": "default"}}
-    server.exchange.advance(server.exchange.now_ms + 6_000)
+    due_ms = server.exchange.accounts.open(client.walletAddress.lower()).scheduled_ms
+    server.exchange.advance(due_ms)
     assert await open_ids(client) == []
     (order,) = await client.fetch_orders(PAIR)
     assert order["info"]["status"] == "scheduledCancel"

@@ -291,22 +291,22 @@ async def test_the_sdks_websocket_tells_of_orders_fills_and_events(trade, wallet
         try:
             for kind, messages in told.items():
                 info.subscribe({"type": kind, "user": wallet.address}, messages.put)
-            snapshot = told["userFills"].get(timeout=5)["data"]
+            snapshot = told["userFills"].get(timeout=30)["data"]
             assert (snapshot["isSnapshot"], snapshot["fills"]) == (True, [])
             oid = trader.buy(0.1, 3000.0, POST_ONLY)["resting"]["oid"]
-            (update,) = told["orderUpdates"].get(timeout=5)["data"]
+            (update,) = told["orderUpdates"].get(timeout=30)["data"]
             assert (update["order"]["oid"], update["status"]) == (oid, "open")
             market.trade(3000.0, 2.0, -1)
-            (update,) = told["orderUpdates"].get(timeout=5)["data"]
+            (update,) = told["orderUpdates"].get(timeout=30)["data"]
             assert (update["status"], update["order"]["sz"]) == ("filled", "0.0")
-            (fill,) = told["userFills"].get(timeout=5)["data"]["fills"]
+            (fill,) = told["userFills"].get(timeout=30)["data"]["fills"]
             assert (fill["oid"], fill["px"], fill["sz"], fill["crossed"]) == (
                 oid,
                 "3000.0",
                 "0.1",
                 False,
             )
-            event = told["userEvents"].get(timeout=5)
+            event = told["userEvents"].get(timeout=30)
             assert (event["channel"], event["data"]["fills"]) == ("user", [fill])
         finally:
             info.disconnect_websocket()
@@ -326,20 +326,20 @@ async def test_the_sdks_websocket_tells_of_what_its_other_subscriptions_promise(
             for kind in kinds:
                 info.subscribe({"type": kind, **user}, told[kind].put)
             for _ in range(2):  # at once, and again
-                data = told["activeAssetCtx"].get(timeout=5)["data"]
+                data = told["activeAssetCtx"].get(timeout=30)["data"]
                 assert (data["coin"], data["ctx"]["midPx"]) == ("ETH", "3000.05")
             assert trader.info.meta_and_asset_ctxs()[1] == [data["ctx"]]
-            ledger = told["userNonFundingLedgerUpdates"].get(timeout=5)["data"]
+            ledger = told["userNonFundingLedgerUpdates"].get(timeout=30)["data"]
             (deposit,) = ledger["nonFundingLedgerUpdates"]
             assert (ledger["isSnapshot"], deposit["delta"]["type"]) == (True, "deposit")
-            page = told["webData2"].get(timeout=5)["data"]
+            page = told["webData2"].get(timeout=30)["data"]
             assert (page["openOrders"], page["clearinghouseState"]["withdrawable"]) == (
                 [],
                 "10000.0",
             )
             oid = trader.buy(0.1, 2990.0)["resting"]["oid"]
             while not page["openOrders"]:
-                page = told["webData2"].get(timeout=5)["data"]
+                page = told["webData2"].get(timeout=30)["data"]
             assert [order["oid"] for order in page["openOrders"]] == [oid]
             assert info.user_non_funding_ledger_updates(wallet.address, 0) == [deposit]
         finally:

@@ -75,7 +75,7 @@ def told(node_modules, scripted, tmp_path_factory):
                 cwd=node_modules, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
             )  # fmt: skip
             try:
-                async with asyncio.timeout(90):
+                async with asyncio.timeout(200):
                     text, _ = await client.communicate()
             finally:
                 if client.returncode is None:
@@ -147,7 +147,7 @@ def test_every_answer_is_of_the_type_that_the_sdk_declares(told, node_modules):
         "--target", "es2022", "--lib", "es2022,dom", "--module", "nodenext", "answers.ts",
     ]  # fmt: skip
     done = subprocess.run(
-        command, cwd=node_modules, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=node_modules, capture_output=True, text=True, timeout=250, check=False
     )
     assert done.stdout[-3000:] == ""
     assert done.returncode == 0

@@ -5,19 +5,20 @@ import copy
 import functools
 import logging
 import math
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from ccxt import BaseError
 from freqtrade.constants import Config
-from freqtrade.enums import RunMode
+from freqtrade.enums import ExitType, RunMode
 from freqtrade.exceptions import ExchangeError, OperationalException
 from freqtrade.exchange import timeframe_to_minutes
 from freqtrade.persistence import Order, PairLocks, Trade
 from freqtrade.strategy import DecimalParameter, IStrategy
 from pandas import DataFrame
+from sqlalchemy import select
 
 from advanced_mm.bad_rows import BadRows
 from advanced_mm.errors import AdvancedMMError, InputError
@@ -74,6 +75,16 @@ AT_TOUCH, OPTIMAL_DEPTH = "at_touch", "optimal_depth"
 
 SEARCHED_SETTINGS = ("requote_loss_percent", "toxicity_limit", "min_edge_bp")
 """Settings that hyperopt searches by their own names, around the configured values."""
+
+STOP_REASONS = frozenset(
+    one.value
+    for one in (
+        ExitType.STOP_LOSS,
+        ExitType.TRAILING_STOP_LOSS,
+        ExitType.STOPLOSS_ON_EXCHANGE,
+        ExitType.LIQUIDATION,
+    )
+)
 
 BOOK_REUSE = timedelta(milliseconds=250)
 
@@ -160,7 +171,11 @@ class Market_Making(IStrategy):
         """The order that could not be moved last."""
         self._dead_orders = DeadOrders(lambda ids: Trade.get_trades([Trade.id.in_(ids)]))
         self._books_failed = False
-        self._guards = RiskGuards(self.settings)
+        self._guards = RiskGuards(
+            self.settings,
+            pause=timedelta(minutes=self.settings.protection_pause_minutes),
+            most_stops=self.settings.max_stops_a_day,
+        )
         self._watch: BotWatch | None = None
         self._surfaces = Surfaces(self.settings.notify_after_seconds)
         self._surfaces_failed = False
@@ -181,11 +196,14 @@ class Market_Making(IStrategy):
 
     @property
     def protections(self) -> list[dict[str, Any]]:
-        """Stop entries after a drawdown on trades of one day, and after stops that cost money.
+        """Stop a backtest's entries after a drawdown on trades of a day, and after costly stops.
 
-        Freqtrade's cooldown after each trade, and its rule on low profits, would keep a market
-        maker from quoting again.
+        When trading, our own guards do both: after each trade that closes, Freqtrade would read all
+        trades of its database with their orders, a second for those of a day. Its cooldown after
+        each trade, and its rule on low profits, would keep a market maker from quoting again.
         """
+        if self._trading:
+            return []
         day = {"lookback_period": 1440, "stop_duration": self.settings.protection_pause_minutes}
         drawdown = {
             "method": "MaxDrawdown",
@@ -402,6 +420,7 @@ class Market_Making(IStrategy):
         trades: list[Trade] = Trade.get_open_trades()
         try:
             dead = self._dead_orders.find(trades)
+            self._guards.stops.stopped(_stops_among(self._dead_orders.closed))
             for order in dead:
                 Order.session.delete(order)
             if dead:
@@ -519,10 +538,12 @@ class Market_Making(IStrategy):
     def _resume_guards(self, journal: Path, name: str) -> None:
         """Let daily loss and drawdown go on where the journal, or the database, left them."""
         now = datetime.now(UTC)
+        rows = self._closed_trades()
+        self._guards.stops.stopped(_stops_among(rows))
         closed = sorted(
-            (trade.close_date_utc, float(trade.close_profit_abs))
-            for trade in Trade.get_trades_proxy(is_open=False)
-            if trade.close_date_utc is not None and trade.close_profit_abs is not None
+            (row.close_date.replace(tzinfo=UTC), float(row.close_profit_abs))
+            for row in rows
+            if row.close_date is not None and row.close_profit_abs is not None
         )
         try:
             mark = last_mark(journal, name, now)
@@ -532,6 +553,12 @@ class Market_Making(IStrategy):
             self._guards.account.resume(mark)
         else:  # or a mark of trades that somebody has deleted
             self._guards.account.resume_from_books(closed, now)
+
+    def _closed_trades(self) -> Sequence[Any]:
+        """Return rows of all closed trades; whole trades, with their orders, take far longer."""
+        columns = (Trade.close_date, Trade.close_profit, Trade.close_profit_abs, Trade.exit_reason)
+        asked = select(*columns).where(Trade.is_open.is_(False))
+        return list(Trade.session.execute(asked))
 
     def _watch_account(self, journal: TradeJournal, trades: list[Trade], now: datetime) -> None:
         """Show the account's profit to its guards, at the mids of the last look."""
@@ -1349,6 +1376,15 @@ def _searched(low: float, high: float, configured: float, space: str = "buy") ->
     """Return a parameter whose default is the configured value, which is always in its range."""
     low, high = min(low, configured), max(high, configured)
     return DecimalParameter(low, high, default=configured, decimals=1, space=space)
+
+
+def _stops_among(closed: Iterable[Any]) -> list[datetime]:
+    """Return when stops closed some of these trades, or rows of them, at a loss."""
+    return [
+        one.close_date.replace(tzinfo=UTC)
+        for one in closed
+        if one.exit_reason in STOP_REASONS and (one.close_profit or 0.0) < 0 and one.close_date
+    ]
 
 
 def _any_rests() -> bool:

@@ -1,13 +1,11 @@
 """Keys of exchanges: from the environment or files that it names, and never shown."""
 
-import os
 import re
-import stat
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from advanced_mm.errors import InputError
+from advanced_mm.key_files import value_of
 from advanced_mm.maker.config.yaml_file import FieldPath
 
 __all__ = ["KEY_VARIABLES", "ExchangeKind", "keys_of", "secrets_in"]
@@ -46,7 +44,7 @@ def keys_of(kind: ExchangeKind, environment: Mapping[str, str]) -> dict[str, str
     """
     keys = {}
     for name, variable in KEY_VARIABLES[kind].items():
-        value = _value(variable, environment)
+        value = value_of(variable, environment)
         if not value:
             raise InputError(
                 f"{variable} is not set: orders at {kind} need the environment variables "
@@ -57,31 +55,6 @@ def keys_of(kind: ExchangeKind, environment: Mapping[str, str]) -> dict[str, str
             raise InputError(f"{variable} has {len(value)} characters: it should be {words}.")
         keys[name] = value
     return keys
-
-
-def _value(variable: str, environment: Mapping[str, str]) -> str:
-    """Return what a variable holds, or the file that it names; empty if neither is set."""
-    value = environment.get(variable, "").strip()
-    in_file = f"{variable}_FILE"
-    name = environment.get(in_file, "").strip()
-    if not name:
-        return value
-    if value:
-        raise InputError(f"{variable} and {in_file} are both set: unset one of them.")
-    try:
-        with Path(name).open(encoding="utf-8") as file:
-            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & stat.S_IROTH:
-                raise InputError(
-                    f"{in_file}: everybody can read {name}; make it yours alone: chmod 600 {name}"
-                )
-            value = file.read().strip()
-    except OSError as error:
-        raise InputError(f"{in_file}: {name} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{in_file}: {name} is no text; it should hold the key alone.") from None
-    if not value:
-        raise InputError(f"{in_file}: {name} is empty; write the key into it.")
-    return value
 
 
 def secrets_in(value: Any, path: FieldPath = ()) -> Iterator[FieldPath]:

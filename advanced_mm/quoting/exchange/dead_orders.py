@@ -50,6 +50,8 @@ class DeadOrders:
     def __init__(self, trades_of: Callable[[Collection[int]], Iterable[Any]]) -> None:
         self._trades_of = trades_of
         self._open: set[int] = set()
+        self.closed: list[Any] = []
+        """Trades that were open at the call before the last, and were closed at the last."""
 
     def find(self, trades: Collection[Any]) -> list[Any]:
         """Return the orders to drop; call it in every loop.
@@ -63,13 +65,16 @@ class DeadOrders:
             All that are open, as in Freqtrade's database and not as its callbacks get them.
         """
         still_open = {int(trade.id) for trade in trades}
-        gone, self._open = self._open - still_open, still_open
+        gone = self._open - still_open
+        # If the database cannot be asked now, the next call asks for the same trades.
+        self.closed = list(self._trades_of(gone)) if gone else []
+        self._open = still_open
         found: list[Any] = []
         for trade in trades:
             dead = _dead_of(trade)
             if len(dead) > 2 * KEPT:
                 found += dead[:-KEPT]
-        for trade in self._trades_of(gone) if gone else ():
+        for trade in self.closed:
             found += _dead_of(trade)
         return found
 

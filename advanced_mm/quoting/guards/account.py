@@ -12,8 +12,6 @@ __all__ = ["DAILY_LOSS", "DRAWDOWN", "AccountGuard", "AccountMark"]
 DAILY_LOSS: Final = "daily_loss"
 DRAWDOWN: Final = "drawdown"
 
-_PAUSE: Final = timedelta(hours=1)
-"""Of a drawdown, as of Freqtrade's protection; the peak is then counted anew."""
 _REMEMBERED: Final = timedelta(days=1)
 """How far back peaks are looked for in the books."""
 
@@ -50,9 +48,17 @@ class AccountGuard:
     ----------
     most_daily_loss, most_drawdown
         Shares of the capital at the day's start and at the peak; None: any.
+    pause
+        How long entries pause after a drawdown; the peak is then counted anew.
     """
 
-    def __init__(self, most_daily_loss: float | None, most_drawdown: float | None) -> None:
+    def __init__(
+        self,
+        most_daily_loss: float | None,
+        most_drawdown: float | None,
+        pause: timedelta = timedelta(hours=1),
+    ) -> None:
+        self._pause = pause
         self._most_daily_loss = most_daily_loss
         self._most_drawdown = most_drawdown
         self._capital: float | None = None
@@ -87,7 +93,7 @@ class AccountGuard:
             return self.mark
         new_day = now.astimezone(UTC).date() != before.at.astimezone(UTC).date()
         paused_at, peak = before.paused_at, max(before.peak, profit)
-        if paused_at is not None and now - paused_at >= _PAUSE:
+        if paused_at is not None and now - paused_at >= self._pause:
             paused_at, peak = None, profit
         elif paused_at is None and self._falls(peak, profit):
             paused_at = now
@@ -133,7 +139,7 @@ class AccountGuard:
                     DRAWDOWN,
                     f"drawdown: {fallen:.1%} below the peak, at most "
                     f"{self._most_drawdown or 0.0:.1%} allowed; quoting resumes at "
-                    f"{mark.paused_at + _PAUSE:%H:%M} UTC",
+                    f"{mark.paused_at + self._pause:%H:%M} UTC",
                 )
             )
         return found

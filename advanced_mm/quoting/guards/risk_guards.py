@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from advanced_mm.quoting.guards.account import AccountGuard
@@ -13,6 +13,7 @@ from advanced_mm.quoting.guards.funding import funding_verdict
 from advanced_mm.quoting.guards.position import position_verdict
 from advanced_mm.quoting.guards.price_band import PriceBandGuard
 from advanced_mm.quoting.guards.spread import narrow_market
+from advanced_mm.quoting.guards.stops import StopsGuard
 from advanced_mm.quoting.guards.verdict import Ruling, Side, Verdict
 from advanced_mm.quoting.guards.volatility import VolatilityGuard
 
@@ -120,15 +121,24 @@ class RiskGuards:
         Limits; see ``docs/settings.md``.
     on_change
         Gets each change, beside the log.
+    pause
+        How long entries pause after a drawdown, and after ``most_stops``.
+    most_stops
+        Trades that a stop closed at a loss within a day, after which entries pause; None: any.
     """
 
     def __init__(
-        self, settings: GuardLimits, on_change: Callable[[GuardChange], None] = lambda change: None
+        self,
+        settings: GuardLimits,
+        on_change: Callable[[GuardChange], None] = lambda change: None,
+        pause: timedelta = timedelta(hours=1),
+        most_stops: int | None = None,
     ) -> None:
         self._settings = settings
         self._markets: dict[str, _Market] = {}
         self._active: dict[str, Verdict] = {}
-        self.account = AccountGuard(settings.max_daily_loss, settings.max_drawdown)
+        self.account = AccountGuard(settings.max_daily_loss, settings.max_drawdown, pause)
+        self.stops = StopsGuard(most_stops, pause)
         self.errors = ErrorGuard(settings.max_errors_in_a_row, settings.error_pause_seconds)
         self.on_change = on_change
 
@@ -209,7 +219,11 @@ class RiskGuards:
         self, coin: str, usual_volatility: float | None, held: float, now: datetime
     ) -> list[Verdict]:
         market, settings = self._market(coin), self._settings
-        everywhere = [self.errors.verdict(now), *self.account.verdicts()]
+        everywhere = [
+            self.errors.verdict(now),
+            *self.account.verdicts(),
+            self.stops.verdict(now),
+        ]
         here = [
             market.volatility.verdict(usual_volatility),
             *market.band.verdicts(now),

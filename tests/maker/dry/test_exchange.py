@@ -17,6 +17,7 @@ from advanced_mm.maker.exchange import (
     Reconnected,
     Trade,
 )
+from tests.skipped_time import in_skipped_time
 
 D = Decimal
 SYMBOL = "SUI/USDC:USDC"
@@ -62,6 +63,7 @@ async def opened():
     return inner, dry, waits
 
 
+@in_skipped_time
 async def test_public_events_come_first_then_what_they_did():
     inner, dry, waits = await opened()
     events = dry.events()
@@ -92,6 +94,7 @@ async def test_public_events_come_first_then_what_they_did():
     assert [event async for event in events] == []
 
 
+@in_skipped_time
 async def test_the_inner_account_is_not_ours_but_its_reconnects_are():
     inner, dry, _ = await opened()
     events = dry.events()
@@ -105,6 +108,7 @@ async def test_the_inner_account_is_not_ours_but_its_reconnects_are():
     await dry.close()
 
 
+@in_skipped_time
 async def test_cancelled_orders_are_gone_and_those_gone_count_as_cancelled():
     _, dry, _ = await opened()
     (placed,) = await dry.place([OrderRequest(SYMBOL, "buy", D(1), "b", price=D(100))])
@@ -113,6 +117,7 @@ async def test_cancelled_orders_are_gone_and_those_gone_count_as_cancelled():
     await dry.close()
 
 
+@in_skipped_time
 async def test_a_spot_account_is_told_once_its_first_book_says_what_it_holds():
     inner = Streams()
 

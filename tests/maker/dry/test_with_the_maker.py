@@ -12,6 +12,7 @@ from advanced_mm.maker.limits import Limits
 from advanced_mm.maker.running import Maker
 from advanced_mm.maker.setup import MarketSetup
 from advanced_mm.policies import build
+from tests.skipped_time import in_skipped_time
 
 D = Decimal
 SPOT, PERP = "SUI/USDC", "SUI/USDC:USDC"
@@ -62,6 +63,7 @@ async def until(true, seconds=3.0):
 
 
 @pytest.mark.parametrize("symbol", [SPOT, PERP])
+@in_skipped_time
 async def test_ladders_rest_fill_and_are_withdrawn_at_the_kill_file(symbol, tmp_path, caplog):
     caplog.set_level(logging.WARNING)
     streams = Streams(symbol)

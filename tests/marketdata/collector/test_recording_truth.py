@@ -13,7 +13,7 @@ async def test_what_was_recorded_is_what_was_published(tmp_path, monkeypatch):
     monkeypatch.setattr(
         recording_truth, "drawn", lambda *_: ["cut", "killed", "messages late", "silent"]
     )
-    plan = Plan(minutes=6, speed=20, faults=4, seed=5)
+    plan = Plan(minutes=5, speed=20, faults=4, seed=5)
     await recording_truth.record(plan, tmp_path / "recording", lambda _: None)
     truth(plan, tmp_path / "truth")
     verdict = judge(plan, tmp_path / "recording", tmp_path / "truth")

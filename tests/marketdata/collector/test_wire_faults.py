@@ -5,7 +5,6 @@ gaps that it lists, and the others of its coins are not disturbed.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -24,7 +23,6 @@ from advanced_mm.marketdata.collector import backfill, collector, recorder
 from advanced_mm.marketdata.collector.collector import Collector
 from advanced_mm.marketdata.collector.recorder import Recorder
 from advanced_mm.marketdata.feed.policy import ConnectionSettings
-from advanced_mm.marketdata.feed.steady_clock import SteadyClock
 from advanced_mm.marketdata.feed.watchdog import WatchdogSettings
 from advanced_mm.markets import coin_markets
 from advanced_mm.markets.clock import MarketClock
@@ -42,6 +40,7 @@ from advanced_mm.venue.conditions.limits import LimitSwitches
 from advanced_mm.venue.engine.exchange import Exchange
 from advanced_mm.venue.engine.rules import Rules
 from advanced_mm.venue.server.server import PaperServer
+from tests.lived_time import LivedClock
 
 SPEED = 20.0
 START_MS = 1_790_000_000_000
@@ -74,7 +73,8 @@ class Session:
         off = LimitSwitches(rest=False, websocket=False, address=False)
         self.gateway = Gateway(exchange, off)
         self.skipped_s = 0.0
-        clock = MarketClock(START_MS, speed, lambda: time.monotonic() + self.skipped_s)
+        lived_s = asyncio.get_running_loop().time
+        clock = MarketClock(START_MS, speed, lambda: lived_s() + self.skipped_s)
         self.server = PaperServer(exchange, clock, gateway=self.gateway)
         self.store = ShardStore(data_dir / "recorded")
         self.truth = ShardStore(data_dir / "truth")
@@ -89,10 +89,10 @@ class Session:
             yield
         finally:
             stop.set()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await running
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 8.0) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> None:
         async with asyncio.timeout(seconds):
             while not condition():
                 await asyncio.sleep(0.02)
@@ -141,6 +141,12 @@ class Session:
         return SimpleNamespace(
             found=columns(recorded), wanted=columns(truth), gaps=gaps, truth=truth
         )
+
+
+@pytest.fixture(autouse=True)
+def clocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The collector's time stands still with the venue's."""
+    monkeypatch.setattr(collector, "SteadyClock", LivedClock)
 
 
 @pytest.fixture
@@ -215,14 +221,10 @@ async def test_a_coin_delisted_in_the_middle_is_named_and_the_other_goes_on(
 async def test_a_machine_whose_clock_is_put_back_records_as_if_it_had_not(
     session: Session, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put_back_s = 0.0
-    monkeypatch.setattr(
-        collector, "SteadyClock", lambda: SteadyClock(lambda: time.time() - put_back_s)
-    )
     async with session.recording():
         await session.until(lambda: "subscribed" in session.events())
         await asyncio.sleep(0.3)
-        put_back_s = 3600.0
+        monkeypatch.setattr(LivedClock, "put_back_s", 3600.0)
         await asyncio.sleep(0.4)
     assert "put back by 3600.0 s" in caplog.text
     assert_equal_outside_gaps(session)

@@ -32,7 +32,7 @@ class Disk:
         self.shards = []
 
     def write(self, coin, kind, rows):
-        self.free.wait(5)
+        self.free.wait(30)
         if self.full:
             raise InputError("cannot write") from OSError(errno.ENOSPC, "No space left on device")
         self.shards.append((coin, kind, rows))
@@ -43,7 +43,7 @@ class Disk:
 
 
 def until(condition):
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.001)
@@ -143,7 +143,7 @@ def test_the_end_does_not_wait_for_a_full_disk(disk):
     until(lambda: writer.state.problem)
     began = time.monotonic()
     assert not writer.close(30)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 20  # of the 30 or 60 that it might wait
     assert writer.state.rows == 1
 
 

@@ -92,7 +92,7 @@ def publish(store, url):
         return Publisher(store.data_dir, place, ledger).step(time.time())
 
 
-def until(condition, seconds=30.0):
+def until(condition, seconds=90.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, condition

@@ -298,7 +298,7 @@ def test_the_scripts(spool, made, tmp_path, monkeypatch, capsys):
     made.record(spool, 10, 10)
     until(lambda: len(list(Path(remote, "ETH/trades").glob("*.parquet"))) == 2)
     stop.set()
-    following.join(5.0)
+    following.join(60.0)
     asked = ["--from", remote, "--data-dir", str(copy), "--crypto", "ETH"]
     assert fetch_script.main(asked) == 0
     assert fetch_script.main([*asked, "--since", "2025-12-10T21:00"]) == 0
@@ -317,7 +317,7 @@ def missing(*_, **__):
     raise ImportError("Install s3fs to access S3")
 
 
-def until(condition, seconds=10.0):
+def until(condition, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, condition

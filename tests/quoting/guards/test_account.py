@@ -61,6 +61,17 @@ def test_a_day_s_loss_pauses_until_midnight():
     assert names(guard) == []
 
 
+def test_a_drawdown_pauses_for_as_long_as_is_configured():
+    guard = AccountGuard(None, 0.05, timedelta(minutes=10))
+    for profit in (0, -600):
+        guard.saw(profit, 10_000, NOON)
+    assert names(guard) == ["drawdown"]
+    guard.saw(-600, 10_000, NOON + timedelta(minutes=9))
+    assert names(guard) == ["drawdown"]
+    guard.saw(-600, 10_000, NOON + timedelta(minutes=10))
+    assert names(guard) == []
+
+
 def test_a_restart_forgets_neither():
     first = AccountGuard(0.03, 0.05)
     first.saw(500, 10_000, NOON)

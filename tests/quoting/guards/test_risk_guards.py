@@ -24,7 +24,7 @@ def told():
 @pytest.fixture
 def build(told):
     def built(**settings):
-        guards = RiskGuards(Settings(**settings), told.append)
+        guards = RiskGuards(Settings(**settings), told.append, most_stops=1)
         guards.saw("ETH", 2999.9, 3000.1, NOON)
         return guards
 
@@ -54,6 +54,7 @@ def test_each_guard_refuses_with_its_own_reason(build):
             g.account.saw(profit, 1000, NOON) for profit in (0, -40)]),
         ("drawdown", {"max_daily_loss": None}, lambda g: [
             g.account.saw(profit, 1000, NOON) for profit in (0, -60)]),
+        ("stops", {}, lambda g: g.stops.stopped([NOON])),
     ):  # fmt: skip
         guards = build(**settings)
         act(guards)
@@ -62,7 +63,7 @@ def test_each_guard_refuses_with_its_own_reason(build):
         assert [one.guard for one in guards.active("ETH")] == [name]
         kinds[name] = ruling.refusal.partition(":")[0]
         assert guards.rule("BTC", "bid", 1.0, 0.0, NOON).refusal == (
-            ruling.refusal if name in ("errors", "daily_loss", "drawdown") else None
+            ruling.refusal if name in ("errors", "daily_loss", "drawdown", "stops") else None
         )
     assert len(set(kinds.values())) == len(kinds)
 

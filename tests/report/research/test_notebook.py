@@ -27,7 +27,7 @@ def test_it_runs_on_a_recording_of_the_loopback_venue(data_dir, tmp_path):
     shutil.copytree(data_dir / "GOOD", tmp_path / "scripts" / "HL_data" / "GOOD")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     nbclient.NotebookClient(
-        notebook, timeout=60, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+        notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     ).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     assert not [one for one in outputs if one.output_type == "error" or one.get("name") == "stderr"]

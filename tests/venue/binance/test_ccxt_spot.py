@@ -68,7 +68,7 @@ async def test_an_order_lives_over_rest(venue):
 async def test_an_order_lives_over_the_order_socket(venue):
     client, market = venue.client, venue.market
     orders = asyncio.create_task(client.watch_orders(PAIR))
-    await asyncio.sleep(0.05)  # both would subscribe at once
+    await heard(venue, users=1)  # both would subscribe at once
     trades = asyncio.create_task(client.watch_my_trades(PAIR))
     placed = await client.create_order_ws(PAIR, "limit", "buy", 2, 3000, POST_ONLY)
     assert [one["status"] for one in await orders] == ["open"]
@@ -92,7 +92,7 @@ async def test_an_order_lives_over_the_order_socket(venue):
 
 async def test_the_user_stream_tells_of_balances(venue):
     balance = asyncio.create_task(venue.client.watch_balance())
-    await asyncio.sleep(0.05)
+    await heard(venue, users=1)
     await venue.client.create_order(PAIR, "limit", "sell", 1, 3010)
     told = await balance
     assert (told["ETH"]["free"], told["ETH"]["used"]) == (2, 1)
@@ -143,7 +143,7 @@ async def test_books_trades_and_candles_are_streamed(venue):
     touch = asyncio.create_task(client.watch_bids_asks([PAIR]))
     trades = asyncio.create_task(client.watch_trades(PAIR))
     candles = asyncio.create_task(client.watch_ohlcv(PAIR, "1m"))
-    await asyncio.sleep(0.1)
+    await heard(venue, streams=4)
     market.trade(3001.0, 0.3, 1)
     market.quote(3001.0, 3002.0)
     assert (await touch)[PAIR]["bid"] == 3001
@@ -188,13 +188,14 @@ async def test_a_client_reconnects_after_a_cut(venue):
     client, line = venue.client, venue.server.line
     await client.watch_order_book(PAIR)
     watching = asyncio.create_task(client.watch_orders(PAIR))
-    await asyncio.sleep(0.05)
+    await heard(venue, users=1)
     line.set_fault(CutConnections())
     with pytest.raises(ccxt.NetworkError):
         await watching
+    await heard(venue, users=0)
     await client.create_order(PAIR, "limit", "buy", 1, 2990)  # nobody listens
     watching = asyncio.create_task(client.watch_orders(PAIR))
-    await asyncio.sleep(0.05)
+    await heard(venue, users=1)
     await client.create_order_ws(PAIR, "limit", "buy", 1, 2980)
     assert [one["price"] for one in await watching] == [2980]
     assert (await client.watch_order_book(PAIR))["bids"][0][0] == 3000
@@ -202,7 +203,7 @@ async def test_a_client_reconnects_after_a_cut(venue):
 
 async def test_delays_and_silence(venue):
     client, line = venue.client, venue.server.line
-    line.set_fault(Latency(milliseconds=150, requests=("order.place",), count=1))
+    line.set_fault(Latency(milliseconds=400, requests=("order.place",), count=1))
     slow = asyncio.create_task(client.create_order_ws(PAIR, "limit", "buy", 1, 2990))
     await asyncio.sleep(0.02)
     assert await client.fetch_open_orders_ws(PAIR) == []  # not held up, and not yet placed
@@ -269,7 +270,18 @@ def _shifted(client, by_ms):
     return client.milliseconds() + by_ms
 
 
-async def _until(condition, seconds=5.0):
+async def heard(venue, users=0, streams=0):
+    """Wait until so many subscriptions are in force: of what was before, nobody is told."""
+    hub = venue.server.hub
+
+    async def there():
+        told = sum(len(listener.users) for listener in hub._listeners)
+        return told == users and len(hub._audience) >= streams
+
+    await _until(there)
+
+
+async def _until(condition, seconds=30.0):
     async with asyncio.timeout(seconds):
         while not await condition():
             await asyncio.sleep(0.01)

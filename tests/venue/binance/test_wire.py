@@ -39,7 +39,7 @@ async def ask(venue):
         yield asked
 
 
-async def messages(socket, count, seconds=3.0):
+async def messages(socket, count, seconds=20.0):
     async with asyncio.timeout(seconds):
         return [json.loads((await socket.receive()).data) for _ in range(count)]
 
@@ -118,7 +118,7 @@ async def test_combined_streams_name_their_messages(ask, venue):
         told = await messages(socket, 2)
         assert {"result": ["ethusdc@aggTrade", "ethusdc@miniTicker"], "id": 8} in told
         venue.market.trade(3001.0, 0.5, 1)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(20):
             while (one := (await messages(socket, 1))[0])["stream"] != "ethusdc@aggTrade":
                 pass
     assert (one["data"]["p"], one["data"]["m"]) == ("3001.00000000", False)

@@ -54,7 +54,7 @@ def behind_a_gateway(scripted):
         server = PaperServer(exchange, MarketClock(exchange.now_ms, speed), gateway=gateway)
         await server.start()
         try:
-            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as session:
+            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as session:
                 yield server, gateway, session, market
         finally:
             await server.stop()
@@ -67,7 +67,7 @@ async def info(session, server, **body):
         return answer.status, await answer.json()
 
 
-async def read(socket, channel, seconds=5.0):
+async def read(socket, channel, seconds=20.0):
     """The next message of a channel."""
     async with asyncio.timeout(seconds):
         while True:
@@ -162,7 +162,7 @@ async def test_websocket_limits(behind_a_gateway):
             assert error["data"] == "Cannot track more than 10 total users."
             counter = gateway.streams["127.0.0.1"]
             assert (counter.connections, counter.subscriptions, len(counter.users)) == (10, 10, 10)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while gateway.streams["127.0.0.1"].connections:
                 await asyncio.sleep(0.01)
         assert counter.subscriptions == 0
@@ -195,7 +195,7 @@ async def test_what_is_refused_uses_up_no_limit(behind_a_gateway):
                     await socket.send_json(subscribe("userFills", user=USER, **variant))
                     assert "Already subscribed" in (await read(socket, "error"))["data"]
                 assert counter.subscriptions == 1
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while counter.subscriptions:
                     await asyncio.sleep(0.01)
 
@@ -230,10 +230,11 @@ async def test_posts_are_under_way_until_they_are_answered_or_lost(behind_a_gate
 async def test_latency_of_some_requests(behind_a_gateway):
     async with behind_a_gateway() as (server, gateway, session, _):
         gateway.set_fault(fault("latency", milliseconds=200, requests=["allMids"], count=2))
-        for kind, least, most in (("meta", 0, 0.15), ("allMids", 0.2, 1), ("allMids", 0.2, 1)):
-            started = time.monotonic()
+        lived_s = asyncio.get_running_loop().time
+        for kind, least, most in (("meta", 0, 0.2), ("allMids", 0.2, 1), ("allMids", 0.2, 1)):
+            started = lived_s()
             assert (await info(session, server, type=kind))[0] == 200
-            assert least <= time.monotonic() - started < most
+            assert least <= lived_s() - started < most
         assert gateway.faults.active == []
 
 
@@ -276,15 +277,15 @@ async def test_messages_twice_late_in_order_and_lost(behind_a_gateway):
         market.quote(3002.0, 3002.1)
         assert await silent(socket)
         gateway.set_fault(fault("delayed_messages", milliseconds=300, count=1))
-        started = time.monotonic()
+        started = asyncio.get_running_loop().time()
         market.quote(3003.0, 3003.1)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while gateway.faults.active:
                 await asyncio.sleep(0.005)
         market.quote(3004.0, 3004.1)
         prices = [(await read(socket, "bbo"))["data"]["bbo"][0]["px"] for _ in range(2)]
         assert prices == ["3003.0", "3004.0"]
-        assert time.monotonic() - started >= 0.3
+        assert asyncio.get_running_loop().time() - started >= 0.3
         market.quote(3005.0, 3005.1)  # nothing is late any more
         assert (await read(socket, "bbo"))["data"]["bbo"][0]["px"] == "3005.0"
 
@@ -306,7 +307,7 @@ async def test_one_channel_of_one_coin_is_lost(scripted):
                 for kind, more in (("trades", {}), ("bbo", {}), ("candle", {"interval": "1m"})):
                     await socket.send_json(subscribe(kind, **{"coin": coin, **more}))
             heard = set()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while len(heard) < 10:
                     for market in markets:
                         market.trade(3000.1, 0.5, 1)
@@ -394,12 +395,12 @@ async def test_maintenance_and_halt_end_by_themselves(behind_a_gateway):
     ]
     async with behind_a_gateway(schedule=schedule) as (_, gateway, _, _):
         exchange = gateway.exchange
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not (exchange.post_only and "ETH" in exchange.order_manager.halted):
                 await asyncio.sleep(0.005)
         (outcome,) = exchange.place(USER, [OrderRequest("ETH", True, 290_000, 100)])
         assert outcome.error == "Trading is halted."
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while exchange.post_only or exchange.order_manager.halted:
                 await asyncio.sleep(0.005)
         (outcome,) = exchange.place(USER, [OrderRequest("ETH", True, 290_000, 100)])

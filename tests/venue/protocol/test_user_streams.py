@@ -37,7 +37,7 @@ async def connected(venue, *subscriptions):
     async with session.ws_connect(server.ws_url) as socket:
         for subscription in subscriptions:
             await socket.send_json({"method": "subscribe", "subscription": subscription})
-            reply = await socket.receive_json(timeout=2)
+            reply = await socket.receive_json(timeout=10)
             assert reply["channel"] == "subscriptionResponse", reply
         yield socket
 
@@ -59,8 +59,8 @@ async def test_a_users_events_come_to_its_subscribers_alone(venue, wallet):
     ):
         await act(venue, wallet, buy("2990"))
         await act(venue, other, buy("2991"))
-        mine = await own.receive_json(timeout=2)
-        theirs = await foreign.receive_json(timeout=2)
+        mine = await own.receive_json(timeout=10)
+        theirs = await foreign.receive_json(timeout=10)
         assert [u["order"]["limitPx"] for u in mine["data"]] == ["2990.0"]
         assert [u["order"]["limitPx"] for u in theirs["data"]] == ["2991.0"]
         with pytest.raises(TimeoutError):
@@ -74,12 +74,12 @@ async def test_fills_begin_with_a_snapshot_and_follow_at_once(venue, wallet):
     await act(venue, wallet, buy("3000.1", tif="Ioc"))
     subscription = {"type": "userFills", "user": wallet.address}
     async with connected(venue, subscription) as socket:
-        first = (await socket.receive_json(timeout=2))["data"]
+        first = (await socket.receive_json(timeout=10))["data"]
         assert (first["isSnapshot"], first["user"]) == (True, wallet.address.lower())
         assert [fill["px"] for fill in first["fills"]] == ["3000.1"]
         await act(venue, wallet, buy("3000", tif="Gtc"))
         market.trade(3000.0, 2.0, -1)
-        later = (await socket.receive_json(timeout=2))["data"]
+        later = (await socket.receive_json(timeout=10))["data"]
         assert "isSnapshot" not in later
         (fill,) = later["fills"]
         assert (fill["px"], fill["crossed"], fill["dir"]) == ("3000.0", False, "Open Long")
@@ -90,27 +90,27 @@ async def test_partial_fills_tell_what_is_left(venue, wallet):
     market, *_ = venue
     async with connected(venue, {"type": "orderUpdates", "user": wallet.address}) as socket:
         await act(venue, wallet, buy("3000", size="0.4", c="0x" + "9" * 32))
-        assert (await socket.receive_json(timeout=2))["data"][0]["status"] == "open"
+        assert (await socket.receive_json(timeout=10))["data"][0]["status"] == "open"
         market.trade(3000.0, 1.1, -1)
-        (update,) = (await socket.receive_json(timeout=2))["data"]
+        (update,) = (await socket.receive_json(timeout=10))["data"]
         assert (update["status"], update["order"]["sz"]) == ("open", "0.3")
         assert update["order"]["cloid"] == "0x" + "9" * 32
         market.trade(3000.0, 9.0, -1)
-        (update,) = (await socket.receive_json(timeout=2))["data"]
+        (update,) = (await socket.receive_json(timeout=10))["data"]
         assert (update["status"], update["order"]["sz"]) == ("filled", "0.0")
 
 
 async def test_the_account_and_its_room_come_with_each_change(venue, wallet):
     user = wallet.address
     async with connected(venue, {"type": "clearinghouseState", "user": user}) as socket:
-        state = (await socket.receive_json(timeout=2))["data"]
+        state = (await socket.receive_json(timeout=10))["data"]
         assert state["clearinghouseState"]["marginSummary"]["accountValue"] == "10000.0"
         await act(venue, wallet, buy("3000.1", tif="Ioc"))
-        state = (await socket.receive_json(timeout=2))["data"]["clearinghouseState"]
+        state = (await socket.receive_json(timeout=10))["data"]["clearinghouseState"]
         assert state["assetPositions"][0]["position"]["szi"] == "0.1"
     room = {"type": "activeAssetData", "user": user, "coin": "ETH"}
     async with connected(venue, room) as socket:
-        data = (await socket.receive_json(timeout=2))["data"]
+        data = (await socket.receive_json(timeout=10))["data"]
         assert data["leverage"] == {"type": "cross", "value": 20}
         assert float(data["maxTradeSzs"][1]) > float(data["maxTradeSzs"][0])
 
@@ -120,13 +120,13 @@ async def test_funding_comes_on_its_streams(venue, wallet):
     user = wallet.address
     async with connected(venue, {"type": "userEvents", "user": user}) as events:
         await act(venue, wallet, buy("3000.1", size="1", tif="Ioc"))
-        assert (await events.receive_json(timeout=2))["data"]["fills"]
+        assert (await events.receive_json(timeout=10))["data"]["fills"]
         server.exchange.advance(server.exchange.now_ms + 3_600_000)
-        message = await events.receive_json(timeout=2)
+        message = await events.receive_json(timeout=10)
         assert message["channel"] == "user"
         assert float(message["data"]["funding"]["usdc"]) < 0
     async with connected(venue, {"type": "userFundings", "user": user}) as fundings:
-        data = (await fundings.receive_json(timeout=2))["data"]
+        data = (await fundings.receive_json(timeout=10))["data"]
         assert (data["isSnapshot"], len(data["fundings"])) == (True, 1)
 
 
@@ -141,12 +141,12 @@ async def test_a_liquidation_and_what_the_venue_cancels_are_told(venue, wallet):
         cancel = {"a": 0, "o": withdrawn["oid"]}  # cancelled by its owner, so not reported here
         await act(venue, wallet, {"type": "cancel", "cancels": [cancel]})
         await act(venue, wallet, buy("3002", size="20", tif="Ioc"))
-        assert (await events.receive_json(timeout=2))["data"]["fills"]
+        assert (await events.receive_json(timeout=10))["data"]["fills"]
         # 20 levels of 1 from 3000.1 on: 3001.05 on average. 9000 are lost at 2551.
         market.quote(2500.0, 2500.1)
         told = {}
         while "nonUserCancel" not in told:
-            message = await events.receive_json(timeout=2)
+            message = await events.receive_json(timeout=10)
             assert message["channel"] == "user"
             told |= message["data"]
         assert told["nonUserCancel"] == [{"coin": "ETH", **resting}]
@@ -167,7 +167,7 @@ async def test_posts_answer_as_rest_does(venue, wallet):
         async def post(number, kind, payload):
             request = {"type": kind, "payload": payload}
             await socket.send_json({"method": "post", "id": number, "request": request})
-            message = await socket.receive_json(timeout=2)
+            message = await socket.receive_json(timeout=10)
             assert (message["channel"], message["data"]["id"]) == ("post", number)
             return message["data"]["response"]
 
@@ -201,7 +201,7 @@ async def test_posts_answer_as_rest_does(venue, wallet):
 async def test_what_names_no_account_is_no_subscription(venue, subscription):
     async with connected(venue) as socket:
         await socket.send_json({"method": "subscribe", "subscription": subscription})
-        reply = await socket.receive_json(timeout=2)
+        reply = await socket.receive_json(timeout=10)
         assert reply["channel"] == "error"
         assert reply["data"].startswith("Invalid subscription")
 

@@ -165,7 +165,7 @@ async def test_subscriptions(client, scripted):
         async with aiohttp.ClientSession() as http, http.ws_connect(url) as socket:
             asked = {"type": name, **client.filled_in(line.get("ask", {}))}
             await socket.send_json({"method": "subscribe", "subscription": asked})
-            first = await socket.receive_json(timeout=5)
+            first = await socket.receive_json(timeout=10)
             if "left_out" in line:
                 assert first["channel"] == "error", (name, first)
                 assert first["data"].startswith("Invalid subscription"), name

@@ -47,12 +47,12 @@ def venue_process(*arguments):
     finally:
         if process.poll() is None:
             process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 def refused(*arguments):
     done = subprocess.run(
-        [sys.executable, SCRIPT, *map(str, arguments)], capture_output=True, text=True, timeout=60
+        [sys.executable, SCRIPT, *map(str, arguments)], capture_output=True, text=True, timeout=200
     )
     assert "Traceback" not in done.stderr
     assert done.returncode == 2
@@ -67,7 +67,7 @@ def opened(now_ms, **options):
 
 
 def health(addresses):
-    with urllib.request.urlopen(addresses["rest"] + "/health", timeout=5) as answer:
+    with urllib.request.urlopen(addresses["rest"] + "/health", timeout=30) as answer:
         return json.load(answer)
 
 
@@ -79,30 +79,35 @@ def test_it_announces_where_it_listens_and_stops_cleanly_on_a_signal(number):
         assert addresses["ws"] == f"ws://127.0.0.1:{port}/ws"
         assert health(addresses)["coins"] == ["ETH"]
         process.send_signal(number)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
         assert process.returncode == 0
         assert "Traceback" not in errors
 
 
 def test_speed_runs_the_market_faster_and_the_duration_counts_market_time():
     started = time.monotonic()
-    with venue_process("--history-minutes", 1, "--speed", 60, "--duration-minutes", 3) as (
+    with venue_process("--history-minutes", 1, "--speed", 60, "--duration-minutes", 5) as (
         process,
         addresses,
     ):
-        first, first_s = health(addresses)["market_time_ms"], time.monotonic()
-        time.sleep(1.0)
-        last, last_s = health(addresses)["market_time_ms"], time.monotonic()
-        assert (last - first) / 1000 / (last_s - first_s) == pytest.approx(60, rel=0.25)
-        assert process.wait(timeout=15) == 0
-        assert time.monotonic() - started > 3.0
+
+        def speed():
+            first, first_s = health(addresses)["market_time_ms"], time.monotonic()
+            time.sleep(0.3)
+            last, last_s = health(addresses)["market_time_ms"], time.monotonic()
+            return (last - first) / 1000 / (last_s - first_s)
+
+        # A busy machine may hold up either process meanwhile.
+        assert any(speed() == pytest.approx(60, rel=0.25) for _ in range(30))
+        assert process.wait(timeout=60) == 0
+        assert time.monotonic() - started > 5.0
 
 
 def test_coins_of_every_spelling_and_exchange_are_served():
     coins = "KPEPE,XYZ-XYZ100/USDC:USDC,eth"
     with (
         venue_process("--coins", coins, "--history-minutes", 1) as (_, addresses),
-        urllib.request.urlopen(addresses["rest"] + "/health", timeout=5) as answer,
+        urllib.request.urlopen(addresses["rest"] + "/health", timeout=30) as answer,
     ):
         assert json.load(answer)["coins"] == ["kPEPE", "xyz:XYZ100", "ETH"]
 
@@ -204,7 +209,7 @@ def test_a_replay_lays_at_most_half_the_recording_and_plays_on(tmp_path, coin):
 def ask(addresses, path, body=None):
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(addresses["rest"] + path, data=data)
-    with urllib.request.urlopen(request, timeout=5) as answer:
+    with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
 
 
@@ -239,7 +244,7 @@ def test_a_scenario_file_opens_its_markets_accounts_and_limits(tmp_path):
         "faults: [{at_seconds: 0, kind: halt, coin: XRP}]\n"
     )
     with venue_process("--scenario", path) as (_, addresses):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not ask(addresses, "/admin/state")["markets"]["XRP"]["halted"]:
             assert time.monotonic() < deadline
         state = ask(addresses, "/admin/state")
@@ -255,7 +260,7 @@ def test_a_saved_venue_goes_on_where_it_was(tmp_path):
     with venue_process("--history-minutes", 1, "--save", file) as (process, addresses):
         ask(addresses, "/admin/accounts", {"address": user, "play_money": 77})
         process.terminate()
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
         assert process.returncode == 0 and "Traceback" not in errors
     saved = json.loads(file.read_text())
     with venue_process("--restore", file) as (_, addresses):

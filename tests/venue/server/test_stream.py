@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import itertools
 import json
-import time
 
 import aiohttp
 import pytest
@@ -52,7 +51,8 @@ def one_print(tid, price=100.1, side=1):
 async def serving(market, speed=1.0, limits=None, ran_to_ms=START_MS):
     exchange = Exchange([market], Rules())
     exchange.advance(ran_to_ms)
-    server = PaperServer(exchange, MarketClock(ran_to_ms, speed), limits=limits)
+    lived_s = asyncio.get_running_loop().time
+    server = PaperServer(exchange, MarketClock(ran_to_ms, speed, lived_s), limits=limits)
     await server.start()
     try:
         yield server
@@ -71,7 +71,7 @@ async def connected(server):
 
 async def subscribe(socket, **subscription):
     await socket.send_json({"method": "subscribe", "subscription": subscription})
-    reply = await socket.receive_json(timeout=2)
+    reply = await socket.receive_json(timeout=10)
     assert reply == {
         "channel": "subscriptionResponse",
         "data": {"method": "subscribe", "subscription": subscription},
@@ -80,8 +80,9 @@ async def subscribe(socket, **subscription):
 
 async def receive_for(socket, seconds):
     messages = []
-    deadline = time.monotonic() + seconds
-    while (left := deadline - time.monotonic()) > 0:
+    lived_s = asyncio.get_running_loop().time
+    deadline = lived_s() + seconds
+    while (left := deadline - lived_s()) > 0:
         with contextlib.suppress(TimeoutError):
             messages.append(await socket.receive_json(timeout=left))
     return messages
@@ -90,7 +91,7 @@ async def receive_for(socket, seconds):
 async def test_a_ping_is_answered_with_pong():
     async with serving(ScriptedMarket()) as server, connected(server) as socket:
         await socket.send_json({"method": "ping"})
-        assert await socket.receive_json(timeout=2) == {"channel": "pong"}
+        assert await socket.receive_json(timeout=10) == {"channel": "pong"}
 
 
 async def test_the_first_message_of_trades_replays_the_30_newest_prints_then_each_block_is_one():
@@ -99,12 +100,12 @@ async def test_the_first_message_of_trades_replays_the_30_newest_prints_then_eac
     market = ScriptedMarket([*past, block])
     async with serving(market, ran_to_ms=START_MS + 100) as server, connected(server) as socket:
         await subscribe(socket, type="trades", coin="ETH")
-        replayed = await socket.receive_json(timeout=2)
+        replayed = await socket.receive_json(timeout=10)
         assert replayed["channel"] == "trades"
         assert [trade["hash"] for trade in replayed["data"]] == [
             one_print(tid).hash for tid in range(11, 41)
         ]
-        live = await socket.receive_json(timeout=2)
+        live = await socket.receive_json(timeout=10)
         assert [trade["hash"] for trade in live["data"]] == [
             one_print(tid).hash for tid in (50, 51)
         ]
@@ -120,9 +121,9 @@ async def test_bbo_gives_the_touch_at_once_and_on_change_with_null_for_an_empty_
     changed = MarketUpdate(START_MS + 100, Quote(99.9, 3.0, None, 0.0))
     async with serving(ScriptedMarket([changed])) as server, connected(server) as socket:
         await subscribe(socket, type="bbo", coin="ETH")
-        now = (await socket.receive_json(timeout=2))["data"]
+        now = (await socket.receive_json(timeout=10))["data"]
         assert [float(side["px"]) for side in now["bbo"]] == [100.0, 100.1]
-        later = (await socket.receive_json(timeout=2))["data"]
+        later = (await socket.receive_json(timeout=10))["data"]
         assert (later["time"], later["coin"]) == (START_MS + 100, "ETH")
         assert later["bbo"][1] is None
         assert float(later["bbo"][0]["px"]) == 99.9
@@ -146,7 +147,7 @@ async def test_books_come_with_20_levels_every_5_s_and_with_fast_5_levels_every_
 async def subscribe_later(socket, **subscription):
     """Subscribe where other messages may come before the acknowledgement."""
     await socket.send_json({"method": "subscribe", "subscription": subscription})
-    while (await socket.receive_json(timeout=2))["channel"] != "subscriptionResponse":
+    while (await socket.receive_json(timeout=10))["channel"] != "subscriptionResponse":
         pass
 
 
@@ -154,7 +155,7 @@ async def test_the_candle_stream_follows_each_print():
     blocks = [MarketUpdate(START_MS + 100 * i, None, (one_print(i, 100.0 + i),)) for i in (1, 2)]
     async with serving(ScriptedMarket(blocks)) as server, connected(server) as socket:
         await subscribe(socket, type="candle", coin="ETH", interval="1m")
-        bars = [(await socket.receive_json(timeout=2))["data"] for _ in range(3)]
+        bars = [(await socket.receive_json(timeout=10))["data"] for _ in range(3)]
         assert [bar["n"] for bar in bars] == [0, 1, 2]
         assert [float(bars[-1][k]) for k in "ohlc"] == [101.0, 102.0, 101.0, 102.0]
         assert (bars[-1]["s"], bars[-1]["i"], float(bars[-1]["v"])) == ("ETH", "1m", 0.5)
@@ -203,14 +204,14 @@ async def test_an_invalid_subscription_is_named_on_the_error_channel(subscriptio
         await socket.send_json({"method": "subscribe", "subscription": subscription})
         text = json.dumps(subscription, separators=(",", ":"))
         expected = {"channel": "error", "data": f"Invalid subscription {text}"}
-        assert await socket.receive_json(timeout=2) == expected
+        assert await socket.receive_json(timeout=10) == expected
 
 
 @pytest.mark.parametrize("text", ["not json", "[]", "{}", '{"method":"dance"}'])
 async def test_a_message_that_is_no_request_is_named_on_the_error_channel(text):
     async with serving(ScriptedMarket()) as server, connected(server) as socket:
         await socket.send_str(text)
-        message = await socket.receive_json(timeout=2)
+        message = await socket.receive_json(timeout=10)
         assert message["channel"] == "error"
         expected = f"Error parsing JSON into valid websocket request: {text}"
         assert message["data"] == expected
@@ -243,14 +244,14 @@ async def test_a_connection_to_which_nothing_is_sent_is_closed_and_a_ping_keeps_
         connected(server) as silent,
         connected(server) as pinging,
     ):
-        started = time.monotonic()
+        started = asyncio.get_running_loop().time()
         for _ in range(5):
             await asyncio.sleep(0.2)
             await pinging.send_json({"method": "ping"})
-            assert await pinging.receive_json(timeout=1) == {"channel": "pong"}
-        message = await silent.receive(timeout=1)
+            assert await pinging.receive_json(timeout=10) == {"channel": "pong"}
+        message = await silent.receive(timeout=10)
         assert message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
-        assert time.monotonic() - started < 5.0
+        assert asyncio.get_running_loop().time() - started < 5.0
         assert not pinging.closed
 
 
@@ -288,7 +289,7 @@ async def test_a_venue_ends_though_a_client_does_not_read(monkeypatch):
             (client,) = server._hub._clients
             while not client._transport.get_protocol()._paused:
                 await asyncio.sleep(0.01)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await server._hub.close()
         writer.close()
 
@@ -346,8 +347,8 @@ async def test_every_price_and_size_on_the_stream_obeys_the_venues_rules():
 async def test_stopping_the_venue_says_goodbye_to_its_clients():
     async with serving(ScriptedMarket()) as server, connected(server) as socket:
         await socket.send_json({"method": "ping"})
-        await socket.receive_json(timeout=2)
+        await socket.receive_json(timeout=10)
         await server.stop()
-        message = await socket.receive(timeout=2)
+        message = await socket.receive(timeout=10)
         assert message.type is aiohttp.WSMsgType.CLOSE
         assert message.data == aiohttp.WSCloseCode.GOING_AWAY
