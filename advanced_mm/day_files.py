@@ -17,6 +17,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,7 @@ import pyarrow.parquet as pq
 
 from advanced_mm.errors import InputError
 from advanced_mm.file_versions import check_version, version_in
+from advanced_mm.free_memory import give_back_memory
 
 __all__ = ["DayFiles", "Rows", "Skipped"]
 
@@ -34,7 +36,9 @@ logger = logging.getLogger(__name__)
 DAY: Final = ".parquet"
 LINES: Final = ".jsonl"
 VERSION: Final = "version"
-_PIECE_ROWS: Final = 100_000
+_PIECE_ROWS: Final = 20_000
+"""A trader merges in its own process: more would take memory that it needs only then."""
+_PIECE_LINES: Final = 5_000
 
 _NO_ROW: Final = (ValueError, AttributeError, pa.ArrowException)
 """What reading a line that is not a row raises: bad JSON, no object, a value of another type."""
@@ -168,7 +172,7 @@ class DayFiles:
                 first_error = first_error or error
                 continue
             self.path(day, LINES).unlink()
-        pa.default_memory_pool().release_unused()
+        give_back_memory()
         if first_error:
             raise first_error
 
@@ -205,7 +209,7 @@ class DayFiles:
             A day's file cannot be read, and ``skipped`` is None.
         """
         key = self._rows.key
-        schema = self._schema_of(columns)
+        schema = self.schema_of(columns)
         tables = [schema.empty_table()]
         for day in days:
             # The lines first: what a merge takes from them meanwhile is then in the file.
@@ -217,6 +221,36 @@ class DayFiles:
             tables += [merged, lines]
         table = pa.concat_tables(tables, promote_options="default").combine_chunks()
         return self._sound(table, skipped)
+
+    def pieces(
+        self,
+        day: date,
+        first: int = 0,
+        skipped: Skipped | None = None,
+        columns: Collection[str] | None = None,
+    ) -> Iterator[tuple[int, pa.Table]]:
+        """Yield a day's merged rows in parts, each with the number of rows up to its end.
+
+        Later merges add rows behind them. ``first`` is the first row that is wanted, and may not be
+        the first of its part. The other parameters and what is raised are those of `read`.
+        """
+        path, schema = self.path(day, DAY), self.schema_of(columns)
+        end = 0
+        try:
+            with path.open("rb") as handle, pq.ParquetFile(handle) as file:
+                for number in range(file.num_row_groups):
+                    rows = file.metadata.row_group(number).num_rows
+                    end += rows
+                    if end > first:
+                        group = file.read_row_group(number, columns=schema.names, use_threads=False)
+                        self._check_version(group, path)
+                        yield end, self._sound(_fitted(group, schema), skipped)
+        except FileNotFoundError:
+            pass
+        except (pa.ArrowException, OSError) as error:
+            if skipped is None:
+                raise self._unreadable(path, _first_line(error)) from error
+            skipped.files.append(f"{path} ({_first_line(error)})")
 
     def _sound(self, table: pa.Table, skipped: Skipped | None) -> pa.Table:
         """Leave out rows without a key or a needed value, and say so."""
@@ -266,7 +300,7 @@ class DayFiles:
             raise
 
     def _pieces(self, path: Path) -> Iterator[pa.Table]:
-        """Yield a day's file in tables of some 100 000 rows, whatever it was written in."""
+        """Yield a day's file in tables of some 20 000 rows, whatever it was written in."""
         waiting: list[pa.Table] = []
         with self._told_unreadable(path), path.open("rb") as handle, pq.ParquetFile(handle) as file:
             for batch in file.iter_batches(_PIECE_ROWS, use_threads=False):
@@ -294,7 +328,8 @@ class DayFiles:
             f"{self._rows.what} {str(path)!r} cannot be read ({why}): move it away or delete it"
         )
 
-    def _schema_of(self, columns: Collection[str] | None) -> pa.Schema:
+    def schema_of(self, columns: Collection[str] | None) -> pa.Schema:
+        """Return the columns that reading some gives: the key and the needed ones come with it."""
         if columns is None:
             return self._rows.schema
         wanted = {self._rows.key, VERSION, *self._rows.needed, *columns}
@@ -315,12 +350,12 @@ class DayFiles:
             raise self._unreadable(path, _first_line(error)) from error
 
     def _read_lines(self, path: Path, skipped: Skipped | None) -> pa.Table:
-        try:
-            text = path.read_bytes()
-        except FileNotFoundError:
-            return self._rows.schema.empty_table()
-        lines = text[: text.rfind(b"\n") + 1].splitlines()
-        return self.decoded(lines, path, skipped)
+        tables = [self._rows.schema.empty_table()]
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+            whole = (line[:-1] for line in file if line.endswith(b"\n"))
+            while lines := list(islice(whole, _PIECE_LINES)):
+                tables.append(self.decoded(lines, path, skipped))
+        return pa.concat_tables(tables).combine_chunks()
 
     def decoded(
         self, lines: Sequence[bytes], path: Path, skipped: Skipped | None = None

@@ -142,10 +142,10 @@ def main(argv: list[str] | None = None) -> int:
     console.print(shown)
     console.print(
         f"after the first {WARM:.0%}: {found.level:.0f} MB, {found.slope:+.1f} MB an hour "
-        f"[95%: {found.low:+.1f}, {found.high:+.1f}]: {'flat' if found.flat else 'it GROWS'}"
+        f"[95%: {found.low:+.1f}, {found.high:+.1f}]: {found.verdict}"
     )
     console.print(f"% of a core, by thirds: {', '.join(f'{one:.1f}' for one in shares(watched))}")
-    return 0 if found.flat else 1
+    return 1 if found.verdict == "GROWS" else 0
 
 
 if __name__ == "__main__":

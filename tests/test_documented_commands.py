@@ -280,7 +280,9 @@ ELSEWHERE = {
         "test_what_was_recorded_is_what_was_published",
     ),
     "python benchmarks/long_running.py": "tests/test_long_running.py::"
-    "test_growth_is_told_from_waves_and_warming_up",
+    "test_a_day_shows_a_leak_of_1_mb_an_hour_or_2_beneath_merges",
+    "python benchmarks/long_running.py --hours 48 --minutes 16": "tests/test_long_running.py::"
+    "test_a_day_shows_a_leak_of_1_mb_an_hour_or_2_beneath_merges",
     "python benchmarks/held_position.py": "tests/test_freqtrade_books.py::"
     "test_the_benchmark_s_position_is_held_and_its_replaced_exits_are_counted",
     "python benchmarks/policies.py": "tests/replay/ladders/test_policies_benchmark.py::"

@@ -5,7 +5,6 @@ rows in memory: a refit reads only new rows. A coin that cannot be fitted is log
 stop the others; a missing data folder is waited for.
 """
 
-import ctypes
 import logging
 import re
 import time
@@ -29,6 +28,7 @@ from advanced_mm.calibration.rolling import RollingWindow
 from advanced_mm.calibration.windows.channels import ALL_CHANNELS
 from advanced_mm.calibration.windows.estimate import Status
 from advanced_mm.errors import AdvancedMMError, InputError
+from advanced_mm.free_memory import give_back_memory
 from advanced_mm.marketdata.store import ShardStore
 from advanced_mm.parameter_files import ParameterSet, Settings
 
@@ -164,7 +164,7 @@ class PeriodicRunner:
             The first coin's error, after all coins have been tried.
         """
         errors = self.refit_all(hurried=False)
-        _give_back_memory()
+        give_back_memory()
         self._end_history()
         if errors:
             raise errors[0]
@@ -204,7 +204,7 @@ class PeriodicRunner:
 
     def _round(self) -> None:
         self.refit_all()
-        _give_back_memory()
+        give_back_memory()
 
     def _publish(self, ready: Mapping[str, ParameterSet]) -> list[AdvancedMMError]:
         """Write the entries to the history, then to the files; return the errors."""
@@ -434,14 +434,3 @@ def _beta(entries: ParameterSet) -> str:
 
 def _pair(plus: float | None, minus: float | None) -> str:
     return "/".join("-" if value is None else f"{value:.4g}" for value in (plus, minus))
-
-
-def _give_back_memory() -> None:
-    """Return free pages to the system, if the C library supports it (glibc).
-
-    Arrays of changing sizes fragment the heap, and the process would appear to grow for hours. The
-    call takes 2 ms.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)

@@ -96,8 +96,11 @@ class _Watched:
 
     def look(self, now_ms: int) -> dict[str, Any]:
         low_ms = now_ms - _SHOWN_MS
-        for row in _shown(self._follower.new_rows(), low_ms).to_pylist():
-            self._apply(row, now_ms)
+        # Part by part first: all of a day at once would take hundreds of MB.
+        parts = [_shown(part, low_ms, whole=False) for part in self._follower.new_parts()]
+        if parts:
+            for row in _shown(pa.concat_tables(parts), low_ms).to_pylist():
+                self._apply(row, now_ms)
         slowly = abs(now_ms - self._slowly_ms) >= _SLOWLY_EVERY_MS
         trim = abs(now_ms - self._trimmed_ms) >= _TRIM_EVERY_MS
         self._slowly_ms = now_ms if slowly else self._slowly_ms
@@ -210,12 +213,21 @@ class _Traded:
         }
 
 
-def _shown(rows: pa.Table, low_ms: int) -> pa.Table:
-    """Leave out quotes that were over before a time: a day has hundreds of thousands of them."""
-    if not rows.num_rows:
-        return rows
-    ended = rows.filter(pc.equal(rows["event"], QuoteEnded.event))["order"]
-    ended = ended.combine_chunks()
+def _shown(rows: pa.Table, low_ms: int, *, whole: bool = True) -> pa.Table:
+    """Leave out quotes that were over before a time: a day has hundreds of thousands of them.
+
+    Rows that are not the ``whole`` of what is new keep quotes of which they lack an event.
+    """
+    orders = rows["order"]
+    over = _one_of(orders, rows, QuoteEnded)
+    if not whole:
+        over = pc.and_(over, _one_of(orders, rows, QuoteSent))
     of_quotes = pc.is_in(rows["event"], pa.array([QuoteSent.event, QuoteEnded.event]))
-    over = pc.and_(of_quotes, pc.is_in(rows["order"], ended))
-    return rows.filter(pc.invert(pc.and_(over, pc.less(rows["time_ms"], low_ms))))
+    early = pc.less(rows["time_ms"], low_ms)
+    return rows.filter(pc.invert(pc.and_(pc.and_(of_quotes, over), early)))
+
+
+def _one_of(orders: pa.ChunkedArray, rows: pa.Table, kind: type[Event]) -> pa.ChunkedArray:
+    """Return which orders are those of a kind of event."""
+    own = rows.filter(pc.equal(rows["event"], kind.event))["order"]
+    return pc.is_in(orders, value_set=own.combine_chunks())

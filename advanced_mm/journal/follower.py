@@ -1,7 +1,7 @@
 """Follow a journal while it is written, for screens and audits."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from advanced_mm.day_files import DAY, LINES, DayFiles, Skipped
 from advanced_mm.file_versions import NewerVersionError
+from advanced_mm.free_memory import give_back_memory
 from advanced_mm.journal.events import Event
 from advanced_mm.journal.folders import event_folders
 from advanced_mm.journal.rows import NEEDED, ROWS, RUN_SHIFT, event_of
@@ -30,9 +31,13 @@ _NONE: Final = ROWS.schema.empty_table()
 
 @dataclass
 class _Place:
-    """How far a day has been read: which merged file, which lines, and the bytes of those."""
+    """How far a day has been read: which merged file, which lines, and the bytes of those.
+
+    Of the merged file also how many rows; their number stays when more are merged into it.
+    """
 
     merged: tuple[int, int] | None = None
+    rows: int = 0
     head: bytes = b""
     offset: int = 0
 
@@ -41,17 +46,21 @@ class _Place:
 class JournalFollower:
     """Returns each event once, soon after it was written.
 
-    ``bot`` and ``coin`` restrict it to one of each. Events from before it started are
-    included if they are of the newest two days.
+    ``bot`` and ``coin`` restrict it to one of each, ``columns`` to those and the ones that every
+    event needs. Events from before it started are included if they are of the newest two days.
     """
 
     journal: Path
     bot: str | None = None
     coin: str | None = None
+    columns: Collection[str] | None = None
     unreadable: int = 0
     _places: dict[Path, _Place] = field(default_factory=dict)
     _told: dict[tuple[Path, int], int] = field(default_factory=dict)
     _refused: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._none = _NONE.select(DayFiles(self.journal, ROWS).schema_of(self.columns).names)
 
     def news(self) -> list[Event]:
         """Return what was written since the last call; of each coin in the order of its writing."""
@@ -67,43 +76,63 @@ class JournalFollower:
 
     def new_rows(self) -> pa.Table:
         """Return the same as rows in the columns of `ROWS`, those that are not events included."""
-        found = [_NONE]
+        new = list(self.new_parts())
+        return pa.concat_tables(new) if new else self._none
+
+    def new_parts(self) -> Iterator[pa.Table]:
+        """Yield the rows of `new_rows` bit by bit: of a journal of days there are very many."""
         for folder in event_folders(self.journal, self.coin):
             files = DayFiles(folder, ROWS)
             for day in files.days()[-_NEWEST_DAYS:]:
-                found.append(self._of_day(files, day))
-        new = [table for table in found if table.num_rows]
-        return pa.concat_tables(new) if new else _NONE
+                for table in self._of_day(files, day):
+                    new = self._new(folder, table)
+                    if new.num_rows:
+                        yield new
 
-    def _of_day(self, files: DayFiles, day: date) -> pa.Table:
+    def _of_day(self, files: DayFiles, day: date) -> Iterator[pa.Table]:
         place = self._places.setdefault(files.path(day, LINES), _Place())
         merged = _signature(files.path(day, DAY))
+        # The lines first: what a merge takes from them meanwhile is then in the file.
         head, text = _rest(files.path(day, LINES), place.offset)
         skipped = Skipped()
         if merged != place.merged or head != place.head:
-            # Events not returned yet may have been merged meanwhile.
             head, text = _rest(files.path(day, LINES), 0)
+            yield from self._merged(files, day, place, skipped)
+            give_back_memory()
             place.merged, place.head, place.offset = merged, head, 0
-            table = self._known(lambda: files.read([day], skipped))
-        elif not text:  # as most looks find it
-            return _NONE
-        else:
+        if text:
+            place.offset += len(text)
             lines = text.splitlines()
             table = self._known(lambda: files.decoded(lines, files.path(day, LINES), skipped))
-        place.offset += len(text)
+            yield table.select(self._none.column_names)
         self.unreadable += skipped.lines + skipped.rows
-        return self._new(files.folder, table)
+
+    def _merged(
+        self, files: DayFiles, day: date, place: _Place, skipped: Skipped
+    ) -> Iterator[pa.Table]:
+        """Yield what was merged since the last time; all of a file that has become shorter."""
+        if files.merged_rows(day) < place.rows:
+            place.rows = 0
+        try:
+            for end, table in files.pieces(day, place.rows, skipped, self.columns):
+                yield table
+                place.rows = end
+        except NewerVersionError as error:
+            self._refuse(error)
 
     def _known(self, read: Callable[[], pa.Table]) -> pa.Table:
         """Return what is read, nothing where it is of a later version of this program."""
         try:
             return read()
         except NewerVersionError as error:
-            self.unreadable += 1
-            if str(error) not in self._refused:
-                self._refused.add(str(error))
-                logger.warning("%s", error)
+            self._refuse(error)
             return _NONE
+
+    def _refuse(self, error: NewerVersionError) -> None:
+        self.unreadable += 1
+        if str(error) not in self._refused:
+            self._refused.add(str(error))
+            logger.warning("%s", error)
 
     def _new(self, folder: Path, table: pa.Table) -> pa.Table:
         """Leave out what was told before, or is another bot's; a row without a number is neither.

@@ -39,24 +39,26 @@ class GrowingJournal:
         since_ms: int,
         columns: Mapping[type[Event], Collection[str]] | None = None,
     ) -> None:
-        self._follower = JournalFollower(folder, coin=coin)
         self._coins = pa.array(["", coin])
         self._since_ms = since_ms
         self._skipped = Skipped()
         self._kinds = kinds_of(columns)
+        needed = None if columns is None else {n for one in self._kinds.values() for n in one.names}
+        self._follower = JournalFollower(folder, coin=coin, columns=needed)
         self._found: dict[str, list[pa.Table]] = {kind: [] for kind in self._kinds}
 
     def read(self) -> Journal:
         """Return all events so far, those written since the last call included."""
-        rows = self._follower.new_rows()
-        self._skipped.lines = self._follower.unreadable
-        of_coin = pc.is_in(rows["coin"], self._coins)
-        rows = rows.filter(pc.and_(of_coin, pc.greater_equal(rows["time_ms"], self._since_ms)))
-        if rows.num_rows:
-            sort_by_kind(rows, self._kinds, self._found, self._skipped)
+        for rows in self._follower.new_parts():
+            of_coin = pc.is_in(rows["coin"], self._coins)
+            recent = pc.greater_equal(rows["time_ms"], self._since_ms)
+            sort_by_kind(
+                rows.filter(pc.and_(of_coin, recent)), self._kinds, self._found, self._skipped
+            )
             for kind, parts in self._found.items():
                 if len(parts) > _MOST_PARTS:  # joining them copies all of them
                     self._found[kind] = [compact(pa.concat_tables(parts), parts)]
+        self._skipped.lines = self._follower.unreadable
         tables = {
             kind: joined(self._kinds[kind], list(parts)) for kind, parts in self._found.items()
         }

@@ -26,7 +26,7 @@ _FLUSH_SECONDS: Final = 0.5
 _MERGE_EVERY: Final = 3600
 """Events of a coin between merges, at least."""
 _MERGE_SHARE: Final = 0.25
-_MERGE_AT_MOST: Final = 36_000
+_MERGE_AT_MOST: Final = 12_000
 """A merge writes the whole day again: the more it has, the more is added first, up to this."""
 _MOST_WAITING: Final = 200_000
 """Events kept in memory while the disk refuses writes; further ones push out the oldest."""

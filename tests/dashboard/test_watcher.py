@@ -4,6 +4,7 @@ import json
 import os
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from advanced_mm.dashboard import Places, Watcher
@@ -187,3 +188,18 @@ def test_old_quotes_are_not_read_but_one_that_still_rests_is(watcher, user_data)
     written_at(user_data / "journal", T)
     desk = watcher.look()["desks"]["journal ETH"]
     assert [row[0] for row in desk["quotes"]] == ["rests"]
+
+
+def test_a_quote_whose_end_is_in_another_part_of_the_day_is_over(watcher, user_data):
+    """A day is read part by part: what looks like resting in one may have ended in the next."""
+    long_ago = T - 3_600_000
+    events = [look(long_ago - 1, what="start")]
+    for number in range(9):
+        at = long_ago + 1_000 * number
+        events += [quote(at, f"q{number}"), look(at + 1), quote_ended(at + 2, f"q{number}")]
+    journal = user_data / "journal"
+    write_journal(journal, [*events, quote(long_ago, "rests")])
+    (day,) = (journal / "ETH").glob("*.parquet")
+    pq.write_table(pq.read_table(day), day, row_group_size=2)
+    written_at(journal, T)
+    assert [row[0] for row in watcher.look()["desks"]["journal ETH"]["quotes"]] == ["rests"]

@@ -17,6 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from advanced_mm import day_files
+from advanced_mm.day_files import DayFiles
 from advanced_mm.errors import InputError
 from advanced_mm.journal import (
     EVENTS,
@@ -435,6 +437,41 @@ def test_a_follower_tells_each_event_once_however_far_the_merging_is(tmp_path, c
     assert [one.amount for one in told if one.bot == "bot"] == list(range(40))
     assert [one.amount for one in told if one.bot == "other"] == [1000 + 7 * i for i in range(6)]
     assert follower.news() == []
+
+
+def test_after_a_merge_a_follower_reads_only_the_end_of_the_day(tmp_path, clock, monkeypatch):
+    """A page that follows a busy bot would read hundreds of thousands of rows at each merge."""
+    monkeypatch.setattr(day_files, "_PIECE_ROWS", 50)
+    pieces, read = DayFiles.pieces, []
+
+    def counted(self, *given):
+        for end, table in pieces(self, *given):
+            read.append(table.num_rows)
+            yield end, table
+
+    monkeypatch.setattr(DayFiles, "pieces", counted)
+    follower, told = JournalFollower(tmp_path), []
+    for run in range(4):
+        writer = writer_at(tmp_path, clock)
+        for number in range(200):
+            writer.record(funding(200 * run + number))
+        writer.close()
+        told += follower.news()
+    assert [event.amount for event in told] == list(range(800))
+    assert sum(read) < 4 * 200 + 4 * 2 * 50
+
+
+def test_a_day_s_file_that_was_moved_away_is_begun_anew(tmp_path, clock):
+    follower = JournalFollower(tmp_path)
+    for count in (30, 3):
+        writer = writer_at(tmp_path, clock)
+        for number in range(count):
+            writer.record(funding(number))
+        writer.close()
+        assert [event.amount for event in follower.news()] == list(range(count))
+        for path in tmp_path.rglob("*.parquet"):
+            path.rename(path.with_suffix(".away"))
+        assert follower.news() == []
 
 
 def test_a_row_stays_in_the_day_in_which_it_was_written(tmp_path, clock):
