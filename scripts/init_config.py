@@ -54,6 +54,8 @@ def main(argv: list[str] | None = None) -> int:
             "\nSet FREQTRADE__EXCHANGE__WALLET_ADDRESS and FREQTRADE__EXCHANGE__PRIVATE_KEY in the "
             "environment of doctor and bot, never in a file you share; docs/live.md."
         )
+        if answers.sides == "both":
+            console.print("The two bots need an account or a sub-account each, and a key each.")
     return 0
 
 
@@ -112,7 +114,9 @@ def commands(answers: Answers, user_data: Path, files: list[Path]) -> list[str]:
     )
     for file in files:
         lines.append(f"python scripts/doctor.py --data-dir {recordings} --config {base} {file}")
-        lines.append(f"freqtrade trade --strategy Market_Making --config {base} --config {file}")
+        log = user_data / "logs" / f"{file.stem.removeprefix('config.')}.log"
+        trade = f"freqtrade trade --strategy Market_Making --config {base} --config {file}"
+        lines.append(f"{trade} --logfile {log}")
     return lines
 
 

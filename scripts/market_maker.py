@@ -132,7 +132,7 @@ async def make_markets(
 ) -> int:
     """Make markets until a signal, the kill file or the time is up."""
     settings = config.settings
-    if not options.live:
+    if not options.live and not settings.kill_path.exists():  # with it, nothing is begun
         set_aside(folder)
     journal = JournalWriter(folder, settings.name)
     maker = Maker(

@@ -40,6 +40,8 @@ _FILES: Final[Mapping[str, tuple[str, str]]] = {
     "/pictures.js": ("pictures.js", "text/javascript; charset=utf-8"),
 }
 _LOGIN: Final = "login.html"
+_HIDDEN: Final = b"<p hidden>"
+"""Before what the login page says of a wrong token."""
 _FREE: Final = ("/login", "/page.css", "/health")
 _LOOK_EVERY_S: Final = 0.25
 _IDLE_EVERY_S: Final = 5.0
@@ -172,7 +174,8 @@ def application(access: Access, hub: Hub) -> ASGIApp:
         given = parse_qs((await _body(request)).decode("utf-8", "replace")).get("token", [""])[0]
         if not access.is_token(given):
             await asyncio.sleep(_AFTER_WRONG_S)
-            return Response(_content(_LOGIN), 401, media_type="text/html; charset=utf-8")
+            page = _content(_LOGIN).replace(_HIDDEN, b"<p>")
+            return Response(page, 401, media_type="text/html; charset=utf-8")
         answer = RedirectResponse("/", 303)
         answer.set_cookie(
             COOKIE,

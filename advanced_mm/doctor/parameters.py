@@ -16,10 +16,12 @@ def examine_parameters(patient: Patient) -> Iterator[Line]:
     """Check the parameters of each pair as the bot will."""
     now = datetime.fromtimestamp(patient.machine.now(), UTC)
     settings, files = patient.settings, patient.parameters
+    given = " ".join(str(file) for file in patient.config_files)
     for code in patient.codes:
         runner = (
             f"start the runner, and let it write there: python scripts/periodic_test_runner.py "
-            f"--crypto {code} --output-dir {patient.parameter_folder}"
+            f"--crypto {code} --output-dir {patient.parameter_folder} "
+            f"--data-dir {patient.data_dir} --config {given}"
         )
         try:
             coin = files.resolve(code)

@@ -6,9 +6,11 @@ from typing import Final
 
 from advanced_mm.doctor.lines import Line, fault, ok, warning
 from advanced_mm.doctor.patient import Patient
+from advanced_mm.doctor.venue import venue_address
 from advanced_mm.errors import InputError
 from advanced_mm.marketdata.checking.check import Check
 from advanced_mm.marketdata.checking.findings import CoinFindings
+from advanced_mm.marketdata.feed.feed import MAINNET_URL, TESTNET_URL
 from advanced_mm.marketdata.schemas import DATA_KINDS, SCHEMA_VERSION
 from advanced_mm.marketdata.store import ShardStore
 
@@ -109,8 +111,10 @@ def _findings(found: CoinFindings, since_ms: int) -> Iterator[Line]:
 
 
 def _record(coin: str, patient: Patient) -> str:
+    address = venue_address(patient.exchange)
+    at = {MAINNET_URL: "", TESTNET_URL: " --testnet"}.get(address, f" --url {address}")
     return (
-        f"python scripts/hyperliquid_data_collector.py --crypto {coin} "
+        f"python scripts/hyperliquid_data_collector.py --crypto {coin}{at} "
         f"--data-dir {patient.data_dir}"
     )
 

@@ -28,7 +28,10 @@ def why_not_fresh(
         published = (now - entry.published_at).total_seconds()
         fitted = (now - entry.fitted_at).total_seconds()
         if published > max_age or fitted > max_data_age:
-            return f"{entry.status}: published {published:.0f} s ago on data {fitted:.0f} s old"
+            return (
+                f"{entry.status}: published {published:.0f} s ago on data {fitted:.0f} s old; "
+                f"{max_age:g} and {max_data_age:g} s are allowed"
+            )
         if entry.silent is not None:
             return (
                 f"{entry.status}: no data on {entry.silent} for {fitted:.0f} s, "

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -578,5 +579,9 @@ def _sentence(error: ValidationError) -> str:
     for fault in error.errors():
         name = ".".join(["market_making", *(str(part) for part in fault["loc"])])
         value = "" if not fault["loc"] else f" = {fault['input']!r}"
-        faults.append(f"{name}{value}: {fault['msg'].removeprefix('Value error, ').rstrip('.')}")
+        why = fault["msg"].removeprefix("Value error, ").rstrip(".")
+        if fault["type"] == "extra_forbidden":
+            close = get_close_matches(str(fault["loc"][-1]), Settings.model_fields, n=1)
+            why = "there is no such setting" + (f", did you mean {close[0]!r}?" if close else "")
+        faults.append(f"{name}{value}: {why}")
     return "; ".join(faults) + ". Correct it in the configuration or its FREQTRADE__ variable."

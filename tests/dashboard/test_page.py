@@ -23,12 +23,12 @@ TRIES = 30
 class Server:
     """The script, until it is ended."""
 
-    def __init__(self, folder: Path, port: int = 0) -> None:
+    def __init__(self, folder: Path, port: int = 0, token: str = "") -> None:
         self.process = subprocess.Popen(
             [sys.executable, ROOT / "scripts" / "dashboard.py", "--user-data", folder / "user_data",
              "--data-dir", folder / "HL_data", "--port", str(port)],
             stdout=subprocess.PIPE, text=True, cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=os.environ | {"PYTHONPATH": str(ROOT), "MM_DASHBOARD_TOKEN": token},
         )  # fmt: skip
         assert self.process.stdout is not None
         said = re.search(r"http://\S+", self.process.stdout.readline())
@@ -49,8 +49,8 @@ class Server:
 def server_of(tmp_path):
     servers = []
 
-    def server(port: int = 0) -> Server:
-        servers.append(Server(tmp_path, port))
+    def server(port: int = 0, token: str = "") -> Server:
+        servers.append(Server(tmp_path, port, token))
         return servers[-1]
 
     yield server
@@ -126,3 +126,20 @@ def test_it_shows_a_fill_at_once_and_goes_on_after_a_restart(browser, told, serv
     read = f"fetch('{server.address}state').then(one => one.text()).catch(() => 'refused')"
     assert browser.run(read) == "refused"
     assert again.end() == 0
+
+
+def test_a_browser_is_let_in_by_the_token(browser, told, server_of):
+    server = server_of(token="a-token-long-enough")
+
+    def send(token: str) -> None:
+        browser.wait_for("document.querySelector('#token') !== null")
+        browser.run(
+            f"document.querySelector('#token').value = '{token}';"
+            "document.querySelector('button').click()"
+        )
+
+    browser.call("Page.navigate", url=server.address)
+    send("another-token-of-that-length")
+    browser.wait_for("document.body.innerText.includes('not the token')")
+    send("a-token-long-enough")
+    browser.wait_for("document.querySelectorAll('section.desk').length == 1")

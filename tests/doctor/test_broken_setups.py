@@ -22,6 +22,7 @@ SECRET = "9" + "ab" * 31 + "c"
 ADDRESS = "0x" + "12" * 20
 PREFIX = "FREQTRADE__EXCHANGE__"
 KEY = f"{PREFIX}PRIVATE_KEY"
+ON_LOOPBACK = {"ccxt_config": {"urls": {"api": {"public": "http://127.0.0.1:8792"}}}}
 
 
 def live(setup, key=SECRET, address=ADDRESS):
@@ -53,6 +54,9 @@ def test_no_data(setup):
     assert (line.check, line.level) == ("recordings", "fault")
     assert str(setup.data_dir) in line.text
     assert "hyperliquid_data_collector.py --crypto ETH --data-dir" in line.remedy
+    setup.overlay(exchange=ON_LOOPBACK)
+    line = setup.one()
+    assert "--crypto ETH --url ws://127.0.0.1:8792/ws --data-dir" in line.remedy
 
 
 def test_a_recording_that_has_ended(setup):
@@ -98,7 +102,10 @@ def test_stale_parameters(setup):
     line = setup.one()
     assert (line.check, line.level) == ("parameters", "fault")
     assert "ETH: ok: published 300 s ago" in line.text
+    assert "allowed" in line.text
     assert "periodic_test_runner.py --crypto ETH --output-dir" in line.remedy
+    files = " ".join(str(file) for file in setup.asked().config_files)
+    assert f"--data-dir {setup.data_dir} --config {files}" in line.remedy
 
 
 def stale(parameters, at_s):

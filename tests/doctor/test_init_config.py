@@ -89,6 +89,8 @@ def test_options_answer_in_advance(init, capsys):
     shown = capsys.readouterr().out
     assert "FREQTRADE__EXCHANGE__PRIVATE_KEY" in shown
     assert shown.count("freqtrade trade") == 2
+    assert "--logfile user_data/logs/pepe.short.log" in shown
+    assert "an account or a sub-account each" in shown
 
 
 def test_nothing_is_replaced_unless_asked_to(setup, init):
