@@ -30,21 +30,36 @@ class Ask:
     def __init__(self, console: Console, *, defaults: bool) -> None:
         self._console, self._defaults = console, defaults
 
-    def text(self, question: str, default: str, choices: Sequence[str] = ()) -> str:
+    def text(
+        self,
+        question: str,
+        default: str,
+        choices: Sequence[str] = (),
+        check: Callable[[str], object] = str,
+    ) -> str:
         """Return a text, one of the choices if there are any.
+
+        ``check`` raises `InputError` for one that will not do; its message is shown, and the
+        question is put again.
 
         Raises
         ------
         InputError
             The piped answers end here.
         """
-        if self._defaults:
-            return default
         words = list(choices) or None
-        return self._answer(
-            question,
-            lambda: Prompt.ask(question, default=default, choices=words, console=self._console),
-        ).strip()
+        while not self._defaults:
+            given = self._answer(
+                question,
+                lambda: Prompt.ask(question, default=default, choices=words, console=self._console),
+            ).strip()
+            try:
+                check(given)
+            except InputError as error:
+                self._console.print(str(error))
+            else:
+                return given
+        return default
 
     def number(self, question: str, default: float, most: float, least: float = 0.0) -> float:
         """Return a positive number from ``least`` to ``most``.

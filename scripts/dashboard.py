@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from advanced_mm.cli import configure_logging, run
 from advanced_mm.dashboard import Access, Places, Watcher, serve
@@ -67,12 +68,14 @@ def main(argv: list[str] | None = None) -> int:
         raise InputError(f"--port {options.port} must be from 0 to 65535.")
     access = Access(options.host, _token(options.token_file), options.name)
     places = Places(options.journal, options.user_data, options.data_dir)
-    serve(Watcher(places, options.hours), access, options.host, options.port, _announce)
+
+    def announce(address: str) -> None:
+        if options.name:  # the address may be 0.0.0.0
+            address = f"http://{options.name[0]}:{urlsplit(address).port}/"
+        print(f"the live page is at {address}", flush=True)
+
+    serve(Watcher(places, options.hours), access, options.host, options.port, announce)
     return 0
-
-
-def _announce(address: str) -> None:
-    print(f"the live page is at {address}", flush=True)
 
 
 def _token(file: Path | None) -> str | None:

@@ -67,7 +67,10 @@ def main(argv: list[str] | None = None) -> int:
 def _why_not_looping(journal: Path, name: str, max_age: float) -> str | None:
     """Return why the bot's loop seems to stand still; None if it goes on."""
     now_ms = round(datetime.now(UTC).timestamp() * 1000)
-    newest_ms = last_loop_ms(journal, name, now_ms)
+    try:
+        newest_ms = last_loop_ms(journal, name, now_ms)
+    except OSError as error:
+        return f"{error.filename or journal} cannot be read ({error.strerror})"
     if newest_ms is None:
         return f"its loop has written nothing to {journal} yet"
     age = (now_ms - newest_ms) / 1000

@@ -19,6 +19,8 @@ from advanced_mm.doctor.draft import (
     MODES,
     SIDES,
     Answers,
+    check_coin,
+    check_name,
     overlay_text,
     overlays,
 )
@@ -79,16 +81,20 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 def asked(ask: Ask, options: argparse.Namespace) -> Answers:
     """Put the questions that no option answers."""
-    coin = options.coin or ask.text("Coin", "ETH")
+    coin = options.coin
+    if coin is None:
+        coin = ask.text("Coin", "ETH", check=check_coin)
     mode = options.mode or ask.text("Paper (loopback venue), dry run, or live", "dry", MODES)
     sides = options.sides or ask.text("Quote one side, or both with two bots", "one", SIDES)
     capital = options.capital
     if capital is None:
         least = LEAST_CAPITAL * (2 if sides == "both" else 1)
         capital = ask.number("Capital, USDC", USUAL_CAPITAL, MOST_CAPITAL, least)
-    usual = f"{code_of(coin).lower()}_{mode}"
+    name = options.name
+    if name is None:
+        name = ask.text("Name of the bot", f"{code_of(coin).lower()}_{mode}", check=check_name)
     return Answers(
-        name=options.name or ask.text("Name of the bot", usual),
+        name=name,
         coin=coin,
         capital=capital,
         mode=next(one for one in MODES if one == mode),

@@ -64,6 +64,8 @@ class Desk:
 
     def __init__(self, coin: str) -> None:
         self.coin = coin
+        self.unfitted: bool | None = None
+        """Whether no quote was based on fitted parameters; None before the first quote."""
         self.bots: dict[str, BotSight] = {}
         self._quotes: dict[str, list[Any]] = {}
         self._resting: dict[str, str] = {}
@@ -118,6 +120,7 @@ class Desk:
         self._resting[sent.order] = bot.name
         self._new["quotes"].append(row)
         self._add("seen", [sent.time_ms, sent.mid])
+        self.unfitted = sent.calibration_id is None and self.unfitted is not False
         edge = sent.expected_edge
         bot.quotes[sent.side] = {
             "depth_bp": _BP * sent.depth / sent.mid,

@@ -165,6 +165,7 @@ function earnedPanel(earned) {
 }
 
 function parametersPanel(parameters) {
+  if (parameters === null) return '';  // of a maker, which needs none
   if (!parameters || parameters.fault) return table('Parameters', [], [], parameters?.fault ?? 'not read yet');
   const cell = ({ value, low, high }) => make('td', '', short(value, 3), ' ',
     make('small', '', low === null && high === null ? '' : `[${short(low, 3)}, ${short(high, 3)}]`));

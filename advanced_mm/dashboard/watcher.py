@@ -208,7 +208,8 @@ class _Traded:
             "journal": self._place.name,
             "bots": self.desk.tell(),
             "touch": None if touch is None else asdict(touch),
-            "parameters": self._fitted,
+            # A maker's policy goes by none, and has none to miss.
+            "parameters": None if self.desk.unfitted and "fault" in self._fitted else self._fitted,
             "earned": self._earnings.told,
         }
 

@@ -33,22 +33,23 @@ def examine_pairs(patient: Patient) -> Iterator[Line]:
             )
 
 
-def examine_coins(patient: Patient, venue: Venue) -> tuple[list[Line], list[str]]:
-    """Return what is to be said, and the venue's names of the coins it has.
+def examine_coins(patient: Patient, venue: Venue) -> tuple[list[Line], list[str], frozenset[str]]:
+    """Return what is to be said, the venue's names of coins it has, and codes of those it has not.
 
     Raises
     ------
     VenueError
         It does not answer.
     """
-    lines, found = [], []
+    lines, found, not_traded = [], [], []
     known = venue.coins(patient.codes)
     for code in patient.codes:
         try:
             coin = resolve_coin(code, known, f"the venue at {venue.address}")
         except InputError as error:
             lines.append(fault("coins", str(error).rstrip("."), _CORRECT))
+            not_traded.append(code)
         else:
             found.append(coin)
             lines.append(ok("coins", f"{coin} is traded at {venue.address}"))
-    return lines, found
+    return lines, found, frozenset(not_traded)

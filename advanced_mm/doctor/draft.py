@@ -11,7 +11,16 @@ from advanced_mm.errors import InputError
 from advanced_mm.instruments import code_of, pair_of
 from advanced_mm.quoting.settings_check.settings_values import USUAL_UNIT
 
-__all__ = ["LEAST_CAPITAL", "MODES", "SIDES", "Answers", "overlay_text", "overlays"]
+__all__ = [
+    "LEAST_CAPITAL",
+    "MODES",
+    "SIDES",
+    "Answers",
+    "check_coin",
+    "check_name",
+    "overlay_text",
+    "overlays",
+]
 
 ModeChoice = Literal["paper", "dry", "live"]
 SideChoice = Literal["one", "both"]
@@ -30,6 +39,18 @@ _BENEATH: Final[Mapping[ModeChoice, tuple[str, ...]]] = {
 }
 """The overlays in user_data on which a mode builds."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def check_coin(coin: str) -> None:
+    """Raise `InputError` unless a text may be a coin in some spelling."""
+    if not re.fullmatch(r"[A-Z0-9_-]+", code_of(coin)):
+        raise InputError(f"{coin!r} is no coin; write it like ETH, kPEPE or xyz:XYZ100.")
+
+
+def check_name(name: str) -> None:
+    """Raise `InputError` unless files can be called after a bot of this name."""
+    if not _NAME.fullmatch(name):
+        raise InputError(f"The name {name!r} must be of letters, digits, '-' and '_'.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +83,8 @@ class Answers:
     sides: SideChoice
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Z0-9_-]+", code_of(self.coin)):
-            raise InputError(f"{self.coin!r} is no coin; write it like ETH, kPEPE or xyz:XYZ100.")
-        if not _NAME.fullmatch(self.name):
-            raise InputError(f"The name {self.name!r} must be of letters, digits, '-' and '_'.")
+        check_coin(self.coin)
+        check_name(self.name)
         least = LEAST_CAPITAL * self.bots
         if not least <= self.capital < float("inf"):
             raise InputError(

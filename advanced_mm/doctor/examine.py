@@ -175,8 +175,14 @@ def _examine_config(
             for name in _OF_THE_VENUE:
                 yield unchecked(name, "the venue was not asked (--offline)")
         else:
-            lines, capital = _at_the_venue(patient, keys, venue)
+            lines, coins, not_traded = _coins(patient, venue)
             yield from lines
+            if coins is not None:
+                patient = replace(patient, not_traded=not_traded)
+                lines, capital = _at_the_venue(patient, keys, coins, venue)
+                yield from lines
+            for code in sorted(not_traded):
+                yield unchecked("recordings, parameters", f"{code} is not traded")
     yield from examine_configuration(patient, capital)
     yield from examine_ports([*listeners_of_bot(patient), *listeners])
     yield from examine_disk(patient)
@@ -187,10 +193,10 @@ def _examine_config(
     yield from examine_database(patient)
 
 
-def _at_the_venue(patient: Patient, keys: Keys, venue: Venue) -> tuple[list[Line], float | None]:
-    """Return the lines of everything that the venue is asked for, and the account's capital."""
+def _coins(patient: Patient, venue: Venue) -> tuple[list[Line], list[str] | None, frozenset[str]]:
+    """Return the lines, the venue's names of coins and codes it has not; None: it is silent."""
     try:
-        lines, coins = examine_coins(patient, venue)
+        return examine_coins(patient, venue)
     except VenueError as error:
         silent = warning(
             "venue",
@@ -198,7 +204,15 @@ def _at_the_venue(patient: Patient, keys: Keys, venue: Venue) -> tuple[list[Line
             "check the network (curl the address), or that the loopback venue runs; the bot does "
             "not start without it",
         )
-        return [silent, *(unchecked(n, "the venue does not answer") for n in _OF_THE_VENUE)], None
+        others = (unchecked(name, "the venue does not answer") for name in _OF_THE_VENUE)
+        return [silent, *others], None, frozenset()
+
+
+def _at_the_venue(
+    patient: Patient, keys: Keys, coins: list[str], venue: Venue
+) -> tuple[list[Line], float | None]:
+    """Return the lines of all else that the venue is asked for, and the account's capital."""
+    lines: list[Line] = []
     now = patient.machine.now
     asked: Sequence[tuple[str, Callable[[], Iterable[Line]]]] = (
         *((("clock", lambda: [examine_clock(venue, coins[0], now)]),) if coins else ()),

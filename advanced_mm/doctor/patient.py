@@ -62,6 +62,8 @@ class Patient:
         How much of the recordings the collector keeps.
     machine
         The machine it runs on.
+    not_traded
+        ccxt's codes of coins that the venue has not, as far as it was asked.
     """
 
     config_files: tuple[Path, ...]
@@ -71,6 +73,7 @@ class Patient:
     data_dir: Path
     retention: Retention
     machine: Machine
+    not_traded: frozenset[str] = frozenset()
 
     @property
     def mode(self) -> Mode:
@@ -90,13 +93,15 @@ class Patient:
 
     @property
     def codes(self) -> list[str]:
-        """ccxt's code of each pair in the whitelist that is one of this venue's."""
+        """ccxt's code of each pair in the whitelist that may be one of this venue's."""
         found = []
         for pair in self.exchange.get("pair_whitelist", []):
             try:
-                found.append(code_of_pair(pair))
+                code = code_of_pair(pair)
             except InputError:  # named by the check of coins
                 continue
+            if code not in self.not_traded:
+                found.append(code)
         return found
 
     @property

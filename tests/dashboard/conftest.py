@@ -56,12 +56,19 @@ class Browser:
         return answer["result"].get("value")
 
     def wait_for(self, script: str) -> float:
-        """Wait until a script's value is true; return how long that took, seconds."""
-        begun = time.monotonic()
-        while not self.run(script):
-            assert time.monotonic() - begun < PATIENCE_S, f"{script}: {self.complaints}"
+        """Wait until a script's value is true; return how long that took, seconds.
+
+        A page that is just being left, or has no body yet, answers with an error.
+        """
+        begun, told = time.monotonic(), ""
+        while True:
+            try:
+                if self.run(script):
+                    return time.monotonic() - begun
+            except AssertionError as error:
+                told = str(error)
+            assert time.monotonic() - begun < PATIENCE_S, f"{script}: {self.complaints} {told}"
             time.sleep(0.03)
-        return time.monotonic() - begun
 
 
 @pytest.fixture

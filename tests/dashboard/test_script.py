@@ -23,12 +23,14 @@ def script(monkeypatch):
     return module
 
 
-def test_a_token_in_a_file_is_demanded(script, tmp_path):
+def test_a_token_in_a_file_is_demanded(script, tmp_path, capsys):
     file = tmp_path / "dashboard.token"
     file.write_text(f"{TOKEN}\n")
     script.main(["--host", "0.0.0.0", "--token-file", str(file), "--name", "bots.lan"])
-    ((_, access, host, port, _),) = script.served
+    ((_, access, host, port, announce),) = script.served
     assert (host, port) == ("0.0.0.0", 8790)
+    announce("http://0.0.0.0:8790/")
+    assert capsys.readouterr().out == "the live page is at http://bots.lan:8790/\n"
     assert access.is_token(TOKEN)
     assert access.answers_to({"host": "bots.lan:8790"})
     assert not access.knows({})

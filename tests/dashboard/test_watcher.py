@@ -133,6 +133,19 @@ def test_what_was_earned_is_judged_and_told(watcher, user_data, clock):
     assert earned["since_ms"] == T - 60_000  # not the day that is looked at
 
 
+def test_a_maker_misses_no_parameters(watcher, user_data, clock):
+    journal = user_data / "journal" / "a_maker"
+    unfitted = quote(T - 50_000, "b1", coin="ETH", calibration_id=None)
+    write_journal(journal, [look(T - 60_000, what="start", coin="ETH"), unfitted], close=False)
+    written_at(journal, T)
+    state = next(iter(watcher.look()["desks"].values()))["state"]
+    assert state["parameters"] is None
+    write_journal(journal, [quote(T - 40_000, "b2", coin="ETH")], close=False)
+    clock[0] += 2_000
+    state = next(iter(watcher.look()["desks"].values()))["state"]
+    assert "kappa.json" in state["parameters"]["fault"]
+
+
 def test_parameters_have_intervals_and_their_time(watcher, user_data, make_set):
     trade(user_data / "journal")
     files = ParameterFiles(user_data)

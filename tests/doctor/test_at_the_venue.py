@@ -44,9 +44,13 @@ async def test_a_coin_that_the_venue_does_not_have_is_named_with_the_one_that_wa
         assert coin.level == "ok"
         setup.overlay(exchange={"pair_whitelist": ["PEPE/USDC:USDC"]})
         (coin,) = await venue.look("coins")
+        (rest,) = await venue.look("recordings, parameters")
+        assert await venue.look("recordings") == await venue.look("parameters") == []
     assert coin.level == "fault"
     assert "has no coin 'PEPE'; did you mean kPEPE" in coin.text
     assert coin.remedy == "correct exchange.pair_whitelist"
+    # Nobody is told to record it.
+    assert (rest.level, rest.text) == ("unchecked", "PEPE is not traded")
 
 
 @pytest.mark.parametrize(

@@ -71,14 +71,16 @@ def test_freqtrade_reads_it_as_we_do(setup, init):
 
 
 def test_the_questions_can_be_typed(setup, init, capsys):
-    (name,) = init(typed=f"xyz:XYZ100\ndry\none\n{LEAST_CAPITAL - 1}\n800\nmine\n")
+    (name,) = init(typed=f"xyz?\nxyz:XYZ100\ndry\none\n{LEAST_CAPITAL - 1}\n800\nmy bot\nmine\n")
     assert name == "config.mine.json"
+    shown = capsys.readouterr().out
+    assert "'xyz?' is no coin" in shown
+    assert "The name 'my bot' must be of letters" in shown
     found = rapidjson.loads((setup.user_data / name).read_text(), parse_mode=rapidjson.PM_COMMENTS)
     assert found["exchange"] == {
         "pair_whitelist": ["XYZ-XYZ100/USDC:USDC"], "hip3_dexes": ["xyz"]
     }  # fmt: skip
     assert found["dry_run_wallet"] == 800
-    shown = capsys.readouterr().out
     assert f"at least {LEAST_CAPITAL}" in shown
     assert "--config user_data/config.json user_data/config.mine.json" in shown
 
