@@ -105,8 +105,11 @@ def test_no_frame_crashes_and_what_is_of_no_use_is_counted(
         if not isinstance(found, Unsound):
             assert isinstance(found, Data)  # it was not cut
             continue
-        assert not found.readable
-        assert bad_rows.count("frame") == 1
+        assert bad_rows.total == 1
+        if found.readable:  # what is drawn at random may be JSON: "{}"
+            json.loads(frame)
+        else:
+            assert bad_rows.count("frame") == 1
 
 
 @pytest.mark.parametrize(
