@@ -236,21 +236,14 @@ class DayFiles:
         """
         path, schema = self.path(day, DAY), self.schema_of(columns)
         end = 0
-        try:
-            with path.open("rb") as handle, pq.ParquetFile(handle) as file:
-                for number in range(file.num_row_groups):
-                    rows = file.metadata.row_group(number).num_rows
-                    end += rows
-                    if end > first:
-                        group = file.read_row_group(number, columns=schema.names, use_threads=False)
-                        self._check_version(group, path)
-                        yield end, self._sound(_fitted(group, schema), skipped)
-        except FileNotFoundError:
-            pass
-        except (pa.ArrowException, OSError) as error:
-            if skipped is None:
-                raise self._unreadable(path, _first_line(error)) from error
-            skipped.files.append(f"{path} ({_first_line(error)})")
+        unreadable = self._told_unreadable(path, skipped)
+        with unreadable, path.open("rb") as handle, pq.ParquetFile(handle) as file:
+            for number in range(file.num_row_groups):
+                end += file.metadata.row_group(number).num_rows
+                if end > first:
+                    group = file.read_row_group(number, columns=schema.names, use_threads=False)
+                    self._check_version(group, path)
+                    yield end, self._sound(_fitted(group, schema), skipped)
 
     def _sound(self, table: pa.Table, skipped: Skipped | None) -> pa.Table:
         """Leave out rows without a key or a needed value, and say so."""
@@ -302,7 +295,8 @@ class DayFiles:
     def _pieces(self, path: Path) -> Iterator[pa.Table]:
         """Yield a day's file in tables of some 20 000 rows, whatever it was written in."""
         waiting: list[pa.Table] = []
-        with self._told_unreadable(path), path.open("rb") as handle, pq.ParquetFile(handle) as file:
+        unreadable = self._told_unreadable(path, None)
+        with unreadable, path.open("rb") as handle, pq.ParquetFile(handle) as file:
             for batch in file.iter_batches(_PIECE_ROWS, use_threads=False):
                 table = pa.Table.from_batches([batch])
                 self._check_version(table, path)
@@ -314,19 +308,20 @@ class DayFiles:
             yield pa.concat_tables(waiting)
 
     @contextlib.contextmanager
-    def _told_unreadable(self, path: Path) -> Iterator[None]:
+    def _told_unreadable(self, path: Path, skipped: Skipped | None) -> Iterator[None]:
         """Name a file that cannot be read; one that is not there has no rows."""
         try:
             yield
         except FileNotFoundError:
             pass
         except (pa.ArrowException, OSError) as error:
-            raise self._unreadable(path, _first_line(error)) from error
-
-    def _unreadable(self, path: Path, why: str) -> InputError:
-        return InputError(
-            f"{self._rows.what} {str(path)!r} cannot be read ({why}): move it away or delete it"
-        )
+            why = str(error).splitlines()[0] if str(error) else type(error).__name__
+            if skipped is None:
+                raise InputError(
+                    f"{self._rows.what} {str(path)!r} cannot be read ({why}): move it away or "
+                    "delete it"
+                ) from error
+            skipped.files.append(f"{path} ({why})")
 
     def schema_of(self, columns: Collection[str] | None) -> pa.Schema:
         """Return the columns that reading some gives: the key and the needed ones come with it."""
@@ -336,18 +331,13 @@ class DayFiles:
         return pa.schema([one for one in self._rows.schema if one.name in wanted])
 
     def _read_file(self, path: Path, schema: pa.Schema, skipped: Skipped | None) -> pa.Table:
-        try:
+        found = [schema.empty_table()]
+        with self._told_unreadable(path, skipped):
             with pq.ParquetFile(pa.BufferReader(path.read_bytes())) as file:
-                table = file.read(columns=schema.names, use_threads=False)
-            self._check_version(table, path)
-            return _fitted(table, schema)
-        except FileNotFoundError:
-            return schema.empty_table()
-        except (pa.ArrowException, OSError) as error:
-            if skipped is not None:
-                skipped.files.append(f"{path} ({_first_line(error)})")
-                return schema.empty_table()
-            raise self._unreadable(path, _first_line(error)) from error
+                stored = file.read(columns=schema.names, use_threads=False)
+            self._check_version(stored, path)
+            found.append(_fitted(stored, schema))
+        return found[-1]
 
     def _read_lines(self, path: Path, skipped: Skipped | None) -> pa.Table:
         tables = [self._rows.schema.empty_table()]
@@ -413,7 +403,3 @@ def _fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
         for one in schema
     ]
     return pa.Table.from_arrays(columns, schema=schema)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -8,15 +8,12 @@ long. A folder's tests run on it if its ``conftest.py`` says
 """
 
 import asyncio
-import functools
 import selectors
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import ParamSpec
+from collections.abc import Callable, Mapping
 
 from advanced_mm.marketdata.feed.steady_clock import SteadyClock
-
-Asked = ParamSpec("Asked")
+from tests.on_loop import on_loop
 
 LONGEST_STEP_S = 0.02
 """What goes by between two looks at the clock counts no more, beyond what was to be waited."""
@@ -52,18 +49,7 @@ class LivedLoop(asyncio.SelectorEventLoop):
         return self._stopwatch.lived_s()
 
 
-def in_lived_time(test: Callable[Asked, Awaitable[None]]) -> Callable[Asked, None]:
-    """Run a test of a coroutine on the loop."""
-
-    @functools.wraps(test)
-    def run(*arguments: Asked.args, **rest: Asked.kwargs) -> None:
-        async def tested() -> None:
-            await test(*arguments, **rest)
-
-        with asyncio.Runner(loop_factory=LivedLoop) as runner:
-            runner.run(tested())
-
-    return run
+in_lived_time = on_loop(LivedLoop)
 
 
 class LivedClock(SteadyClock):

@@ -5,26 +5,9 @@ first does not depend on how busy the machine is.
 """
 
 import asyncio
-import functools
 import selectors
-from collections.abc import Awaitable, Callable
-from typing import ParamSpec
 
-Asked = ParamSpec("Asked")
-
-
-def in_skipped_time(test: Callable[Asked, Awaitable[None]]) -> Callable[Asked, None]:
-    """Make a test of a coroutine: its loop's ``time`` begins at 0."""
-
-    @functools.wraps(test)
-    def run(*arguments: Asked.args, **rest: Asked.kwargs) -> None:
-        async def tested() -> None:
-            await test(*arguments, **rest)
-
-        with asyncio.Runner(loop_factory=_SkippingLoop) as runner:
-            runner.run(tested())
-
-    return run
+from tests.on_loop import on_loop
 
 
 class _NothingElseHappens(selectors.DefaultSelector):
@@ -50,3 +33,7 @@ class _SkippingLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._skipping.now_s
+
+
+in_skipped_time = on_loop(_SkippingLoop)
+"""Makes a test of a coroutine; its loop's ``time`` begins at 0."""

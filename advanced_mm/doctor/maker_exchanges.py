@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Final
-from urllib.parse import urlsplit
 
 import requests
 
 from advanced_mm.doctor.lines import Line, fault, ok, unchecked, warning
 from advanced_mm.doctor.makers import ExaminedMaker, Market
-from advanced_mm.doctor.venue import Venue, venue_address
+from advanced_mm.doctor.venue import Venue, is_on_this_machine, venue_address
 from advanced_mm.errors import InputError, VenueError
 from advanced_mm.instruments import code_of_pair, resolve_coin
 
@@ -60,7 +59,7 @@ def _binance(markets: list[Market]) -> list[Line]:
     root = (markets[0].url or _BINANCE).rstrip("/")
     lines = []
     with requests.Session() as session:
-        if urlsplit(root).hostname in ("127.0.0.1", "localhost", "::1"):
+        if is_on_this_machine(root):
             session.trust_env = False  # no proxy for loopback
         for market in markets:
             parameters = {"symbol": market.symbol.replace("/", "")}

@@ -11,7 +11,7 @@ from advanced_mm.errors import VenueError
 from advanced_mm.marketdata.feed.feed import MAINNET_URL, TESTNET_URL
 from advanced_mm.marketdata.feed.venue_meta import fetch_size_decimals, info_address
 
-__all__ = ["Venue", "venue_address"]
+__all__ = ["Venue", "is_on_this_machine", "venue_address"]
 
 _SECONDS: Final = 5.0
 
@@ -46,7 +46,7 @@ class Venue:
         self.address = address
         self._info = info_address(address)
         self._session = requests.Session()
-        if urlsplit(address).hostname in ("127.0.0.1", "localhost", "::1"):
+        if is_on_this_machine(address):
             self._session.trust_env = False  # no proxy for loopback
 
     def __enter__(self) -> "Venue":
@@ -99,3 +99,8 @@ class Venue:
 def _block(block: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = block.get(name)
     return value if isinstance(value, Mapping) else {}
+
+
+def is_on_this_machine(address: str) -> bool:
+    """Return whether an address is one of loopback, which no proxy reaches."""
+    return urlsplit(address).hostname in ("127.0.0.1", "localhost", "::1")

@@ -10,7 +10,15 @@ import pyarrow.compute as pc
 from advanced_mm.day_files import Skipped
 from advanced_mm.journal.events import Event
 from advanced_mm.journal.follower import JournalFollower
-from advanced_mm.journal.reader import Journal, compact, joined, journal_of, kinds_of, sort_by_kind
+from advanced_mm.journal.reader import (
+    Journal,
+    compact,
+    joined,
+    journal_of,
+    kinds_of,
+    names_in,
+    sort_by_kind,
+)
 
 __all__ = ["GrowingJournal"]
 
@@ -43,7 +51,7 @@ class GrowingJournal:
         self._since_ms = since_ms
         self._skipped = Skipped()
         self._kinds = kinds_of(columns)
-        needed = None if columns is None else {n for one in self._kinds.values() for n in one.names}
+        needed = None if columns is None else names_in(self._kinds)
         self._follower = JournalFollower(folder, coin=coin, columns=needed)
         self._found: dict[str, list[pa.Table]] = {kind: [] for kind in self._kinds}
 

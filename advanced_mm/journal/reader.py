@@ -132,7 +132,7 @@ def read_journal(
     if coin is not None:
         coin = resolve_coin(coin, journal_coins(folder), f"the journal {str(folder)!r}")
     kinds = kinds_of(columns)
-    needed = None if columns is None else {name for one in kinds.values() for name in one.names}
+    needed = None if columns is None else names_in(kinds)
     found: dict[str, list[pa.Table]] = {kind: [] for kind in kinds}
     skipped = Skipped()
     for one in event_folders(folder, coin):
@@ -162,6 +162,11 @@ def journal_of(tables: Mapping[str, pa.Table], skipped: Skipped) -> Journal:
         tuple(jump for jump in jumps if isinstance(jump, ClockJumped)),
     )
     return Journal(tables, notes)
+
+
+def names_in(kinds: Mapping[str, pa.Schema]) -> set[str]:
+    """Return the columns that some kinds of events have together."""
+    return {name for one in kinds.values() for name in one.names}
 
 
 def kinds_of(columns: Mapping[type[Event], Collection[str]] | None) -> dict[str, pa.Schema]:

@@ -37,19 +37,15 @@ class StopsGuard:
     def verdict(self, now: datetime) -> Verdict | None:
         """Judge the stops; a pause lasts its time even if that is longer than a day."""
         self._stops = [at for at in self._stops if now - at < _COUNTED + self._pause]
-        until, count = self._last_pause()
-        if until is None or now >= until:
+        if self._most is None:
             return None
-        return Verdict(
-            STOPS,
-            f"stops: {count} with a loss within a day, {self._most} pause entries; "
-            f"quoting resumes at {until:{_HOUR if until - now < _COUNTED else _DATE}} UTC",
-        )
-
-    def _last_pause(self) -> tuple[datetime | None, int]:
-        """Return when the newest pause ends, None if there is none, and the stops of its day."""
-        for last in reversed(self._stops if self._most is not None else []):
+        for last in reversed(self._stops):
             count = sum(last - _COUNTED < at <= last for at in self._stops)
-            if self._most is not None and count >= self._most:
-                return last + self._pause, count
-        return None, 0
+            until = last + self._pause
+            if count >= self._most and now < until:
+                return Verdict(
+                    STOPS,
+                    f"stops: {count} with a loss within a day, {self._most} pause entries; "
+                    f"quoting resumes at {until:{_HOUR if until - now < _COUNTED else _DATE}} UTC",
+                )
+        return None
